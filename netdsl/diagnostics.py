@@ -1,0 +1,137 @@
+"""Errors as data: what is wrong, where, both sides of a conflict, and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from netdsl.source import Span
+
+# What each code stands for. A test holds that every code has a case file that shows it.
+CODES = {
+    "NET001": "the file cannot be read",
+    "NET101": "the text does not follow the grammar",
+    "NET102": "a bracket is not closed",
+    "NET103": "a number or size cannot be used",
+    "NET104": "brackets are nested too deeply",
+    "NET105": "the part of the language is not supported yet",
+    "NET201": "a name is unknown",
+    "NET202": "a name is defined twice",
+    "NET203": "definitions go round in a circle",
+    "NET204": "an argument is unknown, missing or given twice",
+    "NET205": "an argument has a wrong value",
+    "NET206": "a statement is missing or stands twice",
+    "NET207": "an order cannot be used",
+    "NET208": "an expression has no value",
+    "NET209": "a table is malformed",
+    "NET210": "a name cannot be used in Python",
+    "NET301": "a recipe is wrong",
+    "NET302": "an initialisation is wrong",
+    "NET401": "a skip connection adds two different shapes",
+    "NET402": "an operation does not fit its input",
+    "NET403": "the network does not end in its classes",
+    "NET404": "an expectation does not hold",
+    "NET405": "the network is too large to be built",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place and what is to be said of it (may be empty)."""
+
+    span: Span
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of the compiler; `labels[0]` is the place that an editor jumps to."""
+
+    code: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def render(self) -> str:
+        """The diagnostic as text: message, place, offending lines with carets, notes, help."""
+        lines = [f"{self.severity}[{self.code}]: {self.message}"]
+        gutter = max((len(str(label.span.source.position(label.span.start)[0])) for label in self.labels), default=1)
+        pad = " " * (gutter + 1)
+        for index, label in enumerate(self.labels):
+            line, column = label.span.source.position(label.span.start)
+            arrow = "-->" if index == 0 else ":::"
+            lines += [f"{pad[1:]}{arrow} {label.span.source.name}:{line}:{column}", f"{pad}|"]
+            lines += [f"{line:>{gutter}} | {_printable(label.span.source.line(line))}"]
+            lines += [f"{pad}| {_carets(label, line, column)}".rstrip()]
+        if self.labels and (self.notes or self.help):
+            lines.append(f"{pad}|")
+        lines += [f"{pad}= {note}" for note in self.notes]
+        if self.help:
+            lines.append(f"{pad}= help: {self.help}")
+        return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """Tabs become blanks, so that carets stand below what they mean; control characters show as `?`."""
+    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text).rstrip()
+
+
+def _carets(label: Label, line: int, column: int) -> str:
+    width = len(label.span.source.line(line))
+    length = max(1, min(label.span.end - label.span.start, width - column + 1))
+    return " " * (column - 1) + "^" * length + (f" {label.text}" if label.text else "")
+
+
+class Diagnostics:
+    """Collects the diagnostics of a run, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, Span | None], Diagnostic] = {}
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        labels = (Label(span, label), *also) if span else tuple(also)
+        self.add(Diagnostic(code, message, labels, tuple(notes), help))
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        place = diagnostic.labels[0].span if diagnostic.labels else None
+        self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._found.values())
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+class NetworkError(Exception):
+    """A network that cannot be compiled; `diagnostics` says why, and `str()` shows them all."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?` for a misspelt name, or the empty string."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{match[0]}`?" if match else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """`a`, `b` and `c`."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)

@@ -1,0 +1,128 @@
+"""What an operation is.
+
+An operation is one frozen dataclass, written in one place: its arguments, its shape rule, its weights
+and the torch call that it stands for. Nothing else in netdsl knows an operation by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from netdsl.expressions import ONE, YES, Const, Expr
+
+# The shape of one example: (channels, height, width) of a map, (features,) of a vector.
+Shape: TypeAlias = tuple[int, ...]
+Arguments: TypeAlias = Mapping[str, Expr]
+
+
+def show_shape(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why an operation doesn't fit its input, and the way out."""
+
+    message: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbolic:
+    """What is known of a tensor in a block before the block's arguments are.
+
+    `size` is the length of its second dimension: channels of a map, features of a vector.
+    """
+
+    size: Expr
+    is_map: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that belongs to an operation: a parameter, or a buffer (its `fill` then says what it holds)."""
+
+    name: str
+    shape: tuple[Expr, ...]
+    role: Literal["kernel", "bias", "scale", "shift", "buffer"]
+    fill: int = 0
+    present: Expr = YES
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in a torch call for what is no argument of the language: `x`, `training`, a weight by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TorchCall:
+    """A call of torch as data."""
+
+    target: str
+    positional: tuple[Expr | Slot, ...] = ()
+    named: tuple[tuple[str, Expr], ...] = ()
+
+
+def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
+    """Keyword arguments with torch's default beside each; what equals its default is left out."""
+    return tuple((name, expr) for name, (expr, default) in given.items() if expr != Const(default))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(ABC):
+    """Base of all operations; the fields of a subclass are its arguments (`netdsl.arguments.arg`)."""
+
+    name: ClassVar[str]
+    # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
+    is_activation: ClassVar[bool] = False
+    # What a layer of this kind is called in generated code, where that isn't its name in the language.
+    attribute: ClassVar[str] = ""
+
+    @abstractmethod
+    def infer(self, x: Shape) -> Shape | Misfit:
+        """Shape of the output for the shape of the input."""
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        """Multiply-accumulates for one example, input shape x, output shape y."""
+        return 0
+
+    def keeps_grid(self) -> bool:
+        """Whether the output's size is size / reduction, rounded up or down, for every input size."""
+        return True
+
+    @classmethod
+    def reduction(cls, a: Arguments) -> Expr:
+        """How many times smaller height and width get."""
+        return ONE
+
+    @classmethod
+    def flow(cls, a: Arguments, x: Symbolic) -> Symbolic | None:
+        """What `infer` says before the arguments are known; None where it takes height and width to tell."""
+        return x
+
+    @classmethod
+    def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
+        """Parameters, then buffers, each in torch's order."""
+        return ()
+
+    @classmethod
+    @abstractmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        """The `torch.nn` module."""
+
+    @classmethod
+    @abstractmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall | None:
+        """The `torch.nn.functional` call; None where the operation does nothing."""
+
+
+def needs_map(name: str, x: Shape) -> Misfit | None:
+    """The misfit of an operation on maps with a vector."""
+    if len(x) == 3:
+        return None
+    return Misfit(f"`{name}` needs a feature map, and its input is a vector of {x[0]}", "put it before `flatten`")

@@ -1,0 +1,95 @@
+"""Fully connected layers, and the way from maps to vectors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.arguments import Flag, Whole, arg
+from netdsl.expressions import ONE
+from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, Weight, options, show_shape
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Operation):
+    """Fully connected layer (`torch.nn.Linear`)."""
+
+    name: ClassVar[str] = "linear"
+    attribute: ClassVar[str] = "fc"
+
+    out: int = arg(Whole())
+    bias: bool = arg(Flag(), True)
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        if len(x) == 1:
+            return (self.out,)
+        return Misfit(
+            f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
+            f"put `flatten` before it, or use `conv({self.out}, 1)`",
+        )
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        return x[0] * y[0]
+
+    @classmethod
+    def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
+        return Symbolic(a["out"], is_map=False)
+
+    @classmethod
+    def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
+        return (
+            Weight("weight", (a["out"], x.size), "kernel"),
+            Weight("bias", (a["out"],), "bias", present=a["bias"]),
+        )
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.Linear", (x.size, a["out"]), options(bias=(a["bias"], True)))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.linear", (Slot("x"), Slot("weight"), Slot("bias")))
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Operation):
+    """Map to vector: channels, rows and columns in one dimension (`torch.nn.Flatten`)."""
+
+    name: ClassVar[str] = "flatten"
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return (math.prod(x),)
+
+    def keeps_grid(self) -> bool:
+        return False
+
+    @classmethod
+    def flow(cls, a: Arguments, x: Symbolic) -> Symbolic | None:
+        return None if x.is_map else x
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.Flatten")
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("torch.flatten", (Slot("x"), ONE))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Operation):
+    """Leaves its input as it is (`torch.nn.Identity`)."""
+
+    name: ClassVar[str] = "identity"
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return x
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.Identity")
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> None:
+        return None

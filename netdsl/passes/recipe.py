@@ -1,0 +1,122 @@
+"""The recipe: from the `train` statement and the command line's overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+from netdsl import syntax
+from netdsl.arguments import Mismatch, convert, schema, signature, usage
+from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.passes.binding import bind
+from netdsl.passes.scope import Scope
+from netdsl.recipe import CHOICES, Recipe, Sgd
+from netdsl.source import Span
+from netdsl.values import Value, show
+
+KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+class RecipeReader:
+    """Reads one recipe; every problem becomes a diagnostic, and the key keeps its default."""
+
+    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
+        self._scope = scope
+        self._diagnostics = diagnostics
+
+    def read(self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]) -> Recipe:
+        recipe = Recipe()
+        seen: dict[str, Span] = {}
+        places: dict[str, Span] = {}
+        for entry in train.entries if train else ():
+            key = entry.key.text
+            if key not in KEYS:
+                help = nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+                self._diagnostics.error("NET301", f"a recipe has no key `{key}`", entry.key.span, help=help)
+            elif key in seen:
+                self._diagnostics.error("NET301", f"`{key}` stands twice", entry.key.span, also=[Label(seen[key], "first here")], help="remove one")
+            else:
+                seen[key] = entry.key.span
+                places[key] = entry.span
+                recipe = self._set(recipe, key, entry.values)
+        for path, values in overrides.items():
+            recipe = self._override(recipe, path, values)
+            places[path.partition(".")[0]] = values[0].span
+        self._check(recipe, places)
+        return recipe
+
+    def _check(self, recipe: Recipe, places: Mapping[str, Span]) -> None:
+        if isinstance(recipe.optimizer, Sgd) and recipe.optimizer.nesterov and not recipe.optimizer.momentum:
+            self._diagnostics.error("NET301", "`nesterov` needs a momentum above 0", places.get("optimizer"), help="add `momentum=0.9`")
+
+    def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
+        result: object
+        if key == "augment":
+            if len(values) == 1 and isinstance(values[0], syntax.Name) and values[0].name == "none":
+                return dataclasses.replace(recipe, augment=())
+            found = [self._choice(key, value) for value in values]
+            result = None if None in found else tuple(found)
+        elif len(values) != 1:
+            self._diagnostics.error("NET301", f"`{key}` takes one value", values[1].span, help="remove what follows the comma")
+            return recipe
+        elif key in CHOICES:
+            result = self._choice(key, values[0])
+        else:
+            result = self._converted(Recipe, key, key, values[0])
+        return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: result}))
+
+    def _override(self, recipe: Recipe, path: str, values: tuple[syntax.Expr, ...]) -> Recipe:
+        """`epochs`, or `optimizer.lr`: one argument of the chosen optimizer."""
+        key, _, part = path.partition(".")
+        if key in KEYS and not part:
+            return self._set(recipe, key, values)
+        chosen = getattr(recipe, key, None)
+        arguments = [f.name for f in schema(type(chosen))] if key in CHOICES and key != "augment" else []
+        if part not in arguments:
+            keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
+            help = nearest(path, keys) or f"one of {', '.join(keys)}"
+            self._diagnostics.error("NET301", f"the recipe has no key `{path}`", values[0].span, help=help)
+            return recipe
+        result = self._converted(type(chosen), part, f"{key}.{part}", values[0])
+        return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})}))
+
+    def _converted(self, cls: type, field: str, shown: str, node: syntax.Expr) -> object | None:
+        value = self._scope.value(node)
+        if value is None:
+            return None
+        arg_type = next(f for f in schema(cls) if f.name == field).metadata["type"]
+        result = arg_type.convert(value)
+        if isinstance(result, Mismatch):
+            self._diagnostics.error("NET301", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}")
+            return None
+        return cast(object, result)
+
+    def _choice(self, key: str, node: syntax.Expr) -> object | None:
+        choices = CHOICES[key]
+        word = node.function if isinstance(node, syntax.Apply) else None
+        name = word.text if word else node.name if isinstance(node, syntax.Name) else ""
+        if name not in choices:
+            help = nearest(name, choices) or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
+            shown = word.span if word else node.span
+            self._diagnostics.error("NET301", f"`{shown.text}` is no {key}", shown, help=help)
+            return None
+        cls = choices[name]
+        arguments = node.arguments if isinstance(node, syntax.Apply) else ()
+        given = bind(name, signature(cls), arguments, node.span, self._diagnostics)
+        values: dict[str, Value] = {}
+        for argument in given or ():
+            value = self._scope.value(argument.value)
+            if value is None:
+                return None
+            values[argument.parameter] = value
+        if given is None:
+            return None
+        result = convert(cls, values)
+        if isinstance(result, dict):
+            for argument in given:
+                if mismatch := result.get(argument.parameter):
+                    shown_value = show(values[argument.parameter])
+                    self._diagnostics.error("NET301", f"`{argument.parameter}` of `{name}` is {shown_value}", argument.span, help=f"it must be {mismatch.expected}")
+            return None
+        return cast(object, result)

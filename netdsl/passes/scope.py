@@ -1,0 +1,140 @@
+"""What the names of a file mean, and expressions from the syntax tree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from netdsl import syntax
+from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, operator
+from netdsl.ops import OPERATIONS
+from netdsl.source import Span
+from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
+
+# How deep an expression may be; a chain `1 + 1 + …` is as deep as it is long.
+MAX_DEPTH = 100
+
+
+class Scope:
+    """The constants of a file: network parameters, `let` and `classes`. They may stand in any order."""
+
+    def __init__(
+        self,
+        definitions: Mapping[str, tuple[syntax.Expr, Span]],
+        blocks: Collection[str],
+        overrides: Mapping[str, syntax.Expr],
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._definitions = definitions
+        self._blocks = blocks
+        self._overrides = overrides
+        self._diagnostics = diagnostics
+        self._values: dict[str, Value | None] = {}
+        self._open: list[str] = []
+
+    def defines(self, name: str) -> bool:
+        return name in self._definitions
+
+    def names(self) -> Collection[str]:
+        return self._definitions.keys()
+
+    def constant(self, name: str) -> Value | None:
+        """The value of a constant of the file, or None after a diagnostic."""
+        if name in self._open:
+            self._cycle(name)
+            return None
+        if name not in self._values:
+            self._open.append(name)
+            self._values[name] = self.value(self._overrides.get(name) or self._definitions[name][0])
+            self._open.pop()
+        return self._values[name]
+
+    def _cycle(self, name: str) -> None:
+        circle = [*self._open[self._open.index(name) :], name]
+        spans = [self._definitions[part][1] for part in circle[:-1]]
+        also = [Label(span) for span in spans[1:]]
+        shown = " → ".join(circle)
+        self._diagnostics.error("NET203", f"definitions go round in a circle: {shown}", spans[0], also=also, help="break the circle")
+
+    def value(self, node: syntax.Expr) -> Value | None:
+        """The value of an expression over the file's constants."""
+        expr = self.expression(node, ())
+        return None if expr is None else evaluate(expr, {}, self._diagnostics)
+
+    def expression(self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()) -> Expr | None:
+        """The expression with the file's constants filled in; `local` names stay, `words` stand for themselves."""
+        return self._expression(node, local, words, 0)
+
+    def _expression(self, node: syntax.Expr, local: Collection[str], words: Collection[str], depth: int) -> Expr | None:
+        if depth > MAX_DEPTH:
+            self._diagnostics.error("NET104", f"the expression is more than {MAX_DEPTH} deep", node.span, help="name parts of it with `let`")
+            return None
+        match node:
+            case syntax.Literal(value, span):
+                return self._literal(value, span)
+            case syntax.Name():
+                return self._name(node, local, words)
+            case syntax.Unary(name, operand, span):
+                return self._operator("negative" if name == "-" else name, (operand,), span, local, depth)
+            case syntax.Binary(name, left, right, span):
+                return self._operator(name, (left, right), span, local, depth)
+            case syntax.Choose(condition, yes, no, span):
+                return self._operator("if", (condition, yes, no), span, local, depth)
+            case syntax.ListOf(items, span):
+                return self._operator("list", items, span, local, depth)
+            case syntax.Apply():
+                return self._apply(node, local, depth)
+
+    def _literal(self, value: Value, span: Span) -> Expr | None:
+        numbers = value.lengths if isinstance(value, Size) else (value,)
+        if any(is_number(n) and n > LARGEST for n in numbers):  # type: ignore[operator]
+            self._diagnostics.error("NET103", f"`{span.text[:40]}` is too large, or has too many digits", span, help=f"numbers go up to {LARGEST:.0e}")
+            return None
+        return Const(value, span)
+
+    def _name(self, node: syntax.Name, local: Collection[str], words: Collection[str]) -> Expr | None:
+        if node.name in local:
+            return Ref(node.name, node.span)
+        if node.name in self._definitions:
+            value = self.constant(node.name)
+            return None if value is None else Const(value, node.span)
+        if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
+            return Const(Symbol(node.name), node.span)
+        help = "`in` is the number of channels that enter a block" if node.name == "in" else ""
+        known = [*local, *self._definitions, *words]
+        help = help or nearest(node.name, known) or f"define it with `let {node.name} = …`"
+        self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
+        return None
+
+    def _operator(
+        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Collection[str], depth: int
+    ) -> Expr | None:
+        exprs = [self._expression(operand, local, (), depth + 1) for operand in operands]
+        found = [expr for expr in exprs if expr is not None]
+        return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
+
+    def _apply(self, node: syntax.Apply, local: Collection[str], depth: int) -> Expr | None:
+        name = node.function.text
+        if name not in FUNCTIONS:
+            help = nearest(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+            self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
+            return None
+        low, high = FUNCTIONS[name]
+        named = [argument.name for argument in node.arguments if argument.name]
+        if named or not low <= len(node.arguments) <= high:
+            count = str(low) if low == high else f"at least {low}"
+            self._diagnostics.error("NET204", f"`{name}` takes {count} numbers, by position", node.span)
+            return None
+        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local, depth)
+
+
+
+
+def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:
+    """The value as a whole number from `low` up, or None after a diagnostic."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        return value
+    diagnostics.error("NET205", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed")
+    return None

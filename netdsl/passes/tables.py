@@ -1,0 +1,50 @@
+"""Tables of stages: rows become calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netdsl import syntax
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """A row as the call that it stands for: fixed arguments, then the cells by name."""
+
+    arguments: tuple[syntax.Argument, ...]
+    span: Span
+
+
+def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | syntax.Section]:
+    """The rows of a table in order, transitions between them; a malformed row is left out."""
+    if not _sound_header(table, diagnostics):
+        return
+    for row in table.rows:
+        if isinstance(row, syntax.Section):
+            yield row
+        elif len(row.cells) != len(table.header):
+            also = [Label(table.header[0].span.to(table.header[-1].span), f"{len(table.header)} columns")]
+            message = f"the row has {len(row.cells)} cells, and the table {len(table.header)} columns"
+            diagnostics.error("NET209", message, row.span, also=also, help="put an expression in brackets")
+        else:
+            cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
+            yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:
+    seen = {argument.name.text: argument.name.span for argument in table.fixed if argument.name}
+    sound = True
+    for word in table.header:
+        if word.text in seen:
+            also = [Label(seen[word.text], "first here")]
+            diagnostics.error("NET209", f"`{word.text}` is given twice", word.span, also=also, help="keep the column or the fixed argument")
+            sound = False
+        seen[word.text] = word.span
+    for argument in table.fixed:
+        if argument.name is None:
+            diagnostics.error("NET209", "fixed arguments of a table are given by name", argument.value.span, help="as in `stages block(groups=32) { … }`")
+            sound = False
+    return sound

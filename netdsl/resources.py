@@ -1,0 +1,12 @@
+"""Where grammar, templates and networks lie: in an installed package, or beside it in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_ROOT = _PACKAGE if (_PACKAGE / "grammar").is_dir() else _PACKAGE.parent
+
+GRAMMAR = _ROOT / "grammar" / "netdsl.lark"
+TEMPLATES = _ROOT / "templates"
+NETWORKS = _ROOT / "networks"

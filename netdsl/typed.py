@@ -1,0 +1,129 @@
+"""A network whose shapes are known: the concrete tree of what runs, one node for each distinct instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netdsl.ops import Operation
+from netdsl.ops.base import Shape
+from netdsl.resolved import BlockDefinition, BlockStep, OperationStep, ResolvedNetwork, Section, SkipStep, Stage
+from netdsl.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Trainable numbers, and multiply-accumulates for one example."""
+
+    parameters: int = 0
+    macs: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.parameters + other.parameters, self.macs + other.macs)
+
+    def __mul__(self, count: int) -> Cost:
+        return Cost(self.parameters * count, self.macs * count)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedOperation:
+    step: OperationStep
+    operation: Operation
+    input: Shape
+    output: Shape
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class TypedCall:
+    step: BlockStep
+    instance: Instance
+
+    @property
+    def output(self) -> Shape:
+        return self.instance.output
+
+    @property
+    def cost(self) -> Cost:
+        return self.instance.cost
+
+
+@dataclass(frozen=True, slots=True)
+class TypedSkip:
+    """`same` says whether the body keeps the shape; the shortcut is typed only where it doesn't."""
+
+    step: SkipStep
+    body: TypedBody
+    shortcut: TypedBody | None
+    same: bool
+    output: Shape
+
+    @property
+    def cost(self) -> Cost:
+        return self.body.cost + (self.shortcut.cost if self.shortcut else Cost())
+
+
+TypedStep: TypeAlias = TypedOperation | TypedCall | TypedSkip
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBody:
+    steps: tuple[TypedStep, ...]
+    input: Shape
+    output: Shape
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """A block with the values of its parameters (and `in`), on an input of one shape."""
+
+    block: BlockDefinition
+    values: Mapping[str, Value]
+    input: Shape
+    body: TypedBody
+
+    @property
+    def output(self) -> Shape:
+        return self.body.output
+
+    @property
+    def cost(self) -> Cost:
+        return self.body.cost
+
+
+@dataclass(frozen=True, slots=True)
+class TypedSection:
+    section: Section
+    body: TypedBody
+
+    @property
+    def cost(self) -> Cost:
+        return self.body.cost
+
+
+@dataclass(frozen=True, slots=True)
+class TypedStage:
+    """The copies of a stage as runs of equal instances."""
+
+    stage: Stage
+    runs: tuple[tuple[Instance, int], ...]
+
+    @property
+    def cost(self) -> Cost:
+        return sum((instance.cost * count for instance, count in self.runs), Cost())
+
+
+TypedPart: TypeAlias = TypedSection | TypedStage
+
+
+@dataclass(frozen=True, slots=True)
+class TypedNetwork:
+    """`instances` holds every distinct one, inner blocks before those that call them."""
+
+    network: ResolvedNetwork
+    parts: tuple[TypedPart, ...]
+    instances: tuple[Instance, ...]
+    output: Shape
+    cost: Cost
