@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from netdsl.expressions import ONE, YES, Const, Expr
+from netdsl.expressions import ONE, YES, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
@@ -70,7 +70,7 @@ class TorchCall:
 
 def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
     """Keyword arguments with torch's default beside each; what equals its default is left out."""
-    return tuple((name, expr) for name, (expr, default) in given.items() if expr != Const(default))  # type: ignore[arg-type]
+    return tuple((name, expr) for name, (expr, default) in given.items() if expr != constant(default))
 
 
 @dataclass(frozen=True, slots=True)

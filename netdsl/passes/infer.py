@@ -213,15 +213,15 @@ class _Inference:
         if values is None:
             return None
         block = self._blocks[name]
-        key = (name, shape, tuple(sorted(values.items())))
-        if key in self._instances:
-            return self._instances[key]
         inside: dict[str, Value] = {"in": shape[0]}
         for parameter, default in block.parameters:
             value = values[parameter] if parameter in values else evaluate(cast(Expr, default), inside, self._diagnostics)
             if value is None:
                 return None
             inside[parameter] = value
+        key = (name, shape, tuple(inside.items()))
+        if key in self._instances:
+            return self._instances[key]
         arguments = ", ".join(f"{parameter}={show(inside[parameter])}" for parameter, _ in block.parameters)
         self._trace.append(f"{name}({arguments})")
         result = self._body(block.body, inside, shape)

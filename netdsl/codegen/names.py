@@ -1,0 +1,88 @@
+"""Names in generated code: those of the file where Python lets them stand, never two for one thing."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from netdsl.expressions import Expr, Operator, Ref
+from netdsl.expressions import Const as Constant
+from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Sequence
+
+# Names that generated code uses for itself.
+_OWN = "torch nn F Tensor Init self x y p b init params buffers training dtype device generator forward"
+RESERVED = frozenset(_OWN.split()) | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+
+
+class Names:
+    """Gives out names that are free in one scope."""
+
+    def __init__(self, taken: Iterable[str] = RESERVED) -> None:
+        self._taken = set(taken)
+
+    def free(self, name: str) -> str:
+        """The name, with a trailing `_` (or more) where it is taken."""
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
+
+    def numbered(self, name: str) -> str:
+        """The name, else the name with the first free number from 2 up."""
+        candidates = (name if n == 1 else f"{name}{n}" for n in range(1, 10**6))
+        found = next(candidate for candidate in candidates if candidate not in self._taken)
+        self._taken.add(found)
+        return found
+
+
+def camel(name: str) -> str:
+    """`three_layer_convnet` as a class is called: `ThreeLayerConvnet`."""
+    joined = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return joined if joined[:1].isalpha() else f"Net{joined}"
+
+
+def enumerated(names: Iterable[str]) -> Iterator[str]:
+    """Names in order, numbered from 1 where a name stands more than once: conv1, relu1, conv2, …"""
+    listed = list(names)
+    total, seen = Counter(listed), Counter[str]()
+    for name in listed:
+        seen[name] += 1
+        yield f"{name}{seen[name]}" if total[name] > 1 else name
+
+
+class Translator:
+    """Expressions of the language in the names of one scope of generated code; notes which names it met.
+
+    `in` becomes `size_name`: `in_channels`, or `in_features` of a vector.
+    """
+
+    def __init__(self, names: dict[str, str], size_name: str) -> None:
+        self._names = {**names, "in": size_name}
+        self.used: set[str] = set()
+
+    def __call__(self, expr: Expr) -> Expression:
+        if isinstance(expr, Constant):
+            return Literal(expr.value)
+        if isinstance(expr, Ref):
+            self.used.add(expr.name)
+            return Name(self._names[expr.name])
+        return self._operator(expr)
+
+    def _operator(self, expr: Operator) -> Expression:
+        operands = tuple(map(self, expr.operands))
+        match expr.name:
+            case "min" | "max" | "round" | "round_to":
+                return Call(expr.name, operands)
+            case "pair" | "list":
+                return Sequence("()", operands)
+            case "floor":
+                return Call("int", (Operation("//", (operands[0], Literal(1))),))
+            case "ceil":
+                down = Operation("//", (Operation("negative", operands), Literal(1)))
+                return Operation("negative", (Call("int", (down,)),))
+            case "sqrt":
+                return Operation("**", (operands[0], Literal(0.5)))
+            case name:
+                return Operation(name, operands)

@@ -1,0 +1,185 @@
+"""The few forms of Python that generated code is made of, and how an expression is printed.
+
+Statements are laid out by the templates; literals pass through `repr`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from netdsl.values import Size, Symbol, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: Value | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An identifier or dotted path."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A Python operator with its operands; `if` has condition, yes, no."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: str
+    positional: tuple[Expression, ...] = ()
+    named: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list or tuple display."""
+
+    brackets: str
+    items: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """`*(value for _ in range(count))`."""
+
+    value: Expression
+    count: int
+
+
+Expression: TypeAlias = Literal | Name | Operation | Call | Sequence | Copies
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    target: str
+    value: Expression
+    operator: str = "="
+    annotation: str = ""
+    kind: str = "assign"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    value: Expression
+    kind: str = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """An expression for its effect."""
+
+    value: Expression
+    kind: str = "evaluate"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    text: str
+    kind: str = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    condition: Expression
+    then: tuple[Statement, ...]
+    otherwise: tuple[Statement, ...] = ()
+    kind: str = "if"
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    variable: str
+    iterable: Expression
+    body: tuple[Statement, ...]
+    kind: str = "for"
+
+
+Statement: TypeAlias = Assign | Return | Evaluate | Comment | If | For
+
+_PRECEDENCE = {
+    "if": 1, "or": 2, "and": 3, "not": 4,
+    "is not": 5, "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
+    "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "negative": 8, "**": 9,
+}  # fmt: skip
+_ATOM = 10
+
+
+def show(expression: Expression) -> str:
+    """The expression as Python text."""
+    match expression:
+        case Literal(value):
+            return literal(value)
+        case Name(text):
+            return text
+        case Call(function, positional, named):
+            arguments = [*map(show, positional), *(f"{name}={show(value)}" for name, value in named)]
+            return f"{function}({', '.join(arguments)})"
+        case Sequence(brackets, items):
+            comma = "," if brackets == "()" and len(items) == 1 else ""
+            return f"{brackets[0]}{', '.join(map(show, items))}{comma}{brackets[1]}"
+        case Copies(value, count):
+            return f"*({show(value)} for _ in range({count}))"
+        case Operation():
+            return _operation(expression)
+
+
+def _operation(expression: Operation) -> str:
+    name, operands = expression.operator, expression.operands
+    level = _PRECEDENCE[name]
+    if name == "if":
+        condition, yes, no = operands
+        return f"{_inner(yes, level + 1)} if {_inner(condition, level + 1)} else {_inner(no, level)}"
+    if name == "not":
+        return f"not {_inner(operands[0], level)}"
+    if name == "negative":
+        return f"-{_inner(operands[0], level)}"
+    # Comparisons don't chain: both sides of one are bracketed when they are comparisons themselves.
+    left = _inner(operands[0], level + (level == _PRECEDENCE["=="]))
+    associative = name in ("and", "or")
+    return f" {name} ".join([left, *(_inner(operand, level + (not associative)) for operand in operands[1:])])
+
+
+def _inner(expression: Expression, level: int) -> str:
+    text = show(expression)
+    own = _PRECEDENCE[expression.operator] if isinstance(expression, Operation) else _ATOM
+    if isinstance(expression, Literal) and text.startswith("-"):
+        own = _PRECEDENCE["negative"]
+    return f"({text})" if own < level else text
+
+
+def literal(value: Value | float | None) -> str:
+    """The Python literal of a value."""
+    match value:
+        case Fraction():
+            return repr(float(value))
+        case Size(lengths):
+            return repr(lengths)
+        case Symbol(name):
+            return repr(name)
+        case _:
+            return repr(value)
+
+
+def negated(condition: Expression) -> Expression:
+    """The opposite of a condition, written as a person would."""
+    opposite: dict[str, str] = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+    if isinstance(condition, Operation):
+        if condition.operator in opposite:
+            return Operation(opposite[condition.operator], condition.operands)
+        if condition.operator in ("and", "or"):
+            flipped = "or" if condition.operator == "and" else "and"
+            return Operation(flipped, tuple(map(negated, condition.operands)))
+        if condition.operator == "not":
+            return condition.operands[0]
+    return Operation("not", (condition,))
+
+

@@ -1,0 +1,70 @@
+"""Views to text: Jinja lays out, black formats, compile() checks."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from netdsl.codegen import python as py
+from netdsl.resources import TEMPLATES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters["python"] = py.show
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCode(Exception):
+    """Generated code that isn't Python: a bug of netdsl, never of a `.net` file."""
+
+    code: str
+
+
+# What generated code can import, in the order in which it does.
+_IMPORTS = {
+    "torch": "import torch",
+    "F": "import torch.nn.functional as F",
+    "Tensor": "from torch import Tensor",
+    "nn": "from torch import nn",
+}
+
+
+def _imports(code: str) -> list[str]:
+    """The imports that the code needs."""
+    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    if {"Tensor", "nn"} <= used:
+        return [line for name, line in _IMPORTS.items() if name in used - {"Tensor", "nn"}] + ["from torch import Tensor, nn"]
+    return [line for name, line in _IMPORTS.items() if name in used]
+
+
+def render(template: str, view: object) -> str:
+    """The formatted code of a view."""
+    # Black is the slowest import of a build; nothing else needs it.
+    import black
+
+    layout = _environment().get_template(template)
+    raw = layout.render(view=view, imports=())
+    try:
+        raw = layout.render(view=view, imports=_imports(raw))
+        code = black.format_str(raw, mode=black.Mode())
+        compile(code, template, "exec")
+    except (SyntaxError, black.InvalidInput) as error:
+        raise BrokenCode(raw) from error
+    return code

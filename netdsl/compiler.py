@@ -1,0 +1,76 @@
+"""The pipeline. Read this file first.
+
+    text --parse--> Program --resolve--> ResolvedNetwork --infer--> TypedNetwork --lower--> LoweredNetwork --render--> code
+
+Each arrow is a pass: one file with one public function, without input or output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Literal, TypeAlias, get_args
+
+from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.lowered import LoweredNetwork
+from netdsl.parse import parse, parse_values
+from netdsl.passes.infer import infer
+from netdsl.passes.lower import lower
+from netdsl.passes.resolve import Overrides, resolve
+from netdsl.resources import NETWORKS
+from netdsl.source import Source
+from netdsl.syntax import Program
+from netdsl.typed import TypedNetwork
+
+Style: TypeAlias = Literal["module", "functional", "sequential"]
+STYLES: tuple[Style, ...] = get_args(Style)
+
+
+@cache
+def standard_blocks() -> Program:
+    path = NETWORKS / "std.net"
+    return parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What came of a file: a network, or None where it is a library of blocks or has errors."""
+
+    source: Source
+    network: TypedNetwork | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @cached_property
+    def lowered(self) -> LoweredNetwork:
+        assert self.network is not None
+        return lower(self.network)
+
+
+def compile_network(
+    source: Source, parameters: Mapping[str, str] | None = None, recipe: Mapping[str, str] | None = None
+) -> Compiled:
+    """Runs the passes up to the shapes. `parameters` (`--set`) and keys of the `recipe` are texts of the language."""
+    diagnostics = Diagnostics()
+    overrides = Overrides(
+        {name: parse_values(Source(f"--set {name}", text), diagnostics) for name, text in (parameters or {}).items()},
+        {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
+    )
+    program = parse(source, diagnostics)
+    resolved = resolve(program, standard_blocks(), overrides, diagnostics)
+    sound = resolved is not None and not diagnostics
+    network = infer(resolved, diagnostics) if resolved is not None and sound else None
+    return Compiled(source, network, tuple(diagnostics))
+
+
+def generate(compiled: Compiled, style: Style) -> str:
+    """The Python code of a network in a style."""
+    # Templates and black are needed by nobody who only checks.
+    from netdsl.codegen.functional import functional_view
+    from netdsl.codegen.module import module_view
+    from netdsl.codegen.render import render
+    from netdsl.codegen.sequential import sequential_view
+
+    view = {"module": module_view, "functional": functional_view, "sequential": sequential_view}[style]
+    name = compiled.source.name.replace("\\", "/").rsplit("/", 1)[-1]
+    return render(f"{style}.py.j2", view(compiled.lowered, name))

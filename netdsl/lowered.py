@@ -1,0 +1,99 @@
+"""A network ready to be written as code, still hierarchical: a block is lowered once, over its
+parameters, and a stage is runs of calls. The same for every output style.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from netdsl.expressions import Expr
+from netdsl.ops import Operation
+from netdsl.ops.base import Symbolic, TorchCall, Weight
+from netdsl.resolved import ResolvedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An operation as the torch calls that it stands for; `function` is None where it does nothing."""
+
+    operation: type[Operation]
+    module: TorchCall
+    function: TorchCall | None
+    weights: tuple[Weight, ...]
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCall:
+    """A block with its arguments (those that differ from its defaults) on `size` channels or features."""
+
+    block: LoweredBlock
+    size: Expr
+    arguments: tuple[tuple[str, Expr], ...]
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """body(x) + x where `same` holds, else body(x) + shortcut(x), or body(x) alone without a shortcut."""
+
+    body: LoweredBody
+    shortcut: LoweredBody | None
+    same: Expr
+
+
+LoweredStep: TypeAlias = Layer | BlockCall | Skip
+LoweredBody: TypeAlias = tuple[LoweredStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockParameter:
+    """A parameter of a block in generated code; `type` is its annotation."""
+
+    name: str
+    type: str
+    default: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredBlock:
+    """`reduction` is how many times smaller height and width get, None where that is no simple stride."""
+
+    name: str
+    documentation: str
+    parameters: tuple[BlockParameter, ...]
+    body: LoweredBody
+    input: Symbolic
+    output: Symbolic
+    reduction: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredSection:
+    """`name` is unique: `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
+
+    name: str
+    kind: str
+    body: LoweredBody
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredStage:
+    """`stage1`, `stage2`, …: calls, each repeated."""
+
+    name: str
+    runs: tuple[tuple[BlockCall, int], ...]
+
+
+LoweredPart: TypeAlias = LoweredSection | LoweredStage
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredNetwork:
+    """`blocks` stand before those that call them."""
+
+    network: ResolvedNetwork
+    output: tuple[int, ...]
+    blocks: tuple[LoweredBlock, ...]
+    parts: tuple[LoweredPart, ...]

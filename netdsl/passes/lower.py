@@ -1,0 +1,266 @@
+"""TypedNetwork to LoweredNetwork: each block is written once, over its parameters.
+
+Channels are followed through a block as expressions of its parameters; what only concrete shapes tell
+(the features after a `flatten`) is a constant where all instances agree, else one more parameter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias, cast
+
+from netdsl.arguments import ArgType, Pair, Whole, Word, schema
+from netdsl.expressions import IN, ONE, YES, Const, Environment, Expr, Operator, Ref, known, operator, substitute
+from netdsl.lowered import (
+    BlockCall,
+    BlockParameter,
+    Layer,
+    LoweredBlock,
+    LoweredBody,
+    LoweredNetwork,
+    LoweredPart,
+    LoweredSection,
+    LoweredStage,
+    LoweredStep,
+    Skip,
+)
+from netdsl.ops.base import Symbolic
+from netdsl.resolved import BlockDefinition, BlockStep, OperationStep, SkipStep
+from netdsl.typed import (
+    Instance,
+    TypedBody,
+    TypedCall,
+    TypedNetwork,
+    TypedOperation,
+    TypedSection,
+    TypedSkip,
+    TypedStage,
+)
+from netdsl.values import Size, Value
+
+# A block on maps and the same block on vectors are two, with different torch layers.
+_Key: TypeAlias = tuple[str, int]
+
+
+def lower(network: TypedNetwork) -> LoweredNetwork:
+    """Never fails: whatever can be wrong with a network was found by the passes before."""
+    lowering = _Lowering(network)
+    return LoweredNetwork(network.network, network.output, tuple(lowering.blocks.values()), lowering.parts())
+
+
+@dataclass(slots=True)
+class _Context:
+    """The block or section that is being lowered: what its names stand for, and its concrete instances.
+
+    `extra` are the parameters that the block needs beyond its own, with their value for each instance.
+    """
+
+    names: Mapping[str, Expr]
+    environments: Sequence[Environment]
+    extra: dict[str, dict[Instance | None, int]] = field(default_factory=dict)
+
+    def size(self, sizes: dict[Instance | None, int]) -> Expr:
+        """A size that it takes concrete shapes to tell."""
+        if len(set(sizes.values())) == 1:
+            return Const(next(iter(sizes.values())))
+        name = f"features{len(self.extra) + 1}"
+        self.extra[name] = sizes
+        return Ref(name)
+
+    def argument(self, expr: Expr, arg_type: ArgType | None = None) -> Expr:
+        """The expression in the names of generated code, whole where the argument is."""
+        exact = self._whole_divisions(substitute(expr, self.names))
+        whole = isinstance(arg_type, (Whole, Pair)) or (isinstance(arg_type, Word) and arg_type.other is not None)
+        return operator("round", exact) if whole and _divides(exact) else exact
+
+    def _whole_divisions(self, expr: Expr) -> Expr:
+        """`/` as `//` where it comes out whole in every instance."""
+        if not isinstance(expr, Operator):
+            return expr
+        whole = expr.name == "/" and all(isinstance(known(expr, e), int) for e in self.environments)
+        return operator("//" if whole else expr.name, *map(self._whole_divisions, expr.operands))
+
+
+def _divides(expr: Expr) -> bool:
+    return isinstance(expr, Operator) and (expr.name == "/" or any(map(_divides, expr.operands)))
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What is known at a point of a body; `reduction` is None after a step that keeps to no grid."""
+
+    tensor: Symbolic
+    reduction: Expr | None = ONE
+
+    def advance(self, tensor: Symbolic, reduction: Expr | None) -> None:
+        self.tensor = tensor
+        known_both = self.reduction is not None and reduction is not None
+        self.reduction = operator("*", self.reduction, reduction) if known_both else None  # type: ignore[arg-type]
+
+
+# The same body in each instance that has it.
+_Bodies: TypeAlias = list[tuple[Instance | None, TypedBody]]
+
+
+class _Lowering:
+    def __init__(self, network: TypedNetwork) -> None:
+        self._network = network
+        self._extra: dict[_Key, dict[str, dict[Instance | None, int]]] = {}
+        self.blocks: dict[_Key, LoweredBlock] = {}
+        groups: dict[_Key, list[Instance]] = {}
+        for instance in network.instances:
+            groups.setdefault(_key(instance), []).append(instance)
+        ranks = Counter(name for name, _ in groups)
+        for key, instances in groups.items():
+            suffix = "" if ranks[key[0]] == 1 else "_map" if key[1] == 3 else "_vector"
+            self.blocks[key] = self._block(key, key[0] + suffix, instances)
+
+    def parts(self) -> tuple[LoweredPart, ...]:
+        kinds = Counter(part.section.kind for part in self._network.parts if isinstance(part, TypedSection))
+        counted: Counter[str] = Counter()
+        parts: list[LoweredPart] = []
+        for part in self._network.parts:
+            kind = "stage" if isinstance(part, TypedStage) else part.section.kind
+            counted[kind] += 1
+            name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
+            parts.append(self._stage(part, name) if isinstance(part, TypedStage) else self._section(part, name))
+        return tuple(parts)
+
+    def _section(self, part: TypedSection, name: str) -> LoweredSection:
+        shape = part.body.input
+        context = _Context({"in": Const(shape[0])}, [{}])
+        flow = _Flow(Symbolic(Const(shape[0]), is_map=len(shape) == 3))
+        return LoweredSection(name, part.section.kind, self._body([(None, part.body)], flow, context))
+
+    def _stage(self, part: TypedStage, name: str) -> LoweredStage:
+        runs = []
+        for instance, count in part.runs:
+            block = self.blocks[_key(instance)]
+            given = {p.name: Const(instance.values[p.name]) for p in block.parameters if p.name in instance.values}
+            extra = {name: Const(sizes[instance]) for name, sizes in self._extra[_key(instance)].items()}
+            runs.append((_call(block, Const(instance.input[0]), {**given, **extra}, None), count))
+        return LoweredStage(name, tuple(runs))
+
+    def _block(self, key: _Key, name: str, instances: list[Instance]) -> LoweredBlock:
+        definition = instances[0].block
+        context = _Context({}, [instance.values for instance in instances])
+        tensor = Symbolic(IN, is_map=key[1] == 3)
+        flow = _Flow(tensor)
+        body = self._body([(instance, instance.body) for instance in instances], flow, context)
+        self._extra[key] = context.extra
+        extra = [BlockParameter(name, "int", None) for name in context.extra]
+        parameters = (*_parameters(definition, instances), *extra)
+        return LoweredBlock(name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction)
+
+    def _body(self, bodies: _Bodies, flow: _Flow, context: _Context) -> LoweredBody:
+        steps: list[LoweredStep] = []
+        for index, first in enumerate(bodies[0][1].steps):
+            column = [(owner, body.steps[index]) for owner, body in bodies]
+            match first:
+                case TypedOperation(step):
+                    shapes = {owner: cast(TypedOperation, typed).output for owner, typed in column}
+                    steps.append(_layer(step, first, shapes, flow, context))
+                case TypedCall(step):
+                    calls = {owner: cast(TypedCall, typed).instance for owner, typed in column}
+                    steps.append(self._call(step, calls, flow, context))
+                case TypedSkip(step):
+                    skips = [(owner, cast(TypedSkip, typed)) for owner, typed in column]
+                    steps.append(self._skip(step, skips, flow, context))
+        return tuple(steps)
+
+    def _call(
+        self, step: BlockStep, instances: dict[Instance | None, Instance], flow: _Flow, context: _Context
+    ) -> BlockCall:
+        key = _key(next(iter(instances.values())))
+        block = self.blocks[key]
+        names: dict[str, Expr] = {"in": flow.tensor.size}
+        given = {name: context.argument(expr) for name, expr in step.arguments}
+        definition = next(iter(instances.values())).block
+        for name, default in definition.parameters:
+            names[name] = given.get(name) or substitute(cast(Expr, default), names)
+        for name, sizes in self._extra[key].items():
+            names[name] = context.size({owner: sizes[instance] for owner, instance in instances.items()})
+        call = _call(block, flow.tensor.size, names, step.label)
+        size = substitute(block.output.size, names)
+        reduction = None if block.reduction is None else substitute(block.reduction, names)
+        flow.advance(Symbolic(size, block.output.is_map), reduction)
+        return call
+
+    def _skip(
+        self, step: SkipStep, skips: list[tuple[Instance | None, TypedSkip]], flow: _Flow, context: _Context
+    ) -> Skip:
+        before = flow.tensor
+        inner = _Flow(before)
+        body = self._body([(owner, skip.body) for owner, skip in skips], inner, context)
+        assert inner.reduction is not None
+        unchanged = operator("==", inner.reduction, ONE)
+        same = operator("and", unchanged, operator("==", before.size, inner.tensor.size))
+        projected: _Bodies = [(owner, skip.shortcut) for owner, skip in skips if skip.shortcut]
+        shortcut = self._body(projected, _Flow(before), context) if projected else None
+        # Where no instance needs the shortcut, or the language promises the same shape, x itself is added.
+        same = same if shortcut or step.if_same else YES
+        flow.advance(inner.tensor, inner.reduction)
+        return Skip(body, None if same == YES else shortcut, same)
+
+
+def _key(instance: Instance) -> _Key:
+    return instance.block.name, len(instance.input)
+
+
+def _layer(
+    step: OperationStep,
+    first: TypedOperation,
+    shapes: dict[Instance | None, tuple[int, ...]],
+    flow: _Flow,
+    context: _Context,
+) -> Layer:
+    operation = step.operation
+    types = {f.name: f.metadata["type"] for f in schema(operation)}
+    arguments = {name: context.argument(expr, types[name]) for name, expr in step.arguments}
+    x = flow.tensor
+    layer = Layer(
+        operation,
+        operation.module(arguments, x),
+        operation.function(arguments, x),
+        operation.weights(arguments, x),
+        step.label,
+    )
+    output = operation.flow(arguments, x)
+    if output is None:
+        size = context.size({owner: shape[0] for owner, shape in shapes.items()})
+        output = Symbolic(size, is_map=len(first.output) == 3)
+    flow.advance(output, operation.reduction(arguments) if first.operation.keeps_grid() else None)
+    return layer
+
+
+def _call(block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None) -> BlockCall:
+    """The call with the arguments that differ from the block's defaults."""
+    given = ((p.name, values[p.name]) for p in block.parameters if values[p.name] != p.default)
+    return BlockCall(block, size, tuple(given), label)
+
+
+def _parameters(definition: BlockDefinition, instances: Sequence[Instance]) -> list[BlockParameter]:
+    """The block's parameters with the Python types that its instances need.
+
+    Only a constant default becomes a default in Python; others are given by every caller.
+    """
+    parameters = []
+    required_after = len(definition.parameters)
+    for index, (name, default) in reversed(list(enumerate(definition.parameters))):
+        folded = None if default is None else substitute(default, {})
+        constant = folded if isinstance(folded, Const) and index + 1 == required_after else None
+        required_after = index if constant else required_after
+        annotation = _annotation([instance.values[name] for instance in instances])
+        parameters.append(BlockParameter(name, annotation, constant))
+    return parameters[::-1]
+
+
+def _annotation(values: Sequence[Value]) -> str:
+    if all(isinstance(value, bool) for value in values):
+        return "bool"
+    if any(isinstance(value, Size) for value in values):
+        return "int | tuple[int, int]" if any(isinstance(value, int) for value in values) else "tuple[int, int]"
+    return "float" if any(isinstance(value, Fraction) for value in values) else "int"
