@@ -1,0 +1,25 @@
+"""netdsl: a declarative language for image networks.
+
+`netdsl.load("resnet32").module()` gives an `nn.Module`; `netdsl.NetworkError` says what is wrong with a file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netdsl.api import Network, load
+    from netdsl.diagnostics import Diagnostic, NetworkError
+
+__all__ = ["Diagnostic", "Network", "NetworkError", "load"]
+
+_HOMES = {"Network": "api", "load": "api", "Diagnostic": "diagnostics", "NetworkError": "diagnostics"}
+
+
+def __getattr__(name: str) -> object:
+    # Late, so that the command line's --help doesn't wait for the compiler.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"netdsl.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

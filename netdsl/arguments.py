@@ -143,7 +143,7 @@ class Parameter:
 
 @cache
 def signature(cls: type) -> tuple[Parameter, ...]:
-    return tuple(Parameter(f.name, f.default is MISSING, f.kw_only) for f in schema(cls))
+    return tuple(Parameter(f.name, f.default is MISSING, bool(f.kw_only)) for f in schema(cls))
 
 
 Converted: TypeAlias = dict[str, object]
@@ -153,7 +153,7 @@ def convert(cls: type[T], values: dict[str, Value]) -> T | dict[str, Mismatch]:
     """The dataclass with these values, or what is wrong with each that doesn't fit."""
     converted: Converted = {}
     wrong: dict[str, Mismatch] = {}
-    for f in schema(cls):
+    for f in schema(cast(type, cls)):
         if f.name not in values:
             continue
         result = f.metadata["type"].convert(values[f.name])

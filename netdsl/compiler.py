@@ -53,7 +53,10 @@ def compile_network(
     """Runs the passes up to the shapes. `parameters` (`--set`) and keys of the `recipe` are texts of the language."""
     diagnostics = Diagnostics()
     overrides = Overrides(
-        {name: parse_values(Source(f"--set {name}", text), diagnostics) for name, text in (parameters or {}).items()},
+        {
+            name: parse_values(Source(f"--set {name}", text), diagnostics)
+            for name, text in (parameters or {}).items()
+        },
         {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
     )
     program = parse(source, diagnostics)

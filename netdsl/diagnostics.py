@@ -59,7 +59,9 @@ class Diagnostic:
     def render(self) -> str:
         """The diagnostic as text: message, place, offending lines with carets, notes, help."""
         lines = [f"{self.severity}[{self.code}]: {self.message}"]
-        gutter = max((len(str(label.span.source.position(label.span.start)[0])) for label in self.labels), default=1)
+        gutter = max(
+            (len(str(label.span.source.position(label.span.start)[0])) for label in self.labels), default=1
+        )
         pad = " " * (gutter + 1)
         for index, label in enumerate(self.labels):
             line, column = label.span.source.position(label.span.start)

@@ -87,7 +87,15 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "sqrt": _square_root,
     "round_to": round_to,
 }
-FUNCTIONS = {"min": (2, 99), "max": (2, 99), "floor": (1, 1), "ceil": (1, 1), "round": (1, 1), "sqrt": (1, 1), "round_to": (2, 2)}
+FUNCTIONS = {
+    "min": (2, 99),
+    "max": (2, 99),
+    "floor": (1, 1),
+    "ceil": (1, 1),
+    "round": (1, 1),
+    "sqrt": (1, 1),
+    "round_to": (2, 2),
+}
 
 
 def evaluate(expr: Expr, environment: Environment, diagnostics: Diagnostics) -> Value | None:
@@ -147,7 +155,11 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
 def _truth(expr: Expr, environment: Environment) -> bool:
     value = _value(expr, environment)
     if not isinstance(value, bool):
-        raise _NoValue(f"a condition is `yes` or `no`, and this is {show(value)}", expr.span, "compare it, as in `x == 1`")
+        raise _NoValue(
+            f"a condition is `yes` or `no`, and this is {show(value)}",
+            expr.span,
+            "compare it, as in `x == 1`",
+        )
     return value
 
 

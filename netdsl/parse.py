@@ -20,9 +20,24 @@ from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
 
-STATEMENTS = (
-    "network input classes order default let stem head layers stage stages block init train expect use"
-).split()
+STATEMENTS = [
+    "network",
+    "input",
+    "classes",
+    "order",
+    "default",
+    "let",
+    "stem",
+    "head",
+    "layers",
+    "stage",
+    "stages",
+    "block",
+    "init",
+    "train",
+    "expect",
+    "use",
+]
 
 # Bounds, so that reading an unknown file has a bounded cost.
 MAX_LENGTH = 1_000_000
@@ -64,7 +79,8 @@ def new_parser(grammar: str) -> Lark:
 def _parser() -> Lark:
     from netdsl.parser_tables import DATA, MEMO
 
-    return Lark._load_from_dict(DATA, MEMO, postlex=_Newlines())
+    parser: Lark = Lark._load_from_dict(DATA, MEMO, postlex=_Newlines())  # type: ignore[no-untyped-call]
+    return parser
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
@@ -86,7 +102,9 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr, ...]:
     """The value of a command-line option: one or more expressions, with commas between."""
     try:
-        values: tuple[syntax.Expr, ...] = TreeBuilder(source).transform(_parser().parse(source.text, "values"))
+        values: tuple[syntax.Expr, ...] = TreeBuilder(source).transform(
+            _parser().parse(source.text, "values")
+        )
         return values
     except UnexpectedInput:
         span = Span(source, 0, len(source.text))
@@ -147,7 +165,11 @@ def _statement_end(source: Source, start: int, diagnostics: Diagnostics) -> tupl
             if not open_brackets and not _CONTINUES.match(text, place + 1):
                 return place, True
             # A statement's word at the start of a line, inside brackets: the bracket was forgotten.
-            if open_brackets and _STARTS_STATEMENT.match(text, place + 1) and not _in_table(text, open_brackets, place):
+            if (
+                open_brackets
+                and _STARTS_STATEMENT.match(text, place + 1)
+                and not _in_table(text, open_brackets, place)
+            ):
                 _unclosed(source, open_brackets[-1], None, diagnostics)
                 return place, False
     if open_brackets:
@@ -174,7 +196,9 @@ def _unclosed(source: Source, place: int, found: Span | None, diagnostics: Diagn
     closing = _CLOSING[opened]
     also = [Label(found, f"this stands where `{closing}` is missing")] if found else []
     span = Span(source, place, place + 1)
-    diagnostics.error("NET102", f"`{opened}` is not closed", span, "opened here", also=also, help=f"add `{closing}`")
+    diagnostics.error(
+        "NET102", f"`{opened}` is not closed", span, "opened here", also=also, help=f"add `{closing}`"
+    )
 
 
 def _parse_chunk(source: Source, chunk: _Chunk, builder: TreeBuilder, diagnostics: Diagnostics) -> Any:
@@ -193,7 +217,7 @@ _TERMINALS = {
     "CALLED": "",
     "NUMBER": "a number",
     "SIZE": "a size as `3x32x32`",
-    "STRING": 'a text in quotes',
+    "STRING": "a text in quotes",
     "TRUE": "`yes`",
     "FALSE": "`no`",
     "COMPARISON": "a comparison",
@@ -212,7 +236,24 @@ _TERMINALS = {
     "IF_SAME": "`if same`",
 }
 # Where one of these could stand, so could any expression: the list would hide the point.
-_EXPRESSION = {"NUMBER", "SIZE", "STRING", "TRUE", "FALSE", "LSQB", "NOT", "IF", "MINUS", "PLUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
+_EXPRESSION = {
+    "NUMBER",
+    "SIZE",
+    "STRING",
+    "TRUE",
+    "FALSE",
+    "LSQB",
+    "NOT",
+    "IF",
+    "MINUS",
+    "PLUS",
+    "TIMES",
+    "DIVIDE",
+    "FLOOR",
+    "OR",
+    "AND",
+    "COMPARISON",
+}
 
 
 def _explain(source: Source, chunk: _Chunk, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
@@ -240,6 +281,14 @@ def _explain(source: Source, chunk: _Chunk, error: UnexpectedInput, diagnostics:
 
 def _expectation(expected: set[str]) -> str:
     words = ["a value"] if "NUMBER" in expected else []
-    hidden = _EXPRESSION | {"NAME", "CALLED"} if words else {"CALLED"} | (_EXPRESSION if "RPAR" in expected else set())
-    words += sorted(filter(None, (_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden)))
-    return "expected " + (" or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words))
+    hidden = (
+        _EXPRESSION | {"NAME", "CALLED"}
+        if words
+        else {"CALLED"} | (_EXPRESSION if "RPAR" in expected else set())
+    )
+    words += sorted(
+        filter(None, (_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden))
+    )
+    return "expected " + (
+        " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+    )

@@ -292,7 +292,20 @@ class Use:
 
 
 Statement: TypeAlias = (
-    Network | Input | Classes | Order | Default | Let | Section | Stage | Stages | Block | Init | Train | Expect | Use
+    Network
+    | Input
+    | Classes
+    | Order
+    | Default
+    | Let
+    | Section
+    | Stage
+    | Stages
+    | Block
+    | Init
+    | Train
+    | Expect
+    | Use
 )
 
 

@@ -92,13 +92,14 @@ class TreeBuilder(Transformer[Token, Any]):
         return syntax.Binary("and", children[0], children[1], self._span(meta))
 
     def choose(self, meta: Meta, children: list[syntax.Expr]) -> syntax.Choose:
-        return syntax.Choose(*children, self._span(meta))
+        condition, yes, no = children
+        return syntax.Choose(condition, yes, no, self._span(meta))
 
     def apply(self, meta: Meta, children: list[Any]) -> syntax.Apply:
         function, *arguments = children
         return syntax.Apply(self._word(function), _arguments(arguments), self._span(meta))
 
-    def list(self, meta: Meta, children: list[Any]) -> syntax.ListOf:
+    def list_of(self, meta: Meta, children: list[Any]) -> syntax.ListOf:
         return syntax.ListOf(tuple(item for item in children if item is not None), self._span(meta))
 
     def named(self, meta: Meta, children: list[Any]) -> syntax.Argument:

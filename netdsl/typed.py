@@ -8,7 +8,15 @@ from typing import TypeAlias
 
 from netdsl.ops import Operation
 from netdsl.ops.base import Shape
-from netdsl.resolved import BlockDefinition, BlockStep, OperationStep, ResolvedNetwork, Section, SkipStep, Stage
+from netdsl.resolved import (
+    BlockDefinition,
+    BlockStep,
+    OperationStep,
+    ResolvedNetwork,
+    Section,
+    SkipStep,
+    Stage,
+)
 from netdsl.values import Value
 
 

@@ -22,9 +22,9 @@ from netdsl.codegen.views import (
     block_names,
     call_arguments,
     docstring,
+    forward_documentation,
     network_documentation,
     parameter_views,
-    forward_documentation,
     size_name,
 )
 from netdsl.expressions import NO, YES, Const, Expr, operator
@@ -126,9 +126,13 @@ class _Functional:
         )  # fmt: skip
         self._functions.append(self._forward_function(block, own))
         if own.has_params:
-            self._functions.append(self._list_function(block, own, own.params, "parameters", own.params_take, _is_parameter))
+            self._functions.append(
+                self._list_function(block, own, own.params, "parameters", own.params_take, _is_parameter)
+            )
         if own.has_buffers:
-            self._functions.append(self._list_function(block, own, own.buffers, "buffers", own.buffers_take, _is_buffer))
+            self._functions.append(
+                self._list_function(block, own, own.buffers, "buffers", own.buffers_take, _is_buffer)
+            )
         return own
 
     def _has(self, block: LoweredBlock) -> tuple[bool, bool, bool]:
@@ -166,10 +170,18 @@ class _Functional:
         parameters += [ParameterView("training", "bool")] if own.uses_training else []
         parameters += parameter_views(block, own.names, own.forward_takes.__contains__)
         documentation = block_documentation(block, Translator(own.names, size))
-        return FunctionView(own.forward, documentation, tuple(parameters), (*start, *writer.body, py.Return(py.Name("x"))))
+        return FunctionView(
+            own.forward, documentation, tuple(parameters), (*start, *writer.body, py.Return(py.Name("x")))
+        )
 
     def _list_function(
-        self, block: LoweredBlock, own: _Block, name: str, what: str, takes: frozenset[str], wanted: Callable[[Weight], bool]
+        self,
+        block: LoweredBlock,
+        own: _Block,
+        name: str,
+        what: str,
+        takes: frozenset[str],
+        wanted: Callable[[Weight], bool],
     ) -> FunctionView:
         size = size_name(block)
         parameters = [ParameterView("init", "Init")]
@@ -192,7 +204,9 @@ class _Functional:
                 items += self._stage_items(part, wanted, translate)
         return _collected(items, what=target)
 
-    def _items(self, body: LoweredBody, wanted: Callable[[Weight], bool], translate: Translator) -> list[_Item]:
+    def _items(
+        self, body: LoweredBody, wanted: Callable[[Weight], bool], translate: Translator
+    ) -> list[_Item]:
         items: list[_Item] = []
         for step in body:
             if isinstance(step, Layer):
@@ -205,7 +219,9 @@ class _Functional:
                     items.append(_Where(py.negated(translate(step.same)), tuple(inner)))
         return items
 
-    def _layer_items(self, layer: Layer, wanted: Callable[[Weight], bool], translate: Translator) -> list[_Item]:
+    def _layer_items(
+        self, layer: Layer, wanted: Callable[[Weight], bool], translate: Translator
+    ) -> list[_Item]:
         items: list[_Item] = []
         kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
         for weight in layer.weights:
@@ -219,7 +235,9 @@ class _Functional:
             items.append(item if weight.present == YES else _Where(translate(weight.present), (item,)))
         return items
 
-    def _call_items(self, call: BlockCall, wanted: Callable[[Weight], bool], translate: Translator) -> list[_Item]:
+    def _call_items(
+        self, call: BlockCall, wanted: Callable[[Weight], bool], translate: Translator
+    ) -> list[_Item]:
         block = self._blocks[call.block.name]
         parameters = wanted is _is_parameter
         if not (block.has_params if parameters else block.has_buffers):
@@ -230,7 +248,9 @@ class _Functional:
         function = block.params if parameters else block.buffers
         return [_Tensors(py.Call(function, (py.Name("init"), *size, *positional), named))]
 
-    def _stage_items(self, stage: LoweredStage, wanted: Callable[[Weight], bool], translate: Translator) -> list[_Item]:
+    def _stage_items(
+        self, stage: LoweredStage, wanted: Callable[[Weight], bool], translate: Translator
+    ) -> list[_Item]:
         items: list[_Item] = []
         for call, count in stage.runs:
             inner = self._call_items(call, wanted, translate)
@@ -246,7 +266,9 @@ class _Functional:
         )
 
     def _forward_named(self) -> tuple[py.Statement, ...]:
-        layers = [step for part in self._network.parts if isinstance(part, LoweredSection) for step in part.body]
+        layers = [
+            step for part in self._network.parts if isinstance(part, LoweredSection) for step in part.body
+        ]
         writer = _ForwardWriter(self._blocks, Translator({}, "in"))
         scope = Names()
         params: list[str] = []
@@ -354,7 +376,11 @@ class _ForwardWriter:
         positional, named = call_arguments(call, block.names, self.translate, takes.__contains__)
         shared = [
             py.Name(name)
-            for name, used in (("p", block.has_params), ("b", block.has_buffers), ("training", block.uses_training))
+            for name, used in (
+                ("p", block.has_params),
+                ("b", block.has_buffers),
+                ("training", block.uses_training),
+            )
             if used
         ]
         return py.Call(block.forward, (py.Name(x), *shared, *positional), named)
@@ -485,7 +511,9 @@ def _uses_training(layer: Layer) -> bool:
 def _fan_in(kernel: Weight) -> Expr:
     """Inputs that one output sees: the product of all lengths but the first."""
     lengths = kernel.shape[1:]
-    product: Expr = Const(math.prod(n.value for n in lengths if isinstance(n, Const) and isinstance(n.value, int)))
+    product: Expr = Const(
+        math.prod(n.value for n in lengths if isinstance(n, Const) and isinstance(n.value, int))
+    )
     for length in lengths:
         product = product if isinstance(length, Const) else operator("*", product, length)
     return product

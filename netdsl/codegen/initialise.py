@@ -28,7 +28,9 @@ def _layers(body: LoweredBody) -> Iterator[Layer]:
 
 def kernel_modules(network: LoweredNetwork) -> list[str]:
     """The torch modules of the network whose weight is a kernel: convolutions and linear layers."""
-    kernels = (layer for layer in layers_of(network) if any(weight.role == "kernel" for weight in layer.weights))
+    kernels = (
+        layer for layer in layers_of(network) if any(weight.role == "kernel" for weight in layer.weights)
+    )
     return list(dict.fromkeys(layer.module.target for layer in kernels))
 
 

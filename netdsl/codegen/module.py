@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import initialisation
-from netdsl.codegen.modules import X, ModuleWriter, block_class
+from netdsl.codegen.modules import ModuleWriter, X, block_class
 from netdsl.codegen.names import Translator
-from netdsl.codegen.views import ClassView, class_names, is_chain, network_documentation, forward_documentation
+from netdsl.codegen.views import (
+    ClassView,
+    class_names,
+    forward_documentation,
+    is_chain,
+    network_documentation,
+)
 from netdsl.lowered import LoweredNetwork, LoweredSection
 
 
@@ -23,7 +29,9 @@ class ModuleView:
 def module_view(network: LoweredNetwork, source: str) -> ModuleView:
     name, constructors = class_names(network)
     blocks = tuple(block_class(block, constructors) for block in network.blocks)
-    return ModuleView(network_documentation(network, source), (*blocks, _network_class(network, name, constructors)))
+    return ModuleView(
+        network_documentation(network, source), (*blocks, _network_class(network, name, constructors))
+    )
 
 
 def _network_class(network: LoweredNetwork, name: str, constructors: dict[str, str]) -> ClassView:

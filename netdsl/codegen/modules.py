@@ -64,8 +64,12 @@ class ModuleWriter:
         return py.Call("nn.Sequential", tuple(items))
 
     def _torch(self, call: TorchCall) -> py.Call:
-        positional = tuple(self.translate(argument) for argument in call.positional if not isinstance(argument, Slot))
-        return py.Call(call.target, positional, tuple((name, self.translate(value)) for name, value in call.named))
+        positional = tuple(
+            self.translate(argument) for argument in call.positional if not isinstance(argument, Slot)
+        )
+        return py.Call(
+            call.target, positional, tuple((name, self.translate(value)) for name, value in call.named)
+        )
 
     # statements
 
@@ -112,8 +116,12 @@ class ModuleWriter:
     def _functional(self, call: TorchCall | None, x: py.Expression) -> py.Expression:
         assert call is not None
         slots = {"x": x, "training": py.Name("self.training")}
-        positional = tuple(slots[a.name] if isinstance(a, Slot) else self.translate(a) for a in call.positional)
-        return py.Call(call.target, positional, tuple((name, self.translate(value)) for name, value in call.named))
+        positional = tuple(
+            slots[a.name] if isinstance(a, Slot) else self.translate(a) for a in call.positional
+        )
+        return py.Call(
+            call.target, positional, tuple((name, self.translate(value)) for name, value in call.named)
+        )
 
     def _skip(self, skip: Skip) -> None:
         body: py.Expression

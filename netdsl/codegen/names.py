@@ -7,9 +7,9 @@ import keyword
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from netdsl.expressions import Expr, Operator, Ref
-from netdsl.expressions import Const as Constant
 from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Sequence
+from netdsl.expressions import Const as Constant
+from netdsl.expressions import Expr, Operator, Ref
 
 # Names that generated code uses for itself.
 _OWN = "torch nn F Tensor Init self x y p b init params buffers training dtype device generator forward"

@@ -181,5 +181,3 @@ def negated(condition: Expression) -> Expression:
         if condition.operator == "not":
             return condition.operands[0]
     return Operation("not", (condition,))
-
-

@@ -50,7 +50,9 @@ def _imports(code: str) -> list[str]:
     """The imports that the code needs."""
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     if {"Tensor", "nn"} <= used:
-        return [line for name, line in _IMPORTS.items() if name in used - {"Tensor", "nn"}] + ["from torch import Tensor, nn"]
+        return [line for name, line in _IMPORTS.items() if name in used - {"Tensor", "nn"}] + [
+            "from torch import Tensor, nn"
+        ]
     return [line for name, line in _IMPORTS.items() if name in used]
 
 
@@ -58,6 +60,7 @@ def render(template: str, view: object) -> str:
     """The formatted code of a view."""
     # Black is the slowest import of a build; nothing else needs it.
     import black
+    import black.parsing
 
     layout = _environment().get_template(template)
     raw = layout.render(view=view, imports=())
@@ -65,6 +68,6 @@ def render(template: str, view: object) -> str:
         raw = layout.render(view=view, imports=_imports(raw))
         code = black.format_str(raw, mode=black.Mode())
         compile(code, template, "exec")
-    except (SyntaxError, black.InvalidInput) as error:
+    except (SyntaxError, black.parsing.InvalidInput) as error:
         raise BrokenCode(raw) from error
     return code

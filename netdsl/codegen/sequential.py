@@ -15,10 +15,10 @@ from netdsl.codegen.views import (
     block_documentation,
     block_names,
     class_names,
+    forward_documentation,
     is_chain,
     network_documentation,
     parameter_views,
-    forward_documentation,
     size_name,
 )
 from netdsl.expressions import ONE
@@ -83,7 +83,9 @@ def _block_function(block: LoweredBlock, constructors: dict[str, str]) -> Functi
     made = py.Call("nn.Sequential", tuple(map(writer.module, block.body)))
     size = [ParameterView(size_name(block), "int")] if uses_size(block) else []
     parameters = (*size, *parameter_views(block, names, lambda name: True))
-    return FunctionView(constructors[block.name], block_documentation(block, translate), parameters, (py.Return(made),))
+    return FunctionView(
+        constructors[block.name], block_documentation(block, translate), parameters, (py.Return(made),)
+    )
 
 
 def _section_class(section: LoweredSection, name: str, constructors: dict[str, str]) -> ClassView:

@@ -78,7 +78,9 @@ def _sides(block: LoweredBlock, translate: Translator) -> str:
     return ", ".join(show(Operation("/", (Name(side), translate(block.reduction)))) for side in "HW")
 
 
-def parameter_views(block: LoweredBlock, names: dict[str, str], only: Callable[[str], bool]) -> Iterable[ParameterView]:
+def parameter_views(
+    block: LoweredBlock, names: dict[str, str], only: Callable[[str], bool]
+) -> Iterable[ParameterView]:
     """The block's parameters as Python's, in order; no default after which one without would come."""
     chosen = [p for p in block.parameters if only(p.name)]
     for parameter in chosen:
@@ -87,12 +89,17 @@ def parameter_views(block: LoweredBlock, names: dict[str, str], only: Callable[[
 
 
 def call_arguments(
-    call: BlockCall, names: dict[str, str], translate: Callable[[Expr], Expression], only: Callable[[str], bool]
+    call: BlockCall,
+    names: dict[str, str],
+    translate: Callable[[Expr], Expression],
+    only: Callable[[str], bool],
 ) -> tuple[tuple[Expression, ...], tuple[tuple[str, Expression], ...]]:
     """A call's arguments: required ones by position, the others by name."""
     given = dict(call.arguments)
     required = [p.name for p in call.block.parameters if p.default is None and only(p.name)]
-    optional = [p.name for p in call.block.parameters if p.default is not None and p.name in given and only(p.name)]
+    optional = [
+        p.name for p in call.block.parameters if p.default is not None and p.name in given and only(p.name)
+    ]
     positional = tuple(translate(given[name]) for name in required)
     return positional, tuple((names[name], translate(given[name])) for name in optional)
 
@@ -125,5 +132,3 @@ def is_chain(body: LoweredBody) -> bool:
 
 def stage_comment(stage: LoweredStage) -> str:
     return stage.name.replace("stage", "stage ")
-
-

@@ -10,7 +10,20 @@ from netdsl.ops.norm import BatchNorm
 from netdsl.ops.pool import AvgPool, GlobalAvgPool, MaxPool
 from netdsl.ops.regularise import Dropout
 
+__all__ = ["OPERATIONS", "Operation"]
+
 OPERATIONS: dict[str, type[Operation]] = {
     operation.name: operation
-    for operation in (Conv, Linear, BatchNorm, Relu, MaxPool, AvgPool, GlobalAvgPool, Flatten, Dropout, Identity)
+    for operation in (
+        Conv,
+        Linear,
+        BatchNorm,
+        Relu,
+        MaxPool,
+        AvgPool,
+        GlobalAvgPool,
+        Flatten,
+        Dropout,
+        Identity,
+    )
 }

@@ -125,4 +125,6 @@ def needs_map(name: str, x: Shape) -> Misfit | None:
     """The misfit of an operation on maps with a vector."""
     if len(x) == 3:
         return None
-    return Misfit(f"`{name}` needs a feature map, and its input is a vector of {x[0]}", "put it before `flatten`")
+    return Misfit(
+        f"`{name}` needs a feature map, and its input is a vector of {x[0]}", "put it before `flatten`"
+    )

@@ -43,7 +43,10 @@ class Conv(Operation):
             return misfit
         if self.padding == "same" and any(k % 2 == 0 for k in self.kernel):
             shown = show_shape(self.kernel)
-            return Misfit(f"`padding=same` needs an odd kernel, and this one is {shown}", "give the padding, as `padding=1`")
+            return Misfit(
+                f"`padding=same` needs an odd kernel, and this one is {shown}",
+                "give the padding, as `padding=1`",
+            )
         if x[0] % self.groups or self.out % self.groups:
             return Misfit(
                 f"{x[0]} input and {self.out} output channels can't be split into {self.groups} groups",

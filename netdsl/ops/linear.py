@@ -8,7 +8,18 @@ from typing import ClassVar
 
 from netdsl.arguments import Flag, Whole, arg
 from netdsl.expressions import ONE
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, Weight, options, show_shape
+from netdsl.ops.base import (
+    Arguments,
+    Misfit,
+    Operation,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    Weight,
+    options,
+    show_shape,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ class _Pool(Operation):
         if misfit := needs_map(self.name, x):
             return misfit
         if self.padding > self.kernel // 2:
-            return Misfit(f"a padding of {self.padding} is more than half of the kernel of {self.kernel}", "use less padding")
+            return Misfit(
+                f"a padding of {self.padding} is more than half of the kernel of {self.kernel}",
+                "use less padding",
+            )
         shape = window_output(self.name, x, self._window(), self._step(), (self.padding, self.padding))
         if isinstance(shape, Misfit) or not self.ceil:
             return shape

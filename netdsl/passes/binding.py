@@ -43,17 +43,30 @@ def bind(
             continue
         parameter = argument.name.text if argument.name else positional[index]
         if parameter not in known:
-            hint = nearest(parameter, known) or (f"it takes {listing(p.name for p in parameters)}" if known else "it takes none")
+            hint = nearest(parameter, known) or (
+                f"it takes {listing(p.name for p in parameters)}" if known else "it takes none"
+            )
             diagnostics.error("NET204", f"`{name}` has no argument `{parameter}`", place, help=hint)
             sound = False
         elif parameter in given:
             also = [Label(given[parameter].span, "first given here")]
-            diagnostics.error("NET204", f"`{name}` is given `{parameter}` twice", place, also=also, help="remove one")
+            diagnostics.error(
+                "NET204", f"`{name}` is given `{parameter}` twice", place, also=also, help="remove one"
+            )
             sound = False
         else:
             given[parameter] = Given(parameter, argument.value, place)
     missing = [p.name for p in parameters if p.required and p.name not in given and p.name not in filled]
     if missing and sound:
-        diagnostics.error("NET204", f"`{name}` needs {listing(missing)}", span, help=f"write {name}({', '.join(missing)}, …)" if len(missing) > 1 else f"write {name}({missing[0]}=…)")
+        diagnostics.error(
+            "NET204",
+            f"`{name}` needs {listing(missing)}",
+            span,
+            help=(
+                f"write {name}({', '.join(missing)}, …)"
+                if len(missing) > 1
+                else f"write {name}({missing[0]}=…)"
+            ),
+        )
         sound = False
     return list(given.values()) if sound else None

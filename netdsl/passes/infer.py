@@ -107,7 +107,7 @@ class _Inference:
 
     def _section(self, section: Section, shape: Shape) -> TypedSection | None:
         result = self._body(section.body, {"in": shape[0]}, shape)
-        return result and TypedSection(section, result.typed)
+        return TypedSection(section, result.typed) if result else None
 
     def _stage(self, stage: Stage, number: int, shape: Shape) -> TypedStage | None:
         runs: list[tuple[Instance, int]] = []
@@ -150,10 +150,19 @@ class _Inference:
 
     def _check_expectation(self, expectation: Expectation, cost: Cost) -> None:
         actual = cost.parameters if expectation.quantity == "params" else cost.macs
-        compare = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+        compare = {
+            "==": operator.eq,
+            "!=": operator.ne,
+            "<": operator.lt,
+            "<=": operator.le,
+            ">": operator.gt,
+            ">=": operator.ge,
+        }
         if not compare[expectation.comparison](actual, expectation.value):
             message = f"`{expectation.quantity}` is {actual:,}, which is not {expectation.comparison} {show(expectation.value)}"
-            self._diagnostics.error("NET404", message, expectation.span, help="change the network or the expectation")
+            self._diagnostics.error(
+                "NET404", message, expectation.span, help="change the network or the expectation"
+            )
 
     # steps
 
@@ -177,11 +186,13 @@ class _Inference:
                 return self._operation(step, environment, shape)
             case BlockStep():
                 found = self._call(step.block, step.arguments, step.span, environment, shape)
-                return found and (TypedCall(step, found[0]), found[1])
+                return (TypedCall(step, found[0]), found[1]) if found else None
             case SkipStep():
                 return self._skip(step, environment, shape)
 
-    def _operation(self, step: OperationStep, environment: Environment, shape: Shape) -> tuple[TypedOperation, _Grid] | None:
+    def _operation(
+        self, step: OperationStep, environment: Environment, shape: Shape
+    ) -> tuple[TypedOperation, _Grid] | None:
         values = self._values(step.arguments, environment)
         if values is None:
             return None
@@ -191,7 +202,9 @@ class _Inference:
             return None
         output = operation.infer(shape)
         if isinstance(output, Misfit):
-            self._diagnostics.error("NET402", output.message, step.span, help=output.help, notes=self._notes())
+            self._diagnostics.error(
+                "NET402", output.message, step.span, help=output.help, notes=self._notes()
+            )
             return None
         arguments = {name: Const(value) for name, value in values.items()}
         cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output))
@@ -199,7 +212,9 @@ class _Inference:
         grid = _Grid(reduction, None if operation.keeps_grid() else step)
         return TypedOperation(step, operation, shape, output, cost), grid
 
-    def _wrong_arguments(self, step: OperationStep, wrong: Mapping[str, Mismatch], values: Mapping[str, Value]) -> None:
+    def _wrong_arguments(
+        self, step: OperationStep, wrong: Mapping[str, Mismatch], values: Mapping[str, Value]
+    ) -> None:
         exprs = dict(step.arguments)
         for name, mismatch in wrong.items():
             expr = exprs[name]
@@ -215,7 +230,11 @@ class _Inference:
         block = self._blocks[name]
         inside: dict[str, Value] = {"in": shape[0]}
         for parameter, default in block.parameters:
-            value = values[parameter] if parameter in values else evaluate(cast(Expr, default), inside, self._diagnostics)
+            value = (
+                values[parameter]
+                if parameter in values
+                else evaluate(cast(Expr, default), inside, self._diagnostics)
+            )
             if value is None:
                 return None
             inside[parameter] = value
@@ -226,7 +245,7 @@ class _Inference:
         self._trace.append(f"{name}({arguments})")
         result = self._body(block.body, inside, shape)
         self._trace.pop()
-        found = result and (Instance(block, inside, shape, result.typed), result.grid)
+        found = (Instance(block, inside, shape, result.typed), result.grid) if result else None
         self._instances[key] = found
         return found
 
@@ -263,7 +282,12 @@ class _Inference:
             return None
         if shortcut.typed.output != output or shortcut.grid.reduction != grid.reduction:
             labels = f"body gives {show_shape(output)}, shortcut gives {show_shape(shortcut.typed.output)}"
-            self._error_401("skip connection adds two different shapes", step, labels, "give both the same channels and strides")
+            self._error_401(
+                "skip connection adds two different shapes",
+                step,
+                labels,
+                "give both the same channels and strides",
+            )
             return None
         return TypedSkip(step, body.typed, shortcut.typed, same, output), grid
 

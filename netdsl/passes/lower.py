@@ -13,7 +13,19 @@ from fractions import Fraction
 from typing import TypeAlias, cast
 
 from netdsl.arguments import ArgType, Pair, Whole, Word, schema
-from netdsl.expressions import IN, ONE, YES, Const, Environment, Expr, Operator, Ref, known, operator, substitute
+from netdsl.expressions import (
+    IN,
+    ONE,
+    YES,
+    Const,
+    Environment,
+    Expr,
+    Operator,
+    Ref,
+    known,
+    operator,
+    substitute,
+)
 from netdsl.lowered import (
     BlockCall,
     BlockParameter,
@@ -73,7 +85,9 @@ class _Context:
     def argument(self, expr: Expr, arg_type: ArgType | None = None) -> Expr:
         """The expression in the names of generated code, whole where the argument is."""
         exact = self._whole_divisions(substitute(expr, self.names))
-        whole = isinstance(arg_type, (Whole, Pair)) or (isinstance(arg_type, Word) and arg_type.other is not None)
+        whole = isinstance(arg_type, (Whole, Pair)) or (
+            isinstance(arg_type, Word) and arg_type.other is not None
+        )
         return operator("round", exact) if whole and _divides(exact) else exact
 
     def _whole_divisions(self, expr: Expr) -> Expr:
@@ -126,7 +140,9 @@ class _Lowering:
             kind = "stage" if isinstance(part, TypedStage) else part.section.kind
             counted[kind] += 1
             name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
-            parts.append(self._stage(part, name) if isinstance(part, TypedStage) else self._section(part, name))
+            parts.append(
+                self._stage(part, name) if isinstance(part, TypedStage) else self._section(part, name)
+            )
         return tuple(parts)
 
     def _section(self, part: TypedSection, name: str) -> LoweredSection:
@@ -139,7 +155,9 @@ class _Lowering:
         runs = []
         for instance, count in part.runs:
             block = self.blocks[_key(instance)]
-            given = {p.name: Const(instance.values[p.name]) for p in block.parameters if p.name in instance.values}
+            given = {
+                p.name: Const(instance.values[p.name]) for p in block.parameters if p.name in instance.values
+            }
             extra = {name: Const(sizes[instance]) for name, sizes in self._extra[_key(instance)].items()}
             runs.append((_call(block, Const(instance.input[0]), {**given, **extra}, None), count))
         return LoweredStage(name, tuple(runs))
@@ -153,7 +171,9 @@ class _Lowering:
         self._extra[key] = context.extra
         extra = [BlockParameter(name, "int", None) for name in context.extra]
         parameters = (*_parameters(definition, instances), *extra)
-        return LoweredBlock(name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction)
+        return LoweredBlock(
+            name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction
+        )
 
     def _body(self, bodies: _Bodies, flow: _Flow, context: _Context) -> LoweredBody:
         steps: list[LoweredStep] = []
@@ -262,5 +282,7 @@ def _annotation(values: Sequence[Value]) -> str:
     if all(isinstance(value, bool) for value in values):
         return "bool"
     if any(isinstance(value, Size) for value in values):
-        return "int | tuple[int, int]" if any(isinstance(value, int) for value in values) else "tuple[int, int]"
+        return (
+            "int | tuple[int, int]" if any(isinstance(value, int) for value in values) else "tuple[int, int]"
+        )
     return "float" if any(isinstance(value, Fraction) for value in values) else "int"

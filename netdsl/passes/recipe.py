@@ -35,7 +35,13 @@ class RecipeReader:
                 help = nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
                 self._diagnostics.error("NET301", f"a recipe has no key `{key}`", entry.key.span, help=help)
             elif key in seen:
-                self._diagnostics.error("NET301", f"`{key}` stands twice", entry.key.span, also=[Label(seen[key], "first here")], help="remove one")
+                self._diagnostics.error(
+                    "NET301",
+                    f"`{key}` stands twice",
+                    entry.key.span,
+                    also=[Label(seen[key], "first here")],
+                    help="remove one",
+                )
             else:
                 seen[key] = entry.key.span
                 places[key] = entry.span
@@ -48,7 +54,12 @@ class RecipeReader:
 
     def _check(self, recipe: Recipe, places: Mapping[str, Span]) -> None:
         if isinstance(recipe.optimizer, Sgd) and recipe.optimizer.nesterov and not recipe.optimizer.momentum:
-            self._diagnostics.error("NET301", "`nesterov` needs a momentum above 0", places.get("optimizer"), help="add `momentum=0.9`")
+            self._diagnostics.error(
+                "NET301",
+                "`nesterov` needs a momentum above 0",
+                places.get("optimizer"),
+                help="add `momentum=0.9`",
+            )
 
     def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
         result: object
@@ -58,7 +69,9 @@ class RecipeReader:
             found = [self._choice(key, value) for value in values]
             result = None if None in found else tuple(found)
         elif len(values) != 1:
-            self._diagnostics.error("NET301", f"`{key}` takes one value", values[1].span, help="remove what follows the comma")
+            self._diagnostics.error(
+                "NET301", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
+            )
             return recipe
         elif key in CHOICES:
             result = self._choice(key, values[0])
@@ -71,15 +84,23 @@ class RecipeReader:
         key, _, part = path.partition(".")
         if key in KEYS and not part:
             return self._set(recipe, key, values)
-        chosen = getattr(recipe, key, None)
-        arguments = [f.name for f in schema(type(chosen))] if key in CHOICES and key != "augment" else []
+        chosen: Any = getattr(recipe, key, None)
+        arguments = (
+            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key != "augment" else []
+        )
         if part not in arguments:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
             help = nearest(path, keys) or f"one of {', '.join(keys)}"
             self._diagnostics.error("NET301", f"the recipe has no key `{path}`", values[0].span, help=help)
             return recipe
         result = self._converted(type(chosen), part, f"{key}.{part}", values[0])
-        return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})}))
+        return (
+            recipe
+            if result is None
+            else dataclasses.replace(
+                recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})})
+            )
+        )
 
     def _converted(self, cls: type, field: str, shown: str, node: syntax.Expr) -> object | None:
         value = self._scope.value(node)
@@ -88,7 +109,9 @@ class RecipeReader:
         arg_type = next(f for f in schema(cls) if f.name == field).metadata["type"]
         result = arg_type.convert(value)
         if isinstance(result, Mismatch):
-            self._diagnostics.error("NET301", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}")
+            self._diagnostics.error(
+                "NET301", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}"
+            )
             return None
         return cast(object, result)
 
@@ -117,6 +140,11 @@ class RecipeReader:
             for argument in given:
                 if mismatch := result.get(argument.parameter):
                     shown_value = show(values[argument.parameter])
-                    self._diagnostics.error("NET301", f"`{argument.parameter}` of `{name}` is {shown_value}", argument.span, help=f"it must be {mismatch.expected}")
+                    self._diagnostics.error(
+                        "NET301",
+                        f"`{argument.parameter}` of `{name}` is {shown_value}",
+                        argument.span,
+                        help=f"it must be {mismatch.expected}",
+                    )
             return None
         return cast(object, result)

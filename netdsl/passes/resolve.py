@@ -48,7 +48,11 @@ def resolve(
 
 class _Resolver:
     def __init__(
-        self, program: syntax.Program, standard: syntax.Program, overrides: Overrides, diagnostics: Diagnostics
+        self,
+        program: syntax.Program,
+        standard: syntax.Program,
+        overrides: Overrides,
+        diagnostics: Diagnostics,
     ) -> None:
         self._program = program
         self._overrides = overrides
@@ -66,7 +70,9 @@ class _Resolver:
         blocks = tuple(map(self._block, self._blocks.values()))
         self._check_recursion()
         for use in self._of(syntax.Use):
-            self._diagnostics.error("NET105", "`use` is not supported yet", use.span, help="copy the blocks into this file")
+            self._diagnostics.error(
+                "NET105", "`use` is not supported yet", use.span, help="copy the blocks into this file"
+            )
         if self._network is None:
             return None
         network = self._network
@@ -97,7 +103,9 @@ class _Resolver:
             span: Span = again.span  # type: ignore[attr-defined]
             first: Span = found[0].span  # type: ignore[attr-defined]
             what = kind.__name__.lower()
-            self._diagnostics.error("NET206", f"`{what}` stands twice", span, also=[Label(first, "first here")], help="remove one")
+            self._diagnostics.error(
+                "NET206", f"`{what}` stands twice", span, also=[Label(first, "first here")], help="remove one"
+            )
         return found[0] if found else None
 
     def _check_overrides(self) -> None:
@@ -118,7 +126,12 @@ class _Resolver:
             value = overridden.get(parameter.name.text) or parameter.default
             if value is None:
                 name = parameter.name.text
-                self._diagnostics.error("NET204", f"the network parameter `{name}` has no value", parameter.name.span, help=f"give it one: `--set {name}=…`, or a default in the file")
+                self._diagnostics.error(
+                    "NET204",
+                    f"the network parameter `{name}` has no value",
+                    parameter.name.span,
+                    help=f"give it one: `--set {name}=…`, or a default in the file",
+                )
                 value = syntax.Literal(1, parameter.name.span)
             self._define(definitions, parameter.name, value)
         for let in self._of(syntax.Let):
@@ -127,17 +140,23 @@ class _Resolver:
             self._define(definitions, syntax.Word("classes", classes.span), classes.count)
         return definitions
 
-    def _define(self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr) -> None:
+    def _define(
+        self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr
+    ) -> None:
         self._usable(name)
         if name.text in definitions:
             also = [Label(definitions[name.text][1], "first defined here")]
-            self._diagnostics.error("NET202", f"`{name.text}` is defined twice", name.span, also=also, help="rename one")
+            self._diagnostics.error(
+                "NET202", f"`{name.text}` is defined twice", name.span, also=also, help="rename one"
+            )
         definitions.setdefault(name.text, (value, name.span))
 
     def _usable(self, name: syntax.Word) -> None:
         """Names of the file become names in Python."""
         if keyword.iskeyword(name.text) or name.text.startswith("__") or name.text == "self":
-            self._diagnostics.error("NET210", f"`{name.text}` has a meaning in Python", name.span, help="choose another name")
+            self._diagnostics.error(
+                "NET210", f"`{name.text}` has a meaning in Python", name.span, help="choose another name"
+            )
 
     def _all_blocks(self, standard: syntax.Program) -> dict[str, syntax.Block]:
         if self._network:
@@ -147,10 +166,21 @@ class _Resolver:
             name = block.name
             self._usable(name)
             if name.text in OPERATIONS or name.text == UNIT:
-                self._diagnostics.error("NET202", f"`{name.text}` is an operation, and can't be a block too", name.span, help="rename the block")
+                self._diagnostics.error(
+                    "NET202",
+                    f"`{name.text}` is an operation, and can't be a block too",
+                    name.span,
+                    help="rename the block",
+                )
             elif name.text in blocks:
                 also = [Label(blocks[name.text].name.span, "first defined here")]
-                self._diagnostics.error("NET202", f"the block `{name.text}` is defined twice", name.span, also=also, help="rename one")
+                self._diagnostics.error(
+                    "NET202",
+                    f"the block `{name.text}` is defined twice",
+                    name.span,
+                    also=also,
+                    help="rename one",
+                )
             else:
                 blocks[name.text] = block
         for statement in standard.statements:
@@ -175,14 +205,29 @@ class _Resolver:
             name = call.name.text
             known = [f for f in OPERATIONS[name].__dataclass_fields__] if name in OPERATIONS else []
             if name not in OPERATIONS:
-                self._diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=nearest(name, OPERATIONS))
+                self._diagnostics.error(
+                    "NET201",
+                    f"there is no operation `{name}`",
+                    call.name.span,
+                    help=nearest(name, OPERATIONS),
+                )
                 continue
             for argument in call.arguments:
                 if argument.name is None:
-                    self._diagnostics.error("NET204", "defaults are given by name", argument.value.span, help=f"as in `default {name}({known[-1]}=…)`")
+                    self._diagnostics.error(
+                        "NET204",
+                        "defaults are given by name",
+                        argument.value.span,
+                        help=f"as in `default {name}({known[-1]}=…)`",
+                    )
                 elif argument.name.text not in known:
                     help = nearest(argument.name.text, known) or f"it takes {listing(known)}"
-                    self._diagnostics.error("NET204", f"`{name}` has no argument `{argument.name.text}`", argument.name.span, help=help)
+                    self._diagnostics.error(
+                        "NET204",
+                        f"`{name}` has no argument `{argument.name.text}`",
+                        argument.name.span,
+                        help=help,
+                    )
                 else:
                     defaults[name] = (*defaults.get(name, ()), argument)
         return defaults
@@ -191,50 +236,90 @@ class _Resolver:
         statement = self._single(syntax.Input)
         if statement is None:
             assert self._network is not None
-            self._diagnostics.error("NET206", "the network has no `input`", self._network.span, help="add `input 3x32x32`")
+            self._diagnostics.error(
+                "NET206", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
+            )
             return None
         value = self._scope.value(statement.shape)
         if value is None:
             return None
         shape = value.lengths if isinstance(value, Size) else (value,)
-        if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
+        if len(shape) in (1, 3) and all(
+            isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape
+        ):
             return cast(Shape, shape)
-        self._diagnostics.error("NET205", f"the input is {show(value)}", statement.shape.span, help="channels, height and width as `3x32x32`, or a number of features")
+        self._diagnostics.error(
+            "NET205",
+            f"the input is {show(value)}",
+            statement.shape.span,
+            help="channels, height and width as `3x32x32`, or a number of features",
+        )
         return None
 
     def _classes(self) -> int | None:
         statement = self._single(syntax.Classes)
         if statement is None:
             return None
-        return whole(self._scope.constant("classes"), "the number of classes", statement.count.span, self._diagnostics)
+        return whole(
+            self._scope.constant("classes"), "the number of classes", statement.count.span, self._diagnostics
+        )
 
     def _init(self) -> Literal["kaiming", "pytorch"]:
         statement = self._single(syntax.Init)
         if statement is None:
             return "kaiming"
         for rule in statement.rules:
-            self._diagnostics.error("NET105", "rules in `init` are not supported yet", rule.key.span, help="use `init kaiming` or `init pytorch`")
+            self._diagnostics.error(
+                "NET105",
+                "rules in `init` are not supported yet",
+                rule.key.span,
+                help="use `init kaiming` or `init pytorch`",
+            )
         base = statement.base
         if base is None or base.text == "kaiming":
             return "kaiming"
         if base.text != "pytorch":
-            self._diagnostics.error("NET302", f"there is no initialisation `{base.text}`", base.span, help=nearest(base.text, ("kaiming", "pytorch")) or "`kaiming` or `pytorch`")
+            self._diagnostics.error(
+                "NET302",
+                f"there is no initialisation `{base.text}`",
+                base.span,
+                help=nearest(base.text, ("kaiming", "pytorch")) or "`kaiming` or `pytorch`",
+            )
         return "pytorch"
 
     def _expectation(self, statement: syntax.Expect) -> Expectation | None:
         quantity = statement.quantity.text
         if quantity not in ("params", "macs"):
             known = quantity in ("depth", "receptive_field", "output")
-            message = f"`expect {quantity}` is not supported yet" if known else f"there is nothing called `{quantity}` to expect"
-            self._diagnostics.error("NET105" if known else "NET201", message, statement.quantity.span, help="`params` and `macs` can be expected")
+            message = (
+                f"`expect {quantity}` is not supported yet"
+                if known
+                else f"there is nothing called `{quantity}` to expect"
+            )
+            self._diagnostics.error(
+                "NET105" if known else "NET201",
+                message,
+                statement.quantity.span,
+                help="`params` and `macs` can be expected",
+            )
             return None
         value = self._scope.value(statement.value)
         if value is None:
             return None
         if not is_number(value):
-            self._diagnostics.error("NET205", f"the expected value is {show(value)}", statement.value.span, help="a number, as `125k`")
+            self._diagnostics.error(
+                "NET205",
+                f"the expected value is {show(value)}",
+                statement.value.span,
+                help="a number, as `125k`",
+            )
             return None
-        return Expectation(cast(Literal["params", "macs"], quantity), statement.comparison, cast(Number, value), statement.span)
+        return Expectation(
+            cast(Literal["params", "macs"], quantity),
+            statement.comparison,
+            cast(Number, value),
+            statement.span,
+        )
 
     # blocks and parts
 
@@ -245,7 +330,9 @@ class _Resolver:
             self._usable(parameter.name)
             name = parameter.name.text
             if name in local:
-                self._diagnostics.error("NET202", f"the parameter `{name}` stands twice", parameter.name.span, help="rename one")
+                self._diagnostics.error(
+                    "NET202", f"the parameter `{name}` stands twice", parameter.name.span, help="rename one"
+                )
             default = None if parameter.default is None else self._scope.expression(parameter.default, local)
             parameters.append((name, default))
             local.append(name)
@@ -254,13 +341,20 @@ class _Resolver:
 
     def _check_recursion(self) -> None:
         """Blocks don't call themselves, not even by way of others."""
-        calls = {name: set(_called(block.body.steps)) & self._blocks.keys() for name, block in self._blocks.items()}
+        calls = {
+            name: set(_called(block.body.steps)) & self._blocks.keys() for name, block in self._blocks.items()
+        }
         done: set[str] = set()
 
         def visit(name: str, path: list[str]) -> None:
             if name in path:
                 circle = " → ".join([*path[path.index(name) :], name])
-                self._diagnostics.error("NET203", f"blocks call themselves: {circle}", self._blocks[name].name.span, help="break the circle")
+                self._diagnostics.error(
+                    "NET203",
+                    f"blocks call themselves: {circle}",
+                    self._blocks[name].name.span,
+                    help="break the circle",
+                )
             elif name not in done:
                 done.add(name)
                 for called in sorted(calls[name]):
@@ -281,7 +375,12 @@ class _Resolver:
                 case syntax.Stages():
                     parts += self._stages(statement, sections)
         if not parts and self._network:
-            self._diagnostics.error("NET206", "the network has no layers", self._network.span, help="add `stem { … }`, `layers { … }` or `stages`")
+            self._diagnostics.error(
+                "NET206",
+                "the network has no layers",
+                self._network.span,
+                help="add `stem { … }`, `layers { … }` or `stages`",
+            )
         return tuple(parts)
 
     def _section(self, statement: syntax.Section, seen: dict[str, Span]) -> Section:
@@ -289,7 +388,13 @@ class _Resolver:
         if kind.text != "layers":
             if kind.text in seen:
                 also = [Label(seen[kind.text], "first here")]
-                self._diagnostics.error("NET206", f"`{kind.text}` stands twice", kind.span, also=also, help="use `layers` for one of them")
+                self._diagnostics.error(
+                    "NET206",
+                    f"`{kind.text}` stands twice",
+                    kind.span,
+                    also=also,
+                    help="use `layers` for one of them",
+                )
             seen.setdefault(kind.text, kind.span)
         return Section(kind.text, self._steps.body(statement.body, [IN.name]), statement.span)
 
@@ -308,9 +413,15 @@ class _Resolver:
         if block is None:
             return []
         repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
-        count = whole(self._scope.value(repeat[0].value), "`repeat`", repeat[0].value.span, self._diagnostics) if repeat else 1
+        count = (
+            whole(self._scope.value(repeat[0].value), "`repeat`", repeat[0].value.span, self._diagnostics)
+            if repeat
+            else 1
+        )
         if count is not None and count > MAX_REPEAT:
-            self._diagnostics.error("NET405", f"a stage of {count:,} blocks", repeat[0].value.span, help=f"{MAX_REPEAT:,} at most")
+            self._diagnostics.error(
+                "NET405", f"a stage of {count:,} blocks", repeat[0].value.span, help=f"{MAX_REPEAT:,} at most"
+            )
             count = None
         rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
         first = self._steps.arguments(block, rest, span, [IN.name])

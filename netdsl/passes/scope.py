@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, nearest
-from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, operator
+from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
@@ -54,20 +54,35 @@ class Scope:
         spans = [self._definitions[part][1] for part in circle[:-1]]
         also = [Label(span) for span in spans[1:]]
         shown = " → ".join(circle)
-        self._diagnostics.error("NET203", f"definitions go round in a circle: {shown}", spans[0], also=also, help="break the circle")
+        self._diagnostics.error(
+            "NET203",
+            f"definitions go round in a circle: {shown}",
+            spans[0],
+            also=also,
+            help="break the circle",
+        )
 
     def value(self, node: syntax.Expr) -> Value | None:
         """The value of an expression over the file's constants."""
         expr = self.expression(node, ())
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
-    def expression(self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()) -> Expr | None:
+    def expression(
+        self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
+    ) -> Expr | None:
         """The expression with the file's constants filled in; `local` names stay, `words` stand for themselves."""
         return self._expression(node, local, words, 0)
 
-    def _expression(self, node: syntax.Expr, local: Collection[str], words: Collection[str], depth: int) -> Expr | None:
+    def _expression(
+        self, node: syntax.Expr, local: Collection[str], words: Collection[str], depth: int
+    ) -> Expr | None:
         if depth > MAX_DEPTH:
-            self._diagnostics.error("NET104", f"the expression is more than {MAX_DEPTH} deep", node.span, help="name parts of it with `let`")
+            self._diagnostics.error(
+                "NET104",
+                f"the expression is more than {MAX_DEPTH} deep",
+                node.span,
+                help="name parts of it with `let`",
+            )
             return None
         match node:
             case syntax.Literal(value, span):
@@ -88,7 +103,12 @@ class Scope:
     def _literal(self, value: Value, span: Span) -> Expr | None:
         numbers = value.lengths if isinstance(value, Size) else (value,)
         if any(is_number(n) and n > LARGEST for n in numbers):  # type: ignore[operator]
-            self._diagnostics.error("NET103", f"`{span.text[:40]}` is too large, or has too many digits", span, help=f"numbers go up to {LARGEST:.0e}")
+            self._diagnostics.error(
+                "NET103",
+                f"`{span.text[:40]}` is too large, or has too many digits",
+                span,
+                help=f"numbers go up to {LARGEST:.0e}",
+            )
             return None
         return Const(value, span)
 
@@ -125,9 +145,9 @@ class Scope:
             count = str(low) if low == high else f"at least {low}"
             self._diagnostics.error("NET204", f"`{name}` takes {count} numbers, by position", node.span)
             return None
-        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local, depth)
-
-
+        return self._operator(
+            name, tuple(argument.value for argument in node.arguments), node.span, local, depth
+        )
 
 
 def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:
@@ -136,5 +156,7 @@ def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, 
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
-    diagnostics.error("NET205", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed")
+    diagnostics.error(
+        "NET205", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed"
+    )
     return None

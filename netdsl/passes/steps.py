@@ -58,25 +58,35 @@ class StepResolver:
         return ()
 
     def _unsupported(self, what: str, span: Span) -> None:
-        self._diagnostics.error("NET105", f"{what} is not supported yet", span, help="this version knows calls and `skip`")
+        self._diagnostics.error(
+            "NET105", f"{what} is not supported yet", span, help="this version knows calls and `skip`"
+        )
 
     # calls
 
     def _call(self, step: syntax.Call, local: Collection[str]) -> Sequence[Step]:
         name = step.name.text
         if step.label and (keyword.iskeyword(step.label.text) or step.label.text in RESERVED_LABELS):
-            self._diagnostics.error("NET210", f"`{step.label.text}` has a meaning in Python or torch", step.label.span, help="choose another label")
+            self._diagnostics.error(
+                "NET210",
+                f"`{step.label.text}` has a meaning in Python or torch",
+                step.label.span,
+                help="choose another label",
+            )
         if name == UNIT:
             return self._unit(step, local, self._order)
         target = self._held(step, local)
+        if target is None:
+            return ()
         if target in self._blocks:
             return self._block_call(step, target, local)
         if target in OPERATIONS:
             return self._operation(step, OPERATIONS[target], local)
-        if target is not None:
-            known = [*OPERATIONS, *self._blocks, UNIT]
-            help = nearest(name, known) or f"define it with `block {name}(…) {{ … }}`"
-            self._diagnostics.error("NET201", f"there is no operation or block `{name}`", step.name.span, help=help)
+        known = [*OPERATIONS, *self._blocks, UNIT]
+        help = nearest(name, known) or f"define it with `block {name}(…) {{ … }}`"
+        self._diagnostics.error(
+            "NET201", f"there is no operation or block `{name}`", step.name.span, help=help
+        )
         return ()
 
     def _held(self, step: syntax.Call, local: Collection[str]) -> str | None:
@@ -92,10 +102,19 @@ class StepResolver:
         value = self._scope.constant(name)
         return value.name if isinstance(value, Symbol) else name if value is not None else None
 
-    def _operation(self, step: syntax.Call, operation: type[Operation], local: Collection[str]) -> Sequence[Step]:
+    def _operation(
+        self, step: syntax.Call, operation: type[Operation], local: Collection[str]
+    ) -> Sequence[Step]:
         defaults = self._defaults.get(operation.name, ())
         inherited = frozenset(argument.name.text for argument in defaults if argument.name)
-        given = bind(step.name.text, signature(operation), step.arguments, step.span, self._diagnostics, filled=inherited)
+        given = bind(
+            step.name.text,
+            signature(operation),
+            step.arguments,
+            step.span,
+            self._diagnostics,
+            filled=inherited,
+        )
         if given is None:
             return ()
         found = {argument.parameter: argument for argument in given}
@@ -127,7 +146,11 @@ class StepResolver:
 
     def _block_call(self, step: syntax.Call, block: str, local: Collection[str]) -> Sequence[Step]:
         bound = self.arguments(block, step.arguments, step.span, local)
-        return () if bound is None else (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
+        return (
+            ()
+            if bound is None
+            else (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
+        )
 
     def arguments(
         self, block: str, arguments: Sequence[syntax.Argument], span: Span, local: Collection[str]
@@ -168,7 +191,12 @@ class StepResolver:
         if plus is not None and any(is_unit(inner) for inner in steps):
             last = steps[-1]
             if not is_unit(last):
-                self._diagnostics.error("NET207", "with a `+` in the order, a `skip` body that uses units must end in one", last.span, help="end the body with a `unit`, or take the `+` out of the order")
+                self._diagnostics.error(
+                    "NET207",
+                    "with a `+` in the order, a `skip` body that uses units must end in one",
+                    last.span,
+                    help="end the body with a `unit`, or take the `+` out of the order",
+                )
                 return ()
             assert isinstance(last, syntax.Call)
             body = (*self._steps(steps[:-1], local), *self._unit(last, local, self._order[:plus]))
@@ -180,7 +208,21 @@ class StepResolver:
 
 
 # Attributes of torch's modules, and names that generated code uses.
-RESERVED_LABELS = frozenset("forward training train eval apply parameters buffers modules children self x".split())
+RESERVED_LABELS = frozenset(
+    [
+        "forward",
+        "training",
+        "train",
+        "eval",
+        "apply",
+        "parameters",
+        "buffers",
+        "modules",
+        "children",
+        "self",
+        "x",
+    ]
+)
 
 
 def is_unit(step: syntax.Step) -> bool:
@@ -192,10 +234,14 @@ def is_placeholder(item: syntax.Call | syntax.Plus) -> bool:
     return isinstance(item, syntax.Call) and item.name.text == "conv" and not item.arguments
 
 
-def wrong_argument(name: str, argument: str, expr: Expr, mismatch: Mismatch, diagnostics: Diagnostics, value: object = None) -> None:
+def wrong_argument(
+    name: str, argument: str, expr: Expr, mismatch: Mismatch, diagnostics: Diagnostics, value: object = None
+) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
-    diagnostics.error("NET205", f"`{argument}` of `{name}` is {shown}", expr.span, help=f"it must be {mismatch.expected}")
+    diagnostics.error(
+        "NET205", f"`{argument}` of `{name}` is {shown}", expr.span, help=f"it must be {mismatch.expected}"
+    )
 
 
 def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
@@ -203,11 +249,19 @@ def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
     if len(bare) != 1:
-        diagnostics.error("NET207", f"an order has exactly one bare `conv`, and this one has {len(bare)}", order.span, help="as in `order bn, relu, conv`")
+        diagnostics.error(
+            "NET207",
+            f"an order has exactly one bare `conv`, and this one has {len(bare)}",
+            order.span,
+            help="as in `order bn, relu, conv`",
+        )
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
-        diagnostics.error("NET207", "an order has one `+` at most, after its `conv`", order.items[pluses[-1]].span, help="as in `order conv, bn, +, relu`")
+        diagnostics.error(
+            "NET207",
+            "an order has one `+` at most, after its `conv`",
+            order.items[pluses[-1]].span,
+            help="as in `order conv, bn, +, relu`",
+        )
     else:
         return True
     return False
-
-

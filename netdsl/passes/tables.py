@@ -40,11 +40,22 @@ def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:
     for word in table.header:
         if word.text in seen:
             also = [Label(seen[word.text], "first here")]
-            diagnostics.error("NET209", f"`{word.text}` is given twice", word.span, also=also, help="keep the column or the fixed argument")
+            diagnostics.error(
+                "NET209",
+                f"`{word.text}` is given twice",
+                word.span,
+                also=also,
+                help="keep the column or the fixed argument",
+            )
             sound = False
         seen[word.text] = word.span
     for argument in table.fixed:
         if argument.name is None:
-            diagnostics.error("NET209", "fixed arguments of a table are given by name", argument.value.span, help="as in `stages block(groups=32) { … }`")
+            diagnostics.error(
+                "NET209",
+                "fixed arguments of a table are given by name",
+                argument.value.span,
+                help="as in `stages block(groups=32) { … }`",
+            )
             sound = False
     return sound

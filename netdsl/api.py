@@ -1,0 +1,128 @@
+"""The Python API: `netdsl.load`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from netdsl.compiler import Compiled, Style, compile_network, generate
+from netdsl.diagnostics import Diagnostic, Diagnostics, NetworkError
+from netdsl.files import find, read
+from netdsl.recipe import Recipe
+from netdsl.typed import TypedNetwork
+from netdsl.values import Value, show
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Network:
+    """A compiled network; made by `load`."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        if compiled.network is None:
+            raise NetworkError(compiled.diagnostics or [_library(compiled)])
+        self._compiled = compiled
+        self._typed: TypedNetwork = compiled.network
+
+    @property
+    def name(self) -> str:
+        return self._typed.network.name
+
+    @property
+    def parameters(self) -> Mapping[str, Value]:
+        """The network's parameters (`network name(depth=110)`) and their values."""
+        return dict(self._typed.network.parameters)
+
+    @property
+    def parameters_count(self) -> int:
+        """How many trainable numbers the network has."""
+        return self._typed.cost.parameters
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and linear layers for one example."""
+        return self._typed.cost.macs
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example: (channels, height, width), or (features,)."""
+        return self._typed.network.input
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output for one example."""
+        return self._typed.output
+
+    @property
+    def classes(self) -> int | None:
+        return self._typed.network.classes
+
+    @property
+    def recipe(self) -> Recipe:
+        return self._typed.network.recipe
+
+    def source(self, style: Style = "module") -> str:
+        """The generated code."""
+        return generate(self._compiled, style)
+
+    def entry(self, style: Style) -> str:
+        """What generated code calls the network: its class or function; `forward` in the functional style."""
+        from netdsl.codegen.sequential import sequential_entry
+        from netdsl.codegen.views import class_names
+
+        if style == "functional":
+            return "forward"
+        lowered = self._compiled.lowered
+        return class_names(lowered)[0] if style == "module" else sequential_entry(lowered)
+
+    def imported(self, style: Style = "module") -> ModuleType:
+        """The generated code as a Python module, without a file."""
+        name = f"{self.name}_{style}"
+        module = ModuleType(name)
+        exec(compile(self.source(style), f"<{name}>", "exec"), module.__dict__)
+        return module
+
+    def module(self) -> nn.Module:
+        """A freshly initialised `nn.Module`."""
+        model: nn.Module = getattr(self.imported("module"), self.entry("module"))()
+        return model
+
+    def sequential(self) -> nn.Sequential:
+        """A freshly initialised `nn.Sequential`."""
+        model: nn.Sequential = getattr(self.imported("sequential"), self.entry("sequential"))()
+        return model
+
+    def functional(self) -> tuple[Callable[..., list[Tensor]], Callable[..., Tensor]]:
+        """`(init_params, forward)`. A network with batch norms also has `imported("functional").init_buffers`."""
+        code: Any = self.imported("functional")
+        return code.init_params, code.forward
+
+
+def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
+    """Compiles a `.net` file, or a shipped network by its bare name.
+
+    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`.
+    Raises `NetworkError`, which carries the diagnostics.
+    """
+    diagnostics = Diagnostics()
+    source = read(find(str(path)), diagnostics)
+    if source is None:
+        raise NetworkError(diagnostics)
+    return Network(compile_network(source, {name: _text(value) for name, value in parameters.items()}))
+
+
+def _text(value: int | float | bool | str) -> str:
+    """A Python value as the language writes it; a string is a name there."""
+    if isinstance(value, str):
+        return value
+    return show(value if isinstance(value, int) else Fraction(repr(value)))
+
+
+def _library(compiled: Compiled) -> Diagnostic:
+    return Diagnostic(
+        "NET206", f"{compiled.source.name} has no network", help="a file with a `network` line is needed"
+    )

@@ -1,0 +1,166 @@
+"""Run folders: what a training leaves behind, and what `eval` takes up again.
+
+A run holds the `.net` file, `run.json` (the settings and the resolved recipe), the generated code,
+`metrics.jsonl`, the `last` and `best` weights and `curves.png`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.compiler import STYLES, Compiled, Style, compile_network
+from netdsl.files import write
+from netdsl.recipe import CHOICES, Recipe
+from netdsl.runtime import checkpoint, data, model
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.evaluate import evaluate
+from netdsl.runtime.train import choose_device, require_new, train
+from netdsl.source import Source
+
+NETWORK_FILE, RUN_FILE = "network.net", "run.json"
+
+
+def train_run(
+    compiled: Compiled,
+    settings: Mapping[str, str],
+    overrides: Mapping[str, str],
+    style: str,
+    folder: Path | None,
+    device_name: str,
+) -> None:
+    """Trains the network into a run folder, and prints what came of it. Raises RunError."""
+    console = Console()
+    network = Network(compiled)
+    recipe = network.recipe
+    device = choose_device(device_name)
+    folder = folder or _free_folder(network.name)
+    require_new(folder)
+    dataset = _data(network, recipe, console)
+    chosen = _style(style)
+    _write_inputs(folder, network, compiled.source, chosen, settings, overrides)
+    trainable = model.create(vars(network.imported(chosen)), chosen, network.entry(chosen), recipe.seed, device)
+    images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
+    console.print(
+        f"{network.name} ({chosen}): {network.parameters_count:,} parameters; {images}; {device}",
+        highlight=False,
+    )
+    report = train(trainable, dataset, recipe, folder, device, console)
+    if report.validation_accuracy is not None:
+        console.print(f"best validation accuracy {report.validation_accuracy:.2%}", highlight=False)
+    console.print(
+        f"test accuracy {report.test_accuracy:.2%}, loss {report.test_loss:.4f} "
+        f"({len(dataset.test):,} images, best weights)",
+        highlight=False,
+    )
+    rate = f"{report.images_per_second:,.0f} images/s"
+    console.print(f"{report.seconds:.0f} s, {rate}; the run is in {folder}", highlight=False, soft_wrap=True)
+
+
+def evaluate_run(folder: Path, weights: str, data_override: str | None, device_name: str) -> None:
+    """Prints loss and accuracy of a run's weights on the test images. Raises RunError and NetworkError.
+
+    The code is generated anew from the run's `.net` file: no Python of the folder is executed.
+    """
+    console = Console()
+    record = _read_record(folder)
+    overrides = {**record["overrides"], **({"data": data_override} if data_override else {})}
+    source = Source(str(folder / NETWORK_FILE), _read_text(folder / NETWORK_FILE))
+    network = Network(compile_network(source, record["settings"], overrides))
+    device = choose_device(device_name)
+    state = checkpoint.load(folder / f"{weights}.safetensors")
+    style = _style(record["style"]["name"])
+    trainable = model.create(vars(network.imported(style)), style, network.entry(style), 0, device)
+    trainable.load_state(state)
+    dataset = _data(network, network.recipe, console).to(device)
+    scores = evaluate(trainable, dataset, dataset.test)
+    console.print(
+        f"{network.name}, {weights} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
+        f"({len(dataset.test):,} images)",
+        highlight=False,
+    )
+
+
+def _data(network: Network, recipe: Recipe, console: Console) -> data.Dataset:
+    if network.classes is None:
+        raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
+    return data.load(
+        recipe.data, network.input_shape, network.classes, recipe.validation, recipe.seed, console
+    )
+
+
+def _free_folder(name: str) -> Path:
+    """`runs/resnet32`, or with the first number that is free."""
+    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+    return next(path for path in candidates if not path.exists())
+
+
+def _write_inputs(
+    folder: Path,
+    network: Network,
+    source: Source,
+    style: Style,
+    settings: Mapping[str, str],
+    overrides: Mapping[str, str],
+) -> None:
+    record = {
+        "network": network.name,
+        "style": {"name": style},
+        "settings": dict(settings),
+        "overrides": dict(overrides),
+        "recipe": _recipe_record(network.recipe),
+    }
+    try:
+        write(folder / NETWORK_FILE, source.text)
+        write(folder / RUN_FILE, json.dumps(record, indent=2) + "\n")
+        write(folder / f"{network.name}.py", network.source(style))
+    except OSError as error:
+        raise RunError(f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`") from error
+
+
+def _recipe_record(recipe: Recipe) -> dict[str, object]:
+    """The resolved recipe, each choice with its word: `{"optimizer": {"sgd": {"lr": 0.01, …}}}`."""
+    words = {cls: word for choices in CHOICES.values() for word, cls in choices.items()}
+
+    def worded(value: object) -> object:
+        return {words[type(value)]: asdict(value)} if type(value) in words else value  # type: ignore[call-overload]
+
+    values = {name: getattr(recipe, name) for name in Recipe.__dataclass_fields__}
+    return {
+        name: [worded(item) for item in value] if isinstance(value, tuple) else worded(value)
+        for name, value in values.items()
+    }
+
+
+def _read_record(folder: Path) -> dict[str, dict[str, str]]:
+    """The run's settings; everything in them is checked, since a folder may come from anywhere."""
+    text = _read_text(folder / RUN_FILE)
+    try:
+        record = json.loads(text)
+        parts = {key: record[key] for key in ("settings", "overrides", "style")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{folder / RUN_FILE} is damaged: {error}", "train the network again") from error
+    for part in parts.values():
+        if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
+            raise RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
+    return cast(dict[str, dict[str, str]], parts)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} can't be read: {error}", "name the folder of a run, as runs/resnet32") from error
+
+
+def _style(name: str) -> Style:
+    if name not in STYLES:
+        raise RunError(f"there is no style `{name}`", f"one of {', '.join(STYLES)}")
+    return name

@@ -1,0 +1,95 @@
+"""Whether the three styles of a network compute the same."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netdsl.api import Network
+
+TOLERANCE = 1e-10
+
+
+def randomised(model: nn.Module, seed: int) -> nn.Module:
+    """The model in float64 with random parameters and running statistics, so that none is neutral."""
+    generator = torch.Generator().manual_seed(seed)
+    model.double()
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+                if name.endswith("running_var"):
+                    tensor.copy_(0.5 + noise.abs())
+                else:
+                    tensor.add_(0.1 * noise)
+    return model
+
+
+def statistics(model: nn.Module) -> list[Tensor]:
+    return [buffer for name, buffer in model.named_buffers() if not name.endswith("num_batches_tracked")]
+
+
+def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameter and buffer lists of the functional style with the values of a module."""
+    code: Any = module
+    params = code.init_params(dtype=torch.float64)
+    assert [p.shape for p in params] == [p.shape for p in model.parameters()]
+    params = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    buffers = code.init_buffers(dtype=torch.float64) if hasattr(module, "init_buffers") else []
+    assert [b.shape for b in buffers] == [b.shape for b in statistics(model)]
+    return params, [b.detach().clone() for b in statistics(model)]
+
+
+def call_functional(module: ModuleType, x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool) -> Tensor:
+    import inspect
+
+    code: Any = module
+    takes = inspect.signature(code.forward).parameters
+    lists = [params, buffers] if "buffers" in takes else [params]
+    options = {"training": training} if "training" in takes else {}
+    result: Tensor = code.forward(x, *lists, **options)
+    return result
+
+
+def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
+    """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
+    module = randomised(network.module(), seed)
+    sequential = network.sequential().double()
+    names = [name for name, _ in module.named_parameters()]
+    copy_by_position(module, sequential)
+    functional = network.imported("functional")
+    params, buffers = functional_state(functional, module)
+    generator = torch.Generator().manual_seed(seed + 1)
+    x = torch.randn(batch, *network.input_shape, generator=generator, dtype=torch.float64)
+    for training in (False, True):
+        module.train(training)
+        sequential.train(training)
+        outputs = [module(x), sequential(x), call_functional(functional, x, params, buffers, training)]
+        assert outputs[0].shape == (batch, *network.output_shape)
+        weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
+        parameters = [list(module.parameters()), list(sequential.parameters()), params]
+        gradients = [
+            torch.autograd.grad((output * weights).sum(), own, allow_unused=True)
+            for output, own in zip(outputs, parameters, strict=True)
+        ]
+        for other in (1, 2):
+            torch.testing.assert_close(outputs[other], outputs[0], rtol=TOLERANCE, atol=TOLERANCE)
+            for name, expected, actual in zip(names, gradients[0], gradients[other], strict=True):
+                scale = max(1.0, float(expected.abs().max()))
+                difference = float((actual - expected).abs().max())
+                assert difference <= TOLERANCE * scale, f"gradient of {name}: {difference}"
+        for expected, *others in zip(statistics(module), statistics(sequential), buffers, strict=True):
+            for actual in others:
+                torch.testing.assert_close(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def copy_by_position(source: nn.Module, target: nn.Module) -> None:
+    """Parameters and buffers in order: every style mentions them in the order of the file."""
+    ours, theirs = list(source.state_dict().values()), list(target.state_dict().values())
+    assert [tensor.shape for tensor in ours] == [tensor.shape for tensor in theirs]
+    with torch.no_grad():
+        for value, tensor in zip(ours, theirs, strict=True):
+            tensor.copy_(value)
