@@ -97,7 +97,7 @@ class Network:
         return model
 
     def functional(self) -> tuple[Callable[..., list[Tensor]], Callable[..., Tensor]]:
-        """`(init_params, forward)`. A network with batch norms also has `imported("functional").init_buffers`."""
+        """`(init_params, forward)`; with batch norms `imported("functional")` has `init_buffers` too."""
         code: Any = self.imported("functional")
         return code.init_params, code.forward
 

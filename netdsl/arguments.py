@@ -5,10 +5,10 @@ An operation, an optimizer or a schedule is a frozen dataclass whose fields are 
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from netdsl.diagnostics import listing
 from netdsl.values import Size, Symbol, Value, is_number, show
@@ -16,8 +16,7 @@ from netdsl.values import Size, Symbol, Value, is_number, show
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """A value that doesn't fit: what would have."""
 
     expected: str
@@ -29,8 +28,7 @@ class ArgType(Protocol):
     def convert(self, value: Value) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A whole number from `low` up."""
 
     low: int = 1
@@ -41,8 +39,7 @@ class Whole:
         return Mismatch(f"a whole number of at least {self.low}")
 
 
-@dataclass(frozen=True, slots=True)
-class Real:
+class Real(NamedTuple):
     """A number between `low` and `high`, given to Python as a float; `below` leaves `high` itself out."""
 
     low: float = 0
@@ -63,16 +60,14 @@ class Real:
         return Mismatch(f"a number {low_text} and {'below' if self.below else 'at most'} {self.high:g}")
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """`yes` or `no`."""
 
     def convert(self, value: Value) -> object:
         return value if isinstance(value, bool) else Mismatch("`yes` or `no`")
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A height and width, `3` for both or `1x7`, given to Python as a pair."""
 
     low: int = 1
@@ -85,8 +80,7 @@ class Pair:
         return Mismatch(f"a whole number of at least {self.low}, or two as `1x7`")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One of some words; also takes what `other` takes."""
 
     words: tuple[str, ...]
@@ -102,8 +96,7 @@ class Word:
         return Mismatch(f"{words}, or {converted.expected}") if isinstance(converted, Mismatch) else converted
 
 
-@dataclass(frozen=True, slots=True)
-class Wholes:
+class Wholes(NamedTuple):
     """A list of whole numbers, `[6, 8]`, in growing order."""
 
     def convert(self, value: Value) -> object:
@@ -114,8 +107,7 @@ class Wholes:
         return Mismatch("a list of growing whole numbers, as `[6, 8]`")
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """A text, `"images"`."""
 
     def convert(self, value: Value) -> object:
@@ -132,8 +124,7 @@ def schema(cls: type) -> tuple[Field[Any], ...]:
     return fields(cls)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a signature: of an operation, a block or a recipe's function."""
 
     name: str

@@ -74,7 +74,12 @@ def _summary(compiled: Compiled) -> str:
     help="The form of the code.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("generated"), show_default=True, help="Folder."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("generated"),
+    show_default=True,
+    help="Folder.",
 )
 @setting_option
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
@@ -170,7 +175,9 @@ def _write_all(output: Path, codes: dict[str, str]) -> None:
     help="The form of the code that is trained.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--run", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME, numbered]")
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME, numbered]"
+)
 @setting_option
 @click.argument("recipe", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 def train(
@@ -201,7 +208,9 @@ def train(
 @main.command(name="eval")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
-@click.option("--data", metavar="KIND", help="Other data than the run's: cifar10, cifar100, digits, folder:PATH.")
+@click.option(
+    "--data", metavar="KIND", help="Other data than the run's: cifar10, cifar100, digits, folder:PATH."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 def evaluate(run: Path, weights: str, data: str | None, device: str) -> None:
     """Loss and accuracy of a run's weights on the test images."""
@@ -212,7 +221,9 @@ def evaluate(run: Path, weights: str, data: str | None, device: str) -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture, a .png file.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The picture, a .png file."
+)
 def plot(runs: tuple[Path, ...], output: Path) -> None:
     """Draw the validation accuracy of runs in one picture."""
     if output.suffix.lower() != ".png":
@@ -270,7 +281,9 @@ def _recipe_overrides(arguments: tuple[str, ...]) -> dict[str, str]:
             from netdsl.diagnostics import nearest
 
             known = [*KEYS, "set", "style", "device", "run", "help"]
-            raise click.NoSuchOption(option, possibilities=None, message=f"no such option: {option}. {nearest(key, known)}")
+            raise click.NoSuchOption(
+                option, possibilities=None, message=f"no such option: {option}. {nearest(key, known)}"
+            )
         if not equals:
             if not rest:
                 raise click.UsageError(f"{option} needs a value")

@@ -1,6 +1,6 @@
 """The pipeline. Read this file first.
 
-    text --parse--> Program --resolve--> ResolvedNetwork --infer--> TypedNetwork --lower--> LoweredNetwork --render--> code
+    text -parse-> Program -resolve-> ResolvedNetwork -infer-> TypedNetwork -lower-> LoweredNetwork -render-> code
 
 Each arrow is a pass: one file with one public function, without input or output.
 """
@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from netdsl.diagnostics import Diagnostic, Diagnostics
-from netdsl.lowered import LoweredNetwork
 from netdsl.parse import parse, parse_values
 from netdsl.passes.infer import infer
-from netdsl.passes.lower import lower
 from netdsl.passes.resolve import Overrides, resolve
 from netdsl.resources import NETWORKS
 from netdsl.source import Source
 from netdsl.syntax import Program
 from netdsl.typed import TypedNetwork
+
+if TYPE_CHECKING:
+    from netdsl.lowered import LoweredNetwork
 
 Style: TypeAlias = Literal["module", "functional", "sequential"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -43,6 +44,9 @@ class Compiled:
 
     @cached_property
     def lowered(self) -> LoweredNetwork:
+        # Late: who only checks needs neither this pass nor what comes after it.
+        from netdsl.passes.lower import lower
+
         assert self.network is not None
         return lower(self.network)
 
@@ -68,7 +72,6 @@ def compile_network(
 
 def generate(compiled: Compiled, style: Style) -> str:
     """The Python code of a network in a style."""
-    # Templates and black are needed by nobody who only checks.
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view
     from netdsl.codegen.render import render

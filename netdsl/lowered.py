@@ -4,8 +4,7 @@ parameters, and a stage is runs of calls. The same for every output style.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netdsl.expressions import Expr
 from netdsl.ops import Operation
@@ -13,8 +12,7 @@ from netdsl.ops.base import Symbolic, TorchCall, Weight
 from netdsl.resolved import ResolvedNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """An operation as the torch calls that it stands for; `function` is None where it does nothing."""
 
     operation: type[Operation]
@@ -24,8 +22,7 @@ class Layer:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockCall:
+class BlockCall(NamedTuple):
     """A block with its arguments (those that differ from its defaults) on `size` channels or features."""
 
     block: LoweredBlock
@@ -34,8 +31,7 @@ class BlockCall:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(NamedTuple):
     """body(x) + x where `same` holds, else body(x) + shortcut(x), or body(x) alone without a shortcut."""
 
     body: LoweredBody
@@ -47,8 +43,7 @@ LoweredStep: TypeAlias = Layer | BlockCall | Skip
 LoweredBody: TypeAlias = tuple[LoweredStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockParameter:
+class BlockParameter(NamedTuple):
     """A parameter of a block in generated code; `type` is its annotation."""
 
     name: str
@@ -56,8 +51,7 @@ class BlockParameter:
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredBlock:
+class LoweredBlock(NamedTuple):
     """`reduction` is how many times smaller height and width get, None where that is no simple stride."""
 
     name: str
@@ -69,8 +63,7 @@ class LoweredBlock:
     reduction: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredSection:
+class LoweredSection(NamedTuple):
     """`name` is unique: `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
 
     name: str
@@ -78,8 +71,7 @@ class LoweredSection:
     body: LoweredBody
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredStage:
+class LoweredStage(NamedTuple):
     """`stage1`, `stage2`, …: calls, each repeated."""
 
     name: str
@@ -89,8 +81,7 @@ class LoweredStage:
 LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
-@dataclass(frozen=True, slots=True)
-class LoweredNetwork:
+class LoweredNetwork(NamedTuple):
     """`blocks` stand before those that call them."""
 
     network: ResolvedNetwork

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark import Lark, Token, UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from netdsl import syntax
+from netdsl import syntax, tables
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
@@ -49,7 +48,7 @@ _STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
 _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
 
 
-class _Newlines:
+class Newlines:
     """Drops the newlines inside ( ) and [ ], where they mean nothing."""
 
     always_accept = ("_NL",)
@@ -62,25 +61,9 @@ class _Newlines:
                 yield token
 
 
-def new_parser(grammar: str) -> Lark:
-    """The parser, made from the grammar's text (a tenth of a second; `_parser` loads it made)."""
-    return Lark(
-        grammar,
-        parser="lalr",
-        lexer="contextual",
-        start=["statement", "values"],
-        propagate_positions=True,
-        maybe_placeholders=True,
-        postlex=_Newlines(),
-    )
-
-
 @cache
 def _parser() -> Lark:
-    from netdsl.parser_tables import DATA, MEMO
-
-    parser: Lark = Lark._load_from_dict(DATA, MEMO, postlex=_Newlines())  # type: ignore[no-untyped-call]
-    return parser
+    return tables.load(Newlines())
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
@@ -93,7 +76,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
     for chunk in _chunks(source, diagnostics):
         statement = _parse_chunk(source, chunk, builder, diagnostics)
         if isinstance(statement, (syntax.Network, syntax.Block)):
-            statement = replace(statement, documentation=chunk.documentation)
+            statement = statement._replace(documentation=chunk.documentation)
         if statement is not None:
             statements.append(statement)
     return syntax.Program(tuple(statements))
@@ -113,8 +96,7 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr,
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
+class _Chunk(NamedTuple):
     start: int
     end: int
     documentation: str = ""

@@ -4,8 +4,7 @@ written out, defaults and the recipe are filled in. Shapes are not known yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.expressions import Expr
 from netdsl.ops import Operation
@@ -17,24 +16,21 @@ from netdsl.values import Number, Value
 Bound: TypeAlias = tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OperationStep:
+class OperationStep(NamedTuple):
     operation: type[Operation]
     arguments: Bound
     span: Span
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStep:
+class BlockStep(NamedTuple):
     block: str
     arguments: Bound
     span: Span
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SkipStep:
+class SkipStep(NamedTuple):
     """body(x) + x; + shortcut(x) where the body changes the shape; body(x) alone there if `if_same`."""
 
     body: Body
@@ -47,8 +43,7 @@ Step: TypeAlias = OperationStep | BlockStep | SkipStep
 Body: TypeAlias = tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockDefinition:
+class BlockDefinition(NamedTuple):
     """`parameters` with their defaults, which may speak of the parameters before them."""
 
     name: str
@@ -58,8 +53,7 @@ class BlockDefinition:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """`stem`, `head` or `layers`."""
 
     kind: str
@@ -67,30 +61,27 @@ class Section:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """`count` copies of a block: one with the arguments `first`, the others with `rest`."""
+class Stage(NamedTuple):
+    """`copies` times of a block: one with the arguments `first`, the others with `rest`."""
 
     block: str
     first: Bound
     rest: Bound
-    count: int
+    copies: int
     span: Span
 
 
 Part: TypeAlias = Section | Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     quantity: Literal["params", "macs"]
     comparison: str
     value: Number
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedNetwork:
+class ResolvedNetwork(NamedTuple):
     name: str
     documentation: str
     parameters: tuple[tuple[str, Value], ...]

@@ -46,12 +46,12 @@ def train_run(
     dataset = _data(network, recipe, console)
     chosen = _style(style)
     _write_inputs(folder, network, compiled.source, chosen, settings, overrides)
-    trainable = model.create(vars(network.imported(chosen)), chosen, network.entry(chosen), recipe.seed, device)
-    images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
-    console.print(
-        f"{network.name} ({chosen}): {network.parameters_count:,} parameters; {images}; {device}",
-        highlight=False,
+    trainable = model.create(
+        vars(network.imported(chosen)), chosen, network.entry(chosen), recipe.seed, device
     )
+    images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
+    size = f"{network.parameters_count:,} parameters"
+    console.print(f"{network.name} ({chosen}): {size}; {images}; {device}", highlight=False, soft_wrap=True)
     report = train(trainable, dataset, recipe, folder, device, console)
     if report.validation_accuracy is not None:
         console.print(f"best validation accuracy {report.validation_accuracy:.2%}", highlight=False)
@@ -122,7 +122,9 @@ def _write_inputs(
         write(folder / RUN_FILE, json.dumps(record, indent=2) + "\n")
         write(folder / f"{network.name}.py", network.source(style))
     except OSError as error:
-        raise RunError(f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`") from error
+        raise RunError(
+            f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"
+        ) from error
 
 
 def _recipe_record(recipe: Recipe) -> dict[str, object]:
@@ -157,7 +159,9 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} can't be read: {error}", "name the folder of a run, as runs/resnet32") from error
+        raise RunError(
+            f"{path} can't be read: {error}", "name the folder of a run, as runs/resnet32"
+        ) from error
 
 
 def _style(name: str) -> Style:

@@ -132,9 +132,9 @@ class TreeBuilder(Transformer[Token, Any]):
         return syntax.Branches(self._word(children[0]), tuple(children[1:]), self._span(meta))
 
     def repeat(self, meta: Meta, children: list[Any]) -> syntax.Repeat:
-        count, variable, body = children
+        times, variable, body = children
         keyword = Span(self._source, meta.start_pos, meta.start_pos + len("repeat"))
-        return syntax.Repeat(keyword, count, variable and self._word(variable), body, self._span(meta))
+        return syntax.Repeat(keyword, times, variable and self._word(variable), body, self._span(meta))
 
     def when(self, meta: Meta, children: list[Any]) -> syntax.When:
         *cases, otherwise = children

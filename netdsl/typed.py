@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netdsl.ops import Operation
 from netdsl.ops.base import Shape
@@ -34,8 +34,7 @@ class Cost:
         return Cost(self.parameters * count, self.macs * count)
 
 
-@dataclass(frozen=True, slots=True)
-class TypedOperation:
+class TypedOperation(NamedTuple):
     step: OperationStep
     operation: Operation
     input: Shape
@@ -43,8 +42,7 @@ class TypedOperation:
     cost: Cost
 
 
-@dataclass(frozen=True, slots=True)
-class TypedCall:
+class TypedCall(NamedTuple):
     step: BlockStep
     instance: Instance
 
@@ -57,8 +55,7 @@ class TypedCall:
         return self.instance.cost
 
 
-@dataclass(frozen=True, slots=True)
-class TypedSkip:
+class TypedSkip(NamedTuple):
     """`same` says whether the body keeps the shape; the shortcut is typed only where it doesn't."""
 
     step: SkipStep
@@ -75,8 +72,7 @@ class TypedSkip:
 TypedStep: TypeAlias = TypedOperation | TypedCall | TypedSkip
 
 
-@dataclass(frozen=True, slots=True)
-class TypedBody:
+class TypedBody(NamedTuple):
     steps: tuple[TypedStep, ...]
     input: Shape
     output: Shape
@@ -101,8 +97,7 @@ class Instance:
         return self.body.cost
 
 
-@dataclass(frozen=True, slots=True)
-class TypedSection:
+class TypedSection(NamedTuple):
     section: Section
     body: TypedBody
 
@@ -111,8 +106,7 @@ class TypedSection:
         return self.body.cost
 
 
-@dataclass(frozen=True, slots=True)
-class TypedStage:
+class TypedStage(NamedTuple):
     """The copies of a stage as runs of equal instances."""
 
     stage: Stage
@@ -126,8 +120,7 @@ class TypedStage:
 TypedPart: TypeAlias = TypedSection | TypedStage
 
 
-@dataclass(frozen=True, slots=True)
-class TypedNetwork:
+class TypedNetwork(NamedTuple):
     """`instances` holds every distinct one, inner blocks before those that call them."""
 
     network: ResolvedNetwork

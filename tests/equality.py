@@ -43,7 +43,9 @@ def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor]
     return params, [b.detach().clone() for b in statistics(model)]
 
 
-def call_functional(module: ModuleType, x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool) -> Tensor:
+def call_functional(
+    module: ModuleType, x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool
+) -> Tensor:
     import inspect
 
     code: Any = module

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import layers_of
@@ -43,8 +44,7 @@ from netdsl.ops.base import Slot, Weight
 NEXT_PARAMETER, NEXT_BUFFER = py.Name("p.pop()"), py.Name("b.pop()")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionalView:
+class FunctionalView(NamedTuple):
     """What `functional.py.j2` lays out; `fills` are the methods of its `Init` that are used."""
 
     documentation: tuple[str, ...]
@@ -57,8 +57,7 @@ class FunctionalView:
     iterates: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """A block's functions as callers need them: names, and which parameters each takes."""
 
     forward: str
@@ -417,25 +416,21 @@ class _ForwardWriter:
 # Items of a list of tensors: one, several from a function, some only where a condition holds, repeated ones.
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     made: py.Expression
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensors:
+class _Tensors(NamedTuple):
     made: py.Expression
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
+class _Where(NamedTuple):
     condition: py.Expression
     items: tuple[_Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeated:
-    count: int
+class _Repeated(NamedTuple):
+    times: int
     items: tuple[_Item, ...]
 
 
@@ -474,7 +469,7 @@ def _extended(items: list[_Item], what: str) -> list[py.Statement]:
         elif isinstance(item, _Where):
             statements.append(py.If(item.condition, tuple(_extended(list(item.items), what))))
         else:
-            count = py.Call("range", (py.Literal(item.count),))
+            count = py.Call("range", (py.Literal(item.times),))
             statements.append(py.For("_", count, tuple(_extended(list(item.items), what))))
     flush()
     return statements

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import initialisation
@@ -18,8 +18,7 @@ from netdsl.codegen.views import (
 from netdsl.lowered import LoweredNetwork, LoweredSection
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleView:
+class ModuleView(NamedTuple):
     """What `module.py.j2` lays out."""
 
     documentation: tuple[str, ...]

@@ -5,61 +5,53 @@ Statements are laid out by the templates; literals pass through `repr`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netdsl.values import Size, Symbol, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     value: Value | float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """An identifier or dotted path."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """A Python operator with its operands; `if` has condition, yes, no."""
 
     operator: str
     operands: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     function: str
     positional: tuple[Expression, ...] = ()
     named: tuple[tuple[str, Expression], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list or tuple display."""
 
     brackets: str
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
-    """`*(value for _ in range(count))`."""
+class Copies(NamedTuple):
+    """`*(value for _ in range(times))`."""
 
     value: Expression
-    count: int
+    times: int
 
 
 Expression: TypeAlias = Literal | Name | Operation | Call | Sequence | Copies
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     target: str
     value: Expression
     operator: str = "="
@@ -67,36 +59,31 @@ class Assign:
     kind: str = "assign"
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(NamedTuple):
     value: Expression
     kind: str = "return"
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluate:
+class Evaluate(NamedTuple):
     """An expression for its effect."""
 
     value: Expression
     kind: str = "evaluate"
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     text: str
     kind: str = "comment"
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(NamedTuple):
     condition: Expression
     then: tuple[Statement, ...]
     otherwise: tuple[Statement, ...] = ()
     kind: str = "if"
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(NamedTuple):
     variable: str
     iterable: Expression
     body: tuple[Statement, ...]
@@ -126,8 +113,8 @@ def show(expression: Expression) -> str:
         case Sequence(brackets, items):
             comma = "," if brackets == "()" and len(items) == 1 else ""
             return f"{brackets[0]}{', '.join(map(show, items))}{comma}{brackets[1]}"
-        case Copies(value, count):
-            return f"*({show(value)} for _ in range({count}))"
+        case Copies(value, times):
+            return f"*({show(value)} for _ in range({times}))"
         case Operation():
             return _operation(expression)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import initialisation
@@ -26,8 +26,7 @@ from netdsl.lowered import LoweredBlock, LoweredNetwork, LoweredSection
 from netdsl.ops.base import Symbolic
 
 
-@dataclass(frozen=True, slots=True)
-class SequentialView:
+class SequentialView(NamedTuple):
     """What `sequential.py.j2` lays out: definitions in order, the network's function last."""
 
     documentation: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netdsl.codegen.names import Names, Translator, camel
 from netdsl.codegen.python import Expression, Name, Operation, Statement, literal, show
@@ -12,15 +12,13 @@ from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork,
 from netdsl.values import show as show_value
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterView:
+class ParameterView(NamedTuple):
     name: str
     type: str
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClassView:
+class ClassView(NamedTuple):
     name: str
     documentation: tuple[str, ...]
     parameters: tuple[ParameterView, ...]
@@ -29,8 +27,7 @@ class ClassView:
     kind: str = "class"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionView:
+class FunctionView(NamedTuple):
     name: str
     documentation: tuple[str, ...]
     parameters: tuple[ParameterView, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from netdsl.expressions import ONE, YES, Expr, constant
 
@@ -22,16 +22,14 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(NamedTuple):
     """Why an operation doesn't fit its input, and the way out."""
 
     message: str
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Symbolic:
+class Symbolic(NamedTuple):
     """What is known of a tensor in a block before the block's arguments are.
 
     `size` is the length of its second dimension: channels of a map, features of a vector.
@@ -41,8 +39,7 @@ class Symbolic:
     is_map: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A tensor that belongs to an operation: a parameter, or a buffer (its `fill` then says what it holds)."""
 
     name: str
@@ -52,15 +49,13 @@ class Weight:
     present: Expr = YES
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A place in a torch call for what is no argument of the language: `x`, `training`, a weight by its name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class TorchCall:
+class TorchCall(NamedTuple):
     """A call of torch as data."""
 
     target: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.arguments import Parameter
@@ -11,8 +11,7 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """An argument that found its parameter."""
 
     parameter: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from typing import cast
+from typing import NamedTuple, cast
 
 from netdsl.arguments import Mismatch, convert
 from netdsl.diagnostics import Diagnostics, Label
@@ -55,8 +55,7 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
     return _Inference(network, diagnostics).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
+class _Grid(NamedTuple):
     """How many times smaller height and width have become since the enclosing skip connection began,
     and the step that doesn't keep to a grid, if there is one.
     """
@@ -65,8 +64,7 @@ class _Grid:
     irregular: Step | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(NamedTuple):
     typed: TypedBody
     grid: _Grid
 
@@ -111,15 +109,15 @@ class _Inference:
 
     def _stage(self, stage: Stage, number: int, shape: Shape) -> TypedStage | None:
         runs: list[tuple[Instance, int]] = []
-        for index in range(stage.count):
+        for index in range(stage.copies):
             # After two equal copies in a row all others are equal too.
             if len(runs) > 1 or (runs and runs[0][1] > 1 and stage.first == stage.rest):
                 previous, count = runs[-1]
                 if count > 1 or previous.input == previous.output:
-                    runs[-1] = (previous, count + stage.count - index)
+                    runs[-1] = (previous, count + stage.copies - index)
                     break
             bound = stage.rest if index else stage.first
-            self._trace.append(f"stage {number}, block {index + 1} of {stage.count}")
+            self._trace.append(f"stage {number}, block {index + 1} of {stage.copies}")
             found = self._call(stage.block, bound, stage.span, {"in": shape[0]}, shape)
             self._trace.pop()
             if found is None:

@@ -137,7 +137,7 @@ class _Resolver:
         for let in self._of(syntax.Let):
             self._define(definitions, let.name, let.value)
         if classes := self._single(syntax.Classes):
-            self._define(definitions, syntax.Word("classes", classes.span), classes.count)
+            self._define(definitions, syntax.Word("classes", classes.span), classes.number)
         return definitions
 
     def _define(
@@ -261,7 +261,7 @@ class _Resolver:
         if statement is None:
             return None
         return whole(
-            self._scope.constant("classes"), "the number of classes", statement.count.span, self._diagnostics
+            self._scope.constant("classes"), "the number of classes", statement.number.span, self._diagnostics
         )
 
     def _init(self) -> Literal["kaiming", "pytorch"]:

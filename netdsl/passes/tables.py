@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class StageRow:
+class StageRow(NamedTuple):
     """A row as the call that it stands for: fixed arguments, then the cells by name."""
 
     arguments: tuple[syntax.Argument, ...]

@@ -1,0 +1,31 @@
+"""CIFAR-10 and CIFAR-100, downloaded by torchvision into the cache folder."""
+
+from __future__ import annotations
+
+import torch
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from netdsl.recipe import Cifar10, Cifar100
+from netdsl.runtime.data import Source, Split, fit
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.storage import cache_folder
+
+
+def read(data: Cifar10 | Cifar100, input_shape: tuple[int, ...]) -> Source:
+    """The images, fitted to (C, H, W). Raises RunError where they can't be downloaded."""
+    name, kind = ("CIFAR-10", CIFAR10) if isinstance(data, Cifar10) else ("CIFAR-100", CIFAR100)
+    root = cache_folder() / "cifar"
+    try:
+        train, test = (kind(root, train=train, download=True) for train in (True, False))
+    except (OSError, RuntimeError) as error:  # RuntimeError: a broken download.
+        raise RunError(
+            f"{name} can't be downloaded to {root}: {error}",
+            'try again when online, or use other data: folder("PATH") for a folder of images, '
+            "digits for those that come with netdsl",
+        ) from error
+    return Source(_split(train, input_shape), _split(test, input_shape), tuple(train.classes))
+
+
+def _split(data: CIFAR10, input_shape: tuple[int, ...]) -> Split:
+    images = torch.from_numpy(data.data).permute(0, 3, 1, 2)
+    return Split(fit(images, input_shape), torch.tensor(data.targets))

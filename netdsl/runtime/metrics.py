@@ -1,0 +1,68 @@
+"""The measurements of a run, one line of JSON an epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.storage import write_atomic
+
+FILE = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a run stood after `epoch` epochs (a fraction where it was stopped early).
+
+    Accuracies are shares from 0 to 1. Those of validation are None where no images are held out.
+    `lr` is the last learning rate, `images_per_second` that of the training alone, `seconds` the
+    time since the start of the run.
+    """
+
+    epoch: float
+    lr: float
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    images_per_second: float
+    seconds: float
+
+
+def write(run: Path, rows: list[Metrics]) -> None:
+    """Writes all rows of a run: the file has whole lines only, whenever the run is stopped."""
+    lines = [json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows]
+    write_atomic(run / FILE, "".join(lines).encode())
+
+
+def read(run: Path) -> list[Metrics]:
+    """The rows of a run, at least one. Raises RunError with file and line where one is wrong."""
+    path = run / FILE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise RunError(f"{run} holds no run: it has no {FILE}", "train first") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read {path}: {error}") from error
+    if not lines:
+        raise RunError(f"{path} is empty", "train again")
+    return [_row(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
+
+
+def _row(line: str, place: str) -> Metrics:
+    names = {field.name for field in fields(Metrics)}
+    optional = {"validation_loss", "validation_accuracy"}
+    help = "restore the line, or leave this run out"
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise RunError(f"{place}: not a line of JSON: {error}", help) from error
+    if not isinstance(values, dict) or values.keys() != names:
+        raise RunError(f"{place}: expected the keys {', '.join(sorted(names))}", help)
+    for name, value in values.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number and not (value is None and name in optional):
+            raise RunError(f"{place}: `{name}` is {json.dumps(value)}, not a number", help)
+    return Metrics(**values)

@@ -1,0 +1,143 @@
+"""One interface to the generated code of every style."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from netdsl.runtime.errors import RunError
+
+
+class Model(Protocol):
+    """A network and its weights."""
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The weights in the order of the network, frozen ones included."""
+
+    def __call__(self, x: Tensor, training: bool) -> Tensor:
+        """The logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and running statistics by name; the tensors are the model's own, not copies."""
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over weights, all or none. Raises RunError where a name or a shape doesn't fit."""
+
+    def to(self, device: torch.device) -> None:
+        """Moves the weights."""
+
+
+class ModuleModel:
+    """A network that is an `nn.Module`: the styles `module` and `sequential`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return list(self._module.parameters())
+
+    def __call__(self, x: Tensor, training: bool) -> Tensor:
+        if self._module.training != training:
+            self._module.train(training)
+        logits: Tensor = self._module(x)
+        return logits
+
+    def state(self) -> dict[str, Tensor]:
+        return dict(self._module.state_dict())
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        copy_state(state, self.state())
+
+    def to(self, device: torch.device) -> None:
+        # Weights laid out like the images, so that no convolution has to rearrange them.
+        self._module.to(device).to(memory_format=torch.channels_last)
+
+
+class FunctionalModel:
+    """A network that is a function and lists of tensors: the style `functional`.
+
+    `forward(x, params)` also takes `buffers` where there are any, and `training` where it matters.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Tensor],
+        params: list[Tensor],
+        buffers: list[Tensor] | None = None,
+    ) -> None:
+        self._forward = forward
+        self._params = params
+        self._buffers = buffers
+        self._takes_training = "training" in inspect.signature(forward).parameters
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return self._params
+
+    def __call__(self, x: Tensor, training: bool) -> Tensor:
+        lists = [self._params] if self._buffers is None else [self._params, self._buffers]
+        if self._takes_training:
+            return self._forward(x, *lists, training=training)
+        return self._forward(x, *lists)
+
+    def state(self) -> dict[str, Tensor]:
+        params = {f"params.{i:03d}": tensor.detach() for i, tensor in enumerate(self._params)}
+        return params | {f"buffers.{i:03d}": tensor for i, tensor in enumerate(self._buffers or [])}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        copy_state(state, self.state())
+
+    def to(self, device: torch.device) -> None:
+        # detach: a moved tensor would be the result of an operation, and get no gradient.
+        self._params = [_laid_out(p.detach(), device).requires_grad_(p.requires_grad) for p in self._params]
+        if self._buffers is not None:
+            self._buffers = [buffer.to(device) for buffer in self._buffers]
+
+
+def create(namespace: Mapping[str, Any], style: str, entry: str, seed: int, device: torch.device) -> Model:
+    """The network of a generated module, with the weights that `seed` gives.
+
+    `style` is "module", "sequential" or "functional"; `entry` names the class or function of the
+    first two. Weights are drawn on the CPU, so a seed means the same on every device.
+    """
+    torch.manual_seed(seed)
+    model: Model
+    if style == "functional":
+        buffers = namespace["init_buffers"]() if "init_buffers" in namespace else None
+        model = FunctionalModel(namespace["forward"], namespace["init_params"](), buffers)
+    else:
+        model = ModuleModel(namespace[entry]())
+    model.to(device)
+    return model
+
+
+def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    """Copies tensors by name. Raises RunError, and copies none, where any doesn't fit."""
+    help = "the weights belong to another network, or to another style of the same one"
+    for name in [*target, *source]:
+        if name not in source:
+            raise RunError(f"the weights have no `{name}`, which the network needs", help)
+        if name not in target:
+            raise RunError(f"the weights have `{name}`, which the network doesn't", help)
+        if source[name].shape != target[name].shape:
+            shapes = f"{_shape(source[name])} in the weights, {_shape(target[name])} in the network"
+            raise RunError(f"`{name}` has two shapes: {shapes}", help)
+    with torch.no_grad():
+        for name, tensor in target.items():
+            tensor.copy_(source[name])
+
+
+def _laid_out(tensor: Tensor, device: torch.device) -> Tensor:
+    if tensor.dim() == 4:
+        return tensor.to(device, memory_format=torch.channels_last)
+    return tensor.to(device)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a single number"

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from netdsl.runtime import metrics, plot
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.metrics import Metrics
+
+
+def rows(count: int, accuracy: float | None = 0.5) -> list[Metrics]:
+    return [Metrics(i + 1, 0.1, 1.0, 0.4, accuracy, accuracy, 600.0, i * 2.0) for i in range(count)]
+
+
+def test_metrics_survive_the_file(tmp_path: Path) -> None:
+    written = [*rows(2), *rows(1, None)]
+    metrics.write(tmp_path, written)
+    assert metrics.read(tmp_path) == written
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.svg", "new/out.pdf"])
+def test_runs_are_compared(tmp_path: Path, name: str) -> None:
+    runs = [tmp_path / run for run in ("a/$x", "b/$x", "_y")]
+    for i, run in enumerate(runs):
+        metrics.write(run, rows(i + 1))
+    plot.compare(runs, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith((b"\x89PNG", b"<?xml", b"%PDF"))
+
+
+def test_the_legend_names_the_runs(tmp_path: Path) -> None:
+    for run in ("wide", "deep"):
+        metrics.write(tmp_path / run, rows(2))
+    plot.compare([tmp_path / "wide", tmp_path / "deep"], tmp_path / "out.svg")
+    text = (tmp_path / "out.svg").read_text()
+    for label in ("wide", "deep", "epoch", "validation accuracy", "50.0%"):
+        assert f"{label} -->" in text  # Text is drawn as lines, below a comment that says it.
+
+
+def test_curves_of_a_run_with_and_without_validation(tmp_path: Path) -> None:
+    for name, accuracy in (("with", 0.5), ("without", None)):
+        metrics.write(tmp_path / name, rows(3, accuracy))
+        plot.curves(tmp_path / name)
+        assert Image.open(tmp_path / name / "curves.png").size[0] > 400
+    with pytest.raises(RunError, match="without validation"):
+        plot.compare([tmp_path / "without"], tmp_path / "out.png")
+
+
+GOOD = json.dumps(asdict(rows(1)[0]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        (f"{GOOD}\n{GOOD[:-9]}", "metrics.jsonl:2: not a line of JSON"),
+        (f"{GOOD}\n[1]\n", "metrics.jsonl:2: expected the keys"),
+        (GOOD.replace('"lr"', '"rate"'), "metrics.jsonl:1: expected the keys"),
+        (GOOD.replace("0.1", '"high"'), 'metrics.jsonl:1: `lr` is "high", not a number'),
+        (GOOD.replace("0.1", "null"), "metrics.jsonl:1: `lr` is null, not a number"),
+    ],
+)
+def test_malformed_metrics(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(content)
+    with pytest.raises(RunError, match=message):
+        plot.compare([tmp_path], tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_missing_runs_and_unknown_formats(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no run"):
+        plot.compare([tmp_path], tmp_path / "out.png")
+    metrics.write(tmp_path, rows(1))
+    with pytest.raises(RunError, match="no picture format") as raised:
+        plot.compare([tmp_path], tmp_path / "out.xyz")
+    assert "png" in raised.value.help
