@@ -8,6 +8,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Init:
+    """How tensors are made and filled."""
+
+    def __init__(
+        self,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+        requires_grad: bool = True,
+    ) -> None:
+        self.dtype = dtype
+        self.device = device
+        self.generator = generator
+        self.requires_grad = requires_grad
+
+    def empty(self, *shape: int) -> Tensor:
+        return torch.empty(shape, dtype=self.dtype, device=self.device)
+
+    def kaiming_normal(self, *shape: int) -> Tensor:
+        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
+        tensor = self.empty(*shape)
+        nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
+        return tensor.requires_grad_(self.requires_grad)
+
+    def zeros(self, *shape: int) -> Tensor:
+        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
+
+    def ones(self, *shape: int) -> Tensor:
+        return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)
+
+
 def init_params(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
@@ -121,34 +152,3 @@ def forward(
     x = torch.flatten(x, 1)
     x = F.linear(x, fc_weight, fc_bias)
     return x
-
-
-class Init:
-    """How tensors are made and filled."""
-
-    def __init__(
-        self,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-        requires_grad: bool = True,
-    ) -> None:
-        self.dtype = dtype
-        self.device = device
-        self.generator = generator
-        self.requires_grad = requires_grad
-
-    def empty(self, *shape: int) -> Tensor:
-        return torch.empty(shape, dtype=self.dtype, device=self.device)
-
-    def kaiming_normal(self, *shape: int) -> Tensor:
-        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
-        tensor = self.empty(*shape)
-        nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
-        return tensor.requires_grad_(self.requires_grad)
-
-    def zeros(self, *shape: int) -> Tensor:
-        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
-
-    def ones(self, *shape: int) -> Tensor:
-        return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)

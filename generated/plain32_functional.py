@@ -8,6 +8,38 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Init:
+    """How tensors are made and filled."""
+
+    def __init__(
+        self,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
+        requires_grad: bool = True,
+    ) -> None:
+        self.dtype = dtype
+        self.device = device
+        self.generator = generator
+        self.requires_grad = requires_grad
+
+    def empty(self, *shape: int) -> Tensor:
+        return torch.empty(shape, dtype=self.dtype, device=self.device)
+
+    def uniform(self, *shape: int, fan_in: int) -> Tensor:
+        """Uniform in +-1 / sqrt(fan_in), as torch's own layers start."""
+        bound = fan_in**-0.5
+        tensor = self.empty(*shape)
+        nn.init.uniform_(tensor, -bound, bound, generator=self.generator)
+        return tensor.requires_grad_(self.requires_grad)
+
+    def zeros(self, *shape: int) -> Tensor:
+        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
+
+    def ones(self, *shape: int) -> Tensor:
+        return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)
+
+
 def init_params(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
@@ -111,35 +143,3 @@ def plain_buffers(init: Init, in_channels: int, out: int) -> list[Tensor]:
         init.zeros(out),
         init.ones(out),
     ]
-
-
-class Init:
-    """How tensors are made and filled."""
-
-    def __init__(
-        self,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-        generator: torch.Generator | None = None,
-        requires_grad: bool = True,
-    ) -> None:
-        self.dtype = dtype
-        self.device = device
-        self.generator = generator
-        self.requires_grad = requires_grad
-
-    def empty(self, *shape: int) -> Tensor:
-        return torch.empty(shape, dtype=self.dtype, device=self.device)
-
-    def uniform(self, *shape: int, fan_in: int) -> Tensor:
-        """Uniform in +-1 / sqrt(fan_in), as torch's own layers start."""
-        bound = fan_in**-0.5
-        tensor = self.empty(*shape)
-        nn.init.uniform_(tensor, -bound, bound, generator=self.generator)
-        return tensor.requires_grad_(self.requires_grad)
-
-    def zeros(self, *shape: int) -> Tensor:
-        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
-
-    def ones(self, *shape: int) -> Tensor:
-        return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)

@@ -8,33 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def init_params(
-    dtype: torch.dtype | None = None,
-    device: torch.device | str | None = None,
-    generator: torch.Generator | None = None,
-) -> list[Tensor]:
-    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
-    init = Init(dtype, device, generator)
-    return [
-        init.kaiming_normal(4000, 3072),
-        init.zeros(4000),
-        init.kaiming_normal(10, 4000),
-        init.zeros(10),
-    ]
-
-
-def forward(x: Tensor, params: list[Tensor]) -> Tensor:
-    """Fully connected network with one hidden layer: the barebones course's first.
-
-    (N, 3, 32, 32) -> (N, 10) logits
-    """
-    fc1_weight, fc1_bias, fc2_weight, fc2_bias = params
-    x = torch.flatten(x, 1)
-    x = F.relu(F.linear(x, fc1_weight, fc1_bias))
-    x = F.linear(x, fc2_weight, fc2_bias)
-    return x
-
-
 class Init:
     """How tensors are made and filled."""
 
@@ -61,3 +34,30 @@ class Init:
 
     def zeros(self, *shape: int) -> Tensor:
         return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
+
+
+def init_params(
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Tensor]:
+    """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
+    init = Init(dtype, device, generator)
+    return [
+        init.kaiming_normal(4000, 3072),
+        init.zeros(4000),
+        init.kaiming_normal(10, 4000),
+        init.zeros(10),
+    ]
+
+
+def forward(x: Tensor, params: list[Tensor]) -> Tensor:
+    """Fully connected network with one hidden layer: the barebones course's first.
+
+    (N, 3, 32, 32) -> (N, 10) logits
+    """
+    fc1_weight, fc1_bias, fc2_weight, fc2_bias = params
+    x = torch.flatten(x, 1)
+    x = F.relu(F.linear(x, fc1_weight, fc1_bias))
+    x = F.linear(x, fc2_weight, fc2_bias)
+    return x

@@ -1,6 +1,7 @@
 """The pipeline. Read this file first.
 
-    text -parse-> Program -resolve-> ResolvedNetwork -infer-> TypedNetwork -lower-> LoweredNetwork -render-> code
+    text --parse--> Program --resolve--> ResolvedNetwork --infer--> TypedNetwork
+         --lower--> LoweredNetwork --render--> code
 
 Each arrow is a pass: one file with one public function, without input or output.
 """
@@ -54,7 +55,10 @@ class Compiled:
 def compile_network(
     source: Source, parameters: Mapping[str, str] | None = None, recipe: Mapping[str, str] | None = None
 ) -> Compiled:
-    """Runs the passes up to the shapes. `parameters` (`--set`) and keys of the `recipe` are texts of the language."""
+    """Runs the passes up to the shapes.
+
+    `parameters` (`--set`) and keys of the `recipe` are given as texts of the language.
+    """
     diagnostics = Diagnostics()
     overrides = Overrides(
         {

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
+import torch
 from rich.console import Console
 
 from netdsl.api import Network
@@ -46,9 +47,7 @@ def train_run(
     dataset = _data(network, recipe, console)
     chosen = _style(style)
     _write_inputs(folder, network, compiled.source, chosen, settings, overrides)
-    trainable = model.create(
-        vars(network.imported(chosen)), chosen, network.entry(chosen), recipe.seed, device
-    )
+    trainable = _create(network, chosen, recipe.seed, device)
     images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
     console.print(f"{network.name} ({chosen}): {size}; {images}; {device}", highlight=False, soft_wrap=True)
@@ -77,7 +76,7 @@ def evaluate_run(folder: Path, weights: str, data_override: str | None, device_n
     device = choose_device(device_name)
     state = checkpoint.load(folder / f"{weights}.safetensors")
     style = _style(record["style"]["name"])
-    trainable = model.create(vars(network.imported(style)), style, network.entry(style), 0, device)
+    trainable = _create(network, style, 0, device)
     trainable.load_state(state)
     dataset = _data(network, network.recipe, console).to(device)
     scores = evaluate(trainable, dataset, dataset.test)
@@ -94,6 +93,10 @@ def _data(network: Network, recipe: Recipe, console: Console) -> data.Dataset:
     return data.load(
         recipe.data, network.input_shape, network.classes, recipe.validation, recipe.seed, console
     )
+
+
+def _create(network: Network, style: Style, seed: int, device: torch.device) -> model.Model:
+    return model.create(vars(network.imported(style)), style, network.entry(style), seed, device)
 
 
 def _free_folder(name: str) -> Path:

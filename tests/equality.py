@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -46,8 +47,6 @@ def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor]
 def call_functional(
     module: ModuleType, x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool
 ) -> Tensor:
-    import inspect
-
     code: Any = module
     takes = inspect.signature(code.forward).parameters
     lists = [params, buffers] if "buffers" in takes else [params]
@@ -72,7 +71,7 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
         outputs = [module(x), sequential(x), call_functional(functional, x, params, buffers, training)]
         assert outputs[0].shape == (batch, *network.output_shape)
         weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
-        parameters = [list(module.parameters()), list(sequential.parameters()), params]
+        parameters: list[list[Tensor]] = [[*module.parameters()], [*sequential.parameters()], params]
         gradients = [
             torch.autograd.grad((output * weights).sum(), own, allow_unused=True)
             for output, own in zip(outputs, parameters, strict=True)

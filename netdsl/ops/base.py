@@ -40,7 +40,7 @@ class Symbolic(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """A tensor that belongs to an operation: a parameter, or a buffer (its `fill` then says what it holds)."""
+    """A tensor that belongs to an operation: a parameter, or a buffer, which starts as its `fill`."""
 
     name: str
     shape: tuple[Expr, ...]
@@ -50,7 +50,7 @@ class Weight(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A place in a torch call for what is no argument of the language: `x`, `training`, a weight by its name."""
+    """A place in a torch call for what is no argument of the language: `x`, `training`, a weight's name."""
 
     name: str
 

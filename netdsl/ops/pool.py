@@ -38,7 +38,7 @@ class _Pool(Operation):
         return (x[0], *(self._rounded_up(n) for n in x[1:]))
 
     def _rounded_up(self, size: int) -> int:
-        """torch's ceil mode: a last window may hang over the edge, but must start inside the input or its left padding."""
+        """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""
         step = self._step()
         count = -(-(size + 2 * self.padding - self.kernel) // step) + 1
         return count - 1 if (count - 1) * step >= size + self.padding else count
@@ -96,7 +96,7 @@ class AvgPool(_Pool):
 
 @dataclass(frozen=True, slots=True)
 class GlobalAvgPool(Operation):
-    """Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d(1)`)."""
+    """Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`)."""
 
     name: ClassVar[str] = "global_avgpool"
     attribute: ClassVar[str] = "pool"

@@ -157,7 +157,8 @@ class _Inference:
             ">=": operator.ge,
         }
         if not compare[expectation.comparison](actual, expectation.value):
-            message = f"`{expectation.quantity}` is {actual:,}, which is not {expectation.comparison} {show(expectation.value)}"
+            wanted = f"{expectation.comparison} {show(expectation.value)}"
+            message = f"`{expectation.quantity}` is {actual:,}, which is not {wanted}"
             self._diagnostics.error(
                 "NET404", message, expectation.span, help="change the network or the expectation"
             )

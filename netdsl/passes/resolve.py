@@ -203,7 +203,7 @@ class _Resolver:
         defaults: dict[str, tuple[syntax.Argument, ...]] = {}
         for call in (call for statement in self._of(syntax.Default) for call in statement.calls):
             name = call.name.text
-            known = [f for f in OPERATIONS[name].__dataclass_fields__] if name in OPERATIONS else []
+            known = list(OPERATIONS[name].__dataclass_fields__) if name in OPERATIONS else []
             if name not in OPERATIONS:
                 self._diagnostics.error(
                     "NET201",

@@ -70,7 +70,7 @@ class Scope:
     def expression(
         self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
     ) -> Expr | None:
-        """The expression with the file's constants filled in; `local` names stay, `words` stand for themselves."""
+        """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
         return self._expression(node, local, words, 0)
 
     def _expression(
