@@ -12,40 +12,25 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from lark import Lark, Token, UnexpectedInput
-from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from netdsl import syntax, tables
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.explain import STATEMENTS, explain
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
-
-STATEMENTS = [
-    "network",
-    "input",
-    "classes",
-    "order",
-    "default",
-    "let",
-    "stem",
-    "head",
-    "layers",
-    "stage",
-    "stages",
-    "block",
-    "init",
-    "train",
-    "expect",
-    "use",
-]
 
 # Bounds, so that reading an unknown file has a bounded cost.
 MAX_LENGTH = 1_000_000
 MAX_DEPTH = 64
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
 _INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
 _STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
 _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
+# The `{` of a statement on the next line: an error, but one that is easily read past.
+_STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
 
 
 class Newlines:
@@ -73,13 +58,22 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
         return syntax.Program(())
     builder = TreeBuilder(source)
     statements = []
+    unread: list[tuple[str, str]] = []
+    failed = False
     for chunk in _chunks(source, diagnostics):
-        statement = _parse_chunk(source, chunk, builder, diagnostics)
+        first = source.text[chunk.start]
+        if failed and first in " \t" and not _STARTS_STATEMENT.match(source.text[chunk.start : chunk.end].strip()):
+            continue  # an indented line belongs to what couldn't be read
+        statement = _parse_chunk(source, chunk, builder, diagnostics) if chunk.sound else None
+        failed = statement is None
+        if failed:
+            words = _WORD.findall(source.text[chunk.start : chunk.end])
+            unread.append((words[0] if words else "", words[1] if len(words) > 1 else ""))
         if isinstance(statement, (syntax.Network, syntax.Block)):
             statement = statement._replace(documentation=chunk.documentation)
         if statement is not None:
             statements.append(statement)
-    return syntax.Program(tuple(statements))
+    return syntax.Program(tuple(statements), tuple(unread))
 
 
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr, ...]:
@@ -97,9 +91,13 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr,
 
 
 class _Chunk(NamedTuple):
+    """A statement's text; the newlines in `joined` are read as blanks."""
+
     start: int
     end: int
-    documentation: str = ""
+    sound: bool
+    documentation: str
+    joined: tuple[int, int] = (0, 0)
 
 
 def _chunks(source: Source, diagnostics: Diagnostics) -> Iterator[_Chunk]:
@@ -118,34 +116,44 @@ def _chunks(source: Source, diagnostics: Diagnostics) -> Iterator[_Chunk]:
             comments.clear()
             position = end_of_line + 1
         else:
-            end, sound = _statement_end(source, position, diagnostics)
-            if sound:
-                yield _Chunk(position, end, "\n".join(comments))
+            end, sound, joined = _statement_end(source, position, diagnostics)
+            yield _Chunk(position, end, sound, "\n".join(comments), joined)
             comments.clear()
             position = end + 1
 
 
-def _statement_end(source: Source, start: int, diagnostics: Diagnostics) -> tuple[int, bool]:
-    """Where the statement ends, and whether its brackets are sound."""
+def _statement_end(source: Source, start: int, diagnostics: Diagnostics) -> tuple[int, bool, tuple[int, int]]:
+    """Where the statement ends, whether its brackets are sound, and newlines to read over."""
     text = source.text
+    joined = (0, 0)
     open_brackets: list[int] = []
     for match in _INTERESTING.finditer(text, start):
         char, place = match.group(), match.start()
+        if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
+            span = Span(source, place, match.end())
+            diagnostics.error("NET101", "the text has no end", span, help='add `"`')
+            return _next_statement(text, place), False, joined
         if char in _CLOSING:
             open_brackets.append(place)
             if len(open_brackets) > MAX_DEPTH:
                 span = Span(source, place, place + 1)
                 diagnostics.error("NET104", f"brackets are nested more than {MAX_DEPTH} deep", span)
-                return _next_statement(text, place), False
+                return _next_statement(text, place), False, joined
         elif char in ("}", ")", "]"):
             if open_brackets and _CLOSING[text[open_brackets[-1]]] == char:
                 open_brackets.pop()
-            elif open_brackets:
-                _unclosed(source, open_brackets[-1], Span(source, place, place + 1), diagnostics)
-                return _next_statement(text, place), False
+            else:
+                _mismatched(source, open_brackets, place, diagnostics)
+                return _next_statement(text, place), False, joined
         elif char == "\n":
             if not open_brackets and not _CONTINUES.match(text, place + 1):
-                return place, True
+                brace = _STRAY_BRACE.match(text, place + 1)
+                if not brace or "{" in text[start:place] or not _TAKES_BODY.match(text, start):
+                    return place, True, joined
+                joined = (place, brace.end() - 1)
+                span = Span(source, brace.end() - 1, brace.end())
+                help = "put it at the end of the line before"
+                diagnostics.error("NET101", "`{` must stand on the line of its statement", span, help=help)
             # A statement's word at the start of a line, inside brackets: the bracket was forgotten.
             if (
                 open_brackets
@@ -153,10 +161,19 @@ def _statement_end(source: Source, start: int, diagnostics: Diagnostics) -> tupl
                 and not _in_table(text, open_brackets, place)
             ):
                 _unclosed(source, open_brackets[-1], None, diagnostics)
-                return place, False
+                return place, False, joined
     if open_brackets:
         _unclosed(source, open_brackets[-1], None, diagnostics)
-    return len(text), not open_brackets
+    return len(text), not open_brackets, joined
+
+
+def _mismatched(source: Source, open_brackets: list[int], place: int, diagnostics: Diagnostics) -> None:
+    """A closing bracket that doesn't close the last one opened: it is too many, or that one wasn't closed."""
+    char, span = source.text[place], Span(source, place, place + 1)
+    if any(_CLOSING[source.text[opened]] == char for opened in open_brackets):
+        _unclosed(source, open_brackets[-1], span, diagnostics)
+    else:
+        diagnostics.error("NET102", f"`{char}` closes nothing", span, help="remove it")
 
 
 def _in_table(text: str, open_brackets: list[int], place: int) -> bool:
@@ -186,91 +203,10 @@ def _unclosed(source: Source, place: int, found: Span | None, diagnostics: Diagn
 def _parse_chunk(source: Source, chunk: _Chunk, builder: TreeBuilder, diagnostics: Diagnostics) -> Any:
     # Blanks in place of what stands before keep every offset right.
     text = " " * chunk.start + source.text[chunk.start : chunk.end]
+    start, end = chunk.joined
+    text = text[:start] + " " * (end - start) + text[end:]
     try:
         return builder.transform(_parser().parse(text, "statement"))
     except UnexpectedInput as error:
-        _explain(source, chunk, error, diagnostics)
+        explain(source, chunk.start, chunk.end, error, diagnostics)
         return None
-
-
-# What the grammar's terminals are called in a message.
-_TERMINALS = {
-    "NAME": "a name",
-    "CALLED": "",
-    "NUMBER": "a number",
-    "SIZE": "a size as `3x32x32`",
-    "STRING": "a text in quotes",
-    "TRUE": "`yes`",
-    "FALSE": "`no`",
-    "COMPARISON": "a comparison",
-    "_NL": "a new line",
-    "_COMMA": "`,`",
-    "COLON": "`:`",
-    "EQUAL": "`=`",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "LSQB": "`[`",
-    "RSQB": "`]`",
-    "LBRACE": "`{`",
-    "RBRACE": "`}`",
-    "VBAR": "`|`",
-    "$END": "the end of the line",
-    "IF_SAME": "`if same`",
-}
-# Where one of these could stand, so could any expression: the list would hide the point.
-_EXPRESSION = {
-    "NUMBER",
-    "SIZE",
-    "STRING",
-    "TRUE",
-    "FALSE",
-    "LSQB",
-    "NOT",
-    "IF",
-    "MINUS",
-    "PLUS",
-    "TIMES",
-    "DIVIDE",
-    "FLOOR",
-    "OR",
-    "AND",
-    "COMPARISON",
-}
-
-
-def _explain(source: Source, chunk: _Chunk, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
-    start = error.pos_in_stream if error.pos_in_stream is not None else chunk.end
-    expected: set[str] = set()
-    if isinstance(error, UnexpectedToken):
-        expected = set(error.accepts or error.expected)
-        length = len(error.token) if error.token.type != "$END" else 0
-        if error.token.type == "$END":
-            start = chunk.end
-    else:
-        assert isinstance(error, UnexpectedCharacters)
-        expected = set(error.allowed or ())
-        match = re.compile(r"[A-Za-z0-9_.]+").match(source.text, start, chunk.end)
-        length = match.end() - start if match else 1
-    found = source.text[start : start + length]
-    span = Span(source, start, start + length)
-    if start == chunk.start:
-        hint = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
-        diagnostics.error("NET101", f"`{found}` does not start a statement", span, help=hint)
-        return
-    shown = "the end of the statement" if not found.strip() else f"`{found}`"
-    diagnostics.error("NET101", f"unexpected {shown}", span, help=_expectation(expected))
-
-
-def _expectation(expected: set[str]) -> str:
-    words = ["a value"] if "NUMBER" in expected else []
-    hidden = (
-        _EXPRESSION | {"NAME", "CALLED"}
-        if words
-        else {"CALLED"} | (_EXPRESSION if "RPAR" in expected else set())
-    )
-    words += sorted(
-        filter(None, (_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden))
-    )
-    return "expected " + (
-        " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-    )

@@ -276,4 +276,7 @@ Statement: TypeAlias = (
 
 
 class Program(NamedTuple):
+    """`unread` are the first two words of statements that couldn't be read: `let`, `n`."""
+
     statements: tuple[Statement, ...]
+    unread: tuple[tuple[str, str], ...] = ()

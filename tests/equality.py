@@ -65,10 +65,17 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
     params, buffers = functional_state(functional, module)
     generator = torch.Generator().manual_seed(seed + 1)
     x = torch.randn(batch, *network.input_shape, generator=generator, dtype=torch.float64)
-    for training in (False, True):
-        module.train(training)
-        sequential.train(training)
-        outputs = [module(x), sequential(x), call_functional(functional, x, params, buffers, training)]
+    for mode in (False, True):
+        module.train(mode)
+        sequential.train(mode)
+        outputs = []
+        for run in (
+            lambda: module(x),
+            lambda: sequential(x),
+            lambda: call_functional(functional, x, params, buffers, mode),
+        ):
+            torch.manual_seed(seed)  # the same dropout masks for each
+            outputs.append(run())
         assert outputs[0].shape == (batch, *network.output_shape)
         weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
         parameters: list[list[Tensor]] = [[*module.parameters()], [*sequential.parameters()], params]

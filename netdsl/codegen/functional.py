@@ -15,7 +15,7 @@ from typing import NamedTuple
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import layers_of
 from netdsl.codegen.modules import step_names
-from netdsl.codegen.names import RESERVED, Names, Translator
+from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, Translator
 from netdsl.codegen.views import (
     FunctionView,
     ParameterView,
@@ -79,7 +79,7 @@ def functional_view(network: LoweredNetwork, source: str) -> FunctionalView:
 class _Functional:
     def __init__(self, network: LoweredNetwork) -> None:
         self._network = network
-        self._names = Names({*RESERVED, "init_params", "init_buffers"})
+        self._names = Names(RESERVED_FUNCTIONAL)
         self._blocks: dict[str, _Block] = {}
         self._functions: list[FunctionView] = []
         for block in network.blocks:
@@ -117,7 +117,7 @@ class _Functional:
     # blocks
 
     def _block(self, block: LoweredBlock) -> _Block:
-        names = block_names(block)
+        names = block_names(block, RESERVED_FUNCTIONAL)
         name = self._names.free(block.name)
         own = _Block(
             name, self._names.free(f"{name}_params"), self._names.free(f"{name}_buffers"), names,

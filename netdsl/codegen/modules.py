@@ -20,6 +20,7 @@ from netdsl.codegen.views import (
 from netdsl.expressions import YES, Expr
 from netdsl.lowered import BlockCall, Layer, LoweredBlock, LoweredBody, LoweredStage, LoweredStep, Skip
 from netdsl.ops.base import Slot, TorchCall
+from netdsl.torch_names import MODULE_ATTRIBUTES
 
 X = py.Name("x")
 
@@ -36,7 +37,7 @@ class ModuleWriter:
     translate: Callable[[Expr], py.Expression]
     setup: list[py.Statement] = field(default_factory=list)
     forward: list[py.Statement] = field(default_factory=list)
-    names: Names = field(default_factory=lambda: Names({"forward", "training"}))
+    names: Names = field(default_factory=lambda: Names(MODULE_ATTRIBUTES))
 
     # modules as expressions
 
@@ -227,9 +228,9 @@ def step_name(step: LoweredStep) -> str:
     """What a step is called: by its label, else by its kind."""
     if isinstance(step, Skip):
         return "skip"
-    if isinstance(step, BlockCall):
-        return step.label or step.block.name
-    return step.label or step.operation.attribute or step.operation.name
+    own = step.block.name if isinstance(step, BlockCall) else step.operation.attribute or step.operation.name
+    name = step.label or own
+    return f"{name}_" if name in MODULE_ATTRIBUTES else name
 
 
 def step_names(body: LoweredBody) -> list[str]:

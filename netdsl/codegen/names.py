@@ -11,9 +11,11 @@ from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Se
 from netdsl.expressions import Const as Constant
 from netdsl.expressions import Expr, Operator, Ref
 
-# Names that generated code uses for itself.
-_OWN = "torch nn F Tensor Init self x y p b init params buffers training dtype device generator forward"
-RESERVED = frozenset(_OWN.split()) | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+# Names that generated code uses for itself: everywhere, and in the functional style besides.
+_COMMON = "torch nn F Tensor self x forward in_channels in_features"
+_FUNCTIONAL = "y p b init Init params buffers tensors training dtype device generator init_params init_buffers"
+RESERVED = frozenset(_COMMON.split()) | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 
 
 class Names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from netdsl.codegen.names import Names, Translator, camel
+from netdsl.codegen.names import RESERVED, Names, Translator, camel
 from netdsl.codegen.python import Expression, Name, Operation, Statement, literal, show
 from netdsl.expressions import ONE, Const, Expr
 from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, LoweredStage, Skip
@@ -101,9 +101,9 @@ def call_arguments(
     return positional, tuple((names[name], translate(given[name])) for name in optional)
 
 
-def block_names(block: LoweredBlock) -> dict[str, str]:
+def block_names(block: LoweredBlock, reserved: frozenset[str] = RESERVED) -> dict[str, str]:
     """The block's parameters as they are called in Python."""
-    scope = Names()
+    scope = Names(reserved)
     return {parameter.name: scope.free(parameter.name) for parameter in block.parameters}
 
 

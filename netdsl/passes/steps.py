@@ -14,6 +14,7 @@ from netdsl.passes.binding import Given, bind
 from netdsl.passes.scope import Scope
 from netdsl.resolved import BlockStep, Body, Bound, OperationStep, SkipStep, Step
 from netdsl.source import Span
+from netdsl.torch_names import MODULE_ATTRIBUTES
 from netdsl.values import Symbol, show
 
 UNIT = "unit"
@@ -207,22 +208,8 @@ class StepResolver:
         return (SkipStep(body, shortcut, step.if_same, step.keyword), *after)
 
 
-# Attributes of torch's modules, and names that generated code uses.
-RESERVED_LABELS = frozenset(
-    [
-        "forward",
-        "training",
-        "train",
-        "eval",
-        "apply",
-        "parameters",
-        "buffers",
-        "modules",
-        "children",
-        "self",
-        "x",
-    ]
-)
+# Names that a label can't take: torch's own, and those of generated code.
+RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
 
 
 def is_unit(step: syntax.Step) -> bool:

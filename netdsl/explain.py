@@ -1,0 +1,175 @@
+"""What to say of text that the grammar refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from lark import UnexpectedInput
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.source import Source, Span
+
+# Every statement's first word, and how the statement is written.
+STATEMENTS = {
+    "network": "network name(depth=20)",
+    "input": "input 3x32x32",
+    "classes": "classes 10",
+    "order": "order bn, relu, conv",
+    "default": "default conv(bias=no)",
+    "let": "let n = (depth - 2) / 9",
+    "stem": "stem { conv(16, 3), relu }",
+    "head": "head { global_avgpool, flatten, linear(classes) }",
+    "layers": "layers { conv(16, 3), relu }",
+    "stage": "stage residual(16, repeat=5, stride=2)",
+    "stages": "stages residual { … }",
+    "block": "block name(out, stride=1) { … }",
+    "init": "init kaiming",
+    "train": "train { … }",
+    "expect": "expect params < 125k",
+    "use": 'use "blocks.net"',
+}
+
+# What the grammar's terminals are called in a message; all others by their text.
+_TERMINALS = {
+    "NAME": "a name",
+    "SIZE": "a size as `3x32x32`",
+    "STRING": "a text in quotes",
+    "COMPARISON": "a comparison as `==`",
+    "_NL": "a new line",
+    "_COMMA": "`,`",
+    "COLON": "`:`",
+    "EQUAL": "`=`",
+    "PLUS": "`+`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "VBAR": "`|`",
+    "$END": "the end of the line",
+    "IF_SAME": "`if same`",
+}
+# Where a value may stand, so may any of these; after a value may stand any operator. The list would
+# hide the point.
+_VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
+_OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
+_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
+
+
+def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
+    """Reports why the statement that stands between two offsets can't be read."""
+    text = source.text
+    place = error.pos_in_stream
+    if place is None or place >= end or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+        place = end
+    found = _found(text, place, end)
+    span = Span(source, place, place + len(found))
+    statement = _first_word(text, start, end)
+    if not text[start:place].strip():
+        _not_a_statement(found, span, diagnostics)
+        return
+    if not found.isascii() or not found.strip().isprintable():
+        _foreign(found, span, diagnostics)
+        return
+    expected = _expected(error)
+    # What stands before, so that a hint can speak of it.
+    before = text[start:place]
+    hint = _hint(found, before, expected, statement) or _expectation(expected, statement, before)
+    if found == "x" and statement == "input":
+        hint = "a size is written without blanks, as `input 3x32x32`"
+    shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
+    diagnostics.error("NET101", shown, span, help=hint)
+
+
+def _found(text: str, place: int, end: int) -> str:
+    """The word, number, text or character at a place; empty at the end of the line."""
+    match = re.compile(r'"[^"\n]*"|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
+    return match.group() if match else ""
+
+
+def _first_word(text: str, start: int, end: int) -> str:
+    match = re.compile(r"\s*([a-z]+)").match(text, start, end)
+    return match[1] if match else ""
+
+
+def _expected(error: UnexpectedInput) -> Set[str]:
+    if isinstance(error, UnexpectedToken):
+        return set(error.accepts or error.expected)
+    assert isinstance(error, UnexpectedCharacters)
+    expected = set(error.allowed or ())
+    # The lexer takes newlines everywhere; inside ( ) and [ ] they mean nothing.
+    return expected - {"_NL"} if expected & {"RPAR", "RSQB"} else expected
+
+
+def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
+    if found == "{":
+        message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif not found.isascii():
+        _foreign(found, span, diagnostics)
+        return
+    else:
+        message = f"`{found}` does not start a statement"
+        help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
+    diagnostics.error("NET101", message, span, help=help)
+
+
+def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
+    """A character that the language doesn't have."""
+    shown = f"`{found}`" if found.isprintable() and found.strip() else f"the character U+{ord(found):04X}"
+    if found in "“”„«»":
+        help = 'texts stand in straight quotes: `"images"`'
+    elif found.isalpha():
+        help = "names consist of the letters a to z and A to Z, digits and `_`"
+    else:
+        help = "remove it"
+    diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
+
+
+def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
+    """What to do about a mistake that people make often."""
+    last = before.split()[-1] if before.split() else ""
+    in_table = statement == "stages" and before.rstrip(" \t\r").endswith("\n")
+    if found == ";":
+        return "steps are separated by commas or new lines"
+    if found == "=" and expected & {"COMPARISON", "THEN"}:
+        return "values are compared with `==`"
+    if found == "**" or (found.startswith("*") and last.endswith("*")):
+        return "there are no powers; write a product"
+    if re.match(r"\.?\d", found) and "NUMBER" in expected and not re.fullmatch(r"\d+(\.\d+)?", found):
+        return _NUMBERS
+    if re.match(r"[=!<>]=?$", found) and "AND" in expected:
+        return "comparisons don't chain: join two of them with `and`"
+    if found in ("=", ":") and statement == "train":
+        return "a key and its value stand side by side, as `epochs 10`"
+    if found == "{" and last in ("shortcut", "else"):
+        return f"`{last}` follows the `}}` of a `{'skip' if last == 'shortcut' else 'when'}`"
+    if expected == {"NAME"} and (in_table or last == "{"):
+        return "the first line of a table names its columns, as `out  repeat  stride`"
+    if statement == "stages" and found == ",":
+        return "blanks stand between the cells of a table"
+    if statement == "stages" and before.count("{") == before.count("}") + 1:
+        if "LBRACE" not in expected and "\n" not in before:
+            return "each line of a table stands on a line of its own: the names of the columns, then the rows"
+        if found in ("+", "*", "/", "//", "-"):
+            return "an expression in a table stands in brackets, as `(2 * n)`"
+    return ""
+
+
+def _expectation(expected: Set[str], statement: str, before: str) -> str:
+    """`expected …`, and an example of the statement where it is short."""
+    hidden = {"CALLED"}
+    words = []
+    if "NUMBER" in expected:
+        words.append("a value")
+        hidden |= _VALUES | _OPERATORS
+    elif "TIMES" in expected:
+        hidden |= _OPERATORS | {"LPAR"}
+    shown = {_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden}
+    words += sorted(shown, key=lambda word: (word.startswith("`"), word))
+    listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "something else"
+    example = STATEMENTS.get(statement, "")
+    usable = example and "…" not in example and not re.search(r"[{(]", before)
+    return f"expected {listed}" + (f", as in `{example}`" if usable else "")

@@ -1,0 +1,108 @@
+"""What README and docs show is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import netdsl
+from netdsl.cli import main
+from netdsl.compiler import compile_network
+from netdsl.files import shipped
+from netdsl.source import Source
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a language in all pages, with the page's name."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [(page.name, text) for page in PAGES for text in pattern.findall(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("net"))
+def test_networks_of_the_pages_compile(page: str, text: str) -> None:
+    compiled = compile_network(Source(page, text))
+    assert not compiled.diagnostics, "\n".join(d.render() for d in compiled.diagnostics)
+    assert compiled.network is not None
+
+
+def test_the_readme_shows_the_shipped_resnet32() -> None:
+    assert shipped()["resnet32"].read_text() in [text for _, text in blocks("net")]
+
+
+def test_the_readme_lists_the_shipped_networks() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| (`.*?`) \|", readme[readme.index("## Networks that come") :], re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert listed == shipped().keys() - {"std"}
+
+
+def test_the_readme_begins_with_two_commands() -> None:
+    page, text = blocks("sh")[0]
+    train, test = text.splitlines()
+    assert page == "README.md"
+    assert train.endswith(".venv/bin/netdsl train networks/resnet32.net --data digits")
+    assert test.endswith(".venv/bin/pytest")
+
+
+def readme_commands() -> list[str]:
+    texts = [text for page, text in blocks("sh")[1:] if page == "README.md"]
+    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line.startswith("netdsl ")]
+
+
+@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("netdsl build")])
+def test_build_commands_of_the_readme(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "networks").symlink_to(ROOT / "networks")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_options_in_the_readme_exist(command: str) -> None:
+    _, name, *arguments = shlex.split(command)
+    shown = CliRunner().invoke(main, [name, "--help"]).output
+    for option in (argument.partition("=")[0] for argument in arguments if argument.startswith("-")):
+        assert option in shown, f"`netdsl {name}` does not speak of {option}"
+
+
+def test_the_python_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples run as they stand, and their comments say what comes out."""
+    monkeypatch.chdir(tmp_path)
+    code = next(text for page, text in blocks("python") if page == "README.md" and "import netdsl" in text)
+    names: dict[str, object] = {}
+    exec(code, names)
+    network = names["network"]
+    assert isinstance(network, netdsl.Network)
+    assert f"{network.parameters_count:,}" in code
+    assert str(network.output_shape) in code
+
+
+def test_the_error_of_the_readme() -> None:
+    """The message in the README is, place and all, what the compiler says of such a file."""
+    shown = next(text for page, text in blocks("") if page == "README.md" and "NET401" in text)
+    source = """\
+network mine
+input 3x32x32
+classes 10
+order bn, relu, conv
+stem { conv(8, 3), relu }
+stages residual {
+  out  repeat  stride
+   8     5       1
+  16     5       2
+}
+block residual(out, stride=1) {
+  skip { unit(out, 3, stride), unit(out, 3) }
+}
+head { global_avgpool, flatten, linear(classes) }
+"""
+    (diagnostic,) = compile_network(Source("mine.net", source)).diagnostics
+    assert diagnostic.render() == shown.rstrip("\n")
