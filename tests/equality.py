@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,12 @@ def call_functional(
     return result
 
 
+def seeded(seed: int, call: Callable[..., Tensor], *arguments: object) -> Tensor:
+    """The call's result, with the same dropout masks for the same seed."""
+    torch.manual_seed(seed)
+    return call(*arguments)
+
+
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
     module = randomised(network.module(), seed)
@@ -68,14 +75,11 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
     for mode in (False, True):
         module.train(mode)
         sequential.train(mode)
-        outputs = []
-        for run in (
-            lambda: module(x),
-            lambda: sequential(x),
-            lambda: call_functional(functional, x, params, buffers, mode),
-        ):
-            torch.manual_seed(seed)  # the same dropout masks for each
-            outputs.append(run())
+        outputs = [
+            seeded(seed, module, x),
+            seeded(seed, sequential, x),
+            seeded(seed, call_functional, functional, x, params, buffers, mode),
+        ]
         assert outputs[0].shape == (batch, *network.output_shape)
         weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
         parameters: list[list[Tensor]] = [[*module.parameters()], [*sequential.parameters()], params]
