@@ -154,11 +154,11 @@ def _is_current(path: Path, code: str) -> bool:
 
 
 def _write_all(output: Path, codes: dict[str, str]) -> None:
-    from netdsl.files import write
+    from netdsl.atomic import write
 
     for name, code in codes.items():
         try:
-            write(output / name, code)
+            write(output / name, code.encode())
         except OSError as error:
             _fail(f"{output / name} can't be written: {error.strerror}")
         click.echo(f"wrote {output / name}")

@@ -1,9 +1,7 @@
-"""Reading sources and writing outputs: never half a file, never outside the folder that was given."""
+"""Finding and reading `.net` files."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from netdsl.diagnostics import Diagnostics, nearest
@@ -27,7 +25,7 @@ def find(name: str) -> Path:
 def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, or None after a diagnostic."""
     try:
-        return Source(str(path), path.read_text(encoding="utf-8"))
+        return Source(str(path), path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         diagnostics.error("NET001", f"{path} is not UTF-8 text (byte {error.start})", help="save it as UTF-8")
     except OSError as error:
@@ -38,20 +36,3 @@ def read(path: Path, diagnostics: Diagnostics) -> Source | None:
         )
         diagnostics.error("NET001", f"{path} can't be read: {error.strerror}", help=help)
     return None
-
-
-def write(path: Path, text: str) -> None:
-    """Writes the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes the file private; give it the rights of any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

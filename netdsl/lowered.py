@@ -44,11 +44,15 @@ LoweredBody: TypeAlias = tuple[LoweredStep, ...]
 
 
 class BlockParameter(NamedTuple):
-    """A parameter of a block in generated code; `type` is its annotation."""
+    """A parameter of a block in generated code; `type` is its annotation.
+
+    Without a `default` every caller gives it; `named` ones have a default in the language, or none there.
+    """
 
     name: str
     type: str
     default: Expr | None
+    named: bool
 
 
 class LoweredBlock(NamedTuple):

@@ -17,8 +17,8 @@ import torch
 from rich.console import Console
 
 from netdsl.api import Network
+from netdsl.atomic import write
 from netdsl.compiler import STYLES, Compiled, Style, compile_network
-from netdsl.files import write
 from netdsl.recipe import CHOICES, Recipe
 from netdsl.runtime import checkpoint, data, model
 from netdsl.runtime.errors import RunError
@@ -121,9 +121,9 @@ def _write_inputs(
         "recipe": _recipe_record(network.recipe),
     }
     try:
-        write(folder / NETWORK_FILE, source.text)
-        write(folder / RUN_FILE, json.dumps(record, indent=2) + "\n")
-        write(folder / f"{network.name}.py", network.source(style))
+        write(folder / NETWORK_FILE, source.text.encode())
+        write(folder / RUN_FILE, (json.dumps(record, indent=2) + "\n").encode())
+        write(folder / f"{network.name}.py", network.source(style).encode())
     except OSError as error:
         raise RunError(
             f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"

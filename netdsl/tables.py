@@ -75,7 +75,7 @@ def are_current() -> bool:
 
 
 if __name__ == "__main__":
-    from netdsl.files import write
+    from netdsl.atomic import write
     from netdsl.parse import Newlines
 
-    write(TABLES, dump(make(Newlines())))
+    write(TABLES, dump(make(Newlines())).encode())

@@ -13,7 +13,9 @@ from netdsl.expressions import Expr, Operator, Ref
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
 _COMMON = "torch nn F Tensor self x forward in_channels in_features"
-_FUNCTIONAL = "y p b init Init params buffers tensors training dtype device generator init_params init_buffers"
+_FUNCTIONAL = (
+    "y p b init Init params buffers tensors training dtype device generator init_params init_buffers"
+)
 RESERVED = frozenset(_COMMON.split()) | frozenset(keyword.kwlist) | frozenset(dir(builtins))
 RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 

@@ -93,12 +93,9 @@ def call_arguments(
 ) -> tuple[tuple[Expression, ...], tuple[tuple[str, Expression], ...]]:
     """A call's arguments: required ones by position, the others by name."""
     given = dict(call.arguments)
-    required = [p.name for p in call.block.parameters if p.default is None and only(p.name)]
-    optional = [
-        p.name for p in call.block.parameters if p.default is not None and p.name in given and only(p.name)
-    ]
-    positional = tuple(translate(given[name]) for name in required)
-    return positional, tuple((names[name], translate(given[name])) for name in optional)
+    chosen = [p for p in call.block.parameters if p.name in given and only(p.name)]
+    positional = tuple(translate(given[p.name]) for p in chosen if not p.named)
+    return positional, tuple((names[p.name], translate(given[p.name])) for p in chosen if p.named)
 
 
 def block_names(block: LoweredBlock, reserved: frozenset[str] = RESERVED) -> dict[str, str]:

@@ -71,7 +71,7 @@ class _Context:
     """
 
     names: Mapping[str, Expr]
-    environments: Sequence[Environment]
+    instances: Sequence[Instance] = ()
     extra: dict[str, dict[Instance | None, int]] = field(default_factory=dict)
 
     def size(self, sizes: dict[Instance | None, int]) -> Expr:
@@ -90,11 +90,18 @@ class _Context:
         )
         return operator("round", exact) if whole and _divides(exact) else exact
 
+    def _environments(self) -> list[Environment]:
+        """What the names are in each instance; a section has one, without names."""
+        return [
+            {**instance.values, **{name: sizes[instance] for name, sizes in self.extra.items()}}
+            for instance in self.instances
+        ] or [{}]
+
     def _whole_divisions(self, expr: Expr) -> Expr:
         """`/` as `//` where it comes out whole in every instance."""
         if not isinstance(expr, Operator):
             return expr
-        whole = expr.name == "/" and all(isinstance(known(expr, e), int) for e in self.environments)
+        whole = expr.name == "/" and all(isinstance(known(expr, e), int) for e in self._environments())
         return operator("//" if whole else expr.name, *map(self._whole_divisions, expr.operands))
 
 
@@ -147,7 +154,7 @@ class _Lowering:
 
     def _section(self, part: TypedSection, name: str) -> LoweredSection:
         shape = part.body.input
-        context = _Context({"in": Const(shape[0])}, [{}])
+        context = _Context({"in": Const(shape[0])})
         flow = _Flow(Symbolic(Const(shape[0]), is_map=len(shape) == 3))
         return LoweredSection(name, part.section.kind, self._body([(None, part.body)], flow, context))
 
@@ -164,12 +171,12 @@ class _Lowering:
 
     def _block(self, key: _Key, name: str, instances: list[Instance]) -> LoweredBlock:
         definition = instances[0].block
-        context = _Context({}, [instance.values for instance in instances])
+        context = _Context({}, instances)
         tensor = Symbolic(IN, is_map=key[1] == 3)
         flow = _Flow(tensor)
         body = self._body([(instance, instance.body) for instance in instances], flow, context)
         self._extra[key] = context.extra
-        extra = [BlockParameter(name, "int", None) for name in context.extra]
+        extra = [BlockParameter(name, "int", None, named=True) for name in context.extra]
         parameters = (*_parameters(definition, instances), *extra)
         return LoweredBlock(
             name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction
@@ -200,7 +207,7 @@ class _Lowering:
         given = {name: context.argument(expr) for name, expr in step.arguments}
         definition = next(iter(instances.values())).block
         for name, default in definition.parameters:
-            names[name] = given.get(name) or substitute(cast(Expr, default), names)
+            names[name] = given.get(name) or context.argument(substitute(cast(Expr, default), names))
         for name, sizes in self._extra[key].items():
             names[name] = context.size({owner: sizes[instance] for owner, instance in instances.items()})
         call = _call(block, flow.tensor.size, names, step.label)
@@ -274,7 +281,7 @@ def _parameters(definition: BlockDefinition, instances: Sequence[Instance]) -> l
         constant = folded if isinstance(folded, Const) and index + 1 == required_after else None
         required_after = index if constant else required_after
         annotation = _annotation([instance.values[name] for instance in instances])
-        parameters.append(BlockParameter(name, annotation, constant))
+        parameters.append(BlockParameter(name, annotation, constant, named=default is not None))
     return parameters[::-1]
 
 

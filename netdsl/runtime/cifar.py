@@ -20,8 +20,8 @@ def read(data: Cifar10 | Cifar100, input_shape: tuple[int, ...]) -> Source:
     except (OSError, RuntimeError) as error:  # RuntimeError: a broken download.
         raise RunError(
             f"{name} can't be downloaded to {root}: {error}",
-            'try again when online, or use other data: folder("PATH") for a folder of images, '
-            "digits for those that come with netdsl",
+            "try again when online, or use other data: `--data folder:PATH` for a folder of images, "
+            "`--data digits` for those that come with netdsl",
         ) from error
     return Source(_split(train, input_shape), _split(test, input_shape), tuple(train.classes))
 

@@ -6,22 +6,14 @@ import os
 import sys
 from pathlib import Path
 
+from netdsl import atomic
 from netdsl.runtime.errors import RunError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes the file beside its place and moves it there, so that no reader sees a part of it.
-
-    Raises RunError where the file can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """`netdsl.atomic.write`. Raises RunError where the file can't be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic.write(path, content)
     except OSError as error:
         reason = error.strerror or error
         raise RunError(f"cannot write {path}: {reason}", "choose another folder") from error

@@ -135,4 +135,4 @@ def test_cifar10_without_network(console: Console, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(CIFAR10, "download", offline)
     with pytest.raises(RunError, match="network is unreachable") as raised:
         load(Cifar10(), (3, 32, 32), 10, None, 0, console)
-    assert "folder(" in raised.value.help and "digits" in raised.value.help
+    assert "folder:" in raised.value.help and "digits" in raised.value.help
