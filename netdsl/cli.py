@@ -168,8 +168,11 @@ def _write_all(output: Path, codes: dict[str, str]) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("file")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="FILE [--KEY VALUE]...")
 @click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH.")
+@click.option("--epochs", metavar="N", help="How often each training image is seen.")
+@click.option("--batch", metavar="N", help="Images in a batch.")
+@click.option("--seed", metavar="N", help="The same seed gives the same result on the same machine.")
 @click.option(
     "--style",
     type=click.Choice(["module", "functional", "sequential"]),
@@ -182,23 +185,22 @@ def _write_all(output: Path, codes: dict[str, str]) -> None:
     "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
 )
 @setting_option
-@click.argument("recipe", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 def train(
-    file: str,
+    arguments: tuple[str, ...],
     data: str | None,
     style: str,
     device: str,
     run: Path | None,
     settings: tuple[str, ...],
-    recipe: tuple[str, ...],
+    **common: str | None,
 ) -> None:
     """Train a network as its recipe says.
 
-    Every key of the recipe can be overridden: --epochs 30, --batch 128, --seed 1,
-    --validation 5000, --optimizer.lr 0.05, --optimizer 'adam(lr=1e-3)',
-    --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
+    Every key of the recipe can be overridden, also --validation 5000, --optimizer.lr 0.05,
+    --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
     """
-    overrides = _recipe_overrides(recipe)
+    file, overrides = _recipe_overrides(arguments)
+    overrides |= {key: value for key, value in common.items() if value is not None}
     if data is not None:
         overrides["data"] = _data_override(data)
     compiled = _compiled_network(find_file(file), _pairs(settings), overrides)
@@ -270,28 +272,31 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _recipe_overrides(arguments: tuple[str, ...]) -> dict[str, str]:
-    """`--epochs 30 --optimizer.lr=0.05` as a dictionary."""
+def _recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """The file, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
+    from netdsl.diagnostics import nearest
     from netdsl.passes.recipe import KEYS
 
+    files: list[str] = []
     overrides: dict[str, str] = {}
     rest = list(arguments)
     while rest:
-        option, equals, value = rest.pop(0).partition("=")
+        argument = rest.pop(0)
+        if not argument.startswith("-"):
+            files.append(argument)
+            continue
+        option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
-        if not option.startswith("--"):
-            raise click.UsageError(f"unexpected argument `{option}`")
         if key.partition(".")[0] not in KEYS:
-            from netdsl.diagnostics import nearest
-
             hint = nearest(key, [*KEYS, "set", "style", "device", "run", "help"])
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
-        if not equals:
-            if not rest:
-                raise click.UsageError(f"{option} needs a value")
-            value = rest.pop(0)
-        overrides[key] = value
-    return overrides
+        if not equals and not rest:
+            raise click.UsageError(f"{option} needs a value")
+        overrides[key] = value if equals else rest.pop(0)
+    if len(files) != 1:
+        given = f"not {len(files)} ({', '.join(files)})" if files else "and none is given"
+        raise click.UsageError(f"one FILE is trained, {given}")
+    return files[0], overrides
 
 
 def _data_override(data: str) -> str:

@@ -37,6 +37,10 @@ CODES = {
 }
 
 
+# Of a longer line only this much is shown.
+LONGEST_LINE = 160
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A place and what is to be said of it (may be empty)."""
@@ -67,8 +71,8 @@ class Diagnostic:
             line, column = label.span.source.position(label.span.start)
             arrow = "-->" if index == 0 else ":::"
             lines += [f"{pad[1:]}{arrow} {label.span.source.name}:{line}:{column}", f"{pad}|"]
-            lines += [f"{line:>{gutter}} | {_printable(label.span.source.line(line))}"]
-            lines += [f"{pad}| {_carets(label, line, column)}".rstrip()]
+            text, carets = _excerpt(label, line, column)
+            lines += [f"{line:>{gutter}} | {text}".rstrip(), f"{pad}| {carets}".rstrip()]
         if self.labels and (self.notes or self.help):
             lines.append(f"{pad}|")
         lines += [f"{pad}= {note}" for note in self.notes]
@@ -79,13 +83,18 @@ class Diagnostic:
 
 def _printable(text: str) -> str:
     """Tabs become blanks, so that carets stand below what they mean; control characters show as `?`."""
-    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text).rstrip()
+    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text)
 
 
-def _carets(label: Label, line: int, column: int) -> str:
-    width = len(label.span.source.line(line))
-    length = max(1, min(label.span.end - label.span.start, width - column + 1))
-    return " " * (column - 1) + "^" * length + (f" {label.text}" if label.text else "")
+def _excerpt(label: Label, line: int, column: int) -> tuple[str, str]:
+    """The line, or the part of a long one around the place, and the carets below it."""
+    text = _printable(label.span.source.line(line))
+    start = 0 if len(text) <= LONGEST_LINE else max(0, min(column - 20, len(text) - LONGEST_LINE))
+    shown = text[start : start + LONGEST_LINE]
+    before, after = "…" if start else "", "…" if start + LONGEST_LINE < len(text) else ""
+    length = max(1, min(label.span.end - label.span.start, start + len(shown) - column + 1))
+    carets = " " * (len(before) + column - 1 - start) + "^" * length
+    return before + shown + after, carets + (f" {label.text}" if label.text else "")
 
 
 class Diagnostics:
@@ -113,7 +122,14 @@ class Diagnostics:
         self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        return iter(self._found.values())
+        """In the order of the text; those of no place, and of the command line, where they were found."""
+        sources = [label.span.source for found in self._found.values() for label in found.labels[:1]]
+
+        def place(found: Diagnostic) -> tuple[int, int]:
+            span = found.labels[0].span if found.labels else None
+            return (sources.index(span.source), span.start) if span else (-1, 0)
+
+        return iter(sorted(self._found.values(), key=place))
 
     def __len__(self) -> int:
         return len(self._found)

@@ -78,8 +78,6 @@ def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagno
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
     hint = _hint(found, before, expected, statement) or _expectation(expected, statement, before)
-    if found == "x" and statement == "input":
-        hint = "a size is written without blanks, as `input 3x32x32`"
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=hint)
 
@@ -132,6 +130,8 @@ def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
     """What to do about a mistake that people make often."""
     last = before.split()[-1] if before.split() else ""
     in_table = statement == "stages" and before.rstrip(" \t\r").endswith("\n")
+    if statement == "input" and found in ("x", ","):
+        return "a size is one word, as `input 3x32x32`"
     if found == ";":
         return "steps are separated by commas or new lines"
     if found == "=" and expected & {"COMPARISON", "THEN"}:
@@ -152,7 +152,7 @@ def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
         return "blanks stand between the cells of a table"
     if statement == "stages" and before.count("{") == before.count("}") + 1:
         if "LBRACE" not in expected and "\n" not in before:
-            return "each line of a table stands on a line of its own: the names of the columns, then the rows"
+            return "a table has a line for the names of its columns, and one for each row"
         if found in ("+", "*", "/", "//", "-"):
             return "an expression in a table stands in brackets, as `(2 * n)`"
     return ""

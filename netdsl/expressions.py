@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from netdsl.diagnostics import Diagnostics
 from netdsl.source import Span
-from netdsl.values import LARGEST, Number, Symbol, Value, is_number, normal, show
+from netdsl.values import LARGEST, Number, Size, Symbol, Value, is_number, normal, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,14 @@ def known(expr: Expr, environment: Environment) -> Value:
     return _value(expr, environment)
 
 
+def known_or_none(expr: Expr, environment: Environment) -> Value | None:
+    """The value, or None where there is none: a branch that isn't taken need not have one."""
+    try:
+        return _value(expr, environment)
+    except _NoValue:
+        return None
+
+
 def _value(expr: Expr, environment: Environment) -> Value:
     if isinstance(expr, Const):
         return expr.value
@@ -129,6 +137,11 @@ def _value(expr: Expr, environment: Environment) -> Value:
     values = tuple(_value(operand, environment) for operand in expr.operands)
     if expr.name == "list":
         return values
+    if expr.name == "pair":
+        return Size(cast(tuple[int, ...], values))
+    if expr.name == "item":
+        pair, index = values
+        return pair.lengths[cast(int, index)] if isinstance(pair, Size) else pair
     if expr.name in ("==", "!="):
         return _equal(expr, values[0], values[1]) == (expr.name == "==")
     return _number(expr, values)
@@ -182,24 +195,31 @@ def operator(name: str, *operands: Expr) -> Expr:
     if name in ("and", "or"):
         return _connect(name, operands)
     if all(isinstance(operand, Const) for operand in operands):
-        return Const(_value(Operator(name, operands), {}))
+        value = known_or_none(Operator(name, operands), {})
+        if value is not None:
+            return Const(value)
     left, right = operands[0], operands[-1]
     match name:
         case "*" if left == ONE or right == ONE:
             return right if left == ONE else left
         case "+" if left == ZERO or right == ZERO:
             return right if left == ZERO else left
-        case "-" | "/" | "//" if right == (ZERO if name == "-" else ONE):
+        case "-" | "/" if right == (ZERO if name == "-" else ONE):
             return left
         case "==" if left == right:
             return YES
-        case "//" if _factor(left, right) is not None:
-            return cast(Expr, _factor(left, right))
         case "if" if operands[1] == operands[2]:
             return right
         case "if" if isinstance(left, Const):
             return operands[1] if left.value else right
     return Operator(name, operands)
+
+
+def quotient(whole: Expr, divisor: Expr) -> Expr:
+    """`//` of whole numbers, simplified: x // 1, a * b // b. (Of fractions, x // 1 isn't x.)"""
+    if divisor == ONE:
+        return whole
+    return _factor(whole, divisor) or operator("//", whole, divisor)
 
 
 def _factor(product: Expr, divisor: Expr) -> Expr | None:

@@ -62,7 +62,11 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
     failed = False
     for chunk in _chunks(source, diagnostics):
         first = source.text[chunk.start]
-        if failed and first in " \t" and not _STARTS_STATEMENT.match(source.text[chunk.start : chunk.end].strip()):
+        if (
+            failed
+            and first in " \t"
+            and not _STARTS_STATEMENT.match(source.text[chunk.start : chunk.end].strip())
+        ):
             continue  # an indented line belongs to what couldn't be read
         statement = _parse_chunk(source, chunk, builder, diagnostics) if chunk.sound else None
         failed = statement is None

@@ -117,7 +117,8 @@ class _Functional:
     # blocks
 
     def _block(self, block: LoweredBlock) -> _Block:
-        names = block_names(block, RESERVED_FUNCTIONAL)
+        functions = {name: (own.forward, own.params, own.buffers) for name, own in self._blocks.items()}
+        names = block_names(block, functions, RESERVED_FUNCTIONAL)
         name = self._names.free(block.name)
         own = _Block(
             name, self._names.free(f"{name}_params"), self._names.free(f"{name}_buffers"), names,

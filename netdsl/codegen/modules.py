@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from netdsl.codegen import python as py
@@ -46,7 +46,7 @@ class ModuleWriter:
         if isinstance(step, Layer):
             return self._torch(step.module)
         assert isinstance(step, BlockCall)
-        names = block_names(step.block)
+        names = block_names(step.block, names_of(self.constructors))
         positional, named = call_arguments(step, names, self.translate, lambda name: True)
         size = (self.translate(step.size),) if uses_size(step.block) else ()
         return py.Call(self.constructors[step.block.name], (*size, *positional), named)
@@ -162,7 +162,7 @@ class ModuleWriter:
 
 def block_class(block: LoweredBlock, constructors: dict[str, str]) -> ClassView:
     """The class of a block."""
-    names = block_names(block)
+    names = block_names(block, names_of(constructors))
     translate = Translator(names, size_name(block))
     writer = ModuleWriter(constructors, translate)
     writer.steps(block.body)
@@ -176,6 +176,11 @@ def block_class(block: LoweredBlock, constructors: dict[str, str]) -> ClassView:
         tuple(writer.setup),
         (*writer.forward, returned),
     )
+
+
+def names_of(constructors: Mapping[str, str]) -> dict[str, tuple[str]]:
+    """What stands for each block: its class or function."""
+    return {block: (name,) for block, name in constructors.items()}
 
 
 def uses_size(block: LoweredBlock) -> bool:

@@ -7,7 +7,7 @@ import keyword
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Sequence
+from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Sequence, show
 from netdsl.expressions import Const as Constant
 from netdsl.expressions import Expr, Operator, Ref
 
@@ -79,6 +79,10 @@ class Translator:
         match expr.name:
             case "min" | "max" | "round" | "round_to":
                 return Call(expr.name, operands)
+            case "pair" if (whole := _taken_apart(expr)) is not None:
+                return self(whole)
+            case "item":
+                return Name(f"{show(operands[0])}[{show(operands[1])}]")
             case "pair" | "list":
                 return Sequence("()", operands)
             case "floor":
@@ -90,3 +94,12 @@ class Translator:
                 return Operation("**", (operands[0], Literal(0.5)))
             case name:
                 return Operation(name, operands)
+
+
+def _taken_apart(pair: Operator) -> Expr | None:
+    """`k` for the pair of `k[0]` and `k[1]`."""
+    items = [side for side in pair.operands if isinstance(side, Operator) and side.name == "item"]
+    if len(items) == 2 and items[0].operands[0] == items[1].operands[0]:
+        whole, other = items[0].operands[0], [item.operands[1] for item in items]
+        return whole if other == [Constant(0), Constant(1)] else None
+    return None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.initialise import initialisation
-from netdsl.codegen.modules import ModuleWriter, block_class, step_names, uses_size
+from netdsl.codegen.modules import ModuleWriter, block_class, names_of, step_names, uses_size
 from netdsl.codegen.names import RESERVED, Names, Translator, camel, enumerated
 from netdsl.codegen.views import (
     ClassView,
@@ -76,7 +76,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
 
 
 def _block_function(block: LoweredBlock, constructors: dict[str, str]) -> FunctionView:
-    names = block_names(block)
+    names = block_names(block, names_of(constructors))
     translate = Translator(names, size_name(block))
     writer = ModuleWriter(constructors, translate)
     made = py.Call("nn.Sequential", tuple(map(writer.module, block.body)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from netdsl.codegen.names import RESERVED, Names, Translator, camel
@@ -98,9 +98,23 @@ def call_arguments(
     return positional, tuple((names[p.name], translate(given[p.name])) for p in chosen if p.named)
 
 
-def block_names(block: LoweredBlock, reserved: frozenset[str] = RESERVED) -> dict[str, str]:
-    """The block's parameters as they are called in Python."""
-    scope = Names(reserved)
+def called(body: LoweredBody) -> Iterator[str]:
+    """The blocks that a body calls."""
+    for step in body:
+        if isinstance(step, BlockCall):
+            yield step.block.name
+        elif isinstance(step, Skip):
+            yield from called(step.body)
+            yield from called(step.shortcut or ())
+
+
+def block_names(
+    block: LoweredBlock, functions: Mapping[str, Iterable[str]], reserved: frozenset[str] = RESERVED
+) -> dict[str, str]:
+    """The block's parameters as they are called in Python; none hides what the block calls, whose names
+    `functions` has for each block.
+    """
+    scope = Names(reserved.union(*(functions[name] for name in called(block.body))))
     return {parameter.name: scope.free(parameter.name) for parameter in block.parameters}
 
 

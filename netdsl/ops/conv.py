@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from netdsl.arguments import Flag, Pair, Whole, Word, arg
-from netdsl.expressions import Const, Expr, operator
+from netdsl.expressions import Const, Expr, Operator, operator, quotient
 from netdsl.ops.base import (
     Arguments,
     Misfit,
@@ -83,7 +83,7 @@ class Conv(Operation):
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         kernel = _sides(a["kernel"])
         return (
-            Weight("weight", (a["out"], operator("//", x.size, a["groups"]), *kernel), "kernel"),
+            Weight("weight", (a["out"], quotient(x.size, a["groups"]), *kernel), "kernel"),
             Weight("bias", (a["out"],), "bias", present=a["bias"]),
         )
 
@@ -110,18 +110,17 @@ def same_padding(a: Arguments) -> Expr:
     """The padding that torch is given."""
     if a["padding"] != Const(Symbol("same")):
         return a["padding"]
-    kernel = a["kernel"]
-    if not (isinstance(kernel, Const) and isinstance(kernel.value, Size)):
-        return operator("*", a["dilation"], operator("//", kernel, Const(2)))
-    height, width = (operator("*", a["dilation"], Const(k // 2)) for k in kernel.value.lengths)
-    if isinstance(height, Const) and isinstance(width, Const):
-        assert isinstance(height.value, int) and isinstance(width.value, int)
-        return Const(Size((height.value, width.value)))
-    return operator("pair", height, width)
+    sides = _sides(a["kernel"])
+    if sides[0] is sides[1]:
+        return operator("*", a["dilation"], operator("//", sides[0], Const(2)))
+    halves = (operator("*", a["dilation"], operator("//", side, Const(2))) for side in sides)
+    return operator("pair", *halves)
 
 
 def _sides(kernel: Expr) -> tuple[Expr, Expr]:
     if isinstance(kernel, Const) and isinstance(kernel.value, Size):
         height, width = kernel.value.lengths
         return Const(height), Const(width)
+    if isinstance(kernel, Operator) and kernel.name == "pair":
+        return kernel.operands[0], kernel.operands[1]
     return kernel, kernel

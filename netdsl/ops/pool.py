@@ -32,10 +32,9 @@ class _Pool(Operation):
                 f"a padding of {self.padding} is more than half of the kernel of {self.kernel}",
                 "use less padding",
             )
-        shape = window_output(self.name, x, self._window(), self._step(), (self.padding, self.padding))
-        if isinstance(shape, Misfit) or not self.ceil:
-            return shape
-        return (x[0], *(self._rounded_up(n) for n in x[1:]))
+        if self.ceil and min(rounded := [self._rounded_up(n) for n in x[1:]]) >= 1:
+            return (x[0], *rounded)
+        return window_output(self.name, x, self._window(), self._step(), (self.padding, self.padding))
 
     def _rounded_up(self, size: int) -> int:
         """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""

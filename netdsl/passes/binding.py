@@ -36,16 +36,17 @@ def bind(
     for index, argument in enumerate(arguments):
         place = argument.name.span.to(argument.value.span) if argument.name else argument.value.span
         if argument.name is None and index >= len(positional):
-            takes = f"it takes {listing(positional)}" if positional else "it takes none by position"
-            diagnostics.error("NET204", f"`{name}` has too many arguments", place, help=takes)
-            sound = False
-            continue
+            diagnostics.error(
+                "NET204", f"`{name}` has too many arguments", place, help=_takes(parameters, positional)
+            )
+            return None
         parameter = argument.name.text if argument.name else positional[index]
         if parameter not in known:
             hint = nearest(parameter, known) or (
                 f"it takes {listing(p.name for p in parameters)}" if known else "it takes none"
             )
-            diagnostics.error("NET204", f"`{name}` has no argument `{parameter}`", place, help=hint)
+            where = argument.name.span if argument.name else place
+            diagnostics.error("NET204", f"`{name}` has no argument `{parameter}`", where, help=hint)
             sound = False
         elif parameter in given:
             also = [Label(given[parameter].span, "first given here")]
@@ -61,11 +62,19 @@ def bind(
             "NET204",
             f"`{name}` needs {listing(missing)}",
             span,
-            help=(
-                f"write {name}({', '.join(missing)}, …)"
-                if len(missing) > 1
-                else f"write {name}({missing[0]}=…)"
-            ),
+            help=f"write `{_usage(name, parameters)}`",
         )
         sound = False
     return list(given.values()) if sound else None
+
+
+def _takes(parameters: Sequence[Parameter], positional: Sequence[str]) -> str:
+    if positional:
+        return f"it takes {listing(positional)}"
+    return f"give it by name: {listing(p.name for p in parameters)}" if parameters else "it takes none"
+
+
+def _usage(name: str, parameters: Sequence[Parameter]) -> str:
+    """`conv(out, kernel, …)`."""
+    required = [parameter.name for parameter in parameters if parameter.required]
+    return f"{name}({', '.join([*required, *(['…'] if len(required) < len(parameters) else [])])})"

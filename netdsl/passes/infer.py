@@ -17,8 +17,10 @@ from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, evaluate, known
 from netdsl.ops import Operation
 from netdsl.ops.base import Misfit, Shape, Symbolic, show_shape
+from netdsl.passes.projection import projection
 from netdsl.passes.steps import wrong_argument
 from netdsl.resolved import (
+    BlockDefinition,
     BlockStep,
     Body,
     Bound,
@@ -240,8 +242,7 @@ class _Inference:
         key = (name, shape, tuple(inside.items()))
         if key in self._instances:
             return self._instances[key]
-        arguments = ", ".join(f"{parameter}={show(inside[parameter])}" for parameter, _ in block.parameters)
-        self._trace.append(f"{name}({arguments})")
+        self._trace.append(f"{name}({_shown(block, inside)})")
         result = self._body(block.body, inside, shape)
         self._trace.pop()
         found = (Instance(block, inside, shape, result.typed), result.grid) if result else None
@@ -269,8 +270,10 @@ class _Inference:
             return TypedSkip(step, body.typed, None, same, output), grid
         if step.shortcut is None:
             labels = f"input is {show_shape(shape)}, body gives {show_shape(output)}"
-            stride = f", {grid.reduction}" if grid.reduction != 1 else ""
-            help = f"add `shortcut {{ conv({output[0]}, 1{stride}) }}`, or write `skip if same {{ … }}`"
+            if shape == output:  # at this input's size; at another they would differ
+                labels = f"the body has a stride of {grid.reduction}"
+            missing = projection(body.typed, grid.reduction)
+            help = f"add `shortcut {{ {missing} }}`, or write `skip if same {{ … }}`"
             self._error_401("skip connection adds two different shapes", step, labels, help)
             return None
         shortcut = self._body(step.shortcut, environment, shape)
@@ -281,6 +284,8 @@ class _Inference:
             return None
         if shortcut.typed.output != output or shortcut.grid.reduction != grid.reduction:
             labels = f"body gives {show_shape(output)}, shortcut gives {show_shape(shortcut.typed.output)}"
+            if output == shortcut.typed.output:
+                labels = f"the body has a stride of {grid.reduction}, the shortcut of {shortcut.grid.reduction}"
             self._error_401(
                 "skip connection adds two different shapes",
                 step,
@@ -298,7 +303,7 @@ class _Inference:
             f"the body turns {show_shape(shape)} into {show_shape(output)}",
             also=[Label(step.span, "the skip connection")],
             notes=self._notes(),
-            help="pad it (`padding=same` for a convolution), or move it out of the `skip`",
+            help=_way_out(irregular),
         )
 
     def _error_401(self, message: str, step: SkipStep, label: str, help: str) -> None:
@@ -307,6 +312,22 @@ class _Inference:
     def _notes(self) -> list[str]:
         """The way to the place of an error: `stage 2, block 1 of 5: residual(out=16, stride=2)`."""
         return [": ".join(self._trace)] if self._trace else []
+
+
+def _shown(block: BlockDefinition, values: Mapping[str, Value]) -> str:
+    """The arguments of a block: required ones by position, the others by name."""
+    return ", ".join(
+        show(values[name]) if default is None else f"{name}={show(values[name])}"
+        for name, default in block.parameters
+    )
+
+
+def _way_out(irregular: Step) -> str:
+    names = [name for name, _ in irregular.arguments] if isinstance(irregular, OperationStep) else []
+    if "padding" not in names:
+        return "move it out of the `skip`"
+    padded = "`padding=same`" if "groups" in names else "`padding=1` for a kernel of 3"
+    return f"pad it ({padded}), or move it out of the `skip`"
 
 
 def _parameters(operation: Operation, arguments: Mapping[str, Const], shape: Shape) -> int:

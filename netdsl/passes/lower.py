@@ -7,12 +7,12 @@ Channels are followed through a block as expressions of its parameters; what onl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import count
 from typing import TypeAlias, cast
 
-from netdsl.arguments import ArgType, Pair, Whole, Word, schema
 from netdsl.expressions import (
     IN,
     ONE,
@@ -22,7 +22,7 @@ from netdsl.expressions import (
     Expr,
     Operator,
     Ref,
-    known,
+    known_or_none,
     operator,
     substitute,
 )
@@ -40,6 +40,7 @@ from netdsl.lowered import (
     Skip,
 )
 from netdsl.ops.base import Symbolic
+from netdsl.passes.floats import in_python, is_inexact, length
 from netdsl.resolved import BlockDefinition, BlockStep, OperationStep, SkipStep
 from netdsl.typed import (
     Instance,
@@ -51,10 +52,17 @@ from netdsl.typed import (
     TypedSkip,
     TypedStage,
 )
-from netdsl.values import Size, Value
+from netdsl.values import Size, Symbol, Value
+
+# An expression of more parts than this is no longer one that a reader wants to see.
+LONGEST = 60
 
 # A block on maps and the same block on vectors are two, with different torch layers.
 _Key: TypeAlias = tuple[str, int]
+
+# None stands for the network itself, which is there once.
+_Owner: TypeAlias = Instance | None
+_Sizes: TypeAlias = dict[_Owner, int]
 
 
 def lower(network: TypedNetwork) -> LoweredNetwork:
@@ -72,41 +80,52 @@ class _Context:
 
     names: Mapping[str, Expr]
     instances: Sequence[Instance] = ()
-    extra: dict[str, dict[Instance | None, int]] = field(default_factory=dict)
+    extra: dict[str, _Sizes] = field(default_factory=dict)
 
-    def size(self, sizes: dict[Instance | None, int]) -> Expr:
-        """A size that it takes concrete shapes to tell."""
+    def size(self, sizes: _Sizes, kind: str = "features") -> Expr:
+        """A whole number that it takes concrete instances to tell."""
         if len(set(sizes.values())) == 1:
             return Const(next(iter(sizes.values())))
-        name = f"features{len(self.extra) + 1}"
+        taken = {*self.extra, *(name for instance in self.instances for name in instance.values)}
+        name = next(name for n in count(1) if (name := f"{kind}{n}") not in taken)
         self.extra[name] = sizes
         return Ref(name)
 
-    def argument(self, expr: Expr, arg_type: ArgType | None = None) -> Expr:
-        """The expression in the names of generated code, whole where the argument is."""
-        exact = self._whole_divisions(substitute(expr, self.names))
-        whole = isinstance(arg_type, (Whole, Pair)) or (
-            isinstance(arg_type, Word) and arg_type.other is not None
-        )
-        return operator("round", exact) if whole and _divides(exact) else exact
+    def argument(self, expr: Expr, owners: Collection[_Owner]) -> Expr:
+        """The expression in the names of generated code, whole where the argument is: what Python's floats
+        would make another number than the language's exact ones becomes a parameter.
+        """
+        renamed = substitute(expr, self.names)
+        values = {owner: known_or_none(renamed, self._environment(owner)) for owner in owners}
+        whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values.values())
+        exact = self._whole_divisions(renamed)
+        if whole and is_inexact(exact):
+            exact = operator("round", exact)
+        agree = (in_python(exact, self._environment(owner)) == value for owner, value in values.items())
+        if whole and (length(exact) > LONGEST or not all(agree)):
+            return self.size({owner: cast(int, value) for owner, value in values.items()}, "size")
+        return exact
 
-    def _environments(self) -> list[Environment]:
-        """What the names are in each instance; a section has one, without names."""
-        return [
-            {**instance.values, **{name: sizes[instance] for name, sizes in self.extra.items()}}
-            for instance in self.instances
-        ] or [{}]
+    def bounded(self, expr: Expr, owners: Collection[_Owner]) -> Expr:
+        """The expression, or its value where blocks within blocks have made it long."""
+        return expr if length(expr) <= LONGEST else self.argument(expr, owners)
+
+    def _environment(self, owner: _Owner) -> Environment:
+        """What the names are in an instance; a section has none."""
+        if owner is None:
+            return {}
+        return {**owner.values, **{name: _of(owner, sizes) for name, sizes in self.extra.items()}}
 
     def _whole_divisions(self, expr: Expr) -> Expr:
-        """`/` as `//` where it comes out whole in every instance."""
+        """`/` as `//` where it comes out whole in every instance that comes to it."""
         if not isinstance(expr, Operator):
             return expr
-        whole = expr.name == "/" and all(isinstance(known(expr, e), int) for e in self._environments())
+        whole = expr.name == "/" and not any(map(is_inexact, expr.operands))
+        if whole:
+            owners: Sequence[_Owner] = self.instances or (None,)
+            values = [known_or_none(expr, self._environment(owner)) for owner in owners]
+            whole = all(value is None or isinstance(value, int) for value in values)
         return operator("//" if whole else expr.name, *map(self._whole_divisions, expr.operands))
-
-
-def _divides(expr: Expr) -> bool:
-    return isinstance(expr, Operator) and (expr.name == "/" or any(map(_divides, expr.operands)))
 
 
 @dataclass(slots=True)
@@ -123,13 +142,13 @@ class _Flow:
 
 
 # The same body in each instance that has it.
-_Bodies: TypeAlias = list[tuple[Instance | None, TypedBody]]
+_Bodies: TypeAlias = list[tuple[_Owner, TypedBody]]
 
 
 class _Lowering:
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
-        self._extra: dict[_Key, dict[str, dict[Instance | None, int]]] = {}
+        self._extra: dict[_Key, dict[str, _Sizes]] = {}
         self.blocks: dict[_Key, LoweredBlock] = {}
         groups: dict[_Key, list[Instance]] = {}
         for instance in network.instances:
@@ -160,24 +179,28 @@ class _Lowering:
 
     def _stage(self, part: TypedStage, name: str) -> LoweredStage:
         runs = []
-        for instance, count in part.runs:
+        for instance, copies in part.runs:
             block = self.blocks[_key(instance)]
-            given = {
-                p.name: Const(instance.values[p.name]) for p in block.parameters if p.name in instance.values
+            given: dict[str, Expr] = {
+                p.name: _paired(Const(instance.values[p.name]), p)
+                for p in block.parameters
+                if p.name in instance.values
             }
-            extra = {name: Const(sizes[instance]) for name, sizes in self._extra[_key(instance)].items()}
-            runs.append((_call(block, Const(instance.input[0]), {**given, **extra}, None), count))
+            for name_, sizes in self._extra[_key(instance)].items():
+                given[name_] = Const(_of(instance, sizes))
+            runs.append((_call(block, Const(instance.input[0]), given, None), copies))
         return LoweredStage(name, tuple(runs))
 
     def _block(self, key: _Key, name: str, instances: list[Instance]) -> LoweredBlock:
         definition = instances[0].block
-        context = _Context({}, instances)
+        declared = _parameters(definition, instances)
+        context = _Context({p.name: _both(Ref(p.name)) for p in declared if p.type == PAIR}, instances)
         tensor = Symbolic(IN, is_map=key[1] == 3)
         flow = _Flow(tensor)
         body = self._body([(instance, instance.body) for instance in instances], flow, context)
         self._extra[key] = context.extra
         extra = [BlockParameter(name, "int", None, named=True) for name in context.extra]
-        parameters = (*_parameters(definition, instances), *extra)
+        parameters = (*declared, *extra)
         return LoweredBlock(
             name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction
         )
@@ -199,25 +222,33 @@ class _Lowering:
         return tuple(steps)
 
     def _call(
-        self, step: BlockStep, instances: dict[Instance | None, Instance], flow: _Flow, context: _Context
+        self, step: BlockStep, instances: dict[_Owner, Instance], flow: _Flow, context: _Context
     ) -> BlockCall:
         key = _key(next(iter(instances.values())))
         block = self.blocks[key]
         names: dict[str, Expr] = {"in": flow.tensor.size}
-        given = {name: context.argument(expr) for name, expr in step.arguments}
         definition = next(iter(instances.values())).block
-        for name, default in definition.parameters:
-            names[name] = given.get(name) or context.argument(substitute(cast(Expr, default), names))
-        for name, sizes in self._extra[key].items():
-            names[name] = context.size({owner: sizes[instance] for owner, instance in instances.items()})
+        given = dict(step.arguments)
+        for parameter in block.parameters:
+            name = parameter.name
+            if name in self._extra[key]:
+                sizes = self._extra[key][name]
+                names[name] = context.size({owner: _of(inner, sizes) for owner, inner in instances.items()})
+            elif name in given:
+                names[name] = _paired(context.argument(given[name], instances), parameter)
+            else:
+                # A default speaks of the parameters before it, which stand here for this block's own names.
+                default = substitute(cast(Expr, dict(definition.parameters)[name]), names)
+                names[name] = _paired(context.argument(default, instances), parameter)
         call = _call(block, flow.tensor.size, names, step.label)
-        size = substitute(block.output.size, names)
+        size = context.bounded(substitute(block.output.size, names), instances)
         reduction = None if block.reduction is None else substitute(block.reduction, names)
+        reduction = reduction and context.bounded(reduction, instances)
         flow.advance(Symbolic(size, block.output.is_map), reduction)
         return call
 
     def _skip(
-        self, step: SkipStep, skips: list[tuple[Instance | None, TypedSkip]], flow: _Flow, context: _Context
+        self, step: SkipStep, skips: list[tuple[_Owner, TypedSkip]], flow: _Flow, context: _Context
     ) -> Skip:
         before = flow.tensor
         inner = _Flow(before)
@@ -240,13 +271,12 @@ def _key(instance: Instance) -> _Key:
 def _layer(
     step: OperationStep,
     first: TypedOperation,
-    shapes: dict[Instance | None, tuple[int, ...]],
+    shapes: dict[_Owner, tuple[int, ...]],
     flow: _Flow,
     context: _Context,
 ) -> Layer:
     operation = step.operation
-    types = {f.name: f.metadata["type"] for f in schema(operation)}
-    arguments = {name: context.argument(expr, types[name]) for name, expr in step.arguments}
+    arguments = {name: context.argument(expr, shapes) for name, expr in step.arguments}
     x = flow.tensor
     layer = Layer(
         operation,
@@ -281,15 +311,40 @@ def _parameters(definition: BlockDefinition, instances: Sequence[Instance]) -> l
         constant = folded if isinstance(folded, Const) and index + 1 == required_after else None
         required_after = index if constant else required_after
         annotation = _annotation([instance.values[name] for instance in instances])
-        parameters.append(BlockParameter(name, annotation, constant, named=default is not None))
+        parameter = BlockParameter(name, annotation, None, named=default is not None)
+        parameters.append(parameter._replace(default=constant and _paired(constant, parameter)))
     return parameters[::-1]
 
 
+PAIR = "tuple[int, int]"
+
+
 def _annotation(values: Sequence[Value]) -> str:
-    if all(isinstance(value, bool) for value in values):
-        return "bool"
     if any(isinstance(value, Size) for value in values):
-        return (
-            "int | tuple[int, int]" if any(isinstance(value, int) for value in values) else "tuple[int, int]"
-        )
-    return "float" if any(isinstance(value, Fraction) for value in values) else "int"
+        return PAIR
+    if any(isinstance(value, Fraction) for value in values):
+        return "float"
+    kinds: dict[type, str] = {bool: "bool", int: "int", Symbol: "str", str: "str"}
+    return " | ".join(dict.fromkeys(kinds.get(type(value), "object") for value in values))
+
+
+def _both(expr: Expr) -> Expr:
+    """A pair as its two sides."""
+    return operator("pair", *(operator("item", expr, Const(index)) for index in (0, 1)))
+
+
+def _paired(expr: Expr, parameter: BlockParameter) -> Expr:
+    """The argument as the parameter takes it: `3` as `3x3` where other callers give `1x7`."""
+    if parameter.type != PAIR:
+        return expr
+    if isinstance(expr, Const):
+        return Const(Size((expr.value, expr.value))) if isinstance(expr.value, int) else expr
+    if isinstance(expr, Operator) and expr.name == "if":
+        condition, yes, no = expr.operands
+        return operator("if", condition, _paired(yes, parameter), _paired(no, parameter))
+    return expr if isinstance(expr, Operator) and expr.name == "pair" else operator("pair", expr, expr)
+
+
+def _of(instance: Instance, sizes: _Sizes) -> int:
+    """The size for an instance; any where the instance never comes to the place that needs it."""
+    return sizes[instance] if instance in sizes else next(iter(sizes.values()))

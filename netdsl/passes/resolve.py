@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
 from netdsl import syntax
+from netdsl.arguments import signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import IN
 from netdsl.ops import OPERATIONS
@@ -60,8 +61,12 @@ class _Resolver:
         self._network = self._single(syntax.Network)
         self._check_overrides()
         self._blocks = self._all_blocks(standard)
-        self._scope = Scope(self._definitions(), self._blocks, self._parameter_overrides(), diagnostics)
-        self._steps = StepResolver(self._scope, self._blocks, self._order(), self._defaults(), diagnostics)
+        unread = {name for _, name in program.unread}
+        overrides_by_name = self._parameter_overrides()
+        self._scope = Scope(self._definitions(), self._blocks, overrides_by_name, diagnostics, unread)
+        self._steps = StepResolver(
+            self._scope, self._blocks, self._order(), self._defaults(), diagnostics, unread
+        )
         self._own_blocks = {block.name.text for block in self._of(syntax.Block)}
 
     def run(self) -> ResolvedNetwork | None:
@@ -74,6 +79,7 @@ class _Resolver:
                 "NET105", "`use` is not supported yet", use.span, help="copy the blocks into this file"
             )
         if self._network is None:
+            self._check_library()
             return None
         network = self._network
         shape = self._input()
@@ -90,6 +96,21 @@ class _Resolver:
             network.name.text, network.documentation, parameters, shape, classes, parts, blocks, init, recipe,
             expectations, network.name.span,
         )  # fmt: skip
+
+    def _check_library(self) -> None:
+        """A file without a network holds definitions, and nothing that belongs to a network."""
+        if self._program.unread:
+            return
+        if not self._program.statements:
+            help = "a network starts with `network NAME`"
+            self._diagnostics.error("NET206", "the file is empty", help=help)
+        for statement in self._program.statements:
+            if not isinstance(statement, (syntax.Block, syntax.Let, syntax.Default, syntax.Use)):
+                what = statement.span.text.split(None, 1)[0]
+                help = "add `network NAME` at the top"
+                message = f"`{what}` belongs to a network, and the file has none"
+                self._diagnostics.error("NET206", message, statement.span, help=help)
+                return
 
     # statements
 
@@ -203,7 +224,7 @@ class _Resolver:
         defaults: dict[str, tuple[syntax.Argument, ...]] = {}
         for call in (call for statement in self._of(syntax.Default) for call in statement.calls):
             name = call.name.text
-            known = list(OPERATIONS[name].__dataclass_fields__) if name in OPERATIONS else []
+            known = [p.name for p in signature(OPERATIONS[name])] if name in OPERATIONS else []
             if name not in OPERATIONS:
                 self._diagnostics.error(
                     "NET201",
@@ -218,10 +239,11 @@ class _Resolver:
                         "NET204",
                         "defaults are given by name",
                         argument.value.span,
-                        help=f"as in `default {name}({known[-1]}=…)`",
+                        help=f"as in `default {name}({known[-1]}=…)`" if known else "it takes none",
                     )
                 elif argument.name.text not in known:
-                    help = nearest(argument.name.text, known) or f"it takes {listing(known)}"
+                    takes = f"it takes {listing(known)}" if known else "it takes none"
+                    help = nearest(argument.name.text, known) or takes
                     self._diagnostics.error(
                         "NET204",
                         f"`{name}` has no argument `{argument.name.text}`",
@@ -236,6 +258,8 @@ class _Resolver:
         statement = self._single(syntax.Input)
         if statement is None:
             assert self._network is not None
+            if any(word == "input" for word, _ in self._program.unread):
+                return None
             self._diagnostics.error(
                 "NET206", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
             )
@@ -300,7 +324,7 @@ class _Resolver:
                 "NET105" if known else "NET201",
                 message,
                 statement.quantity.span,
-                help="`params` and `macs` can be expected",
+                help=nearest(quantity, ("params", "macs")) or "`params` and `macs` can be expected",
             )
             return None
         value = self._scope.value(statement.value)
@@ -374,7 +398,7 @@ class _Resolver:
                     parts += self._stage(call.name, call.arguments, statement.span)
                 case syntax.Stages():
                     parts += self._stages(statement, sections)
-        if not parts and self._network:
+        if not parts and self._network and not self._program.unread:
             self._diagnostics.error(
                 "NET206",
                 "the network has no layers",
@@ -420,7 +444,10 @@ class _Resolver:
         )
         if count is not None and count > MAX_REPEAT:
             self._diagnostics.error(
-                "NET405", f"a stage of {count:,} blocks", repeat[0].value.span, help=f"{MAX_REPEAT:,} at most"
+                "NET405",
+                f"a stage of {count:,} blocks is too long",
+                repeat[0].value.span,
+                help=f"{MAX_REPEAT:,} at most",
             )
             count = None
         rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
@@ -433,6 +460,8 @@ class _Resolver:
     def _stage_block(self, name: syntax.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
         target: str | None = name.text
+        if any(name.text == unread for _, unread in self._program.unread):
+            return None
         if target not in self._blocks and self._scope.defines(name.text):
             value = self._scope.constant(name.text)
             target = None if value is None else str(value)

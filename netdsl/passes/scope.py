@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from netdsl import syntax
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
@@ -13,6 +13,16 @@ from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 
 # How deep an expression may be; a chain `1 + 1 + …` is as deep as it is long.
 MAX_DEPTH = 100
+
+
+# Names that people expect to mean something.
+_MEANINGS = {
+    "in": "`in` is the number of channels that enter a block",
+    "True": "write `yes`",
+    "true": "write `yes`",
+    "False": "write `no`",
+    "false": "write `no`",
+}
 
 
 class Scope:
@@ -24,7 +34,10 @@ class Scope:
         blocks: Collection[str],
         overrides: Mapping[str, syntax.Expr],
         diagnostics: Diagnostics,
+        unread: Collection[str] = (),
     ) -> None:
+        """`unread` are names whose definition couldn't be read: nothing is said of them again."""
+        self._unread = unread
         self._definitions = definitions
         self._blocks = blocks
         self._overrides = overrides
@@ -76,14 +89,6 @@ class Scope:
     def _expression(
         self, node: syntax.Expr, local: Collection[str], words: Collection[str], depth: int
     ) -> Expr | None:
-        if depth > MAX_DEPTH:
-            self._diagnostics.error(
-                "NET104",
-                f"the expression is more than {MAX_DEPTH} deep",
-                node.span,
-                help="name parts of it with `let`",
-            )
-            return None
         match node:
             case syntax.Literal(value, span):
                 return self._literal(value, span)
@@ -120,15 +125,25 @@ class Scope:
             return None if value is None else Const(value, node.span)
         if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
             return Const(Symbol(node.name), node.span)
-        help = "`in` is the number of channels that enter a block" if node.name == "in" else ""
-        known = [*local, *self._definitions, *words]
-        help = help or nearest(node.name, known) or f"define it with `let {node.name} = …`"
+        if node.name in self._unread:
+            return None
+        known = [*local, *self._definitions, *words, *self._blocks]
+        help = _MEANINGS.get(node.name) or nearest(node.name, known)
+        help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
         return None
 
     def _operator(
         self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Collection[str], depth: int
     ) -> Expr | None:
+        if depth == MAX_DEPTH:
+            self._diagnostics.error(
+                "NET104",
+                f"the expression is more than {MAX_DEPTH} deep",
+                span,
+                help="name parts of it with `let`",
+            )
+            return None
         exprs = [self._expression(operand, local, (), depth + 1) for operand in operands]
         found = [expr for expr in exprs if expr is not None]
         return Operator(name, tuple(found), span) if len(found) == len(exprs) else None

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.explain import STATEMENTS
 from netdsl.expressions import Const, Expr, constant
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
@@ -30,7 +31,9 @@ class StepResolver:
         order: Sequence[syntax.Call | syntax.Plus],
         defaults: Mapping[str, tuple[syntax.Argument, ...]],
         diagnostics: Diagnostics,
+        unread: Collection[str] = (),
     ) -> None:
+        self._unread = unread
         self._scope = scope
         self._blocks = blocks
         self._order = order
@@ -83,8 +86,12 @@ class StepResolver:
             return self._block_call(step, target, local)
         if target in OPERATIONS:
             return self._operation(step, OPERATIONS[target], local)
+        if name in self._unread:
+            return ()
         known = [*OPERATIONS, *self._blocks, UNIT]
         help = nearest(name, known) or f"define it with `block {name}(…) {{ … }}`"
+        if name in STATEMENTS:
+            help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
             "NET201", f"there is no operation or block `{name}`", step.name.span, help=help
         )
@@ -185,6 +192,15 @@ class StepResolver:
     def _skip(self, step: syntax.Skip, local: Collection[str]) -> Sequence[Step]:
         if step.arguments:
             self._unsupported("`skip` with arguments", step.keyword)
+            return ()
+        inner = step.shortcut.steps if step.shortcut else ()
+        if nested := next((other for other in inner if isinstance(other, syntax.Skip)), None):
+            self._diagnostics.error(
+                "NET105",
+                "a `skip` in a shortcut is not supported yet",
+                nested.keyword,
+                help="put it into a block, and call that",
+            )
             return ()
         steps = step.body.steps
         plus = next((i for i, item in enumerate(self._order) if isinstance(item, syntax.Plus)), None)

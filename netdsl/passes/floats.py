@@ -1,0 +1,70 @@
+"""What Python makes of an expression whose numbers the language takes as exact."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from netdsl.expressions import Const, Environment, Expr, Operator, Ref
+from netdsl.values import Size
+
+# As generated code writes them; `round_to` is missing, since Python has none.
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "not": operator.not_,
+    "negative": operator.neg,
+    "min": min,
+    "max": max,
+    "round": round,
+    "floor": lambda x: int(x // 1),
+    "ceil": lambda x: -int(-x // 1),
+    "sqrt": lambda x: x**0.5,
+    "pair": lambda *sides: Size(sides),
+    "list": lambda *items: items,
+    "item": lambda pair, index: pair.lengths[index] if isinstance(pair, Size) else pair,
+}
+
+
+def in_python(expr: Expr, environment: Environment) -> object:
+    """What generated code computes; None where it can't."""
+    try:
+        return _value(expr, environment)
+    except (ArithmeticError, KeyError, TypeError):
+        return None
+
+
+def _value(expr: Expr, environment: Environment) -> Any:
+    if isinstance(expr, (Const, Ref)):
+        value = expr.value if isinstance(expr, Const) else environment[expr.name]
+        return float(value) if isinstance(value, Fraction) else value
+    if expr.name == "if":
+        condition, yes, no = expr.operands
+        return _value(yes if _value(condition, environment) else no, environment)
+    if expr.name in ("and", "or"):
+        decided = expr.name == "or"
+        return decided if any(_value(o, environment) is decided for o in expr.operands) else not decided
+    return _FUNCTIONS[expr.name](*(_value(operand, environment) for operand in expr.operands))
+
+
+def is_inexact(expr: Expr) -> bool:
+    """Whether Python computes it with floats."""
+    if isinstance(expr, Const):
+        return isinstance(expr.value, Fraction)
+    return isinstance(expr, Operator) and (expr.name in ("/", "sqrt") or any(map(is_inexact, expr.operands)))
+
+
+def length(expr: Expr) -> int:
+    """How many names, constants and operators it has."""
+    return 1 + sum(map(length, expr.operands)) if isinstance(expr, Operator) else 1

@@ -1,0 +1,76 @@
+"""The syntax tree as a compact outline: a line a node, expressions in prefix form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netdsl import syntax
+from netdsl.source import Span
+from netdsl.values import show
+
+
+def outline(program: syntax.Program) -> str:
+    return "".join(f"{line}\n" for statement in program.statements for line in _lines(statement, ""))
+
+
+def _lines(node: Any, indent: str) -> Iterator[str]:
+    """A node's own words in its line, the nodes below it indented."""
+    words = [type(node).__name__.lower()]
+    inner: list[Any] = []
+    for field, value in zip(node._fields, node, strict=True):
+        if isinstance(value, Span) or value in (None, ""):
+            continue
+        if isinstance(value, syntax.Word) and field in ("name", "kind", "join", "key", "block", "quantity"):
+            words.append(value.text)
+        elif _is_expression(value):
+            words.append(expression(value))
+        elif isinstance(value, (str, bool, syntax.Word)):
+            words.append(f"{field}={value.text if isinstance(value, syntax.Word) else value!r}")
+        elif isinstance(value, tuple) and not hasattr(value, "_fields"):
+            words += [expression(item) for item in value if _is_expression(item)]
+            inner += [item for item in value if not _is_expression(item)]
+        else:
+            inner.append(value)
+    yield indent + " ".join(words)
+    for item in inner:
+        yield from _pair(item, indent + "  ") if not hasattr(item, "_fields") else _lines(item, indent + "  ")
+
+
+def _pair(case: tuple[syntax.Expr, syntax.Body], indent: str) -> Iterator[str]:
+    """A case of `when`."""
+    condition, body = case
+    yield f"{indent}case {expression(condition)}"
+    yield from _lines(body, indent + "  ")
+
+
+def _is_expression(value: object) -> bool:
+    kinds = (
+        syntax.Literal, syntax.Name, syntax.Unary, syntax.Binary, syntax.Choose, syntax.Apply, syntax.ListOf,
+        syntax.Argument, syntax.Parameter,
+    )  # fmt: skip
+    return isinstance(value, kinds) or (isinstance(value, syntax.Word) and not isinstance(value, str))
+
+
+def expression(node: Any) -> str:
+    match node:
+        case syntax.Word(text):
+            return text
+        case syntax.Literal(value):
+            return show(value)
+        case syntax.Name(name):
+            return name
+        case syntax.Unary(operator, operand):
+            return f"({operator} {expression(operand)})"
+        case syntax.Binary(operator, left, right):
+            return f"({operator} {expression(left)} {expression(right)})"
+        case syntax.Choose(condition, yes, no):
+            return f"(if {expression(condition)} {expression(yes)} {expression(no)})"
+        case syntax.Apply(function, arguments):
+            return f"{function.text}({', '.join(map(expression, arguments))})"
+        case syntax.ListOf(items):
+            return f"[{', '.join(map(expression, items))}]"
+        case syntax.Argument(name, value) | syntax.Parameter(name, value):
+            shown = "" if value is None else expression(value)
+            return "=".join(filter(None, (name.text if name else "", shown)))
+    raise AssertionError(node)

@@ -1,0 +1,207 @@
+"""Properties of the compiler that hold for any text: valid networks agree, wrong ones give diagnostics."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from netdsl.compiler import STYLES, compile_network, generate
+from netdsl.files import shipped
+from netdsl.source import Source
+from tests.building import build, codes
+from tests.equality import assert_styles_agree
+
+MODEST = settings(
+    deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+)
+MANY = settings(MODEST, max_examples=150)
+
+# --- random valid networks -----------------------------------------------------------------------
+
+small = st.sampled_from([1, 2, 3, 4, 6])
+kernels = st.sampled_from(["1", "3", "5", "1x3", "3x1"])
+orders = st.sampled_from(
+    ["", "order bn, relu, conv\n", "order conv, +, bn, relu\n", "order relu, conv\n", "order conv, relu, dropout(0.5)\n"]
+)
+
+
+@st.composite
+def steps(draw: st.DrawFn, depth: int = 2) -> str:
+    """A step that fits on any map, and leaves at least one pixel of it."""
+    kind = draw(st.sampled_from(["conv", "unit", "layer", "skip", "same", "shortcut"] if depth else ["conv", "layer"]))
+    if kind == "conv":
+        bias = draw(st.sampled_from(["", ", bias=no", ", dilation=2"]))
+        return f"conv({draw(small)}, {draw(kernels)}, {draw(st.sampled_from([1, 1, 2]))}{bias})"
+    if kind == "unit":
+        return f"unit({draw(small)}, 3)"
+    if kind == "layer":
+        pools = ["maxpool(3, 2, padding=1)", "avgpool(3, 1, padding=1)", "identity", "dropout(0.3)"]
+        return draw(st.sampled_from(["bn", "relu", "bn(affine=no)", *pools]))
+    inner = ", ".join(draw(st.lists(steps(depth - 1), max_size=3)))
+    if kind == "same":
+        return f"skip if same {{ {inner}, conv({draw(small)}, 1) }}"
+    out, stride = draw(small), draw(st.sampled_from([1, 2]))
+    if kind == "skip":
+        return f"conv({out}, 1), skip {{ conv(5, 3), relu, conv({out}, 3) }}"
+    return f"skip {{ bn, conv({out}, 3, {stride}) }} shortcut {{ conv({out}, 1, {stride}) }}"
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> str:
+    body = ", ".join(draw(st.lists(steps(), min_size=1, max_size=4)))
+    wide = draw(st.sampled_from(["out", "2 * out", "in + out", "max(out // 2, 1)", "if out == in then 3 else out"]))
+    rows = draw(st.lists(st.tuples(small, st.sampled_from([1, 2, 3]), st.sampled_from([1, 2])), max_size=3))
+    kind = draw(st.sampled_from(["residual", "plain", "own"]))
+    table = "".join(f"  {out} {repeat} {stride}\n" for out, repeat, stride in rows)
+    stages = f"stages {kind} {{\n  out repeat stride\n{table}}}\n" if rows else ""
+    return (
+        f"network n\ninput {draw(small)}x6x5\nclasses 3\n{draw(orders)}"
+        f"block own(out, stride=1, wide={wide}) {{ conv(wide, 3, stride), skip {{ {body} , conv(wide, 1) }} "
+        f"shortcut {{ conv(wide, 1) }}, conv(out, 1) }}\n"
+        f"stem {{ {body} }}\n{stages}head {{ bn, global_avgpool, flatten, linear(classes) }}\n"
+    )
+
+
+@MODEST
+@given(networks())
+def test_the_styles_of_random_networks_agree(text: str) -> None:
+    found = compile_network(Source("random.net", text)).diagnostics
+    # The only thing that can be wrong: strides inside the body of `own`, and units that don't end a skip.
+    if any(diagnostic.code not in ("NET401", "NET207") for diagnostic in found):
+        raise AssertionError("\n".join(diagnostic.render() for diagnostic in found))
+    if not found:
+        assert_styles_agree(build(text))
+
+
+# --- wrong texts ---------------------------------------------------------------------------------
+
+TEXTS = [path.read_text(encoding="utf-8") for path in shipped().values()]
+PIECES = [
+    "{", "}", "(", ")", "[", "]", ",", "\n", " ", "=", "==", "+", "-", "*", "/", "//", "|", ":", '"', "#", ".", ";",
+    "skip", "shortcut", "if", "then", "else", "when", "repeat", "as", "save", "from", "add", "concat", "layers",
+    "stem", "head", "stages", "stage", "block", "network", "order", "init", "train", "let", "in", "yes", "no", "not",
+    "and", "or", "conv", "relu", "bn", "linear", "flatten", "residual", "out", "0", "1", "3x3", "1e999", "-1", "0.5",
+    "9" * 30, "é", "\t", "\r", "\x00", "\ufeff", "“", "unit(8, 3)", "n", "classes", "use", "same", "if same",
+]  # fmt: skip
+
+
+def check(text: str) -> None:
+    """Whatever the text, a network or diagnostics that can be shown."""
+    compiled = compile_network(Source("mutated.net", text))
+    for diagnostic in compiled.diagnostics:
+        shown = diagnostic.render()
+        assert shown.startswith(f"error[{diagnostic.code}]: ")
+        assert "\x00" not in shown
+    if compiled.network is not None:
+        assert not compiled.diagnostics
+        for style in STYLES:
+            assert generate(compiled, style)
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    parts = re.findall(r"\w+|\s+|[^\w\s]", text)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        place = chance.randrange(len(parts))
+        match chance.randrange(5):
+            case 0:
+                del parts[place]
+            case 1:
+                parts.insert(place, chance.choice(PIECES))
+            case 2:
+                other = chance.randrange(len(parts))
+                parts[place], parts[other] = parts[other], parts[place]
+            case 3:
+                parts[place] = chance.choice(PIECES)
+            case _:
+                del parts[place : place + chance.randrange(1, 20)]
+        parts = parts or [" "]
+    return "".join(parts)
+
+
+@MANY
+@given(st.sampled_from(TEXTS), st.integers(0, 10**9))
+def test_mutated_networks_give_diagnostics_or_code(text: str, seed: int) -> None:
+    check(mutated(text, random.Random(seed)))
+
+
+@MANY
+@given(st.lists(st.sampled_from(PIECES), max_size=30), st.sampled_from([" ", "", "\n"]))
+def test_any_pieces_give_diagnostics(pieces: list[str], between: str) -> None:
+    check(between.join(pieces))
+
+
+@MANY
+@given(st.text(max_size=60))
+def test_any_text_gives_diagnostics(text: str) -> None:
+    check(text)
+
+
+@MANY
+@given(st.sampled_from(TEXTS), st.integers(0, 2000))
+def test_texts_that_end_early(text: str, end: int) -> None:
+    check(text[: end % (len(text) + 1)])
+
+
+# --- texts that would cost much ------------------------------------------------------------------
+
+START = "network n\ninput 3x8x8\n"
+LARGE = {
+    "brackets": "let n = " + "(" * 5000 + "1" + ")" * 5000,
+    "braces": "stem { " + "skip { " * 3000 + "}" * 3000 + " }",
+    "minus": "let n = " + "-" * 5000 + "1",
+    "not": "let n = " + "not " * 5000 + "yes",
+    "sum": "let n = " + " + ".join(["1"] * 20000),
+    "power of a sum": "let n = " + " * ".join(["1000"] * 5000),
+    "if": "let n = " + "if yes then 1 else " * 5000 + "1",
+    "or": "let n = " + " or ".join(["no"] * 20000),
+    "comparison": "let n = " + " < ".join(["1"] * 5000),
+    "list": "let n = [" + ", ".join(["1"] * 20000) + "]",
+    "digits": "let n = " + "9" * 100_000,
+    "exponent": "let n = 1e" + "9" * 1000,
+    "small exponent": "let n = 1e-999999999",
+    "product": "".join(f"let a{i} = a{i + 1} * a{i + 1}\n" for i in range(100)) + "let a100 = 10",
+    "fraction": "".join(f"let a{i} = a{i + 1} / 7\n" for i in range(100)) + "let a100 = 1",
+    "size": "stem { conv(3, 3, padding=" + "9" * 1000 + "x3) }",
+    "channels": "stem { conv(999999999999999999, 999999999999999999, padding=999999999999999999) }",
+    "line": "stem { " + "relu, " * 30_000 + "relu }",
+    "name": "let " + "n" * 100_000 + " = m",
+    "comment": "# " + "c" * 900_000,
+    "lines": "\n" * 900_000,
+    "newlines in a body": "stem {" + "\n" * 100_000 + "}",
+    "too long": "#" * 1_000_001,
+    "rows": "stages plain {\n  out\n" + "  3\n" * 3000 + "}",
+    "columns": "stages plain {\n  " + "out " * 3000 + "\n}",
+    "repeat": "stage plain(3, repeat=1e18)",
+    "largest repeat": "stage plain(3, repeat=100k)",
+    "growing": "block grow() { conv(in + 1, 1) }\nstage grow(repeat=100k)",
+    "lets": "".join(f"let a{i} = a{i + 1}\n" for i in range(3000)) + "let a3000 = 1",
+    "blocks within blocks": "block b0(n) { conv(min(n, 4), 1) }\n"
+    + "".join(f"block b{i + 1}(n) {{ b{i}(n + n) }}\n" for i in range(40))
+    + "stage b40(1)\nstage b40(2)",
+    "instances": "block b0(n) { conv(min(n, 4), 1) }\n"
+    + "".join(f"block b{i + 1}(n) {{ b{i}(2 * n), b{i}(2 * n + 1) }}\n" for i in range(40))
+    + "stage b40(1)",
+    "calls": "block b0() { relu }\n"
+    + "".join(f"block b{i + 1}() {{ b{i}, b{i} }}\n" for i in range(50))
+    + "stage b50()",
+    "deep calls": "block b0() { relu }\n"
+    + "".join(f"block b{i + 1}() {{ b{i} }}\n" for i in range(2000))
+    + "stage b2000()",
+    "defaults": f"block b(a0=1, {', '.join(f'a{i + 1}=a{i} + a{i} - a{i}' for i in range(60))}) {{ conv(a60, 1) }}\n"
+    + "block c(n) { b(n) }\nstage c(1)\nstage c(2)",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_texts_stay_bounded(name: str) -> None:
+    check(START + LARGE[name] + "\n")
+    check(LARGE[name])
+
+
+@pytest.mark.parametrize("number", ["1e999", "1e-999", "9" * 30, "0." + "1" * 50, "1e99999999999999999999"])
+def test_numbers_that_are_too_large(number: str) -> None:
+    assert codes(START + f"stem {{ conv({number}, 3) }}\n") == ["NET103"]
