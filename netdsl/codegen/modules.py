@@ -183,14 +183,19 @@ def names_of(constructors: Mapping[str, str]) -> dict[str, tuple[str]]:
     return {block: (name,) for block, name in constructors.items()}
 
 
-def uses_size(block: LoweredBlock) -> bool:
-    """Whether the block's constructor needs to know how many channels come in."""
-    translate = Translator({p.name: p.name for p in block.parameters}, "in")
-    _visit(block.body, translate)
-    return "in" in translate.used
+def uses_size(block: LoweredBlock, known: dict[str, bool] | None = None) -> bool:
+    """Whether the block's constructor needs to know how many channels come in; `known` are the answers
+    for other blocks.
+    """
+    known = {} if known is None else known
+    if block.name not in known:
+        translate = Translator({p.name: p.name for p in block.parameters}, "in")
+        _visit(block.body, translate, known)
+        known[block.name] = "in" in translate.used
+    return known[block.name]
 
 
-def _visit(body: LoweredBody, translate: Translator) -> None:
+def _visit(body: LoweredBody, translate: Translator, known: dict[str, bool]) -> None:
     """Translates every expression of the constructors in a body."""
     for step in body:
         if isinstance(step, Layer):
@@ -202,12 +207,12 @@ def _visit(body: LoweredBody, translate: Translator) -> None:
         elif isinstance(step, BlockCall):
             for _, value in step.arguments:
                 translate(value)
-            if uses_size(step.block):
+            if uses_size(step.block, known):
                 translate(step.size)
         else:
             translate(step.same)
-            _visit(step.body, translate)
-            _visit(step.shortcut or (), translate)
+            _visit(step.body, translate, known)
+            _visit(step.shortcut or (), translate, known)
 
 
 def _runs(body: LoweredBody) -> list[Skip | tuple[LoweredStep, ...]]:
