@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from netdsl.api import Network, load
     from netdsl.diagnostics import Diagnostic, NetworkError
 
+__version__ = "0.1.0"
+
 __all__ = ["Diagnostic", "Network", "NetworkError", "load"]
 
 _HOMES = {"Network": "api", "load": "api", "Diagnostic": "diagnostics", "NetworkError": "diagnostics"}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
+from netdsl import __version__
+
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled, Style
     from netdsl.diagnostics import Diagnostic
@@ -21,7 +23,7 @@ INPUT_ERROR = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="netdsl", message="%(package)s %(version)s")
+@click.version_option(__version__, message="netdsl %(version)s")
 def main() -> None:
     """A language for image networks, with PyTorch code generation.
 

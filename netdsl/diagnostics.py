@@ -37,6 +37,9 @@ CODES = {
 }
 
 
+# A file with more errors than this has one cause; the rest would be noise without end.
+MOST = 1000
+
 # Of a longer line only this much is shown.
 LONGEST_LINE = 160
 
@@ -78,7 +81,7 @@ class Diagnostic:
         lines += [f"{pad}= {note}" for note in self.notes]
         if self.help:
             lines.append(f"{pad}= help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(map(_printable, lines))
 
 
 def _printable(text: str) -> str:
@@ -88,7 +91,7 @@ def _printable(text: str) -> str:
 
 def _excerpt(label: Label, line: int, column: int) -> tuple[str, str]:
     """The line, or the part of a long one around the place, and the carets below it."""
-    text = _printable(label.span.source.line(line))
+    text = label.span.source.line(line)
     start = 0 if len(text) <= LONGEST_LINE else max(0, min(column - 20, len(text) - LONGEST_LINE))
     shown = text[start : start + LONGEST_LINE]
     before, after = "…" if start else "", "…" if start + LONGEST_LINE < len(text) else ""
@@ -119,7 +122,8 @@ class Diagnostics:
 
     def add(self, diagnostic: Diagnostic) -> None:
         place = diagnostic.labels[0].span if diagnostic.labels else None
-        self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
+        if len(self._found) < MOST:
+            self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         """In the order of the text; those of no place, and of the command line, where they were found."""

@@ -68,11 +68,11 @@ def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagno
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end)
+    if len(found) == 1 and not (found.isascii() and found.isprintable()):
+        _foreign(found, span, diagnostics)
+        return
     if not text[start:place].strip():
         _not_a_statement(found, span, diagnostics)
-        return
-    if not found.isascii() or not found.strip().isprintable():
-        _foreign(found, span, diagnostics)
         return
     expected = _expected(error)
     # What stands before, so that a hint can speak of it.
@@ -105,9 +105,6 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
-    elif not found.isascii():
-        _foreign(found, span, diagnostics)
-        return
     else:
         message = f"`{found}` does not start a statement"
         help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"

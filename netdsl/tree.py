@@ -6,8 +6,9 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from lark import Token, Transformer, v_args
+from lark import Token, v_args
 from lark.tree import Meta
+from lark.visitors import Transformer_NonRecursive
 
 from netdsl import syntax
 from netdsl.source import Source, Span
@@ -33,8 +34,8 @@ def lengths(text: str) -> tuple[int, ...]:
 
 
 @v_args(meta=True)
-class TreeBuilder(Transformer[Token, Any]):
-    """One method for each rule of the grammar, of the same name."""
+class TreeBuilder(Transformer_NonRecursive[Token, Any]):
+    """One method for each rule of the grammar, of the same name. Not recursive: a sum may be long."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(visit_tokens=False)

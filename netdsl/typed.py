@@ -22,16 +22,19 @@ from netdsl.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Trainable numbers, and multiply-accumulates for one example."""
+    """Trainable numbers, multiply-accumulates for one example, and how many operations there are."""
 
     parameters: int = 0
     macs: int = 0
+    operations: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.parameters + other.parameters, self.macs + other.macs)
+        return Cost(
+            self.parameters + other.parameters, self.macs + other.macs, self.operations + other.operations
+        )
 
     def __mul__(self, count: int) -> Cost:
-        return Cost(self.parameters * count, self.macs * count)
+        return Cost(self.parameters * count, self.macs * count, self.operations * count)
 
 
 class TypedOperation(NamedTuple):

@@ -14,27 +14,29 @@ def outline(program: syntax.Program) -> str:
     return "".join(f"{line}\n" for statement in program.statements for line in _lines(statement, ""))
 
 
-def _lines(node: Any, indent: str) -> Iterator[str]:
-    """A node's own words in its line, the nodes below it indented."""
-    words = [type(node).__name__.lower()]
-    inner: list[Any] = []
+def _lines(node: Any, indent: str, role: str = "") -> Iterator[str]:
+    """A node's own words in its line, the nodes below it indented; a body is called by its `role`."""
+    words = [role or type(node).__name__.lower()]
+    inner: list[tuple[str, Any]] = []
     for field, value in zip(node._fields, node, strict=True):
         if isinstance(value, Span) or value in (None, ""):
             continue
-        if isinstance(value, syntax.Word) and field in ("name", "kind", "join", "key", "block", "quantity"):
-            words.append(value.text)
+        if isinstance(value, syntax.Word):
+            named = field in ("name", "kind", "join", "key", "block", "quantity", "base")
+            words.append(value.text if named else f"{field}={value.text}")
         elif _is_expression(value):
             words.append(expression(value))
-        elif isinstance(value, (str, bool, syntax.Word)):
-            words.append(f"{field}={value.text if isinstance(value, syntax.Word) else value!r}")
+        elif isinstance(value, (str, bool)):
+            words.append(f"{field}={value!r}")
         elif isinstance(value, tuple) and not hasattr(value, "_fields"):
             words += [expression(item) for item in value if _is_expression(item)]
-            inner += [item for item in value if not _is_expression(item)]
+            inner += [("", item) for item in value if not _is_expression(item)]
         else:
-            inner.append(value)
+            inner.append((field if isinstance(value, syntax.Body) else "", value))
     yield indent + " ".join(words)
-    for item in inner:
-        yield from _pair(item, indent + "  ") if not hasattr(item, "_fields") else _lines(item, indent + "  ")
+    for role, item in inner:
+        below = indent + "  "
+        yield from _lines(item, below, role) if hasattr(item, "_fields") else _pair(item, below)
 
 
 def _pair(case: tuple[syntax.Expr, syntax.Body], indent: str) -> Iterator[str]:
@@ -47,9 +49,9 @@ def _pair(case: tuple[syntax.Expr, syntax.Body], indent: str) -> Iterator[str]:
 def _is_expression(value: object) -> bool:
     kinds = (
         syntax.Literal, syntax.Name, syntax.Unary, syntax.Binary, syntax.Choose, syntax.Apply, syntax.ListOf,
-        syntax.Argument, syntax.Parameter,
+        syntax.Argument, syntax.Parameter, syntax.Word,
     )  # fmt: skip
-    return isinstance(value, kinds) or (isinstance(value, syntax.Word) and not isinstance(value, str))
+    return isinstance(value, kinds)
 
 
 def expression(node: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from netdsl.api import Network
+from netdsl.compiler import STYLES
 from netdsl.diagnostics import NetworkError
 from tests.building import HEAD, SMALL, build, codes, small
 from tests.equality import assert_styles_agree, copy_by_position, randomised
@@ -20,7 +21,8 @@ def assert_same(network: Network, reference: nn.Module, training: bool = True) -
     model = randomised(network.module(), 0).train(training)
     reference = reference.double().train(training)
     copy_by_position(model, reference)
-    x = torch.randn(3, *network.input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, *network.input_shape, dtype=torch.float64, generator=generator)
     torch.testing.assert_close(model(x), reference(x), rtol=1e-12, atol=1e-12)
     assert_styles_agree(network)
 
@@ -28,7 +30,9 @@ def assert_same(network: Network, reference: nn.Module, training: bool = True) -
 class Reference(nn.Module):
     """Layers in the order of the parameters, and a function of them and the input."""
 
-    def __init__(self, layers: list[nn.Module], compute: Callable[[nn.ModuleList, Tensor], Tensor]) -> None:
+    def __init__(
+        self, layers: Sequence[nn.Module], compute: Callable[[nn.ModuleList, Tensor], Tensor]
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.compute = compute
@@ -62,17 +66,20 @@ def _after_addition(m: nn.ModuleList, x: Tensor) -> Tensor:
 
 def _before_addition(m: nn.ModuleList, x: Tensor) -> Tensor:
     x = m[0](x)
-    return F.relu(m[4](m[3](F.relu(m[2](m[1](x)))))) + x
+    y: Tensor = F.relu(m[4](m[3](F.relu(m[2](m[1](x))))))
+    return y + x
 
 
 def _relu_only(m: nn.ModuleList, x: Tensor) -> Tensor:
     x = m[0](x)
-    return m[4](m[3](F.relu(m[2](m[1](F.relu(x)))))) + x
+    y: Tensor = m[4](m[3](F.relu(m[2](m[1](F.relu(x))))))
+    return y + x
 
 
 def _full(m: nn.ModuleList, x: Tensor) -> Tensor:
     x = m[0](x)
-    return m[4](F.relu(m[3](m[2](F.relu(m[1](x)))))) + x
+    y: Tensor = m[4](F.relu(m[3](m[2](F.relu(m[1](x))))))
+    return y + x
 
 
 UNITS_CONV_FIRST = [conv(3, 4), conv(4, 4), bn(4), conv(4, 4), bn(4)]
@@ -100,7 +107,9 @@ def test_placements_of_the_addition(
 
 
 def test_orders_take_any_steps() -> None:
-    network = build("network n\ninput 3x8x8\norder dropout(0.5), conv, maxpool(2), relu\nstem { unit(4, 3) }\n")
+    network = build(
+        "network n\ninput 3x8x8\norder dropout(0.5), conv, maxpool(2), relu\nstem { unit(4, 3) }\n"
+    )
     assert network.output_shape == (4, 4, 4)
     reference = Reference([conv(3, 4)], lambda m, x: F.relu(F.max_pool2d(m[0](x), 2)))
     model = network.module().eval().double()
@@ -215,7 +224,9 @@ def test_skips_side_by_side_and_steps_between() -> None:
 
 
 def test_empty_skip_body_doubles() -> None:
-    assert_same(build(MAPS + "stem { conv(4, 1), skip { } }"), Reference([conv(3, 4, 1)], lambda m, x: 2 * m[0](x)))
+    assert_same(
+        build(MAPS + "stem { conv(4, 1), skip { } }"), Reference([conv(3, 4, 1)], lambda m, x: 2 * m[0](x))
+    )
 
 
 def test_pooling_in_skip_with_pooled_shortcut() -> None:
@@ -451,7 +462,9 @@ def test_blocks_within_blocks() -> None:
 
 
 def test_default_arguments_hold_for_standard_blocks_too() -> None:
-    network = small("order conv\ndefault conv(bias=no), bn(eps=1e-3)\nstem { conv(4, 3), bn }\nstage plain(4)")
+    network = small(
+        "order conv\ndefault conv(bias=no), bn(eps=1e-3)\nstem { conv(4, 3), bn }\nstage plain(4)"
+    )
     layers = [m for m in network.module().modules() if isinstance(m, nn.Conv2d)]
     assert [layer.bias for layer in layers] == [None, None, None]
     assert next(m for m in network.module().modules() if isinstance(m, nn.BatchNorm2d)).eps == 1e-3
@@ -499,7 +512,9 @@ def test_a_flattening_block_called_by_blocks_of_two_shapes() -> None:
 
 
 def test_a_block_on_maps_and_vectors() -> None:
-    text = MAPS + "block b() { skip { bn, relu } }\nstem { conv(4, 3) }\nstage b\nlayers { flatten }\nstage b\n"
+    text = (
+        MAPS + "block b() { skip { bn, relu } }\nstem { conv(4, 3) }\nstage b\nlayers { flatten }\nstage b\n"
+    )
 
     def compute(m: nn.ModuleList, x: Tensor) -> Tensor:
         x = m[0](x)
@@ -536,7 +551,9 @@ def test_number_of_the_same_name_does_not_get_in_the_way() -> None:
 
 
 def test_lets_stand_in_any_order() -> None:
-    network = build("network n\nlet a = b + 1\ninput 3x8x8\nlet b = classes\nstem { conv(a, 1) }\nclasses 2\n" + HEAD)
+    network = build(
+        "network n\nlet a = b + 1\ninput 3x8x8\nlet b = classes\nstem { conv(a, 1) }\nclasses 2\n" + HEAD
+    )
     assert next(network.module().parameters()).shape[0] == 3
 
 
@@ -577,12 +594,14 @@ def test_expectations(statement: str, holds: bool) -> None:
 
 # --- names ---------------------------------------------------------------------------------------
 
-NAMES = (
-    "p b x y init torch F Tensor forward list range nn self_ params buffers training dtype device generator "
-    "model module layer int float print tensors Init in_channels in_features init_params init_buffers "
-    "features1 shortcut body stage1 stem head_ layers_ super isinstance num_batches_tracked eval requires_grad "
-    "parameters modules x2 shortcut_input adds type object round min max match case _ a1 A"
-).split()
+NAMES = [
+    "p", "b", "x", "y", "init", "torch", "F", "Tensor", "forward", "list", "range", "nn", "self_",
+    "params", "buffers", "training", "dtype", "device", "generator", "model", "module", "layer", "int",
+    "float", "print", "tensors", "Init", "in_channels", "in_features", "init_params", "init_buffers",
+    "features1", "shortcut", "body", "stage1", "stem", "head_", "layers_", "super", "isinstance",
+    "num_batches_tracked", "eval", "requires_grad", "parameters", "modules", "x2", "shortcut_input",
+    "adds", "type", "object", "round", "min", "max", "match", "case", "_", "a1", "A",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("start", range(0, len(NAMES), 6))
@@ -620,7 +639,9 @@ def test_two_blocks_whose_classes_would_be_called_the_same() -> None:
 
 
 def test_labels_name_attributes() -> None:
-    network = build("network n\ninput 3x8x8\nlayers { first: conv(4, 3), relu, second: conv(4, 3), out: bn }\n")
+    network = build(
+        "network n\ninput 3x8x8\nlayers { first: conv(4, 3), relu, second: conv(4, 3), out: bn }\n"
+    )
     names = dict(network.module().named_children()).keys()
     assert {"first", "second", "out"} <= names
     assert_styles_agree(network)
@@ -629,9 +650,9 @@ def test_labels_name_attributes() -> None:
 def test_comments_become_docstrings_and_nothing_else() -> None:
     text = (
         '# Ends """ here \\ and {{ view }} {% raw %}\n# second line\n'
-        "network n\ninput 3x8x8\n\n# A block: \"quoted\"\nblock b(out) { conv(out, 3) }\nstage b(4)\n"
+        'network n\ninput 3x8x8\n\n# A block: "quoted"\nblock b(out) { conv(out, 3) }\nstage b(4)\n'
     )
     network = build(text)
-    for style in ("module", "functional", "sequential"):
-        assert "{{ view }}" in network.source(style)  # type: ignore[arg-type]
+    for style in STYLES:
+        assert "{{ view }}" in network.source(style)
     assert_styles_agree(network)

@@ -110,7 +110,8 @@ def test_the_runtime_knows_no_compiler(path: Path) -> None:
 def test_commands_import_only_what_they_need(arguments: list[str], heavy: set[str]) -> None:
     script = (
         "import sys\nfrom netdsl.cli import main\n"
-        f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    assert end.code in (0, None), end.code\n"
+        f"try:\n    main({arguments!r})\n"
+        "except SystemExit as end:\n    assert end.code in (0, None), end.code\n"
         "print('LOADED', *{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\n"
     )
     done = subprocess.run(

@@ -18,7 +18,8 @@ MAPS = ["4x7x9", "6x8x8", "2x12x5"]
 EXAMPLES: dict[str, dict[str, list[str]]] = {
     "conv": {
         "8, 3": MAPS, "8, 1, stride=2": MAPS, "8, 5, 3": MAPS, "6, 1x5": MAPS, "6, 3x1, stride=2": MAPS,
-        "8, 3, padding=0": MAPS, "8, 2, padding=1": MAPS, "8, 3, padding=2x0": MAPS, "8, 4, 2, padding=1": MAPS,
+        "8, 3, padding=0": MAPS, "8, 2, padding=1": MAPS, "8, 3, padding=2x0": MAPS,
+        "8, 4, 2, padding=1": MAPS,
         "6, 3, groups=2": MAPS, "8, 3, dilation=2": MAPS, "8, 3x5, dilation=2, stride=2": MAPS,
         "8, 3, bias=no": MAPS, "2, 3, groups=2, bias=no, stride=2": MAPS,
     },
@@ -27,7 +28,8 @@ EXAMPLES: dict[str, dict[str, list[str]]] = {
     "relu": {"": [*MAPS, "5"]},
     "maxpool": {
         "2": MAPS, "3, 2": MAPS, "3, 2, padding=1": MAPS, "3, 1, padding=1": MAPS, "2, ceil=yes": MAPS,
-        "3, 2, ceil=yes": MAPS, "3, 2, padding=1, ceil=yes": MAPS, "2, 3, ceil=yes": MAPS, "2, 4, ceil=yes": MAPS,
+        "3, 2, ceil=yes": MAPS, "3, 2, padding=1, ceil=yes": MAPS, "2, 3, ceil=yes": MAPS,
+        "2, 4, ceil=yes": MAPS,
         "1": MAPS, "1, stride=2": MAPS,
     },
     "avgpool": {

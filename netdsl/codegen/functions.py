@@ -73,7 +73,7 @@ class ForwardWriter:
                 self.body.append(py.Assign(y, py.Name(x)))
             return
         last = self.body[-1] if self.body else None
-        around = layer.operation.is_activation and isinstance(last, py.Assign) and last.target == y and x == y
+        around = layer.operation.is_activation and x == y and py.takes_activation(last, y)
         source = last.value if around and isinstance(last, py.Assign) else py.Name(x)
         weights = {weight.name: weight for weight in layer.weights}
         positional = []

@@ -109,7 +109,7 @@ class ModuleWriter:
     def _apply(self, layer: Layer, call: Callable[[py.Expression], py.Expression]) -> None:
         """An activation goes around the call before it; all else is a statement of its own."""
         last = self.forward[-1] if self.forward else None
-        if layer.operation.is_activation and isinstance(last, py.Assign) and last.target == "x":
+        if layer.operation.is_activation and isinstance(last, py.Assign) and py.takes_activation(last, "x"):
             self.forward[-1] = py.Assign("x", call(last.value))
         else:
             self.forward.append(py.Assign("x", call(X)))

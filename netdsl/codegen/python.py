@@ -156,6 +156,14 @@ def literal(value: Value | float | None) -> str:
             return repr(value)
 
 
+def takes_activation(statement: Statement | None, target: str) -> bool:
+    """Whether an activation can be written around what a statement assigns; around one other at most."""
+    if not isinstance(statement, Assign) or statement.target != target:
+        return False
+    inner = statement.value.positional[:1] if isinstance(statement.value, Call) else ()
+    return not any(isinstance(argument, Call) for argument in inner)
+
+
 def negated(condition: Expression) -> Expression:
     """The opposite of a condition, written as a person would."""
     opposite: dict[str, str] = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}

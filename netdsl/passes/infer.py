@@ -50,6 +50,12 @@ from netdsl.values import Value, show
 
 # Beyond this many parameters no machine holds the network.
 MAX_PARAMETERS = 10**12
+# Beyond this many operations building it takes longer than anyone waits.
+MAX_OPERATIONS = 10**6
+# How many blocks may differ in their arguments or inputs.
+MAX_INSTANCES = 10_000
+# How deep blocks and skip connections may be nested.
+MAX_DEPTH = 100
 
 
 def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
@@ -79,6 +85,7 @@ class _Inference:
         self._instances: dict[tuple[object, ...], tuple[Instance, _Grid] | None] = {}
         # Where we are, outermost first: shown with an error.
         self._trace: list[str] = []
+        self._depth = 0
 
     def run(self) -> TypedNetwork | None:
         before = len(self._diagnostics)
@@ -145,6 +152,9 @@ class _Inference:
         if cost.parameters > MAX_PARAMETERS:
             message = f"the network has {cost.parameters:,} parameters"
             self._diagnostics.error("NET405", message, self._network.span, help=f"{MAX_PARAMETERS:,} at most")
+        if cost.operations > MAX_OPERATIONS:
+            message = f"the network has {cost.operations:,} operations"
+            self._diagnostics.error("NET405", message, self._network.span, help=f"{MAX_OPERATIONS:,} at most")
         for expectation in self._network.expectations:
             self._check_expectation(expectation, cost)
 
@@ -168,6 +178,18 @@ class _Inference:
     # steps
 
     def _body(self, body: Body, environment: Environment, shape: Shape) -> _Result | None:
+        if not body:
+            return _Result(TypedBody((), shape, shape, Cost()), _Grid())
+        if self._depth >= MAX_DEPTH:
+            message = f"blocks and skip connections are nested more than {MAX_DEPTH} deep"
+            self._diagnostics.error("NET104", message, body[0].span, help="nest fewer of them")
+            return None
+        self._depth += 1
+        result = self._run_body(body, environment, shape)
+        self._depth -= 1
+        return result
+
+    def _run_body(self, body: Body, environment: Environment, shape: Shape) -> _Result | None:
         steps: list[TypedStep] = []
         grid, current = _Grid(), shape
         for step in body:
@@ -208,7 +230,7 @@ class _Inference:
             )
             return None
         arguments = {name: Const(value) for name, value in values.items()}
-        cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output))
+        cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output), 1)
         reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
         grid = _Grid(reduction, None if operation.keeps_grid() else step)
         return TypedOperation(step, operation, shape, output, cost), grid
@@ -242,12 +264,23 @@ class _Inference:
         key = (name, shape, tuple(inside.items()))
         if key in self._instances:
             return self._instances[key]
+        if not self._affordable():
+            return None
         self._trace.append(f"{name}({_shown(block, inside)})")
         result = self._body(block.body, inside, shape)
         self._trace.pop()
         found = (Instance(block, inside, shape, result.typed), result.grid) if result else None
         self._instances[key] = found
         return found
+
+    def _affordable(self) -> bool:
+        """Whether one more instance can be afforded."""
+        if len(self._instances) >= MAX_INSTANCES:
+            message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
+            help = "let more of them be alike"
+            self._diagnostics.error("NET405", message, self._network.span, notes=self._notes(), help=help)
+            return False
+        return True
 
     def _values(self, bound: Bound, environment: Environment) -> dict[str, Value] | None:
         values = {name: evaluate(expr, environment, self._diagnostics) for name, expr in bound}
@@ -285,7 +318,8 @@ class _Inference:
         if shortcut.typed.output != output or shortcut.grid.reduction != grid.reduction:
             labels = f"body gives {show_shape(output)}, shortcut gives {show_shape(shortcut.typed.output)}"
             if output == shortcut.typed.output:
-                labels = f"the body has a stride of {grid.reduction}, the shortcut of {shortcut.grid.reduction}"
+                strides = grid.reduction, shortcut.grid.reduction
+                labels = f"the body has a stride of {strides[0]}, the shortcut of {strides[1]}"
             self._error_401(
                 "skip connection adds two different shapes",
                 step,

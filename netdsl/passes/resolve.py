@@ -26,6 +26,9 @@ S = TypeVar("S")
 # A stage has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
 
+# How deep blocks may call each other.
+MAX_NESTING = 100
+
 DEFAULT_ORDER = "conv bn + relu"
 
 
@@ -365,13 +368,20 @@ class _Resolver:
 
     def _check_recursion(self) -> None:
         """Blocks don't call themselves, not even by way of others."""
-        calls = {
-            name: set(_called(block.body.steps)) & self._blocks.keys() for name, block in self._blocks.items()
-        }
+        # A unit calls what stands in the order.
+        ordered = [item.name.text for item in self._steps.order if isinstance(item, syntax.Call)]
+        calls: dict[str, set[str]] = {}
+        for name, block in self._blocks.items():
+            called = _called(block.body.steps)
+            calls[name] = {*called, *(ordered if UNIT in called else ())} & self._blocks.keys()
         done: set[str] = set()
 
         def visit(name: str, path: list[str]) -> None:
-            if name in path:
+            if len(path) > MAX_NESTING and name not in path:
+                span = self._blocks[path[0]].name.span
+                message = f"blocks call each other more than {MAX_NESTING} deep"
+                self._diagnostics.error("NET104", message, span, help="call fewer from within each other")
+            elif name in path:
                 circle = " → ".join([*path[path.index(name) :], name])
                 self._diagnostics.error(
                     "NET203",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
@@ -11,7 +12,8 @@ from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 
-# How deep an expression may be; a chain `1 + 1 + …` is as deep as it is long.
+# How deep an expression may be, with the definitions that wait for it; a chain `1 + 1 + …` is as deep as
+# it is long.
 MAX_DEPTH = 100
 
 
@@ -44,6 +46,7 @@ class Scope:
         self._diagnostics = diagnostics
         self._values: dict[str, Value | None] = {}
         self._open: list[str] = []
+        self._depth = 0
 
     def defines(self, name: str) -> bool:
         return name in self._definitions
@@ -57,10 +60,22 @@ class Scope:
             self._cycle(name)
             return None
         if name not in self._values:
+            node, span = self._definitions[name]
             self._open.append(name)
-            self._values[name] = self.value(self._overrides.get(name) or self._definitions[name][0])
+            with self._deeper(span) as bounded:
+                self._values[name] = self.value(self._overrides.get(name) or node) if bounded else None
             self._open.pop()
         return self._values[name]
+
+    @contextmanager
+    def _deeper(self, span: Span) -> Iterator[bool]:
+        """One level further into expressions, and whether that isn't too far."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"the expression is more than {MAX_DEPTH} deep"
+            self._diagnostics.error("NET104", message, span, help="name parts of it with `let`")
+        yield self._depth <= MAX_DEPTH
+        self._depth -= 1
 
     def _cycle(self, name: str) -> None:
         circle = [*self._open[self._open.index(name) :], name]
@@ -84,26 +99,21 @@ class Scope:
         self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
     ) -> Expr | None:
         """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
-        return self._expression(node, local, words, 0)
-
-    def _expression(
-        self, node: syntax.Expr, local: Collection[str], words: Collection[str], depth: int
-    ) -> Expr | None:
         match node:
             case syntax.Literal(value, span):
                 return self._literal(value, span)
             case syntax.Name():
                 return self._name(node, local, words)
             case syntax.Unary(name, operand, span):
-                return self._operator("negative" if name == "-" else name, (operand,), span, local, depth)
+                return self._operator("negative" if name == "-" else name, (operand,), span, local)
             case syntax.Binary(name, left, right, span):
-                return self._operator(name, (left, right), span, local, depth)
+                return self._operator(name, (left, right), span, local)
             case syntax.Choose(condition, yes, no, span):
-                return self._operator("if", (condition, yes, no), span, local, depth)
+                return self._operator("if", (condition, yes, no), span, local)
             case syntax.ListOf(items, span):
-                return self._operator("list", items, span, local, depth)
+                return self._operator("list", items, span, local)
             case syntax.Apply():
-                return self._apply(node, local, depth)
+                return self._apply(node, local)
 
     def _literal(self, value: Value, span: Span) -> Expr | None:
         numbers = value.lengths if isinstance(value, Size) else (value,)
@@ -134,21 +144,16 @@ class Scope:
         return None
 
     def _operator(
-        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Collection[str], depth: int
+        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Collection[str]
     ) -> Expr | None:
-        if depth == MAX_DEPTH:
-            self._diagnostics.error(
-                "NET104",
-                f"the expression is more than {MAX_DEPTH} deep",
-                span,
-                help="name parts of it with `let`",
-            )
-            return None
-        exprs = [self._expression(operand, local, (), depth + 1) for operand in operands]
+        with self._deeper(span) as bounded:
+            if not bounded:
+                return None
+            exprs = [self.expression(operand, local) for operand in operands]
         found = [expr for expr in exprs if expr is not None]
         return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
 
-    def _apply(self, node: syntax.Apply, local: Collection[str], depth: int) -> Expr | None:
+    def _apply(self, node: syntax.Apply, local: Collection[str]) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
             help = nearest(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
@@ -160,9 +165,7 @@ class Scope:
             count = str(low) if low == high else f"at least {low}"
             self._diagnostics.error("NET204", f"`{name}` takes {count} numbers, by position", node.span)
             return None
-        return self._operator(
-            name, tuple(argument.value for argument in node.arguments), node.span, local, depth
-        )
+        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
 
 
 def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:

@@ -36,7 +36,7 @@ class StepResolver:
         self._unread = unread
         self._scope = scope
         self._blocks = blocks
-        self._order = order
+        self.order = order
         self._defaults = defaults
         self._diagnostics = diagnostics
 
@@ -78,7 +78,7 @@ class StepResolver:
                 help="choose another label",
             )
         if name == UNIT:
-            return self._unit(step, local, self._order)
+            return self._unit(step, local, self.order)
         target = self._held(step, local)
         if target is None:
             return ()
@@ -203,7 +203,7 @@ class StepResolver:
             )
             return ()
         steps = step.body.steps
-        plus = next((i for i, item in enumerate(self._order) if isinstance(item, syntax.Plus)), None)
+        plus = next((i for i, item in enumerate(self.order) if isinstance(item, syntax.Plus)), None)
         after: list[Step] = []
         if plus is not None and any(is_unit(inner) for inner in steps):
             last = steps[-1]
@@ -216,8 +216,8 @@ class StepResolver:
                 )
                 return ()
             assert isinstance(last, syntax.Call)
-            body = (*self._steps(steps[:-1], local), *self._unit(last, local, self._order[:plus]))
-            after = self._unit(last, local, self._order[plus + 1 :])
+            body = (*self._steps(steps[:-1], local), *self._unit(last, local, self.order[:plus]))
+            after = self._unit(last, local, self.order[plus + 1 :])
         else:
             body = self._steps(steps, local)
         shortcut = None if step.shortcut is None else self.body(step.shortcut, local)
@@ -230,6 +230,10 @@ RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
 
 def is_unit(step: syntax.Step) -> bool:
     return isinstance(step, syntax.Call) and step.name.text == UNIT
+
+
+def _calls_unit(item: syntax.Call | syntax.Plus) -> bool:
+    return isinstance(item, syntax.Call) and is_unit(item)
 
 
 def is_placeholder(item: syntax.Call | syntax.Plus) -> bool:
@@ -249,6 +253,10 @@ def wrong_argument(
 
 def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
     """An order has exactly one bare `conv`, and at most one `+` after it."""
+    if unit := next((item for item in order.items if _calls_unit(item)), None):
+        help = "write the operations that a unit is made of"
+        diagnostics.error("NET207", "an order says what a `unit` is, and has none", unit.span, help=help)
+        return False
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
     if len(bare) != 1:
