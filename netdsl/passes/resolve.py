@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from netdsl import syntax
 from netdsl.arguments import signature
@@ -13,21 +13,21 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import IN
 from netdsl.ops import OPERATIONS
 from netdsl.ops.base import Shape
+from netdsl.passes.facts import read_expectation, read_init, read_input
 from netdsl.passes.recipe import RecipeReader
+from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import Scope, whole
 from netdsl.passes.steps import UNIT, StepResolver, check_order
 from netdsl.passes.tables import rows_of
-from netdsl.resolved import BlockDefinition, Bound, Expectation, Part, ResolvedNetwork, Section, Stage
+from netdsl.resolved import BlockDefinition, Bound, Part, ResolvedNetwork, Section, Stage
 from netdsl.source import Source, Span
-from netdsl.values import Number, Size, Value, is_number, show
+from netdsl.values import Value
 
 S = TypeVar("S")
 
 # A stage has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
 
-# How deep blocks may call each other.
-MAX_NESTING = 100
 
 DEFAULT_ORDER = "conv bn + relu"
 
@@ -70,13 +70,12 @@ class _Resolver:
         self._steps = StepResolver(
             self._scope, self._blocks, self._order(), self._defaults(), diagnostics, unread
         )
-        self._own_blocks = {block.name.text for block in self._of(syntax.Block)}
 
     def run(self) -> ResolvedNetwork | None:
         before = len(self._diagnostics)
         constants = {name: self._scope.constant(name) for name in self._scope.names()}
         blocks = tuple(map(self._block, self._blocks.values()))
-        self._check_recursion()
+        check_recursion(self._blocks, self._steps.order, self._diagnostics)
         for use in self._of(syntax.Use):
             self._diagnostics.error(
                 "NET105", "`use` is not supported yet", use.span, help="copy the blocks into this file"
@@ -87,10 +86,11 @@ class _Resolver:
         network = self._network
         shape = self._input()
         parts = self._parts()
-        init = self._init()
+        init = read_init(self._single(syntax.Init), self._diagnostics)
         train = self._single(syntax.Train)
         recipe = RecipeReader(self._scope, self._diagnostics).read(train, self._overrides.recipe)
-        expectations = tuple(e for e in map(self._expectation, self._of(syntax.Expect)) if e)
+        expected = (read_expectation(e, self._scope, self._diagnostics) for e in self._of(syntax.Expect))
+        expectations = tuple(expectation for expectation in expected if expectation)
         classes = self._classes()
         if shape is None or len(self._diagnostics) > before:
             return None
@@ -259,28 +259,13 @@ class _Resolver:
 
     def _input(self) -> Shape | None:
         statement = self._single(syntax.Input)
-        if statement is None:
-            assert self._network is not None
-            if any(word == "input" for word, _ in self._program.unread):
-                return None
+        if statement is not None:
+            return read_input(statement, self._scope, self._diagnostics)
+        assert self._network is not None
+        if not any(word == "input" for word, _ in self._program.unread):
             self._diagnostics.error(
                 "NET206", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
             )
-            return None
-        value = self._scope.value(statement.shape)
-        if value is None:
-            return None
-        shape = value.lengths if isinstance(value, Size) else (value,)
-        if len(shape) in (1, 3) and all(
-            isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape
-        ):
-            return cast(Shape, shape)
-        self._diagnostics.error(
-            "NET205",
-            f"the input is {show(value)}",
-            statement.shape.span,
-            help="channels, height and width as `3x32x32`, or a number of features",
-        )
         return None
 
     def _classes(self) -> int | None:
@@ -289,63 +274,6 @@ class _Resolver:
             return None
         return whole(
             self._scope.constant("classes"), "the number of classes", statement.number.span, self._diagnostics
-        )
-
-    def _init(self) -> Literal["kaiming", "pytorch"]:
-        statement = self._single(syntax.Init)
-        if statement is None:
-            return "kaiming"
-        for rule in statement.rules:
-            self._diagnostics.error(
-                "NET105",
-                "rules in `init` are not supported yet",
-                rule.key.span,
-                help="use `init kaiming` or `init pytorch`",
-            )
-        base = statement.base
-        if base is None or base.text == "kaiming":
-            return "kaiming"
-        if base.text != "pytorch":
-            self._diagnostics.error(
-                "NET302",
-                f"there is no initialisation `{base.text}`",
-                base.span,
-                help=nearest(base.text, ("kaiming", "pytorch")) or "`kaiming` or `pytorch`",
-            )
-        return "pytorch"
-
-    def _expectation(self, statement: syntax.Expect) -> Expectation | None:
-        quantity = statement.quantity.text
-        if quantity not in ("params", "macs"):
-            known = quantity in ("depth", "receptive_field", "output")
-            message = (
-                f"`expect {quantity}` is not supported yet"
-                if known
-                else f"there is nothing called `{quantity}` to expect"
-            )
-            self._diagnostics.error(
-                "NET105" if known else "NET201",
-                message,
-                statement.quantity.span,
-                help=nearest(quantity, ("params", "macs")) or "`params` and `macs` can be expected",
-            )
-            return None
-        value = self._scope.value(statement.value)
-        if value is None:
-            return None
-        if not is_number(value):
-            self._diagnostics.error(
-                "NET205",
-                f"the expected value is {show(value)}",
-                statement.value.span,
-                help="a number, as `125k`",
-            )
-            return None
-        return Expectation(
-            cast(Literal["params", "macs"], quantity),
-            statement.comparison,
-            cast(Number, value),
-            statement.span,
         )
 
     # blocks and parts
@@ -365,37 +293,6 @@ class _Resolver:
             local.append(name)
         body = self._steps.body(block.body, local)
         return BlockDefinition(block.name.text, tuple(parameters), body, block.documentation, block.name.span)
-
-    def _check_recursion(self) -> None:
-        """Blocks don't call themselves, not even by way of others."""
-        # A unit calls what stands in the order.
-        ordered = [item.name.text for item in self._steps.order if isinstance(item, syntax.Call)]
-        calls: dict[str, set[str]] = {}
-        for name, block in self._blocks.items():
-            called = _called(block.body.steps)
-            calls[name] = {*called, *(ordered if UNIT in called else ())} & self._blocks.keys()
-        done: set[str] = set()
-
-        def visit(name: str, path: list[str]) -> None:
-            if len(path) > MAX_NESTING and name not in path:
-                span = self._blocks[path[0]].name.span
-                message = f"blocks call each other more than {MAX_NESTING} deep"
-                self._diagnostics.error("NET104", message, span, help="call fewer from within each other")
-            elif name in path:
-                circle = " → ".join([*path[path.index(name) :], name])
-                self._diagnostics.error(
-                    "NET203",
-                    f"blocks call themselves: {circle}",
-                    self._blocks[name].name.span,
-                    help="break the circle",
-                )
-            elif name not in done:
-                done.add(name)
-                for called in sorted(calls[name]):
-                    visit(called, [*path, name])
-
-        for name in self._blocks:
-            visit(name, [])
 
     def _parts(self) -> tuple[Part, ...]:
         parts: list[Part] = []
@@ -480,14 +377,3 @@ class _Resolver:
             self._diagnostics.error("NET201", f"there is no block `{target}`", name.span, help=help)
             return None
         return target
-
-
-def _called(steps: Sequence[syntax.Step]) -> list[str]:
-    """The names that steps call, at any depth."""
-    names: list[str] = []
-    for step in steps:
-        if isinstance(step, syntax.Call):
-            names.append(step.name.text)
-        elif isinstance(step, syntax.Skip):
-            names += _called(step.body.steps) + (_called(step.shortcut.steps) if step.shortcut else [])
-    return names

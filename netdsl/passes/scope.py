@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate
+from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
@@ -94,6 +94,16 @@ class Scope:
         """The value of an expression over the file's constants."""
         expr = self.expression(node, ())
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
+
+    def argument(
+        self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
+    ) -> Expr | None:
+        """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
+        expr = self.expression(node, local, words)
+        if not isinstance(expr, Operator) or any(references(expr)):
+            return expr
+        value = evaluate(expr, {}, self._diagnostics)
+        return None if value is None else Const(value, expr.span)
 
     def expression(
         self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()

@@ -136,7 +136,7 @@ class StepResolver:
                 bound.append((field.name, constant(field.default)))
                 continue
             words = arg_type.words if isinstance(arg_type, Word) else ()
-            expr = self._scope.expression(found[field.name].value, local, words)
+            expr = self._scope.argument(found[field.name].value, local, words)
             if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
                 return ()
             bound.append((field.name, expr))
