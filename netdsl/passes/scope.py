@@ -95,9 +95,7 @@ class Scope:
         expr = self.expression(node, ())
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
-    def argument(
-        self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
-    ) -> Expr | None:
+    def argument(self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()) -> Expr | None:
         """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
         expr = self.expression(node, local, words)
         if not isinstance(expr, Operator) or any(references(expr)):
