@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, field, fields
 from fractions import Fraction
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-from netdsl.diagnostics import listing
 from netdsl.values import Size, Symbol, Value, is_number, show
 
 T = TypeVar("T")
@@ -137,12 +136,9 @@ def signature(cls: type) -> tuple[Parameter, ...]:
     return tuple(Parameter(f.name, f.default is MISSING, bool(f.kw_only)) for f in schema(cls))
 
 
-Converted: TypeAlias = dict[str, object]
-
-
 def convert(cls: type[T], values: dict[str, Value]) -> T | dict[str, Mismatch]:
     """The dataclass with these values, or what is wrong with each that doesn't fit."""
-    converted: Converted = {}
+    converted: dict[str, object] = {}
     wrong: dict[str, Mismatch] = {}
     for f in schema(cast(type, cls)):
         if f.name not in values:
@@ -165,7 +161,3 @@ def _default(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else show(value)
-
-
-def names(cls: type) -> str:
-    return listing(p.name for p in signature(cls))

@@ -117,11 +117,11 @@ def build(
         _write_all(output, codes)
 
 
-def _generated(paths: list[Path], alone: bool, style: str, settings: dict[str, str]) -> dict[str, str]:
+def _generated(paths: list[Path], alone: bool, chosen: str, settings: dict[str, str]) -> dict[str, str]:
     """The code of every network by file name; ends the program where any has an error."""
     from netdsl.compiler import STYLES, generate
 
-    styles: Iterable[Style] = STYLES if style == "all" else [style]  # type: ignore[list-item]
+    styles: Iterable[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
     errors: list[Diagnostic] = []
     found: dict[str, Path] = {}
     codes: dict[str, str] = {}
@@ -134,11 +134,13 @@ def _generated(paths: list[Path], alone: bool, style: str, settings: dict[str, s
                 _fail(f"{path} is a library of blocks: it has no `network` to build")
         else:
             name = compiled.network.network.name
-            if name in found:
-                _fail(f"{found[name]} and {path} both define the network `{name}`: rename one")
-            found[name] = path
-            if not errors:
-                codes |= {_file_name(name, s): generate(compiled, s) for s in styles}
+            for style in styles:
+                file = _file_name(name, style)
+                if file in found:
+                    _fail(f"{found[file]} and {path} would both be written to {file}: rename a network")
+                found[file] = path
+                if not errors:
+                    codes[file] = generate(compiled, style)
     if errors:
         _show(errors)
         sys.exit(INPUT_ERROR)

@@ -136,6 +136,8 @@ def _value(expr: Expr, environment: Environment) -> Value:
         return not _truth(expr.operands[0], environment)
     values = tuple(_value(operand, environment) for operand in expr.operands)
     if expr.name == "list":
+        if any(isinstance(value, tuple) for value in values):
+            raise _NoValue("a list can't hold lists", expr.span)
         return values
     if expr.name == "pair":
         return Size(cast(tuple[int, ...], values))

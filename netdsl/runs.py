@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
@@ -29,6 +29,14 @@ from netdsl.source import Source
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
 
 
+class _Record(NamedTuple):
+    """What `run.json` remembers for `eval`: the texts of `--set` and of the recipe's options."""
+
+    style: Style
+    settings: dict[str, str]
+    overrides: dict[str, str]
+
+
 def train_run(
     compiled: Compiled,
     settings: Mapping[str, str],
@@ -44,6 +52,10 @@ def train_run(
     device = choose_device(device_name)
     folder = folder or _free_folder(network.name)
     require_new(folder)
+    if any((folder / name).exists() for name in (NETWORK_FILE, RUN_FILE)):
+        raise RunError(
+            f"{folder} already holds a {NETWORK_FILE} or {RUN_FILE}", "choose another folder: `--run`"
+        )
     dataset = _data(network, recipe, console)
     chosen = _style(style)
     _write_inputs(folder, network, compiled.source, chosen, settings, overrides)
@@ -70,13 +82,12 @@ def evaluate_run(folder: Path, weights: str, data_override: str | None, device_n
     """
     console = Console()
     record = _read_record(folder)
-    overrides = {**record["overrides"], **({"data": data_override} if data_override else {})}
+    overrides = {**record.overrides, **({"data": data_override} if data_override else {})}
     source = Source(str(folder / NETWORK_FILE), _read_text(folder / NETWORK_FILE))
-    network = Network(compile_network(source, record["settings"], overrides))
+    network = Network(compile_network(source, record.settings, overrides))
     device = choose_device(device_name)
     state = checkpoint.load(folder / f"{weights}.safetensors")
-    style = _style(record["style"]["name"])
-    trainable = _create(network, style, 0, device)
+    trainable = _create(network, record.style, 0, device)
     trainable.load_state(state)
     dataset = _data(network, network.recipe, console).to(device)
     scores = evaluate(trainable, dataset, dataset.test)
@@ -115,7 +126,7 @@ def _write_inputs(
 ) -> None:
     record = {
         "network": network.name,
-        "style": {"name": style},
+        "style": style,
         "settings": dict(settings),
         "overrides": dict(overrides),
         "recipe": _recipe_record(network.recipe),
@@ -144,18 +155,19 @@ def _recipe_record(recipe: Recipe) -> dict[str, object]:
     }
 
 
-def _read_record(folder: Path) -> dict[str, dict[str, str]]:
+def _read_record(folder: Path) -> _Record:
     """The run's settings; everything in them is checked, since a folder may come from anywhere."""
     text = _read_text(folder / RUN_FILE)
+    damaged = RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
     try:
         record = json.loads(text)
-        parts = {key: record[key] for key in ("settings", "overrides", "style")}
+        style, settings, overrides = (record[key] for key in ("style", "settings", "overrides"))
     except (ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{folder / RUN_FILE} is damaged: {error}", "train the network again") from error
-    for part in parts.values():
+        raise damaged from error
+    for part in (settings, overrides):
         if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
-            raise RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
-    return cast(dict[str, dict[str, str]], parts)
+            raise damaged
+    return _Record(_style(str(style)), settings, overrides)
 
 
 def _read_text(path: Path) -> str:

@@ -23,7 +23,7 @@ def number(text: str) -> Number:
     assert match is not None
     digits, exponent, suffix = match.groups()
     # int() of a long text costs its square, 10**exponent its value: neither is computed unbounded.
-    if len(digits) > 40 or abs(int((exponent or "0")[:6])) > 40:
+    if len(digits) > 40 or len((exponent or "0").lstrip("+-0")) > 2:
         return LARGEST + 1
     return normal(Fraction(digits) * Fraction(10) ** int(exponent or 0) * _SUFFIX.get(suffix, 1))
 

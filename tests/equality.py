@@ -66,6 +66,7 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
     module = randomised(network.module(), seed)
     sequential = network.sequential().double()
+    assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]
     copy_by_position(module, sequential)
     functional = network.imported("functional")

@@ -12,6 +12,7 @@ import black
 import pytest
 
 import netdsl
+from netdsl import tables
 from netdsl.compiler import STYLES, Style
 from netdsl.files import shipped
 
@@ -117,3 +118,7 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(digests) == 1
+
+
+def test_the_parsers_tables_are_current() -> None:
+    assert tables.are_current(), "run `python -m netdsl.tables`"

@@ -7,7 +7,7 @@ unpacks its lists into names instead, as the courses' barebones code does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
@@ -98,6 +98,10 @@ class _Functional:
             )
         return own
 
+    def _variables(self, taken: Iterable[str] = ()) -> Names:
+        """Free names for the variables of a forward pass: they must not hide a function that it calls."""
+        return Names({*taken, *(block.forward for block in self._blocks.values())})
+
     def _has(self, block: LoweredBlock) -> tuple[bool, bool, bool]:
         """Whether a block has parameters, buffers, and steps that differ in training."""
         layers, calls = _contents(block.body)
@@ -124,7 +128,7 @@ class _Functional:
     def _forward_function(self, block: LoweredBlock, own: BlockFunctions) -> FunctionView:
         size = size_name(block)
         translate = Translator(own.names, size)
-        writer = ForwardWriter(self._blocks, translate, names=Names(own.names.values()))
+        writer = ForwardWriter(self._blocks, translate, names=self._variables(own.names.values()))
         writer.steps(block.body, "x")
         start = [py.Assign(size, py.Name("x.shape[1]"))] if "in" in own.forward_takes else []
         parameters = [ParameterView("x", "Tensor")]
@@ -166,7 +170,7 @@ class _Functional:
         layers = [
             step for part in self._network.parts if isinstance(part, LoweredSection) for step in part.body
         ]
-        writer = ForwardWriter(self._blocks, Translator({}, "in"))
+        writer = ForwardWriter(self._blocks, Translator({}, "in"), names=self._variables())
         scope = Names()
         params: list[str] = []
         buffers: list[str] = []
@@ -187,7 +191,7 @@ class _Functional:
         return (*unpack, *writer.body, py.Return(py.Name("x")))
 
     def _forward_iterated(self, has_buffers: bool) -> tuple[py.Statement, ...]:
-        writer = ForwardWriter(self._blocks, Translator({}, "in"))
+        writer = ForwardWriter(self._blocks, Translator({}, "in"), names=self._variables())
         has_params = any(is_parameter(w) for layer in layers_of(self._network) for w in layer.weights)
         if has_params or has_buffers:
             writer.body.append(py.Comment("Reversed, so that pop() takes them in order."))

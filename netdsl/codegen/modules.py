@@ -17,7 +17,7 @@ from netdsl.codegen.views import (
     parameter_views,
     size_name,
 )
-from netdsl.expressions import YES, Expr
+from netdsl.expressions import YES, Expr, references
 from netdsl.lowered import BlockCall, Layer, LoweredBlock, LoweredBody, LoweredStage, LoweredStep, Skip
 from netdsl.ops.base import Slot, TorchCall
 from netdsl.torch_names import MODULE_ATTRIBUTES
@@ -88,7 +88,7 @@ class ModuleWriter:
                 if labels:
                     next(labels)
                 self._skip(run)
-            elif labels or not any(_has_weights(step) for step in run):
+            elif labels or not any(_needs_attribute(step) for step in run):
                 for step in run:
                     self._flat(step, next(labels) if labels else step_name(step))
             else:
@@ -99,7 +99,7 @@ class ModuleWriter:
         self.forward.append(py.Assign("x", py.Call(f"self.{attribute}", (X,))))
 
     def _flat(self, step: LoweredStep, name: str) -> None:
-        if isinstance(step, Layer) and not step.weights:
+        if isinstance(step, Layer) and not _needs_attribute(step):
             if step.function:
                 self._apply(step, lambda x: self._functional(step.function, x))
         else:
@@ -230,8 +230,15 @@ def _runs(body: LoweredBody) -> list[Skip | tuple[LoweredStep, ...]]:
     return [*runs, tuple(current)] if current else runs
 
 
-def _has_weights(step: LoweredStep) -> bool:
-    return not isinstance(step, Layer) or bool(step.weights)
+def _needs_attribute(step: LoweredStep) -> bool:
+    """Whether a step has something to keep from `__init__`: weights, or an argument that only it knows."""
+    if not isinstance(step, Layer):
+        return True
+    call = step.function
+    arguments = [] if call is None else [*call.positional, *(value for _, value in call.named)]
+    return bool(step.weights) or any(
+        any(references(argument)) for argument in arguments if not isinstance(argument, Slot)
+    )
 
 
 def step_name(step: LoweredStep) -> str:

@@ -51,9 +51,14 @@ def enumerated(names: Iterable[str]) -> Iterator[str]:
     """Names in order, numbered from 1 where a name stands more than once: conv1, relu1, conv2, …"""
     listed = list(names)
     total, seen = Counter(listed), Counter[str]()
+    taken = {name for name, times in total.items() if times == 1}
     for name in listed:
-        seen[name] += 1
-        yield f"{name}{seen[name]}" if total[name] > 1 else name
+        numbered = name
+        while total[name] > 1 and (numbered == name or numbered in taken):
+            seen[name] += 1
+            numbered = f"{name}{seen[name]}"
+        taken.add(numbered)
+        yield numbered
 
 
 class Translator:
@@ -77,7 +82,7 @@ class Translator:
     def _operator(self, expr: Operator) -> Expression:
         operands = tuple(map(self, expr.operands))
         match expr.name:
-            case "min" | "max" | "round" | "round_to":
+            case "min" | "max" | "round":
                 return Call(expr.name, operands)
             case "pair" if (whole := _taken_apart(expr)) is not None:
                 return self(whole)

@@ -152,6 +152,8 @@ def literal(value: Value | float | None) -> str:
             return repr(lengths)
         case Symbol(name):
             return repr(name)
+        case tuple():
+            return f"({''.join(f'{literal(item)}, ' for item in value)})"
         case _:
             return repr(value)
 

@@ -40,7 +40,7 @@ def sequential_entry(network: LoweredNetwork) -> str:
 def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
     entry = sequential_entry(network)
     _, classes = class_names(network)
-    functions = Names({*RESERVED, entry})
+    functions = Names({*RESERVED, entry, "model", "layer"})
     constructors = {
         block.name: functions.free(block.name) if is_chain(block.body) else classes[block.name]
         for block in network.blocks

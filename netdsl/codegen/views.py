@@ -8,7 +8,7 @@ from typing import NamedTuple
 from netdsl.codegen.names import RESERVED, Names, Translator, camel
 from netdsl.codegen.python import Expression, Name, Operation, Statement, literal, show
 from netdsl.expressions import ONE, Const, Expr
-from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, LoweredStage, Skip
+from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, Skip
 from netdsl.values import show as show_value
 
 
@@ -136,7 +136,3 @@ def class_names(network: LoweredNetwork) -> tuple[str, dict[str, str]]:
 def is_chain(body: LoweredBody) -> bool:
     """Whether the steps run one after another, with no skip connection among them."""
     return not any(isinstance(step, Skip) for step in body)
-
-
-def stage_comment(stage: LoweredStage) -> str:
-    return stage.name.replace("stage", "stage ")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref
-from netdsl.values import Size
+from netdsl.values import Size, Value
 
 # As generated code writes them; `round_to` is missing, since Python has none.
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -56,6 +57,13 @@ def _value(expr: Expr, environment: Environment) -> Any:
         decided = expr.name == "or"
         return decided if any(_value(o, environment) is decided for o in expr.operands) else not decided
     return _FUNCTIONS[expr.name](*(_value(operand, environment) for operand in expr.operands))
+
+
+def agree(python: object, value: Value) -> bool:
+    """Whether Python's result is the language's: exactly, but for fractions, which torch gets as floats."""
+    if isinstance(value, Fraction):
+        return isinstance(python, (int, float)) and math.isclose(python, value, rel_tol=1e-12)
+    return type(python) is type(value) and python == value
 
 
 def is_inexact(expr: Expr) -> bool:

@@ -40,7 +40,7 @@ from netdsl.lowered import (
     Skip,
 )
 from netdsl.ops.base import Symbolic
-from netdsl.passes.floats import in_python, is_inexact, length
+from netdsl.passes.floats import agree, in_python, is_inexact, length
 from netdsl.resolved import BlockDefinition, BlockStep, OperationStep, SkipStep
 from netdsl.typed import (
     Instance,
@@ -62,7 +62,7 @@ _Key: TypeAlias = tuple[str, int]
 
 # None stands for the network itself, which is there once.
 _Owner: TypeAlias = Instance | None
-_Sizes: TypeAlias = dict[_Owner, int]
+_Values: TypeAlias = dict[_Owner, Value]
 
 
 def lower(network: TypedNetwork) -> LoweredNetwork:
@@ -80,31 +80,35 @@ class _Context:
 
     names: Mapping[str, Expr]
     instances: Sequence[Instance] = ()
-    extra: dict[str, _Sizes] = field(default_factory=dict)
+    extra: dict[str, _Values] = field(default_factory=dict)
 
-    def size(self, sizes: _Sizes, kind: str = "features") -> Expr:
-        """A whole number that it takes concrete instances to tell."""
-        if len(set(sizes.values())) == 1:
-            return Const(next(iter(sizes.values())))
+    def told(self, values: _Values, kind: str) -> Expr:
+        """A value that it takes concrete instances to tell: a constant, or one more parameter."""
+        if any(isinstance(value, Size) for value in values.values()):
+            values = {owner: _pair(value) for owner, value in values.items()}
+        if len({(type(value), value) for value in values.values()}) == 1:
+            return Const(next(iter(values.values())))
         taken = {*self.extra, *(name for instance in self.instances for name in instance.values)}
         name = next(name for n in count(1) if (name := f"{kind}{n}") not in taken)
-        self.extra[name] = sizes
-        return Ref(name)
+        self.extra[name] = values
+        return _both(Ref(name)) if isinstance(next(iter(values.values())), Size) else Ref(name)
 
     def argument(self, expr: Expr, owners: Collection[_Owner]) -> Expr:
         """The expression in the names of generated code, whole where the argument is: what Python's floats
         would make another number than the language's exact ones becomes a parameter.
         """
         renamed = substitute(expr, self.names)
-        values = {owner: known_or_none(renamed, self._environment(owner)) for owner in owners}
+        found = {owner: known_or_none(renamed, self._environment(owner)) for owner in owners}
+        values = {owner: value for owner, value in found.items() if value is not None}
+        written = self._whole_divisions(renamed)
+        python = {owner: in_python(written, self._environment(owner)) for owner in values}
         whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values.values())
-        exact = self._whole_divisions(renamed)
-        if whole and is_inexact(exact):
-            exact = operator("round", exact)
-        agree = (in_python(exact, self._environment(owner)) == value for owner, value in values.items())
-        if whole and (length(exact) > LONGEST or not all(agree)):
-            return self.size({owner: cast(int, value) for owner, value in values.items()}, "size")
-        return exact
+        if whole and any(isinstance(value, float) for value in python.values()):
+            written = operator("round", written)
+            python = {owner: in_python(written, self._environment(owner)) for owner in values}
+        if length(written) <= LONGEST and all(agree(python[owner], values[owner]) for owner in values):
+            return written
+        return self.told(values, "size" if whole else "value")
 
     def bounded(self, expr: Expr, owners: Collection[_Owner]) -> Expr:
         """The expression, or its value where blocks within blocks have made it long."""
@@ -148,7 +152,7 @@ _Bodies: TypeAlias = list[tuple[_Owner, TypedBody]]
 class _Lowering:
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
-        self._extra: dict[_Key, dict[str, _Sizes]] = {}
+        self._extra: dict[_Key, dict[str, _Values]] = {}
         self.blocks: dict[_Key, LoweredBlock] = {}
         groups: dict[_Key, list[Instance]] = {}
         for instance in network.instances:
@@ -199,7 +203,10 @@ class _Lowering:
         flow = _Flow(tensor)
         body = self._body([(instance, instance.body) for instance in instances], flow, context)
         self._extra[key] = context.extra
-        extra = [BlockParameter(name, "int", None, named=True) for name in context.extra]
+        extra = [
+            BlockParameter(name, _annotation(list(values.values())), None, named=True)
+            for name, values in context.extra.items()
+        ]
         parameters = (*declared, *extra)
         return LoweredBlock(
             name, definition.documentation, parameters, body, tensor, flow.tensor, flow.reduction
@@ -232,8 +239,9 @@ class _Lowering:
         for parameter in block.parameters:
             name = parameter.name
             if name in self._extra[key]:
-                sizes = self._extra[key][name]
-                names[name] = context.size({owner: _of(inner, sizes) for owner, inner in instances.items()})
+                values = self._extra[key][name]
+                told = {owner: _of(inner, values) for owner, inner in instances.items()}
+                names[name] = context.told(told, name.rstrip("0123456789"))
             elif name in given:
                 names[name] = _paired(context.argument(given[name], instances), parameter)
             else:
@@ -287,7 +295,7 @@ def _layer(
     )
     output = operation.flow(arguments, x)
     if output is None:
-        size = context.size({owner: shape[0] for owner, shape in shapes.items()})
+        size = context.told({owner: shape[0] for owner, shape in shapes.items()}, "features")
         output = Symbolic(size, is_map=len(first.output) == 3)
     flow.advance(output, operation.reduction(arguments) if first.operation.keeps_grid() else None)
     return layer
@@ -328,6 +336,11 @@ def _annotation(values: Sequence[Value]) -> str:
     return " | ".join(dict.fromkeys(kinds.get(type(value), "object") for value in values))
 
 
+def _pair(value: Value) -> Value:
+    """`3` as `3x3`."""
+    return Size((value, value)) if isinstance(value, int) else value
+
+
 def _both(expr: Expr) -> Expr:
     """A pair as its two sides."""
     return operator("pair", *(operator("item", expr, Const(index)) for index in (0, 1)))
@@ -345,6 +358,6 @@ def _paired(expr: Expr, parameter: BlockParameter) -> Expr:
     return expr if isinstance(expr, Operator) and expr.name == "pair" else operator("pair", expr, expr)
 
 
-def _of(instance: Instance, sizes: _Sizes) -> int:
-    """The size for an instance; any where the instance never comes to the place that needs it."""
-    return sizes[instance] if instance in sizes else next(iter(sizes.values()))
+def _of(instance: Instance, values: _Values) -> Value:
+    """The value for an instance; any where the instance never comes to the place that needs it."""
+    return values[instance] if instance in values else next(iter(values.values()))

@@ -47,6 +47,8 @@ class RecipeReader:
                 places[key] = entry.span
                 recipe = self._set(recipe, key, entry.values)
         for path, values in overrides.items():
+            if not values:  # its text was refused by the parser
+                continue
             recipe = self._override(recipe, path, values)
             places[path.partition(".")[0]] = values[0].span
         self._check(recipe, places)

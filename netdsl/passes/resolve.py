@@ -139,6 +139,9 @@ class _Resolver:
                 span = values[0].span if values else None
                 help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
                 self._diagnostics.error("NET204", f"the network has no parameter `{name}`", span, help=help)
+            elif len(values) > 1:
+                message = f"`{name}` is set to {len(values)} values"
+                self._diagnostics.error("NET204", message, values[1].span, help="give one")
 
     def _parameter_overrides(self) -> dict[str, syntax.Expr]:
         return {name: values[0] for name, values in self._overrides.parameters.items() if values}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
-from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.explain import STATEMENTS
 from netdsl.expressions import Const, Expr, constant
 from netdsl.ops import OPERATIONS, Operation
@@ -45,6 +45,14 @@ class StepResolver:
         return self._steps(body.steps, local)
 
     def _steps(self, steps: Sequence[syntax.Step], local: Collection[str]) -> Body:
+        labels: dict[str, Span] = {}
+        for step in steps:
+            if isinstance(step, syntax.Call) and step.label:
+                first = labels.setdefault(step.label.text, step.label.span)
+                if first is not step.label.span:
+                    message = f"the label `{step.label.text}` stands twice"
+                    also = [Label(first, "first here")]
+                    self._diagnostics.error("NET202", message, step.label.span, also=also, help="rename one")
         return tuple(resolved for step in steps for resolved in self._step(step, local))
 
     def _step(self, step: syntax.Step, local: Collection[str]) -> Sequence[Step]:
@@ -70,13 +78,8 @@ class StepResolver:
 
     def _call(self, step: syntax.Call, local: Collection[str]) -> Sequence[Step]:
         name = step.name.text
-        if step.label and (keyword.iskeyword(step.label.text) or step.label.text in RESERVED_LABELS):
-            self._diagnostics.error(
-                "NET210",
-                f"`{step.label.text}` has a meaning in Python or torch",
-                step.label.span,
-                help="choose another label",
-            )
+        if step.label:
+            self._check_label(step.label)
         if name == UNIT:
             return self._unit(step, local, self.order)
         target = self._held(step, local)
@@ -96,6 +99,13 @@ class StepResolver:
             "NET201", f"there is no operation or block `{name}`", step.name.span, help=help
         )
         return ()
+
+    def _check_label(self, label: syntax.Word) -> None:
+        """A label becomes an attribute of a torch module."""
+        name = label.text
+        if keyword.iskeyword(name) or name in RESERVED_LABELS or name.startswith("_"):
+            message = f"`{name}` has a meaning in Python or torch"
+            self._diagnostics.error("NET210", message, label.span, help="choose another label")
 
     def _held(self, step: syntax.Call, local: Collection[str]) -> str | None:
         """The name that a step means: a network parameter may hold it."""

@@ -1,0 +1,77 @@
+"""Small files that once gave wrong code; the styles must agree, and count what the compiler counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from netdsl.api import Network
+from netdsl.compiler import compile_network
+from netdsl.source import Source
+from tests.equality import assert_styles_agree
+
+HEAD = "network n\ninput 4x8x8\n"
+
+SOURCES = {
+    "a dropout whose p is the block's": "block b(p) { dropout(p) }\nstem { b(0.5), conv(4, 3) }",
+    "a pool whose arguments are the block's": (
+        "block d(k, stride=1) { skip { conv(in, 3) }, maxpool(k, stride) }\nstage d(3, stride=2)"
+    ),
+    "a width multiplier": "block b(m) { conv(in * m, 3), relu }\nstem { b(0.5), b(2), b(1.5) }",
+    "a default width multiplier": "block b(m=0.5) { conv(in * m, 3), relu }\nstem { b, b(3) }",
+    "a comparison that floats get wrong": (
+        "block b(s) { conv(8, 3, bias=s + 0.2 == 0.3) }\nstem { b(0.1), b(0.5) }"
+    ),
+    "round_to, which Python lacks": (
+        "block b(r) { conv(round_to(r, 8), 3, bias=round_to(r, 8) == 8), dropout(round_to(r, 8) / 64) }\n"
+        "stem { b(9), b(20) }"
+    ),
+    "a kernel chosen by a comparison": (
+        "block b(s) { conv(8, if s + 0.2 == 0.3 then 3x3 else 1x1) }\nstem { b(0.1), b(0.5) }"
+    ),
+    "a block called like a variable": (
+        "block y2(out) { conv(out, 3), relu }\nblock b() { skip { y2(4), skip { y2(4) } } }\n"
+        "stem { b, skip { y2(4), skip { y2(4) } } }"
+    ),
+    "a block called shortcut_": (
+        "block shortcut2(out) { conv(out, 3) }\n"
+        "stem { skip { skip { shortcut2(4) } shortcut { conv(4, 1) } } , shortcut2(4) }"
+    ),
+    "blocks called layer and model": (
+        "block layer(out) { conv(out, 3), relu }\nblock model(out) { layer(out), bn }\n"
+        "stem { layer(6), model(4) }"
+    ),
+    "a network called layer": "stem { conv(4, 3), relu }",
+    "labels beside numbered names": "stem { conv1: conv(4, 3), conv(4, 3), conv(4, 1), conv11: conv(4, 1) }",
+    "a list for a block": "block b(l) { conv(4, 3) }\nstem { b([0.5, 2]), b([3, 1]) }",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=list(SOURCES))
+def test_styles_agree(source: str) -> None:
+    head = HEAD.replace(" n\n", " layer\n") if source == SOURCES["a network called layer"] else HEAD
+    assert_styles_agree(Network(compile_network(Source("n.net", head + source + "\n"))))
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("stem { _modules: conv(8, 3) }", "NET210"),
+        ("stem { __class__: conv(8, 3) }", "NET210"),
+        ("stem { a: conv(4, 3), a: conv(4, 3) }", "NET202"),
+        ("let a = [1, 2]\nlet b = [a, a]\nstem { conv(4, 3) }", "NET208"),
+        ("let a = 1e0000002000000\nstem { conv(4, 3) }", "NET103"),
+    ],
+)
+def test_refused(source: str, code: str) -> None:
+    compiled = compile_network(Source("n.net", HEAD + source + "\n"))
+    assert code in [diagnostic.code for diagnostic in compiled.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "recipe", "code"),
+    [({"d": "4, 8"}, {}, "NET204"), ({}, {"epochs": ")"}, "NET101"), ({}, {"epochs": ""}, "NET101")],
+)
+def test_refused_overrides(parameters: dict[str, str], recipe: dict[str, str], code: str) -> None:
+    source = Source("n.net", "network n(d=2)\ninput 4x8x8\nstem { conv(d, 3) }\n")
+    compiled = compile_network(source, parameters, recipe)
+    assert [diagnostic.code for diagnostic in compiled.diagnostics] == [code]
