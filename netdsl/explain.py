@@ -62,8 +62,12 @@ _NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes 
 def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
     """Reports why the statement that stands between two offsets can't be read."""
     text = source.text
-    place = error.pos_in_stream
-    if place is None or place >= end or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+    place = start + (error.pos_in_stream or 0)
+    if (
+        error.pos_in_stream is None
+        or place >= end
+        or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
+    ):
         place = end
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))

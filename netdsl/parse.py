@@ -56,7 +56,6 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
     if len(source.text) > MAX_LENGTH:
         diagnostics.error("NET001", f"{source.name} is longer than {MAX_LENGTH:,} characters")
         return syntax.Program(())
-    builder = TreeBuilder(source)
     statements = []
     unread: list[tuple[str, str]] = []
     failed = False
@@ -68,7 +67,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
             and not _STARTS_STATEMENT.match(source.text[chunk.start : chunk.end].strip())
         ):
             continue  # an indented line belongs to what couldn't be read
-        statement = _parse_chunk(source, chunk, builder, diagnostics) if chunk.sound else None
+        statement = _parse_chunk(source, chunk, diagnostics) if chunk.sound else None
         failed = statement is None
         if failed:
             words = _WORD.findall(source.text[chunk.start : chunk.end])
@@ -204,13 +203,12 @@ def _unclosed(source: Source, place: int, found: Span | None, diagnostics: Diagn
     )
 
 
-def _parse_chunk(source: Source, chunk: _Chunk, builder: TreeBuilder, diagnostics: Diagnostics) -> Any:
-    # Blanks in place of what stands before keep every offset right.
-    text = " " * chunk.start + source.text[chunk.start : chunk.end]
-    start, end = chunk.joined
+def _parse_chunk(source: Source, chunk: _Chunk, diagnostics: Diagnostics) -> Any:
+    text = source.text[chunk.start : chunk.end]
+    start, end = (max(0, place - chunk.start) for place in chunk.joined)
     text = text[:start] + " " * (end - start) + text[end:]
     try:
-        return builder.transform(_parser().parse(text, "statement"))
+        return TreeBuilder(source, chunk.start).transform(_parser().parse(text, "statement"))
     except UnexpectedInput as error:
         explain(source, chunk.start, chunk.end, error, diagnostics)
         return None

@@ -37,16 +37,21 @@ def lengths(text: str) -> tuple[int, ...]:
 class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     """One method for each rule of the grammar, of the same name. Not recursive: a sum may be long."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, offset: int = 0) -> None:
         super().__init__(visit_tokens=False)
         self._source = source
+        # Where in the source the parsed text starts.
+        self._offset = offset
+
+    def _place(self, start: int, end: int) -> Span:
+        return Span(self._source, self._offset + start, self._offset + end)
 
     def _span(self, meta: Meta) -> Span:
-        return Span(self._source, meta.start_pos, meta.end_pos)
+        return self._place(meta.start_pos, meta.end_pos)
 
     def _at(self, token: Token) -> Span:
         assert token.start_pos is not None and token.end_pos is not None
-        return Span(self._source, token.start_pos, token.end_pos)
+        return self._place(token.start_pos, token.end_pos)
 
     def _word(self, token: Token) -> syntax.Word:
         return syntax.Word(str(token), self._at(token))
@@ -126,7 +131,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def skip(self, meta: Meta, children: list[Any]) -> syntax.Skip:
         if_same, arguments, body, shortcut = children
-        keyword = Span(self._source, meta.start_pos, meta.start_pos + len("skip"))
+        keyword = self._place(meta.start_pos, meta.start_pos + len("skip"))
         return syntax.Skip(keyword, if_same is not None, arguments or (), body, shortcut, self._span(meta))
 
     def branches(self, meta: Meta, children: list[Any]) -> syntax.Branches:
@@ -134,13 +139,13 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def repeat(self, meta: Meta, children: list[Any]) -> syntax.Repeat:
         times, variable, body = children
-        keyword = Span(self._source, meta.start_pos, meta.start_pos + len("repeat"))
+        keyword = self._place(meta.start_pos, meta.start_pos + len("repeat"))
         return syntax.Repeat(keyword, times, variable and self._word(variable), body, self._span(meta))
 
     def when(self, meta: Meta, children: list[Any]) -> syntax.When:
         *cases, otherwise = children
         pairs = tuple(zip(cases[::2], cases[1::2], strict=True))
-        keyword = Span(self._source, meta.start_pos, meta.start_pos + len("when"))
+        keyword = self._place(meta.start_pos, meta.start_pos + len("when"))
         return syntax.When(keyword, pairs, otherwise, self._span(meta))
 
     def save(self, meta: Meta, children: list[Token]) -> syntax.Save:
@@ -188,7 +193,7 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         return syntax.Section(self._word(children[0]), children[1], self._span(meta))
 
     def transition(self, meta: Meta, children: list[Any]) -> syntax.Section:
-        kind = syntax.Word("layers", Span(self._source, meta.start_pos, meta.start_pos + len("layers")))
+        kind = syntax.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
         return syntax.Section(kind, children[0], self._span(meta))
 
     def stage(self, meta: Meta, children: list[Any]) -> syntax.Stage:

@@ -59,9 +59,9 @@ def test_kaiming(style: str) -> None:
         elif weight.numel() >= 4000:
             fan_in = weight[0].numel()
             assert abs(float(weight.detach().std()) / math.sqrt(2 / fan_in) - 1) < 0.03
-            assert abs(float(weight.mean())) < 0.05 * math.sqrt(2 / fan_in)
+            assert abs(float(weight.detach().mean())) < 0.05 * math.sqrt(2 / fan_in)
             # Normal, not uniform: a uniform one ends at 1.73 standard deviations.
-            assert float(weight.abs().max()) > 3 * float(weight.detach().std())
+            assert float(weight.detach().abs().max()) > 3 * float(weight.detach().std())
             checked += 1
         if bias is not None:
             assert torch.equal(bias, torch.zeros_like(bias))
@@ -79,9 +79,9 @@ def test_pytorch_is_what_torch_layers_do_by_themselves(style: str) -> None:
             assert bias is not None and torch.equal(bias, torch.zeros_like(bias))
             continue
         bound = 1 / math.sqrt(weight[0].numel())
-        assert float(weight.abs().max()) <= bound
+        assert float(weight.detach().abs().max()) <= bound
         if weight.numel() >= 4000:
-            assert float(weight.abs().max()) > 0.99 * bound
+            assert float(weight.detach().abs().max()) > 0.99 * bound
             assert abs(float(weight.detach().std()) / (bound / math.sqrt(3)) - 1) < 0.03
             own = layer.weight
             assert isinstance(own, Tensor)
