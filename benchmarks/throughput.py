@@ -3,9 +3,11 @@
     python benchmarks/throughput.py [FOLDER_OF_IMAGES]
 
 Both train resnet32 on the same images in batches of 64. The plain loop sends PIL images through
-ToTensor and Normalize in a DataLoader, and is not slowed by decoding: its images are decoded
-beforehand, as torchvision's CIFAR10 has them. Each loop has a process of its own, and they take
-turns, so that a machine that changes its speed changes it for both; the medians are shown.
+ToTensor and Normalize in a DataLoader. Without a folder the images are random arrays, and the plain
+loop makes a PIL image of each when it is asked for, as torchvision's CIFAR10 does; with a folder it
+opens the file, as torchvision's ImageFolder does. netdsl's loop has decoded its images beforehand.
+Each loop has a process of its own, and they take turns, so that a machine that changes its speed
+changes it for both; the medians are shown.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ from netdsl.runtime.optim import build
 
 BATCH, STEPS, ROUNDS = 64, 12, 10
 RECIPE = Recipe(batch=BATCH)
-Loop: TypeAlias = Callable[[list[Image.Image], torch.Tensor], Callable[[], None]]
+Picture: TypeAlias = Path | np.ndarray
+Loop: TypeAlias = Callable[[list[Picture], torch.Tensor], Callable[[], None]]
 
 
 def main() -> None:
@@ -75,7 +78,7 @@ def serve(pipe: Connection, loop: Loop, folder: Path | None) -> None:
         pipe.send(time.perf_counter() - started)
 
 
-def plain_loop(pictures: list[Image.Image], labels: torch.Tensor) -> Callable[[], None]:
+def plain_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], None]:
     """STEPS batches as the notebooks train them."""
     data = dataset(pictures, labels)
     model = new_model()
@@ -101,7 +104,7 @@ def plain_loop(pictures: list[Image.Image], labels: torch.Tensor) -> Callable[[]
     return run
 
 
-def netdsl_loop(pictures: list[Image.Image], labels: torch.Tensor) -> Callable[[], None]:
+def netdsl_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], None]:
     """STEPS batches in netdsl's own loop."""
     keep_freed_memory()
     data = dataset(pictures, labels)
@@ -126,8 +129,8 @@ def netdsl_loop(pictures: list[Image.Image], labels: torch.Tensor) -> Callable[[
     return run
 
 
-def dataset(pictures: list[Image.Image], labels: torch.Tensor) -> Dataset:
-    images = torch.stack([torch.from_numpy(np.array(picture)) for picture in pictures])
+def dataset(pictures: list[Picture], labels: torch.Tensor) -> Dataset:
+    images = torch.stack([torch.from_numpy(np.array(opened(picture))) for picture in pictures])
     split = Split(images.permute(0, 3, 1, 2).contiguous(), labels)
     return Dataset(split, split, split, (), *statistics(split.images))
 
@@ -142,7 +145,7 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
     def __init__(
         self,
-        pictures: list[Image.Image],
+        pictures: list[Picture],
         labels: torch.Tensor,
         transform: Callable[[Image.Image], torch.Tensor],
     ) -> None:
@@ -154,20 +157,26 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         return len(self._pictures)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(self._pictures[index]), self._labels[index]
+        return self._transform(opened(self._pictures[index])), self._labels[index]
 
 
-def read_pictures(folder: Path, limit: int = 2048) -> list[Image.Image]:
-    """The first images in a folder and the folders in it, 32x32 in colour."""
+def opened(picture: Picture) -> Image.Image:
+    """The PIL image of a file or an array."""
+    if isinstance(picture, Path):
+        return Image.open(picture).convert("RGB").resize((32, 32))
+    return Image.fromarray(picture)
+
+
+def read_pictures(folder: Path, limit: int = 2048) -> list[Picture]:
+    """The first images in a folder and the folders in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())[:limit]
     if len(files) < STEPS * BATCH:
         sys.exit(f"{folder} has {len(files)} images, at least {STEPS * BATCH} are needed")
-    return [Image.open(file).convert("RGB").resize((32, 32)) for file in files]
+    return list(files)
 
 
-def random_pictures(count: int = 2048) -> list[Image.Image]:
-    pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return [Image.fromarray(picture) for picture in pixels]
+def random_pictures(count: int = 2048) -> list[Picture]:
+    return list(np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8))
 
 
 if __name__ == "__main__":
