@@ -27,6 +27,7 @@ class Network:
             raise NetworkError(compiled.diagnostics or [_library(compiled)])
         self._compiled = compiled
         self._typed: TypedNetwork = compiled.network
+        self._sources: dict[Style, str] = {}
 
     @property
     def name(self) -> str:
@@ -67,7 +68,9 @@ class Network:
 
     def source(self, style: Style = "module") -> str:
         """The generated code."""
-        return generate(self._compiled, style)
+        if style not in self._sources:
+            self._sources[style] = generate(self._compiled, style)
+        return self._sources[style]
 
     def entry(self, style: Style) -> str:
         """What generated code calls the network: its class or function; `forward` in the functional style."""

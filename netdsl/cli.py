@@ -103,7 +103,7 @@ def build(
     _short_lived()
     if stdout and check_only:
         raise click.UsageError("--stdout and --check exclude each other")
-    codes = _generated(_paths(files), len(files) == 1, style, _pairs(settings))
+    codes = _generated(_paths(files), style, _pairs(settings))
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
@@ -117,7 +117,7 @@ def build(
         _write_all(output, codes)
 
 
-def _generated(paths: list[Path], alone: bool, chosen: str, settings: dict[str, str]) -> dict[str, str]:
+def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict[str, str]:
     """The code of every network by file name; ends the program where any has an error."""
     from netdsl.compiler import STYLES, generate
 
@@ -130,7 +130,7 @@ def _generated(paths: list[Path], alone: bool, chosen: str, settings: dict[str, 
         if isinstance(compiled, list):
             errors += compiled
         elif compiled.network is None:
-            if alone and path.is_file() and len(paths) == 1:
+            if len(paths) == 1:
                 _fail(f"{path} is a library of blocks: it has no `network` to build")
         else:
             name = compiled.network.network.name

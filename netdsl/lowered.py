@@ -4,6 +4,7 @@ parameters, and a stage is runs of calls. The same for every output style.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from netdsl.expressions import Expr
@@ -41,6 +42,25 @@ class Skip(NamedTuple):
 
 LoweredStep: TypeAlias = Layer | BlockCall | Skip
 LoweredBody: TypeAlias = tuple[LoweredStep, ...]
+
+
+def layers(body: LoweredBody) -> Iterator[Layer]:
+    """The layers of a body in textual order, those of skip connections too, but not of called blocks."""
+    return (step for step in _flat(body) if isinstance(step, Layer))
+
+
+def calls(body: LoweredBody) -> Iterator[BlockCall]:
+    """The calls of blocks in a body, those in skip connections too."""
+    return (step for step in _flat(body) if isinstance(step, BlockCall))
+
+
+def _flat(body: LoweredBody) -> Iterator[LoweredStep]:
+    for step in body:
+        if isinstance(step, Skip):
+            yield from _flat(step.body)
+            yield from _flat(step.shortcut or ())
+        else:
+            yield step
 
 
 class BlockParameter(NamedTuple):

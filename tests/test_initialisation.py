@@ -85,7 +85,7 @@ def test_pytorch_is_what_torch_layers_do_by_themselves(style: str) -> None:
             assert abs(float(weight.detach().std()) / (bound / math.sqrt(3)) - 1) < 0.03
             own = layer.weight
             assert isinstance(own, Tensor)
-            assert abs(float(weight.std() / own.std()) - 1) < 0.05
+            assert abs(float((weight.std() / own.std()).detach()) - 1) < 0.05
         if bias is not None:
             assert 0.9 * bound < float(bias.abs().max()) <= bound
 

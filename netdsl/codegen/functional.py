@@ -7,11 +7,11 @@ unpacks its lists into names instead, as the courses' barebones code does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.functions import BlockFunctions, ForwardWriter, is_buffer, is_parameter, uses_training
+from netdsl.codegen.functions import BlockFunctions, ForwardWriter, uses_training
 from netdsl.codegen.initialise import layers_of
 from netdsl.codegen.modules import step_names
 from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, Translator
@@ -28,8 +28,8 @@ from netdsl.codegen.views import (
     size_name,
 )
 from netdsl.expressions import NO, YES
-from netdsl.lowered import BlockCall, Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
-from netdsl.ops.base import Weight
+from netdsl.lowered import Layer, LoweredBlock, LoweredNetwork, LoweredSection, calls, layers
+from netdsl.ops.base import Kind
 
 
 class FunctionalView(NamedTuple):
@@ -38,7 +38,6 @@ class FunctionalView(NamedTuple):
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
     fills: frozenset[str]
-    has_buffers: bool
     forward: FunctionView
     init_params: tuple[py.Statement, ...]
     init_buffers: tuple[py.Statement, ...]
@@ -60,21 +59,21 @@ class _Functional:
 
     def view(self, source: str) -> FunctionalView:
         network = self._network
-        layers = list(layers_of(network))
-        has_buffers = any(weight.role == "buffer" for layer in layers for weight in layer.weights)
+        own = list(layers_of(network))
+        kinds = {weight.kind for layer in own for weight in layer.weights}
+        has_buffers = "buffers" in kinds
         named = self._is_flat()
-        forward = self._forward_named() if named else self._forward_iterated(has_buffers)
+        forward = self._forward_named() if named else self._forward_iterated(kinds)
         parameters = [ParameterView("x", "Tensor"), ParameterView("params", "list[Tensor]")]
         parameters += [ParameterView("buffers", "list[Tensor]")] if has_buffers else []
-        parameters += [ParameterView("training", "bool", "True")] if any(map(uses_training, layers)) else []
+        parameters += [ParameterView("training", "bool", "True")] if any(map(uses_training, own)) else []
         return FunctionalView(
             network_documentation(network, source),
             tuple(self._functions),
-            frozenset(self._lists.fill(weight) for layer in layers for weight in layer.weights),
-            has_buffers,
+            frozenset(self._lists.fill(weight) for layer in own for weight in layer.weights),
             FunctionView("forward", forward_documentation(network), tuple(parameters), forward),
-            self._lists.of_network("params", is_parameter),
-            self._lists.of_network("buffers", is_buffer) if has_buffers else (),
+            self._lists.of_network("params", "parameters"),
+            self._lists.of_network("buffers", "buffers") if has_buffers else (),
         )
 
     # blocks
@@ -89,13 +88,9 @@ class _Functional:
         )  # fmt: skip
         self._functions.append(self._forward_function(block, own))
         if own.has_params:
-            self._functions.append(
-                self._list_function(block, own, own.params, "parameters", own.params_take, is_parameter)
-            )
+            self._functions.append(self._list_function(block, own, own.params, "parameters", own.params_take))
         if own.has_buffers:
-            self._functions.append(
-                self._list_function(block, own, own.buffers, "buffers", own.buffers_take, is_buffer)
-            )
+            self._functions.append(self._list_function(block, own, own.buffers, "buffers", own.buffers_take))
         return own
 
     def _variables(self, taken: Iterable[str] = ()) -> Names:
@@ -104,26 +99,23 @@ class _Functional:
 
     def _has(self, block: LoweredBlock) -> tuple[bool, bool, bool]:
         """Whether a block has parameters, buffers, and steps that differ in training."""
-        layers, calls = _contents(block.body)
-        inner = [self._blocks[call.block.name] for call in calls]
-        weights = [weight for layer in layers for weight in layer.weights if weight.present != NO]
+        own = list(layers(block.body))
+        inner = [self._blocks[call.block.name] for call in calls(block.body)]
+        kinds = {weight.kind for layer in own for weight in layer.weights if weight.present != NO}
         return (
-            any(map(is_parameter, weights)) or any(b.has_params for b in inner),
-            any(map(is_buffer, weights)) or any(b.has_buffers for b in inner),
-            any(map(uses_training, layers)) or any(b.uses_training for b in inner),
+            "parameters" in kinds or any(b.has_params for b in inner),
+            "buffers" in kinds or any(b.has_buffers for b in inner),
+            any(map(uses_training, own)) or any(b.uses_training for b in inner),
         )
 
     def _takes(self, block: LoweredBlock) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """The parameters (and `in`) that each of a block's functions speaks of."""
-        found = []
-        for kind in ("forward", "params", "buffers"):
-            translate = Translator({p.name: p.name for p in block.parameters}, "in")
-            if kind == "forward":
-                ForwardWriter(self._blocks, translate).steps(block.body, "x")
-            else:
-                self._lists.of_body(block.body, is_parameter if kind == "params" else is_buffer, translate)
-            found.append(frozenset(translate.used))
-        return found[0], found[1], found[2]
+        names = {p.name: p.name for p in block.parameters}
+        forward, params, buffers = (Translator(names, "in") for _ in range(3))
+        ForwardWriter(self._blocks, forward).steps(block.body, "x")
+        self._lists.of_body(block.body, "parameters", params)
+        self._lists.of_body(block.body, "buffers", buffers)
+        return frozenset(forward.used), frozenset(params.used), frozenset(buffers.used)
 
     def _forward_function(self, block: LoweredBlock, own: BlockFunctions) -> FunctionView:
         size = size_name(block)
@@ -146,16 +138,15 @@ class _Functional:
         block: LoweredBlock,
         own: BlockFunctions,
         name: str,
-        what: str,
+        wanted: Kind,
         takes: frozenset[str],
-        wanted: Callable[[Weight], bool],
     ) -> FunctionView:
         size = size_name(block)
         parameters = [ParameterView("init", "Init")]
         parameters += [ParameterView(size, "int")] if "in" in takes else []
         parameters += parameter_views(block, own.names, takes.__contains__)
         body = collected(self._lists.of_body(block.body, wanted, Translator(own.names, size)), what="tensors")
-        text = docstring(f"The {what} of `{block.name}`, in the order in which it uses them.")
+        text = docstring(f"The {wanted} of `{block.name}`, in the order in which it uses them.")
         return FunctionView(name, (text,), tuple(parameters), body, "list[Tensor]")
 
     # forward
@@ -180,7 +171,7 @@ class _Functional:
             for weight in layer.weights:
                 if weight.present == YES:
                     tensor = scope.free(f"{name}_{weight.name}")
-                    (buffers if is_buffer(weight) else params).append(tensor)
+                    (buffers if weight.kind == "buffers" else params).append(tensor)
                     tensors[weight.name] = py.Name(tensor)
             writer.layer(layer, "x", "x", tensors)
         unpack = [
@@ -190,14 +181,13 @@ class _Functional:
         ]
         return (*unpack, *writer.body, py.Return(py.Name("x")))
 
-    def _forward_iterated(self, has_buffers: bool) -> tuple[py.Statement, ...]:
+    def _forward_iterated(self, kinds: Collection[Kind]) -> tuple[py.Statement, ...]:
         writer = ForwardWriter(self._blocks, Translator({}, "in"), names=self._variables())
-        has_params = any(is_parameter(w) for layer in layers_of(self._network) for w in layer.weights)
-        if has_params or has_buffers:
+        if kinds:
             writer.body.append(py.Comment("Reversed, so that pop() takes them in order."))
-        if has_params:
+        if "parameters" in kinds:
             writer.body.append(py.Assign("p", py.Name("params[::-1]")))
-        if has_buffers:
+        if "buffers" in kinds:
             writer.body.append(py.Assign("b", py.Name("buffers[::-1]")))
         for part in self._network.parts:
             writer.body.append(py.Comment(part.name))
@@ -206,19 +196,3 @@ class _Functional:
             else:
                 writer.stage(part)
         return (*writer.body, py.Return(py.Name("x")))
-
-
-def _contents(body: LoweredBody) -> tuple[list[Layer], list[BlockCall]]:
-    layers: list[Layer] = []
-    calls: list[BlockCall] = []
-    for step in body:
-        if isinstance(step, Layer):
-            layers.append(step)
-        elif isinstance(step, BlockCall):
-            calls.append(step)
-        else:
-            for inner in (step.body, step.shortcut or ()):
-                more_layers, more_calls = _contents(inner)
-                layers += more_layers
-                calls += more_calls
-    return layers, calls

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.names import Names, Translator
-from netdsl.codegen.views import call_arguments
+from netdsl.codegen.views import call_arguments, torch_call
 from netdsl.expressions import NO, YES
 from netdsl.lowered import BlockCall, Layer, LoweredBody, LoweredStage, Skip
 from netdsl.ops.base import Slot, Weight
@@ -28,14 +28,6 @@ class BlockFunctions(NamedTuple):
     has_params: bool
     has_buffers: bool
     uses_training: bool
-
-
-def is_parameter(weight: Weight) -> bool:
-    return weight.role != "buffer"
-
-
-def is_buffer(weight: Weight) -> bool:
-    return weight.role == "buffer"
 
 
 def uses_training(layer: Layer) -> bool:
@@ -73,34 +65,23 @@ class ForwardWriter:
                 self.body.append(py.Assign(y, py.Name(x)))
             return
         last = self.body[-1] if self.body else None
-        around = layer.operation.is_activation and x == y and py.takes_activation(last, y)
-        source = last.value if around and isinstance(last, py.Assign) else py.Name(x)
-        weights = {weight.name: weight for weight in layer.weights}
-        positional = []
-        for argument in layer.function.positional:
-            if not isinstance(argument, Slot):
-                positional.append(self.translate(argument))
-            elif argument.name == "x":
-                positional.append(source)
-            elif argument.name in weights:
-                positional.append(self._weight(weights[argument.name], tensors))
-            else:
-                positional.append(py.Name(argument.name))
-        while positional and positional[-1] == py.Literal(None):
-            positional.pop()
-        named = tuple((name, self.translate(value)) for name, value in layer.function.named)
-        statement = py.Assign(y, py.Call(layer.function.target, tuple(positional), named))
-        if around:
-            self.body[-1] = statement
-        else:
-            self.body.append(statement)
+        source: py.Expression = py.Name(x)
+        if layer.operation.is_activation and x == y and py.takes_activation(last, y):
+            source = last.value
+            self.body.pop()
+        weights = {weight.name: self._weight(weight, tensors) for weight in layer.weights}
+        slots = {"x": source, "training": py.Name("training"), **weights}
+        call = torch_call(layer.function, self.translate, slots)
+        while call.positional[-1] == py.Literal(None):
+            call = call._replace(positional=call.positional[:-1])
+        self.body.append(py.Assign(y, call))
 
     def _weight(self, weight: Weight, tensors: dict[str, py.Expression] | None) -> py.Expression:
         if weight.present == NO:
             return py.Literal(None)
         if tensors is not None:
             return tensors[weight.name]
-        taken = NEXT_BUFFER if is_buffer(weight) else NEXT_PARAMETER
+        taken = NEXT_BUFFER if weight.kind == "buffers" else NEXT_PARAMETER
         if weight.present == YES:
             return taken
         return py.Operation("if", (self.translate(weight.present), taken, py.Literal(None)))

@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netdsl.codegen import python as py
-from netdsl.lowered import BlockCall, Layer, LoweredBody, LoweredNetwork, LoweredSection
+from netdsl.lowered import Layer, LoweredNetwork, LoweredSection, layers
 
 
 def layers_of(network: LoweredNetwork) -> Iterator[Layer]:
     """Every layer of the network's text, once for each block."""
     for block in network.blocks:
-        yield from _layers(block.body)
+        yield from layers(block.body)
     for part in network.parts:
         if isinstance(part, LoweredSection):
-            yield from _layers(part.body)
-
-
-def _layers(body: LoweredBody) -> Iterator[Layer]:
-    for step in body:
-        if isinstance(step, Layer):
-            yield step
-        elif not isinstance(step, BlockCall):
-            yield from _layers(step.body)
-            yield from _layers(step.shortcut or ())
+            yield from layers(part.body)
 
 
 def kernel_modules(network: LoweredNetwork) -> list[str]:

@@ -16,10 +16,11 @@ from netdsl.codegen.views import (
     is_chain,
     parameter_views,
     size_name,
+    torch_call,
 )
 from netdsl.expressions import YES, Expr, references
 from netdsl.lowered import BlockCall, Layer, LoweredBlock, LoweredBody, LoweredStage, LoweredStep, Skip
-from netdsl.ops.base import Slot, TorchCall
+from netdsl.ops.base import Operation, Slot, TorchCall
 from netdsl.torch_names import MODULE_ATTRIBUTES
 
 X = py.Name("x")
@@ -44,7 +45,7 @@ class ModuleWriter:
     def module(self, step: LoweredStep) -> py.Expression:
         """A layer or block as the expression that makes it."""
         if isinstance(step, Layer):
-            return self._torch(step.module)
+            return torch_call(step.module, self.translate, {})
         assert isinstance(step, BlockCall)
         names = block_names(step.block, names_of(self.constructors))
         positional, named = call_arguments(step, names, self.translate, lambda name: True)
@@ -63,14 +64,6 @@ class ModuleWriter:
             return copies[0][0]
         items = (made if count == 1 else py.Copies(made, count) for made, count in copies)
         return py.Call("nn.Sequential", tuple(items))
-
-    def _torch(self, call: TorchCall) -> py.Call:
-        positional = tuple(
-            self.translate(argument) for argument in call.positional if not isinstance(argument, Slot)
-        )
-        return py.Call(
-            call.target, positional, tuple((name, self.translate(value)) for name, value in call.named)
-        )
 
     # statements
 
@@ -101,28 +94,19 @@ class ModuleWriter:
     def _flat(self, step: LoweredStep, name: str) -> None:
         if isinstance(step, Layer) and not _needs_attribute(step):
             if step.function:
-                self._apply(step, lambda x: self._functional(step.function, x))
+                self._apply(step.operation, step.function)
         else:
-            attribute = self.attribute(name, self.module(step))
-            self.forward.append(py.Assign("x", py.Call(f"self.{attribute}", (X,))))
+            self._run(self.attribute(name, self.module(step)))
 
-    def _apply(self, layer: Layer, call: Callable[[py.Expression], py.Expression]) -> None:
+    def _apply(self, operation: type[Operation], call: TorchCall) -> None:
         """An activation goes around the call before it; all else is a statement of its own."""
         last = self.forward[-1] if self.forward else None
-        if layer.operation.is_activation and isinstance(last, py.Assign) and py.takes_activation(last, "x"):
-            self.forward[-1] = py.Assign("x", call(last.value))
-        else:
-            self.forward.append(py.Assign("x", call(X)))
-
-    def _functional(self, call: TorchCall | None, x: py.Expression) -> py.Expression:
-        assert call is not None
+        x: py.Expression = X
+        if operation.is_activation and py.takes_activation(last, "x"):
+            x = last.value
+            self.forward.pop()
         slots = {"x": x, "training": py.Name("self.training")}
-        positional = tuple(
-            slots[a.name] if isinstance(a, Slot) else self.translate(a) for a in call.positional
-        )
-        return py.Call(
-            call.target, positional, tuple((name, self.translate(value)) for name, value in call.named)
-        )
+        self.forward.append(py.Assign("x", torch_call(call, self.translate, slots)))
 
     def _skip(self, skip: Skip) -> None:
         body: py.Expression

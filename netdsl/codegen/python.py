@@ -6,7 +6,7 @@ Statements are laid out by the templates; literals pass through `repr`.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from netdsl.values import Size, Symbol, Value
 
@@ -158,7 +158,7 @@ def literal(value: Value | float | None) -> str:
             return repr(value)
 
 
-def takes_activation(statement: Statement | None, target: str) -> bool:
+def takes_activation(statement: Statement | None, target: str) -> TypeGuard[Assign]:
     """Whether an activation can be written around what a statement assigns; around one other at most."""
     if not isinstance(statement, Assign) or statement.target != target:
         return False

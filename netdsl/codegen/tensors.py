@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from netdsl.codegen import python as py
-from netdsl.codegen.functions import BlockFunctions, is_parameter
+from netdsl.codegen.functions import BlockFunctions
 from netdsl.codegen.names import Translator
 from netdsl.codegen.views import call_arguments
 from netdsl.expressions import NO, YES, Const, Expr, operator
 from netdsl.lowered import BlockCall, Layer, LoweredBody, LoweredNetwork, LoweredSection, LoweredStage
-from netdsl.ops.base import Weight
+from netdsl.ops.base import Kind, Weight
 
 # Items of a list of tensors: one, several from a function, some only where a condition holds, repeated ones.
 
@@ -84,7 +84,7 @@ class TensorLists:
     network: LoweredNetwork
     blocks: dict[str, BlockFunctions]
 
-    def of_network(self, target: str, wanted: Callable[[Weight], bool]) -> tuple[py.Statement, ...]:
+    def of_network(self, target: str, wanted: Kind) -> tuple[py.Statement, ...]:
         """The statements that list the tensors of the network."""
         translate = Translator({}, "in")
         items: list[_Item] = []
@@ -103,9 +103,7 @@ class TensorLists:
             return "kaiming_normal" if weight.role == "kernel" else "zeros"
         return "uniform"
 
-    def of_body(
-        self, body: LoweredBody, wanted: Callable[[Weight], bool], translate: Translator
-    ) -> list[_Item]:
+    def of_body(self, body: LoweredBody, wanted: Kind, translate: Translator) -> list[_Item]:
         items: list[_Item] = []
         for step in body:
             if isinstance(step, Layer):
@@ -118,13 +116,11 @@ class TensorLists:
                     items.append(_Where(py.negated(translate(step.same)), tuple(inner)))
         return items
 
-    def _layer_items(
-        self, layer: Layer, wanted: Callable[[Weight], bool], translate: Translator
-    ) -> list[_Item]:
+    def _layer_items(self, layer: Layer, wanted: Kind, translate: Translator) -> list[_Item]:
         items: list[_Item] = []
         kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
         for weight in layer.weights:
-            if not wanted(weight) or weight.present == NO:
+            if weight.kind != wanted or weight.present == NO:
                 continue
             fill = self.fill(weight)
             shape = tuple(map(translate, weight.shape))
@@ -134,11 +130,9 @@ class TensorLists:
             items.append(item if weight.present == YES else _Where(translate(weight.present), (item,)))
         return items
 
-    def _call_items(
-        self, call: BlockCall, wanted: Callable[[Weight], bool], translate: Translator
-    ) -> list[_Item]:
+    def _call_items(self, call: BlockCall, wanted: Kind, translate: Translator) -> list[_Item]:
         block = self.blocks[call.block.name]
-        parameters = wanted is is_parameter
+        parameters = wanted == "parameters"
         if not (block.has_params if parameters else block.has_buffers):
             return []
         takes = block.params_take if parameters else block.buffers_take
@@ -147,9 +141,7 @@ class TensorLists:
         function = block.params if parameters else block.buffers
         return [_Tensors(py.Call(function, (py.Name("init"), *size, *positional), named))]
 
-    def _stage_items(
-        self, stage: LoweredStage, wanted: Callable[[Weight], bool], translate: Translator
-    ) -> list[_Item]:
+    def _stage_items(self, stage: LoweredStage, wanted: Kind, translate: Translator) -> list[_Item]:
         items: list[_Item] = []
         for call, count in stage.runs:
             inner = self._call_items(call, wanted, translate)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from netdsl.codegen.names import RESERVED, Names, Translator, camel
-from netdsl.codegen.python import Expression, Name, Operation, Statement, literal, show
+from netdsl.codegen.python import Call, Expression, Name, Operation, Statement, literal, show
 from netdsl.expressions import ONE, Const, Expr
-from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, Skip
+from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, Skip, calls
+from netdsl.ops.base import Slot, TorchCall
 from netdsl.values import show as show_value
 
 
@@ -98,14 +99,12 @@ def call_arguments(
     return positional, tuple((names[p.name], translate(given[p.name])) for p in chosen if p.named)
 
 
-def called(body: LoweredBody) -> Iterator[str]:
-    """The blocks that a body calls."""
-    for step in body:
-        if isinstance(step, BlockCall):
-            yield step.block.name
-        elif isinstance(step, Skip):
-            yield from called(step.body)
-            yield from called(step.shortcut or ())
+def torch_call(
+    call: TorchCall, translate: Callable[[Expr], Expression], slots: Mapping[str, Expression]
+) -> Call:
+    """A torch call in the names of a scope; `slots` fill what is no argument of the language."""
+    positional = tuple(slots[a.name] if isinstance(a, Slot) else translate(a) for a in call.positional)
+    return Call(call.target, positional, tuple((name, translate(value)) for name, value in call.named))
 
 
 def block_names(
@@ -114,7 +113,7 @@ def block_names(
     """The block's parameters as they are called in Python; none hides what the block calls, whose names
     `functions` has for each block.
     """
-    scope = Names(reserved.union(*(functions[name] for name in called(block.body))))
+    scope = Names(reserved.union(*(functions[call.block.name] for call in calls(block.body))))
     return {parameter.name: scope.free(parameter.name) for parameter in block.parameters}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall
+from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,6 @@ class Relu(Operation):
 
     name: ClassVar[str] = "relu"
     is_activation: ClassVar[bool] = True
-
-    def infer(self, x: Shape) -> Shape | Misfit:
-        return x
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

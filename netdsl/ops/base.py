@@ -39,6 +39,10 @@ class Symbolic(NamedTuple):
     is_map: bool
 
 
+# What a tensor of an operation is: trained, or kept up to date beside the training.
+Kind: TypeAlias = Literal["parameters", "buffers"]
+
+
 class Weight(NamedTuple):
     """A tensor that belongs to an operation: a parameter, or a buffer, which starts as its `fill`."""
 
@@ -47,6 +51,10 @@ class Weight(NamedTuple):
     role: Literal["kernel", "bias", "scale", "shift", "buffer"]
     fill: int = 0
     present: Expr = YES
+
+    @property
+    def kind(self) -> Kind:
+        return "buffers" if self.role == "buffer" else "parameters"
 
 
 class Slot(NamedTuple):
@@ -78,9 +86,9 @@ class Operation(ABC):
     # What a layer of this kind is called in generated code, where that isn't its name in the language.
     attribute: ClassVar[str] = ""
 
-    @abstractmethod
     def infer(self, x: Shape) -> Shape | Misfit:
-        """Shape of the output for the shape of the input."""
+        """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
+        return x
 
     def macs(self, x: Shape, y: Shape) -> int:
         """Multiply-accumulates for one example, input shape x, output shape y."""

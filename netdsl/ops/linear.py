@@ -94,9 +94,6 @@ class Identity(Operation):
 
     name: ClassVar[str] = "identity"
 
-    def infer(self, x: Shape) -> Shape | Misfit:
-        return x
-
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
         return TorchCall("nn.Identity")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from netdsl.arguments import Flag, Real, arg
 from netdsl.expressions import Expr
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, Weight, options
+from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall, Weight, options
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,6 @@ class BatchNorm(Operation):
     eps: float = arg(Real(above=True), 1e-5, named=True)
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), True, named=True)
-
-    def infer(self, x: Shape) -> Shape | Misfit:
-        return x
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

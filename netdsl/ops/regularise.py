@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.arguments import Real, arg
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall
+from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,6 @@ class Dropout(Operation):
     name: ClassVar[str] = "dropout"
 
     p: float = arg(Real(0, 1, below=True))
-
-    def infer(self, x: Shape) -> Shape | Misfit:
-        return x
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

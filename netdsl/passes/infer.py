@@ -6,7 +6,6 @@ Each distinct instance of a block is inferred once, so the cost doesn't grow wit
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +13,7 @@ from typing import NamedTuple, cast
 
 from netdsl.arguments import Mismatch, convert
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.expressions import Const, Environment, Expr, evaluate, known
+from netdsl.expressions import Const, Environment, Expr, Operator, evaluate, known
 from netdsl.ops import Operation
 from netdsl.ops.base import Misfit, Shape, Symbolic, show_shape
 from netdsl.passes.projection import projection
@@ -160,15 +159,7 @@ class _Inference:
 
     def _check_expectation(self, expectation: Expectation, cost: Cost) -> None:
         actual = cost.parameters if expectation.quantity == "params" else cost.macs
-        compare = {
-            "==": operator.eq,
-            "!=": operator.ne,
-            "<": operator.lt,
-            "<=": operator.le,
-            ">": operator.gt,
-            ">=": operator.ge,
-        }
-        if not compare[expectation.comparison](actual, expectation.value):
+        if not known(Operator(expectation.comparison, (Const(actual), Const(expectation.value))), {}):
             wanted = f"{expectation.comparison} {show(expectation.value)}"
             message = f"`{expectation.quantity}` is {actual:,}, which is not {wanted}"
             self._diagnostics.error(

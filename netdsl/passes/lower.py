@@ -351,7 +351,7 @@ def _paired(expr: Expr, parameter: BlockParameter) -> Expr:
     if parameter.type != PAIR:
         return expr
     if isinstance(expr, Const):
-        return Const(Size((expr.value, expr.value))) if isinstance(expr.value, int) else expr
+        return Const(_pair(expr.value))
     if isinstance(expr, Operator) and expr.name == "if":
         condition, yes, no = expr.operands
         return operator("if", condition, _paired(yes, parameter), _paired(no, parameter))
