@@ -87,7 +87,7 @@ def test_pytorch_is_what_torch_layers_do_by_themselves(style: str) -> None:
             assert isinstance(own, Tensor)
             assert abs(float((weight.std() / own.std()).detach()) - 1) < 0.05
         if bias is not None:
-            assert 0.9 * bound < float(bias.abs().max()) <= bound
+            assert 0.9 * bound < float(bias.detach().abs().max()) <= bound
 
 
 def test_kaiming_is_the_default() -> None:
