@@ -39,9 +39,12 @@ class Whole(NamedTuple):
 
 
 class Real(NamedTuple):
-    """A number between `low` and `high`, given to Python as a float; `below` leaves `high` itself out."""
+    """A number between `low` and `high`, given to Python as a float; `below` leaves `high` itself out.
 
-    low: float = 0
+    Without `low` any number will do.
+    """
+
+    low: float | None = 0
     high: float | None = None
     above: bool = False
     below: bool = False
@@ -49,10 +52,12 @@ class Real(NamedTuple):
     def convert(self, value: Value) -> object:
         if is_number(value):
             number = float(cast(Fraction, value))
-            low = number > self.low if self.above else number >= self.low
+            low = self.low is None or (number > self.low if self.above else number >= self.low)
             high = self.high is None or (number < self.high if self.below else number <= self.high)
             if low and high:
                 return number
+        if self.low is None:
+            return Mismatch("a number")
         low_text = f"{'above' if self.above else 'of at least'} {self.low:g}"
         if self.high is None:
             return Mismatch(f"a number {low_text}")

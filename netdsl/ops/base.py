@@ -83,6 +83,8 @@ class Operation(ABC):
     name: ClassVar[str]
     # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
     is_activation: ClassVar[bool] = False
+    # The operation whose `default` arguments hold for this one too.
+    inherits: ClassVar[str] = ""
     # What a layer of this kind is called in generated code, where that isn't its name in the language.
     attribute: ClassVar[str] = ""
 
@@ -97,6 +99,10 @@ class Operation(ABC):
     def keeps_grid(self) -> bool:
         """Whether the output's size is size / reduction, rounded up or down, for every input size."""
         return True
+
+    def window(self) -> tuple[int, int]:
+        """Height and width of what one position of the output sees."""
+        return (1, 1)
 
     @classmethod
     def reduction(cls, a: Arguments) -> Expr:

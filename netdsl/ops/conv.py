@@ -52,16 +52,16 @@ class Conv(Operation):
                 f"{x[0]} input and {self.out} output channels can't be split into {self.groups} groups",
                 "`groups` must divide both",
             )
-        grid = window_output(self.name, x, self._window(), self.stride, self._padding())
+        grid = window_output(self.name, x, self.window(), self.stride, self._padding())
         return grid if isinstance(grid, Misfit) else (self.out, *grid[1:])
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * (x[0] // self.groups) * self.kernel[0] * self.kernel[1]
 
     def keeps_grid(self) -> bool:
-        return keeps_grid(self._window(), self.stride, self._padding())
+        return keeps_grid(self.window(), self.stride, self._padding())
 
-    def _window(self) -> tuple[int, int]:
+    def window(self) -> tuple[int, int]:
         height, width = ((k - 1) * self.dilation + 1 for k in self.kernel)
         return height, width
 

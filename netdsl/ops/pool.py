@@ -34,7 +34,7 @@ class _Pool(Operation):
             )
         if self.ceil and min(rounded := [self._rounded_up(n) for n in x[1:]]) >= 1:
             return (x[0], *rounded)
-        return window_output(self.name, x, self._window(), self._step(), (self.padding, self.padding))
+        return window_output(self.name, x, self.window(), self._step(), (self.padding, self.padding))
 
     def _rounded_up(self, size: int) -> int:
         """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""
@@ -43,9 +43,9 @@ class _Pool(Operation):
         return count - 1 if (count - 1) * step >= size + self.padding else count
 
     def keeps_grid(self) -> bool:
-        return keeps_grid(self._window(), self._step(), (self.padding, self.padding))
+        return keeps_grid(self.window(), self._step(), (self.padding, self.padding))
 
-    def _window(self) -> tuple[int, int]:
+    def window(self) -> tuple[int, int]:
         return (self.kernel, self.kernel)
 
     def _step(self) -> int:
