@@ -66,10 +66,10 @@ class Carried(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """`times` iterations of a body that is a chain without labels; `index` is the number of one, from 0."""
+    """`times` iterations of a body that is a chain without labels; `variable` is the number of one, from 0."""
 
     times: Expr
-    index: str | None
+    variable: str | None
     carried: Carried | None
     body: LoweredBody
 
@@ -179,11 +179,11 @@ class LoweredSection(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Copies of one call; `index` is the name by which the call speaks of a copy's number, from 0."""
+    """Copies of one call; `variable` is the name by which the call speaks of a copy's number, from 0."""
 
     call: BlockCall
     copies: int
-    index: str | None = None
+    variable: str | None = None
 
 
 class LoweredStage(NamedTuple):

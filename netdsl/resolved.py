@@ -69,7 +69,7 @@ class BranchesStep(NamedTuple):
 
 class RepeatStep(NamedTuple):
     times: Expr
-    index: str | None
+    variable: str | None
     body: Body
     span: Span
 

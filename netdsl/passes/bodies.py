@@ -60,7 +60,7 @@ from netdsl.values import Symbol, Value, show
 # How many blocks may differ in their arguments or inputs.
 MAX_INSTANCES = 10_000
 # How many steps are looked at; those of equal blocks and iterations count once.
-MAX_STEPS = 50_000
+MAX_STEPS = 40_000
 # How often a part may be repeated.
 MAX_REPEAT = 100_000
 # How deep blocks and steps with bodies may be nested.
@@ -287,10 +287,10 @@ class Bodies:
             message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
             self._error("NET205", message, step.times.span or step.span, "as in `repeat 3 { … }`")
             return None
-        by_index = step.index is not None and step.index in names(step.body)
+        by_index = step.variable is not None and step.variable in names(step.body)
         runs: list[tuple[TypedBody, int]] = []
         for index in range(times):
-            more: dict[str, Value] = {} if step.index is None else {step.index: index}
+            more: dict[str, Value] = {} if step.variable is None else {step.variable: index}
             before = state
             result = self._body(step.body, place.inner(**more), state)
             if result is None:

@@ -20,7 +20,8 @@ from netdsl.lowered import (
 )
 from netdsl.ops.base import Symbolic
 from netdsl.passes.context import Context, NotUniform, Values, of_frame
-from netdsl.passes.lowerbody import BodyLowering, Flow
+from netdsl.passes.flow import Flow
+from netdsl.passes.lowerbody import BodyLowering
 from netdsl.passes.pairs import PAIR, annotated, both, parameters
 from netdsl.passes.runs import Copy, runs_of
 from netdsl.typed import Instance, TypedNetwork, TypedSection, TypedStage

@@ -7,8 +7,7 @@ those of its iterations. What can't be one text for all raises `NotUniform`; a l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from netdsl.expressions import NO, ONE, YES, Const, Expr, Operator, Ref, operator, substitute
 from netdsl.lowered import (
@@ -30,8 +29,9 @@ from netdsl.lowered import (
 from netdsl.ops.base import Symbolic
 from netdsl.passes.context import Context, NotUniform, Values, of_frame
 from netdsl.passes.floats import length
+from netdsl.passes.flow import Flow
 from netdsl.passes.pairs import paired
-from netdsl.resolved import BlockStep, OperationStep, SaveStep
+from netdsl.resolved import SaveStep
 from netdsl.typed import (
     Frame,
     Instance,
@@ -67,28 +67,6 @@ class Blocks(Protocol):
     def extra(self, instance: Instance) -> Mapping[str, Values]: ...
 
 
-@dataclass(slots=True)
-class Flow:
-    """What is known at a point of a body; `reduction` is None after a step that keeps to no grid."""
-
-    tensor: Symbolic
-    reduction: Expr | None = ONE
-    names: dict[str, Expr] = field(default_factory=dict)
-    saved: dict[str, tuple[str, Symbolic, Expr | None]] = field(default_factory=dict)
-
-    def inner(self) -> Flow:
-        """The beginning of a body inside: what it defines, it defines for itself."""
-        return Flow(self.tensor, self.reduction, dict(self.names), dict(self.saved))
-
-    def go(self, other: Flow) -> None:
-        self.tensor, self.reduction = other.tensor, other.reduction
-
-    def advance(self, tensor: Symbolic, reduction: Expr | None) -> None:
-        self.tensor = tensor
-        both = self.reduction is not None and reduction is not None
-        self.reduction = operator("*", self.reduction, reduction) if both else None  # type: ignore[arg-type]
-
-
 class BodyLowering:
     """Lowers the bodies of one block or section."""
 
@@ -104,7 +82,7 @@ class BodyLowering:
         return tuple(steps)
 
     def _step(self, column: Mapping[Frame, TypedStep], flow: Flow) -> Sequence[LoweredStep]:
-        lower: Callable[..., Sequence[LoweredStep]]
+        lower: Callable[[Any, Flow], Sequence[LoweredStep]]
         match next(iter(column.values())):
             case TypedOperation():
                 lower = self._operation
@@ -135,7 +113,7 @@ class BodyLowering:
         first = next(iter(column.values()))
         if any(len(typed.input) != len(first.input) for typed in column.values()):
             raise NotUniform
-        step = cast(OperationStep, first.step)
+        step = first.step
         operation, x = step.operation, flow.tensor
         arguments = {name: self._context.argument(expr, flow.names, column) for name, expr in step.arguments}
         layer = Layer(
@@ -159,7 +137,7 @@ class BodyLowering:
     def _call(self, column: Column[TypedCall], flow: Flow) -> Sequence[LoweredStep]:
         instances = {frame: typed.instance for frame, typed in column.items()}
         first = next(iter(column.values()))
-        instance, step = first.instance, cast(BlockStep, first.step)
+        instance, step = first.instance, first.step
         block = self._blocks.block(instance)
         if any(self._blocks.block(other) is not block for other in instances.values()):
             raise NotUniform
@@ -332,9 +310,9 @@ class BodyLowering:
         inner = flow.inner()
         inner.reduction = ONE
         index: str | None = None
-        if step.index is not None:
-            index = self._context.free(step.index)
-            inner.names[step.index] = Ref(index)
+        if step.variable is not None:
+            index = self._context.free(step.variable)
+            inner.names[step.variable] = Ref(index)
             for typed in column.values():
                 number = 0
                 for body, count in typed.runs:
@@ -365,9 +343,9 @@ class BodyLowering:
 
     def _running(self, column: Column[TypedRepeat], flow: Flow) -> str | None:
         """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
-        if all(
-            body.input[0] == typed.runs[0][0].input[0] for typed in column.values() for body, _ in typed.runs
-        ):
+        starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
+        sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
+        if sizes == starts:
             return None
         name = self._context.free("channels" if flow.tensor.is_map else "features")
         for typed in column.values():
@@ -383,8 +361,8 @@ class BodyLowering:
         steps: list[LoweredStep] = []
         for number in range(times.pop()):
             inner = flow.inner()
-            if step.index is not None:
-                inner.names[step.index] = Const(number)
+            if step.variable is not None:
+                inner.names[step.variable] = Const(number)
             bodies = [_iteration(typed, number) for typed in column.values()]
             steps += self.body([(body.frame, body) for body in bodies], inner)
             flow.go(inner)

@@ -20,12 +20,12 @@ _FEWEST = 3
 
 
 class Copy(NamedTuple):
-    """`count` equal copies of a block; `values` are those of its parameters, `size` what enters it."""
+    """`times` equal copies of a block; `values` are those of its parameters, `size` what enters it."""
 
     block: LoweredBlock
     size: int
     values: Mapping[str, Value]
-    count: int
+    times: int
 
 
 def runs_of(stage: TypedStage, copies: Sequence[Copy]) -> tuple[Run, ...]:
@@ -35,21 +35,21 @@ def runs_of(stage: TypedStage, copies: Sequence[Copy]) -> tuple[Run, ...]:
     while start < len(copies):
         length, run = _longest(stage, copies[start:], number)
         runs.append(run)
-        number += sum(copy.count for copy in copies[start : start + length])
+        number += sum(copy.times for copy in copies[start : start + length])
         start += length
     return tuple(runs)
 
 
 def _longest(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int, Run]:
     """How many of the copies the first run has, and the run; `number` is the first copy's in the stage."""
-    single = [copy for copy in copies if copy.block is copies[0].block and copy.count == 1]
+    single = [copy for copy in copies if copy.block is copies[0].block and copy.times == 1]
     alike = next((i for i, (a, b) in enumerate(zip(copies, single, strict=False)) if a is not b), len(single))
     series = _series(stage, copies[: min(alike, len(single))], number)
     if series is not None:
         return series
     first = copies[0]
     call = _call(first, Const(first.size), {name: Const(value) for name, value in first.values.items()})
-    return 1, call._replace(copies=first.count)
+    return 1, call._replace(copies=first.times)
 
 
 def _call(copy: Copy, size: Expr, values: Mapping[str, Expr]) -> Run:
@@ -71,7 +71,7 @@ def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int
     if length < _FEWEST:
         return None
     run = _call(copies[0], sizes.expr, {name: series.expr for name, series in values.items()})
-    return length, run._replace(copies=length, index=INDEX)
+    return length, run._replace(copies=length, variable=INDEX)
 
 
 class _Series(NamedTuple):

@@ -243,7 +243,7 @@ class StepResolver:
         renamed = {name: OUTER_IN if called == IN.name else called for name, called in local.names.items()}
         body = self._steps(step.body.steps, Local(key, renamed, local.defaults))
         spoken = dict.fromkeys(name for name in names(body) if name in renamed.values())
-        called = {inner: outer for inner, outer in zip(renamed.values(), local.names.values(), strict=True)}
+        called = dict(zip(renamed.values(), local.names.values(), strict=True))
         documentation = f"The repeated part of {local.owner}."
         parameters = tuple((name, None) for name in spoken)
         self.outlined.append(BlockDefinition(key, key, parameters, body, documentation, step.keyword))
