@@ -73,6 +73,17 @@ class BodyLowering:
     def __init__(self, blocks: Blocks, context: Context) -> None:
         self._blocks = blocks
         self._context = context
+        self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[LoweredStep]]] = {
+            TypedOperation: self._operation,
+            TypedCall: self._call,
+            TypedHeld: self._held,
+            TypedSkip: self._skip,
+            TypedBranches: self._branches,
+            TypedRepeat: self._repeat,
+            TypedWhen: self._when,
+            TypedLet: self._let,
+            TypedMark: self._mark,
+        }
 
     def body(self, bodies: Bodies, flow: Flow) -> LoweredBody:
         """The steps of a body; `flow` goes on to its end."""
@@ -82,26 +93,7 @@ class BodyLowering:
         return tuple(steps)
 
     def _step(self, column: Mapping[Frame, TypedStep], flow: Flow) -> Sequence[LoweredStep]:
-        lower: Callable[[Any, Flow], Sequence[LoweredStep]]
-        match next(iter(column.values())):
-            case TypedOperation():
-                lower = self._operation
-            case TypedCall():
-                lower = self._call
-            case TypedHeld():
-                lower = self._held
-            case TypedSkip():
-                lower = self._skip
-            case TypedBranches():
-                lower = self._branches
-            case TypedRepeat():
-                lower = self._repeat
-            case TypedWhen():
-                lower = self._when
-            case TypedLet():
-                lower = self._let
-            case TypedMark():
-                lower = self._mark
+        lower = self._lowering[type(next(iter(column.values())))]
         return lower(column, flow)
 
     # layers and calls
