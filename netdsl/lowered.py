@@ -66,7 +66,7 @@ class Carried(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """`times` iterations of a body that is a chain without labels; `variable` is the number of one, from 0."""
+    """`times` iterations of a body that is a chain without labels; `variable` counts them from 0."""
 
     times: Expr
     variable: str | None

@@ -174,8 +174,9 @@ def _read_record(folder: Path) -> _Record:
     damaged = RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
     try:
         record = json.loads(text)
-        style, settings, overrides, used = (record[key] for key in ("style", "settings", "overrides", "used"))
-    except (ValueError, TypeError, KeyError) as error:
+        style, settings, overrides = (record[key] for key in ("style", "settings", "overrides"))
+        used = record.get("used", {})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged from error
     for part in (settings, overrides, used):
         if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
