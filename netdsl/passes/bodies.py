@@ -60,7 +60,7 @@ from netdsl.values import Symbol, Value, show
 # How many blocks may differ in their arguments or inputs.
 MAX_INSTANCES = 10_000
 # How many steps are looked at; those of equal blocks and iterations count once.
-MAX_STEPS = 40_000
+MAX_STEPS = 100_000
 # How often a part may be repeated.
 MAX_REPEAT = 100_000
 # How deep blocks and steps with bodies may be nested.
@@ -84,6 +84,26 @@ class Place(NamedTuple):
         return Place(values, Frame(values, self.frame), dict(self.saved))
 
 
+class _Facts(NamedTuple):
+    """What an operation with its arguments does to an input of one shape."""
+
+    operation: Operation
+    output: Shape
+    cost: Cost
+    reduction: Fraction
+    window: tuple[int, int]
+    deep: bool
+    regular: bool
+
+
+def _facts(operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape) -> _Facts:
+    arguments = {name: Const(value) for name, value in values.items()}
+    cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output), 1)
+    reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
+    deep = "kernel" in roles(type(operation))
+    return _Facts(operation, output, cost, reduction, operation.window(), deep, operation.keeps_grid())
+
+
 class Bodies:
     """Infers bodies of one network; `trace` says where we are, outermost first."""
 
@@ -92,6 +112,7 @@ class Bodies:
         self._diagnostics = diagnostics
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, State] | None] = {}
+        self._facts: dict[tuple[object, ...], _Facts] = {}
         self.trace: list[str] = []
         self._joins = Joins(diagnostics, self.trace)
         self._depth = 0
@@ -205,21 +226,22 @@ class Bodies:
         values = self._values(step.arguments, environment)
         if values is None:
             return None
-        operation = convert(step.operation, values)
-        if isinstance(operation, dict):
-            self._wrong_arguments(step, operation, values)
-            return None
-        output = operation.infer(state.shape)
-        if isinstance(output, Misfit):
-            self._error("NET402", output.message, step.span, output.help)
-            return None
-        arguments = {name: Const(value) for name, value in values.items()}
-        cost = Cost(_parameters(operation, arguments, state.shape), operation.macs(state.shape, output), 1)
-        typed = TypedOperation(step, operation, state.shape, output, cost)
-        deep = "kernel" in roles(step.operation)
-        reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
-        irregular = None if operation.keeps_grid() else step
-        return typed, state.through(output, reduction, operation.window(), deep, irregular)
+        # A number and a yes or no may be equal in Python: 1 and True.
+        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
+        facts = self._facts.get(key)
+        if facts is None:
+            operation = convert(step.operation, values)
+            if isinstance(operation, dict):
+                self._wrong_arguments(step, operation, values)
+                return None
+            output = operation.infer(state.shape)
+            if isinstance(output, Misfit):
+                self._error("NET402", output.message, step.span, output.help)
+                return None
+            facts = self._facts[key] = _facts(operation, values, state.shape, output)
+        typed = TypedOperation(step, facts.operation, state.shape, facts.output, facts.cost)
+        irregular = None if facts.regular else step
+        return typed, state.through(facts.output, facts.reduction, facts.window, facts.deep, irregular)
 
     def _wrong_arguments(
         self, step: OperationStep, wrong: Mapping[str, Mismatch], values: Mapping[str, Value]

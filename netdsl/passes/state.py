@@ -37,13 +37,13 @@ class State(NamedTuple):
         irregular: Step | None,
     ) -> State:
         """After an operation; `irregular` is its step if it keeps to no grid."""
-        height, width = (r + (k - 1) * self.reduction for r, k in zip(self.reach, window, strict=True))
-        depth = self.depth + deep
-        if irregular is None:
-            return self._replace(
-                shape=shape, reduction=self.reduction * reduction, depth=depth, reach=(height, width)
-            )
-        return State(shape, self.reduction * reduction, object(), irregular, depth, (height, width))
+        reach = self.reach
+        if window != (1, 1):  # sums of fractions cost more than all else here
+            height, width = (r + (k - 1) * self.reduction for r, k in zip(reach, window, strict=True))
+            reach = (height, width)
+        after = self.reduction if reduction == 1 else self.reduction * reduction
+        grid = self.grid if irregular is None else object()
+        return State(shape, after, grid, irregular or self.irregular, self.depth + deep, reach)
 
     def after(self, inner: State) -> State:
         """After a block that led from a beginning of its own to `inner`."""
