@@ -44,29 +44,43 @@ class _Lowering:
         for instance in network.instances:
             groups.setdefault((instance.block.key, len(instance.input)), []).append(instance)
         ranks = Counter(key for key, _ in groups)
+        self._groups: dict[Instance, tuple[str, list[Instance]]] = {}
         for (key, rank), instances in groups.items():
             suffix = "" if ranks[key] == 1 else "_map" if rank == 3 else "_vector"
-            self._add(instances[0].block.name + suffix, instances)
-
-    def _add(self, name: str, instances: Sequence[Instance]) -> None:
-        try:
-            block, extra = self._block(name, instances)
-        except NotUniform:  # the instances are too different for one text
-            assert len(instances) > 1
             for instance in instances:
-                self._add(name, [instance])
-            return
-        self.blocks.append(block)
-        for instance in instances:
-            self._lowered[instance] = block, extra
+                self._groups[instance] = instances[0].block.name + suffix, instances
+        self._open: list[list[Instance]] = []
+        for instance in network.instances:
+            self.block(instance)
 
     # what bodies know of blocks
 
     def block(self, instance: Instance) -> LoweredBlock:
+        """The block of an instance, lowered together with all alike, after those that it calls."""
+        while instance not in self._lowered:
+            self._lower_group(*self._groups[instance])
         return self._lowered[instance][0]
 
     def extra(self, instance: Instance) -> Mapping[str, Values]:
         return self._lowered[instance][1]
+
+    def _lower_group(self, name: str, instances: list[Instance]) -> None:
+        if instances in self._open:  # what it calls, by a parameter, is itself
+            raise NotUniform
+        self._open.append(instances)
+        try:
+            block, extra = self._block(name, instances)
+        except NotUniform:  # the instances are too different for one text
+            if len(instances) == 1:
+                raise
+            for instance in instances:
+                self._groups[instance] = name, [instance]
+            return
+        finally:
+            self._open.pop()
+        self.blocks.append(block)
+        for instance in instances:
+            self._lowered[instance] = block, extra
 
     def _block(self, name: str, instances: Sequence[Instance]) -> tuple[LoweredBlock, Mapping[str, Values]]:
         declared = parameters(instances)

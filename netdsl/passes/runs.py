@@ -63,6 +63,7 @@ def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int
         return None
     written = dict(stage.stage.rest)
     sizes = _Series.of(None, [copy.size for copy in copies], stage, number)
+    written = {name: substitute(expr, {"in": sizes.expr}) for name, expr in written.items()}
     values = {
         name: _Series.of(written.get(name), [copy.values[name] for copy in copies], stage, number)
         for name in (parameter.name for parameter in copies[0].block.parameters)
