@@ -55,26 +55,28 @@ class CallResolver:
         name = step.name.text
         if name in names:
             return self._held(step, names, defaults)
-        target = self._blocks.known.get(name, name)
+        target = self._named(name)
         if self._scope.defines(name):
             value = self._scope.constant(name)
             if value is None:
                 return ()
             target = value.name if isinstance(value, Symbol) else target
-        if found := self._target(step, target, names, defaults):
-            return found
-        if target not in self._blocks.all and target not in OPERATIONS and name not in self._unread:
+        if target is not None:
+            return self._target(step, target, names, defaults)
+        if name not in self._unread:
             self._unknown(step.name)
         return ()
+
+    def _named(self, name: str) -> str | None:
+        """The block's key, or the operation, that a name of the file means."""
+        return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
 
     def _target(
         self, step: syntax.Call, target: str, names: Names, defaults: Defaults
     ) -> tuple[OperationStep | BlockStep] | tuple[()]:
         if target in self._blocks.all:
             return self._block(step, target, names)
-        if target in OPERATIONS:
-            return self._operation(step, OPERATIONS[target], names, defaults)
-        return ()
+        return self._operation(step, OPERATIONS[target], names, defaults)
 
     def _unknown(self, word: syntax.Word) -> None:
         known = [*OPERATIONS, *self._blocks.known, UNIT]
@@ -95,8 +97,8 @@ class CallResolver:
                 resolved = self._target(step, value, names, defaults)
             cases += [(value, case) for case in resolved]
             misfits += [(value, diagnostic) for diagnostic in found]
-        own = self._blocks.known.get(name, name)
-        fallback = self._target(step, own, names, defaults)
+        own = self._named(name)
+        fallback = self._target(step, own, names, defaults) if own else ()
         if not cases and not fallback:
             # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
             for _, diagnostic in misfits:
