@@ -108,7 +108,8 @@ class Network:
 def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
     """Compiles a `.net` file, or a shipped network by its bare name.
 
-    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`.
+    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`; `input` is
+    another shape of one example than the file's: `load("resnet50", input="3x64x64")`.
     Raises `NetworkError`, which carries the diagnostics.
     """
     diagnostics = Diagnostics()

@@ -27,6 +27,9 @@ from netdsl.typed import TypedNetwork
 if TYPE_CHECKING:
     from netdsl.lowered import LoweredNetwork
 
+# The name of the input's shape among a network's parameters: no parameter can be called so.
+INPUT = "input"
+
 Style: TypeAlias = Literal["module", "functional", "sequential"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
@@ -66,15 +69,17 @@ def compile_network(
 ) -> Compiled:
     """Runs the passes up to the shapes.
 
-    `parameters` (`--set`) and keys of the `recipe` are given as texts of the language; `read` gives the
-    text of a used file.
+    `parameters` (`--set`, and the shape of the `input`) and keys of the `recipe` are given as texts of
+    the language; `read` gives the text of a used file.
     """
     diagnostics = Diagnostics()
+    given = {
+        name: parse_values(Source("--input" if name == INPUT else f"--set {name}", text), diagnostics)
+        for name, text in (parameters or {}).items()
+    }
     overrides = Overrides(
-        {
-            name: parse_values(Source(f"--set {name}", text), diagnostics)
-            for name, text in (parameters or {}).items()
-        },
+        given.pop(INPUT, ()),
+        given,
         {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
     )
     used: dict[str, str] = {}

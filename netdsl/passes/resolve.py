@@ -29,8 +29,9 @@ MAX_REPEAT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says over the file: `--set name=value`, and keys of the recipe."""
+    """What the command line says over the file: `--input`, `--set name=value`, and keys of the recipe."""
 
+    input: tuple[syntax.Expr, ...] = ()
     parameters: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
     recipe: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
 
@@ -95,7 +96,9 @@ class _Resolver:
         train = main.single(syntax.Train)
         recipe = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
         expected = (read_expectation(e, main.scope, self._diagnostics) for e in main.of(syntax.Expect))
-        expectations = tuple(expectation for expectation in expected if expectation)
+        # What depends on the input's size is expected of the file's own input.
+        other = ("macs", "output") if self._overrides.input else ()
+        expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
         if shape is None or len(self._diagnostics) > before:
             return None
@@ -169,6 +172,12 @@ class _Resolver:
 
     def _input(self) -> Shape | None:
         statement = self._main.single(syntax.Input)
+        if self._overrides.input:
+            shape, *more = self._overrides.input
+            if more:
+                message = "the input has one shape"
+                self._diagnostics.error("NET205", message, more[0].span, help="as in `--input 3x64x64`")
+            statement = syntax.Input(shape, shape.span)
         if statement is not None:
             return read_input(statement, self._main.scope, self._diagnostics)
         assert self._network is not None
