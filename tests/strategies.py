@@ -20,8 +20,8 @@ ORDERS = [
 INITS = [
     "",
     "init pytorch",
-    "init { conv kaiming_normal(mode=fan_out), bias constant(0.1) }".replace(", bias", "\n  bias"),
-    "init pytorch {\n  conv xavier_uniform\n  linear normal(std=0.01)\n  depthwise zeros\n  bn constant(0.5)\n}",
+    "init {\n  conv kaiming_normal(mode=fan_out)\n  bias constant(0.1)\n}",
+    "init pytorch {\n  conv xavier_uniform\n  linear normal(std=0.01)\n  bn constant(0.5)\n}",
 ]
 
 
@@ -194,7 +194,7 @@ def networks(draw: st.DrawFn) -> str:
     names = Names(("in", "w"), ("deep",), (), (), (), blocks)
     parts = [f"stem {{ {draw(bodies(names, counter, 1))} }}"]
     for _ in range(draw(st.integers(1, 2))):
-        staged = replace(names, numbers=("in", "w", "index", "(block_index + 1)"))
+        staged = replace(names, numbers=("in", "w", "(index + 1)", "(block_index + 1)"))
         parts.append(
             f"stage {draw(calls(staged))[:-1]}, repeat={draw(st.integers(1, 4))})".replace("(, ", "(")
         )
