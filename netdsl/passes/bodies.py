@@ -101,7 +101,7 @@ def _facts(operation: Operation, values: Mapping[str, Value], shape: Shape, outp
     cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output), 1)
     reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
     deep = "kernel" in roles(type(operation))
-    return _Facts(operation, output, cost, reduction, operation.window(), deep, operation.keeps_grid())
+    return _Facts(operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid())
 
 
 class Bodies:
@@ -344,6 +344,9 @@ class Bodies:
         # Judged from channels and strides, never from one input size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
+        if same and end.shape != state.shape:
+            self._joins.uneven(step, state, end)
+            return None
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
             dropped = self._operation(step.drop_path, place.values, end)

@@ -199,7 +199,7 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                     "NET204",
                     "defaults are given by name",
                     argument.value.span,
-                    help=f"as in `default {name}({known[-1]}=…)`" if known else "it takes none",
+                    help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
                 )
             elif argument.name.text not in known:
                 takes = f"it takes {listing(known)}" if known else "it takes none"
@@ -209,6 +209,11 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
             else:
                 defaults.setdefault(name, {})[argument.name.text] = argument
     return defaults
+
+
+def _example(known: Sequence[str]) -> str:
+    """An argument that people give defaults for."""
+    return "bias" if "bias" in known else known[0]
 
 
 def wrong_argument(

@@ -97,6 +97,11 @@ class Joins:
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
         self._different(step, label, help)
 
+    def uneven(self, step: SkipStep, start: State, end: State) -> None:
+        """The body makes a map smaller and larger again, and this one can't be divided so."""
+        label = f"input is {show_shape(start.shape)}, body gives {show_shape(end.shape)}"
+        self._different(step, label, "its strides need a height and width that they divide")
+
     def agree(self, step: SkipStep, body: State, shortcut: State) -> bool:
         """Whether body and shortcut lead to one shape; else a diagnostic was given."""
         if body.shape == shortcut.shape and body.reduction == shortcut.reduction:
@@ -145,5 +150,6 @@ def _way_out(irregular: Step) -> str:
     names = [name for name, _ in irregular.arguments] if isinstance(irregular, OperationStep) else []
     if "padding" not in names:
         return "move it out of the `skip`"
-    padded = "`padding=same`" if "groups" in names else "`padding=1` for a kernel of 3"
+    same = isinstance(irregular, OperationStep) and irregular.operation.name in ("conv", "depthwise")
+    padded = "`padding=same`" if same else "`padding=1` for a kernel of 3"
     return f"pad it ({padded}), or move it out of the `skip`"
