@@ -36,6 +36,12 @@ class Names:
     saved: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     depth: int = 2
+    # With a `+` in the order a skip body's only unit is its last step.
+    units: bool = True
+    plus: bool = False
+
+    def in_skip(self) -> Names:
+        return replace(self, depth=self.depth - 1, units=self.units and not self.plus)
 
 
 @dataclass
@@ -83,7 +89,7 @@ def layers(draw: st.DrawFn, names: Names, counter: Counter) -> str:
             st.sampled_from(["", "", ", bias=no", ", dilation=2", *(f", bias={f}" for f in names.flags)])
         )
         return f"{label}conv({draw(numbers(names))}, {kernel}{more})"
-    if kind == "unit":
+    if kind == "unit" and names.units:
         return f"unit({draw(numbers(names))}, 3)"
     if kind == "held" and names.operations:
         return label + draw(st.sampled_from(names.operations))
@@ -163,12 +169,15 @@ def steps_of(draw: st.DrawFn, names: Names, counter: Counter) -> str:
         saved = draw(st.sampled_from(names.saved))
         return f"concat {{ | identity | from {saved}, {draw(layers(names, counter))} }}"
     out = draw(st.sampled_from(["2", "4"]))
+    inner = names.in_skip() if kind in ("same", "skip", "shortcut") else inner
     first, second = draw(bodies(inner, counter)), draw(bodies(inner, counter))
     drop = draw(st.sampled_from(["", "", "(drop_path=0.3)"]))
     if kind == "same":
         return f"skip if same{drop} {{ {first}, conv({draw(numbers(names))}, 1) }}"
     if kind == "skip":
         return f"conv({out}, 1), skip{drop} {{ {first}, conv({out}, 3) }}"
+    if kind == "shortcut" and draw(st.booleans()):
+        return f"skip{drop} {{ {first}, unit({out}, 3) }} shortcut {{ {second}, conv({out}, 1) }}"
     if kind == "shortcut":
         return f"skip{drop} {{ {first}, conv({out}, 3) }} shortcut {{ conv({out}, 1) }}"
     if kind == "concat":
@@ -184,14 +193,16 @@ def networks(draw: st.DrawFn) -> str:
     counter = Counter()
     blocks: tuple[str, ...] = ()
     texts = []
+    order, init = draw(st.sampled_from(ORDERS)), draw(st.sampled_from(INITS))
+    plus = not order or "+" in order
     for _ in range(draw(st.integers(1, 2))):
         name = counter.name("b")
-        own = Names(("in", "n"), ("flag",), ("act",), ("k",), (), blocks)
+        own = Names(("in", "n"), ("flag",), ("act",), ("k",), (), blocks, plus=plus)
         default = draw(st.sampled_from(["", "default conv(bias=no), "]))
         body = draw(bodies(own, counter, 1))
         texts.append(f"block {name}(n, flag=no, act=relu, k=3) {{ {default}{body}, act }}")
         blocks = (*blocks, name)
-    names = Names(("in", "w"), ("deep",), (), (), (), blocks)
+    names = Names(("in", "w"), ("deep",), (), (), (), blocks, plus=plus)
     parts = [f"stem {{ {draw(bodies(names, counter, 1))} }}"]
     for _ in range(draw(st.integers(1, 2))):
         staged = replace(names, numbers=("in", "w", "(index + 1)", "(block_index + 1)"))
@@ -199,7 +210,6 @@ def networks(draw: st.DrawFn) -> str:
             f"stage {draw(calls(staged))[:-1]}, repeat={draw(st.integers(1, 4))})".replace("(, ", "(")
         )
         parts.append(f"layers {{ {draw(bodies(names, counter))}, maxpool(3, 2, padding=1) }}")
-    order, init = draw(st.sampled_from(ORDERS)), draw(st.sampled_from(INITS))
     head = "head { bn, global_avgpool, flatten, linear(classes) }"
     start = "network n(w=4, deep=yes)\ninput 3x6x5\nclasses 3"
     return "\n".join([start, order, *texts, *parts, head, init]) + "\n"
