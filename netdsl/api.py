@@ -49,6 +49,18 @@ class Network:
         return self._typed.cost.macs
 
     @property
+    def depth(self) -> int:
+        """Convolutions and linear layers on the longest path."""
+        return self._typed.depth
+
+    @property
+    def receptive_field(self) -> int:
+        """Side, in pixels of the input, of what one position of the last feature map sees (Araujo et al.
+        2019); global pools don't count.
+        """
+        return self._typed.receptive_field
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example: (channels, height, width), or (features,)."""
         return self._typed.network.input
