@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torchvision.models
 from torch import nn
@@ -13,12 +13,15 @@ import netdsl
 from benchmarks.placements import placement
 from tests.zoo import cifar
 
+Setting: TypeAlias = int | float | bool | str
+
 
 class Entry(NamedTuple):
     """A network of ours, the reference, and the height and width at which the two are compared."""
 
     name: str
     file: str
+    settings: Mapping[str, Setting]
     load: Callable[[], netdsl.Network]
     reference: Callable[[], nn.Module]
     size: int
@@ -26,17 +29,22 @@ class Entry(NamedTuple):
     source: str
 
 
-def imagenet(name: str, file: str, size: int = 64, **settings: int | float | bool) -> Entry:
+def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry:
     options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
     reference = partial(torchvision.models.get_model, name, weights=None, **options)
-    return Entry(name, file, partial(netdsl.load, file, **settings), reference, size, "torchvision")
+    return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, "torchvision")
 
 
-def small(
-    name: str, file: str, reference: Callable[[], nn.Module], **settings: int | float | bool | str
-) -> Entry:
+def small(name: str, file: str, reference: Callable[[], nn.Module], **settings: Setting) -> Entry:
     # Half the size of CIFAR's images: enough positions for batch norms, a quarter of the time.
-    return Entry(name, file, partial(netdsl.load, file, **settings), reference, 16, "tests/zoo/cifar.py")
+    return Entry(
+        name, file, settings, partial(netdsl.load, file, **settings), reference, 16, "tests/zoo/cifar.py"
+    )
+
+
+def placed(letter: str) -> Entry:
+    entry = small(f"placement ({letter})", "placements", partial(cifar.placements, letter, 20))
+    return entry._replace(load=partial(placement, letter, 20))
 
 
 ENTRIES = [
@@ -79,15 +87,5 @@ ENTRIES = [
     small("ResNeXt-29 8x64d", "resnext29", partial(cifar.resnext29, 8, 64)),
     small("SE-ResNet-18", "senet18", cifar.senet18),
     small("MobileNet", "mobilenet", cifar.mobilenet),
-    *(
-        Entry(
-            f"placements ({letter})",
-            "placements",
-            partial(placement, letter, 20),
-            partial(cifar.placements, letter, 20),
-            16,
-            "tests/zoo/cifar.py",
-        )
-        for letter in "abcde"
-    ),
+    *map(placed, "abcde"),
 ]

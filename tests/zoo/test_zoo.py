@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from docs.zoo import PAGE, facts
 from netdsl.files import shipped
 from tests.zoo.compare import Comparison, compare
-from tests.zoo.entries import ENTRIES
+from tests.zoo.entries import ENTRIES, Entry
 
 TOLERANCE = 1e-10
 
@@ -38,3 +39,8 @@ def test_initialisation(comparison: Comparison) -> None:
 
 def test_every_network_has_a_reference() -> None:
     assert {entry.file for entry in ENTRIES} == shipped().keys() - OTHERS
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_page_is_current(entry: Entry) -> None:
+    assert f"| {' | '.join(facts(entry, entry.load()))} |" in PAGE.read_text(encoding="utf-8")
