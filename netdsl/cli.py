@@ -249,6 +249,29 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
     _run(draw)
 
 
+@main.command(name="import-weights")
+@click.argument("file")
+@click.option("--from", "weights", required=True, type=click.Path(path_type=Path), metavar="WEIGHTS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A .safetensors file.")
+@setting_option
+def import_weights(file: str, weights: Path, output: Path, settings: tuple[str, ...]) -> None:
+    """Take over the weights of another implementation (.safetensors, .pth, .pt) for the module style.
+
+    Matched by name where the names are equal, else by position, and only if every shape fits.
+    """
+    if output.suffix.lower() != ".safetensors":
+        raise click.BadParameter("the weights become a .safetensors file", param_hint="-o")
+    compiled = _compiled_network(find_file(file), _pairs(settings), {})
+
+    def take_over() -> None:
+        from netdsl.api import Network
+        from netdsl.weights import import_weights
+
+        click.echo(import_weights(Network(compiled), weights, output))
+
+    _run(take_over)
+
+
 def _run(action: Callable[[], None]) -> None:
     """Runs what needs torch; its errors are shown without a traceback."""
     from netdsl.diagnostics import NetworkError
@@ -364,7 +387,7 @@ def _compiled_network(path: Path, settings: dict[str, str], recipe: dict[str, st
         _show(compiled)
         sys.exit(INPUT_ERROR)
     if compiled.network is None:
-        _fail(f"{path} is a library of blocks: it has no `network` to train")
+        _fail(f"{path} is a library of blocks: it has no `network`")
     return compiled
 
 
