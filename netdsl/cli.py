@@ -253,15 +253,17 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
 @click.argument("file")
 @click.option("--from", "weights", required=True, type=click.Path(path_type=Path), metavar="WEIGHTS")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A .safetensors file.")
-@setting_option
-def import_weights(file: str, weights: Path, output: Path, settings: tuple[str, ...]) -> None:
+@setting_options
+def import_weights(
+    file: str, weights: Path, output: Path, settings: tuple[str, ...], shape: str | None
+) -> None:
     """Take over the weights of another implementation (.safetensors, .pth, .pt) for the module style.
 
     Matched by name where the names are equal, else by position, and only if every shape fits.
     """
     if output.suffix.lower() != ".safetensors":
         raise click.BadParameter("the weights become a .safetensors file", param_hint="-o")
-    compiled = _compiled_network(find_file(file), _pairs(settings), {})
+    compiled = _compiled_network(find_file(file), _pairs(settings, shape), {})
 
     def take_over() -> None:
         from netdsl.api import Network
