@@ -26,6 +26,7 @@ LAYERS = [
     {"compiler"},
     {"api"},
     {"runs", "weights"},
+    {"options"},
     {"cli"},
     {"__init__", "__main__"},
 ]
