@@ -19,7 +19,7 @@ LAYERS = [
     {"diagnostics", "values"},
     {"syntax", "expressions", "files"},
     {"arguments", "explain", "tree"},
-    {"parse", "tables", "ops", "recipe"},
+    {"parse", "tables", "ops", "recipe", "initrules"},
     {"resolved", "typed", "lowered"},
     {"passes"},
     {"codegen"},
