@@ -60,7 +60,7 @@ class _Functional:
     def view(self, source: str) -> FunctionalView:
         network = self._network
         own = list(layers_of(network))
-        kinds = {weight.kind for layer in own for weight in layer.weights}
+        kinds = {weight.kind for layer in own for weight in layer.weights if weight.present != NO}
         has_buffers = "buffers" in kinds
         named = self._is_flat()
         forward = self._forward_named() if named else self._forward_iterated(kinds)

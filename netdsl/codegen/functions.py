@@ -70,7 +70,7 @@ class ForwardWriter:
             source = last.value
             self.body.pop()
         weights = {weight.name: self._weight(weight, tensors) for weight in layer.weights}
-        slots = {"x": source, "training": py.Name("training"), **weights}
+        slots = {"x": source, "training": py.Name("training"), "generator": py.Literal(None), **weights}
         call = torch_call(layer.function, self.translate, slots)
         while call.positional[-1] == py.Literal(None):
             call = call._replace(positional=call.positional[:-1])

@@ -215,13 +215,17 @@ def _runs(body: LoweredBody) -> list[Skip | tuple[LoweredStep, ...]]:
 
 
 def _needs_attribute(step: LoweredStep) -> bool:
-    """Whether a step has something to keep from `__init__`: weights, or an argument that only it knows."""
+    """Whether a step has something to keep from `__init__`: weights, or an argument that only it knows; what
+    is random is a module too, which needs no generator.
+    """
     if not isinstance(step, Layer):
         return True
     call = step.function
     arguments = [] if call is None else [*call.positional, *(value for _, value in call.named)]
-    return bool(step.weights) or any(
-        any(references(argument)) for argument in arguments if not isinstance(argument, Slot)
+    return (
+        bool(step.weights)
+        or Slot("generator") in arguments
+        or any(any(references(argument)) for argument in arguments if not isinstance(argument, Slot))
     )
 
 

@@ -11,7 +11,7 @@ from netdsl.codegen import python as py
 from netdsl.codegen.functions import BlockFunctions
 from netdsl.codegen.names import Translator
 from netdsl.codegen.views import call_arguments
-from netdsl.expressions import NO, YES, Const, Expr, operator
+from netdsl.expressions import NO, YES, ZERO, Const, Expr, operator
 from netdsl.lowered import BlockCall, Layer, LoweredBody, LoweredNetwork, LoweredSection, LoweredStage
 from netdsl.ops.base import Kind, Weight
 
@@ -98,7 +98,7 @@ class TensorLists:
     def fill(self, weight: Weight) -> str:
         """The method of `Init` that makes a tensor."""
         if weight.role in ("scale", "buffer", "shift"):
-            return "ones" if weight.fill else "zeros"
+            return "zeros" if weight.fill == ZERO else "ones"
         if self.network.network.init == "kaiming":
             return "kaiming_normal" if weight.role == "kernel" else "zeros"
         return "uniform"
