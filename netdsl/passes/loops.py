@@ -19,7 +19,7 @@ from netdsl.lowered import (
     When,
 )
 from netdsl.ops.base import Symbolic
-from netdsl.passes.context import Context, NotUniform, Values
+from netdsl.passes.context import Context, NotUniform
 from netdsl.passes.flow import Flow
 from netdsl.typed import Frame, TypedBody, TypedRepeat
 
@@ -82,12 +82,9 @@ class Loops:
             carried = Carried(name, start, inner.tensor.size)
             self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
             flow.tensor = Symbolic(self._grown(carried, times, column), rank)
-        elif all(typed.runs for typed in column.values()):
-            flow.tensor = inner.tensor
         else:
-            ends: Values = {frame: typed.output[0] for frame, typed in column.items()}
-            if any(self._context.value(start, frame) != size for frame, size in ends.items()):
-                flow.tensor = Symbolic(self._context.told(ends, "size"), rank)
+            last = inner.tensor.size if all(typed.runs for typed in column.values()) else start
+            flow.tensor = Symbolic(self._left(last, column), rank)
         if inner.reduction != ONE:
             flow.reduction = None
         return (Repeat(times, index, carried, lowered),)
@@ -100,11 +97,19 @@ class Loops:
             if name == Ref(carried.name):
                 candidates.append(operator("+", carried.start, operator("*", times, growth)))
         for candidate in candidates:
-            values = ((self._context.value(candidate, f), typed.output[0]) for f, typed in column.items())
-            inside = carried.name in references(candidate)
-            if not inside and all(found == size for found, size in values):
+            if self._holds(candidate, column) and carried.name not in references(candidate):
                 return candidate
         return Ref(carried.name)
+
+    def _left(self, size: Expr, column: Column) -> Expr:
+        """The number of channels after a loop that runs with the same one each time."""
+        if self._holds(size, column):
+            return size
+        return self._context.told({frame: typed.output[0] for frame, typed in column.items()}, "size")
+
+    def _holds(self, size: Expr, column: Column) -> bool:
+        """Whether it is the number of channels after the loop; names of the loop have no value there."""
+        return all(self._context.value(size, frame) == typed.output[0] for frame, typed in column.items())
 
     def _running(self, column: Column, flow: Flow) -> str | None:
         """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
