@@ -49,6 +49,18 @@ class Network:
         return self._typed.cost.macs
 
     @property
+    def depth(self) -> int:
+        """Convolutions and linear layers on the longest path."""
+        return self._typed.depth
+
+    @property
+    def receptive_field(self) -> int:
+        """Side, in pixels of the input, of what one position of the last feature map sees (Araujo et al.
+        2019); global pools don't count.
+        """
+        return self._typed.receptive_field
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example: (channels, height, width), or (features,)."""
         return self._typed.network.input
@@ -108,7 +120,8 @@ class Network:
 def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
     """Compiles a `.net` file, or a shipped network by its bare name.
 
-    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`.
+    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`; `input` is
+    another shape of one example than the file's: `load("resnet50", input="3x64x64")`.
     Raises `NetworkError`, which carries the diagnostics.
     """
     diagnostics = Diagnostics()

@@ -39,9 +39,11 @@ class Whole(NamedTuple):
 
 
 class Real(NamedTuple):
-    """A number between `low` and `high`, given to Python as a float; `below` leaves `high` itself out."""
+    """A number between `low` and `high`, given to Python as a float; None is no limit, and `above` and
+    `below` leave the limits themselves out.
+    """
 
-    low: float = 0
+    low: float | None = 0
     high: float | None = None
     above: bool = False
     below: bool = False
@@ -49,14 +51,16 @@ class Real(NamedTuple):
     def convert(self, value: Value) -> object:
         if is_number(value):
             number = float(cast(Fraction, value))
-            low = number > self.low if self.above else number >= self.low
+            low = self.low is None or (number > self.low if self.above else number >= self.low)
             high = self.high is None or (number < self.high if self.below else number <= self.high)
             if low and high:
                 return number
-        low_text = f"{'above' if self.above else 'of at least'} {self.low:g}"
-        if self.high is None:
-            return Mismatch(f"a number {low_text}")
-        return Mismatch(f"a number {low_text} and {'below' if self.below else 'at most'} {self.high:g}")
+        limits = []
+        if self.low is not None:
+            limits.append(f"{'above' if self.above else 'of at least'} {self.low:g}")
+        if self.high is not None:
+            limits.append(f"{'below' if self.below else 'at most'} {self.high:g}")
+        return Mismatch(f"a number {' and '.join(limits)}".rstrip())
 
 
 class Flag(NamedTuple):
@@ -113,14 +117,16 @@ class Path(NamedTuple):
         return value if isinstance(value, str) and value else Mismatch('a text in quotes, as `"images"`')
 
 
-def arg(type: ArgType, default: object = MISSING, *, named: bool = False) -> Any:
-    """A dataclass field that is an argument; `named` ones can't be given by position."""
-    return field(default=default, metadata={"type": type}, kw_only=named)
+def arg(type: ArgType, default: object = MISSING, *, named: bool = False, last: bool = False) -> Any:
+    """A dataclass field that is an argument; `named` ones can't be given by position. One that several
+    classes inherit is shown `last`, though a dataclass has it first.
+    """
+    return field(default=default, metadata={"type": type, "last": last}, kw_only=named)
 
 
 @cache
 def schema(cls: type) -> tuple[Field[Any], ...]:
-    return fields(cls)
+    return tuple(sorted(fields(cls), key=lambda f: bool(f.metadata.get("last"))))
 
 
 class Parameter(NamedTuple):

@@ -31,7 +31,10 @@ def main() -> None:
     """
 
 
-def setting_option(command: F) -> F:
+def setting_options(command: F) -> F:
+    command = click.option(
+        "--input", "shape", metavar="CxHxW", help="Another shape of one example than the file's: 3x64x64."
+    )(command)
     return click.option(
         "--set",
         "settings",
@@ -43,13 +46,13 @@ def setting_option(command: F) -> F:
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@setting_option
-def check(files: tuple[str, ...], settings: tuple[str, ...]) -> None:
+@setting_options
+def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None) -> None:
     """Check files: names, arguments, shapes, recipe. Prints each network's size."""
     _short_lived()
     failed = False
     for path in _paths(files):
-        compiled = _compile(path, _pairs(settings))
+        compiled = _compile(path, _pairs(settings, shape))
         if isinstance(compiled, list):
             _show(compiled)
             failed = True
@@ -85,7 +88,7 @@ def _summary(compiled: Compiled) -> str:
     show_default=True,
     help="The folder.",
 )
-@setting_option
+@setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
 def build(
@@ -93,6 +96,7 @@ def build(
     style: str,
     output: Path,
     settings: tuple[str, ...],
+    shape: str | None,
     stdout: bool,
     check_only: bool,
 ) -> None:
@@ -103,7 +107,7 @@ def build(
     _short_lived()
     if stdout and check_only:
         raise click.UsageError("--stdout and --check exclude each other")
-    codes = _generated(_paths(files), style, _pairs(settings))
+    codes = _generated(_paths(files), style, _pairs(settings, shape))
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
@@ -188,7 +192,7 @@ def _write_all(output: Path, codes: dict[str, str]) -> None:
 @click.option(
     "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
 )
-@setting_option
+@setting_options
 def train(
     arguments: tuple[str, ...],
     data: str | None,
@@ -196,6 +200,7 @@ def train(
     device: str,
     run: Path | None,
     settings: tuple[str, ...],
+    shape: str | None,
     **common: str | None,
 ) -> None:
     """Train a network as its recipe says.
@@ -207,11 +212,12 @@ def train(
     overrides |= {key: value for key, value in common.items() if value is not None}
     if data is not None:
         overrides["data"] = _data_override(data)
-    compiled = _compiled_network(find_file(file), _pairs(settings), overrides)
+    parameters = _pairs(settings, shape)
+    compiled = _compiled_network(find_file(file), parameters, overrides)
 
     from netdsl.runs import train_run
 
-    _run(lambda: train_run(compiled, _pairs(settings), overrides, style, run, device))
+    _run(lambda: train_run(compiled, parameters, overrides, style, run, device))
 
 
 @main.command(name="eval")
@@ -265,15 +271,17 @@ def _short_lived() -> None:
     gc.disable()
 
 
-def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    """`--set name=value` as a dictionary."""
+def _pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
+    """`--set name=value` and `--input` as a dictionary."""
+    from netdsl.compiler import INPUT
+
     pairs = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise click.BadParameter(f"`{setting}` is not of the form name=value", param_hint="--set")
         pairs[name.strip()] = value
-    return pairs
+    return pairs if shape is None else {**pairs, INPUT: shape}
 
 
 def _recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """The pipeline. Read this file first.
 
-    text --parse--> Program --resolve--> ResolvedNetwork --infer--> TypedNetwork
+    text --gather--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
          --lower--> LoweredNetwork --render--> code
 
 Each arrow is a pass: one file with one public function, without input or output.
@@ -14,9 +14,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.files import read_text
 from netdsl.parse import parse, parse_values
 from netdsl.passes.infer import infer
 from netdsl.passes.resolve import Overrides, resolve
+from netdsl.passes.uses import Reader, gather
 from netdsl.resources import NETWORKS
 from netdsl.source import Source
 from netdsl.syntax import Program
@@ -24,6 +26,9 @@ from netdsl.typed import TypedNetwork
 
 if TYPE_CHECKING:
     from netdsl.lowered import LoweredNetwork
+
+# The name of the input's shape among a network's parameters: no parameter can be called so.
+INPUT = "input"
 
 Style: TypeAlias = Literal["module", "functional", "sequential"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -37,9 +42,13 @@ def standard_blocks() -> Program:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What came of a file: a network, or None where it is a library of blocks or has errors."""
+    """What came of a file: a network, or None where it is a library of blocks or has errors.
+
+    `used` are the texts of the files that it uses, by path.
+    """
 
     source: Source
+    used: Mapping[str, str]
     network: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
 
@@ -53,25 +62,37 @@ class Compiled:
 
 
 def compile_network(
-    source: Source, parameters: Mapping[str, str] | None = None, recipe: Mapping[str, str] | None = None
+    source: Source,
+    parameters: Mapping[str, str] | None = None,
+    recipe: Mapping[str, str] | None = None,
+    read: Reader = read_text,
 ) -> Compiled:
     """Runs the passes up to the shapes.
 
-    `parameters` (`--set`) and keys of the `recipe` are given as texts of the language.
+    `parameters` (`--set`, and the shape of the `input`) and keys of the `recipe` are given as texts of
+    the language; `read` gives the text of a used file.
     """
     diagnostics = Diagnostics()
+    given = {
+        name: parse_values(Source("--input" if name == INPUT else f"--set {name}", text), diagnostics)
+        for name, text in (parameters or {}).items()
+    }
     overrides = Overrides(
-        {
-            name: parse_values(Source(f"--set {name}", text), diagnostics)
-            for name, text in (parameters or {}).items()
-        },
+        given.pop(INPUT, ()),
+        given,
         {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
     )
-    program = parse(source, diagnostics)
-    resolved = resolve(program, standard_blocks(), overrides, diagnostics)
+    used: dict[str, str] = {}
+
+    def remembered(path: str) -> str:
+        used[path] = read(path)
+        return used[path]
+
+    files = gather(source, remembered, diagnostics)
+    resolved = resolve(files, standard_blocks(), overrides, diagnostics)
     sound = resolved is not None and not diagnostics
     network = infer(resolved, diagnostics) if resolved is not None and sound else None
-    return Compiled(source, network, tuple(diagnostics))
+    return Compiled(source, used, network, tuple(diagnostics))
 
 
 def generate(compiled: Compiled, style: Style) -> str:

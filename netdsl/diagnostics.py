@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,6 @@ CODES = {
     "NET102": "a bracket is not closed",
     "NET103": "a number or size cannot be used",
     "NET104": "brackets are nested too deeply",
-    "NET105": "the part of the language is not supported yet",
     "NET201": "a name is unknown",
     "NET202": "a name is defined twice",
     "NET203": "definitions go round in a circle",
@@ -34,6 +34,7 @@ CODES = {
     "NET403": "the network does not end in its classes",
     "NET404": "an expectation does not hold",
     "NET405": "the network is too large to be built",
+    "NET406": "the branches of a join do not fit together",
 }
 
 
@@ -124,6 +125,17 @@ class Diagnostics:
         place = diagnostic.labels[0].span if diagnostic.labels else None
         if len(self._found) < MOST:
             self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
+
+    @contextmanager
+    def aside(self) -> Iterator[list[Diagnostic]]:
+        """Keeps what is found inside apart from the rest, in the list that it gives."""
+        kept, self._found = self._found, {}
+        found: list[Diagnostic] = []
+        try:
+            yield found
+        finally:
+            found += self._found.values()
+            self._found = kept
 
     def __iter__(self) -> Iterator[Diagnostic]:
         """In the order of the text; those of no place, and of the command line, where they were found."""

@@ -22,6 +22,11 @@ def find(name: str) -> Path:
     return path
 
 
+def read_text(path: str) -> str:
+    """The text of a used file. Raises OSError or ValueError (UnicodeDecodeError) where it can't be read."""
+    return Path(path).read_text(encoding="utf-8-sig")
+
+
 def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, or None after a diagnostic."""
     try:

@@ -5,22 +5,28 @@ parameters, and a stage is runs of calls. The same for every output style.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl.expressions import Expr
+from netdsl.expressions import NO, Expr
 from netdsl.ops import Operation
 from netdsl.ops.base import Symbolic, TorchCall, Weight
 from netdsl.resolved import ResolvedNetwork
+from netdsl.values import Symbol
 
 
 class Layer(NamedTuple):
-    """An operation as the torch calls that it stands for; `function` is None where it does nothing."""
+    """An operation as the torch calls that it stands for; `function` is None where it does nothing.
+
+    `last_norm`: it is the last norm of a skip connection's body. `freeze` is `weight`, `bias`, yes or no.
+    """
 
     operation: type[Operation]
     module: TorchCall
     function: TorchCall | None
     weights: tuple[Weight, ...]
     label: str | None
+    last_norm: bool = False
+    freeze: Expr = NO
 
 
 class BlockCall(NamedTuple):
@@ -33,38 +39,115 @@ class BlockCall(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """body(x) + x where `same` holds, else body(x) + shortcut(x), or body(x) alone without a shortcut."""
+    """body(x) + x where `same` holds, else body(x) + shortcut(x), or body(x) alone without a shortcut.
+
+    Where something is added, `drop_path` drops the body for whole examples in training.
+    """
 
     body: LoweredBody
     shortcut: LoweredBody | None
     same: Expr
+    drop_path: Layer | None = None
 
 
-LoweredStep: TypeAlias = Layer | BlockCall | Skip
+class Branches(NamedTuple):
+    """Bodies on the same input, joined by sum, along channels, or by product. An empty body is x itself."""
+
+    join: Literal["add", "concat", "mul"]
+    branches: tuple[LoweredBody, ...]
+
+
+class Carried(NamedTuple):
+    """The number of channels that enter an iteration: `start`, then `next`, which may speak of `name`."""
+
+    name: str
+    start: Expr
+    next: Expr
+
+
+class Repeat(NamedTuple):
+    """`times` iterations of a body that is a chain without labels; `variable` counts them from 0."""
+
+    times: Expr
+    variable: str | None
+    carried: Carried | None
+    body: LoweredBody
+
+
+class When(NamedTuple):
+    """The first body whose condition holds, else `otherwise`."""
+
+    cases: tuple[tuple[Expr, LoweredBody], ...]
+    otherwise: LoweredBody
+
+
+class Choice(NamedTuple):
+    """What the block's parameter `holder` holds: a body of one step for each that it is in this network."""
+
+    holder: str
+    cases: tuple[tuple[Symbol, LoweredBody], ...]
+
+
+class Let(NamedTuple):
+    """A constant of a body, known from here to the body's end; its name is the only one of the block."""
+
+    name: str
+    value: Expr
+
+
+class Save(NamedTuple):
+    """Names the current tensor; the name is the only one of the block or section."""
+
+    name: str
+
+
+class From(NamedTuple):
+    """Goes back to a saved tensor."""
+
+    name: str
+
+
+LoweredStep: TypeAlias = Layer | BlockCall | Skip | Branches | Repeat | When | Choice | Let | Save | From
 LoweredBody: TypeAlias = tuple[LoweredStep, ...]
 
 
+def inner(step: LoweredStep) -> tuple[LoweredBody, ...]:
+    """The bodies inside a step, in textual order."""
+    match step:
+        case Skip(body, shortcut):
+            return (body, shortcut or ())
+        case Branches(_, branches):
+            return branches
+        case Repeat(body=body):
+            return (body,)
+        case When(cases, otherwise):
+            return (*(body for _, body in cases), otherwise)
+        case Choice(_, cases):
+            return tuple(body for _, body in cases)
+        case _:
+            return ()
+
+
+def steps(body: LoweredBody) -> Iterator[LoweredStep]:
+    """The steps of a body at any depth, in textual order, but not those of called blocks."""
+    for step in body:
+        yield step
+        for inside in inner(step):
+            yield from steps(inside)
+
+
 def layers(body: LoweredBody) -> Iterator[Layer]:
-    """The layers of a body in textual order, those of skip connections too, but not of called blocks."""
-    return (step for step in _flat(body) if isinstance(step, Layer))
+    """The layers of a body at any depth, but not those of called blocks."""
+    return (step for step in steps(body) if isinstance(step, Layer))
 
 
 def calls(body: LoweredBody) -> Iterator[BlockCall]:
-    """The calls of blocks in a body, those in skip connections too."""
-    return (step for step in _flat(body) if isinstance(step, BlockCall))
-
-
-def _flat(body: LoweredBody) -> Iterator[LoweredStep]:
-    for step in body:
-        if isinstance(step, Skip):
-            yield from _flat(step.body)
-            yield from _flat(step.shortcut or ())
-        else:
-            yield step
+    """The calls of blocks in a body at any depth."""
+    return (step for step in steps(body) if isinstance(step, BlockCall))
 
 
 class BlockParameter(NamedTuple):
-    """A parameter of a block in generated code; `type` is its annotation.
+    """A parameter of a block in generated code; `type` is its annotation, or `operation`.
 
     Without a `default` every caller gives it; `named` ones have a default in the language, or none there.
     """
@@ -95,11 +178,19 @@ class LoweredSection(NamedTuple):
     body: LoweredBody
 
 
+class Run(NamedTuple):
+    """Copies of one call; `variable` is the name by which the call speaks of a copy's number, from 0."""
+
+    call: BlockCall
+    copies: int
+    variable: str | None = None
+
+
 class LoweredStage(NamedTuple):
-    """`stage1`, `stage2`, …: calls, each repeated."""
+    """`stage1`, `stage2`, …"""
 
     name: str
-    runs: tuple[tuple[BlockCall, int], ...]
+    runs: tuple[Run, ...]
 
 
 LoweredPart: TypeAlias = LoweredSection | LoweredStage

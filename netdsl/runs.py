@@ -7,8 +7,10 @@ A run holds the `.net` file, `run.json` (the settings and the resolved recipe), 
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Mapping
 from dataclasses import asdict
+from errno import ENOENT
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +32,20 @@ NETWORK_FILE, RUN_FILE = "network.net", "run.json"
 
 
 class _Record(NamedTuple):
-    """What `run.json` remembers for `eval`: the texts of `--set` and of the recipe's options."""
+    """What `run.json` remembers for `eval`: the texts of `--set`, of the recipe's options and of the
+    files that the network uses, by their path from the network's.
+    """
 
     style: Style
     settings: dict[str, str]
     overrides: dict[str, str]
+    used: dict[str, str]
+
+    def read(self, path: str) -> str:
+        """The text of a used file. Raises FileNotFoundError where the run has none of that path."""
+        if path not in self.used:
+            raise FileNotFoundError(ENOENT, "it is not in the run", path)
+        return self.used[path]
 
 
 def train_run(
@@ -58,7 +69,7 @@ def train_run(
         )
     dataset = _data(network, recipe, console)
     chosen = _style(style)
-    _write_inputs(folder, network, compiled.source, chosen, settings, overrides)
+    _write_inputs(folder, network, compiled, chosen, settings, overrides)
     trainable = _create(network, chosen, recipe.seed, device)
     images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
@@ -83,8 +94,8 @@ def evaluate_run(folder: Path, weights: str, data_override: str | None, device_n
     console = Console()
     record = _read_record(folder)
     overrides = {**record.overrides, **({"data": data_override} if data_override else {})}
-    source = Source(str(folder / NETWORK_FILE), _read_text(folder / NETWORK_FILE))
-    network = Network(compile_network(source, record.settings, overrides))
+    source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
+    network = Network(compile_network(source, record.settings, overrides, record.read))
     device = choose_device(device_name)
     state = checkpoint.load(folder / f"{weights}.safetensors")
     trainable = _create(network, record.style, 0, device)
@@ -119,20 +130,22 @@ def _free_folder(name: str) -> Path:
 def _write_inputs(
     folder: Path,
     network: Network,
-    source: Source,
+    compiled: Compiled,
     style: Style,
     settings: Mapping[str, str],
     overrides: Mapping[str, str],
 ) -> None:
+    start = posixpath.dirname(posixpath.normpath(compiled.source.name.replace("\\", "/"))) or "."
     record = {
         "network": network.name,
         "style": style,
         "settings": dict(settings),
         "overrides": dict(overrides),
         "recipe": _recipe_record(network.recipe),
+        "used": {posixpath.relpath(path, start): text for path, text in compiled.used.items()},
     }
     try:
-        write(folder / NETWORK_FILE, source.text.encode())
+        write(folder / NETWORK_FILE, compiled.source.text.encode())
         write(folder / RUN_FILE, (json.dumps(record, indent=2) + "\n").encode())
         write(folder / f"{network.name}.py", network.source(style).encode())
     except OSError as error:
@@ -162,12 +175,13 @@ def _read_record(folder: Path) -> _Record:
     try:
         record = json.loads(text)
         style, settings, overrides = (record[key] for key in ("style", "settings", "overrides"))
-    except (ValueError, TypeError, KeyError) as error:
+        used = record.get("used", {})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise damaged from error
-    for part in (settings, overrides):
+    for part in (settings, overrides, used):
         if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
             raise damaged
-    return _Record(_style(str(style)), settings, overrides)
+    return _Record(_style(str(style)), settings, overrides, used)
 
 
 def _read_text(path: Path) -> str:

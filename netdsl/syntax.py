@@ -5,6 +5,7 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from netdsl.source import Span
@@ -136,12 +137,44 @@ class Let(NamedTuple):
     span: Span
 
 
-Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let
+class Default(NamedTuple):
+    """Default arguments of operations, of the file or of a block."""
+
+    calls: tuple[Call, ...]
+    span: Span
+
+
+Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | Default
 
 
 class Body(NamedTuple):
     steps: tuple[Step, ...]
     span: Span
+
+
+def bodies(step: Step) -> tuple[Body, ...]:
+    """The bodies inside a step, in textual order."""
+    match step:
+        case Skip(body=body, shortcut=shortcut):
+            return (body, shortcut) if shortcut else (body,)
+        case Branches(branches=branches):
+            return branches
+        case Repeat(body=body):
+            return (body,)
+        case When(cases=cases, otherwise=otherwise):
+            chosen = tuple(body for _, body in cases)
+            return (*chosen, otherwise) if otherwise else chosen
+        case _:
+            return ()
+
+
+def calls(steps: Iterable[Step]) -> Iterator[Call]:
+    """The calls among steps, at any depth."""
+    for step in steps:
+        if isinstance(step, Call):
+            yield step
+        for body in bodies(step):
+            yield from calls(body.steps)
 
 
 # --- statements ----------------------------------------------------------------------------------
@@ -177,11 +210,6 @@ class Plus(NamedTuple):
 
 class Order(NamedTuple):
     items: tuple[Call | Plus, ...]
-    span: Span
-
-
-class Default(NamedTuple):
-    calls: tuple[Call, ...]
     span: Span
 
 

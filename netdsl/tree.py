@@ -154,6 +154,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def from_(self, meta: Meta, children: list[Token]) -> syntax.From:
         return syntax.From(self._word(children[0]), self._span(meta))
 
+    def default_(self, meta: Meta, children: list[syntax.Call]) -> syntax.Default:
+        return syntax.Default((children[0],), self._span(meta))
+
     # statements
 
     def statement(self, meta: Meta, children: list[Any]) -> Any:

@@ -14,6 +14,7 @@ from netdsl.cli import main
 from netdsl.compiler import compile_network
 from netdsl.files import shipped
 from netdsl.source import Source
+from tests.equality import assert_styles_agree
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,11 +26,19 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [(page.name, text) for page in PAGES for text in pattern.findall(page.read_text())]
 
 
+# Files that an example uses: the fence names them.
+LIBRARIES: dict[str, str] = dict(
+    found
+    for page in PAGES
+    for found in re.findall(r"^```net (\S+)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+)
+
+
 @pytest.mark.parametrize(("page", "text"), blocks("net"))
-def test_networks_of_the_pages_compile(page: str, text: str) -> None:
-    compiled = compile_network(Source(page, text))
+def test_networks_of_the_pages_run(page: str, text: str) -> None:
+    compiled = compile_network(Source(page, text), read=LIBRARIES.__getitem__)
     assert not compiled.diagnostics, "\n".join(d.render() for d in compiled.diagnostics)
-    assert compiled.network is not None
+    assert_styles_agree(netdsl.Network(compiled))
 
 
 def test_the_readme_shows_the_shipped_resnet32() -> None:

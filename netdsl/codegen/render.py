@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from netdsl.codegen import python as py
+from netdsl.codegen.helpers import carried, names_in
 from netdsl.resources import TEMPLATES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _IMPORTS = {
 
 def _imports(code: str) -> list[str]:
     """The imports that the code needs."""
-    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    used = names_in(code)
     if {"Tensor", "nn"} <= used:
         return [line for name, line in _IMPORTS.items() if name in used - {"Tensor", "nn"}] + [
             "from torch import Tensor, nn"
@@ -65,7 +65,9 @@ def render(template: str, view: object) -> str:
     layout = _environment().get_template(template)
     raw = layout.render(view=view, imports=())
     try:
-        raw = layout.render(view=view, imports=_imports(raw))
+        helpers = carried(raw)
+        imports = _imports("\n".join((*helpers, raw)))
+        raw = layout.render(view=view, imports=(*imports, *helpers))
         code = black.format_str(raw, mode=black.Mode())
         compile(code, template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from netdsl.ops.activation import Relu
+from netdsl.ops.activation import (
+    Elu,
+    Gelu,
+    Hardsigmoid,
+    Hardswish,
+    LeakyRelu,
+    Prelu,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
 from netdsl.ops.base import Operation
-from netdsl.ops.conv import Conv
+from netdsl.ops.conv import Conv, ConvTranspose, Depthwise
 from netdsl.ops.linear import Flatten, Identity, Linear
-from netdsl.ops.norm import BatchNorm
-from netdsl.ops.pool import AvgPool, GlobalAvgPool, MaxPool
-from netdsl.ops.regularise import Dropout
+from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from netdsl.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from netdsl.ops.rearrange import ChannelShuffle, Pad, Slice, Upsample
+from netdsl.ops.regularise import Dropout, DropPath
+from netdsl.ops.scale import LayerScale, Scale
 
 __all__ = ["OPERATIONS", "Operation"]
 
+# In the order of the language's documentation.
 OPERATIONS: dict[str, type[Operation]] = {
     operation.name: operation
     for operation in (
-        Conv,
-        Linear,
-        BatchNorm,
-        Relu,
-        MaxPool,
-        AvgPool,
-        GlobalAvgPool,
-        Flatten,
-        Dropout,
-        Identity,
+        *(Conv, Depthwise, ConvTranspose, Linear),
+        *(BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm),
+        *(Relu, Relu6, LeakyRelu, Elu, Gelu, Silu, Hardswish, Hardsigmoid, Sigmoid, Tanh, Prelu),
+        *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool),
+        *(Flatten, Dropout, DropPath, LayerScale, Slice, ChannelShuffle, Upsample, Pad, Scale, Identity),
     )
 }

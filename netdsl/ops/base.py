@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
-from netdsl.expressions import ONE, YES, Expr, constant
+from netdsl.arguments import Flag, Word, arg
+from netdsl.expressions import ONE, YES, ZERO, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
@@ -49,7 +50,7 @@ class Weight(NamedTuple):
     name: str
     shape: tuple[Expr, ...]
     role: Literal["kernel", "bias", "scale", "shift", "buffer"]
-    fill: int = 0
+    fill: Expr = ZERO
     present: Expr = YES
 
     @property
@@ -85,6 +86,8 @@ class Operation(ABC):
     is_activation: ClassVar[bool] = False
     # What a layer of this kind is called in generated code, where that isn't its name in the language.
     attribute: ClassVar[str] = ""
+    # The operation whose `default`s this one takes too, as far as it has the arguments.
+    inherits: ClassVar[str] = ""
 
     def infer(self, x: Shape) -> Shape | Misfit:
         """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
@@ -97,6 +100,10 @@ class Operation(ABC):
     def keeps_grid(self) -> bool:
         """Whether the output's size is size / reduction, rounded up or down, for every input size."""
         return True
+
+    def field(self) -> tuple[int, int]:
+        """Height and width of what one position of the output sees of the input."""
+        return (1, 1)
 
     @classmethod
     def reduction(cls, a: Arguments) -> Expr:
@@ -122,6 +129,32 @@ class Operation(ABC):
     @abstractmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall | None:
         """The `torch.nn.functional` call; None where the operation does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted(Operation):
+    """Base of the operations with weights: `freeze` keeps them as they start."""
+
+    freeze: bool | Literal["weight", "bias"] = arg(
+        Word(("weight", "bias"), Flag()), False, named=True, last=True
+    )
+
+    def output(self, x: Shape) -> Shape | Misfit:
+        """What `infer` says of the shape."""
+        return x
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        if isinstance(self.freeze, str) and self.freeze not in self._parameters():
+            return Misfit(
+                f"`freeze={self.freeze}`, and this `{self.name}` has no {self.freeze}",
+                "`freeze=yes` freezes all that there is",
+            )
+        return self.output(x)
+
+    def _parameters(self) -> list[str]:
+        arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
+        weights = self.weights(arguments, Symbolic(ONE, is_map=True))
+        return [weight.name for weight in weights if weight.present == YES]
 
 
 def needs_map(name: str, x: Shape) -> Misfit | None:

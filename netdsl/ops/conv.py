@@ -2,78 +2,79 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from netdsl.arguments import Flag, Pair, Whole, Word, arg
-from netdsl.expressions import Const, Expr, Operator, operator, quotient
+from netdsl.expressions import ONE, Const, Expr, operator, quotient
 from netdsl.ops.base import (
     Arguments,
     Misfit,
-    Operation,
     Shape,
     Slot,
     Symbolic,
     TorchCall,
     Weight,
+    Weighted,
     needs_map,
     options,
     show_shape,
 )
-from netdsl.ops.window import keeps_grid, window_output
-from netdsl.values import Size, Symbol
+from netdsl.ops.window import Window, sides
+from netdsl.values import Symbol
+
+_Padding: TypeAlias = tuple[int, int] | Literal["same"]
 
 
 @dataclass(frozen=True, slots=True)
-class Conv(Operation):
-    """2-D convolution (`torch.nn.Conv2d`); `padding=same` makes the output ceil(size / stride)."""
+class _Sliding(Weighted):
+    """A window that slides over the map, and makes one position of the output from each of its places."""
+
+    @abstractmethod
+    def window(self) -> Window: ...
+
+    def field(self) -> tuple[int, int]:
+        return self.window().sizes
+
+    def keeps_grid(self) -> bool:
+        return self.window().keeps_grid()
+
+    @classmethod
+    def reduction(cls, a: Arguments) -> Expr:
+        return a["stride"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(_Sliding):
+    """2-D convolution (LeCun et al. 1998, section II.A; `torch.nn.Conv2d`).
+
+    CxHxW to out x H/stride x W/stride, rounded up, with `padding=same`.
+    """
 
     name: ClassVar[str] = "conv"
 
     out: int = arg(Whole())
     kernel: tuple[int, int] = arg(Pair())
     stride: int = arg(Whole(), 1)
-    padding: tuple[int, int] | Literal["same"] = arg(Word(("same",), Pair(0)), "same")
+    padding: _Padding = arg(Word(("same",), Pair(0)), "same")
     groups: int = arg(Whole(), 1)
     dilation: int = arg(Whole(), 1)
     bias: bool = arg(Flag(), True)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
+    def output(self, x: Shape) -> Shape | Misfit:
+        if misfit := _misfit(self.name, x, self.kernel, self.padding):
             return misfit
-        if self.padding == "same" and any(k % 2 == 0 for k in self.kernel):
-            shown = show_shape(self.kernel)
-            return Misfit(
-                f"`padding=same` needs an odd kernel, and this one is {shown}",
-                "give the padding, as `padding=1`",
-            )
-        if x[0] % self.groups or self.out % self.groups:
-            return Misfit(
-                f"{x[0]} input and {self.out} output channels can't be split into {self.groups} groups",
-                "`groups` must divide both",
-            )
-        grid = window_output(self.name, x, self._window(), self.stride, self._padding())
+        if misfit := _ungroupable(x[0], self.out, self.groups):
+            return misfit
+        grid = self.window().output(self.name, x)
         return grid if isinstance(grid, Misfit) else (self.out, *grid[1:])
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * (x[0] // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def keeps_grid(self) -> bool:
-        return keeps_grid(self._window(), self.stride, self._padding())
-
-    def _window(self) -> tuple[int, int]:
-        height, width = ((k - 1) * self.dilation + 1 for k in self.kernel)
-        return height, width
-
-    def _padding(self) -> tuple[int, int]:
-        if self.padding != "same":
-            return self.padding
-        height, width = (self.dilation * (k // 2) for k in self.kernel)
-        return height, width
-
-    @classmethod
-    def reduction(cls, a: Arguments) -> Expr:
-        return a["stride"]
+    def window(self) -> Window:
+        return _window(self.kernel, self.stride, self.padding, self.dilation)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
@@ -81,46 +82,190 @@ class Conv(Operation):
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        kernel = _sides(a["kernel"])
         return (
-            Weight("weight", (a["out"], quotient(x.size, a["groups"]), *kernel), "kernel"),
+            Weight("weight", (a["out"], quotient(x.size, a["groups"]), *sides(a["kernel"])), "kernel"),
             Weight("bias", (a["out"],), "bias", present=a["bias"]),
         )
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = _window_options(a) + options(bias=(a["bias"], True))
+        named = _options(a, a["groups"]) + options(bias=(a["bias"], True))
         return TorchCall("nn.Conv2d", (x.size, a["out"], a["kernel"]), named)
 
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.conv2d", (Slot("x"), Slot("weight"), Slot("bias")), _window_options(a))
+        return TorchCall("F.conv2d", (Slot("x"), Slot("weight"), Slot("bias")), _options(a, a["groups"]))
 
 
-def _window_options(a: Arguments) -> tuple[tuple[str, Expr], ...]:
-    return options(
-        stride=(a["stride"], 1),
-        padding=(same_padding(a), 0),
-        dilation=(a["dilation"], 1),
-        groups=(a["groups"], 1),
+@dataclass(frozen=True, slots=True)
+class Depthwise(_Sliding):
+    """Convolution of each channel by itself (Howard et al. 2017, section 3.1; `torch.nn.Conv2d`).
+
+    CxHxW to C x H/stride x W/stride, rounded up, with `padding=same`.
+    """
+
+    name: ClassVar[str] = "depthwise"
+    inherits: ClassVar[str] = "conv"
+
+    kernel: tuple[int, int] = arg(Pair())
+    stride: int = arg(Whole(), 1)
+    padding: _Padding = arg(Word(("same",), Pair(0)), "same")
+    dilation: int = arg(Whole(), 1)
+    bias: bool = arg(Flag(), True)
+
+    def output(self, x: Shape) -> Shape | Misfit:
+        return _misfit(self.name, x, self.kernel, self.padding) or self.window().output(self.name, x)
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        return y[0] * y[1] * y[2] * self.kernel[0] * self.kernel[1]
+
+    def window(self) -> Window:
+        return _window(self.kernel, self.stride, self.padding, self.dilation)
+
+    @classmethod
+    def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
+        return (
+            Weight("weight", (x.size, ONE, *sides(a["kernel"])), "kernel"),
+            Weight("bias", (x.size,), "bias", present=a["bias"]),
+        )
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        named = _options(a, x.size) + options(bias=(a["bias"], True))
+        return TorchCall("nn.Conv2d", (x.size, x.size, a["kernel"]), named)
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.conv2d", (Slot("x"), Slot("weight"), Slot("bias")), _options(a, x.size))
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Weighted):
+    """Transposed convolution, the way back from a convolution's output to its input's shape
+    (Dumoulin and Visin 2016, chapter 4; `torch.nn.ConvTranspose2d`).
+
+    CxHxW to out x (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1 x the like of W.
+    """
+
+    name: ClassVar[str] = "conv_transpose"
+
+    out: int = arg(Whole())
+    kernel: tuple[int, int] = arg(Pair())
+    stride: int = arg(Whole(), 1)
+    padding: tuple[int, int] = arg(Pair(0), 0)
+    output_padding: tuple[int, int] = arg(Pair(0), 0)
+    groups: int = arg(Whole(), 1)
+    dilation: int = arg(Whole(), 1)
+    bias: bool = arg(Flag(), True)
+
+    def output(self, x: Shape) -> Shape | Misfit:
+        if misfit := needs_map(self.name, x) or _ungroupable(x[0], self.out, self.groups):
+            return misfit
+        limit = max(self.stride, self.dilation)
+        if max(self.output_padding) >= limit:
+            return Misfit(
+                f"an output padding of {max(self.output_padding)} is not less than stride or dilation",
+                f"{limit - 1} at most" if limit > 1 else "it needs a stride or dilation of at least 2",
+            )
+        height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
+        if min(height, width) < 1:
+            return Misfit(f"`{self.name}` leaves nothing of its input of {show_shape(x)}", "use less padding")
+        return (self.out, height, width)
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def field(self) -> tuple[int, int]:
+        height, width = ((k - 1) * self.dilation // self.stride + 1 for k in self.kernel)
+        return height, width
+
+    def keeps_grid(self) -> bool:
+        return self._beyond() == (self.stride, self.stride)
+
+    def _beyond(self) -> tuple[int, int]:
+        """How many rows and columns the last row and column of the input make."""
+        trios = zip(self.kernel, self.padding, self.output_padding, strict=True)
+        height, width = ((k - 1) * self.dilation + 1 - 2 * p + more for k, p, more in trios)
+        return height, width
+
+    @classmethod
+    def reduction(cls, a: Arguments) -> Expr:
+        return operator("/", ONE, a["stride"])
+
+    @classmethod
+    def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
+        return Symbolic(a["out"], is_map=True)
+
+    @classmethod
+    def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
+        return (
+            Weight("weight", (x.size, quotient(a["out"], a["groups"]), *sides(a["kernel"])), "kernel"),
+            Weight("bias", (a["out"],), "bias", present=a["bias"]),
+        )
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        named = cls._options(a) + options(bias=(a["bias"], True))
+        return TorchCall("nn.ConvTranspose2d", (x.size, a["out"], a["kernel"]), named)
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        slots = Slot("x"), Slot("weight"), Slot("bias")
+        return TorchCall("F.conv_transpose2d", slots, cls._options(a))
+
+    @classmethod
+    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
+        return options(
+            stride=(a["stride"], 1),
+            padding=(a["padding"], 0),
+            output_padding=(a["output_padding"], 0),
+            groups=(a["groups"], 1),
+            dilation=(a["dilation"], 1),
+        )
+
+
+def _misfit(name: str, x: Shape, kernel: tuple[int, int], padding: _Padding) -> Misfit | None:
+    if misfit := needs_map(name, x):
+        return misfit
+    if padding == "same" and any(k % 2 == 0 for k in kernel):
+        return Misfit(
+            f"`padding=same` needs an odd kernel, and this one is {show_shape(kernel)}",
+            "give the padding, as `padding=1`",
+        )
+    return None
+
+
+def _ungroupable(size: int, out: int, groups: int) -> Misfit | None:
+    if size % groups == 0 and out % groups == 0:
+        return None
+    return Misfit(
+        f"{size} input and {out} output channels can't be split into {groups} groups",
+        "`groups` must divide both",
     )
 
 
-def same_padding(a: Arguments) -> Expr:
+def _window(kernel: tuple[int, int], stride: int, padding: _Padding, dilation: int) -> Window:
+    height, width = ((k - 1) * dilation + 1 for k in kernel)
+    if padding == "same":
+        padding = (height // 2, width // 2)
+    return Window((height, width), (stride, stride), padding)
+
+
+def _options(a: Arguments, groups: Expr) -> tuple[tuple[str, Expr], ...]:
+    return options(
+        stride=(a["stride"], 1),
+        padding=(_same_padding(a), 0),
+        dilation=(a["dilation"], 1),
+        groups=(groups, 1),
+    )
+
+
+def _same_padding(a: Arguments) -> Expr:
     """The padding that torch is given."""
     if a["padding"] != Const(Symbol("same")):
         return a["padding"]
-    sides = _sides(a["kernel"])
-    if sides[0] is sides[1]:
-        return operator("*", a["dilation"], operator("//", sides[0], Const(2)))
-    halves = (operator("*", a["dilation"], operator("//", side, Const(2))) for side in sides)
+    height, width = sides(a["kernel"])
+    if height is width:
+        return operator("*", a["dilation"], operator("//", height, Const(2)))
+    halves = (operator("*", a["dilation"], operator("//", side, Const(2))) for side in (height, width))
     return operator("pair", *halves)
-
-
-def _sides(kernel: Expr) -> tuple[Expr, Expr]:
-    if isinstance(kernel, Const) and isinstance(kernel.value, Size):
-        height, width = kernel.value.lengths
-        return Const(height), Const(width)
-    if isinstance(kernel, Operator) and kernel.name == "pair":
-        return kernel.operands[0], kernel.operands[1]
-    return kernel, kernel

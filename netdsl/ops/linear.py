@@ -17,13 +17,14 @@ from netdsl.ops.base import (
     Symbolic,
     TorchCall,
     Weight,
+    Weighted,
     options,
     show_shape,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Linear(Operation):
+class Linear(Weighted):
     """Fully connected layer (`torch.nn.Linear`)."""
 
     name: ClassVar[str] = "linear"
@@ -32,7 +33,7 @@ class Linear(Operation):
     out: int = arg(Whole())
     bias: bool = arg(Flag(), True)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | Misfit:
         if len(x) == 1:
             return (self.out,)
         return Misfit(

@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netdsl.arguments import Flag, Whole, Word, arg
+from netdsl.arguments import Flag, Pair, Word, arg
 from netdsl.expressions import ONE, Const, Expr
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, needs_map, options
-from netdsl.ops.window import keeps_grid, window_output
+from netdsl.ops.base import (
+    Arguments,
+    Misfit,
+    Operation,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    needs_map,
+    options,
+    show_shape,
+)
+from netdsl.ops.window import Window, sides
 from netdsl.values import Symbol
 
 
@@ -19,41 +30,43 @@ class _Pool(Operation):
     module_name: ClassVar[str]
     function_name: ClassVar[str]
 
-    kernel: int = arg(Whole())
-    stride: int | Literal["kernel"] = arg(Word(("kernel",), Whole()), "kernel")
-    padding: int = arg(Whole(0), 0)
+    kernel: tuple[int, int] = arg(Pair())
+    stride: tuple[int, int] | Literal["kernel"] = arg(Word(("kernel",), Pair()), "kernel")
+    padding: tuple[int, int] = arg(Pair(0), 0)
     ceil: bool = arg(Flag(), False)
 
     def infer(self, x: Shape) -> Shape | Misfit:
         if misfit := needs_map(self.name, x):
             return misfit
-        if self.padding > self.kernel // 2:
+        if any(p > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
+            padding, kernel = _shown(self.padding), _shown(self.kernel)
             return Misfit(
-                f"a padding of {self.padding} is more than half of the kernel of {self.kernel}",
-                "use less padding",
+                f"a padding of {padding} is more than half of the kernel of {kernel}", "use less padding"
             )
-        if self.ceil and min(rounded := [self._rounded_up(n) for n in x[1:]]) >= 1:
-            return (x[0], *rounded)
-        return window_output(self.name, x, self._window(), self._step(), (self.padding, self.padding))
+        window = self._window()
+        if self.ceil:
+            height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))
+            if min(height, width) >= 1:
+                return (x[0], height, width)
+        return window.output(self.name, x)
 
-    def _rounded_up(self, size: int) -> int:
-        """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""
-        step = self._step()
-        count = -(-(size + 2 * self.padding - self.kernel) // step) + 1
-        return count - 1 if (count - 1) * step >= size + self.padding else count
+    def field(self) -> tuple[int, int]:
+        return self.kernel
 
     def keeps_grid(self) -> bool:
-        return keeps_grid(self._window(), self._step(), (self.padding, self.padding))
+        window = self._window()
+        if not self.ceil:
+            return window.keeps_grid()
+        square = window.strides[0] == window.strides[1]
+        return square and all(_rounded_up_keeps_grid(*line) for line in zip(*window, strict=True))
 
-    def _window(self) -> tuple[int, int]:
-        return (self.kernel, self.kernel)
-
-    def _step(self) -> int:
-        return self.kernel if self.stride == "kernel" else self.stride
+    def _window(self) -> Window:
+        return Window(self.kernel, self.kernel if self.stride == "kernel" else self.stride, self.padding)
 
     @classmethod
     def reduction(cls, a: Arguments) -> Expr:
-        return a["kernel"] if a["stride"] == Const(Symbol("kernel")) else a["stride"]
+        """That of the height; one that differs from the width's keeps no grid."""
+        return sides(_stride(a))[0]
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -66,12 +79,32 @@ class _Pool(Operation):
     @classmethod
     def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
         given = options(padding=(a["padding"], 0), ceil_mode=(a["ceil"], False))
-        return given if cls.reduction(a) == a["kernel"] else (("stride", a["stride"]), *given)
+        return given if _stride(a) == a["kernel"] else (("stride", a["stride"]), *given)
+
+
+def _stride(a: Arguments) -> Expr:
+    return a["kernel"] if a["stride"] == Const(Symbol("kernel")) else a["stride"]
+
+
+def _rounded_up(size: int, kernel: int, step: int, padding: int) -> int:
+    """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""
+    count = -(-(size + 2 * padding - kernel) // step) + 1
+    return count - 1 if (count - 1) * step >= size + padding else count
+
+
+def _rounded_up_keeps_grid(kernel: int, step: int, padding: int) -> bool:
+    """Whether `_rounded_up` of every size is size / step, rounded up or down."""
+    beyond = 2 * padding - kernel + step
+    return beyond > -step and (padding == 0 or beyond <= 0)
+
+
+def _shown(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else show_shape(pair)
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPool(_Pool):
-    """Maximum of each window (`torch.nn.MaxPool2d`)."""
+    """Maximum of each window: CxHxW to C x H/stride x W/stride (`torch.nn.MaxPool2d`)."""
 
     name: ClassVar[str] = "maxpool"
     module_name: ClassVar[str] = "nn.MaxPool2d"
@@ -80,7 +113,9 @@ class MaxPool(_Pool):
 
 @dataclass(frozen=True, slots=True)
 class AvgPool(_Pool):
-    """Mean of each window (`torch.nn.AvgPool2d`); `count_padding` says whether padding counts in the mean."""
+    """Mean of each window: CxHxW to C x H/stride x W/stride; `count_padding` says whether padding counts
+    in the mean (`torch.nn.AvgPool2d`).
+    """
 
     name: ClassVar[str] = "avgpool"
     module_name: ClassVar[str] = "nn.AvgPool2d"
@@ -113,3 +148,51 @@ class GlobalAvgPool(Operation):
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
         return TorchCall("F.adaptive_avg_pool2d", (Slot("x"), ONE))
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalMaxPool(Operation):
+    """Maximum of each channel: CxHxW to Cx1x1 (Oquab et al. 2015; `torch.nn.AdaptiveMaxPool2d`)."""
+
+    name: ClassVar[str] = "global_maxpool"
+    attribute: ClassVar[str] = "pool"
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return needs_map(self.name, x) or (x[0], 1, 1)
+
+    def keeps_grid(self) -> bool:
+        return False
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.AdaptiveMaxPool2d", (ONE,))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.adaptive_max_pool2d", (Slot("x"), ONE))
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool(Operation):
+    """Means of a grid of `size` windows: CxHxW to C x size (He et al. 2014, section 2.2;
+    `torch.nn.AdaptiveAvgPool2d`).
+    """
+
+    name: ClassVar[str] = "adaptive_avgpool"
+    attribute: ClassVar[str] = "pool"
+
+    size: tuple[int, int] = arg(Pair())
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return needs_map(self.name, x) or (x[0], *self.size)
+
+    def keeps_grid(self) -> bool:
+        return False
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.AdaptiveAvgPool2d", (a["size"],))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.adaptive_avg_pool2d", (Slot("x"), a["size"]))

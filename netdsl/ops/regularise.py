@@ -11,7 +11,7 @@ from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall
 
 @dataclass(frozen=True, slots=True)
 class Dropout(Operation):
-    """Sets elements to 0 with probability `p` in training (Srivastava et al. 2014; `torch.nn.Dropout`)."""
+    """Sets numbers to 0 with probability `p` in training (Srivastava et al. 2014; `torch.nn.Dropout`)."""
 
     name: ClassVar[str] = "dropout"
 
@@ -23,4 +23,23 @@ class Dropout(Operation):
 
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.dropout", (Slot("x"), a["p"], Slot("training")))
+        return TorchCall("dropout", (Slot("x"), a["p"], Slot("training"), Slot("generator")))
+
+
+@dataclass(frozen=True, slots=True)
+class DropPath(Operation):
+    """Sets whole examples to 0 with probability `p` in training (stochastic depth, Huang et al. 2016,
+    section 3; `torchvision.ops.StochasticDepth`, mode "row").
+    """
+
+    name: ClassVar[str] = "drop_path"
+
+    p: float = arg(Real(0, 1, below=True))
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("DropPath", (a["p"],))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("drop_path", (Slot("x"), a["p"], Slot("training"), Slot("generator")))

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from netdsl.expressions import Const, Expr, Operator
 from netdsl.ops.base import Misfit, Shape, show_shape
+from netdsl.values import Size
 
 
-def window_output(
-    name: str, x: Shape, sizes: tuple[int, int], stride: int, padding: tuple[int, int]
-) -> Shape | Misfit:
-    """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
-    (`torch.nn.Conv2d`, section Shape); `sizes` are the window's, dilation included.
-    """
-    grid = [(n + 2 * p - k) // stride + 1 for n, k, p in zip(x[1:], sizes, padding, strict=True)]
-    if min(grid) < 1:
-        window = show_shape(sizes)
-        return Misfit(
-            f"`{name}` has a window of {window}, and its input is only {show_shape(x)}",
-            "use a smaller kernel or more padding",
-        )
-    return (x[0], *grid)
+class Window(NamedTuple):
+    """A window that slides over a map: its height and width, dilation included, its steps, the padding."""
+
+    sizes: tuple[int, int]
+    strides: tuple[int, int]
+    padding: tuple[int, int]
+
+    def output(self, name: str, x: Shape) -> Shape | Misfit:
+        """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
+        (`torch.nn.Conv2d`, section Shape).
+        """
+        grid = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(x[1:], *self, strict=True)]
+        if min(grid) < 1:
+            return Misfit(
+                f"`{name}` has a window of {show_shape(self.sizes)}, and its input is only {show_shape(x)}",
+                "use a smaller kernel or more padding",
+            )
+        return (x[0], *grid)
+
+    def keeps_grid(self) -> bool:
+        """Whether the output is size / stride, rounded up or down, for every size."""
+        kept = all(-(s - 1) <= 2 * p - (k - 1) <= 0 for k, s, p in zip(*self, strict=True))
+        return kept and self.strides[0] == self.strides[1]
 
 
-def keeps_grid(sizes: tuple[int, int], stride: int, padding: tuple[int, int]) -> bool:
-    """Whether the output is size / stride, rounded up or down, for every size."""
-    return all(-(stride - 1) <= 2 * p - (k - 1) <= 0 for k, p in zip(sizes, padding, strict=True))
+def sides(pair: Expr) -> tuple[Expr, Expr]:
+    """Height and width of an argument that is one number for both, or two."""
+    if isinstance(pair, Const) and isinstance(pair.value, Size):
+        height, width = pair.value.lengths
+        return Const(height), Const(width)
+    if isinstance(pair, Operator) and pair.name == "pair":
+        return pair.operands[0], pair.operands[1]
+    return pair, pair

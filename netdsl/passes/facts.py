@@ -1,15 +1,17 @@
-"""Statements that say one thing of a network: its input, its initialisation, what is expected of it."""
+"""Statements that say one thing of a network: its input, and what is expected of it."""
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast, get_args
 
 from netdsl import syntax
-from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.diagnostics import Diagnostics, listing, nearest
 from netdsl.ops.base import Shape
 from netdsl.passes.scope import Scope
-from netdsl.resolved import Expectation
-from netdsl.values import Number, Size, is_number, show
+from netdsl.resolved import Expectation, Quantity
+from netdsl.values import Size, is_number, show
+
+QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
 
 def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
@@ -29,61 +31,30 @@ def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) 
     return None
 
 
-def read_init(statement: syntax.Init | None, diagnostics: Diagnostics) -> Literal["kaiming", "pytorch"]:
-    """Which initialisation; Kaiming where the file doesn't say."""
-    if statement is None:
-        return "kaiming"
-    for rule in statement.rules:
-        diagnostics.error(
-            "NET105",
-            "rules in `init` are not supported yet",
-            rule.key.span,
-            help="use `init kaiming` or `init pytorch`",
-        )
-    base = statement.base
-    if base is None or base.text == "kaiming":
-        return "kaiming"
-    if base.text != "pytorch":
-        diagnostics.error(
-            "NET302",
-            f"there is no initialisation `{base.text}`",
-            base.span,
-            help=nearest(base.text, ("kaiming", "pytorch")) or "`kaiming` or `pytorch`",
-        )
-    return "pytorch"
-
-
 def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
     """What the file expects of the network, or None after a diagnostic."""
     quantity = statement.quantity.text
-    if quantity not in ("params", "macs"):
-        known = quantity in ("depth", "receptive_field", "output")
-        message = (
-            f"`expect {quantity}` is not supported yet"
-            if known
-            else f"there is nothing called `{quantity}` to expect"
-        )
+    if quantity not in QUANTITIES:
         diagnostics.error(
-            "NET105" if known else "NET201",
-            message,
+            "NET201",
+            f"there is nothing called `{quantity}` to expect",
             statement.quantity.span,
-            help=nearest(quantity, ("params", "macs")) or "`params` and `macs` can be expected",
+            help=nearest(quantity, QUANTITIES) or f"{listing(QUANTITIES)} can be expected",
         )
         return None
     value = scope.value(statement.value)
     if value is None:
         return None
-    if not is_number(value):
-        diagnostics.error(
-            "NET205",
-            f"the expected value is {show(value)}",
-            statement.value.span,
-            help="a number, as `125k`",
-        )
+    if quantity == "output":
+        if statement.comparison not in ("==", "!="):
+            message = f"`output` is a shape, and can't be `{statement.comparison}` another"
+            diagnostics.error("NET205", message, statement.span, help="compare it with `==` or `!=`")
+            return None
+        sound, help = isinstance(value, (Size, int)), "a shape, as `512x7x7`, or a number of features"
+    else:
+        sound, help = is_number(value), "a number, as `125k`"
+    if not sound or isinstance(value, bool):
+        message = f"the expected value is {show(value)}"
+        diagnostics.error("NET205", message, statement.value.span, help=help)
         return None
-    return Expectation(
-        cast(Literal["params", "macs"], quantity),
-        statement.comparison,
-        cast(Number, value),
-        statement.span,
-    )
+    return Expectation(cast(Quantity, quantity), statement.comparison, value, statement.span)

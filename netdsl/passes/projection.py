@@ -23,6 +23,8 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
         size = flow.size if flow else Const(step.output[0])
         stride = operator("*", stride, step.operation.reduction(arguments))
     out = _words(size) or str(body.output[0])
+    if reduction < 1:
+        return f"upsample({1 / reduction}), conv({out}, 1)"
     given = f", {_words(stride) or reduction}" if reduction != 1 else ""
     return f"conv({out}, 1{given})"
 

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics
-from netdsl.passes.steps import UNIT
+from netdsl.passes.orders import UNIT, Order
 
 # How deep blocks may call each other.
 MAX_NESTING = 100
 
 
-def check_recursion(
-    blocks: Mapping[str, syntax.Block],
-    order: Sequence[syntax.Call | syntax.Plus],
-    diagnostics: Diagnostics,
-) -> None:
-    """Blocks don't call themselves, not even by way of others."""
+def check_recursion(blocks: Mapping[str, syntax.Block], order: Order, diagnostics: Diagnostics) -> None:
+    """Blocks of a file, by name, don't call themselves, not even by way of others."""
     # A unit calls what stands in the order.
     ordered = [item.name.text for item in order if isinstance(item, syntax.Call)]
-    calls: dict[str, set[str]] = {}
+    called_by: dict[str, set[str]] = {}
     for name, block in blocks.items():
-        called = _called(block.body.steps)
-        calls[name] = {*called, *(ordered if UNIT in called else ())} & blocks.keys()
+        called = [call.name.text for call in syntax.calls(block.body.steps)]
+        own = {parameter.name.text for parameter in block.parameters}
+        named = {*called, *(ordered if UNIT in called else ())} - own
+        called_by[name] = named & blocks.keys()
     done: set[str] = set()
 
     def visit(name: str, path: list[str]) -> None:
@@ -41,19 +39,8 @@ def check_recursion(
             )
         elif name not in done:
             done.add(name)
-            for called in sorted(calls[name]):
+            for called in sorted(called_by[name]):
                 visit(called, [*path, name])
 
     for name in blocks:
         visit(name, [])
-
-
-def _called(steps: Sequence[syntax.Step]) -> list[str]:
-    """The names that steps call, at any depth."""
-    names: list[str] = []
-    for step in steps:
-        if isinstance(step, syntax.Call):
-            names.append(step.name.text)
-        elif isinstance(step, syntax.Skip):
-            names += _called(step.body.steps) + (_called(step.shortcut.steps) if step.shortcut else [])
-    return names

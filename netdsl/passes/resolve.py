@@ -1,104 +1,124 @@
-"""Program to ResolvedNetwork: every name gets its meaning."""
+"""The files of a network to ResolvedNetwork: every name gets its meaning."""
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from functools import cache
+from typing import cast
 
 from netdsl import syntax
-from netdsl.arguments import signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.expressions import IN
-from netdsl.ops import OPERATIONS
 from netdsl.ops.base import Shape
-from netdsl.passes.facts import read_expectation, read_init, read_input
+from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry, values_of
+from netdsl.passes.facts import read_expectation, read_input
+from netdsl.passes.initialisation import LAST_NORM, read_init
+from netdsl.passes.lastnorm import LastNorms
 from netdsl.passes.recipe import RecipeReader
 from netdsl.passes.recursion import check_recursion
-from netdsl.passes.scope import Scope, whole
-from netdsl.passes.steps import UNIT, StepResolver, check_order
+from netdsl.passes.scope import whole
 from netdsl.passes.tables import rows_of
-from netdsl.resolved import BlockDefinition, Bound, Part, ResolvedNetwork, Section, Stage
-from netdsl.source import Source, Span
-from netdsl.values import Value
-
-S = TypeVar("S")
+from netdsl.passes.uses import File
+from netdsl.resolved import BlockDefinition, Init, Part, ResolvedNetwork, Section, Stage
+from netdsl.source import Span
+from netdsl.values import Symbol, Value
 
 # A stage has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
 
 
-DEFAULT_ORDER = "conv bn + relu"
-
-
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says over the file: `--set name=value`, and keys of the recipe."""
+    """What the command line says over the file: `--input`, `--set name=value`, and keys of the recipe."""
 
+    input: tuple[syntax.Expr, ...] = ()
     parameters: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
     recipe: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
 
 
 def resolve(
-    program: syntax.Program, standard: syntax.Program, overrides: Overrides, diagnostics: Diagnostics
+    files: Mapping[str, File], standard: syntax.Program, overrides: Overrides, diagnostics: Diagnostics
 ) -> ResolvedNetwork | None:
-    """The network of a file, or None where the file is a library of blocks or has an error.
+    """The network of the first file, or None where that is a library of blocks or has an error.
 
-    `standard` are the standard blocks: they behave as if they stood in the file.
+    `standard` are the standard blocks: they behave as if they stood in each file.
     """
-    return _Resolver(program, standard, overrides, diagnostics).run()
+    return _Resolver(files, standard, overrides, diagnostics).run()
 
 
 class _Resolver:
     def __init__(
         self,
-        program: syntax.Program,
+        files: Mapping[str, File],
         standard: syntax.Program,
         overrides: Overrides,
         diagnostics: Diagnostics,
     ) -> None:
-        self._program = program
         self._overrides = overrides
         self._diagnostics = diagnostics
-        self._network = self._single(syntax.Network)
+        self._registry = Registry()
+        self._files = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
+        self._main = next(iter(self._files.values()))
+        self._program = self._main.program
+        self._network = self._main.single(syntax.Network)
         self._check_overrides()
-        self._blocks = self._all_blocks(standard)
-        unread = {name for _, name in program.unread}
-        overrides_by_name = self._parameter_overrides()
-        self._scope = Scope(self._definitions(), self._blocks, overrides_by_name, diagnostics, unread)
-        self._steps = StepResolver(
-            self._scope, self._blocks, self._order(), self._defaults(), diagnostics, unread
-        )
+        values = {name: given[0] for name, given in overrides.parameters.items() if given}
+        named = cache(lambda: values_of(self._files, tuple(values.values())))
+        for path, file in files.items():
+            of_network = self._files[path] is self._main
+            self._files[path].link(
+                [(self._files[used], place) for used, place in file.used],
+                standard,
+                self._constants(values) if of_network else {},
+                values if of_network else {},
+                named,
+            )
 
     def run(self) -> ResolvedNetwork | None:
         before = len(self._diagnostics)
-        constants = {name: self._scope.constant(name) for name in self._scope.names()}
-        blocks = tuple(map(self._block, self._blocks.values()))
-        check_recursion(self._blocks, self._steps.order, self._diagnostics)
-        for use in self._of(syntax.Use):
-            self._diagnostics.error(
-                "NET105", "`use` is not supported yet", use.span, help="copy the blocks into this file"
-            )
+        main = self._main
+        blocks = [block for file in self._files.values() for block in file.block_definitions()]
+        for file in self._files.values():
+            known = {name: self._registry.blocks[key] for name, key in file.known.items()}
+            check_recursion(known, file.order, self._diagnostics)
         if self._network is None:
             self._check_library()
             return None
         network = self._network
         shape = self._input()
         parts = self._parts()
-        init = read_init(self._single(syntax.Init), self._diagnostics)
-        train = self._single(syntax.Train)
-        recipe = RecipeReader(self._scope, self._diagnostics).read(train, self._overrides.recipe)
-        expected = (read_expectation(e, self._scope, self._diagnostics) for e in self._of(syntax.Expect))
-        expectations = tuple(expectation for expectation in expected if expectation)
+        labels: dict[str, set[str]] = {}
+        for file in self._files.values():
+            blocks += file.steps.outlined
+            for label, steps in file.steps.labels.items():
+                labels.setdefault(label, set()).update(steps)
+        init = read_init(main.single(syntax.Init), labels, main.scope, self._diagnostics)
+        train = main.single(syntax.Train)
+        recipe = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
+        expected = (read_expectation(e, main.scope, self._diagnostics) for e in main.of(syntax.Expect))
+        # What depends on the input's size is expected of the file's own input.
+        other = ("macs", "output") if self._overrides.input else ()
+        expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
         if shape is None or len(self._diagnostics) > before:
             return None
-        parameters = tuple((p.name.text, cast(Value, constants[p.name.text])) for p in network.parameters)
+        parts, blocks = self._marked(init, parts, blocks)
+        names = (p.name.text for p in network.parameters)
+        parameters = tuple((name, cast(Value, main.scope.constant(name))) for name in names)
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, shape, classes, parts, blocks, init, recipe,
-            expectations, network.name.span,
+            network.name.text, network.documentation, parameters, shape, classes, parts, tuple(blocks), init,
+            recipe, expectations, network.name.span,
         )  # fmt: skip
+
+    def _marked(
+        self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]
+    ) -> tuple[tuple[Part, ...], list[BlockDefinition]]:
+        """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
+        if LAST_NORM not in dict(init.kinds):
+            return parts, blocks
+        norms = LastNorms({block.key: block for block in blocks}, self._diagnostics)
+        marked = (p._replace(body=norms.marked(p.body)) if isinstance(p, Section) else p for p in parts)
+        return tuple(marked), [block._replace(body=norms.marked(block.body)) for block in blocks]
 
     def _check_library(self) -> None:
         """A file without a network holds definitions, and nothing that belongs to a network."""
@@ -107,8 +127,9 @@ class _Resolver:
         if not self._program.statements:
             help = "a network starts with `network NAME`"
             self._diagnostics.error("NET206", "the file is empty", help=help)
+        library = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
         for statement in self._program.statements:
-            if not isinstance(statement, (syntax.Block, syntax.Let, syntax.Default, syntax.Use)):
+            if not isinstance(statement, library):
                 what = statement.span.text.split(None, 1)[0]
                 help = "add `network NAME` at the top"
                 message = f"`{what}` belongs to a network, and the file has none"
@@ -116,21 +137,6 @@ class _Resolver:
                 return
 
     # statements
-
-    def _of(self, kind: type[S]) -> list[S]:
-        return [statement for statement in self._program.statements if isinstance(statement, kind)]
-
-    def _single(self, kind: type[S]) -> S | None:
-        """The statement of a kind that may stand once."""
-        found = self._of(kind)
-        for again in found[1:]:
-            span: Span = again.span  # type: ignore[attr-defined]
-            first: Span = found[0].span  # type: ignore[attr-defined]
-            what = kind.__name__.lower()
-            self._diagnostics.error(
-                "NET206", f"`{what}` stands twice", span, also=[Label(first, "first here")], help="remove one"
-            )
-        return found[0] if found else None
 
     def _check_overrides(self) -> None:
         known = [p.name.text for p in self._network.parameters] if self._network else []
@@ -143,12 +149,11 @@ class _Resolver:
                 message = f"`{name}` is set to {len(values)} values"
                 self._diagnostics.error("NET204", message, values[1].span, help="give one")
 
-    def _parameter_overrides(self) -> dict[str, syntax.Expr]:
-        return {name: values[0] for name, values in self._overrides.parameters.items() if values}
-
-    def _definitions(self) -> dict[str, tuple[syntax.Expr, Span]]:
+    def _constants(self, overridden: Mapping[str, syntax.Expr]) -> dict[str, tuple[syntax.Expr, Span]]:
+        """The constants that only a network has: its parameters, and `classes`."""
         definitions: dict[str, tuple[syntax.Expr, Span]] = {}
-        overridden = self._parameter_overrides()
+        if self._network:
+            self._main.usable(self._network.name)
         for parameter in self._network.parameters if self._network else ():
             value = overridden.get(parameter.name.text) or parameter.default
             if value is None:
@@ -160,110 +165,21 @@ class _Resolver:
                     help=f"give it one: `--set {name}=…`, or a default in the file",
                 )
                 value = syntax.Literal(1, parameter.name.span)
-            self._define(definitions, parameter.name, value)
-        for let in self._of(syntax.Let):
-            self._define(definitions, let.name, let.value)
-        if classes := self._single(syntax.Classes):
-            self._define(definitions, syntax.Word("classes", classes.span), classes.number)
+            self._main.define(definitions, parameter.name, value)
+        if classes := self._main.single(syntax.Classes):
+            self._main.define(definitions, syntax.Word("classes", classes.span), classes.number)
         return definitions
 
-    def _define(
-        self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr
-    ) -> None:
-        self._usable(name)
-        if name.text in definitions:
-            also = [Label(definitions[name.text][1], "first defined here")]
-            self._diagnostics.error(
-                "NET202", f"`{name.text}` is defined twice", name.span, also=also, help="rename one"
-            )
-        definitions.setdefault(name.text, (value, name.span))
-
-    def _usable(self, name: syntax.Word) -> None:
-        """Names of the file become names in Python."""
-        if keyword.iskeyword(name.text) or name.text.startswith("__") or name.text == "self":
-            self._diagnostics.error(
-                "NET210", f"`{name.text}` has a meaning in Python", name.span, help="choose another name"
-            )
-
-    def _all_blocks(self, standard: syntax.Program) -> dict[str, syntax.Block]:
-        if self._network:
-            self._usable(self._network.name)
-        blocks: dict[str, syntax.Block] = {}
-        for block in self._of(syntax.Block):
-            name = block.name
-            self._usable(name)
-            if name.text in OPERATIONS or name.text == UNIT:
-                self._diagnostics.error(
-                    "NET202",
-                    f"`{name.text}` is an operation, and can't be a block too",
-                    name.span,
-                    help="rename the block",
-                )
-            elif name.text in blocks:
-                also = [Label(blocks[name.text].name.span, "first defined here")]
-                self._diagnostics.error(
-                    "NET202",
-                    f"the block `{name.text}` is defined twice",
-                    name.span,
-                    also=also,
-                    help="rename one",
-                )
-            else:
-                blocks[name.text] = block
-        for statement in standard.statements:
-            if isinstance(statement, syntax.Block):
-                blocks.setdefault(statement.name.text, statement)
-        return blocks
-
-    def _order(self) -> Sequence[syntax.Call | syntax.Plus]:
-        order = self._single(syntax.Order)
-        if order and check_order(order, self._diagnostics):
-            return order.items
-        source = Source("the default order", f"order {DEFAULT_ORDER}")
-        span = Span(source, 0, len(source.text))
-        return [
-            syntax.Plus(span) if word == "+" else syntax.Call(syntax.Word(word, span), (), span)
-            for word in DEFAULT_ORDER.split()
-        ]
-
-    def _defaults(self) -> dict[str, tuple[syntax.Argument, ...]]:
-        defaults: dict[str, tuple[syntax.Argument, ...]] = {}
-        for call in (call for statement in self._of(syntax.Default) for call in statement.calls):
-            name = call.name.text
-            known = [p.name for p in signature(OPERATIONS[name])] if name in OPERATIONS else []
-            if name not in OPERATIONS:
-                self._diagnostics.error(
-                    "NET201",
-                    f"there is no operation `{name}`",
-                    call.name.span,
-                    help=nearest(name, OPERATIONS),
-                )
-                continue
-            for argument in call.arguments:
-                if argument.name is None:
-                    self._diagnostics.error(
-                        "NET204",
-                        "defaults are given by name",
-                        argument.value.span,
-                        help=f"as in `default {name}({known[-1]}=…)`" if known else "it takes none",
-                    )
-                elif argument.name.text not in known:
-                    takes = f"it takes {listing(known)}" if known else "it takes none"
-                    help = nearest(argument.name.text, known) or takes
-                    self._diagnostics.error(
-                        "NET204",
-                        f"`{name}` has no argument `{argument.name.text}`",
-                        argument.name.span,
-                        help=help,
-                    )
-                else:
-                    defaults[name] = (*defaults.get(name, ()), argument)
-        return defaults
-
     def _input(self) -> Shape | None:
-        statement = self._single(syntax.Input)
+        statement = self._main.single(syntax.Input)
+        if self._overrides.input:
+            shape, *more = self._overrides.input
+            if more:
+                message = "the input has one shape"
+                self._diagnostics.error("NET205", message, more[0].span, help="as in `--input 3x64x64`")
+            statement = syntax.Input(shape, shape.span)
         if statement is not None:
-            return read_input(statement, self._scope, self._diagnostics)
+            return read_input(statement, self._main.scope, self._diagnostics)
         assert self._network is not None
         if not any(word == "input" for word, _ in self._program.unread):
             self._diagnostics.error(
@@ -272,30 +188,13 @@ class _Resolver:
         return None
 
     def _classes(self) -> int | None:
-        statement = self._single(syntax.Classes)
+        statement = self._main.single(syntax.Classes)
         if statement is None:
             return None
-        return whole(
-            self._scope.constant("classes"), "the number of classes", statement.number.span, self._diagnostics
-        )
+        value = self._main.scope.constant("classes")
+        return whole(value, "the number of classes", statement.number.span, self._diagnostics)
 
-    # blocks and parts
-
-    def _block(self, block: syntax.Block) -> BlockDefinition:
-        local = ["in"]
-        parameters = []
-        for parameter in block.parameters:
-            self._usable(parameter.name)
-            name = parameter.name.text
-            if name in local:
-                self._diagnostics.error(
-                    "NET202", f"the parameter `{name}` stands twice", parameter.name.span, help="rename one"
-                )
-            default = None if parameter.default is None else self._scope.expression(parameter.default, local)
-            parameters.append((name, default))
-            local.append(name)
-        body = self._steps.body(block.body, local)
-        return BlockDefinition(block.name.text, tuple(parameters), body, block.documentation, block.name.span)
+    # parts
 
     def _parts(self) -> tuple[Part, ...]:
         parts: list[Part] = []
@@ -305,9 +204,13 @@ class _Resolver:
                 case syntax.Section():
                     parts.append(self._section(statement, sections))
                 case syntax.Stage(call):
-                    parts += self._stage(call.name, call.arguments, statement.span)
+                    self._stage(call.name, call.arguments, statement.span, parts)
                 case syntax.Stages():
-                    parts += self._stages(statement, sections)
+                    for row in rows_of(statement, self._diagnostics):
+                        if isinstance(row, syntax.Section):
+                            parts.append(self._section(row, sections))
+                        else:
+                            self._stage(statement.block, row.arguments, row.span, parts)
         if not parts and self._network and not self._program.unread:
             self._diagnostics.error(
                 "NET206",
@@ -330,53 +233,46 @@ class _Resolver:
                     help="use `layers` for one of them",
                 )
             seen.setdefault(kind.text, kind.span)
-        return Section(kind.text, self._steps.body(statement.body, [IN.name]), statement.span)
+        return Section(kind.text, self._main.steps.body(statement.body, kind.text), statement.span)
 
-    def _stages(self, statement: syntax.Stages, sections: dict[str, Span]) -> list[Part]:
-        parts: list[Part] = []
-        for row in rows_of(statement, self._diagnostics):
-            if isinstance(row, syntax.Section):
-                parts.append(self._section(row, sections))
-            else:
-                parts += self._stage(statement.block, row.arguments, row.span)
-        return parts
-
-    def _stage(self, name: syntax.Word, arguments: Sequence[syntax.Argument], span: Span) -> list[Stage]:
-        """One row of blocks; a list, empty after a diagnostic."""
+    def _stage(
+        self, name: syntax.Word, arguments: Sequence[syntax.Argument], span: Span, parts: list[Part]
+    ) -> None:
+        """Adds one row of blocks; nothing after a diagnostic."""
         block = self._stage_block(name)
         if block is None:
-            return []
+            return
         repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
-        count = (
-            whole(self._scope.value(repeat[0].value), "`repeat`", repeat[0].value.span, self._diagnostics)
-            if repeat
-            else 1
-        )
-        if count is not None and count > MAX_REPEAT:
-            self._diagnostics.error(
-                "NET405",
-                f"a stage of {count:,} blocks is too long",
-                repeat[0].value.span,
-                help=f"{MAX_REPEAT:,} at most",
-            )
-            count = None
+        value = self._main.scope.value(repeat[0].value) if repeat else 1
+        place = repeat[0].value.span if repeat else span
+        copies = whole(value, "`repeat`", place, self._diagnostics)
+        if copies is not None and copies > MAX_REPEAT:
+            message = f"a stage of {copies:,} blocks is too long"
+            self._diagnostics.error("NET405", message, place, help=f"{MAX_REPEAT:,} at most")
+            copies = None
         rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
-        first = self._steps.arguments(block, rest, span, [IN.name])
-        others: Bound | None = None if first is None else tuple(pair for pair in first if pair[0] != "stride")
-        if count is None or first is None or others is None:
-            return []
-        return [Stage(block, first, others, count, span)]
+        names = {name: name for name in ("in", *STAGE_NAMES)}
+        first = self._main.calls.arguments(block, name.text, rest, span, names)
+        if copies is None or first is None:
+            return
+        others = tuple(pair for pair in first if pair[0] != "stride")
+        before = sum(part.copies for part in parts if isinstance(part, Stage))
+        parts.append(Stage(block, first, others, copies, before, span))
 
     def _stage_block(self, name: syntax.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
-        target: str | None = name.text
-        if any(name.text == unread for _, unread in self._program.unread):
+        target = self._main.known.get(name.text)
+        if name.text in self._main.unread:
             return None
-        if target not in self._blocks and self._scope.defines(name.text):
-            value = self._scope.constant(name.text)
-            target = None if value is None else str(value)
-        if target is not None and target not in self._blocks:
-            help = nearest(target, self._blocks) or f"define it with `block {target}(…) {{ … }}`"
+        if target is None and self._main.scope.defines(name.text):
+            value = self._main.scope.constant(name.text)
+            if value is None:
+                return None
+            target = value.name if isinstance(value, Symbol) else str(value)
+        if target not in self._registry.blocks:
+            target = target or name.text
+            known = self._main.known
+            help = nearest(target, known) or f"define it with `block {target}(…) {{ … }}`"
             self._diagnostics.error("NET201", f"there is no block `{target}`", name.span, help=help)
             return None
         return target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
@@ -16,6 +17,9 @@ from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 # it is long.
 MAX_DEPTH = 100
 
+
+# The names of a body, and what its expressions call them.
+Names: TypeAlias = Mapping[str, str]
 
 # Names that people expect to mean something.
 _MEANINGS = {
@@ -33,12 +37,14 @@ class Scope:
     def __init__(
         self,
         definitions: Mapping[str, tuple[syntax.Expr, Span]],
-        blocks: Collection[str],
+        blocks: Mapping[str, str],
         overrides: Mapping[str, syntax.Expr],
         diagnostics: Diagnostics,
         unread: Collection[str] = (),
     ) -> None:
-        """`unread` are names whose definition couldn't be read: nothing is said of them again."""
+        """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
+        be read: nothing is said of them again.
+        """
         self._unread = unread
         self._definitions = definitions
         self._blocks = blocks
@@ -90,12 +96,12 @@ class Scope:
             help="break the circle",
         )
 
-    def value(self, node: syntax.Expr) -> Value | None:
-        """The value of an expression over the file's constants."""
-        expr = self.expression(node, ())
+    def value(self, node: syntax.Expr, words: Collection[str] = ()) -> Value | None:
+        """The value of an expression over the file's constants; `words` stand for themselves."""
+        expr = self.expression(node, {}, words)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
-    def argument(self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()) -> Expr | None:
+    def argument(self, node: syntax.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
         """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
         expr = self.expression(node, local, words)
         if not isinstance(expr, Operator) or any(references(expr)):
@@ -103,9 +109,7 @@ class Scope:
         value = evaluate(expr, {}, self._diagnostics)
         return None if value is None else Const(value, expr.span)
 
-    def expression(
-        self, node: syntax.Expr, local: Collection[str], words: Collection[str] = ()
-    ) -> Expr | None:
+    def expression(self, node: syntax.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
         """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
         match node:
             case syntax.Literal(value, span):
@@ -135,14 +139,14 @@ class Scope:
             return None
         return Const(value, span)
 
-    def _name(self, node: syntax.Name, local: Collection[str], words: Collection[str]) -> Expr | None:
+    def _name(self, node: syntax.Name, local: Names, words: Collection[str]) -> Expr | None:
         if node.name in local:
-            return Ref(node.name, node.span)
+            return Ref(local[node.name], node.span)
         if node.name in self._definitions:
             value = self.constant(node.name)
             return None if value is None else Const(value, node.span)
         if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
-            return Const(Symbol(node.name), node.span)
+            return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
         if node.name in self._unread:
             return None
         known = [*local, *self._definitions, *words, *self._blocks]
@@ -152,7 +156,7 @@ class Scope:
         return None
 
     def _operator(
-        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Collection[str]
+        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Names
     ) -> Expr | None:
         with self._deeper(span) as bounded:
             if not bounded:
@@ -161,7 +165,7 @@ class Scope:
         found = [expr for expr in exprs if expr is not None]
         return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
 
-    def _apply(self, node: syntax.Apply, local: Collection[str]) -> Expr | None:
+    def _apply(self, node: syntax.Apply, local: Names) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
             help = nearest(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"

@@ -1,192 +1,145 @@
-"""Bodies: names of steps become operations and blocks, units are written out, defaults filled in."""
+"""Bodies: names of steps get their meaning, units are written out, defaults filled in."""
 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from netdsl import syntax
-from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
+from netdsl.arguments import Parameter
 from netdsl.diagnostics import Diagnostics, Label, nearest
-from netdsl.explain import STATEMENTS
-from netdsl.expressions import Const, Expr, constant
-from netdsl.ops import OPERATIONS, Operation
-from netdsl.passes.binding import Given, bind
-from netdsl.passes.scope import Scope
-from netdsl.resolved import BlockStep, Body, Bound, OperationStep, SkipStep, Step
+from netdsl.expressions import IN, Ref
+from netdsl.passes.binding import bind
+from netdsl.passes.calls import CallResolver, Defaults, read_defaults
+from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
+from netdsl.passes.scope import Names, Scope
+from netdsl.resolved import (
+    BlockDefinition,
+    BlockStep,
+    Body,
+    BranchesStep,
+    FromStep,
+    Join,
+    LetStep,
+    OperationStep,
+    RepeatStep,
+    SaveStep,
+    SkipStep,
+    Step,
+    WhenStep,
+    names,
+)
 from netdsl.source import Span
 from netdsl.torch_names import MODULE_ATTRIBUTES
-from netdsl.values import Symbol, show
 
-UNIT = "unit"
+# Names that a label can't take: torch's own, and those of generated code.
+RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
+
+# What `in` of the enclosing block is called in a repeated part that became a block of its own.
+OUTER_IN = "block_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What a body knows besides the file's constants: names, saved tensors, labels, defaults.
+
+    `owner` is the block or section. Labels are the owner's, names and tensors those of the body.
+    """
+
+    owner: str
+    names: Names
+    defaults: Defaults = field(default_factory=dict)
+    saved: Mapping[str, Span] = field(default_factory=dict)
+    labels: dict[str, Span] = field(default_factory=dict)
 
 
 class StepResolver:
-    """Resolves the bodies of one file."""
+    """Resolves the bodies of one file.
+
+    `free_key` gives a block's key that no other has. `outlined` collects the definitions of repeated
+    parts, `labels` the operations (or blocks) that each label stands before.
+    """
 
     def __init__(
         self,
         scope: Scope,
-        blocks: Mapping[str, syntax.Block],
-        order: Sequence[syntax.Call | syntax.Plus],
-        defaults: Mapping[str, tuple[syntax.Argument, ...]],
+        calls: CallResolver,
+        order: Order,
+        free_key: Callable[[str], str],
         diagnostics: Diagnostics,
-        unread: Collection[str] = (),
     ) -> None:
-        self._unread = unread
         self._scope = scope
-        self._blocks = blocks
-        self.order = order
-        self._defaults = defaults
+        self._calls = calls
+        self._order = order
+        self._free_key = free_key
         self._diagnostics = diagnostics
+        self.outlined: list[BlockDefinition] = []
+        self.labels: dict[str, set[str]] = {}
 
-    def body(self, body: syntax.Body, local: Collection[str]) -> Body:
-        """The steps of a body whose own names are `local`; a step with an error is left out."""
-        return self._steps(body.steps, local)
+    def body(self, body: syntax.Body, owner: str, parameters: Iterable[str] = ()) -> Body:
+        """The steps of a block (of a section, without parameters); one with an error is left out."""
+        known = {name: name for name in (IN.name, *parameters)}
+        calls = [call for step in body.steps if isinstance(step, syntax.Default) for call in step.calls]
+        local = Local(owner, known, read_defaults(calls, self._diagnostics))
+        return self._steps([s for s in body.steps if not isinstance(s, syntax.Default)], local)
 
-    def _steps(self, steps: Sequence[syntax.Step], local: Collection[str]) -> Body:
-        labels: dict[str, Span] = {}
+    def _steps(self, steps: Sequence[syntax.Step], local: Local) -> Body:
+        resolved: list[Step] = []
         for step in steps:
-            if isinstance(step, syntax.Call) and step.label:
-                first = labels.setdefault(step.label.text, step.label.span)
-                if first is not step.label.span:
-                    message = f"the label `{step.label.text}` stands twice"
-                    also = [Label(first, "first here")]
-                    self._diagnostics.error("NET202", message, step.label.span, also=also, help="rename one")
-        return tuple(resolved for step in steps for resolved in self._step(step, local))
+            if isinstance(step, syntax.Let):
+                local = self._let(step, local, resolved)
+            elif isinstance(step, syntax.Save):
+                local = self._save(step, local, resolved)
+            else:
+                resolved += self._step(step, local)
+        return tuple(resolved)
 
-    def _step(self, step: syntax.Step, local: Collection[str]) -> Sequence[Step]:
+    def _step(self, step: syntax.Step, local: Local) -> Sequence[Step]:
         match step:
             case syntax.Call():
-                return self._call(step, local)
+                return self._call(step, local, self._order)
             case syntax.Skip():
                 return self._skip(step, local)
-            case syntax.Branches(join):
-                self._unsupported(f"`{join.text}` with branches", join.span)
-            case syntax.Repeat(keyword=place) | syntax.When(keyword=place):
-                self._unsupported(f"`{place.text}`", place)
-            case _:
-                self._unsupported(f"`{step.span.text.split()[0]}` in a body", step.span)
+            case syntax.Branches():
+                return self._branches(step, local)
+            case syntax.Repeat():
+                return self._repeat(step, local)
+            case syntax.When():
+                return self._when(step, local)
+            case syntax.From(name, span):
+                return self._from(name, span, local)
+            case syntax.Default():
+                help = "write it at the top of the block or of the file"
+                self._error("NET206", "a `default` stands inside another step", step.span, help)
         return ()
 
-    def _unsupported(self, what: str, span: Span) -> None:
-        self._diagnostics.error(
-            "NET105", f"{what} is not supported yet", span, help="this version knows calls and `skip`"
-        )
+    def _error(self, code: str, message: str, span: Span, help: str, first: Span | None = None) -> None:
+        also = [Label(first, "first here")] if first else []
+        self._diagnostics.error(code, message, span, also=also, help=help)
 
     # calls
 
-    def _call(self, step: syntax.Call, local: Collection[str]) -> Sequence[Step]:
-        name = step.name.text
+    def _call(self, step: syntax.Call, local: Local, order: Order) -> Sequence[Step]:
+        if step.name.text == UNIT and UNIT not in local.names:
+            return self._unit(step, local, order)
         if step.label:
-            self._check_label(step.label)
-        if name == UNIT:
-            return self._unit(step, local, self.order)
-        target = self._held(step, local)
-        if target is None:
-            return ()
-        if target in self._blocks:
-            return self._block_call(step, target, local)
-        if target in OPERATIONS:
-            return self._operation(step, OPERATIONS[target], local)
-        if name in self._unread:
-            return ()
-        known = [*OPERATIONS, *self._blocks, UNIT]
-        help = nearest(name, known) or f"define it with `block {name}(…) {{ … }}`"
-        if name in STATEMENTS:
-            help = "a statement stands at the top of the file, never in a body"
-        self._diagnostics.error(
-            "NET201", f"there is no operation or block `{name}`", step.name.span, help=help
-        )
-        return ()
+            self._label(step.label, step.name.text, local)
+        return self._calls.call(step, local.names, local.defaults)
 
-    def _check_label(self, label: syntax.Word) -> None:
+    def _label(self, label: syntax.Word, step: str, local: Local) -> None:
         """A label becomes an attribute of a torch module."""
         name = label.text
         if keyword.iskeyword(name) or name in RESERVED_LABELS or name.startswith("_"):
             message = f"`{name}` has a meaning in Python or torch"
-            self._diagnostics.error("NET210", message, label.span, help="choose another label")
+            self._error("NET210", message, label.span, "choose another label")
+        first = local.labels.setdefault(name, label.span)
+        if first is not label.span:
+            self._error("NET202", f"the label `{name}` stands twice", label.span, "rename one", first)
+        self.labels.setdefault(name, set()).add(step)
 
-    def _held(self, step: syntax.Call, local: Collection[str]) -> str | None:
-        """The name that a step means: a network parameter may hold it."""
-        name = step.name.text
-        if name in self._blocks or name in OPERATIONS:
-            return name
-        if name in local:
-            self._unsupported("a block's parameter in the place of a step", step.name.span)
-            return None
-        if not self._scope.defines(name):
-            return name
-        value = self._scope.constant(name)
-        return value.name if isinstance(value, Symbol) else name if value is not None else None
-
-    def _operation(
-        self, step: syntax.Call, operation: type[Operation], local: Collection[str]
-    ) -> Sequence[Step]:
-        defaults = self._defaults.get(operation.name, ())
-        inherited = frozenset(argument.name.text for argument in defaults if argument.name)
-        given = bind(
-            step.name.text,
-            signature(operation),
-            step.arguments,
-            step.span,
-            self._diagnostics,
-            filled=inherited,
-        )
-        if given is None:
-            return ()
-        found = {argument.parameter: argument for argument in given}
-        for argument in defaults:
-            if argument.name and argument.name.text not in found:
-                found[argument.name.text] = Given(argument.name.text, argument.value, argument.value.span)
-        bound: list[tuple[str, Expr]] = []
-        for field in schema(operation):
-            arg_type = field.metadata["type"]
-            if field.name not in found:
-                bound.append((field.name, constant(field.default)))
-                continue
-            words = arg_type.words if isinstance(arg_type, Word) else ()
-            expr = self._scope.argument(found[field.name].value, local, words)
-            if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
-                return ()
-            bound.append((field.name, expr))
-        return (OperationStep(operation, tuple(bound), step.span, step.label.text if step.label else None),)
-
-    def _fits(self, name: str, argument: str, expr: Expr, arg_type: object) -> bool:
-        """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
-        if not isinstance(expr, Const):
-            return True
-        result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
-        if isinstance(result, Mismatch):
-            wrong_argument(name, argument, expr, result, self._diagnostics)
-            return False
-        return True
-
-    def _block_call(self, step: syntax.Call, block: str, local: Collection[str]) -> Sequence[Step]:
-        bound = self.arguments(block, step.arguments, step.span, local)
-        return (
-            ()
-            if bound is None
-            else (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
-        )
-
-    def arguments(
-        self, block: str, arguments: Sequence[syntax.Argument], span: Span, local: Collection[str]
-    ) -> Bound | None:
-        """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
-        parameters = [Parameter(p.name.text, p.default is None) for p in self._blocks[block].parameters]
-        given = bind(block, parameters, arguments, span, self._diagnostics)
-        if given is None:
-            return None
-        exprs = [(argument.parameter, self._scope.expression(argument.value, local)) for argument in given]
-        bound = [(name, expr) for name, expr in exprs if expr is not None]
-        return tuple(bound) if len(bound) == len(exprs) else None
-
-    # units and skip connections
-
-    def _unit(
-        self, step: syntax.Call, local: Collection[str], order: Sequence[syntax.Call | syntax.Plus]
-    ) -> list[Step]:
+    def _unit(self, step: syntax.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""
         steps: list[Step] = []
         for item in order:
@@ -194,95 +147,162 @@ class StepResolver:
                 continue
             if is_placeholder(item):
                 conv = syntax.Word("conv", step.name.span)
-                steps += self._call(syntax.Call(conv, step.arguments, step.span, step.label), local)
+                call = syntax.Call(conv, step.arguments, step.span, step.label)
+                steps += self._call(call, local, order)
             else:
-                steps += self._call(item, ())
+                steps += self._calls.call(item, {}, local.defaults)
         return steps
 
-    def _skip(self, step: syntax.Skip, local: Collection[str]) -> Sequence[Step]:
-        if step.arguments:
-            self._unsupported("`skip` with arguments", step.keyword)
+    # constants and tensors of a body
+
+    def _let(self, step: syntax.Let, local: Local, resolved: list[Step]) -> Local:
+        name = step.name.text
+        if name in local.names:
+            what = "has a meaning of its own" if name == IN.name else "is defined twice"
+            self._error("NET202", f"`{name}` {what}", step.name.span, "rename it")
+        else:
+            self.check_name(step.name)
+        value = self._scope.expression(step.value, local.names)
+        if value is None:
+            # Something unknown stands for it, so that no step that uses it is reported too.
+            return replace(local, names={**local.names, name: name})
+        resolved.append(LetStep(name, value, step.span))
+        return replace(local, names={**local.names, name: name})
+
+    def check_name(self, word: syntax.Word) -> None:
+        """Names of the file become names in Python."""
+        name = word.text
+        if keyword.iskeyword(name) or name.startswith("__") or name == "self":
+            self._error("NET210", f"`{name}` has a meaning in Python", word.span, "choose another name")
+
+    def _save(self, step: syntax.Save, local: Local, resolved: list[Step]) -> Local:
+        name = step.name.text
+        self.check_name(step.name)
+        if name in local.saved:
+            self._error("NET202", f"`{name}` is saved twice", step.name.span, "rename one", local.saved[name])
+        resolved.append(SaveStep(name, step.span))
+        return replace(local, saved={**local.saved, name: step.name.span})
+
+    def _from(self, name: syntax.Word, span: Span, local: Local) -> Sequence[Step]:
+        if name.text not in local.saved:
+            help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
+            self._error("NET201", f"no tensor is saved as `{name.text}` here", name.span, help)
             return ()
-        inner = step.shortcut.steps if step.shortcut else ()
-        if nested := next((other for other in inner if isinstance(other, syntax.Skip)), None):
-            self._diagnostics.error(
-                "NET105",
-                "a `skip` in a shortcut is not supported yet",
-                nested.keyword,
-                help="put it into a block, and call that",
-            )
+        return (FromStep(name.text, span),)
+
+    # steps with bodies
+
+    def _branches(self, step: syntax.Branches, local: Local) -> Sequence[Step]:
+        if len(step.branches) < 2:
+            message = f"`{step.join.text}` joins branches, and this one has a single one"
+            self._error("NET406", message, step.join.span, "add `| …`, or write its steps alone")
             return ()
+        branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
+        spans = tuple(branch.span for branch in step.branches)
+        return (BranchesStep(cast(Join, step.join.text), branches, spans, step.join.span),)
+
+    def _when(self, step: syntax.When, local: Local) -> Sequence[Step]:
+        cases = []
+        labels: dict[str, Span] = {}
+        for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
+            # Only one of the cases is there, so a label may stand in each.
+            inner = replace(local, labels=dict(local.labels))
+            cases.append((condition, self._steps(body.steps, inner)))
+            labels |= inner.labels
+        local.labels.update(labels)
+        otherwise = cases.pop()[1] if step.otherwise else ()
+        chosen = []
+        for condition, steps in cases:
+            assert condition is not None
+            if (expr := self._scope.expression(condition, local.names)) is not None:
+                chosen.append((expr, steps))
+        return (WhenStep(tuple(chosen), otherwise, step.keyword),) if len(chosen) == len(cases) else ()
+
+    def _repeat(self, step: syntax.Repeat, local: Local) -> Sequence[Step]:
+        times = self._scope.argument(step.times, local.names)
+        known, index = local.names, None
+        if step.variable:
+            index = step.variable.text
+            self.check_name(step.variable)
+            if index in known:
+                self._error("NET202", f"`{index}` is defined twice", step.variable.span, "rename one")
+            known = {**known, index: index}
+        inner = replace(local, names=known, labels={})
+        outlined = _needs_block(step.body.steps) and not _goes_back(step.body.steps, local.saved)
+        body = (self._outlined if outlined else self._repeated)(step, inner)
+        return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
+
+    def _repeated(self, step: syntax.Repeat, local: Local) -> Body:
+        return self._steps(step.body.steps, local)
+
+    def _outlined(self, step: syntax.Repeat, local: Local) -> Body:
+        """A repeated part with joins or labels as a block of its own, so that generated code can make
+        copies of it. Its parameters are the names that it speaks of.
+        """
+        key = self._free_key(f"{local.owner}_unit")
+        renamed = {name: OUTER_IN if called == IN.name else called for name, called in local.names.items()}
+        body = self._steps(step.body.steps, Local(key, renamed, local.defaults))
+        spoken = dict.fromkeys(name for name in names(body) if name in renamed.values())
+        called = dict(zip(renamed.values(), local.names.values(), strict=True))
+        documentation = f"The repeated part of {local.owner}."
+        parameters = tuple((name, None) for name in spoken)
+        self.outlined.append(BlockDefinition(key, key, parameters, body, documentation, step.keyword))
+        arguments = tuple((name, Ref(called[name])) for name in spoken)
+        return (BlockStep(key, arguments, step.keyword),)
+
+    # skip connections
+
+    def _skip(self, step: syntax.Skip, local: Local) -> Sequence[Step]:
+        drop_path = self._drop_path(step, local)
         steps = step.body.steps
-        plus = next((i for i, item in enumerate(self.order) if isinstance(item, syntax.Plus)), None)
+        plus = plus_of(self._order)
         after: list[Step] = []
-        if plus is not None and any(is_unit(inner) for inner in steps):
+        if plus is not None and uses_units(steps):
             last = steps[-1]
             if not is_unit(last):
-                self._diagnostics.error(
-                    "NET207",
-                    "with a `+` in the order, a `skip` body that uses units must end in one",
-                    last.span,
-                    help="end the body with a `unit`, or take the `+` out of the order",
-                )
+                message = "with a `+` in the order, a `skip` body that uses units must end in one"
+                help = "end the body with a `unit`, or take the `+` out of the order"
+                self._error("NET207", message, last.span, help)
                 return ()
             assert isinstance(last, syntax.Call)
-            body = (*self._steps(steps[:-1], local), *self._unit(last, local, self.order[:plus]))
-            after = self._unit(last, local, self.order[plus + 1 :])
+            before = self._steps(steps[:-1], local)
+            body = (*before, *self._unit(last, local, self._order[:plus]))
+            after = self._unit(last, local, self._order[plus + 1 :])
         else:
             body = self._steps(steps, local)
-        shortcut = None if step.shortcut is None else self.body(step.shortcut, local)
-        return (SkipStep(body, shortcut, step.if_same, step.keyword), *after)
+        shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local)
+        return (SkipStep(body, shortcut, step.if_same, step.keyword, drop_path), *after)
+
+    def _drop_path(self, step: syntax.Skip, local: Local) -> OperationStep | None:
+        if not step.arguments:
+            return None
+        parameters = [Parameter("drop_path", required=False, named=True)]
+        given = bind("skip", parameters, step.arguments, step.keyword, self._diagnostics)
+        if not given:
+            return None
+        argument = syntax.Argument(None, given[0].value)
+        call = syntax.Call(syntax.Word("drop_path", step.keyword), (argument,), given[0].span)
+        found = self._calls.call(call, local.names, {})
+        return cast(OperationStep, found[0]) if found else None
 
 
-# Names that a label can't take: torch's own, and those of generated code.
-RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
-
-
-def is_unit(step: syntax.Step) -> bool:
-    return isinstance(step, syntax.Call) and step.name.text == UNIT
-
-
-def _calls_unit(item: syntax.Call | syntax.Plus) -> bool:
-    return isinstance(item, syntax.Call) and is_unit(item)
-
-
-def is_placeholder(item: syntax.Call | syntax.Plus) -> bool:
-    """Whether an order's item is the bare `conv` that a unit's arguments go to."""
-    return isinstance(item, syntax.Call) and item.name.text == "conv" and not item.arguments
-
-
-def wrong_argument(
-    name: str, argument: str, expr: Expr, mismatch: Mismatch, diagnostics: Diagnostics, value: object = None
-) -> None:
-    """`conv` takes …: the one message for an argument of a wrong value."""
-    shown = show(expr.value if isinstance(expr, Const) else value)
-    diagnostics.error(
-        "NET205", f"`{argument}` of `{name}` is {shown}", expr.span, help=f"it must be {mismatch.expected}"
-    )
-
-
-def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
-    """An order has exactly one bare `conv`, and at most one `+` after it."""
-    if unit := next((item for item in order.items if _calls_unit(item)), None):
-        help = "write the operations that a unit is made of"
-        diagnostics.error("NET207", "an order says what a `unit` is, and has none", unit.span, help=help)
-        return False
-    bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
-    pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
-    if len(bare) != 1:
-        diagnostics.error(
-            "NET207",
-            f"an order has exactly one bare `conv`, and this one has {len(bare)}",
-            order.span,
-            help="as in `order bn, relu, conv`",
-        )
-    elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
-        diagnostics.error(
-            "NET207",
-            "an order has one `+` at most, after its `conv`",
-            order.items[pluses[-1]].span,
-            help="as in `order conv, bn, +, relu`",
-        )
-    else:
-        return True
+def _needs_block(steps: Iterable[syntax.Step]) -> bool:
+    """Whether a part is more than a chain of layers, or has labels, which name one thing each."""
+    for step in steps:
+        if isinstance(step, (syntax.Skip, syntax.Branches, syntax.Save, syntax.From)):
+            return True
+        if isinstance(step, syntax.Call) and step.label:
+            return True
+        inside = syntax.bodies(step) if isinstance(step, syntax.When) else ()
+        if any(_needs_block(body.steps) for body in inside):
+            return True
     return False
+
+
+def _goes_back(steps: Iterable[syntax.Step], saved: Mapping[str, Span]) -> bool:
+    """Whether a part goes back to a tensor that was saved outside of it."""
+    return any(
+        (isinstance(step, syntax.From) and step.name.text in saved)
+        or any(_goes_back(body.steps, saved) for body in syntax.bodies(step))
+        for step in steps
+    )

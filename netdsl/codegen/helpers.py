@@ -1,0 +1,45 @@
+"""What torch lacks: functions and classes that generated code carries with it.
+
+Each is a file of plain Python in templates/helpers, called as what it defines; another that it uses is
+imported there, and stands beside it in generated code.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+from netdsl.resources import TEMPLATES
+
+_FOLDER = TEMPLATES / "helpers"
+
+# In the order in which generated code has them: functions, then classes.
+HELPERS: tuple[str, ...] = tuple(
+    sorted((path.stem for path in _FOLDER.glob("*.py")), key=lambda name: (name[0].isupper(), name))
+)
+
+
+def carried(code: str) -> list[str]:
+    """The definitions of the helpers that the code uses, and of those that they use."""
+    used: set[str] = set()
+    _add(code, used)
+    return [_definition(name) for name in HELPERS if name in used]
+
+
+def names_in(code: str) -> set[str]:
+    """The names that the code reads or assigns."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
+def _add(code: str, used: set[str]) -> None:
+    for name in names_in(code).intersection(HELPERS) - used:
+        used.add(name)
+        _add(_definition(name), used)
+
+
+@cache
+def _definition(name: str) -> str:
+    """A helper without its imports: generated code has its own."""
+    text = (_FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    definition = ast.parse(text).body[-1]
+    return "\n".join(text.splitlines()[definition.lineno - 1 :])

@@ -1,0 +1,136 @@
+"""Parts, orders and sizes of maps: nothing is computed but by interpolation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netdsl.arguments import Whole, Word, arg
+from netdsl.expressions import ONE, Const, Expr, Operator, operator
+from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, needs_map, options
+from netdsl.values import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Operation):
+    """Channels (or features) from `start` up to, but without, `end` (ShuffleNet V2's channel split, Ma et al.
+    2018, section 3): CxHxW to (end - start)xHxW.
+    """
+
+    name: ClassVar[str] = "slice"
+
+    start: int = arg(Whole(0))
+    end: int | Literal["all"] = arg(Word(("all",), Whole()), "all")
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        what = "channels" if len(x) == 3 else "features"
+        end = x[0] if self.end == "all" else self.end
+        if end > x[0]:
+            return Misfit(f"`slice` ends at {end}, and its input has {x[0]} {what}", f"{x[0]} at most")
+        if self.start >= end:
+            return Misfit(
+                f"`slice` from {self.start} to {end} is empty",
+                f"{what} are counted from 0, and `end` is the first that is left out",
+            )
+        return (end - self.start, *x[1:])
+
+    @classmethod
+    def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
+        end = x.size if _to_the_end(a) else a["end"]
+        return Symbolic(operator("-", end, a["start"]), x.is_map)
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("Slice", (a["start"],) if _to_the_end(a) else (a["start"], a["end"]))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("torch.narrow", (Slot("x"), ONE, a["start"], cls.flow(a, x).size))
+
+
+def _to_the_end(a: Arguments) -> bool:
+    return a["end"] == Const(Symbol("all"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelShuffle(Operation):
+    """Deals the channels of `groups` groups out in turn: CxHxW to CxHxW (Zhang et al. 2018, section 3.1;
+    `torch.nn.ChannelShuffle`).
+    """
+
+    name: ClassVar[str] = "channel_shuffle"
+
+    groups: int = arg(Whole())
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        if misfit := needs_map(self.name, x):
+            return misfit
+        if x[0] % self.groups == 0:
+            return x
+        return Misfit(
+            f"{x[0]} channels can't be split into {self.groups} groups", "`groups` must divide them"
+        )
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.ChannelShuffle", (a["groups"],))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.channel_shuffle", (Slot("x"), a["groups"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample(Operation):
+    """Interpolation: CxHxW to C x factor H x factor W (`torch.nn.Upsample`, corners not aligned)."""
+
+    name: ClassVar[str] = "upsample"
+
+    factor: int = arg(Whole())
+    mode: Literal["nearest", "bilinear", "bicubic"] = arg(Word(("nearest", "bilinear", "bicubic")), "nearest")
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return needs_map(self.name, x) or (x[0], x[1] * self.factor, x[2] * self.factor)
+
+    def field(self) -> tuple[int, int]:
+        side = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
+        return (side, side)
+
+    @classmethod
+    def reduction(cls, a: Arguments) -> Expr:
+        return operator("/", ONE, a["factor"])
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.Upsample", (), cls._options(a))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.interpolate", (Slot("x"),), cls._options(a))
+
+    @classmethod
+    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
+        return (("scale_factor", a["factor"]), *options(mode=(a["mode"], "nearest")))
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Operation):
+    """`n` rows and columns of zeros on each side: CxHxW to C x H + 2n x W + 2n (`torch.nn.ZeroPad2d`)."""
+
+    name: ClassVar[str] = "pad"
+
+    n: int = arg(Whole(0))
+
+    def infer(self, x: Shape) -> Shape | Misfit:
+        return needs_map(self.name, x) or (x[0], x[1] + 2 * self.n, x[2] + 2 * self.n)
+
+    def keeps_grid(self) -> bool:
+        return self.n == 0
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("nn.ZeroPad2d", (a["n"],))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("F.pad", (Slot("x"), Operator("list", (a["n"],) * 4)))

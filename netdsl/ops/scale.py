@@ -1,0 +1,52 @@
+"""Multiplication by numbers, constant or learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netdsl.arguments import Real, arg
+from netdsl.expressions import ONE, Expr
+from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall, Weight, Weighted
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Operation):
+    """A constant times x (for the branches of Inception-ResNet, Szegedy et al. 2017, section 3.3)."""
+
+    name: ClassVar[str] = "scale"
+
+    s: float = arg(Real(None))
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("Scale", (a["s"],))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("torch.mul", (Slot("x"), a["s"]))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScale(Weighted):
+    """A learned factor for each channel or feature (Touvron et al. 2021, section 2)."""
+
+    name: ClassVar[str] = "layer_scale"
+
+    initial: float = arg(Real(None))
+
+    @classmethod
+    def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
+        return (Weight("weight", _shape(x), "scale", fill=a["initial"]),)
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("LayerScale", _shape(x), (("initial", a["initial"]),))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return TorchCall("torch.mul", (Slot("x"), Slot("weight")))
+
+
+def _shape(x: Symbolic) -> tuple[Expr, ...]:
+    return (x.size, ONE, ONE) if x.is_map else (x.size,)

@@ -1,0 +1,226 @@
+"""Calls in bodies: a name becomes an operation, a block or what a parameter holds, with its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from netdsl import syntax
+from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
+from netdsl.diagnostics import Diagnostic, Diagnostics, listing, nearest
+from netdsl.explain import STATEMENTS
+from netdsl.expressions import Const, Expr, constant
+from netdsl.ops import OPERATIONS, Operation
+from netdsl.passes.binding import Given, bind
+from netdsl.passes.orders import UNIT
+from netdsl.passes.scope import Names, Scope
+from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
+from netdsl.source import Span
+from netdsl.values import Symbol, show
+
+# Default arguments by operation and argument.
+Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
+
+
+class Blocks(NamedTuple):
+    """The blocks of all files by key, and the keys that one file knows by name.
+
+    `values` are the operations and blocks that any expression names: what a parameter can hold.
+    """
+
+    all: dict[str, syntax.Block]
+    known: Mapping[str, str]
+    values: Callable[[], Collection[str]]
+
+
+class CallResolver:
+    """Resolves the calls of one file."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        blocks: Blocks,
+        defaults: Defaults,
+        diagnostics: Diagnostics,
+        unread: Collection[str] = (),
+    ) -> None:
+        self._scope = scope
+        self._blocks = blocks
+        self._defaults = defaults
+        self._diagnostics = diagnostics
+        self._unread = unread
+
+    def call(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+        """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
+        name = step.name.text
+        if name in names:
+            return self._held(step, names, defaults)
+        target = self._named(name)
+        if self._scope.defines(name):
+            value = self._scope.constant(name)
+            if value is None:
+                return ()
+            target = value.name if isinstance(value, Symbol) else target
+        if target is not None:
+            return self._target(step, target, names, defaults)
+        if name not in self._unread:
+            self._unknown(step.name)
+        return ()
+
+    def _named(self, name: str) -> str | None:
+        """The block's key, or the operation, that a name of the file means."""
+        return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
+
+    def _target(
+        self, step: syntax.Call, target: str, names: Names, defaults: Defaults
+    ) -> tuple[OperationStep | BlockStep] | tuple[()]:
+        if target in self._blocks.all:
+            return self._block(step, target, names)
+        return self._operation(step, OPERATIONS[target], names, defaults)
+
+    def _unknown(self, word: syntax.Word) -> None:
+        known = [*OPERATIONS, *self._blocks.known, UNIT]
+        help = nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        if word.text in STATEMENTS:
+            help = "a statement stands at the top of the file, never in a body"
+        self._diagnostics.error(
+            "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
+        )
+
+    def _held(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+        """A call of a parameter: resolved for everything that it could hold."""
+        name = step.name.text
+        cases: list[tuple[str, OperationStep | BlockStep]] = []
+        misfits: list[tuple[str, Diagnostic]] = []
+        for value in self._blocks.values():
+            with self._diagnostics.aside() as found:
+                resolved = self._target(step, value, names, defaults)
+            cases += [(value, case) for case in resolved]
+            misfits += [(value, diagnostic) for diagnostic in found]
+        own = self._named(name)
+        fallback = self._target(step, own, names, defaults) if own else ()
+        if not cases and not fallback:
+            # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
+            for _, diagnostic in misfits:
+                self._diagnostics.add(diagnostic)
+            if not misfits:
+                self._diagnostics.error(
+                    "NET201", f"`{name}` holds no operation or block", step.name.span,
+                    help=f"give it one, as in `{name}=relu`",
+                )  # fmt: skip
+            return ()
+        other = fallback[0] if fallback else None
+        return (HeldStep(names[name], tuple(cases), tuple(misfits), other, step.span),)
+
+    # operations
+
+    def _operation(
+        self, step: syntax.Call, operation: type[Operation], names: Names, own: Defaults
+    ) -> tuple[OperationStep] | tuple[()]:
+        inherited = _inherited(operation, self._defaults)
+        local = _inherited(operation, own)
+        filled = frozenset({*inherited, *local})
+        parameters = signature(operation)
+        given = bind(step.name.text, parameters, step.arguments, step.span, self._diagnostics, filled=filled)
+        if given is None:
+            return ()
+        found: dict[str, tuple[Given, Names]] = {g.parameter: (g, names) for g in given}
+        # A block's defaults speak of its parameters, a file's of the file's constants alone.
+        for defaults, known in ((local, names), (inherited, {})):
+            for name, argument in defaults.items():
+                found.setdefault(name, (Given(name, argument.value, argument.value.span), known))
+        bound: list[tuple[str, Expr]] = []
+        for field in schema(operation):
+            arg_type = field.metadata["type"]
+            if field.name not in found:
+                bound.append((field.name, constant(field.default)))
+                continue
+            argument_, known = found[field.name]
+            words = arg_type.words if isinstance(arg_type, Word) else ()
+            expr = self._scope.argument(argument_.value, known, words)
+            if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
+                return ()
+            bound.append((field.name, expr))
+        label = step.label.text if step.label else None
+        return (OperationStep(operation, tuple(bound), step.span, label),)
+
+    def _fits(self, name: str, argument: str, expr: Expr, arg_type: object) -> bool:
+        """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
+        if not isinstance(expr, Const):
+            return True
+        result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
+        if isinstance(result, Mismatch):
+            wrong_argument(name, argument, expr, result, self._diagnostics)
+            return False
+        return True
+
+    # blocks
+
+    def _block(self, step: syntax.Call, block: str, names: Names) -> tuple[BlockStep] | tuple[()]:
+        bound = self.arguments(block, step.name.text, step.arguments, step.span, names)
+        if bound is None:
+            return ()
+        return (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
+
+    def arguments(
+        self, block: str, shown: str, arguments: Sequence[syntax.Argument], span: Span, names: Names
+    ) -> Bound | None:
+        """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
+        parameters = [Parameter(p.name.text, p.default is None) for p in self._blocks.all[block].parameters]
+        given = bind(shown, parameters, arguments, span, self._diagnostics)
+        if given is None:
+            return None
+        exprs = [(argument.parameter, self._scope.expression(argument.value, names)) for argument in given]
+        bound = [(name, expr) for name, expr in exprs if expr is not None]
+        return tuple(bound) if len(bound) == len(exprs) else None
+
+
+def _inherited(operation: type[Operation], defaults: Defaults) -> dict[str, syntax.Argument]:
+    """An operation's defaults, with those of the operation that it inherits from."""
+    own = {parameter.name for parameter in signature(operation)}
+    inherited = {n: a for n, a in defaults.get(operation.inherits, {}).items() if n in own}
+    return {**inherited, **defaults.get(operation.name, {})}
+
+
+def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Defaults:
+    """The arguments of `default` statements; what is wrong with one is a diagnostic."""
+    defaults: dict[str, dict[str, syntax.Argument]] = {}
+    for call in calls:
+        name = call.name.text
+        if name not in OPERATIONS:
+            diagnostics.error(
+                "NET201", f"there is no operation `{name}`", call.name.span, help=nearest(name, OPERATIONS)
+            )
+            continue
+        known = [parameter.name for parameter in signature(OPERATIONS[name])]
+        for argument in call.arguments:
+            if argument.name is None:
+                diagnostics.error(
+                    "NET204",
+                    "defaults are given by name",
+                    argument.value.span,
+                    help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
+                )
+            elif argument.name.text not in known:
+                takes = f"it takes {listing(known)}" if known else "it takes none"
+                help = nearest(argument.name.text, known) or takes
+                message = f"`{name}` has no argument `{argument.name.text}`"
+                diagnostics.error("NET204", message, argument.name.span, help=help)
+            else:
+                defaults.setdefault(name, {})[argument.name.text] = argument
+    return defaults
+
+
+def _example(known: Sequence[str]) -> str:
+    """An argument that people give defaults for."""
+    return "bias" if "bias" in known else known[0]
+
+
+def wrong_argument(
+    name: str, argument: str, expr: Expr, mismatch: Mismatch, diagnostics: Diagnostics, value: object = None
+) -> None:
+    """`conv` takes …: the one message for an argument of a wrong value."""
+    shown = show(expr.value if isinstance(expr, Const) else value)
+    diagnostics.error(
+        "NET205", f"`{argument}` of `{name}` is {shown}", expr.span, help=f"it must be {mismatch.expected}"
+    )

@@ -1,0 +1,392 @@
+"""Bodies over the parameters of their block: channels are followed as expressions.
+
+A body is lowered once for all frames in which it runs: those of the block's instances, and in a loop
+those of its iterations. What can't be one text for all raises `NotUniform`; a loop is then written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
+
+from netdsl.expressions import NO, ONE, YES, Const, Expr, Operator, Ref, operator, substitute
+from netdsl.lowered import (
+    BlockCall,
+    Branches,
+    Carried,
+    Choice,
+    From,
+    Layer,
+    Let,
+    LoweredBlock,
+    LoweredBody,
+    LoweredStep,
+    Repeat,
+    Save,
+    Skip,
+    When,
+)
+from netdsl.ops.base import Symbolic
+from netdsl.passes.context import Context, NotUniform, Values, of_frame
+from netdsl.passes.floats import length
+from netdsl.passes.flow import Flow
+from netdsl.passes.pairs import paired
+from netdsl.resolved import SaveStep
+from netdsl.typed import (
+    Frame,
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedHeld,
+    TypedLet,
+    TypedMark,
+    TypedOperation,
+    TypedRepeat,
+    TypedSkip,
+    TypedStep,
+    TypedWhen,
+)
+from netdsl.values import Symbol
+
+T = TypeVar("T", bound=TypedStep)
+
+# The same body, or step, in each frame that comes to it.
+Bodies: TypeAlias = Sequence[tuple[Frame, TypedBody]]
+Column: TypeAlias = Mapping[Frame, T]
+
+# A loop that is no loop in generated code is written out this often at most.
+_MOST_WRITTEN_OUT = 2_000
+
+
+class Blocks(Protocol):
+    """The blocks that were lowered before: those that bodies call."""
+
+    def block(self, instance: Instance) -> LoweredBlock: ...
+
+    def extra(self, instance: Instance) -> Mapping[str, Values]: ...
+
+
+class BodyLowering:
+    """Lowers the bodies of one block or section."""
+
+    def __init__(self, blocks: Blocks, context: Context) -> None:
+        self._blocks = blocks
+        self._context = context
+        self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[LoweredStep]]] = {
+            TypedOperation: self._operation,
+            TypedCall: self._call,
+            TypedHeld: self._held,
+            TypedSkip: self._skip,
+            TypedBranches: self._branches,
+            TypedRepeat: self._repeat,
+            TypedWhen: self._when,
+            TypedLet: self._let,
+            TypedMark: self._mark,
+        }
+
+    def body(self, bodies: Bodies, flow: Flow) -> LoweredBody:
+        """The steps of a body; `flow` goes on to its end."""
+        steps: list[LoweredStep] = []
+        for index in range(len(bodies[0][1].steps)):
+            steps += self._step({frame: body.steps[index] for frame, body in bodies}, flow)
+        return tuple(steps)
+
+    def _step(self, column: Mapping[Frame, TypedStep], flow: Flow) -> Sequence[LoweredStep]:
+        lower = self._lowering[type(next(iter(column.values())))]
+        return lower(column, flow)
+
+    # layers and calls
+
+    def _operation(self, column: Column[TypedOperation], flow: Flow) -> Sequence[LoweredStep]:
+        return (self._layer(column, flow),)
+
+    def _layer(self, column: Column[TypedOperation], flow: Flow) -> Layer:
+        first = next(iter(column.values()))
+        if any(len(typed.input) != len(first.input) for typed in column.values()):
+            raise NotUniform
+        step = first.step
+        operation, x = step.operation, flow.tensor
+        arguments = {name: self._context.argument(expr, flow.names, column) for name, expr in step.arguments}
+        layer = Layer(
+            operation,
+            operation.module(arguments, x),
+            operation.function(arguments, x),
+            operation.weights(arguments, x),
+            step.label,
+            step.last_norm,
+            arguments.get("freeze", NO),
+        )
+        output = operation.flow(arguments, x)
+        if output is None:
+            sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
+            output = Symbolic(self._context.told(sizes, "features"), is_map=len(first.output) == 3)
+        output = output._replace(size=self._context.bounded(output.size, column))
+        regular = all(typed.operation.keeps_grid() for typed in column.values())
+        flow.advance(output, operation.reduction(arguments) if regular else None)
+        return layer
+
+    def _call(self, column: Column[TypedCall], flow: Flow) -> Sequence[LoweredStep]:
+        instances = {frame: typed.instance for frame, typed in column.items()}
+        first = next(iter(column.values()))
+        instance, step = first.instance, first.step
+        block = self._blocks.block(instance)
+        if any(self._blocks.block(other) is not block for other in instances.values()):
+            raise NotUniform
+        names: dict[str, Expr] = {"in": flow.tensor.size}
+        given = dict(step.arguments)
+        defaults = dict(instance.block.parameters)
+        extra = self._blocks.extra(instance)
+        for parameter in block.parameters:
+            name = parameter.name
+            if name in extra:
+                told = {frame: of_frame(inner.frame, extra[name]) for frame, inner in instances.items()}
+                names[name] = self._context.told(told, name.rstrip("0123456789"))
+            elif name in given:
+                expr = self._context.argument(given[name], flow.names, instances)
+                names[name] = paired(expr, parameter)
+            else:
+                # A default speaks of the parameters before it, which stand here for the block's own names.
+                expr = self._context.argument(cast(Expr, defaults[name]), names, instances)
+                names[name] = paired(expr, parameter)
+        call = block_call(block, flow.tensor.size, names, step.label)
+        size = self._context.bounded(substitute(block.output.size, names), instances)
+        reduction = block.reduction and substitute(block.reduction, names)
+        reduction = reduction and self._context.bounded(reduction, instances)
+        flow.advance(Symbolic(size, block.output.is_map), reduction)
+        return (call,)
+
+    def _held(self, column: Column[TypedHeld], flow: Flow) -> Sequence[LoweredStep]:
+        groups: dict[str, dict[Frame, TypedStep]] = {}
+        for frame, typed in column.items():
+            groups.setdefault(typed.name, {})[frame] = typed.held
+        if len(groups) == 1:
+            return self._step(next(iter(groups.values())), flow)
+        holder = flow.names.get(next(iter(column.values())).step.holder)
+        holder = holder or Ref(next(iter(column.values())).step.holder)
+        if not isinstance(holder, Ref) or "" in groups:
+            raise NotUniform
+        cases: list[tuple[Symbol, LoweredBody]] = []
+        ends: list[tuple[Expr, Flow]] = []
+        for name, part in groups.items():
+            inner = flow.inner()
+            cases.append((Symbol(name), tuple(self._step(part, inner))))
+            ends.append((Operator("==", (holder, Const(Symbol(name)))), inner))
+        self._meet(ends, flow, column)
+        return (Choice(holder.name, tuple(cases)),)
+
+    def _meet(self, ends: Sequence[tuple[Expr, Flow]], flow: Flow, column: Mapping[Frame, object]) -> None:
+        """Goes on with what several bodies lead to; of the last one the condition means nothing."""
+        *others, (_, last) = ends
+        if any(end.tensor.is_map != last.tensor.is_map for _, end in others):
+            raise NotUniform
+        size, reduction = last.tensor.size, last.reduction
+        for condition, end in reversed(others):
+            size = operator("if", condition, end.tensor.size, size)
+            if reduction is not None:
+                reduction = end.reduction and operator("if", condition, end.reduction, reduction)
+        flow.tensor = Symbolic(self._context.bounded(size, column), last.tensor.is_map)
+        flow.reduction = reduction and self._context.bounded(reduction, column)
+
+    # constants and tensors
+
+    def _let(self, column: Column[TypedLet], flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        expr = self._context.argument(step.value, flow.names, column)
+        if isinstance(expr, (Const, Ref)) or (isinstance(expr, Operator) and expr.name == "pair"):
+            flow.names[step.name] = expr
+            return ()
+        name = self._context.free(step.name)
+        self._context.define(name, {frame: typed.value for frame, typed in column.items()})
+        flow.names[step.name] = Ref(name)
+        return (Let(name, expr),)
+
+    def _mark(self, column: Column[TypedMark], flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        if isinstance(step, SaveStep):
+            name = self._context.free(step.name)
+            flow.saved[step.name] = name, flow.tensor, flow.reduction
+            return (Save(name),)
+        name, flow.tensor, flow.reduction = flow.saved[step.name]
+        return (From(name),)
+
+    # joins
+
+    def _branches(self, column: Column[TypedBranches], flow: Flow) -> Sequence[LoweredStep]:
+        first = next(iter(column.values()))
+        lowered, ends = [], []
+        for index in range(len(first.branches)):
+            ends.append(flow.inner())
+            lowered.append(
+                self.body([(frame, typed.branches[index]) for frame, typed in column.items()], ends[-1])
+            )
+        if first.step.join == "concat":
+            size = ends[0].tensor.size
+            for end in ends[1:]:
+                size = operator("+", size, end.tensor.size)
+        else:
+            size = min((end.tensor.size for end in ends), key=length)
+        grids = {typed.grid for typed in column.values()}
+        chosen = grids.pop() if len(grids) == 1 else None
+        flow.reduction = None if chosen is None else ends[chosen].reduction
+        flow.tensor = Symbolic(self._context.bounded(size, column), ends[0].tensor.is_map)
+        return (Branches(first.step.join, tuple(lowered)),)
+
+    def _skip(self, column: Column[TypedSkip], flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        inner = flow.inner()
+        inner.reduction = ONE
+        body = self.body([(frame, skip.body) for frame, skip in column.items()], inner)
+        projected = [(frame, skip.shortcut) for frame, skip in column.items() if skip.shortcut]
+        shortcut: LoweredBody | None = None
+        if projected:
+            shortcut = self.body(projected, flow.inner())
+        # Where no instance needs the shortcut, or the language promises the same shape, x itself is added.
+        same = self._same(column, flow, inner) if projected or step.if_same else YES
+        dropped = {frame: skip.drop_path for frame, skip in column.items() if skip.drop_path}
+        drop_path = self._layer(dropped, inner.inner()) if dropped else None
+        flow.advance(inner.tensor, inner.reduction)
+        return (Skip(body, None if same == YES else shortcut, same, drop_path),)
+
+    def _same(self, column: Column[TypedSkip], before: Flow, after: Flow) -> Expr:
+        """Whether the body keeps the shape, decided by strides and channels."""
+        values: Values = {frame: skip.same for frame, skip in column.items()}
+        if after.reduction is not None:
+            unchanged = operator("==", after.reduction, ONE)
+            kept = operator("==", before.tensor.size, after.tensor.size)
+            same = operator("and", unchanged, kept)
+            if all(self._context.value(same, frame) == value for frame, value in values.items()):
+                return same
+        return self._context.told(values, "same")
+
+    # choices and loops
+
+    def _when(self, column: Column[TypedWhen], flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        left = dict(column)
+        cases: list[tuple[Expr, LoweredBody]] = []
+        ends: list[tuple[Expr, Flow]] = []
+        for index in range(len(step.cases) + 1):
+            part = [(frame, typed.body) for frame, typed in left.items() if typed.chosen == index]
+            if not part:
+                continue
+            inner = flow.inner()
+            if len(part) == len(left):  # all that are left: no condition is needed
+                body = self.body(part, inner)
+                ends.append((YES, inner))
+                self._meet(ends, flow, column)
+                return (When(tuple(cases), body),) if cases else body
+            condition = self._context.argument(step.cases[index][0], flow.names, left)
+            cases.append((condition, self.body(part, inner)))
+            ends.append((condition, inner))
+            left = {frame: typed for frame, typed in left.items() if typed.chosen != index}
+        raise AssertionError("every frame has chosen a body")
+
+    def _repeat(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
+        if not any(typed.runs for typed in column.values()):
+            return ()
+        before = self._context.snapshot()
+        looped = flow.inner()
+        try:
+            steps = self._loop(column, looped)
+        except NotUniform:
+            self._context.restore(before)
+            return self._written_out(column, flow)
+        flow.go(looped)
+        return steps
+
+    def _loop(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        bodies = [(body.frame, body) for typed in column.values() for body, _ in typed.runs]
+        times = self._context.argument(step.times, flow.names, column)
+        inner = flow.inner()
+        inner.reduction = ONE
+        index: str | None = None
+        if step.variable is not None:
+            index = self._context.free(step.variable)
+            inner.names[step.variable] = Ref(index)
+            for typed in column.values():
+                number = 0
+                for body, count in typed.runs:
+                    self._context.define(index, {body.frame: number})
+                    number += count
+        name = self._running(column, flow)
+        if name:
+            inner.tensor = inner.tensor._replace(size=Ref(name))
+        rank = inner.tensor.is_map
+        start = flow.tensor.size
+        lowered = self.body(bodies, inner)
+        if not is_chain(lowered) or inner.tensor.is_map != rank:
+            raise NotUniform
+        carried: Carried | None = None
+        if name:
+            carried = Carried(name, start, inner.tensor.size)
+            self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
+            flow.tensor = Symbolic(Ref(name), rank)
+        elif all(typed.runs for typed in column.values()):
+            flow.tensor = inner.tensor
+        else:
+            ends: Values = {frame: typed.output[0] for frame, typed in column.items()}
+            if any(self._context.value(start, frame) != size for frame, size in ends.items()):
+                flow.tensor = Symbolic(self._context.told(ends, "size"), rank)
+        if inner.reduction != ONE:
+            flow.reduction = None
+        return (Repeat(times, index, carried, lowered),)
+
+    def _running(self, column: Column[TypedRepeat], flow: Flow) -> str | None:
+        """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
+        starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
+        sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
+        if sizes == starts:
+            return None
+        name = self._context.free("channels" if flow.tensor.is_map else "features")
+        for typed in column.values():
+            self._context.define(name, {body.frame: body.input[0] for body, _ in typed.runs})
+        return name
+
+    def _written_out(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
+        """Iteration by iteration, where they can't be one text."""
+        times = {typed.times for typed in column.values()}
+        if len(times) > 1 or max(times) > _MOST_WRITTEN_OUT:
+            raise NotUniform
+        step = next(iter(column.values())).step
+        steps: list[LoweredStep] = []
+        for number in range(times.pop()):
+            inner = flow.inner()
+            if step.variable is not None:
+                inner.names[step.variable] = Const(number)
+            bodies = [_iteration(typed, number) for typed in column.values()]
+            steps += self.body([(body.frame, body) for body in bodies], inner)
+            flow.go(inner)
+        return steps
+
+
+def _iteration(typed: TypedRepeat, number: int) -> TypedBody:
+    for body, count in typed.runs:
+        if number < count:
+            return body
+        number -= count
+    raise AssertionError("the iteration is one of them")
+
+
+def is_chain(body: LoweredBody) -> bool:
+    """Whether the steps run one after another, with no join and no way back among them."""
+    for step in body:
+        match step:
+            case Skip() | Branches() | Save() | From():
+                return False
+            case When(cases, otherwise):
+                if not all(map(is_chain, [otherwise, *(inside for _, inside in cases)])):
+                    return False
+            case Choice(_, choices):
+                if not all(is_chain(inside) for _, inside in choices):
+                    return False
+            case _:
+                pass
+    return True
+
+
+def block_call(block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None) -> BlockCall:
+    """The call with the arguments that differ from the block's defaults."""
+    given = ((p.name, values[p.name]) for p in block.parameters if values[p.name] != p.default)
+    return BlockCall(block, size, tuple(given), label)

@@ -1,0 +1,77 @@
+"""Orders: what one `unit` is, and where a skip connection adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from netdsl import syntax
+from netdsl.diagnostics import Diagnostics
+from netdsl.source import Source, Span
+
+UNIT = "unit"
+
+Order: TypeAlias = Sequence[syntax.Call | syntax.Plus]
+
+_DEFAULT = "conv bn + relu"
+
+
+def default_order() -> Order:
+    """`conv, bn, +, relu` (He et al. 2016, fig. 4a)."""
+    source = Source("the default order", f"order {_DEFAULT}")
+    span = Span(source, 0, len(source.text))
+    return [
+        syntax.Plus(span) if word == "+" else syntax.Call(syntax.Word(word, span), (), span)
+        for word in _DEFAULT.split()
+    ]
+
+
+def is_unit(step: syntax.Step) -> bool:
+    return isinstance(step, syntax.Call) and step.name.text == UNIT
+
+
+def uses_units(steps: Iterable[syntax.Step]) -> bool:
+    """Whether units stand in the steps, those of inner skip connections apart."""
+    return any(
+        is_unit(step)
+        or (not isinstance(step, syntax.Skip) and any(uses_units(b.steps) for b in syntax.bodies(step)))
+        for step in steps
+    )
+
+
+def is_placeholder(item: syntax.Call | syntax.Plus) -> bool:
+    """Whether an order's item is the bare `conv` that a unit's arguments go to."""
+    return isinstance(item, syntax.Call) and item.name.text == "conv" and not item.arguments
+
+
+def plus_of(order: Order) -> int | None:
+    """Where the `+` stands."""
+    return next((i for i, item in enumerate(order) if isinstance(item, syntax.Plus)), None)
+
+
+def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
+    """An order has exactly one bare `conv`, and at most one `+` after it."""
+    units = (item for item in order.items if isinstance(item, syntax.Call) and is_unit(item))
+    if unit := next(units, None):
+        help = "write the operations that a unit is made of"
+        diagnostics.error("NET207", "an order says what a `unit` is, and has none", unit.span, help=help)
+        return False
+    bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
+    pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
+    if len(bare) != 1:
+        diagnostics.error(
+            "NET207",
+            f"an order has exactly one bare `conv`, and this one has {len(bare)}",
+            order.span,
+            help="as in `order bn, relu, conv`",
+        )
+    elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
+        diagnostics.error(
+            "NET207",
+            "an order has one `+` at most, after its `conv`",
+            order.items[pluses[-1]].span,
+            help="as in `order conv, bn, +, relu`",
+        )
+    else:
+        return True
+    return False

@@ -1,0 +1,80 @@
+"""What is known of a tensor as a body goes on: its shape, its grid, and the way that led to it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from netdsl.ops.base import Shape
+from netdsl.resolved import Step
+
+# Beyond so many strides in a row the exact reduction says nothing any more.
+_MOST = 64
+
+
+class State(NamedTuple):
+    """A tensor at a point of a block or section.
+
+    `reduction` is how many times smaller height and width are than where it began; two tensors have the
+    same height and width for every input if their `reduction` and `grid` are equal. `irregular` is the
+    last step that kept to no grid. `depth` counts convolutions and linear layers on the longest path,
+    `reach` by how many positions of the beginning a receptive field is larger than one.
+    """
+
+    shape: Shape
+    reduction: Fraction = Fraction(1)
+    grid: object = None
+    irregular: Step | None = None
+    depth: int = 0
+    reach: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+
+    def through(
+        self,
+        shape: Shape,
+        reduction: Fraction,
+        window: tuple[int, int],
+        deep: bool,
+        irregular: Step | None,
+    ) -> State:
+        """After an operation; `irregular` is its step if it keeps to no grid."""
+        reach = self.reach
+        if window != (1, 1):  # sums of fractions cost more than all else here
+            height, width = (r + (k - 1) * self.reduction for r, k in zip(reach, window, strict=True))
+            reach = (height, width)
+        after = self.reduction if reduction == 1 else self.reduction * reduction
+        grid = self.grid if irregular is None else object()
+        return State(shape, after, grid, irregular or self.irregular, self.depth + deep, reach)
+
+    def after(self, inner: State) -> State:
+        """After a block that led from a beginning of its own to `inner`."""
+        height, width = (r + n * self.reduction for r, n in zip(self.reach, inner.reach, strict=True))
+        regular = inner.grid is None
+        return State(
+            inner.shape,
+            self.reduction * inner.reduction,
+            self.grid if regular else object(),
+            self.irregular if regular else inner.irregular,
+            self.depth + inner.depth,
+            (height, width),
+        )
+
+    def repeated(self, end: State, times: int) -> State:
+        """After the way from here to `end`, `times` times: it leads to the same shape each time."""
+        ratio = end.reduction / self.reduction
+        if ratio == 1:
+            height, width = (r + (e - r) * times for r, e in zip(self.reach, end.reach, strict=True))
+        else:
+            height, width = end.reach
+        return State(
+            end.shape,
+            self.reduction * ratio ** min(times, _MOST),
+            end.grid,
+            end.irregular,
+            self.depth + (end.depth - self.depth) * times,
+            (height, width),
+        )
+
+    def deepest(self, other: State) -> State:
+        """This tensor joined with another: the longer of the two ways."""
+        height, width = map(max, zip(self.reach, other.reach, strict=True))
+        return self._replace(depth=max(self.depth, other.depth), reach=(height, width))
