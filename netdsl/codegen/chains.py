@@ -91,12 +91,12 @@ class ModuleMaker:
             case BlockCall():
                 return call_of(self._constructors[step.block.name], step, self.scope)
             case Choice(holder, cases):
-                ((_, (layer,)), *_) = cases
+                (_, (layer,)), *_ = cases
                 assert isinstance(layer, Layer)
                 made = torch_call(layer.module, self.scope, {})
                 return self._frozen(layer, made._replace(function=py.show(self.scope(Ref(holder)))))
             case Repeat(times, index, None, (inner,)):
-                with self.scope.loop(index) as (variable,):
+                with self.scope.loop(index) as variable:
                     return copies(self.item(inner), variable, self.scope(times))
         raise AssertionError(step)
 
@@ -112,9 +112,9 @@ class ModuleMaker:
                 return False
 
     def _run(self, run: Run) -> py.Expression:
-        with self.scope.loop(run.index) as (index,):
+        with self.scope.loop(run.variable) as variable:
             made = self.item(run.call)
-            return made if run.copies == 1 else copies(made, index, py.Literal(run.copies))
+            return made if run.copies == 1 else copies(made, variable, py.Literal(run.copies))
 
     def _frozen(self, layer: Layer, made: py.Call) -> py.Expression:
         if layer.freeze == NO:

@@ -8,7 +8,7 @@ from netdsl.codegen import python as py
 from netdsl.codegen.chains import ModuleMaker
 from netdsl.codegen.held import held_classes
 from netdsl.codegen.initialise import Initialisation, Special
-from netdsl.codegen.modules import X, ModuleWriter
+from netdsl.codegen.modules import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.scope import Scope
@@ -31,8 +31,7 @@ class Classes:
         """Classes of layers that torch doesn't tell apart, but the rules of initialisation do."""
         text = "A class of its own: its weights start differently."
         return tuple(
-            ClassView(name, (text,), (), (), (), base)
-            for name, base in self._initialisation.variants.items()
+            ClassView(name, (text,), (), (), (), base) for name, base in self._initialisation.variants.items()
         )
 
     def is_plain(self, body: LoweredBody) -> bool:
@@ -43,9 +42,10 @@ class Classes:
         held = bool(self._held)
         return ModuleMaker(self._constructors, scope, self._initialisation, held=held)
 
-    def scope(self, *taken: str) -> Scope:
+    def scope(self, *names: str) -> Scope:
         """A scope outside of blocks."""
-        return Scope(taken=RESERVED.union(taken, (own.name for own in self._constructors.values())))
+        taken = RESERVED.union(names, (own.name for own in self._constructors.values()))
+        return Scope(taken=taken, classes=self._held)
 
     def of_block(self, block: LoweredBlock, name: str) -> ClassView:
         own = self._block_scope(block)
@@ -54,7 +54,7 @@ class Classes:
         setup = pruned(writer.maker.setup)
         signature = self._constructors[block.name] = own.signature(name, setup)
         self._special.append((name, writer.special))
-        documentation = block_documentation(block, own.scope())
+        documentation = block_documentation(block, writer.maker.scope)
         return ClassView(name, documentation, tuple(own.parameters(signature)), setup, forward)
 
     def function(self, block: LoweredBlock, name: str) -> FunctionView:
@@ -64,7 +64,7 @@ class Classes:
         made = maker.chain(block.body, sequential=True)
         body = pruned((*maker.setup, py.Return(made)))
         signature = self._constructors[block.name] = own.signature(name, body)
-        documentation = block_documentation(block, own.scope())
+        documentation = block_documentation(block, maker.scope)
         return FunctionView(name, documentation, tuple(own.parameters(signature)), body)
 
     def of_section(self, body: LoweredBody, name: str, title: str) -> ClassView:

@@ -67,13 +67,14 @@ def constant(scope: Scope, let: Let) -> py.Assign:
 def loop(
     scope: Scope, repeat: Repeat, write: Callable[[], Sequence[py.Statement]]
 ) -> tuple[py.Statement, ...]:
-    """A loop around the statements that `write` makes; the carried size is a variable of it."""
+    """A loop around the statements that `write` makes; the carried size is a variable beside it."""
     times = py.Call("range", (scope(repeat.times),))
     carried = repeat.carried
     if carried is None:
-        with scope.loop(repeat.index) as (index,):
-            return (py.For(index, times, tuple(write())),)
+        with scope.loop(repeat.variable) as variable:
+            return (py.For(variable, times, tuple(write())),)
     start = scope(carried.start)
-    with scope.loop(repeat.index, carried.name) as (index, size):
+    size = scope.define(carried.name)
+    with scope.loop(repeat.variable) as variable:
         body = (*write(), py.Assign(size, scope(carried.next), local=True))
-        return (py.Assign(size, start, local=True), py.For(index, times, body))
+    return (py.Assign(size, start, local=True), py.For(variable, times, body))

@@ -65,6 +65,10 @@ class Flow(ABC):
     def inlines(self, value: py.Expression) -> bool:
         """Whether a branch stands in the join itself, and needs no variable."""
 
+    def repeats(self, value: py.Expression) -> bool:
+        """Whether a value can stand twice, in the two cases of an expression."""
+        return self.inlines(value) and py.is_simple(value)
+
     # variables
 
     def assign(self, target: str, value: py.Expression) -> py.Name:
@@ -181,7 +185,7 @@ class Flow(ABC):
             if skip.shortcut is not None:
                 return self.shortcut(skip, skip.shortcut, source, body(source, inner), inner, target)
             made = self.steps(skip.body, source, inner, "body")
-            made = made if self.inlines(made) else self.assign(inner, made)
+            made = made if self.repeats(made) else self.assign(inner, made)
             kept = made if drop_path is None else self.layer(drop_path, made, inner)
             added = py.Operation("+", (kept, source))
             return py.Operation("if", (self.condition(skip.same, "adds"), added, made))
@@ -243,5 +247,5 @@ def branch_names(step: Branches) -> Iterator[str]:
     """What the branches are called as parts of a class."""
     made = [body for body in step.branches if not is_nothing(body)]
     alone = "gate" if step.join == "mul" else "branch"
-    for number, body in enumerate(step.branches, start=1):
+    for number in range(1, len(step.branches) + 1):
         yield alone if len(made) == 1 else f"branch{number}"

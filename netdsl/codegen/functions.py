@@ -46,9 +46,7 @@ class BlockFunctions(NamedTuple):
 
 
 class ForwardWriter(Flow):
-    """Writes the statements of a forward pass in calls of functions.
-
-    """
+    """Writes the statements of a forward pass in calls of functions."""
 
     def __init__(self, blocks: Mapping[str, BlockFunctions], scope: Scope) -> None:
         super().__init__(scope.free)
@@ -114,12 +112,12 @@ class ForwardWriter(Flow):
         return self._run(last, x)
 
     def _run(self, run: Run, x: py.Name) -> py.Expression:
-        with self._scope.loop(run.index) as (index,):
+        with self._scope.loop(run.variable) as variable:
             made = self.call(run.call, x)
         if run.copies == 1:
             return made
         times = py.Call("range", (py.Literal(run.copies),))
-        self.body.append(py.For(index, times, (py.Assign(x.text, made),)))
+        self.body.append(py.For(variable, times, (py.Assign(x.text, made),)))
         return x
 
     def _repeat(self, step: Repeat, value: py.Expression, target: str) -> py.Expression:

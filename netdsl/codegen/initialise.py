@@ -65,7 +65,8 @@ class Initialisation:
 
     def call(self, layer: Layer) -> TorchCall:
         """The call that makes a layer."""
-        return layer.module._replace(target=self._called[layer.module.target, layer.operation.name])
+        target = layer.module.target
+        return layer.module._replace(target=self._called.get((target, layer.operation.name), target))
 
     def own_rules(self, layer: Layer) -> list[tuple[Weight, Rule]]:
         """The weights of a layer that start in another way than all of its kind."""
@@ -77,7 +78,11 @@ class Initialisation:
         return rules
 
     def statements(
-        self, model: str, module: str, own: Iterable[Special], classes: Iterable[tuple[str, Sequence[Special]]]
+        self,
+        model: str,
+        module: str,
+        own: Iterable[Special],
+        classes: Iterable[tuple[str, Sequence[Special]]],
     ) -> tuple[py.Statement, ...]:
         """Statements that initialise `model`: kinds, then what is its own, then what is of the classes of
         blocks; `module` is the variable of loops.

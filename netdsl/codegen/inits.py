@@ -40,7 +40,7 @@ class InitMethods:
         return tuple(self._methods.values())
 
     def tensor(self, layer: Layer, weight: Weight, kernel: Weight | None, scope: Scope) -> py.Call:
-        """The call that makes a tensor of a layer; a bias starts with the fan-in of the `kernel` beside it."""
+        """The call that makes a tensor of a layer; a bias may start with the fan-in of its `kernel`."""
         shape = tuple(map(scope, weight.shape))
         rule = PYTORCH if weight.kind == "buffers" else rule_of(self._init, layer, weight)
         if rule == PYTORCH and weight.role in ("kernel", "bias") and kernel is not None:

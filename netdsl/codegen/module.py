@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.classes import Classes
-from netdsl.codegen.modules import X, ModuleWriter
+from netdsl.codegen.modules import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.views import ClassView, class_names, forward_documentation, network_documentation

@@ -100,7 +100,7 @@ class ModuleWriter(Flow):
         for run in runs:
             if self.maker.is_special(run[0]):
                 own = "last_norm" if isinstance(run[0], Layer) and run[0].last_norm else step_name(run[0])
-                value = self._flat(run[0], own, value, target)
+                value = self._around(run[0], own, value, target)
             elif not any(map(_needs_attribute, run)):
                 for step in run:
                     value = self._flat(step, "", value, target)
@@ -130,7 +130,9 @@ class ModuleWriter(Flow):
         if _needs_attribute(step):
             attribute = self._own(step, name)
             if isinstance(step, Layer):
-                return self.around(step.operation, value, target, lambda x: py.Call(f"self.{attribute}", (x,)))
+                return self.around(
+                    step.operation, value, target, lambda x: py.Call(f"self.{attribute}", (x,))
+                )
             return py.Call(f"self.{attribute}", (self.bound(value, target),))
         assert isinstance(step, Layer)
         function = step.function
@@ -141,8 +143,12 @@ class ModuleWriter(Flow):
         )
 
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
+        return self._around(layer, step_name(layer), value, target)
+
+    def _around(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
+        """The call of a step's own attribute around the call before it."""
         value = value if self.inlines(value) else self.bound(value, target)
-        return py.Call(f"self.{self._own(layer, step_name(layer))}", (value,))
+        return py.Call(f"self.{self._own(step, name)}", (value,))
 
     # cases
 
@@ -162,7 +168,9 @@ class ModuleWriter(Flow):
         chosen = super().choose(conditions, bodies, value, target, name)
         *setups, otherwise = self._setups
         self._setups = outside
-        self.maker.setup.append(py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise))
+        self.maker.setup.append(
+            py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise)
+        )
         return chosen
 
     def case(

@@ -13,10 +13,8 @@ from netdsl.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
 from netdsl.torch_names import MODULE_ATTRIBUTES
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
-_COMMON = "torch nn F Tensor self x forward in_channels in_features freeze _"
-_FUNCTIONAL = (
-    "p b init Init params buffers tensors training dtype device generator init_params init_buffers"
-)
+_COMMON = "torch nn F Tensor self x forward in_channels in_features _"
+_FUNCTIONAL = "p b init Init params buffers tensors training dtype device generator init_params init_buffers"
 RESERVED = frozenset(_COMMON.split()).union(keyword.kwlist, dir(builtins), HELPERS)
 RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 
@@ -75,8 +73,6 @@ def enumerated(names: Iterable[str]) -> Iterator[str]:
             numbered = f"{name}{seen[name]}"
         taken.add(numbered)
         yield numbered
-
-
 
 
 def step_name(step: LoweredStep) -> str:

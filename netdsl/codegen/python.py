@@ -51,10 +51,10 @@ class Copies(NamedTuple):
 
 
 class Item(NamedTuple):
-    """`value[index]`."""
+    """`value[key]`."""
 
     value: Expression
-    index: Expression
+    key: Expression
 
 
 class Method(NamedTuple):
@@ -142,8 +142,8 @@ def show(expression: Expression) -> str:
             return f"{brackets[0]}{', '.join(map(show, items))}{comma}{brackets[1]}"
         case Copies():
             return f"*({_generated(expression)})"
-        case Item(value, index):
-            return f"{_inner(value, _ATOM)}[{show(index)}]"
+        case Item(value, key):
+            return f"{_inner(value, _ATOM)}[{show(key)}]"
         case Method(value, name, positional):
             return f"{_inner(value, _ATOM)}.{name}({', '.join(map(show, positional))})"
         case Operation():

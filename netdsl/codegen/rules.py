@@ -24,7 +24,7 @@ _DEFAULTS: Mapping[tuple[str, Value], tuple[str, ...]] = {
     ("mean", 0): ("normal",),
     ("std", 1): ("normal", "trunc_normal"),
 }
-_CONSTANTS = {0: ZEROS, 1: Rule("ones")}
+_CONSTANTS: Mapping[Value, Rule] = {0: ZEROS, 1: Rule("ones")}
 FIXED = frozenset({"constant", "zeros", "ones", "dirac"})
 
 
@@ -72,6 +72,7 @@ def fill(rule: Rule, tensor: py.Expression, generator: py.Expression | None = No
         return py.Call("nn.init.kaiming_uniform_", (tensor,), (("a", gain),))
     if rule.function == "constant":
         return py.Call("nn.init.constant_", (tensor, py.Literal(rule.arguments[0][1])))
+    named: tuple[tuple[str, py.Expression], ...]
     named = tuple((name, py.Literal(value)) for name, value in rule.arguments)
     if generator is not None and rule.function not in FIXED:
         named = (*named, ("generator", generator))

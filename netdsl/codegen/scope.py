@@ -39,21 +39,20 @@ class Scope:
         return self._names[name]
 
     @contextmanager
-    def loop(self, *names: str | None) -> Iterator[list[str]]:
-        """What the variables of a loop are called inside; after it others may be called so."""
-        before = self._names
-        self._names = dict(before)
-        called = [self._variable(name or "i") for name in names]
-        self._names.update((name, own) for name, own in zip(names, called, strict=True) if name)
-        yield called
-        self._names = before
-        self._idle += called
-
-    def _variable(self, name: str) -> str:
+    def loop(self, variable: str | None) -> Iterator[str]:
+        """What the variable of a loop is called inside; after it another may be called so."""
+        name = variable or "i"
         if name in self._idle:
             self._idle.remove(name)
-            return name
-        return self.free.free(name)
+        else:
+            name = self.free.free(name)
+        outside = self._names.get(variable) if variable else None
+        if variable:
+            self._names[variable] = name
+        yield name
+        if variable and outside:
+            self._names[variable] = outside
+        self._idle.append(name)
 
     def held(self, expr: Expr) -> Expression:
         """An expression whose value is an operation."""
@@ -74,9 +73,7 @@ class Scope:
 
     def _operator(self, expr: Operator) -> Expression:
         if expr.name in ("==", "!=") and self._classes and any(map(self._is_held, expr.operands)):
-            return Operation(
-                "is" if expr.name == "==" else "is not", tuple(map(self.held, expr.operands))
-            )
+            return Operation("is" if expr.name == "==" else "is not", tuple(map(self.held, expr.operands)))
         operands = tuple(map(self, expr.operands))
         match expr.name:
             case "min" | "max" | "round":

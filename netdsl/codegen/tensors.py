@@ -55,10 +55,10 @@ class ListWriter:
             if run.copies == 1:
                 self._call(run.call)
                 continue
-            with self._scope.loop(run.index) as (index,):
+            with self._scope.loop(run.variable) as variable:
                 call = run.call
                 inside = self._list.inside(lambda: self._call(call))  # noqa: B023
-            self._list.write(py.For(index, py.Call("range", (py.Literal(run.copies),)), inside))
+            self._list.write(py.For(variable, py.Call("range", (py.Literal(run.copies),)), inside))
 
     def body(self, body: LoweredBody) -> None:
         for step in body:
