@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple, cast
 
 from netdsl.codegen import python as py
@@ -28,9 +29,10 @@ class Special(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """How the modules of a class start, weight by weight; `checked` are weights that may be missing."""
+    """How the modules of a class start, weight by weight; some of them may be missing, some always are."""
 
     rules: dict[str, Rule]
+    present: set[str]
     checked: set[str]
 
 
@@ -58,9 +60,9 @@ class Initialisation:
                 self.variants[name] = target
                 weights = {weight.name: weight for layer in same for weight in layer.weights}
                 explicit = {own: _explicit(rule, weights[own]) for own, rule in kind.rules.items()}
-                self._kinds[name] = _Kind(explicit, kind.checked)
+                self._kinds[name] = kind._replace(rules=explicit)
             else:
-                self._kinds[target] = _Kind({**known.rules, **kind.rules}, known.checked | kind.checked)
+                self._kinds[target] = _union(known, kind)
             self._called[target, operation] = name
 
     def call(self, layer: Layer) -> TorchCall:
@@ -98,29 +100,40 @@ class Initialisation:
 
     def _cases(self, module: str) -> Iterator[tuple[py.Expression, tuple[py.Statement, ...]]]:
         """Classes that start in the same way, and how; variants before what they derive from."""
-        alike: dict[tuple[py.Statement, ...], list[str]] = {}
+        alike: dict[tuple[tuple[str, Rule], ...], list[str]] = {}
         for name in (*self.variants, *(name for name in self._kinds if name not in self.variants)):
-            kind = self._kinds[name]
+            rules = self._kinds[name].rules.items()
+            told = tuple(own for own in rules if own[1] != PYTORCH or name in self.variants)
+            alike.setdefault(told, []).append(name)
+        for told, names in alike.items():
+            kind = reduce(_union, (self._kinds[name] for name in names))
             statements = tuple(
                 _checked(rule, py.Name(f"{module}.{weight}"), weight in kind.checked)
-                for weight, rule in kind.rules.items()
-                if rule != PYTORCH or name in self.variants
+                for weight, rule in told
+                if weight in kind.present
             )
             if statements:
-                alike.setdefault(statements, []).append(name)
-        return ((_is_instance(module, names), statements) for statements, names in alike.items())
+                yield _is_instance(module, names), statements
 
 
 def _kind(init: Init, layers: Iterable[Layer]) -> _Kind:
-    kind = _Kind({}, set())
+    kind = _Kind({}, set(), set())
     for layer in layers:
         for weight in layer.weights:
+            if weight.kind == "buffers":
+                continue
+            kind.rules[weight.name] = kind_rule(init, layer, weight)
+            if weight.present != NO:
+                kind.present.add(weight.name)
             # Of a bias mypy knows only that there may be one.
             if weight.role == "bias" or weight.present != YES:
                 kind.checked.add(weight.name)
-            if weight.kind == "parameters" and weight.present != NO:
-                kind.rules[weight.name] = kind_rule(init, layer, weight)
     return kind
+
+
+def _union(one: _Kind, other: _Kind) -> _Kind:
+    rules = {**one.rules, **other.rules}
+    return _Kind(rules, one.present | other.present, one.checked | other.checked)
 
 
 def _explicit(rule: Rule, weight: Weight) -> Rule:

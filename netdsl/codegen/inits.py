@@ -37,7 +37,8 @@ class InitMethods:
 
     @property
     def methods(self) -> tuple[FunctionView, ...]:
-        return tuple(self._methods.values())
+        """Those that draw first, then the constants."""
+        return tuple(sorted(self._methods.values(), key=lambda method: method.name in _PLAIN))
 
     def tensor(self, layer: Layer, weight: Weight, kernel: Weight | None, scope: Scope) -> py.Call:
         """The call that makes a tensor of a layer; a bias may start with the fan-in of its `kernel`."""

@@ -43,9 +43,8 @@ class ModuleWriter(Flow):
 
     def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
         """The statements of `forward`, which returns `value`."""
-        # Of what modules return mypy knows nothing.
-        if not isinstance(value, py.Call) or value.function.startswith("self."):
-            value = self.assign("x", value)
+        # Of what modules return mypy knows nothing, but that `x` is a tensor.
+        value = value if _is_tensor(value) else self.assign("x", value)
         return pruned((*self.body, py.Return(value)))
 
     # attributes
@@ -200,10 +199,21 @@ class ModuleWriter(Flow):
         return py.Operation("+", (made, py.Call(f"self.{name}", (source,))))
 
     def inlines(self, value: py.Expression) -> bool:
-        """A call of modules on a variable."""
-        while isinstance(value, py.Call) and value.function.startswith("self.") and value.positional:
+        """A call on a variable, also of a module on what a module makes."""
+        while isinstance(value, py.Call) and value.function.startswith("self."):
             value = value.positional[0]
-        return isinstance(value, py.Name)
+        return py.is_simple(value)
+
+
+def _is_tensor(value: py.Expression) -> bool:
+    """Whether mypy knows that a value is a tensor."""
+    match value:
+        case py.Call(function):
+            return not function.startswith("self.")
+        case py.Operation("+" | "*", operands):
+            return all(map(_is_tensor, operands))
+        case _:
+            return value == X
 
 
 def _labels(body: LoweredBody) -> Iterator[str]:
