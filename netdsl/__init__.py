@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netdsl.api import Network, load
     from netdsl.diagnostics import Diagnostic, NetworkError
+    from netdsl.runtime.transplant import TransplantError, transplant
 
 __version__ = "0.1.0"
 
-__all__ = ["Diagnostic", "Network", "NetworkError", "load"]
+__all__ = ["Diagnostic", "Network", "NetworkError", "TransplantError", "load", "transplant"]
 
-_HOMES = {"Network": "api", "load": "api", "Diagnostic": "diagnostics", "NetworkError": "diagnostics"}
+_HOMES = {
+    "Network": "api",
+    "load": "api",
+    "Diagnostic": "diagnostics",
+    "NetworkError": "diagnostics",
+    "TransplantError": "runtime.transplant",
+    "transplant": "runtime.transplant",
+}
 
 
 def __getattr__(name: str) -> object:

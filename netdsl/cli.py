@@ -6,17 +6,16 @@ import gc
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from netdsl import __version__
+from netdsl.options import data_override, pairs, recipe_overrides, setting_options
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled, Style
     from netdsl.diagnostics import Diagnostic
-
-F = TypeVar("F", bound=Callable[..., None])
 
 # Exit statuses: errors in the input, and wrong use (which click gives by itself).
 INPUT_ERROR = 1
@@ -31,19 +30,6 @@ def main() -> None:
     """
 
 
-def setting_options(command: F) -> F:
-    command = click.option(
-        "--input", "shape", metavar="CxHxW", help="Another shape of one example than the file's: 3x64x64."
-    )(command)
-    return click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Set a parameter of the network; may be given several times.",
-    )(command)
-
-
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @setting_options
@@ -52,7 +38,7 @@ def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None) 
     _short_lived()
     failed = False
     for path in _paths(files):
-        compiled = _compile(path, _pairs(settings, shape))
+        compiled = _compile(path, pairs(settings, shape))
         if isinstance(compiled, list):
             _show(compiled)
             failed = True
@@ -107,7 +93,7 @@ def build(
     _short_lived()
     if stdout and check_only:
         raise click.UsageError("--stdout and --check exclude each other")
-    codes = _generated(_paths(files), style, _pairs(settings, shape))
+    codes = _generated(_paths(files), style, pairs(settings, shape))
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
@@ -208,11 +194,11 @@ def train(
     Every key of the recipe can be overridden, also --validation 5000, --optimizer.lr 0.05,
     --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
     """
-    file, overrides = _recipe_overrides(arguments)
+    file, overrides = recipe_overrides(arguments)
     overrides |= {key: value for key, value in common.items() if value is not None}
     if data is not None:
-        overrides["data"] = _data_override(data)
-    parameters = _pairs(settings, shape)
+        overrides["data"] = data_override(data)
+    parameters = pairs(settings, shape)
     compiled = _compiled_network(find_file(file), parameters, overrides)
 
     from netdsl.runs import train_run
@@ -229,7 +215,7 @@ def evaluate(run: Path, weights: str, data: str | None, device: str) -> None:
     """Loss and accuracy of a run's weights on the test images."""
     from netdsl.runs import evaluate_run
 
-    _run(lambda: evaluate_run(run, weights, None if data is None else _data_override(data), device))
+    _run(lambda: evaluate_run(run, weights, None if data is None else data_override(data), device))
 
 
 @main.command()
@@ -247,6 +233,31 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
         click.echo(f"wrote {output}")
 
     _run(draw)
+
+
+@main.command(name="import-weights")
+@click.argument("file")
+@click.option("--from", "weights", required=True, type=click.Path(path_type=Path), metavar="WEIGHTS")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A .safetensors file.")
+@setting_options
+def import_weights(
+    file: str, weights: Path, output: Path, settings: tuple[str, ...], shape: str | None
+) -> None:
+    """Take over the weights of another implementation (.safetensors, .pth, .pt) for the module style.
+
+    Matched by name where the names are equal, else by position, and only if every shape fits.
+    """
+    if output.suffix.lower() != ".safetensors":
+        raise click.BadParameter("the weights become a .safetensors file", param_hint="-o")
+    compiled = _compiled_network(find_file(file), pairs(settings, shape), {})
+
+    def take_over() -> None:
+        from netdsl.api import Network
+        from netdsl.weights import import_weights
+
+        click.echo(import_weights(Network(compiled), weights, output))
+
+    _run(take_over)
 
 
 def _run(action: Callable[[], None]) -> None:
@@ -269,56 +280,6 @@ def _run(action: Callable[[], None]) -> None:
 def _short_lived() -> None:
     """Collecting garbage costs a tenth of a process that lives for a fifth of a second."""
     gc.disable()
-
-
-def _pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
-    """`--set name=value` and `--input` as a dictionary."""
-    from netdsl.compiler import INPUT
-
-    pairs = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise click.BadParameter(f"`{setting}` is not of the form name=value", param_hint="--set")
-        pairs[name.strip()] = value
-    return pairs if shape is None else {**pairs, INPUT: shape}
-
-
-def _recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """The file, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
-    from netdsl.diagnostics import nearest
-    from netdsl.passes.recipe import KEYS
-
-    files: list[str] = []
-    overrides: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        if not argument.startswith("-"):
-            files.append(argument)
-            continue
-        option, equals, value = argument.partition("=")
-        key = option.removeprefix("--")
-        if key.partition(".")[0] not in KEYS:
-            hint = nearest(key, [*KEYS, "set", "style", "device", "run", "help"])
-            raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
-        if not equals and not rest:
-            raise click.UsageError(f"{option} needs a value")
-        overrides[key] = value if equals else rest.pop(0)
-    if len(files) != 1:
-        given = f"not {len(files)} ({', '.join(files)})" if files else "and none is given"
-        raise click.UsageError(f"one FILE is trained, {given}")
-    return files[0], overrides
-
-
-def _data_override(data: str) -> str:
-    """`folder:PATH` in the words of the language."""
-    kind, colon, path = data.partition(":")
-    if not colon:
-        return data
-    if kind != "folder" or not path or '"' in path or "\n" in path:
-        raise click.BadParameter("cifar10, cifar100, digits, or folder:PATH", param_hint="--data")
-    return f'folder("{path}")'
 
 
 def find_file(name: str) -> Path:
@@ -364,7 +325,7 @@ def _compiled_network(path: Path, settings: dict[str, str], recipe: dict[str, st
         _show(compiled)
         sys.exit(INPUT_ERROR)
     if compiled.network is None:
-        _fail(f"{path} is a library of blocks: it has no `network` to train")
+        _fail(f"{path} is a library of blocks: it has no `network`")
     return compiled
 
 

@@ -113,10 +113,12 @@ def known(expr: Expr, environment: Environment) -> Value:
 
 
 def known_or_none(expr: Expr, environment: Environment) -> Value | None:
-    """The value, or None where there is none: a branch that isn't taken need not have one."""
+    """The value, or None where there is none: a branch that isn't taken need not have one, nor names
+    that only it defines.
+    """
     try:
         return _value(expr, environment)
-    except _NoValue:
+    except (_NoValue, KeyError):
         return None
 
 

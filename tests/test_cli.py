@@ -99,7 +99,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
         (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
         (("train", "tiny.net", "--data", "mnist"), "cifar10, cifar100, digits"),
         (("train", "tiny.net", "--data", "folder:nowhere"), "nowhere"),
-        (("train", "std"), "no `network` to train"),
+        (("train", "std"), "has no `network`"),
         (("train", "tiny.net", "--data", "digits", "--validation", "1437"), "validation"),
         (("eval", "nowhere"), "run.json"),
         (("plot", "nowhere", "-o", "curves.png"), "holds no run"),

@@ -46,7 +46,13 @@ def netdsl(site: Path, cwd: Path, *arguments: str) -> str:
 
 def test_everything_travels_in_the_wheel(installed: Path) -> None:
     package = installed / "netdsl"
-    for name in ("grammar/netdsl.lark", "grammar/netdsl.tables.json", "networks/std.net", "data/digits.npz"):
+    for name in (
+        "grammar/netdsl.lark",
+        "grammar/netdsl.tables.json",
+        "networks/std.net",
+        "networks/blocks/dense.net",
+        "data/digits.npz",
+    ):
         assert (package / name).is_file(), name
     assert {path.name for path in (package / "templates").iterdir()} == {
         path.name for path in (ROOT / "templates").iterdir()

@@ -11,7 +11,14 @@ from typing import Any
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref
 from netdsl.values import Size, Value
 
-# As generated code writes them; `round_to` is missing, since Python has none.
+
+def _round_to(x: float, divisor: int) -> int:
+    """What the helper of generated code computes: templates/helpers/round_to.py."""
+    nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
+    return nearest if nearest >= 0.9 * x else nearest + divisor
+
+
+# As generated code writes them.
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -29,6 +36,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
     "round": round,
+    "round_to": _round_to,
     "floor": lambda x: int(x // 1),
     "ceil": lambda x: -int(-x // 1),
     "sqrt": lambda x: x**0.5,

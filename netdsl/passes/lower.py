@@ -95,7 +95,13 @@ class _Lowering:
         ]
         documentation = instances[0].block.documentation
         block = LoweredBlock(
-            self._free(name), documentation, (*declared, *extra), body, start, flow.tensor, flow.reduction
+            self._free(name),
+            documentation,
+            _in_order(declared, extra),
+            body,
+            start,
+            flow.tensor,
+            flow.reduction,
         )
         return block, context.extra
 
@@ -136,3 +142,11 @@ class _Lowering:
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
         return LoweredStage(name, runs_of(part, copies))
+
+
+def _in_order(
+    declared: Sequence[BlockParameter], extra: Sequence[BlockParameter]
+) -> tuple[BlockParameter, ...]:
+    """Python wants parameters without a default first."""
+    first = next((i for i, p in enumerate(declared) if p.default is not None), len(declared))
+    return (*declared[:first], *extra, *declared[first:])

@@ -175,7 +175,7 @@ class BodyLowering:
         self._meet(ends, flow, column)
         return (Choice(holder.name, tuple(cases)),)
 
-    def _meet(self, ends: Sequence[tuple[Expr, Flow]], flow: Flow, column: Mapping[Frame, object]) -> None:
+    def _meet(self, ends: Sequence[tuple[Expr, Flow]], flow: Flow, column: Mapping[Frame, TypedStep]) -> None:
         """Goes on with what several bodies lead to; of the last one the condition means nothing."""
         *others, (_, last) = ends
         if any(end.tensor.is_map != last.tensor.is_map for _, end in others):
@@ -185,6 +185,12 @@ class BodyLowering:
             size = operator("if", condition, end.tensor.size, size)
             if reduction is not None:
                 reduction = end.reduction and operator("if", condition, end.reduction, reduction)
+        # One that holds for all is better read: `hidden`, which is `in` where nothing is expanded.
+        for _, end in ends:
+            values = ((self._context.value(end.tensor.size, f), step.output[0]) for f, step in column.items())
+            if all(found == size_ for found, size_ in values):
+                size = end.tensor.size
+                break
         flow.tensor = Symbolic(self._context.bounded(size, column), last.tensor.is_map)
         flow.reduction = reduction and self._context.bounded(reduction, column)
 

@@ -1,0 +1,140 @@
+"""A network of ours beside its reference: sizes, initialisation, outputs, gradients, running statistics."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import netdsl
+from tests.equality import statistics
+from tests.zoo.entries import Entry
+
+BATCH = 2
+PIECE = 2**20
+
+
+class Spread(NamedTuple):
+    """Standard deviation of one parameter as each side initialises it."""
+
+    name: str
+    elements: int
+    ours: float
+    theirs: float
+
+    @property
+    def agrees(self) -> bool:
+        """To 3 %, or to five standard errors of the ratio of two samples where that is more."""
+        if self.theirs == 0:
+            return self.ours == 0
+        tolerance = max(0.03, 5 / math.sqrt(self.elements))
+        return abs(self.ours / self.theirs - 1) <= tolerance
+
+
+class Comparison(NamedTuple):
+    """What was found; differences are the largest ones, relative where numbers are above 1."""
+
+    network: netdsl.Network
+    parameters: int
+    reference_parameters: int
+    flops: int
+    spreads: list[Spread]
+    # How much the outputs of two images differ: were it nothing, equal outputs would prove nothing.
+    response: float
+    evaluation: float
+    training: float
+    gradients: float
+    running: float
+
+    @property
+    def largest(self) -> float:
+        return max(self.evaluation, self.training, self.gradients, self.running)
+
+
+def compare(entry: Entry, seed: int = 0) -> Comparison:
+    """Both as they are initialised; then, in float64, with the reference's weights in ours."""
+    torch.manual_seed(seed)
+    theirs, network = entry.reference(), entry.load()
+    ours = network.module()
+    named = zip(theirs.named_parameters(), ours.parameters(), strict=True)
+    spreads = [Spread(name, p.numel(), deviation(q), deviation(p)) for (name, p), q in named]
+    theirs.double(), ours.double()
+    x = torch.randn(BATCH, 3, entry.size, entry.size, dtype=torch.float64)
+    randomise(theirs, x)
+    netdsl.transplant(theirs.state_dict(), ours)
+    for model in (theirs, ours):
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+    theirs.eval(), ours.eval()
+    with torch.no_grad():
+        expected, actual = theirs(x), ours(x)
+    response = float((expected[0] - expected[1]).abs().max())
+    evaluation = difference(actual, expected)
+    theirs.train(), ours.train()
+    expected, actual = theirs(x), ours(x)
+    weights = torch.randn_like(expected)
+    wanted, found = (
+        torch.autograd.grad((output * weights).sum(), [*model.parameters()])
+        for output, model in ((expected, theirs), (actual, ours))
+    )
+    return Comparison(
+        network=network,
+        parameters=sum(p.numel() for p in ours.parameters()),
+        reference_parameters=sum(p.numel() for p in theirs.parameters()),
+        flops=flops(network),
+        spreads=spreads,
+        response=response,
+        evaluation=evaluation,
+        training=difference(actual.detach(), expected.detach()),
+        gradients=max(map(difference, found, wanted)),
+        running=max(map(difference, statistics(ours), statistics(theirs)), default=0.0),
+    )
+
+
+def deviation(p: Tensor) -> float:
+    return float(p.detach().std(correction=0))
+
+
+def randomise(model: nn.Module, x: Tensor) -> None:
+    """Random norms, biases and running statistics; kernels keep their values at the scale of He et al. 2015.
+
+    Running statistics are close to those of x: then signals neither die nor explode in evaluation mode,
+    however deep the network is.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momentum = [norm.momentum for norm in norms]
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.dim() > 1:
+                p.mul_((2 / p[0].numel()) ** 0.5 / p.std())
+            else:
+                p.add_(torch.randn_like(p), alpha=0.1)
+        for norm in norms:
+            norm.momentum = 1.0
+        model.train()(x)
+        for norm, old in zip(norms, momentum, strict=True):
+            norm.momentum = old
+            assert norm.running_mean is not None and norm.running_var is not None
+            norm.running_mean += 0.1 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean)
+            norm.running_var *= 0.75 + 0.5 * torch.rand_like(norm.running_var)
+
+
+def difference(actual: Tensor, expected: Tensor) -> float:
+    """The largest difference, relative to the largest number where that is above 1."""
+    assert actual.shape == expected.shape
+    low, high = map(float, expected.aminmax())
+    # In pieces: VGG's largest gradient takes 800 MB, and so would each step of the calculation.
+    pieces = zip(actual.flatten().split(PIECE), expected.flatten().split(PIECE), strict=True)
+    return max(float((a - b).abs().max()) for a, b in pieces) / max(1.0, high, -low)
+
+
+def flops(network: netdsl.Network) -> int:
+    """What torch counts for one example at the network's own size; on tensors without values."""
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.module().eval()(torch.empty(1, *network.input_shape))
+    total: int = counter.get_total_flops()
+    return total
