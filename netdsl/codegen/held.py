@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from netdsl.expressions import Const, Expr, Operator, Ref
+from netdsl.expressions import Const, Expr, Operator, Ref, references
 from netdsl.lowered import (
     BlockCall,
     Choice,
     Layer,
     Let,
+    LoweredBlock,
     LoweredBody,
     LoweredNetwork,
     LoweredSection,
+    LoweredStep,
+    Repeat,
+    Skip,
+    When,
     calls,
     steps,
 )
+from netdsl.ops.base import Slot
 from netdsl.values import Symbol
 
 OPERATION = "operation"
@@ -63,28 +69,54 @@ def _is_uniform(choice: Choice) -> bool:
 
 
 def _given(network: LoweredNetwork) -> Iterator[str]:
-    """The operations and blocks that calls give, or parameters have by default."""
+    """The operations and blocks that calls give, or parameters have by default, where a block reads them."""
+    read: dict[str, set[str]] = {}
+    for block in network.blocks:
+        read[block.name] = {name for step in steps(block.body) for name in _read(step, read)}
     made: list[BlockCall] = [call for body in bodies(network) for call in calls(body)]
     for part in network.parts:
         if not isinstance(part, LoweredSection):
             made += [run.call for run in part.runs]
-    for call in made:
-        holders = {parameter.name for parameter in call.block.parameters if parameter.type == OPERATION}
-        for name, value in call.arguments:
-            if name in holders:
-                yield from _symbols(value)
+    given = [(call.block, name, value) for call in made for name, value in call.arguments]
     for block in network.blocks:
-        for parameter in block.parameters:
-            if parameter.type == OPERATION and parameter.default is not None:
-                yield from _symbols(parameter.default)
+        given += [(block, own.name, own.default) for own in block.parameters if own.default is not None]
+    for block, name, value in given:
+        if name in read[block.name] and name in _holders(block):
+            yield from _symbols(value)
+
+
+def _read(step: LoweredStep, blocks: Mapping[str, set[str]]) -> Iterator[str]:
+    """The names that the constructor of a step needs; `blocks` has those of blocks."""
+    match step:
+        case Layer(module=call, freeze=freeze):
+            named = (value for _, value in call.named)
+            for argument in (*call.positional, *named, freeze):
+                if not isinstance(argument, Slot):
+                    yield from references(argument)
+        case BlockCall(block, _, arguments):
+            for name, value in arguments:
+                if name in blocks[block.name]:
+                    yield from references(value)
+        case Skip(same=expr) | Repeat(times=expr) | Let(value=expr):
+            yield from references(expr)
+        case When(cases):
+            for condition, _ in cases:
+                yield from references(condition)
+        case Choice(holder):
+            yield holder
+
+
+def _holders(block: LoweredBlock) -> set[str]:
+    return {parameter.name for parameter in block.parameters if parameter.type == OPERATION}
 
 
 def _in_constants(network: LoweredNetwork) -> bool:
     """Whether a constant of a body may stand for an operation."""
     for block in network.blocks:
-        holders = {parameter.name for parameter in block.parameters if parameter.type == OPERATION}
         for step in steps(block.body):
-            if isinstance(step, Let) and (any(_symbols(step.value)) or holders & set(_names(step.value))):
+            if isinstance(step, Let) and (
+                any(_symbols(step.value)) or _holders(block).intersection(_names(step.value))
+            ):
                 return True
     return False
 

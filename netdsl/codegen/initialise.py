@@ -125,8 +125,8 @@ def _kind(init: Init, layers: Iterable[Layer]) -> _Kind:
             kind.rules[weight.name] = kind_rule(init, layer, weight)
             if weight.present != NO:
                 kind.present.add(weight.name)
-            # Of a bias mypy knows only that there may be one.
-            if weight.role == "bias" or weight.present != YES:
+            # Of a convolution's bias mypy knows only that there may be one.
+            if (weight.role == "bias" and layer.module.target != "nn.Linear") or weight.present != YES:
                 kind.checked.add(weight.name)
     return kind
 

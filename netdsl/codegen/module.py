@@ -29,20 +29,21 @@ def module_view(network: LoweredNetwork, source: str) -> ModuleView:
 
 
 def _network_class(network: LoweredNetwork, name: str, classes: Classes) -> ClassView:
-    bodies = [part.body for part in network.parts if isinstance(part, LoweredSection)]
-    writer = ModuleWriter(classes.maker(classes.scope("module")), bodies)
+    maker = classes.maker(classes.scope("module"))
+    sections = [part for part in network.parts if isinstance(part, LoweredSection)]
+    flat = [own for own in sections if own.kind == "layers" or not maker.is_plain(own.body) or not own.body]
+    writer = ModuleWriter(maker, [own.body for own in sections], [own.body for own in flat])
     value: py.Expression = X
     for part in network.parts:
         if not isinstance(part, LoweredSection):
-            made = writer.maker.stage(part)
-        elif part.body and part.kind != "layers" and writer.maker.is_plain(part.body):
-            made = writer.maker.chain(part.body)
-        else:
-            writer.flat = part.body
+            made = maker.stage(part)
+        elif part in flat:
             value = writer.steps(part.body, value, "x")
             continue
+        else:
+            made = maker.chain(part.body)
         value = py.Call(f"self.{writer.attribute(part.name, made)}", (writer.bound(value, "x"),))
     forward = writer.forward(value)
     initialised = classes.initialised("self", "module", writer.special)
-    setup = pruned((*writer.maker.setup, *initialised))
+    setup = pruned((*maker.setup, *initialised))
     return ClassView(name, forward_documentation(network), (), setup, forward)

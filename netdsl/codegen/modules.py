@@ -25,14 +25,16 @@ X = py.Name("x")
 class ModuleWriter(Flow):
     """Writes the `__init__` and `forward` of one class, whose steps are in `bodies`.
 
-    Steps that run one after another are one `nn.Sequential`; in the body that is `flat`, and where labels
-    are, each is an attribute or shows as a call.
+    Steps that run one after another are one `nn.Sequential`; in the bodies that are `flat`, and where
+    labels are, each is an attribute or shows as a call.
     """
 
-    def __init__(self, maker: ModuleMaker, bodies: Sequence[LoweredBody]) -> None:
+    def __init__(
+        self, maker: ModuleMaker, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
+    ) -> None:
         super().__init__(Names())
         self.maker = maker
-        self.flat: LoweredBody | None = None
+        self._flat_bodies = flat
         self.special: list[Special] = []
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
@@ -88,8 +90,9 @@ class ModuleWriter(Flow):
     def chain(
         self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
-        if body is self.flat or any(map(label_of, body)):
-            counted = Counter(step_name(own) for own in body if _needs_attribute(own))
+        if together := self._flat_with(body):
+            every = (own for other in together for own in other if not self.joins(own))
+            counted = Counter(step_name(own) for own in every if _needs_attribute(own))
             for step in steps:
                 own = step_name(step)
                 value = self._flat(step, f"{own}1" if counted[own] > 1 else own, value, target)
@@ -108,6 +111,12 @@ class ModuleWriter(Flow):
                 attribute = self.attribute(name if name and alone else own, self.maker.chain(run))
                 value = py.Call(f"self.{attribute}", (self.bound(value, target),))
         return value
+
+    def _flat_with(self, body: LoweredBody) -> Sequence[LoweredBody]:
+        """The bodies that are written flat with this one, in one count of names; none where it isn't."""
+        if any(flat is body for flat in self._flat_bodies):
+            return self._flat_bodies
+        return (body,) if any(map(label_of, body)) else ()
 
     def _runs(self, steps: LoweredBody) -> Iterator[LoweredBody]:
         """The steps that are one module together."""

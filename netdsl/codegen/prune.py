@@ -73,7 +73,7 @@ def _kept(statements: Sequence[py.Statement], live: set[str]) -> tuple[py.Statem
             case py.If(condition, then, otherwise):
                 then, otherwise = _kept(then, live), _kept(otherwise, live)
                 if then:
-                    kept.append(py.If(condition, then, otherwise))
+                    kept.append(_merged(py.If(condition, then, otherwise)))
                 elif otherwise:
                     kept.append(_without_first(condition, otherwise))
             case py.For(variable, iterable, body):
@@ -83,6 +83,15 @@ def _kept(statements: Sequence[py.Statement], live: set[str]) -> tuple[py.Statem
             case _:
                 kept.append(statement)
     return tuple(kept)
+
+
+def _merged(outer: py.If) -> py.If:
+    """`if a and b` for an `if b` that is all there is in an `if a`."""
+    match outer:
+        case py.If(condition, (py.If(other, then, ()),), ()):
+            return py.If(py.Operation("and", (condition, other)), then)
+        case _:
+            return outer
 
 
 def _without_first(condition: py.Expression, otherwise: tuple[py.Statement, ...]) -> py.If:

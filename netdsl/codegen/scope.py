@@ -76,7 +76,7 @@ class Scope:
             return Operation("is" if expr.name == "==" else "is not", tuple(map(self.held, expr.operands)))
         operands = tuple(map(self, expr.operands))
         match expr.name:
-            case "min" | "max" | "round":
+            case "min" | "max" | "round" | "round_to":
                 return Call(expr.name, operands)
             case "pair" if (whole := _taken_apart(expr)) is not None:
                 return self(whole)
