@@ -158,6 +158,13 @@ class BlockParameter(NamedTuple):
     named: bool
 
 
+class Output(NamedTuple):
+    """What a block gives: `size` in the block's parameters, None where they don't tell it."""
+
+    size: Expr | None
+    is_map: bool
+
+
 class LoweredBlock(NamedTuple):
     """`reduction` is how many times smaller height and width get, None where that is no simple stride."""
 
@@ -166,7 +173,7 @@ class LoweredBlock(NamedTuple):
     parameters: tuple[BlockParameter, ...]
     body: LoweredBody
     input: Symbolic
-    output: Symbolic
+    output: Output
     reduction: Expr | None
 
 

@@ -15,6 +15,7 @@ from netdsl.expressions import (
     Ref,
     known_or_none,
     operator,
+    references,
     substitute,
 )
 from netdsl.passes.floats import agree, in_python, is_inexact, length
@@ -45,6 +46,8 @@ class Context:
     extra: dict[str, Values] = field(default_factory=dict)
     local: dict[Frame, dict[str, Value]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    # What the constants among those names are.
+    lets: dict[str, Expr] = field(default_factory=dict)
 
     def free(self, name: str) -> str:
         """The name, else with the first free number, so that it is the only one of the block."""
@@ -108,6 +111,13 @@ class Context:
         """The expression, or its value where blocks within blocks have made it long."""
         return expr if length(expr) <= LONGEST else self.argument(expr, {}, frames)
 
+    def outside(self, expr: Expr | None) -> Expr | None:
+        """The expression in the names that callers of a block know; None where there is none."""
+        while expr is not None and (inside := self.taken.intersection(references(expr)) - self.extra.keys()):
+            known = {name: self.lets[name] for name in inside if name in self.lets}
+            expr = substitute(expr, known) if len(known) == len(inside) else None
+        return expr if expr is None or length(expr) <= LONGEST else None
+
     def value(self, expr: Expr, frame: Frame) -> Value | None:
         """What an expression in the names of generated code is in a frame; None where it has no value."""
         return known_or_none(expr, self.environment(frame))
@@ -128,10 +138,11 @@ class Context:
     def snapshot(self) -> Context:
         """A copy to go back to."""
         local = {frame: dict(names) for frame, names in self.local.items()}
-        return Context(self.instances, dict(self.extra), local, set(self.taken))
+        return Context(self.instances, dict(self.extra), local, set(self.taken), dict(self.lets))
 
     def restore(self, before: Context) -> None:
         self.extra, self.local, self.taken = before.extra, before.local, before.taken
+        self.lets = before.lets
 
 
 def _whole(name: str, values: Mapping[Frame, Value]) -> Expr:

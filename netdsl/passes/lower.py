@@ -17,6 +17,7 @@ from netdsl.lowered import (
     LoweredPart,
     LoweredSection,
     LoweredStage,
+    Output,
 )
 from netdsl.ops.base import Symbolic
 from netdsl.passes.context import Context, NotUniform, Values, of_frame
@@ -100,8 +101,8 @@ class _Lowering:
             _in_order(declared, extra),
             body,
             start,
-            flow.tensor,
-            flow.reduction,
+            Output(context.outside(flow.tensor.size), flow.tensor.is_map),
+            context.outside(flow.reduction),
         )
         return block, context.extra
 

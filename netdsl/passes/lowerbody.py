@@ -13,7 +13,6 @@ from netdsl.expressions import NO, ONE, YES, Const, Expr, Operator, Ref, operato
 from netdsl.lowered import (
     BlockCall,
     Branches,
-    Carried,
     Choice,
     From,
     Layer,
@@ -21,7 +20,6 @@ from netdsl.lowered import (
     LoweredBlock,
     LoweredBody,
     LoweredStep,
-    Repeat,
     Save,
     Skip,
     When,
@@ -30,6 +28,7 @@ from netdsl.ops.base import Symbolic
 from netdsl.passes.context import Context, NotUniform, Values, of_frame
 from netdsl.passes.floats import length
 from netdsl.passes.flow import Flow
+from netdsl.passes.loops import Loops
 from netdsl.passes.pairs import paired
 from netdsl.resolved import SaveStep
 from netdsl.typed import (
@@ -79,7 +78,7 @@ class BodyLowering:
             TypedHeld: self._held,
             TypedSkip: self._skip,
             TypedBranches: self._branches,
-            TypedRepeat: self._repeat,
+            TypedRepeat: Loops(context, self.body).repeat,
             TypedWhen: self._when,
             TypedLet: self._let,
             TypedMark: self._mark,
@@ -150,7 +149,10 @@ class BodyLowering:
                 expr = self._context.argument(cast(Expr, defaults[name]), names, instances)
                 names[name] = paired(expr, parameter)
         call = block_call(block, flow.tensor.size, names, step.label)
-        size = self._context.bounded(substitute(block.output.size, names), instances)
+        if block.output.size is None:
+            size = self._context.told({frame: inner.output[0] for frame, inner in instances.items()}, "size")
+        else:
+            size = self._context.bounded(substitute(block.output.size, names), instances)
         reduction = block.reduction and substitute(block.reduction, names)
         reduction = reduction and self._context.bounded(reduction, instances)
         flow.advance(Symbolic(size, block.output.is_map), reduction)
@@ -204,6 +206,7 @@ class BodyLowering:
             return ()
         name = self._context.free(step.name)
         self._context.define(name, {frame: typed.value for frame, typed in column.items()})
+        self._context.lets[name] = expr
         flow.names[step.name] = Ref(name)
         return (Let(name, expr),)
 
@@ -287,109 +290,6 @@ class BodyLowering:
             ends.append((condition, inner))
             left = {frame: typed for frame, typed in left.items() if typed.chosen != index}
         raise AssertionError("every frame has chosen a body")
-
-    def _repeat(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
-        if not any(typed.runs for typed in column.values()):
-            return ()
-        before = self._context.snapshot()
-        looped = flow.inner()
-        try:
-            steps = self._loop(column, looped)
-        except NotUniform:
-            self._context.restore(before)
-            return self._written_out(column, flow)
-        flow.go(looped)
-        return steps
-
-    def _loop(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
-        step = next(iter(column.values())).step
-        bodies = [(body.frame, body) for typed in column.values() for body, _ in typed.runs]
-        times = self._context.argument(step.times, flow.names, column)
-        inner = flow.inner()
-        inner.reduction = ONE
-        index: str | None = None
-        if step.variable is not None:
-            index = self._context.free(step.variable)
-            inner.names[step.variable] = Ref(index)
-            for typed in column.values():
-                number = 0
-                for body, count in typed.runs:
-                    self._context.define(index, {body.frame: number})
-                    number += count
-        name = self._running(column, flow)
-        if name:
-            inner.tensor = inner.tensor._replace(size=Ref(name))
-        rank = inner.tensor.is_map
-        start = flow.tensor.size
-        lowered = self.body(bodies, inner)
-        if not is_chain(lowered) or inner.tensor.is_map != rank:
-            raise NotUniform
-        carried: Carried | None = None
-        if name:
-            carried = Carried(name, start, inner.tensor.size)
-            self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
-            flow.tensor = Symbolic(Ref(name), rank)
-        elif all(typed.runs for typed in column.values()):
-            flow.tensor = inner.tensor
-        else:
-            ends: Values = {frame: typed.output[0] for frame, typed in column.items()}
-            if any(self._context.value(start, frame) != size for frame, size in ends.items()):
-                flow.tensor = Symbolic(self._context.told(ends, "size"), rank)
-        if inner.reduction != ONE:
-            flow.reduction = None
-        return (Repeat(times, index, carried, lowered),)
-
-    def _running(self, column: Column[TypedRepeat], flow: Flow) -> str | None:
-        """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
-        starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
-        sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
-        if sizes == starts:
-            return None
-        name = self._context.free("channels" if flow.tensor.is_map else "features")
-        for typed in column.values():
-            self._context.define(name, {body.frame: body.input[0] for body, _ in typed.runs})
-        return name
-
-    def _written_out(self, column: Column[TypedRepeat], flow: Flow) -> Sequence[LoweredStep]:
-        """Iteration by iteration, where they can't be one text."""
-        times = {typed.times for typed in column.values()}
-        if len(times) > 1 or max(times) > _MOST_WRITTEN_OUT:
-            raise NotUniform
-        step = next(iter(column.values())).step
-        steps: list[LoweredStep] = []
-        for number in range(times.pop()):
-            inner = flow.inner()
-            if step.variable is not None:
-                inner.names[step.variable] = Const(number)
-            bodies = [_iteration(typed, number) for typed in column.values()]
-            steps += self.body([(body.frame, body) for body in bodies], inner)
-            flow.go(inner)
-        return steps
-
-
-def _iteration(typed: TypedRepeat, number: int) -> TypedBody:
-    for body, count in typed.runs:
-        if number < count:
-            return body
-        number -= count
-    raise AssertionError("the iteration is one of them")
-
-
-def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, with no join and no way back among them."""
-    for step in body:
-        match step:
-            case Skip() | Branches() | Save() | From():
-                return False
-            case When(cases, otherwise):
-                if not all(map(is_chain, [otherwise, *(inside for _, inside in cases)])):
-                    return False
-            case Choice(_, choices):
-                if not all(is_chain(inside) for _, inside in choices):
-                    return False
-            case _:
-                pass
-    return True
 
 
 def block_call(block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None) -> BlockCall:

@@ -1,0 +1,159 @@
+"""Loops: `repeat` over the parameters of its block, with a running number of channels where it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, references
+from netdsl.lowered import (
+    Branches,
+    Carried,
+    Choice,
+    From,
+    LoweredBody,
+    LoweredStep,
+    Repeat,
+    Save,
+    Skip,
+    When,
+)
+from netdsl.ops.base import Symbolic
+from netdsl.passes.context import Context, NotUniform, Values
+from netdsl.passes.flow import Flow
+from netdsl.typed import Frame, TypedBody, TypedRepeat
+
+# The same loop in each frame that comes to it.
+Column: TypeAlias = Mapping[Frame, TypedRepeat]
+
+# A loop that is no loop in generated code is written out this often at most.
+_MOST_WRITTEN_OUT = 2_000
+
+
+class Loops:
+    """Lowers the loops of one block or section; `body` lowers what is in them."""
+
+    def __init__(
+        self,
+        context: Context,
+        body: Callable[[Sequence[tuple[Frame, TypedBody]], Flow], LoweredBody],
+    ) -> None:
+        self._context = context
+        self._body = body
+
+    def repeat(self, column: Column, flow: Flow) -> Sequence[LoweredStep]:
+        if not any(typed.runs for typed in column.values()):
+            return ()
+        before = self._context.snapshot()
+        looped = flow.inner()
+        try:
+            steps = self._loop(column, looped)
+        except NotUniform:
+            self._context.restore(before)
+            return self._written_out(column, flow)
+        flow.go(looped)
+        return steps
+
+    def _loop(self, column: Column, flow: Flow) -> Sequence[LoweredStep]:
+        step = next(iter(column.values())).step
+        bodies = [(body.frame, body) for typed in column.values() for body, _ in typed.runs]
+        times = self._context.argument(step.times, flow.names, column)
+        inner = flow.inner()
+        inner.reduction = ONE
+        index: str | None = None
+        if step.variable is not None:
+            index = self._context.free(step.variable)
+            inner.names[step.variable] = Ref(index)
+            for typed in column.values():
+                number = 0
+                for body, count in typed.runs:
+                    self._context.define(index, {body.frame: number})
+                    number += count
+        name = self._running(column, flow)
+        if name:
+            inner.tensor = inner.tensor._replace(size=Ref(name))
+        rank = inner.tensor.is_map
+        start = flow.tensor.size
+        lowered = self._body(bodies, inner)
+        if not is_chain(lowered) or inner.tensor.is_map != rank:
+            raise NotUniform
+        carried: Carried | None = None
+        if name:
+            carried = Carried(name, start, inner.tensor.size)
+            self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
+            flow.tensor = Symbolic(self._grown(carried, times, column), rank)
+        elif all(typed.runs for typed in column.values()):
+            flow.tensor = inner.tensor
+        else:
+            ends: Values = {frame: typed.output[0] for frame, typed in column.items()}
+            if any(self._context.value(start, frame) != size for frame, size in ends.items()):
+                flow.tensor = Symbolic(self._context.told(ends, "size"), rank)
+        if inner.reduction != ONE:
+            flow.reduction = None
+        return (Repeat(times, index, carried, lowered),)
+
+    def _grown(self, carried: Carried, times: Expr, column: Column) -> Expr:
+        """The number of channels after a loop: in closed form where there is one that holds for all."""
+        candidates = [carried.next]
+        if isinstance(carried.next, Operator) and carried.next.name == "+":
+            name, growth = carried.next.operands
+            if name == Ref(carried.name):
+                candidates.append(operator("+", carried.start, operator("*", times, growth)))
+        for candidate in candidates:
+            values = ((self._context.value(candidate, f), typed.output[0]) for f, typed in column.items())
+            inside = carried.name in references(candidate)
+            if not inside and all(found == size for found, size in values):
+                return candidate
+        return Ref(carried.name)
+
+    def _running(self, column: Column, flow: Flow) -> str | None:
+        """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
+        starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
+        sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
+        if sizes == starts:
+            return None
+        name = self._context.free("channels" if flow.tensor.is_map else "features")
+        for typed in column.values():
+            self._context.define(name, {body.frame: body.input[0] for body, _ in typed.runs})
+        return name
+
+    def _written_out(self, column: Column, flow: Flow) -> Sequence[LoweredStep]:
+        """Iteration by iteration, where they can't be one text."""
+        times = {typed.times for typed in column.values()}
+        if len(times) > 1 or max(times) > _MOST_WRITTEN_OUT:
+            raise NotUniform
+        step = next(iter(column.values())).step
+        steps: list[LoweredStep] = []
+        for number in range(times.pop()):
+            inner = flow.inner()
+            if step.variable is not None:
+                inner.names[step.variable] = Const(number)
+            bodies = [_iteration(typed, number) for typed in column.values()]
+            steps += self._body([(body.frame, body) for body in bodies], inner)
+            flow.go(inner)
+        return steps
+
+
+def _iteration(typed: TypedRepeat, number: int) -> TypedBody:
+    for body, count in typed.runs:
+        if number < count:
+            return body
+        number -= count
+    raise AssertionError("the iteration is one of them")
+
+
+def is_chain(body: LoweredBody) -> bool:
+    """Whether the steps run one after another, with no join and no way back among them."""
+    for step in body:
+        match step:
+            case Skip() | Branches() | Save() | From():
+                return False
+            case When(cases, otherwise):
+                if not all(map(is_chain, [otherwise, *(inside for _, inside in cases)])):
+                    return False
+            case Choice(_, choices):
+                if not all(is_chain(inside) for _, inside in choices):
+                    return False
+            case _:
+                pass
+    return True
