@@ -27,7 +27,7 @@ class Init:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def kaiming_normal(self, *shape: int) -> Tensor:
-        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
+        """Normal with std = sqrt(2 / fan_in) (He et al. 2015)."""
         tensor = self.empty(*shape)
         nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
@@ -150,5 +150,4 @@ def forward(
     )
     x = F.max_pool2d(x, 2)
     x = torch.flatten(x, 1)
-    x = F.linear(x, fc_weight, fc_bias)
-    return x
+    return F.linear(x, fc_weight, fc_bias)

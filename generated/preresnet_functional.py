@@ -27,16 +27,16 @@ class Init:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def kaiming_normal(self, *shape: int) -> Tensor:
-        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
+        """Normal with std = sqrt(2 / fan_in) (He et al. 2015)."""
         tensor = self.empty(*shape)
         nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
 
-    def zeros(self, *shape: int) -> Tensor:
-        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
-
     def ones(self, *shape: int) -> Tensor:
         return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)
+
+    def zeros(self, *shape: int) -> Tensor:
+        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
 
 
 def init_params(
@@ -112,8 +112,7 @@ def forward(
     x = F.relu(F.batch_norm(x, b.pop(), b.pop(), p.pop(), p.pop(), training))
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
-    x = F.linear(x, p.pop(), p.pop())
-    return x
+    return F.linear(x, p.pop(), p.pop())
 
 
 def bottleneck(
@@ -137,8 +136,7 @@ def bottleneck(
     y = F.conv2d(y, p.pop())
     if stride != 1 or in_channels != out:
         x = F.conv2d(x, p.pop(), stride=stride)
-    x = y + x
-    return x
+    return y + x
 
 
 def bottleneck_params(

@@ -26,18 +26,18 @@ class Init:
     def empty(self, *shape: int) -> Tensor:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
-    def uniform(self, *shape: int, fan_in: int) -> Tensor:
+    def uniform_fan_in(self, *shape: int, fan_in: int) -> Tensor:
         """Uniform in +-1 / sqrt(fan_in), as torch's own layers start."""
         bound = fan_in**-0.5
         tensor = self.empty(*shape)
         nn.init.uniform_(tensor, -bound, bound, generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
 
-    def zeros(self, *shape: int) -> Tensor:
-        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
-
     def ones(self, *shape: int) -> Tensor:
         return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)
+
+    def zeros(self, *shape: int) -> Tensor:
+        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
 
 
 def init_params(
@@ -47,7 +47,10 @@ def init_params(
 ) -> list[Tensor]:
     """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
-    params = [init.uniform(8, 3, 3, 3, fan_in=27), init.uniform(8, fan_in=27)]
+    params = [
+        init.uniform_fan_in(8, 3, 3, 3, fan_in=27),
+        init.uniform_fan_in(8, fan_in=27),
+    ]
     for _ in range(5):
         params += residual_params(init, 8, 8)
     params += residual_params(init, 8, 16, stride=2)
@@ -56,7 +59,10 @@ def init_params(
     params += residual_params(init, 16, 32, stride=2)
     for _ in range(4):
         params += residual_params(init, 32, 32)
-    params += [init.uniform(10, 32, fan_in=32), init.uniform(10, fan_in=32)]
+    params += [
+        init.uniform_fan_in(10, 32, fan_in=32),
+        init.uniform_fan_in(10, fan_in=32),
+    ]
     return params
 
 
@@ -103,8 +109,7 @@ def forward(
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
-    x = F.linear(x, p.pop(), p.pop())
-    return x
+    return F.linear(x, p.pop(), p.pop())
 
 
 def residual(
@@ -126,8 +131,7 @@ def residual(
     y = F.conv2d(y, p.pop(), p.pop(), padding=1)
     if stride != 1 or in_channels != out:
         x = F.conv2d(x, p.pop(), p.pop(), stride=stride)
-    x = y + x
-    return x
+    return y + x
 
 
 def residual_params(
@@ -137,17 +141,17 @@ def residual_params(
     tensors = [
         init.ones(in_channels),
         init.zeros(in_channels),
-        init.uniform(out, in_channels, 3, 3, fan_in=9 * in_channels),
-        init.uniform(out, fan_in=9 * in_channels),
+        init.uniform_fan_in(out, in_channels, 3, 3, fan_in=9 * in_channels),
+        init.uniform_fan_in(out, fan_in=9 * in_channels),
         init.ones(out),
         init.zeros(out),
-        init.uniform(out, out, 3, 3, fan_in=9 * out),
-        init.uniform(out, fan_in=9 * out),
+        init.uniform_fan_in(out, out, 3, 3, fan_in=9 * out),
+        init.uniform_fan_in(out, fan_in=9 * out),
     ]
     if stride != 1 or in_channels != out:
         tensors += [
-            init.uniform(out, in_channels, 1, 1, fan_in=in_channels),
-            init.uniform(out, fan_in=in_channels),
+            init.uniform_fan_in(out, in_channels, 1, 1, fan_in=in_channels),
+            init.uniform_fan_in(out, fan_in=in_channels),
         ]
     return tensors
 

@@ -26,18 +26,18 @@ class Init:
     def empty(self, *shape: int) -> Tensor:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
-    def uniform(self, *shape: int, fan_in: int) -> Tensor:
+    def uniform_fan_in(self, *shape: int, fan_in: int) -> Tensor:
         """Uniform in +-1 / sqrt(fan_in), as torch's own layers start."""
         bound = fan_in**-0.5
         tensor = self.empty(*shape)
         nn.init.uniform_(tensor, -bound, bound, generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
 
-    def zeros(self, *shape: int) -> Tensor:
-        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
-
     def ones(self, *shape: int) -> Tensor:
         return self.empty(*shape).fill_(1.0).requires_grad_(self.requires_grad)
+
+    def zeros(self, *shape: int) -> Tensor:
+        return self.empty(*shape).zero_().requires_grad_(self.requires_grad)
 
 
 def init_params(
@@ -47,7 +47,10 @@ def init_params(
 ) -> list[Tensor]:
     """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
-    params = [init.uniform(8, 3, 3, 3, fan_in=27), init.uniform(8, fan_in=27)]
+    params = [
+        init.uniform_fan_in(8, 3, 3, 3, fan_in=27),
+        init.uniform_fan_in(8, fan_in=27),
+    ]
     params += bottleneck_params(init, 8, 32)
     for _ in range(4):
         params += bottleneck_params(init, 32, 32)
@@ -57,7 +60,10 @@ def init_params(
     params += bottleneck_params(init, 64, 128, stride=2)
     for _ in range(4):
         params += bottleneck_params(init, 128, 128)
-    params += [init.uniform(10, 128, fan_in=128), init.uniform(10, fan_in=128)]
+    params += [
+        init.uniform_fan_in(10, 128, fan_in=128),
+        init.uniform_fan_in(10, fan_in=128),
+    ]
     return params
 
 
@@ -106,8 +112,7 @@ def forward(
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
-    x = F.linear(x, p.pop(), p.pop())
-    return x
+    return F.linear(x, p.pop(), p.pop())
 
 
 def bottleneck(
@@ -131,8 +136,7 @@ def bottleneck(
     y = F.conv2d(y, p.pop(), p.pop())
     if stride != 1 or in_channels != out:
         x = F.conv2d(x, p.pop(), p.pop(), stride=stride)
-    x = y + x
-    return x
+    return y + x
 
 
 def bottleneck_params(
@@ -142,21 +146,21 @@ def bottleneck_params(
     tensors = [
         init.ones(in_channels),
         init.zeros(in_channels),
-        init.uniform(out // 4, in_channels, 1, 1, fan_in=in_channels),
-        init.uniform(out // 4, fan_in=in_channels),
+        init.uniform_fan_in(out // 4, in_channels, 1, 1, fan_in=in_channels),
+        init.uniform_fan_in(out // 4, fan_in=in_channels),
         init.ones(out // 4),
         init.zeros(out // 4),
-        init.uniform(out // 4, out // 4, 3, 3, fan_in=9 * (out // 4)),
-        init.uniform(out // 4, fan_in=9 * (out // 4)),
+        init.uniform_fan_in(out // 4, out // 4, 3, 3, fan_in=9 * (out // 4)),
+        init.uniform_fan_in(out // 4, fan_in=9 * (out // 4)),
         init.ones(out // 4),
         init.zeros(out // 4),
-        init.uniform(out, out // 4, 1, 1, fan_in=out // 4),
-        init.uniform(out, fan_in=out // 4),
+        init.uniform_fan_in(out, out // 4, 1, 1, fan_in=out // 4),
+        init.uniform_fan_in(out, fan_in=out // 4),
     ]
     if stride != 1 or in_channels != out:
         tensors += [
-            init.uniform(out, in_channels, 1, 1, fan_in=in_channels),
-            init.uniform(out, fan_in=in_channels),
+            init.uniform_fan_in(out, in_channels, 1, 1, fan_in=in_channels),
+            init.uniform_fan_in(out, fan_in=in_channels),
         ]
     return tensors
 

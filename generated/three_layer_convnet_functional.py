@@ -27,7 +27,7 @@ class Init:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def kaiming_normal(self, *shape: int) -> Tensor:
-        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
+        """Normal with std = sqrt(2 / fan_in) (He et al. 2015)."""
         tensor = self.empty(*shape)
         nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
@@ -62,5 +62,4 @@ def forward(x: Tensor, params: list[Tensor]) -> Tensor:
     x = F.relu(F.conv2d(x, conv1_weight, conv1_bias, padding=2))
     x = F.relu(F.conv2d(x, conv2_weight, conv2_bias, padding=1))
     x = torch.flatten(x, 1)
-    x = F.linear(x, fc_weight, fc_bias)
-    return x
+    return F.linear(x, fc_weight, fc_bias)

@@ -27,7 +27,7 @@ class Init:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def kaiming_normal(self, *shape: int) -> Tensor:
-        """Normal with std = sqrt(2 / fan_in) (He et al. 2015, equation 10)."""
+        """Normal with std = sqrt(2 / fan_in) (He et al. 2015)."""
         tensor = self.empty(*shape)
         nn.init.kaiming_normal_(tensor, nonlinearity="relu", generator=self.generator)
         return tensor.requires_grad_(self.requires_grad)
@@ -59,5 +59,4 @@ def forward(x: Tensor, params: list[Tensor]) -> Tensor:
     fc1_weight, fc1_bias, fc2_weight, fc2_bias = params
     x = torch.flatten(x, 1)
     x = F.relu(F.linear(x, fc1_weight, fc1_bias))
-    x = F.linear(x, fc2_weight, fc2_bias)
-    return x
+    return F.linear(x, fc2_weight, fc2_bias)

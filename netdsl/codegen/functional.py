@@ -1,43 +1,47 @@
 """The `functional` style: parameters in a list, `forward` in calls of `torch.nn.functional`; no module.
 
 A block is three functions: its forward pass, its parameters and its buffers. The forward pass pops
-parameters and buffers from stacks, in textual order. A network without blocks or skip connections
-unpacks its lists into names instead, as the courses' barebones code does.
+parameters and buffers from stacks, in textual order. A network of layers alone unpacks its lists into
+names instead, as the courses' barebones code does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.functions import BlockFunctions, ForwardWriter, uses_training
-from netdsl.codegen.initialise import layers_of
-from netdsl.codegen.modules import step_names
-from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, Translator
-from netdsl.codegen.tensors import TensorLists, collected
+from netdsl.codegen.functions import BlockFunctions, ForwardWriter
+from netdsl.codegen.inits import InitMethods
+from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, step_names
+from netdsl.codegen.prune import pruned, reads
+from netdsl.codegen.scope import Scope
+from netdsl.codegen.signatures import BlockScope, Signature, block_scope
+from netdsl.codegen.tensors import ListWriter
 from netdsl.codegen.views import (
     FunctionView,
     ParameterView,
     block_documentation,
-    block_names,
     docstring,
     forward_documentation,
     network_documentation,
-    parameter_views,
-    size_name,
 )
-from netdsl.expressions import NO, YES
-from netdsl.lowered import Layer, LoweredBlock, LoweredNetwork, LoweredSection, calls, layers
+from netdsl.expressions import YES
+from netdsl.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
 from netdsl.ops.base import Kind
+
+X = py.Name("x")
+GENERATOR = "torch.Generator | None"
+# What functions share, as parameters of a block's forward pass.
+STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generator": GENERATOR}
 
 
 class FunctionalView(NamedTuple):
-    """What `functional.py.j2` lays out; `fills` are the methods of its `Init` that are used."""
+    """What `functional.py.j2` lays out; `inits` are the methods of its `Init`."""
 
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
-    fills: frozenset[str]
+    inits: tuple[FunctionView, ...]
     forward: FunctionView
     init_params: tuple[py.Statement, ...]
     init_buffers: tuple[py.Statement, ...]
@@ -51,148 +55,139 @@ class _Functional:
     def __init__(self, network: LoweredNetwork) -> None:
         self._network = network
         self._names = Names(RESERVED_FUNCTIONAL)
+        self._inits = InitMethods(network.network.init)
         self._blocks: dict[str, BlockFunctions] = {}
-        self._lists = TensorLists(network, self._blocks)
         self._functions: list[FunctionView] = []
         for block in network.blocks:
             self._blocks[block.name] = self._block(block)
 
     def view(self, source: str) -> FunctionalView:
         network = self._network
-        own = list(layers_of(network))
-        kinds = {weight.kind for layer in own for weight in layer.weights if weight.present != NO}
-        has_buffers = "buffers" in kinds
-        named = self._is_flat()
-        forward = self._forward_named() if named else self._forward_iterated(kinds)
+        params, buffers = self._list("params", "parameters"), self._list("buffers", "buffers")
+        options = (py.Name("dtype"), py.Name("device"))
+        init_params = py.Call("Init", (*options, py.Name("generator")))
+        init_buffers = py.Call("Init", options, (("requires_grad", py.Literal(False)),))
+        layers = _layers(network)
+        forward = self._forward() if layers is None else self._forward_named(layers)
+        read = set(reads(forward))
         parameters = [ParameterView("x", "Tensor"), ParameterView("params", "list[Tensor]")]
-        parameters += [ParameterView("buffers", "list[Tensor]")] if has_buffers else []
-        parameters += [ParameterView("training", "bool", "True")] if any(map(uses_training, own)) else []
+        parameters += [ParameterView("buffers", "list[Tensor]")] if buffers else []
+        parameters += [ParameterView("training", "bool", "True")] if "training" in read else []
+        parameters += [ParameterView("generator", GENERATOR, "None")] if "generator" in read else []
         return FunctionalView(
             network_documentation(network, source),
             tuple(self._functions),
-            frozenset(self._lists.fill(weight) for layer in own for weight in layer.weights),
+            self._inits.methods,
             FunctionView("forward", forward_documentation(network), tuple(parameters), forward),
-            self._lists.of_network("params", "parameters"),
-            self._lists.of_network("buffers", "buffers") if has_buffers else (),
+            (py.Assign("init", init_params), *params) if params else (py.Return(py.Sequence("[]", ())),),
+            (py.Assign("init", init_buffers), *buffers) if buffers else (),
         )
 
     # blocks
 
     def _block(self, block: LoweredBlock) -> BlockFunctions:
-        functions = {name: (own.forward, own.params, own.buffers) for name, own in self._blocks.items()}
-        names = block_names(block, functions, RESERVED_FUNCTIONAL)
+        called = {name: functions.names for name, functions in self._blocks.items()}
+        own = block_scope(block, called, {}, RESERVED_FUNCTIONAL)
         name = self._names.free(block.name)
-        own = BlockFunctions(
-            name, self._names.free(f"{name}_params"), self._names.free(f"{name}_buffers"), names,
-            *self._takes(block), *self._has(block),
-        )  # fmt: skip
-        self._functions.append(self._forward_function(block, own))
-        if own.has_params:
-            self._functions.append(self._list_function(block, own, own.params, "parameters", own.params_take))
-        if own.has_buffers:
-            self._functions.append(self._list_function(block, own, own.buffers, "buffers", own.buffers_take))
-        return own
+        forward = self._forward_function(own, name)
+        params = self._list_function(own, f"{name}_params", "parameters")
+        buffers = self._list_function(own, f"{name}_buffers", "buffers")
+        return BlockFunctions(forward, params, buffers)
 
-    def _variables(self, taken: Iterable[str] = ()) -> Names:
-        """Free names for the variables of a forward pass: they must not hide a function that it calls."""
-        return Names({*taken, *(block.forward for block in self._blocks.values())})
+    def _forward_function(self, own: BlockScope, name: str) -> Signature:
+        scope = own.scope()
+        writer = ForwardWriter(self._blocks, scope)
+        value = writer.steps(own.block.body, X, "x")
+        start = py.Assign(own.size_name, py.Name("x.shape[1]"), local=True)
+        body = pruned((start, *writer.body, py.Return(value)))
+        signature = own.signature(name, body, STATE)
+        # The size of the input is that of x.
+        signature = signature._replace(takes=signature.takes - {"in"})
+        shared = (ParameterView(state, STATE[state]) for state in signature.state)
+        parameters = (ParameterView("x", "Tensor"), *shared, *own.parameters(signature))
+        documentation = block_documentation(own.block, scope)
+        self._functions.append(FunctionView(name, documentation, parameters, body))
+        return signature
 
-    def _has(self, block: LoweredBlock) -> tuple[bool, bool, bool]:
-        """Whether a block has parameters, buffers, and steps that differ in training."""
-        own = list(layers(block.body))
-        inner = [self._blocks[call.block.name] for call in calls(block.body)]
-        kinds = {weight.kind for layer in own for weight in layer.weights if weight.present != NO}
-        return (
-            "parameters" in kinds or any(b.has_params for b in inner),
-            "buffers" in kinds or any(b.has_buffers for b in inner),
-            any(map(uses_training, own)) or any(b.uses_training for b in inner),
-        )
+    def _list_function(self, own: BlockScope, name: str, wanted: Kind) -> Signature | None:
+        scope = own.scope()
+        writer = ListWriter("tensors", wanted, self._blocks, scope, self._inits)
+        writer.body(own.block.body)
+        body = writer.statements()
+        if not body:
+            return None
+        signature = own.signature(self._names.free(name), body, ("init",))
+        parameters = (ParameterView("init", "Init"), *own.parameters(signature))
+        text = docstring(f"The {wanted} of `{own.block.name}`, in the order in which it uses them.")
+        self._functions.append(FunctionView(signature.name, (text,), parameters, body, "list[Tensor]"))
+        return signature
 
-    def _takes(self, block: LoweredBlock) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """The parameters (and `in`) that each of a block's functions speaks of."""
-        names = {p.name: p.name for p in block.parameters}
-        forward, params, buffers = (Translator(names, "in") for _ in range(3))
-        ForwardWriter(self._blocks, forward).steps(block.body, "x")
-        self._lists.of_body(block.body, "parameters", params)
-        self._lists.of_body(block.body, "buffers", buffers)
-        return frozenset(forward.used), frozenset(params.used), frozenset(buffers.used)
+    # the network
 
-    def _forward_function(self, block: LoweredBlock, own: BlockFunctions) -> FunctionView:
-        size = size_name(block)
-        translate = Translator(own.names, size)
-        writer = ForwardWriter(self._blocks, translate, names=self._variables(own.names.values()))
-        writer.steps(block.body, "x")
-        start = [py.Assign(size, py.Name("x.shape[1]"))] if "in" in own.forward_takes else []
-        parameters = [ParameterView("x", "Tensor")]
-        parameters += [ParameterView("p", "list[Tensor]")] if own.has_params else []
-        parameters += [ParameterView("b", "list[Tensor]")] if own.has_buffers else []
-        parameters += [ParameterView("training", "bool")] if own.uses_training else []
-        parameters += parameter_views(block, own.names, own.forward_takes.__contains__)
-        documentation = block_documentation(block, Translator(own.names, size))
-        return FunctionView(
-            own.forward, documentation, tuple(parameters), (*start, *writer.body, py.Return(py.Name("x")))
-        )
+    def _scope(self) -> Scope:
+        """A scope of the network: its variables must not hide a function that it calls."""
+        names = (name for functions in self._blocks.values() for name in functions.names)
+        return Scope(taken=RESERVED_FUNCTIONAL.union(names))
 
-    def _list_function(
-        self,
-        block: LoweredBlock,
-        own: BlockFunctions,
-        name: str,
-        wanted: Kind,
-        takes: frozenset[str],
-    ) -> FunctionView:
-        size = size_name(block)
-        parameters = [ParameterView("init", "Init")]
-        parameters += [ParameterView(size, "int")] if "in" in takes else []
-        parameters += parameter_views(block, own.names, takes.__contains__)
-        body = collected(self._lists.of_body(block.body, wanted, Translator(own.names, size)), what="tensors")
-        text = docstring(f"The {wanted} of `{block.name}`, in the order in which it uses them.")
-        return FunctionView(name, (text,), tuple(parameters), body, "list[Tensor]")
+    def _list(self, what: str, wanted: Kind) -> tuple[py.Statement, ...]:
+        writer = ListWriter(what, wanted, self._blocks, self._scope(), self._inits)
+        for part in self._network.parts:
+            if isinstance(part, LoweredSection):
+                writer.body(part.body)
+            else:
+                writer.stage(part)
+        return writer.statements()
 
-    # forward
-
-    def _is_flat(self) -> bool:
-        return all(
-            isinstance(part, LoweredSection) and all(isinstance(step, Layer) for step in part.body)
-            for part in self._network.parts
-        )
-
-    def _forward_named(self) -> tuple[py.Statement, ...]:
-        layers = [
-            step for part in self._network.parts if isinstance(part, LoweredSection) for step in part.body
+    def _forward(self) -> tuple[py.Statement, ...]:
+        writer = ForwardWriter(self._blocks, self._scope())
+        value: py.Expression = X
+        for part in self._network.parts:
+            x = writer.assign("x", value)
+            writer.body.append(py.Comment(part.name))
+            if isinstance(part, LoweredSection):
+                value = writer.steps(part.body, x, "x")
+            else:
+                value = writer.stage(part, x)
+        body = pruned((*writer.body, py.Return(value)))
+        read = set(reads(body))
+        stacks = [
+            py.Assign(stack, py.Name(f"{name}[::-1]"))
+            for stack, name in (("p", "params"), ("b", "buffers"))
+            if stack in read
         ]
-        writer = ForwardWriter(self._blocks, Translator({}, "in"), names=self._variables())
-        scope = Names()
-        params: list[str] = []
-        buffers: list[str] = []
-        for layer, name in zip(layers, step_names(tuple(layers)), strict=True):
-            assert isinstance(layer, Layer)
+        comment = [py.Comment("Reversed, so that pop() takes them in order.")] if stacks else []
+        return (*comment, *stacks, *body)
+
+    def _forward_named(self, layers: tuple[Layer, ...]) -> tuple[py.Statement, ...]:
+        scope = self._scope()
+        writer = ForwardWriter(self._blocks, scope)
+        names: dict[str, list[str]] = {"params": [], "buffers": []}
+        value: py.Expression = X
+        for layer, name in zip(layers, step_names(layers), strict=True):
             tensors: dict[str, py.Expression] = {}
             for weight in layer.weights:
                 if weight.present == YES:
-                    tensor = scope.free(f"{name}_{weight.name}")
-                    (buffers if weight.kind == "buffers" else params).append(tensor)
+                    tensor = scope.free.free(f"{name}_{weight.name}")
+                    names["buffers" if weight.kind == "buffers" else "params"].append(tensor)
                     tensors[weight.name] = py.Name(tensor)
-            writer.layer(layer, "x", "x", tensors)
-        unpack = [
-            py.Assign(", ".join(names) + ("," if len(names) == 1 else ""), py.Name(source))
-            for names, source in ((params, "params"), (buffers, "buffers"))
-            if names
-        ]
-        return (*unpack, *writer.body, py.Return(py.Name("x")))
+            value = writer.layer(layer, value, "x", tensors)
+        unpack = (
+            py.Assign(", ".join(own) + ("," if len(own) == 1 else ""), py.Name(source))
+            for source, own in names.items()
+            if own
+        )
+        return (*unpack, *writer.body, py.Return(value))
 
-    def _forward_iterated(self, kinds: Collection[Kind]) -> tuple[py.Statement, ...]:
-        writer = ForwardWriter(self._blocks, Translator({}, "in"), names=self._variables())
-        if kinds:
-            writer.body.append(py.Comment("Reversed, so that pop() takes them in order."))
-        if "parameters" in kinds:
-            writer.body.append(py.Assign("p", py.Name("params[::-1]")))
-        if "buffers" in kinds:
-            writer.body.append(py.Assign("b", py.Name("buffers[::-1]")))
-        for part in self._network.parts:
-            writer.body.append(py.Comment(part.name))
-            if isinstance(part, LoweredSection):
-                writer.steps(part.body, "x")
-            else:
-                writer.stage(part)
-        return (*writer.body, py.Return(py.Name("x")))
+
+def _layers(network: LoweredNetwork) -> tuple[Layer, ...] | None:
+    """The layers of a network that is nothing but layers."""
+    bodies: Iterator[LoweredBody | None] = (
+        part.body if isinstance(part, LoweredSection) else None for part in network.parts
+    )
+    layers: list[Layer] = []
+    for body in bodies:
+        own = [step for step in body or () if isinstance(step, Layer)]
+        if body is None or len(own) < len(body):
+            return None
+        layers += own
+    return tuple(layers)

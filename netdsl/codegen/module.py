@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.initialise import initialisation
-from netdsl.codegen.modules import ModuleWriter, X, block_class
-from netdsl.codegen.names import Translator
-from netdsl.codegen.views import (
-    ClassView,
-    class_names,
-    forward_documentation,
-    is_chain,
-    network_documentation,
-)
+from netdsl.codegen.classes import Classes
+from netdsl.codegen.modules import ModuleWriter, X
+from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.prune import pruned
+from netdsl.codegen.views import ClassView, class_names, forward_documentation, network_documentation
 from netdsl.lowered import LoweredNetwork, LoweredSection
 
 
@@ -26,25 +21,29 @@ class ModuleView(NamedTuple):
 
 
 def module_view(network: LoweredNetwork, source: str) -> ModuleView:
-    name, constructors = class_names(network)
-    blocks = tuple(block_class(block, constructors) for block in network.blocks)
-    return ModuleView(
-        network_documentation(network, source), (*blocks, _network_class(network, name, constructors))
-    )
+    name, names = class_names(network)
+    classes = Classes(network, Names({*RESERVED, name, *names.values()}))
+    blocks = [classes.of_block(block, names[block.name]) for block in network.blocks]
+    views = (*classes.variants, *blocks, _network_class(network, name, classes))
+    return ModuleView(network_documentation(network, source), views)
 
 
-def _network_class(network: LoweredNetwork, name: str, constructors: dict[str, str]) -> ClassView:
-    writer = ModuleWriter(constructors, Translator({}, "in"))
+def _network_class(network: LoweredNetwork, name: str, classes: Classes) -> ClassView:
+    maker = classes.maker(classes.scope("module"))
+    sections = [part for part in network.parts if isinstance(part, LoweredSection)]
+    flat = [own for own in sections if own.kind == "layers" or not maker.is_plain(own.body) or not own.body]
+    writer = ModuleWriter(maker, [own.body for own in sections], [own.body for own in flat])
+    value: py.Expression = X
     for part in network.parts:
-        if isinstance(part, LoweredSection):
-            if part.kind == "layers" or not is_chain(part.body) or not part.body:
-                writer.steps(part.body, flat=True)
-                continue
-            value = writer.chain(part.body)
+        if not isinstance(part, LoweredSection):
+            made = maker.stage(part)
+        elif part in flat:
+            value = writer.steps(part.body, value, "x")
+            continue
         else:
-            value = writer.stage(part)
-        attribute = writer.attribute(part.name, value)
-        writer.forward.append(py.Assign("x", py.Call(f"self.{attribute}", (X,))))
-    setup = (*writer.setup, *initialisation(network, "self", "module"))
-    documentation = forward_documentation(network)
-    return ClassView(name, documentation, (), setup, (*writer.forward, py.Return(X)))
+            made = maker.chain(part.body)
+        value = py.Call(f"self.{writer.attribute(part.name, made)}", (writer.bound(value, "x"),))
+    forward = writer.forward(value)
+    initialised = classes.initialised("self", "module", writer.special)
+    setup = pruned((*maker.setup, *initialised))
+    return ClassView(name, forward_documentation(network), (), setup, forward)

@@ -2,242 +2,250 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 
 from netdsl.codegen import python as py
-from netdsl.codegen.names import Names, Translator, enumerated
-from netdsl.codegen.views import (
-    ClassView,
-    ParameterView,
-    block_documentation,
-    block_names,
-    call_arguments,
-    is_chain,
-    parameter_views,
-    size_name,
-    torch_call,
-)
-from netdsl.expressions import YES, Expr, references
-from netdsl.lowered import BlockCall, Layer, LoweredBlock, LoweredBody, LoweredStage, LoweredStep, Skip
-from netdsl.ops.base import Operation, Slot, TorchCall
+from netdsl.codegen.chains import ModuleMaker
+from netdsl.codegen.collect import constant
+from netdsl.codegen.flow import Flow
+from netdsl.codegen.initialise import Special
+from netdsl.codegen.names import Names, label_of, step_name
+from netdsl.codegen.prune import pruned
+from netdsl.codegen.views import torch_call
+from netdsl.expressions import Expr, Ref, references
+from netdsl.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner
+from netdsl.ops.base import Slot
 from netdsl.torch_names import MODULE_ATTRIBUTES
 
 X = py.Name("x")
 
 
-@dataclass(slots=True)
-class ModuleWriter:
-    """Writes the `__init__` and `forward` of one class.
+class ModuleWriter(Flow):
+    """Writes the `__init__` and `forward` of one class, whose steps are in `bodies`.
 
-    `constructors` are the names by which blocks are made. A class whose steps are written `flat` has an
-    attribute a layer and shows each call; otherwise a run of layers is one `nn.Sequential`.
+    Steps that run one after another are one `nn.Sequential`; in the bodies that are `flat`, and where
+    labels are, each is an attribute or shows as a call.
     """
 
-    constructors: dict[str, str]
-    translate: Callable[[Expr], py.Expression]
-    setup: list[py.Statement] = field(default_factory=list)
-    forward: list[py.Statement] = field(default_factory=list)
-    names: Names = field(default_factory=lambda: Names(MODULE_ATTRIBUTES))
+    def __init__(
+        self, maker: ModuleMaker, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
+    ) -> None:
+        super().__init__(Names())
+        self.maker = maker
+        self._flat_bodies = flat
+        self.special: list[Special] = []
+        self._labels = Counter(label for body in bodies for label in _labels(body))
+        self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
+        self._annotated: set[str] = set()
+        # Where the steps that are being written are there, and what makes those of each case.
+        self._flags: tuple[tuple[str, bool], ...] = ()
+        self._setups: list[tuple[py.Statement, ...]] = []
 
-    # modules as expressions
+    def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
+        """The statements of `forward`, which returns `value`."""
+        # Of what modules return mypy knows nothing, but that `x` is a tensor.
+        value = value if _is_tensor(value) else self.assign("x", value)
+        return pruned((*self.body, py.Return(value)))
 
-    def module(self, step: LoweredStep) -> py.Expression:
-        """A layer or block as the expression that makes it."""
-        if isinstance(step, Layer):
-            return torch_call(step.module, self.translate, {})
-        assert isinstance(step, BlockCall)
-        names = block_names(step.block, names_of(self.constructors))
-        positional, named = call_arguments(step, names, self.translate, lambda name: True)
-        size = (self.translate(step.size),) if uses_size(step.block) else ()
-        return py.Call(self.constructors[step.block.name], (*size, *positional), named)
+    # attributes
 
-    def chain(self, body: LoweredBody) -> py.Expression:
-        """A run of layers as one module."""
-        if len(body) == 1:
-            return self.module(body[0])
-        return py.Call("nn.Sequential", tuple(map(self.module, body)))
-
-    def stage(self, stage: LoweredStage) -> py.Expression:
-        copies = [(self.module(call), count) for call, count in stage.runs]
-        if len(copies) == 1 and copies[0][1] == 1:
-            return copies[0][0]
-        items = (made if count == 1 else py.Copies(made, count) for made, count in copies)
-        return py.Call("nn.Sequential", tuple(items))
-
-    # statements
-
-    def attribute(self, name: str, value: py.Expression, annotation: str = "") -> str:
+    def attribute(self, name: str, value: py.Expression) -> str:
         """Adds an attribute, and says what it is called."""
-        name = self.names.numbered(name)
-        self.setup.append(py.Assign(f"self.{name}", value, annotation=annotation))
+        name = self._attributes.numbered(name)
+        self.maker.setup.append(py.Assign(f"self.{name}", value))
         return name
 
-    def steps(self, body: LoweredBody, *, flat: bool = False) -> None:
-        """Adds the steps: attributes to `__init__`, calls to `forward`."""
-        labels = iter(step_names(body)) if flat else None
-        for run in _runs(body):
-            if isinstance(run, Skip):
-                if labels:
-                    next(labels)
-                self._skip(run)
-            elif labels or not any(_needs_attribute(step) for step in run):
-                for step in run:
-                    self._flat(step, next(labels) if labels else step_name(step))
-            else:
-                name = step_name(run[0]) if len(run) == 1 else "body" if len(run) == len(body) else "layers"
-                self._run(self.attribute(name, self.chain(run)))
-
-    def _run(self, attribute: str) -> None:
-        self.forward.append(py.Assign("x", py.Call(f"self.{attribute}", (X,))))
-
-    def _flat(self, step: LoweredStep, name: str) -> None:
-        if isinstance(step, Layer) and not _needs_attribute(step):
-            if step.function:
-                self._apply(step.operation, step.function)
-        else:
-            self._run(self.attribute(name, self.module(step)))
-
-    def _apply(self, operation: type[Operation], call: TorchCall) -> None:
-        """An activation goes around the call before it; all else is a statement of its own."""
-        last = self.forward[-1] if self.forward else None
-        x: py.Expression = X
-        if operation.is_activation and py.takes_activation(last, "x"):
-            x = last.value
-            self.forward.pop()
-        slots = {"x": x, "training": py.Name("self.training")}
-        self.forward.append(py.Assign("x", torch_call(call, self.translate, slots)))
-
-    def _skip(self, skip: Skip) -> None:
-        body: py.Expression
-        x: py.Expression = X
-        if not skip.body:
-            body = X
-        elif is_chain(skip.body):
-            body = py.Call(f"self.{self.attribute('body', self.chain(skip.body))}", (X,))
-        else:
-            kept = self.names.numbered("shortcut_input")
-            self.forward.append(py.Assign(kept, X))
-            self.steps(skip.body)
-            body, x = X, py.Name(kept)
-        if skip.same == YES:
-            added: py.Expression = py.Operation("+", (body, x))
-        elif skip.shortcut is None:
-            self._optional(skip, body, x)
-            return
-        else:
-            added = py.Operation("+", (body, py.Call(f"self.{self._shortcut(skip)}", (x,))))
-        self.forward.append(py.Assign("x", added))
-
-    def _optional(self, skip: Skip, body: py.Expression, x: py.Expression) -> None:
-        """`skip if same`: whether it adds is known when the module is made."""
-        flag = self.attribute("adds", self.translate(skip.same))
-        added = py.Operation("+", (body, x))
-        self.forward.append(py.Assign("x", py.Operation("if", (py.Name(f"self.{flag}"), added, body))))
-
-    def _shortcut(self, skip: Skip) -> str:
-        assert skip.shortcut is not None
-        name = self.names.numbered("shortcut")
-        identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation="nn.Module")
-        projection = py.Assign(f"self.{name}", self.chain(skip.shortcut))
-        self.setup.append(py.If(self.translate(skip.same), (identity,), (projection,)))
-        return name
-
-
-def block_class(block: LoweredBlock, constructors: dict[str, str]) -> ClassView:
-    """The class of a block."""
-    names = block_names(block, names_of(constructors))
-    translate = Translator(names, size_name(block))
-    writer = ModuleWriter(constructors, translate)
-    writer.steps(block.body)
-    own = parameter_views(block, names, lambda name: True)
-    size = [ParameterView(size_name(block), "int")] if uses_size(block) else []
-    returned = py.Return(X)
-    return ClassView(
-        constructors[block.name],
-        block_documentation(block, Translator(names, size_name(block))),
-        (*size, *own),
-        tuple(writer.setup),
-        (*writer.forward, returned),
-    )
-
-
-def names_of(constructors: Mapping[str, str]) -> dict[str, tuple[str]]:
-    """What stands for each block: its class or function."""
-    return {block: (name,) for block, name in constructors.items()}
-
-
-def uses_size(block: LoweredBlock, known: dict[str, bool] | None = None) -> bool:
-    """Whether the block's constructor needs to know how many channels come in; `known` are the answers
-    for other blocks.
-    """
-    known = {} if known is None else known
-    if block.name not in known:
-        translate = Translator({p.name: p.name for p in block.parameters}, "in")
-        _visit(block.body, translate, known)
-        known[block.name] = "in" in translate.used
-    return known[block.name]
-
-
-def _visit(body: LoweredBody, translate: Translator, known: dict[str, bool]) -> None:
-    """Translates every expression of the constructors in a body."""
-    for step in body:
+    def _own(self, step: LoweredStep, name: str) -> str:
+        """Adds the attribute of a single step: called by its label, or like `name`."""
+        label = label_of(step)
+        name = label or self._attributes.numbered(name)
+        several = label is not None and self._labels[label] > 1
+        first = name not in self._annotated
+        self._annotated.add(name)
+        if isinstance(step, Choice) and not self.maker.held:
+            annotations = chain(["nn.Module" if first else ""], repeat(""))
+            cases = {
+                symbol: (py.Assign(f"self.{name}", self.maker.chain(body), annotation=annotation),)
+                for (symbol, body), annotation in zip(step.cases, annotations, strict=False)
+            }
+            self.maker.setup.append(self.maker.choice(step, cases))
+            return name
+        annotation = "nn.Module" if several and first else ""
+        made = self.maker.chain((step,))
+        self.maker.setup.append(py.Assign(f"self.{name}", made, annotation=annotation))
         if isinstance(step, Layer):
-            for argument in step.module.positional:
-                if not isinstance(argument, Slot):
-                    translate(argument)
-            for _, value in step.module.named:
-                translate(value)
-        elif isinstance(step, BlockCall):
-            for _, value in step.arguments:
-                translate(value)
-            if uses_size(step.block, known):
-                translate(step.size)
-        else:
-            translate(step.same)
-            _visit(step.body, translate, known)
-            _visit(step.shortcut or (), translate, known)
+            typed = not several and not (isinstance(made, py.Call) and made.function == "freeze")
+            for weight, rule in self.maker.initialisation.own_rules(step):
+                self.special.append(Special(name, weight, rule, typed, self._flags))
+        return name
+
+    # chains
+
+    def joins(self, step: LoweredStep) -> bool:
+        # A label or a rule makes no join of a single step.
+        return not isinstance(step, (Layer, BlockCall, Choice)) and not self.maker.is_plain((step,))
+
+    def chain(
+        self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
+    ) -> py.Expression:
+        if together := self._flat_with(body):
+            every = (own for other in together for own in other if not self.joins(own))
+            counted = Counter(step_name(own) for own in every if _needs_attribute(own))
+            for step in steps:
+                own = step_name(step)
+                value = self._flat(step, f"{own}1" if counted[own] > 1 else own, value, target)
+            return value
+        runs = list(self._runs(steps))
+        alone = len(steps) == len(body) and sum(not self.maker.is_special(run[0]) for run in runs) == 1
+        for run in runs:
+            if self.maker.is_special(run[0]):
+                own = "last_norm" if isinstance(run[0], Layer) and run[0].last_norm else step_name(run[0])
+                value = self._around(run[0], own, value, target)
+            elif not any(map(_needs_attribute, run)):
+                for step in run:
+                    value = self._flat(step, "", value, target)
+            else:
+                own = step_name(run[0]) if len(run) == 1 else "body" if alone else "layers"
+                attribute = self.attribute(name if name and alone else own, self.maker.chain(run))
+                value = py.Call(f"self.{attribute}", (self.bound(value, target),))
+        return value
+
+    def _flat_with(self, body: LoweredBody) -> Sequence[LoweredBody]:
+        """The bodies that are written flat with this one, in one count of names; none where it isn't."""
+        if any(flat is body for flat in self._flat_bodies):
+            return self._flat_bodies
+        return (body,) if any(map(label_of, body)) else ()
+
+    def _runs(self, steps: LoweredBody) -> Iterator[LoweredBody]:
+        """The steps that are one module together."""
+        run: list[LoweredStep] = []
+        for step in steps:
+            if self.maker.is_special(step):
+                yield from (tuple(run), (step,)) if run else ((step,),)
+                run = []
+            else:
+                run.append(step)
+        if run:
+            yield tuple(run)
+
+    def _flat(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
+        """What a single step makes of `value`: a call of its attribute, or of a function."""
+        if isinstance(step, Let):
+            self.maker.setup.append(constant(self.maker.scope, step))
+            return value
+        if _needs_attribute(step):
+            attribute = self._own(step, name)
+            if isinstance(step, Layer):
+                return self.around(
+                    step.operation, value, target, lambda x: py.Call(f"self.{attribute}", (x,))
+                )
+            return py.Call(f"self.{attribute}", (self.bound(value, target),))
+        assert isinstance(step, Layer)
+        function = step.function
+        if function is None:
+            return value
+        return self.around(
+            step.operation, value, target, lambda x: torch_call(function, self.maker.scope, {"x": x})
+        )
+
+    def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
+        return self._around(layer, step_name(layer), value, target)
+
+    def _around(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
+        """The call of a step's own attribute around the call before it."""
+        value = value if self.inlines(value) else self.bound(value, target)
+        return py.Call(f"self.{self._own(step, name)}", (value,))
+
+    # cases
+
+    def condition(self, expr: Expr, name: str) -> py.Expression:
+        own = expr.name if isinstance(expr, Ref) else name
+        return py.Name(f"self.{self.attribute(own, self.maker.scope(expr))}")
+
+    def choose(
+        self,
+        conditions: Sequence[Expr],
+        bodies: Sequence[LoweredBody],
+        value: py.Expression,
+        target: str,
+        name: str = "condition",
+    ) -> py.Name:
+        outside, self._setups = self._setups, []
+        chosen = super().choose(conditions, bodies, value, target, name)
+        *setups, otherwise = self._setups
+        self._setups = outside
+        self.maker.setup.append(
+            py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise)
+        )
+        return chosen
+
+    def case(
+        self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
+    ) -> tuple[py.Statement, ...]:
+        flags, setup = self._flags, self.maker.setup
+        names = ((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
+        self._flags, self.maker.setup = (*flags, *names), []
+        written = super().case(body, source, target, when)
+        self._setups.append(tuple(self.maker.setup))
+        self._flags, self.maker.setup = flags, setup
+        return written
+
+    def shortcut(
+        self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
+    ) -> py.Expression:
+        """A shortcut that can be one module is one, and the identity where the body keeps the shape."""
+        label = label_of(body[0]) if len(body) == 1 else None
+        if not self.maker.is_plain(body) and (label is None or self.maker.has_rules(body[0])):
+            return super().shortcut(skip, body, source, made, inner, target)
+        name = label or self._attributes.numbered("shortcut")
+        identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation="nn.Module")
+        outside, self.maker.setup = self.maker.setup, []
+        self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
+        projection, self.maker.setup = tuple(self.maker.setup), outside
+        self.maker.setup.append(py.If(self.maker.scope(skip.same), (identity,), projection))
+        return py.Operation("+", (made, py.Call(f"self.{name}", (source,))))
+
+    def inlines(self, value: py.Expression) -> bool:
+        """A call on a variable, also of a module on what a module makes."""
+        while isinstance(value, py.Call) and value.function.startswith("self."):
+            value = value.positional[0]
+        return py.is_simple(value)
 
 
-def _runs(body: LoweredBody) -> list[Skip | tuple[LoweredStep, ...]]:
-    """The body as skip connections and the runs of steps between them."""
-    runs: list[Skip | tuple[LoweredStep, ...]] = []
-    current: list[LoweredStep] = []
+def _is_tensor(value: py.Expression) -> bool:
+    """Whether mypy knows that a value is a tensor."""
+    match value:
+        case py.Call(function):
+            return not function.startswith("self.")
+        case py.Operation("+" | "*", operands):
+            return all(map(_is_tensor, operands))
+        case _:
+            return value == X
+
+
+def _labels(body: LoweredBody) -> Iterator[str]:
+    """The labels in a body at any depth; that of a choice once."""
     for step in body:
-        if isinstance(step, Skip):
-            if current:
-                runs.append(tuple(current))
-            runs.append(step)
-            current = []
-        else:
-            current.append(step)
-    return [*runs, tuple(current)] if current else runs
+        if label := label_of(step):
+            yield label
+        if not isinstance(step, Choice):
+            for inside in inner(step):
+                yield from _labels(inside)
 
 
 def _needs_attribute(step: LoweredStep) -> bool:
-    """Whether a step has something to keep from `__init__`: weights, or an argument that only it knows; what
-    is random is a module too, which needs no generator.
+    """Whether a step has something to keep from `__init__`: a label, weights, or what only that knows.
+
+    What differs in training, and what is no function of torch, is a module too.
     """
     if not isinstance(step, Layer):
-        return True
+        return not isinstance(step, Let)
     call = step.function
-    arguments = [] if call is None else [*call.positional, *(value for _, value in call.named)]
-    return (
-        bool(step.weights)
-        or Slot("generator") in arguments
-        or any(any(references(argument)) for argument in arguments if not isinstance(argument, Slot))
-    )
-
-
-def step_name(step: LoweredStep) -> str:
-    """What a step is called: by its label, else by its kind."""
-    if isinstance(step, Skip):
-        return "skip"
-    own = step.block.name if isinstance(step, BlockCall) else step.operation.attribute or step.operation.name
-    name = step.label or own
-    return f"{name}_" if name in MODULE_ATTRIBUTES else name
-
-
-def step_names(body: LoweredBody) -> list[str]:
-    """A name for each step, numbered where a kind stands more than once."""
-    return list(enumerated(map(step_name, body)))
+    if call is None or step.label or step.weights:
+        return bool(step.label or step.weights)
+    arguments = [*call.positional, *(value for _, value in call.named)]
+    slots = {argument.name for argument in arguments if isinstance(argument, Slot)}
+    known = (any(references(argument)) for argument in arguments if not isinstance(argument, Slot))
+    return "." not in call.target or slots != {"x"} or any(known)

@@ -6,17 +6,16 @@ import builtins
 import keyword
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 
-from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Sequence, show
-from netdsl.expressions import Const as Constant
-from netdsl.expressions import Expr, Operator, Ref
+from netdsl.codegen.helpers import HELPERS
+from netdsl.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
+from netdsl.torch_names import MODULE_ATTRIBUTES
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
-_COMMON = "torch nn F Tensor self x forward in_channels in_features"
-_FUNCTIONAL = (
-    "y p b init Init params buffers tensors training dtype device generator init_params init_buffers"
-)
-RESERVED = frozenset(_COMMON.split()) | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+_COMMON = "torch nn F Tensor self x forward in_channels in_features _"
+_FUNCTIONAL = "p b init Init params buffers tensors training dtype device generator init_params init_buffers"
+RESERVED = frozenset(_COMMON.split()).union(keyword.kwlist, dir(builtins), HELPERS)
 RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 
 
@@ -25,6 +24,7 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = RESERVED) -> None:
         self._taken = set(taken)
+        self._idle: set[str] = set()
 
     def free(self, name: str) -> str:
         """The name, with a trailing `_` (or more) where it is taken."""
@@ -34,10 +34,24 @@ class Names:
         return name
 
     def numbered(self, name: str) -> str:
-        """The name, else the name with the first free number from 2 up."""
-        candidates = (name if n == 1 else f"{name}{n}" for n in range(1, 10**6))
-        found = next(candidate for candidate in candidates if candidate not in self._taken)
+        """The name, else the name with the first free number from 2 up, in place of its own."""
+        plain = name.rstrip("0123456789")
+        return self._first(chain([name], (f"{plain}{n}" for n in count(2))))
+
+    def series(self, name: str, length: int) -> list[str]:
+        """The name with the first free numbers from 1 up; without a number where it is alone."""
+        if length == 1:
+            return [self.numbered(name)]
+        return [self._first(f"{name}{n}" for n in count(1)) for _ in range(length)]
+
+    def release(self, *names: str) -> None:
+        """Variables that hold nothing any longer: other variables like them may be called so."""
+        self._idle.update(names)
+
+    def _first(self, candidates: Iterable[str]) -> str:
+        found = next(name for name in candidates if name not in self._taken or name in self._idle)
         self._taken.add(found)
+        self._idle.discard(found)
         return found
 
 
@@ -61,50 +75,27 @@ def enumerated(names: Iterable[str]) -> Iterator[str]:
         yield numbered
 
 
-class Translator:
-    """Expressions of the language in the names of one scope of generated code; notes which names it met.
-
-    `in` becomes `size_name`: `in_channels`, or `in_features` of a vector.
-    """
-
-    def __init__(self, names: dict[str, str], size_name: str) -> None:
-        self._names = {**names, "in": size_name}
-        self.used: set[str] = set()
-
-    def __call__(self, expr: Expr) -> Expression:
-        if isinstance(expr, Constant):
-            return Literal(expr.value)
-        if isinstance(expr, Ref):
-            self.used.add(expr.name)
-            return Name(self._names[expr.name])
-        return self._operator(expr)
-
-    def _operator(self, expr: Operator) -> Expression:
-        operands = tuple(map(self, expr.operands))
-        match expr.name:
-            case "min" | "max" | "round":
-                return Call(expr.name, operands)
-            case "pair" if (whole := _taken_apart(expr)) is not None:
-                return self(whole)
-            case "item":
-                return Name(f"{show(operands[0])}[{show(operands[1])}]")
-            case "pair" | "list":
-                return Sequence("()", operands)
-            case "floor":
-                return Call("int", (Operation("//", (operands[0], Literal(1))),))
-            case "ceil":
-                down = Operation("//", (Operation("negative", operands), Literal(1)))
-                return Operation("negative", (Call("int", (down,)),))
-            case "sqrt":
-                return Operation("**", (operands[0], Literal(0.5)))
-            case name:
-                return Operation(name, operands)
+def step_name(step: LoweredStep) -> str:
+    """What a step is called: by its label, else by its kind."""
+    match step:
+        case Layer(operation, label=label):
+            name = label or operation.attribute or operation.name
+        case BlockCall(block, label=label):
+            name = label or block.name
+        case Choice(holder):
+            name = label_of(step) or holder
+        case _:
+            name = "layers"
+    return f"{name}_" if name in MODULE_ATTRIBUTES else name
 
 
-def _taken_apart(pair: Operator) -> Expr | None:
-    """`k` for the pair of `k[0]` and `k[1]`."""
-    items = [side for side in pair.operands if isinstance(side, Operator) and side.name == "item"]
-    if len(items) == 2 and items[0].operands[0] == items[1].operands[0]:
-        whole, other = items[0].operands[0], [item.operands[1] for item in items]
-        return whole if other == [Constant(0), Constant(1)] else None
-    return None
+def label_of(step: LoweredStep) -> str | None:
+    """The label of a step itself, not of those inside it."""
+    if isinstance(step, Choice):
+        return label_of(step.cases[0][1][0])
+    return step.label if isinstance(step, (Layer, BlockCall)) else None
+
+
+def step_names(body: LoweredBody) -> list[str]:
+    """A name for each step, numbered where a kind stands more than once."""
+    return list(enumerated(map(step_name, body)))

@@ -5,8 +5,9 @@ Statements are laid out by the templates; literals pass through `repr`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias, TypeGuard
+from typing import NamedTuple, TypeAlias
 
 from netdsl.values import Size, Symbol, Value
 
@@ -42,20 +43,39 @@ class Sequence(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """`*(value for _ in range(times))`."""
+    """`*(value for variable in range(times))`."""
 
     value: Expression
-    times: int
+    variable: str
+    times: Expression
 
 
-Expression: TypeAlias = Literal | Name | Operation | Call | Sequence | Copies
+class Item(NamedTuple):
+    """`value[key]`."""
+
+    value: Expression
+    key: Expression
+
+
+class Method(NamedTuple):
+    """`value.name(positional)`."""
+
+    value: Expression
+    name: str
+    positional: tuple[Expression, ...] = ()
+
+
+Expression: TypeAlias = Literal | Name | Operation | Call | Sequence | Copies | Item | Method
 
 
 class Assign(NamedTuple):
+    """What is `local` is there for the statements that read it only: unread, it can go."""
+
     target: str
     value: Expression
     operator: str = "="
     annotation: str = ""
+    local: bool = False
     kind: str = "assign"
 
 
@@ -92,12 +112,17 @@ class For(NamedTuple):
 
 Statement: TypeAlias = Assign | Return | Evaluate | Comment | If | For
 
+PASS = Evaluate(Name("pass"))
+
 _PRECEDENCE = {
     "if": 1, "or": 2, "and": 3, "not": 4,
-    "is not": 5, "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
+    "is": 5, "is not": 5, "not in": 5, "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
     "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "negative": 8, "**": 9,
 }  # fmt: skip
 _ATOM = 10
+_OPPOSITE = {
+    "==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "is": "is not", "is not": "is",
+}  # fmt: skip
 
 
 def show(expression: Expression) -> str:
@@ -110,13 +135,23 @@ def show(expression: Expression) -> str:
         case Call(function, positional, named):
             arguments = [*map(show, positional), *(f"{name}={show(value)}" for name, value in named)]
             return f"{function}({', '.join(arguments)})"
+        case Sequence(brackets, (Copies() as copies,)):
+            return f"{brackets[0]}{_generated(copies)}{brackets[1]}"
         case Sequence(brackets, items):
             comma = "," if brackets == "()" and len(items) == 1 else ""
             return f"{brackets[0]}{', '.join(map(show, items))}{comma}{brackets[1]}"
-        case Copies(value, times):
-            return f"*({show(value)} for _ in range({times}))"
+        case Copies():
+            return f"*({_generated(expression)})"
+        case Item(value, key):
+            return f"{_inner(value, _ATOM)}[{show(key)}]"
+        case Method(value, name, positional):
+            return f"{_inner(value, _ATOM)}.{name}({', '.join(map(show, positional))})"
         case Operation():
             return _operation(expression)
+
+
+def _generated(copies: Copies) -> str:
+    return f"{show(copies.value)} for {copies.variable} in range({show(copies.times)})"
 
 
 def _operation(expression: Operation) -> str:
@@ -158,23 +193,38 @@ def literal(value: Value | float | None) -> str:
             return repr(value)
 
 
-def takes_activation(statement: Statement | None, target: str) -> TypeGuard[Assign]:
-    """Whether an activation can be written around what a statement assigns; around one other at most."""
-    if not isinstance(statement, Assign) or statement.target != target:
-        return False
-    inner = statement.value.positional[:1] if isinstance(statement.value, Call) else ()
-    return not any(isinstance(argument, Call) for argument in inner)
+def takes_activation(expression: Expression) -> bool:
+    """Whether an activation can be written around an expression; around one other call at most."""
+    if isinstance(expression, Operation):
+        return expression.operator != "if"
+    inner = expression.positional[:1] if isinstance(expression, Call) else ()
+    return isinstance(expression, Call) and not any(isinstance(argument, Call) for argument in inner)
+
+
+def is_simple(expression: Expression) -> bool:
+    """Whether it is a name, or a call of names and literals."""
+    match expression:
+        case Call(_, positional, named):
+            arguments = (*positional, *(value for _, value in named))
+            return all(isinstance(argument, (Name, Literal)) for argument in arguments)
+        case _:
+            return isinstance(expression, Name)
 
 
 def negated(condition: Expression) -> Expression:
     """The opposite of a condition, written as a person would."""
-    opposite: dict[str, str] = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
     if isinstance(condition, Operation):
-        if condition.operator in opposite:
-            return Operation(opposite[condition.operator], condition.operands)
+        if condition.operator in _OPPOSITE:
+            return Operation(_OPPOSITE[condition.operator], condition.operands)
         if condition.operator in ("and", "or"):
             flipped = "or" if condition.operator == "and" else "and"
             return Operation(flipped, tuple(map(negated, condition.operands)))
         if condition.operator == "not":
             return condition.operands[0]
     return Operation("not", (condition,))
+
+
+def either(cases: Iterable[tuple[Expression, tuple[Statement, ...]]], otherwise: tuple[Statement, ...]) -> If:
+    """`if`, `elif`, …, `else`."""
+    first, *others = cases
+    return If(*first, (either(others, otherwise),) if others else otherwise)

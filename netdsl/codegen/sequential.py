@@ -1,29 +1,25 @@
-"""The `sequential` style: one `nn.Sequential` of named parts; only what has a skip connection is a class."""
+"""The `sequential` style: one `nn.Sequential` of named parts; only what has a join or labels is a class."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.initialise import initialisation
-from netdsl.codegen.modules import ModuleWriter, block_class, names_of, step_names, uses_size
-from netdsl.codegen.names import RESERVED, Names, Translator, camel, enumerated
+from netdsl.codegen.chains import ModuleMaker, is_chain
+from netdsl.codegen.classes import Classes
+from netdsl.codegen.initialise import Special
+from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_names
+from netdsl.codegen.prune import pruned
 from netdsl.codegen.views import (
     ClassView,
     FunctionView,
-    ParameterView,
-    block_documentation,
-    block_names,
     class_names,
     forward_documentation,
-    is_chain,
     network_documentation,
-    parameter_views,
-    size_name,
 )
-from netdsl.expressions import ONE
-from netdsl.lowered import LoweredBlock, LoweredNetwork, LoweredSection
-from netdsl.ops.base import Symbolic
+from netdsl.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection
+from netdsl.torch_names import MODULE_ATTRIBUTES
 
 
 class SequentialView(NamedTuple):
@@ -39,57 +35,57 @@ def sequential_entry(network: LoweredNetwork) -> str:
 
 def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
     entry = sequential_entry(network)
-    _, classes = class_names(network)
+    _, class_of = class_names(network)
     functions = Names({*RESERVED, entry, "model", "layer"})
-    constructors = {
-        block.name: functions.free(block.name) if is_chain(block.body) else classes[block.name]
-        for block in network.blocks
-    }
-    definitions: list[ClassView | FunctionView] = [
-        _block_function(block, constructors) if is_chain(block.body) else block_class(block, constructors)
-        for block in network.blocks
-    ]
-    taken = Names({*RESERVED, *constructors.values()})
-    writer = ModuleWriter(constructors, Translator({}, "in"))
-    parts: list[tuple[str, py.Expression]] = []
+    taken = Names({*RESERVED, entry, *class_of.values()})
+    classes = Classes(network, taken)
+    definitions: list[ClassView | FunctionView] = list(classes.variants)
+    for block in network.blocks:
+        if classes.is_plain(block.body):
+            definitions.append(classes.function(block, functions.free(block.name)))
+        else:
+            definitions.append(classes.of_block(block, class_of[block.name]))
+    bodies = [part.body for part in network.parts if isinstance(part, LoweredSection)]
+    writer = ModelWriter(classes.maker(classes.scope("model", "layer")), bodies)
     for part in network.parts:
         if not isinstance(part, LoweredSection):
-            parts.append((part.name, writer.stage(part)))
+            writer.add(part.name, writer.maker.stage(part))
         elif not is_chain(part.body):
             name = taken.free(camel(part.name))
-            definitions.append(_section_class(part, name, constructors))
-            parts.append((part.name, py.Call(name)))
-        elif len(network.parts) == 1:
-            parts += zip(step_names(part.body), map(writer.module, part.body), strict=True)
+            definitions.append(classes.of_section(part.body, name, part.name))
+            writer.add(part.name, py.Call(name))
+        elif len(network.parts) == 1 or any(map(label_of, part.body)):
+            writer.steps(part.body)
         elif part.body:
-            parts.append((part.name, writer.chain(part.body)))
-    names = enumerated(name for name, _ in parts)
-    added = (
-        py.Evaluate(py.Call("model.add_module", (py.Literal(name), made)))
-        for name, (_, made) in zip(names, parts, strict=True)
-    )
+            writer.add(part.name, writer.maker.chain(part.body))
+    initialised = classes.initialised("model", "layer", writer.special)
     model = py.Assign("model", py.Call("nn.Sequential"))
-    body = (model, *added, *initialisation(network, "model", "layer"), py.Return(py.Name("model")))
-    documentation = forward_documentation(network)
-    definitions.append(FunctionView(entry, documentation, (), body))
+    body = pruned((model, *writer.maker.setup, *initialised, py.Return(py.Name("model"))))
+    definitions.append(FunctionView(entry, forward_documentation(network), (), body))
     return SequentialView(network_documentation(network, source), tuple(definitions))
 
 
-def _block_function(block: LoweredBlock, constructors: dict[str, str]) -> FunctionView:
-    names = block_names(block, names_of(constructors))
-    translate = Translator(names, size_name(block))
-    writer = ModuleWriter(constructors, translate)
-    made = py.Call("nn.Sequential", tuple(map(writer.module, block.body)))
-    size = [ParameterView(size_name(block), "int")] if uses_size(block) else []
-    parameters = (*size, *parameter_views(block, names, lambda name: True))
-    return FunctionView(
-        constructors[block.name], block_documentation(block, translate), parameters, (py.Return(made),)
-    )
+class ModelWriter:
+    """Writes the statements that add parts to the `nn.Sequential` of the network."""
 
+    def __init__(self, maker: ModuleMaker, bodies: Iterable[LoweredBody]) -> None:
+        self.maker = maker
+        self.special: list[Special] = []
+        labels = (label_of(step) for body in bodies for step in body)
+        self._names = Names(MODULE_ATTRIBUTES.union(filter(None, labels)))
 
-def _section_class(section: LoweredSection, name: str, constructors: dict[str, str]) -> ClassView:
-    """A section with a skip connection, as a class of its own."""
-    anything = Symbolic(ONE, is_map=True)
-    block = LoweredBlock(name, "", (), section.body, anything, anything, None)
-    view = block_class(block, {**constructors, name: name})
-    return ClassView(name, (f"The section {section.name}.",), (), view.setup, view.forward)
+    def add(self, name: str, made: py.Expression) -> None:
+        """Adds a part, called like `name`."""
+        self._add(self._names.numbered(name), made)
+
+    def steps(self, body: LoweredBody) -> None:
+        """Adds each step of a chain, labelled ones under exactly their labels."""
+        for step, name in zip(body, step_names(body), strict=True):
+            label = label_of(step)
+            self._add(label or self._names.numbered(name), self.maker.chain((step,)))
+            if isinstance(step, Layer) and label:
+                for weight, rule in self.maker.initialisation.own_rules(step):
+                    self.special.append(Special(label, weight, rule, typed=False))
+
+    def _add(self, name: str, made: py.Expression) -> None:
+        self.maker.setup.append(py.Evaluate(py.Call("model.add_module", (py.Literal(name), made))))

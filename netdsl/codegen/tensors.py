@@ -1,160 +1,132 @@
-"""Lists of tensors in the functional style: the expressions that make parameters and buffers, in order."""
+"""Lists of tensors in the functional style: statements that make parameters or buffers, in order."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
 
 from netdsl.codegen import python as py
+from netdsl.codegen.collect import Collector, loop
 from netdsl.codegen.functions import BlockFunctions
-from netdsl.codegen.names import Translator
-from netdsl.codegen.views import call_arguments
-from netdsl.expressions import NO, YES, ZERO, Const, Expr, operator
-from netdsl.lowered import BlockCall, Layer, LoweredBody, LoweredNetwork, LoweredSection, LoweredStage
+from netdsl.codegen.inits import InitMethods
+from netdsl.codegen.prune import pruned
+from netdsl.codegen.scope import Scope
+from netdsl.codegen.signatures import call_of
+from netdsl.expressions import NO, YES, Const, Ref
+from netdsl.lowered import (
+    BlockCall,
+    Branches,
+    Choice,
+    Layer,
+    Let,
+    LoweredBody,
+    LoweredStage,
+    Repeat,
+    Skip,
+    When,
+)
 from netdsl.ops.base import Kind, Weight
-
-# Items of a list of tensors: one, several from a function, some only where a condition holds, repeated ones.
-
-
-class _Tensor(NamedTuple):
-    made: py.Expression
+from netdsl.values import Symbol
 
 
-class _Tensors(NamedTuple):
-    made: py.Expression
+class ListWriter:
+    """Writes the statements that collect the `wanted` tensors of one function in the list `what`."""
 
+    def __init__(
+        self, what: str, wanted: Kind, blocks: Mapping[str, BlockFunctions], scope: Scope, inits: InitMethods
+    ) -> None:
+        self._list = Collector(what)
+        self._wanted = wanted
+        self._blocks = blocks
+        self._scope = scope
+        self._inits = inits
 
-class _Where(NamedTuple):
-    condition: py.Expression
-    items: tuple[_Item, ...]
+    def statements(self) -> tuple[py.Statement, ...]:
+        """The statements, which return the list; none where it has nothing."""
+        collected = pruned(self._list.statements("list[Tensor]"))
+        last = collected[-1]
+        if collected == (py.Assign(self._list.what, py.Sequence("[]", ()), annotation="list[Tensor]"),):
+            return ()
+        if isinstance(last, py.Assign) and last.operator == "=" and last.target == self._list.what:
+            return (*collected[:-1], py.Return(last.value))
+        return (*collected, py.Return(py.Name(self._list.what)))
 
+    def stage(self, stage: LoweredStage) -> None:
+        for run in stage.runs:
+            if run.copies == 1:
+                self._call(run.call)
+                continue
+            with self._scope.loop(run.variable) as variable:
+                call = run.call
+                inside = self._list.inside(lambda: self._call(call))  # noqa: B023
+            self._list.write(py.For(variable, py.Call("range", (py.Literal(run.copies),)), inside))
 
-class _Repeated(NamedTuple):
-    times: int
-    items: tuple[_Item, ...]
-
-
-_Item: TypeAlias = _Tensor | _Tensors | _Where | _Repeated
-
-
-def collected(items: Iterable[_Item], what: str) -> tuple[py.Statement, ...]:
-    """Statements that collect the items in a list called `what`, and return it."""
-    statements = _extended(list(items), what)
-    first = statements[0] if statements else None
-    if isinstance(first, py.Assign) and isinstance(first.value, py.Sequence):
-        start = py.Assign(what, first.value)
-        if len(statements) == 1:
-            return (py.Return(first.value),)
-        return (start, *statements[1:], py.Return(py.Name(what)))
-    empty = py.Assign(what, py.Sequence("[]", ()), annotation="list[Tensor]")
-    return (empty, *statements, py.Return(py.Name(what)))
-
-
-def _extended(items: list[_Item], what: str) -> list[py.Statement]:
-    statements: list[py.Statement] = []
-    single: list[py.Expression] = []
-
-    def flush() -> None:
-        if single:
-            statements.append(py.Assign(what, py.Sequence("[]", tuple(single)), operator="+="))
-            single.clear()
-
-    for item in items:
-        if isinstance(item, _Tensor):
-            single.append(item.made)
-            continue
-        flush()
-        if isinstance(item, _Tensors):
-            statements.append(py.Assign(what, item.made, operator="+="))
-        elif isinstance(item, _Where):
-            statements.append(py.If(item.condition, tuple(_extended(list(item.items), what))))
-        else:
-            count = py.Call("range", (py.Literal(item.times),))
-            statements.append(py.For("_", count, tuple(_extended(list(item.items), what))))
-    flush()
-    return statements
-
-
-@dataclass(frozen=True, slots=True)
-class TensorLists:
-    """Writes the lists of one network; `wanted` chooses parameters or buffers."""
-
-    network: LoweredNetwork
-    blocks: dict[str, BlockFunctions]
-
-    def of_network(self, target: str, wanted: Kind) -> tuple[py.Statement, ...]:
-        """The statements that list the tensors of the network."""
-        translate = Translator({}, "in")
-        items: list[_Item] = []
-        for part in self.network.parts:
-            if isinstance(part, LoweredSection):
-                items += self.of_body(part.body, wanted, translate)
-            else:
-                items += self._stage_items(part, wanted, translate)
-        return collected(items, what=target)
-
-    def fill(self, weight: Weight) -> str:
-        """The method of `Init` that makes a tensor."""
-        if weight.role in ("scale", "buffer", "shift"):
-            return "zeros" if weight.fill == ZERO else "ones"
-        if self.network.network.init == "kaiming":
-            return "kaiming_normal" if weight.role == "kernel" else "zeros"
-        return "uniform"
-
-    def of_body(self, body: LoweredBody, wanted: Kind, translate: Translator) -> list[_Item]:
-        items: list[_Item] = []
+    def body(self, body: LoweredBody) -> None:
         for step in body:
-            if isinstance(step, Layer):
-                items += self._layer_items(step, wanted, translate)
-            elif isinstance(step, BlockCall):
-                items += self._call_items(step, wanted, translate)
-            else:
-                items += self.of_body(step.body, wanted, translate)
-                if step.shortcut and (inner := self.of_body(step.shortcut, wanted, translate)):
-                    items.append(_Where(py.negated(translate(step.same)), tuple(inner)))
-        return items
+            match step:
+                case Layer():
+                    self._layer(step)
+                case BlockCall():
+                    self._call(step)
+                case Skip(inner, shortcut, same):
+                    self.body(inner)
+                    if shortcut and same == NO:
+                        self.body(shortcut)
+                    elif shortcut:
+                        self._list.write(py.If(py.negated(self._scope(same)), self._inside(shortcut)))
+                case Branches(_, branches):
+                    for branch in branches:
+                        self.body(branch)
+                case When(cases, otherwise):
+                    conditions = [self._scope(condition) for condition, _ in cases]
+                    inside = [self._inside(case) for _, case in cases]
+                    self._list.write(py.either(zip(conditions, inside, strict=True), self._inside(otherwise)))
+                case Choice():
+                    self._choice(step)
+                case Repeat():
+                    self._list.write(*loop(self._scope, step, lambda: self._inside(step.body)))  # noqa: B023
+                case Let():
+                    self._list.let(self._scope, step)
 
-    def _layer_items(self, layer: Layer, wanted: Kind, translate: Translator) -> list[_Item]:
-        items: list[_Item] = []
+    def _inside(self, body: LoweredBody) -> tuple[py.Statement, ...]:
+        return self._list.inside(lambda: self.body(body))
+
+    def _choice(self, step: Choice) -> None:
+        holder = self._scope(Ref(step.holder))
+        cases = [(symbol, self._inside(body)) for symbol, body in step.cases]
+        some = [
+            (py.Operation("==", (holder, py.Literal(symbol))), inside) for symbol, inside in cases if inside
+        ]
+        if some:
+            self._list.write(py.either(some, ()))
+
+    def _call(self, call: BlockCall) -> None:
+        block = self._blocks[call.block.name]
+        signature = block.params if self._wanted == "parameters" else block.buffers
+        if signature is not None:
+            self._list.extend(call_of(signature, call, self._scope))
+
+    def _layer(self, layer: Layer) -> None:
         kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
         for weight in layer.weights:
-            if weight.kind != wanted or weight.present == NO:
+            if weight.kind != self._wanted or weight.present == NO:
                 continue
-            fill = self.fill(weight)
-            shape = tuple(map(translate, weight.shape))
-            # A bias is drawn with the fan-in of the kernel beside it.
-            fan_in = (("fan_in", translate(_fan_in(kernel))),) if fill == "uniform" and kernel else ()
-            item = _Tensor(py.Call(f"init.{fill}", shape, fan_in))
-            items.append(item if weight.present == YES else _Where(translate(weight.present), (item,)))
-        return items
+            made = self._tensor(layer, weight, kernel)
+            if weight.present == YES:
+                self._list.add(made)
+            else:
+                inside = self._list.inside(lambda: self._list.add(made))  # noqa: B023
+                self._list.write(py.If(self._scope(weight.present), inside))
 
-    def _call_items(self, call: BlockCall, wanted: Kind, translate: Translator) -> list[_Item]:
-        block = self.blocks[call.block.name]
-        parameters = wanted == "parameters"
-        if not (block.has_params if parameters else block.has_buffers):
-            return []
-        takes = block.params_take if parameters else block.buffers_take
-        size = (translate(call.size),) if "in" in takes else ()
-        positional, named = call_arguments(call, block.names, translate, takes.__contains__)
-        function = block.params if parameters else block.buffers
-        return [_Tensors(py.Call(function, (py.Name("init"), *size, *positional), named))]
+    def _tensor(self, layer: Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
+        made = self._inits.tensor(layer, weight, kernel, self._scope)
+        trained = self._trained(layer, weight)
+        if weight.kind == "buffers" or trained == py.Literal(True):
+            return made
+        return py.Method(made, "requires_grad_", (trained,))
 
-    def _stage_items(self, stage: LoweredStage, wanted: Kind, translate: Translator) -> list[_Item]:
-        items: list[_Item] = []
-        for call, count in stage.runs:
-            inner = self._call_items(call, wanted, translate)
-            items += inner if count == 1 or not inner else [_Repeated(count, tuple(inner))]
-        return items
-
-
-def _fan_in(kernel: Weight) -> Expr:
-    """Inputs that one output sees: the product of all lengths but the first."""
-    lengths = kernel.shape[1:]
-    product: Expr = Const(
-        math.prod(n.value for n in lengths if isinstance(n, Const) and isinstance(n.value, int))
-    )
-    for length in lengths:
-        product = product if isinstance(length, Const) else operator("*", product, length)
-    return product
+    def _trained(self, layer: Layer, weight: Weight) -> py.Expression:
+        """Whether the weight is trained: `freeze` is yes, no, or the name of one."""
+        if isinstance(layer.freeze, Const):
+            return py.Literal(layer.freeze.value not in (True, Symbol(weight.name)))
+        frozen = py.Sequence("()", (py.Literal(True), py.Literal(weight.name)))
+        return py.Operation("not in", (self._scope(layer.freeze), frozen))

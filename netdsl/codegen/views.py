@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from netdsl.codegen.names import RESERVED, Names, Translator, camel
-from netdsl.codegen.python import Call, Expression, Name, Operation, Statement, literal, show
-from netdsl.expressions import ONE, Const, Expr
-from netdsl.lowered import BlockCall, LoweredBlock, LoweredBody, LoweredNetwork, Skip, calls
+from netdsl.codegen.names import Names, camel
+from netdsl.codegen.python import Call, Expression, Literal, Name, Operation, Statement, show
+from netdsl.codegen.scope import Scope
+from netdsl.expressions import ONE, Expr
+from netdsl.lowered import LoweredBlock, LoweredNetwork
 from netdsl.ops.base import Slot, TorchCall
 from netdsl.values import show as show_value
 
@@ -25,6 +26,7 @@ class ClassView(NamedTuple):
     parameters: tuple[ParameterView, ...]
     setup: tuple[Statement, ...]
     forward: tuple[Statement, ...]
+    base: str = "nn.Module"
     kind: str = "class"
 
 
@@ -59,66 +61,34 @@ def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
     return (*text.split("\n"), "", f"(N, {inside}) -> (N, {outside}){logits}")
 
 
-def block_documentation(block: LoweredBlock, translate: Translator) -> tuple[str, ...]:
+def block_documentation(block: LoweredBlock, scope: Scope) -> tuple[str, ...]:
     """The block's comment in the file, and its shapes."""
-    size_in, size_out = (show(translate(tensor.size)) for tensor in (block.input, block.output))
+    size_in, size_out = (show(scope(tensor.size)) for tensor in (block.input, block.output))
     inside = f"(N, {size_in}, H, W)" if block.input.is_map else f"(N, {size_in})"
-    outside = f"(N, {size_out}, {_sides(block, translate)})" if block.output.is_map else f"(N, {size_out})"
+    outside = f"(N, {size_out}, {_sides(block, scope)})" if block.output.is_map else f"(N, {size_out})"
     text = docstring(block.documentation or f"The block {block.name}.")
     return (*text.split("\n"), "", f"{inside} -> {outside}")
 
 
-def _sides(block: LoweredBlock, translate: Translator) -> str:
+def _sides(block: LoweredBlock, scope: Scope) -> str:
     if block.reduction is None:
         return "H_out, W_out"
     if block.reduction == ONE:
         return "H, W"
-    return ", ".join(show(Operation("/", (Name(side), translate(block.reduction)))) for side in "HW")
-
-
-def parameter_views(
-    block: LoweredBlock, names: dict[str, str], only: Callable[[str], bool]
-) -> Iterable[ParameterView]:
-    """The block's parameters as Python's, in order; no default after which one without would come."""
-    chosen = [p for p in block.parameters if only(p.name)]
-    for parameter in chosen:
-        default = literal(parameter.default.value) if isinstance(parameter.default, Const) else None
-        yield ParameterView(names[parameter.name], parameter.type, default)
-
-
-def call_arguments(
-    call: BlockCall,
-    names: dict[str, str],
-    translate: Callable[[Expr], Expression],
-    only: Callable[[str], bool],
-) -> tuple[tuple[Expression, ...], tuple[tuple[str, Expression], ...]]:
-    """A call's arguments: required ones by position, the others by name."""
-    given = dict(call.arguments)
-    chosen = [p for p in call.block.parameters if p.name in given and only(p.name)]
-    positional = tuple(translate(given[p.name]) for p in chosen if not p.named)
-    return positional, tuple((names[p.name], translate(given[p.name])) for p in chosen if p.named)
+    return ", ".join(show(Operation("/", (Name(side), scope(block.reduction)))) for side in "HW")
 
 
 def torch_call(
     call: TorchCall, translate: Callable[[Expr], Expression], slots: Mapping[str, Expression]
 ) -> Call:
-    """A torch call in the names of a scope; `slots` fill what is no argument of the language."""
-    positional = tuple(slots[a.name] if isinstance(a, Slot) else translate(a) for a in call.positional)
-    return Call(call.target, positional, tuple((name, translate(value)) for name, value in call.named))
+    """A torch call in the names of a scope; `slots` fill what is no argument of the language.
 
-
-def block_names(
-    block: LoweredBlock, functions: Mapping[str, Iterable[str]], reserved: frozenset[str] = RESERVED
-) -> dict[str, str]:
-    """The block's parameters as they are called in Python; none hides what the block calls, whose names
-    `functions` has for each block.
+    `None` at the end is left out.
     """
-    scope = Names(reserved.union(*(functions[call.block.name] for call in calls(block.body))))
-    return {parameter.name: scope.free(parameter.name) for parameter in block.parameters}
-
-
-def size_name(block: LoweredBlock) -> str:
-    return "in_channels" if block.input.is_map else "in_features"
+    positional = tuple(slots[a.name] if isinstance(a, Slot) else translate(a) for a in call.positional)
+    while positional and positional[-1] == Literal(None):
+        positional = positional[:-1]
+    return Call(call.target, positional, tuple((name, translate(value)) for name, value in call.named))
 
 
 def class_names(network: LoweredNetwork) -> tuple[str, dict[str, str]]:
@@ -130,8 +100,3 @@ def class_names(network: LoweredNetwork) -> tuple[str, dict[str, str]]:
         proposed = camel(block.name)
         blocks[block.name] = scope.free(proposed if proposed != name else f"{proposed}Block")
     return name, blocks
-
-
-def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, with no skip connection among them."""
-    return not any(isinstance(step, Skip) for step in body)

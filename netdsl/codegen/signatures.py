@@ -1,0 +1,97 @@
+"""What the functions and classes of blocks take, and calls of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from netdsl.codegen import python as py
+from netdsl.codegen.held import OPERATION
+from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.prune import reads
+from netdsl.codegen.scope import Scope
+from netdsl.codegen.views import ParameterView
+from netdsl.expressions import Const
+from netdsl.lowered import BlockCall, LoweredBlock, calls
+
+
+class Signature(NamedTuple):
+    """A function or class of a block: its name, what the block's parameters are called in it, and which of
+    them, and `in`, it takes. `state` is what all callers have under the same names.
+    """
+
+    name: str
+    names: Mapping[str, str]
+    takes: frozenset[str]
+    state: tuple[str, ...] = ()
+
+
+class BlockScope(NamedTuple):
+    """What the names of a block are called in all of its functions: none hides what the block calls."""
+
+    block: LoweredBlock
+    names: Mapping[str, str]
+    size_name: str
+    taken: frozenset[str]
+    classes: Mapping[str, str]
+
+    def scope(self) -> Scope:
+        """A scope for one function."""
+        held = {parameter.name for parameter in self.block.parameters if parameter.type == OPERATION}
+        return Scope(self.names, self.size_name, self.taken, held, self.classes)
+
+    def signature(
+        self, name: str, statements: Sequence[py.Statement], state: Collection[str] = ()
+    ) -> Signature:
+        """The signature of a function with these statements; `state` is what it may take besides."""
+        read = set(reads(tuple(statements)))
+        takes = {own for own, called in self.names.items() if called in read}
+        if self.size_name in read:
+            takes.add("in")
+        return Signature(
+            name, self.names, frozenset(takes), tuple(shared for shared in state if shared in read)
+        )
+
+    def parameters(self, signature: Signature) -> Iterator[ParameterView]:
+        """The parameters that a function takes, the size of its input first."""
+        if "in" in signature.takes:
+            yield ParameterView(self.size_name, "int")
+        scope = self.scope()
+        for parameter in self.block.parameters:
+            if parameter.name in signature.takes:
+                held = parameter.type == OPERATION
+                annotation = ("type[nn.Module]" if self.classes else "str") if held else parameter.type
+                default = parameter.default
+                shown = None
+                if isinstance(default, Const):
+                    shown = py.show(scope.held(default) if held else scope(default))
+                yield ParameterView(self.names[parameter.name], annotation, shown)
+
+
+def block_scope(
+    block: LoweredBlock,
+    called: Mapping[str, Collection[str]],
+    classes: Mapping[str, str],
+    reserved: frozenset[str] = RESERVED,
+) -> BlockScope:
+    """`called` are the names of the functions or the class of each block."""
+    taken = reserved.union(*(called[call.block.name] for call in calls(block.body)))
+    names = Names(taken)
+    size_name = "in_channels" if block.input.is_map else "in_features"
+    own = {parameter.name: names.free(parameter.name) for parameter in block.parameters}
+    return BlockScope(block, own, size_name, taken, classes)
+
+
+def call_of(
+    signature: Signature, call: BlockCall, scope: Scope, first: tuple[py.Expression, ...] = ()
+) -> py.Call:
+    """A call with `first`, then the state, the size of the input, required arguments by position, the
+    others by name.
+    """
+    given = dict(call.arguments)
+    chosen = [p for p in call.block.parameters if p.name in given and p.name in signature.takes]
+    size = (scope(call.size),) if "in" in signature.takes else ()
+    values = {p.name: (scope.held if p.type == OPERATION else scope)(given[p.name]) for p in chosen}
+    positional = tuple(values[p.name] for p in chosen if not p.named)
+    named = tuple((signature.names[p.name], values[p.name]) for p in chosen if p.named)
+    return py.Call(signature.name, (*first, *map(py.Name, signature.state), *size, *positional), named)

@@ -1,0 +1,9 @@
+from torch import nn
+
+
+def freeze(module: nn.Module, what: bool | str) -> nn.Module:
+    """The module, whose parameter of that name, or all of them, aren't trained."""
+    for name, parameter in module.named_parameters():
+        if what is True or what == name:
+            parameter.requires_grad_(False)
+    return module
