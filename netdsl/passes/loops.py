@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, references
+from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, substitute
 from netdsl.lowered import (
     Branches,
     Carried,
@@ -19,7 +19,7 @@ from netdsl.lowered import (
     When,
 )
 from netdsl.ops.base import Symbolic
-from netdsl.passes.context import Context, NotUniform
+from netdsl.passes.context import Context, NotUniform, Values
 from netdsl.passes.flow import Flow
 from netdsl.typed import Frame, TypedBody, TypedRepeat
 
@@ -77,39 +77,32 @@ class Loops:
         lowered = self._body(bodies, inner)
         if not is_chain(lowered) or inner.tensor.is_map != rank:
             raise NotUniform
-        carried: Carried | None = None
-        if name:
-            carried = Carried(name, start, inner.tensor.size)
-            self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
-            flow.tensor = Symbolic(self._grown(carried, times, column), rank)
-        else:
-            last = inner.tensor.size if all(typed.runs for typed in column.values()) else start
-            flow.tensor = Symbolic(self._left(last, column), rank)
+        last = inner.tensor.size
+        if index is not None:
+            last = substitute(last, {index: operator("-", times, ONE)})
+        carried = Carried(name, start, inner.tensor.size) if name else None
+        size = self._after(last, start, times, name, column)
+        flow.tensor = Symbolic(size, rank)
         if inner.reduction != ONE:
             flow.reduction = None
         return (Repeat(times, index, carried, lowered),)
 
-    def _grown(self, carried: Carried, times: Expr, column: Column) -> Expr:
-        """The number of channels after a loop: in closed form where there is one that holds for all."""
-        candidates = [carried.next]
-        if isinstance(carried.next, Operator) and carried.next.name == "+":
-            name, growth = carried.next.operands
-            if name == Ref(carried.name):
-                candidates.append(operator("+", carried.start, operator("*", times, growth)))
-        for candidate in candidates:
-            if self._holds(candidate, column) and carried.name not in references(candidate):
-                return candidate
-        return Ref(carried.name)
-
-    def _left(self, size: Expr, column: Column) -> Expr:
-        """The number of channels after a loop that runs with the same one each time."""
-        if self._holds(size, column):
-            return size
-        return self._context.told({frame: typed.output[0] for frame, typed in column.items()}, "size")
-
-    def _holds(self, size: Expr, column: Column) -> bool:
-        """Whether it is the number of channels after the loop; names of the loop have no value there."""
-        return all(self._context.value(size, frame) == typed.output[0] for frame, typed in column.items())
+    def _after(self, last: Expr, start: Expr, times: Expr, name: str | None, column: Column) -> Expr:
+        """The number of channels after a loop, whose last iteration gives `last`: in closed form where
+        there is one that holds for all.
+        """
+        candidates = [last, start]
+        if isinstance(last, Operator) and last.name == "+" and last.operands[0] == Ref(name or ""):
+            candidates.append(operator("+", start, operator("*", times, last.operands[1])))
+        sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
+        for size in candidates:
+            # Names of the loop have no value after it.
+            if all(self._context.value(size, frame) == value for frame, value in sizes.items()):
+                return size
+        if name is None:
+            return self._context.told(sizes, "size")
+        self._context.define(name, sizes)
+        return Ref(name)
 
     def _running(self, column: Column, flow: Flow) -> str | None:
         """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
