@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Group(nn.Module):
     """3x3 convolutions of one width, and a pool that halves the size.
 
-    (N, in_channels, H, W) -> (N, channels, H / 2, W / 2)
+    (N, in_channels, H, W) -> (N, out, H / 2, W / 2)
     """
 
     def __init__(self, in_channels: int, out: int, convs: int) -> None:

@@ -112,7 +112,7 @@ def forward(
 def group(x: Tensor, p: list[Tensor], convs: int) -> Tensor:
     """3x3 convolutions of one width, and a pool that halves the size.
 
-    (N, in_channels, H, W) -> (N, channels, H / 2, W / 2)
+    (N, in_channels, H, W) -> (N, out, H / 2, W / 2)
     """
     for _ in range(convs):
         x = F.relu(F.conv2d(x, p.pop(), p.pop(), padding=1))

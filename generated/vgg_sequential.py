@@ -9,7 +9,7 @@ from torch import nn
 def group(in_channels: int, out: int, convs: int) -> nn.Sequential:
     """3x3 convolutions of one width, and a pool that halves the size.
 
-    (N, in_channels, H, W) -> (N, channels, H / 2, W / 2)
+    (N, in_channels, H, W) -> (N, out, H / 2, W / 2)
     """
     layers: list[nn.Module] = []
     channels = in_channels

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from netdsl.api import Network
 
@@ -108,6 +109,18 @@ def gradients_of(value: Tensor, parameters: list[Tensor]) -> list[Tensor | None]
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     found = iter(torch.autograd.grad(value, trained, allow_unused=True) if trained else ())
     return [next(found) if parameter.requires_grad else None for parameter in parameters]
+
+
+def assert_counts_are_torchs(network: Network, batch: int = 2) -> None:
+    """Parameters and multiply-accumulates, counted by torch on the meta device."""
+    with torch.device("meta"):
+        module = network.module()
+        x = torch.empty(batch, *network.input_shape)
+    with FlopCounterMode(display=False) as flops:
+        y = module(x)
+    assert tuple(y.shape) == (batch, *network.output_shape)
+    assert network.parameters_count == sum(p.numel() for p in module.parameters())
+    assert 2 * batch * network.macs == flops.get_total_flops()
 
 
 def copy_by_position(source: nn.Module, target: nn.Module) -> None:

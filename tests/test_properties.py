@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.files import shipped
 from netdsl.source import Source
+from tests import strategies
 from tests.building import build, codes
-from tests.equality import assert_styles_agree
+from tests.equality import assert_counts_are_torchs, assert_styles_agree
 
 MODEST = settings(
     deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
@@ -85,6 +87,19 @@ def test_the_styles_of_random_networks_agree(text: str) -> None:
         raise AssertionError("\n".join(diagnostic.render() for diagnostic in found))
     if not found:
         assert_styles_agree(build(text))
+
+
+# How many networks of the whole language are tried: 2,000 were once (docs/results/README.md).
+EXAMPLES = settings(MODEST, max_examples=int(os.environ.get("NETDSL_EXAMPLES", "60")))
+
+
+@EXAMPLES
+@given(strategies.networks())
+def test_random_networks_over_the_whole_language(text: str) -> None:
+    """Styles agree in outputs, gradients and statistics; shapes and counts are those of torch."""
+    network = build(text)
+    assert_counts_are_torchs(network)
+    assert_styles_agree(network)
 
 
 # --- wrong texts ---------------------------------------------------------------------------------

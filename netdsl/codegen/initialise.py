@@ -103,7 +103,9 @@ class Initialisation:
         alike: dict[tuple[tuple[str, Rule], ...], list[str]] = {}
         for name in (*self.variants, *(name for name in self._kinds if name not in self.variants)):
             rules = self._kinds[name].rules.items()
-            told = tuple(own for own in rules if own[1] != PYTORCH or name in self.variants)
+            told = tuple(own for own in rules if own[1] != PYTORCH)
+            if not told and name in self.variants:  # so that what it derives from isn't meant
+                told = tuple(own for own in rules if own[0] == "weight")
             alike.setdefault(told, []).append(name)
         for told, names in alike.items():
             kind = reduce(_union, (self._kinds[name] for name in names))

@@ -63,8 +63,8 @@ def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
 
 def block_documentation(block: LoweredBlock, scope: Scope) -> tuple[str, ...]:
     """The block's comment in the file, and its shapes."""
-    size_in, size = show(scope(block.input.size)), block.output.size
-    size_out = "C_out" if size is None else show(scope(size))
+    size_in = show(scope(block.input.size))
+    size_out = "out_channels" if block.output.size is None else show(scope(block.output.size))
     inside = f"(N, {size_in}, H, W)" if block.input.is_map else f"(N, {size_in})"
     outside = f"(N, {size_out}, {_sides(block, scope)})" if block.output.is_map else f"(N, {size_out})"
     text = docstring(block.documentation or f"The block {block.name}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, references
+from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, substitute
 from netdsl.lowered import (
     Branches,
     Carried,
@@ -77,34 +77,32 @@ class Loops:
         lowered = self._body(bodies, inner)
         if not is_chain(lowered) or inner.tensor.is_map != rank:
             raise NotUniform
-        carried: Carried | None = None
-        if name:
-            carried = Carried(name, start, inner.tensor.size)
-            self._context.define(name, {frame: typed.output[0] for frame, typed in column.items()})
-            flow.tensor = Symbolic(self._grown(carried, times, column), rank)
-        elif all(typed.runs for typed in column.values()):
-            flow.tensor = inner.tensor
-        else:
-            ends: Values = {frame: typed.output[0] for frame, typed in column.items()}
-            if any(self._context.value(start, frame) != size for frame, size in ends.items()):
-                flow.tensor = Symbolic(self._context.told(ends, "size"), rank)
+        last = inner.tensor.size
+        if index is not None:
+            last = substitute(last, {index: operator("-", times, ONE)})
+        carried = Carried(name, start, inner.tensor.size) if name else None
+        size = self._after(last, start, times, name, column)
+        flow.tensor = Symbolic(size, rank)
         if inner.reduction != ONE:
             flow.reduction = None
         return (Repeat(times, index, carried, lowered),)
 
-    def _grown(self, carried: Carried, times: Expr, column: Column) -> Expr:
-        """The number of channels after a loop: in closed form where there is one that holds for all."""
-        candidates = [carried.next]
-        if isinstance(carried.next, Operator) and carried.next.name == "+":
-            name, growth = carried.next.operands
-            if name == Ref(carried.name):
-                candidates.append(operator("+", carried.start, operator("*", times, growth)))
-        for candidate in candidates:
-            values = ((self._context.value(candidate, f), typed.output[0]) for f, typed in column.items())
-            inside = carried.name in references(candidate)
-            if not inside and all(found == size for found, size in values):
-                return candidate
-        return Ref(carried.name)
+    def _after(self, last: Expr, start: Expr, times: Expr, name: str | None, column: Column) -> Expr:
+        """The number of channels after a loop, whose last iteration gives `last`: in closed form where
+        there is one that holds for all.
+        """
+        candidates = [last, start]
+        if isinstance(last, Operator) and last.name == "+" and last.operands[0] == Ref(name or ""):
+            candidates.append(operator("+", start, operator("*", times, last.operands[1])))
+        sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
+        for size in candidates:
+            # Names of the loop have no value after it.
+            if all(self._context.value(size, frame) == value for frame, value in sizes.items()):
+                return size
+        if name is None:
+            return self._context.told(sizes, "size")
+        self._context.define(name, sizes)
+        return Ref(name)
 
     def _running(self, column: Column, flow: Flow) -> str | None:
         """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
