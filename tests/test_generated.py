@@ -15,6 +15,7 @@ import netdsl
 from netdsl import tables
 from netdsl.compiler import STYLES, Style
 from netdsl.files import shipped
+from tests.test_cases import CASES, read_case
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "generated"
@@ -90,12 +91,16 @@ def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
 
 def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
     """With ruff's defaults and mypy's strictest, whatever this project's own settings are."""
-    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *map(str, FILES)]
+    files = [*FILES]
+    for path in sorted((CASES / "codegen").glob("*.txt")):
+        files.append(tmp_path / f"case_{path.stem}.py")
+        files[-1].write_text(read_case(path).expected, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *map(str, files)]
     done = subprocess.run(ruff, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
-    mypy = [sys.executable, "-m", "mypy", "--config-file", str(config), *map(str, FILES)]
+    mypy = [sys.executable, "-m", "mypy", "--config-file", str(config), *map(str, files)]
     done = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
 

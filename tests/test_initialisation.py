@@ -90,6 +90,96 @@ def test_pytorch_is_what_torch_layers_do_by_themselves(style: str) -> None:
             assert 0.9 * bound < float(bias.detach().abs().max()) <= bound
 
 
+RULES = """
+network n
+input 64x8x8
+block b(out, stride=1) {
+  skip { conv(out, 3, stride), bn, relu, depthwise(5), bn } shortcut { wide: conv(out, 1, stride, bias=no) }
+  when stride == 1 { edge: conv(out, 1) } else { conv(out, 1, groups=2), conv_transpose(out, 3) }
+}
+stem { conv(96, 5) }
+stage b(128, repeat=2, stride=2)
+head { bn, global_avgpool, flatten, linear(256), prelu, first: linear(200, bias=no) }
+"""
+
+# The rule and what it makes: the law, standard deviation or bound.
+DRAWN: dict[str, tuple[str, float | str]] = {
+    "kaiming_normal": ("normal", "sqrt(2 / fan_in)"),
+    "kaiming_normal(mode=fan_out, nonlinearity=linear)": ("normal", "sqrt(1 / fan_out)"),
+    "kaiming_uniform(nonlinearity=leaky_relu)": ("uniform", "sqrt(2 / fan_in)"),
+    "xavier_normal": ("normal", "sqrt(2 / (fan_in + fan_out))"),
+    "xavier_uniform(gain=3)": ("uniform", "3 * sqrt(2 / (fan_in + fan_out))"),
+    "normal": ("normal", 1.0),
+    "normal(mean=0, std=0.02)": ("normal", 0.02),
+    "uniform(-0.3, 0.3)": ("uniform", 0.3 / math.sqrt(3)),
+    "trunc_normal(0.05)": ("normal", 0.05),
+    "pytorch": ("uniform", "sqrt(1 / (3 * fan_in))"),
+}
+
+
+def assert_drawn(tensor: Tensor, law: str, expected: float | str) -> None:
+    """The tensor's distribution, as far as so many numbers tell."""
+    receptive = tensor[0, 0].numel()
+    fans = {"fan_in": tensor.shape[1] * receptive, "fan_out": tensor.shape[0] * receptive}
+    std = expected if isinstance(expected, float) else float(eval(expected, {"sqrt": math.sqrt, **fans}))
+    values = tensor.detach()
+    assert abs(float(values.std()) / std - 1) < 0.04
+    assert abs(float(values.mean())) < 0.06 * std
+    assert (float(values.abs().max()) > 2.5 * std) == (law == "normal")
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("rule", DRAWN)
+def test_every_rule_that_draws(rule: str, style: str) -> None:
+    network = build(f"{RULES}init {{ conv {rule}\n linear {rule} }}\n")
+    drawn = parameters(network, style)
+    large = [(layer, drawn[f"{name}.weight"]) for name, layer in layers(network)]
+    large = [(layer, weight) for layer, weight in large if weight.ndim > 1 and weight.numel() > 3000]
+    assert len(large) >= 9
+    for layer, weight in large:
+        law = DRAWN[rule]
+        if isinstance(layer, nn.ConvTranspose2d):  # a kind without a rule: the base's
+            law = ("normal", "sqrt(2 / fan_in)")
+        assert_drawn(weight, *law)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_rules_by_kind_and_label(style: str) -> None:
+    init = """init pytorch {
+      conv normal(std=0.1), depthwise constant(0.25), bias constant(0.5), bn constant(2), last_bn zeros
+      prelu ones, edge dirac, wide xavier_normal, first zeros
+    }""".replace(", ", "\n")
+    network = build(f"{RULES}{init}\n")
+    drawn = parameters(network, style)
+    first = {**drawn}
+    for block in ("stage1.0", "stage1.1"):
+        for name, value in {
+            "body.1.weight": 2.0, "body.1.bias": 0.0, "body.3.weight": 0.25, "body.3.bias": 0.5,
+            "last_norm.weight": 0.0, "last_norm.bias": 0.0,
+        }.items():  # fmt: skip
+            tensor = first.pop(f"{block}.{name}")
+            assert torch.equal(tensor, torch.full_like(tensor, value)), name
+        assert_drawn(first.pop(f"{block}.body.0.weight"), "normal", 0.1)
+        assert torch.unique(first.pop(f"{block}.body.0.bias")).tolist() == [0.5]
+    assert_drawn(first.pop("stage1.0.wide.weight"), "normal", "sqrt(2 / (fan_in + fan_out))")
+    assert torch.equal(first.pop("stage1.1.edge.weight")[:, :, 0, 0], torch.eye(128))
+    assert torch.unique(first.pop("first.weight")).tolist() == [0.0]
+    assert torch.unique(first.pop("prelu.weight")).tolist() == [1.0]
+    for name, tensor in first.items():
+        if name.endswith("bias"):
+            assert torch.unique(tensor).tolist() == [0.5 if "bn" not in name else 0.0], name
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_frozen_parameters_stay_in_their_place(style: str) -> None:
+    network = build(
+        "network n\ninput 4x8x8\nblock b(f) { conv(4, 3, freeze=f), bn(freeze=bias) }\n"
+        "stem { conv(4, 3, freeze=yes), b(yes), b(no), linear_: conv(4, 1, freeze=weight) }\n"
+    )
+    trained = [tensor.requires_grad for tensor in parameters(network, style).values()]
+    assert trained == [False, False] + [False, False, True, False] + [True, True, True, False] + [False, True]
+
+
 def test_kaiming_is_the_default() -> None:
     assert build(NETWORK).source("functional") == build(NETWORK + "init kaiming\n").source("functional")
 

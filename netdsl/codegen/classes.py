@@ -54,7 +54,7 @@ class Classes:
         setup = pruned(writer.maker.setup)
         signature = self._constructors[block.name] = own.signature(name, setup)
         self._special.append((name, writer.special))
-        documentation = block_documentation(block, writer.maker.scope)
+        documentation = block_documentation(block, own.scope())
         return ClassView(name, documentation, tuple(own.parameters(signature)), setup, forward)
 
     def function(self, block: LoweredBlock, name: str) -> FunctionView:
@@ -64,7 +64,7 @@ class Classes:
         made = maker.chain(block.body, sequential=True)
         body = pruned((*maker.setup, py.Return(made)))
         signature = self._constructors[block.name] = own.signature(name, body)
-        documentation = block_documentation(block, maker.scope)
+        documentation = block_documentation(block, own.scope())
         return FunctionView(name, documentation, tuple(own.parameters(signature)), body)
 
     def of_section(self, body: LoweredBody, name: str, title: str) -> ClassView:

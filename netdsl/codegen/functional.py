@@ -95,8 +95,7 @@ class _Functional:
         return BlockFunctions(forward, params, buffers)
 
     def _forward_function(self, own: BlockScope, name: str) -> Signature:
-        scope = own.scope()
-        writer = ForwardWriter(self._blocks, scope)
+        writer = ForwardWriter(self._blocks, own.scope())
         value = writer.steps(own.block.body, X, "x")
         start = py.Assign(own.size_name, py.Name("x.shape[1]"), local=True)
         body = pruned((start, *writer.body, py.Return(value)))
@@ -105,7 +104,7 @@ class _Functional:
         signature = signature._replace(takes=signature.takes - {"in"})
         shared = (ParameterView(state, STATE[state]) for state in signature.state)
         parameters = (ParameterView("x", "Tensor"), *shared, *own.parameters(signature))
-        documentation = block_documentation(own.block, scope)
+        documentation = block_documentation(own.block, own.scope())
         self._functions.append(FunctionView(name, documentation, parameters, body))
         return signature
 

@@ -46,12 +46,9 @@ class Scope:
             self._idle.remove(name)
         else:
             name = self.free.free(name)
-        outside = self._names.get(variable) if variable else None
-        if variable:
-            self._names[variable] = name
+        self._names[variable or ""] = name
         yield name
-        if variable and outside:
-            self._names[variable] = outside
+        del self._names[variable or ""]
         self._idle.append(name)
 
     def held(self, expr: Expr) -> Expression:
