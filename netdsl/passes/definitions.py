@@ -1,20 +1,15 @@
-"""What one file defines: its blocks with their keys, its constants, its defaults and its order."""
+"""What one file defines by itself: its blocks with their keys, and its constants."""
 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.ops import OPERATIONS
-from netdsl.passes.calls import Blocks, CallResolver, read_defaults
-from netdsl.passes.orders import UNIT, Order, check_order, default_order
-from netdsl.passes.scope import Scope
-from netdsl.passes.steps import StepResolver
+from netdsl.passes.orders import UNIT
 from netdsl.passes.uses import File
-from netdsl.resolved import BlockDefinition
 from netdsl.source import Span
 
 S = TypeVar("S")
@@ -45,7 +40,7 @@ class Registry:
 
 
 class Definitions:
-    """The names of one file."""
+    """The statements of one file, and the blocks of its own text."""
 
     def __init__(self, file: File, registry: Registry, diagnostics: Diagnostics) -> None:
         self.program = file.program
@@ -65,11 +60,12 @@ class Definitions:
             self._diagnostics.error("NET202", message, name.span, help="rename the block")
         elif name.text in self.own:
             first = self._registry.blocks[self.own[name.text]].name.span
-            self._twice(f"the block `{name.text}` is defined twice", name.span, first)
+            self.twice(f"the block `{name.text}` is defined twice", name.span, first)
         else:
             self.own[name.text] = self._registry.add(block)
 
-    def _twice(self, message: str, span: Span, first: Span) -> None:
+    def twice(self, message: str, span: Span, first: Span) -> None:
+        """A second definition of a name."""
         also = [Label(first, "first defined here")]
         self._diagnostics.error("NET202", message, span, also=also, help="rename one")
 
@@ -96,55 +92,7 @@ class Definitions:
                 "NET210", f"`{name.text}` has a meaning in Python", name.span, help="choose another name"
             )
 
-    # linking
-
-    def link(
-        self,
-        used: Iterable[tuple[Definitions, Span]],
-        standard: syntax.Program,
-        constants: Mapping[str, tuple[syntax.Expr, Span]],
-        overrides: Mapping[str, syntax.Expr],
-        values: Callable[[], Collection[str]],
-    ) -> None:
-        """Brings in the blocks of used files and the standard ones, and resolves constants and defaults.
-
-        A block of a file or of one that it uses takes the place of the standard block of its name.
-        """
-        known = dict(self.own)
-        places: dict[str, Span] = {}
-        for other, place in used:
-            for name, key in other.own.items():
-                if name in known and known[name] != key:
-                    first = places.get(name, self._registry.blocks[known[name]].name.span)
-                    self._twice(f"`use` brings in a second block `{name}`", place, first)
-                known.setdefault(name, key)
-                places.setdefault(name, place)
-        own = list(self.own.values())
-        for statement in standard.statements:
-            if isinstance(statement, syntax.Block) and statement.name.text not in known:
-                known[statement.name.text] = self._registry.add(statement)
-                own.append(known[statement.name.text])
-        self.known, self._keys = known, own
-        self.scope = Scope(self._constants(constants), known, overrides, self._diagnostics, self.unread)
-        defaults = read_defaults(
-            (call for default in self.of(syntax.Default) for call in default.calls), self._diagnostics
-        )
-        blocks = Blocks(self._registry.blocks, known, values)
-        self.calls = CallResolver(self.scope, blocks, defaults, self._diagnostics, self.unread)
-        self.order = self._order()
-        self.steps = StepResolver(self.scope, self.calls, self.order, self._registry.free, self._diagnostics)
-
-    def _order(self) -> Order:
-        order = self.single(syntax.Order)
-        return order.items if order and check_order(order, self._diagnostics) else default_order()
-
-    def _constants(
-        self, first: Mapping[str, tuple[syntax.Expr, Span]]
-    ) -> dict[str, tuple[syntax.Expr, Span]]:
-        definitions = dict(first)
-        for let in self.of(syntax.Let):
-            self.define(definitions, let.name, let.value)
-        return definitions
+    # constants
 
     def define(
         self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr
@@ -155,50 +103,5 @@ class Definitions:
             message = f"`{name.text}` has a meaning in a stage's arguments"
             self._diagnostics.error("NET202", message, name.span, help="choose another name")
         elif name.text in definitions:
-            self._twice(f"`{name.text}` is defined twice", name.span, definitions[name.text][1])
+            self.twice(f"`{name.text}` is defined twice", name.span, definitions[name.text][1])
         definitions.setdefault(name.text, (value, name.span))
-
-    # blocks
-
-    def block_definitions(self) -> list[BlockDefinition]:
-        """The file's blocks, and the standard ones as it sees them."""
-        for name in self.scope.names():
-            self.scope.constant(name)
-        return [self._block(key, self._registry.blocks[key]) for key in self._keys]
-
-    def _block(self, key: str, block: syntax.Block) -> BlockDefinition:
-        local = {"in": "in"}
-        parameters = []
-        for parameter in block.parameters:
-            self.usable(parameter.name)
-            name = parameter.name.text
-            if name in local:
-                message = f"the parameter `{name}` stands twice"
-                self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")
-            default = None if parameter.default is None else self.scope.expression(parameter.default, local)
-            parameters.append((name, default))
-            local[name] = name
-        body = self.steps.body(block.body, key, local)
-        return BlockDefinition(
-            key, block.name.text, tuple(parameters), body, block.documentation, block.name.span
-        )
-
-
-def values_of(programs: Mapping[str, Definitions], extra: Collection[syntax.Expr]) -> frozenset[str]:
-    """The operations and blocks (by key) that any expression of the files names."""
-    found = set()
-    for definitions in programs.values():
-        for name in _names([*definitions.program.statements, *extra]):
-            if name in definitions.known:
-                found.add(definitions.known[name])
-            elif name in OPERATIONS:
-                found.add(name)
-    return frozenset(found)
-
-
-def _names(node: object) -> Iterator[str]:
-    if isinstance(node, syntax.Name):
-        yield node.name
-    elif isinstance(node, (tuple, list)):
-        for part in node:
-            yield from _names(part)

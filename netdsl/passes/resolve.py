@@ -10,10 +10,11 @@ from typing import cast
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ops.base import Shape
-from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry, values_of
+from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry
 from netdsl.passes.facts import read_expectation, read_input
 from netdsl.passes.initialisation import LAST_NORM, read_init
 from netdsl.passes.lastnorm import LastNorms
+from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
 from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import whole
@@ -57,22 +58,27 @@ class _Resolver:
         self._overrides = overrides
         self._diagnostics = diagnostics
         self._registry = Registry()
-        self._files = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
-        self._main = next(iter(self._files.values()))
-        self._program = self._main.program
-        self._network = self._main.single(syntax.Network)
+        texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
+        self._text = next(iter(texts.values()))
+        self._program = self._text.program
+        self._network = self._text.single(syntax.Network)
         self._check_overrides()
         values = {name: given[0] for name, given in overrides.parameters.items() if given}
+        self._files: dict[str, LinkedFile] = {}
         named = cache(lambda: values_of(self._files, tuple(values.values())))
         for path, file in files.items():
-            of_network = self._files[path] is self._main
-            self._files[path].link(
-                [(self._files[used], place) for used, place in file.used],
+            of_network = texts[path] is self._text
+            self._files[path] = LinkedFile(
+                texts[path],
+                [(texts[used], place) for used, place in file.used],
                 standard,
                 self._constants(values) if of_network else {},
                 values if of_network else {},
                 named,
+                self._registry,
+                diagnostics,
             )
+        self._main = next(iter(self._files.values()))
 
     def run(self) -> ResolvedNetwork | None:
         before = len(self._diagnostics)
@@ -92,10 +98,10 @@ class _Resolver:
             blocks += file.steps.outlined
             for label, steps in file.steps.labels.items():
                 labels.setdefault(label, set()).update(steps)
-        init = read_init(main.single(syntax.Init), labels, main.scope, self._diagnostics)
-        train = main.single(syntax.Train)
+        init = read_init(self._text.single(syntax.Init), labels, main.scope, self._diagnostics)
+        train = self._text.single(syntax.Train)
         recipe = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
-        expected = (read_expectation(e, main.scope, self._diagnostics) for e in main.of(syntax.Expect))
+        expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(syntax.Expect))
         # What depends on the input's size is expected of the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
@@ -153,7 +159,7 @@ class _Resolver:
         """The constants that only a network has: its parameters, and `classes`."""
         definitions: dict[str, tuple[syntax.Expr, Span]] = {}
         if self._network:
-            self._main.usable(self._network.name)
+            self._text.usable(self._network.name)
         for parameter in self._network.parameters if self._network else ():
             value = overridden.get(parameter.name.text) or parameter.default
             if value is None:
@@ -165,13 +171,13 @@ class _Resolver:
                     help=f"give it one: `--set {name}=…`, or a default in the file",
                 )
                 value = syntax.Literal(1, parameter.name.span)
-            self._main.define(definitions, parameter.name, value)
-        if classes := self._main.single(syntax.Classes):
-            self._main.define(definitions, syntax.Word("classes", classes.span), classes.number)
+            self._text.define(definitions, parameter.name, value)
+        if classes := self._text.single(syntax.Classes):
+            self._text.define(definitions, syntax.Word("classes", classes.span), classes.number)
         return definitions
 
     def _input(self) -> Shape | None:
-        statement = self._main.single(syntax.Input)
+        statement = self._text.single(syntax.Input)
         if self._overrides.input:
             shape, *more = self._overrides.input
             if more:
@@ -188,7 +194,7 @@ class _Resolver:
         return None
 
     def _classes(self) -> int | None:
-        statement = self._main.single(syntax.Classes)
+        statement = self._text.single(syntax.Classes)
         if statement is None:
             return None
         value = self._main.scope.constant("classes")
@@ -262,7 +268,7 @@ class _Resolver:
     def _stage_block(self, name: syntax.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
         target = self._main.known.get(name.text)
-        if name.text in self._main.unread:
+        if name.text in self._text.unread:
             return None
         if target is None and self._main.scope.defines(name.text):
             value = self._main.scope.constant(name.text)

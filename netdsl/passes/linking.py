@@ -1,0 +1,119 @@
+"""One file with all that it knows: its own blocks, those of the files that it uses, and the standard ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from netdsl import syntax
+from netdsl.diagnostics import Diagnostics
+from netdsl.ops import OPERATIONS
+from netdsl.passes.calls import Blocks, CallResolver, read_defaults
+from netdsl.passes.definitions import Definitions, Registry
+from netdsl.passes.orders import Order, check_order, default_order
+from netdsl.passes.scope import Scope
+from netdsl.passes.steps import StepResolver
+from netdsl.resolved import BlockDefinition
+from netdsl.source import Span
+
+
+class LinkedFile:
+    """Resolves the names of one file.
+
+    `used` are the files that it uses, with the places where it says so. A block of the file or of one
+    that it uses takes the place of the `standard` block of its name. `values` are the operations and
+    blocks that any expression of the network's files names.
+    """
+
+    def __init__(
+        self,
+        text: Definitions,
+        used: Iterable[tuple[Definitions, Span]],
+        standard: syntax.Program,
+        constants: Mapping[str, tuple[syntax.Expr, Span]],
+        overrides: Mapping[str, syntax.Expr],
+        values: Callable[[], Collection[str]],
+        registry: Registry,
+        diagnostics: Diagnostics,
+    ) -> None:
+        known = dict(text.own)
+        places: dict[str, Span] = {}
+        for other, place in used:
+            for name, key in other.own.items():
+                if name in known and known[name] != key:
+                    first = places.get(name, registry.blocks[known[name]].name.span)
+                    text.twice(f"`use` brings in a second block `{name}`", place, first)
+                known.setdefault(name, key)
+                places.setdefault(name, place)
+        own = list(text.own.values())
+        for statement in standard.statements:
+            if isinstance(statement, syntax.Block) and statement.name.text not in known:
+                known[statement.name.text] = registry.add(statement)
+                own.append(known[statement.name.text])
+        self.known: Mapping[str, str] = known
+        self._keys, self._registry, self._diagnostics = own, registry, diagnostics
+        self.text = text
+        self.scope = Scope(_constants(text, constants), known, overrides, diagnostics, text.unread)
+        defaults = read_defaults(
+            (call for default in text.of(syntax.Default) for call in default.calls), diagnostics
+        )
+        blocks = Blocks(registry.blocks, known, values)
+        self.calls = CallResolver(self.scope, blocks, defaults, diagnostics, text.unread)
+        self.order = _order(text, diagnostics)
+        self.steps = StepResolver(self.scope, self.calls, self.order, registry.free, diagnostics)
+
+    def block_definitions(self) -> list[BlockDefinition]:
+        """The file's blocks, and the standard ones as it sees them."""
+        for name in self.scope.names():
+            self.scope.constant(name)
+        return [self._block(key, self._registry.blocks[key]) for key in self._keys]
+
+    def _block(self, key: str, block: syntax.Block) -> BlockDefinition:
+        local = {"in": "in"}
+        parameters = []
+        for parameter in block.parameters:
+            self.text.usable(parameter.name)
+            name = parameter.name.text
+            if name in local:
+                message = f"the parameter `{name}` stands twice"
+                self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")
+            default = None if parameter.default is None else self.scope.expression(parameter.default, local)
+            parameters.append((name, default))
+            local[name] = name
+        body = self.steps.body(block.body, key, local)
+        return BlockDefinition(
+            key, block.name.text, tuple(parameters), body, block.documentation, block.name.span
+        )
+
+
+def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -> frozenset[str]:
+    """The operations and blocks (by key) that any expression of the files names."""
+    found = set()
+    for file in files.values():
+        for name in _names([*file.text.program.statements, *extra]):
+            if name in file.known:
+                found.add(file.known[name])
+            elif name in OPERATIONS:
+                found.add(name)
+    return frozenset(found)
+
+
+def _names(node: object) -> Iterator[str]:
+    if isinstance(node, syntax.Name):
+        yield node.name
+    elif isinstance(node, (tuple, list)):
+        for part in node:
+            yield from _names(part)
+
+
+def _order(text: Definitions, diagnostics: Diagnostics) -> Order:
+    order = text.single(syntax.Order)
+    return order.items if order and check_order(order, diagnostics) else default_order()
+
+
+def _constants(
+    text: Definitions, first: Mapping[str, tuple[syntax.Expr, Span]]
+) -> dict[str, tuple[syntax.Expr, Span]]:
+    definitions = dict(first)
+    for let in text.of(syntax.Let):
+        text.define(definitions, let.name, let.value)
+    return definitions
