@@ -161,8 +161,9 @@ class NetworkError(Exception):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelt name, or the empty string."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{match[0]}`?" if match else ""
+    spelt = {word.lower(): word for word in known}
+    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return f"did you mean `{spelt[match[0]]}`?" if match else ""
 
 
 def listing(names: Iterable[str]) -> str:

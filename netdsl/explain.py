@@ -168,6 +168,9 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
         hidden |= _VALUES | _OPERATORS
     elif "TIMES" in expected:
         hidden |= _OPERATORS | {"LPAR"}
+    if "JOIN" in expected:
+        hidden |= {"JOIN"}
+        words += ["`add`", "`concat`", "`mul`"]
     shown = {_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden}
     words += sorted(shown, key=lambda word: (word.startswith("`"), word))
     listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "something else"

@@ -198,7 +198,7 @@ def networks(draw: st.DrawFn) -> str:
     for _ in range(draw(st.integers(1, 2))):
         name = counter.name("b")
         own = Names(("in", "n"), ("flag",), ("act",), ("k",), (), blocks, plus=plus)
-        default = draw(st.sampled_from(["", "default conv(bias=no), "]))
+        default = draw(st.sampled_from(["", "default conv(bias=no)\n  "]))
         body = draw(bodies(own, counter, 1))
         texts.append(f"block {name}(n, flag=no, act=relu, k=3) {{ {default}{body}, act }}")
         blocks = (*blocks, name)

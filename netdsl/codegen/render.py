@@ -68,7 +68,7 @@ def render(template: str, view: object) -> str:
         helpers = carried(raw)
         imports = _imports("\n".join((*helpers, raw)))
         raw = layout.render(view=view, imports=(*imports, *helpers))
-        code = black.format_str(raw, mode=black.Mode())
+        code = black.format_str(raw, mode=black.Mode(target_versions={black.TargetVersion.PY311}))
         compile(code, template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:
         raise BrokenCode(raw) from error

@@ -250,7 +250,8 @@ class Bodies:
         for name, mismatch in wrong.items():
             expr = exprs[name]
             place = expr if expr.span else replace(expr, span=step.span)
-            wrong_argument(step.operation.name, name, place, mismatch, self._diagnostics, values[name])
+            notes = self._joins.notes()
+            wrong_argument(step.operation.name, name, place, mismatch, self._diagnostics, values[name], notes)
 
     def _call(
         self, step: BlockStep, environment: Environment, state: State

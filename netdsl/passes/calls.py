@@ -217,10 +217,15 @@ def _example(known: Sequence[str]) -> str:
 
 
 def wrong_argument(
-    name: str, argument: str, expr: Expr, mismatch: Mismatch, diagnostics: Diagnostics, value: object = None
+    name: str,
+    argument: str,
+    expr: Expr,
+    mismatch: Mismatch,
+    diagnostics: Diagnostics,
+    value: object = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
-    diagnostics.error(
-        "NET205", f"`{argument}` of `{name}` is {shown}", expr.span, help=f"it must be {mismatch.expected}"
-    )
+    message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
+    diagnostics.error("NET205", message, expr.span, notes=notes, help=help)

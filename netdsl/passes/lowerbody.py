@@ -162,10 +162,12 @@ class BodyLowering:
         groups: dict[str, dict[Frame, TypedStep]] = {}
         for frame, typed in column.items():
             groups.setdefault(typed.name, {})[frame] = typed.held
-        if len(groups) == 1:
+        name = next(iter(column.values())).step.holder
+        # What a parameter holds in some instances is what it says in all places of the block.
+        held = {instance.values.get(name) for instance in self._context.instances}
+        if len(groups) == 1 and ("" in groups or len(held) < 2):
             return self._step(next(iter(groups.values())), flow)
-        holder = flow.names.get(next(iter(column.values())).step.holder)
-        holder = holder or Ref(next(iter(column.values())).step.holder)
+        holder = flow.names.get(name) or Ref(name)
         if not isinstance(holder, Ref) or "" in groups:
             raise NotUniform
         cases: list[tuple[Symbol, LoweredBody]] = []
@@ -188,13 +190,19 @@ class BodyLowering:
             if reduction is not None:
                 reduction = end.reduction and operator("if", condition, end.reduction, reduction)
         # One that holds for all is better read: `hidden`, which is `in` where nothing is expanded.
-        for _, end in ends:
-            values = ((self._context.value(end.tensor.size, f), step.output[0]) for f, step in column.items())
-            if all(found == size_ for found, size_ in values):
-                size = end.tensor.size
-                break
+        size = self._simplest(size, [end.tensor.size for _, end in ends], column)
+        if reduction is not None:
+            reduction = self._simplest(reduction, [end.reduction or ONE for _, end in ends], column)
         flow.tensor = Symbolic(self._context.bounded(size, column), last.tensor.is_map)
         flow.reduction = reduction and self._context.bounded(reduction, column)
+
+    def _simplest(self, expr: Expr, candidates: Sequence[Expr], column: Mapping[Frame, object]) -> Expr:
+        """The first of the candidates that is the same as the expression in all frames, else that."""
+        values = {frame: self._context.value(expr, frame) for frame in column}
+        for candidate in candidates:
+            if all(self._context.value(candidate, frame) == value for frame, value in values.items()):
+                return candidate
+        return expr
 
     # constants and tensors
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -36,6 +37,9 @@ from netdsl.torch_names import MODULE_ATTRIBUTES
 
 # Names that a label can't take: torch's own, and those of generated code.
 RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
+
+# What generated code calls the stages.
+_STAGE = re.compile(r"stage\d+")
 
 # What `in` of the enclosing block is called in a repeated part that became a block of its own.
 OUTER_IN = "block_in"
@@ -81,9 +85,8 @@ class StepResolver:
     def body(self, body: syntax.Body, owner: str, parameters: Iterable[str] = ()) -> Body:
         """The steps of a block (of a section, without parameters); one with an error is left out."""
         known = {name: name for name in (IN.name, *parameters)}
-        calls = [call for step in body.steps if isinstance(step, syntax.Default) for call in step.calls]
-        local = Local(owner, known, read_defaults(calls, self._diagnostics))
-        return self._steps([s for s in body.steps if not isinstance(s, syntax.Default)], local)
+        defaults, steps = _apart(body.steps)
+        return self._steps(steps, Local(owner, known, read_defaults(defaults, self._diagnostics)))
 
     def _steps(self, steps: Sequence[syntax.Step], local: Local) -> Body:
         resolved: list[Step] = []
@@ -131,8 +134,9 @@ class StepResolver:
     def _label(self, label: syntax.Word, step: str, local: Local) -> None:
         """A label becomes an attribute of a torch module."""
         name = label.text
-        if keyword.iskeyword(name) or name in RESERVED_LABELS or name.startswith("_"):
-            message = f"`{name}` has a meaning in Python or torch"
+        reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
+        if keyword.iskeyword(name) or reserved:
+            message = f"`{name}` has a meaning in Python, torch or generated code"
             self._error("NET210", message, label.span, "choose another label")
         first = local.labels.setdefault(name, label.span)
         if first is not label.span:
@@ -254,6 +258,11 @@ class StepResolver:
 
     def _skip(self, step: syntax.Skip, local: Local) -> Sequence[Step]:
         drop_path = self._drop_path(step, local)
+        if step.if_same and step.shortcut:
+            message = "`skip if same` has no shortcut: where the shape changes, the body stands alone"
+            help = "take out `if same`, or the shortcut"
+            self._error("NET206", message, step.keyword, help)
+            return ()
         steps = step.body.steps
         plus = plus_of(self._order)
         after: list[Step] = []
@@ -284,6 +293,30 @@ class StepResolver:
         call = syntax.Call(syntax.Word("drop_path", step.keyword), (argument,), given[0].span)
         found = self._calls.call(call, local.names, {})
         return cast(OperationStep, found[0]) if found else None
+
+
+def _apart(steps: Sequence[syntax.Step]) -> tuple[list[syntax.Call], list[syntax.Step]]:
+    """The calls of `default` lines, and the steps. As at the top of a file, a line has more than one
+    default: `default conv(bias=no), bn(eps=1e-3)` ends with the line.
+    """
+    calls: list[syntax.Call] = []
+    others: list[syntax.Step] = []
+    last: syntax.Call | None = None
+    for step in steps:
+        if isinstance(step, syntax.Default):
+            calls += step.calls
+            last = step.calls[-1]
+        elif last and isinstance(step, syntax.Call) and "\n" not in _between(last.span, step.span):
+            calls.append(step)
+            last = step
+        else:
+            others.append(step)
+            last = None
+    return calls, others
+
+
+def _between(first: Span, second: Span) -> str:
+    return first.source.text[first.end : second.start]
 
 
 def _needs_block(steps: Iterable[syntax.Step]) -> bool:
