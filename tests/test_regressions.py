@@ -43,6 +43,93 @@ SOURCES = {
     "a network called layer": "stem { conv(4, 3), relu }",
     "labels beside numbered names": "stem { conv1: conv(4, 3), conv(4, 3), conv(4, 1), conv11: conv(4, 1) }",
     "a list for a block": "block b(l) { conv(4, 3) }\nstem { b([0.5, 2]), b([3, 1]) }",
+    "same label in a shortcut and a case": (
+        "block b(out, s) { when s == 1 { skip { conv(out, 3) } shortcut { down: conv(out, 1) } } "
+        "else { down: bn, relu } }\n"
+        "stem { b(6, 1), b(6, 1), b(6, 2) }"
+    ),
+    "labelled shortcut with a rule": (
+        "block b(out, s=1) { skip { conv(out, 3, s), bn } shortcut { down: conv(out, 1, s) }, relu }\n"
+        "stem { b(4), b(6), b(6), b(6, 2) }\n"
+        "init { down zeros\n"
+        " last_bn zeros }"
+    ),
+    "shortcut of joins": (
+        "block b(out) { skip { conv(out, 3) } shortcut { add { | conv(out, 1) | conv(out, 3), bn } } "
+        ", relu }\n"
+        "stem { b(4), b(6), b(6) }"
+    ),
+    "save y": (
+        "block b(y) { save y2, conv(y, 3), save y3, from y2, conv(y, 1), add { | from y2, conv(y, 1) "
+        "| from y3 | identity } }\n"
+        "stem { b(4), b(6) }"
+    ),
+    "depthwise starts as torch's": (
+        "stem { conv(8, 3), depthwise(3), bn(affine=no), bn }\n"
+        "init {\n"
+        " depthwise pytorch\n"
+        " bias ones\n"
+        " bn constant(3)\n"
+        "}"
+    ),
+    "affine by parameter": (
+        "block b(f) { skip { conv(4, 3), bn(affine=f) } }\n"
+        "stem { b(yes), b(no) }\n"
+        "init { last_bn zeros\n"
+        " bn constant(2) }"
+    ),
+    "passed on": (
+        "block i(act) { conv(4, 1), act }\n"
+        "block o(act=relu, n=1) { i(act), when act == relu { bn } , repeat n { i(act=if n == 2 then "
+        "tanh else act) } }\n"
+        "stem { o, o(silu), o(gelu, n=2), o(prelu) }"
+    ),
+    "labelled held": (
+        "block b(act) { a1: act, conv(4, 1), a2: act, skip { act, conv(4, 3) } }\n"
+        "stem { b(relu), b(silu), b(bn) }"
+    ),
+    "held alone": (
+        "block b(act) { act }\n"
+        "block c(act) { skip { act } }\n"
+        "stem { b(relu), b(silu), c(elu), c(tanh) }"
+    ),
+    "held in branches": (
+        "block b(act) { concat { | act | conv(2, 1), act | identity }, conv(4, 1) }\n"
+        "stem { b(relu), b(silu), b(bn) }"
+    ),
+    "drop path with if same": (
+        "block b(out, p, s=1) { skip if same(drop_path=p) { conv(out, 3, s), bn } }\n"
+        "stem { b(4, 0.1), b(6, 0.2), b(6, 0.3, 2) }"
+    ),
+    "when around saves": (
+        "block b(f) { save a, conv(4, 3), when f { conv(4, 1), add { | | from a } } else { from a, "
+        "relu } , relu }\n"
+        "stem { b(yes), b(no) }"
+    ),
+    "a constant that both use": (
+        "block b(n) { let h = n * 2, when n > 2 { let k = h + 1, conv(k, 3), skip { let m = k, "
+        "conv(m, 3), relu } } , conv(h, 1) }\n"
+        "stem { b(2), b(3) }"
+    ),
+    "empty everything": (
+        "block b(f) { when f { } else { identity }, repeat 2 { }, skip { }, add { | | } }\n"
+        "stem { b(yes), b(no), conv(4, 1) }"
+    ),
+    "frozen held": (
+        "block b(f, n) { conv(n, 3, freeze=f), prelu(freeze=yes), linear_: bn(freeze=f) }\n"
+        "stem { b(yes, 3), b(no, 4) }"
+    ),
+    "loop in a branch": (
+        "block b(n) { concat { | repeat n as i { conv(4 + i, 3), relu } | repeat n { relu } | when n "
+        "> 1 { conv(2, 1) } }, conv(4, 1) }\n"
+        "stem { b(1), b(2), b(3) }"
+    ),
+    "flag names": (
+        "block b(training, body, adds) { when training { l: conv(4, 1), skip { conv(4, 3), relu } } "
+        ", when body { skip { relu }, relu } , when adds { skip if same { conv(4, 3) } , skip { relu "
+        "} } }\n"
+        "stem { b(yes, no, yes), b(no, yes, no), b(yes, yes, yes) }"
+    ),
 }
 
 

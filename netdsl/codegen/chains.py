@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from netdsl.codegen import python as py
 from netdsl.codegen.collect import Collector, constant, loop
@@ -127,7 +128,7 @@ class ModuleMaker:
         """Statements that collect the modules of a chain."""
 
         def inside(case: LoweredBody) -> tuple[py.Statement, ...]:
-            return layers.inside(lambda: self._extend(layers, case))
+            return layers.inside(partial(self._extend, layers, case))
 
         for step in body:
             match step:
@@ -140,7 +141,7 @@ class ModuleMaker:
                 case Choice() if not self.held:
                     layers.write(self.choice(step, {symbol: inside(case) for symbol, case in step.cases}))
                 case Repeat() if not self._is_item(step):
-                    layers.write(*loop(self.scope, step, lambda: inside(step.body)))  # noqa: B023
+                    layers.write(*loop(self.scope, step, partial(inside, step.body)))
                 case _:
                     layers.add(self.item(step))
 

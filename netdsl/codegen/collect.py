@@ -17,8 +17,8 @@ class Collector:
         self._statements: list[py.Statement] = []
         self._items: list[py.Expression] = []
 
-    def add(self, item: py.Expression) -> None:
-        self._items.append(item)
+    def add(self, *items: py.Expression) -> None:
+        self._items += items
 
     def extend(self, items: py.Expression) -> None:
         """Adds what a list has."""
@@ -34,7 +34,7 @@ class Collector:
             self._items.clear()
         self._statements += statements
 
-    def inside(self, write: Callable[[], None]) -> tuple[py.Statement, ...]:
+    def inside(self, write: Callable[[], object]) -> tuple[py.Statement, ...]:
         """The statements that something writes, for a loop or a condition."""
         self.write()
         outside, self._statements = self._statements, []

@@ -80,13 +80,6 @@ class Flow(ABC):
         """The value in a variable: in the one where it is, or in `target`."""
         return value if isinstance(value, py.Name) else self.assign(target, value)
 
-    def captured(self, write: Callable[[], object]) -> tuple[py.Statement, ...]:
-        """The statements that something writes."""
-        outside, self.body = self.body, []
-        write()
-        inside, self.body = self.body, outside
-        return tuple(inside)
-
     def around(
         self,
         operation: type[Operation],
@@ -150,7 +143,10 @@ class Flow(ABC):
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
     ) -> tuple[py.Statement, ...]:
         """The statements of a body that is there `when` the conditions are as they are here."""
-        return self.captured(lambda: self.assign(target, self.steps(body, source, target)))
+        outside, self.body = self.body, []
+        self.assign(target, self.steps(body, source, target))
+        inside, self.body = self.body, outside
+        return tuple(inside)
 
     def shortcut(
         self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
@@ -198,25 +194,29 @@ class Flow(ABC):
         own = count == 1 and source.text != target
         variables = [target] if own else self.names.series("y", count)
         unused = iter(variables)
-        written: list[tuple[tuple[py.Statement, ...], str, py.Expression]] = []
-        for branch in branches:
-            if branch is None:
-                written.append(((), "", source))
-                continue
-            made: list[py.Expression] = []
-            variable = next(unused)
-            inside = self.captured(lambda: made.append(branch(source, variable)))  # noqa: B023
-            written.append((inside, variable, made[0]))
+        written = [
+            (source.text, (), source) if branch is None else self._written(branch, source, next(unused))
+            for branch in branches
+        ]
         inline = all(self.inlines(value) for _, _, value in written)
         # Statements of one branch come before what another computes in the join itself.
-        inline = inline and (count == 1 or not any(inside for inside, _, _ in written))
+        inline = inline and (count == 1 or not any(inside for _, inside, _ in written))
         values: list[py.Expression] = []
-        for inside, variable, value in written:
+        for variable, inside, value in written:
             self.body += inside
             values.append(value if inline else self.bound(value, variable))
         if not own:
             self.names.release(*variables)
         return joined(join, values)
+
+    def _written(
+        self, branch: Written, source: py.Name, variable: str
+    ) -> tuple[str, tuple[py.Statement, ...], py.Expression]:
+        """A branch's variable, its statements, and what comes out."""
+        outside, self.body = self.body, []
+        value = branch(source, variable)
+        inside, self.body = self.body, outside
+        return variable, tuple(inside), value
 
     @contextmanager
     def _variable(self, source: py.Name, target: str) -> Iterator[str]:

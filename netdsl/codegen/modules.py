@@ -34,8 +34,9 @@ class ModuleWriter(Flow):
     ) -> None:
         super().__init__(Names())
         self.maker = maker
-        self._flat_bodies = flat
         self.special: list[Special] = []
+        self._flat_bodies = flat
+        self._flat_names = self._counted(flat)
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
         self._annotated: set[str] = set()
@@ -62,17 +63,15 @@ class ModuleWriter(Flow):
         label = label_of(step)
         name = label or self._attributes.numbered(name)
         several = label is not None and self._labels[label] > 1
-        first = name not in self._annotated
-        self._annotated.add(name)
         if isinstance(step, Choice) and not self.maker.held:
-            annotations = chain(["nn.Module" if first else ""], repeat(""))
+            annotations = chain([self._annotation(name)], repeat(""))
             cases = {
                 symbol: (py.Assign(f"self.{name}", self.maker.chain(body), annotation=annotation),)
                 for (symbol, body), annotation in zip(step.cases, annotations, strict=False)
             }
             self.maker.setup.append(self.maker.choice(step, cases))
             return name
-        annotation = "nn.Module" if several and first else ""
+        annotation = self._annotation(name) if several else ""
         made = self.maker.chain((step,))
         self.maker.setup.append(py.Assign(f"self.{name}", made, annotation=annotation))
         if isinstance(step, Layer):
@@ -80,6 +79,12 @@ class ModuleWriter(Flow):
             for weight, rule in self.maker.initialisation.own_rules(step):
                 self.special.append(Special(name, weight, rule, typed, self._flags))
         return name
+
+    def _annotation(self, name: str) -> str:
+        """What mypy is told of an attribute that holds different modules: once."""
+        first = name not in self._annotated
+        self._annotated.add(name)
+        return "nn.Module" if first else ""
 
     # chains
 
@@ -90,9 +95,9 @@ class ModuleWriter(Flow):
     def chain(
         self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
-        if together := self._flat_with(body):
-            every = (own for other in together for own in other if not self.joins(own))
-            counted = Counter(step_name(own) for own in every if _needs_attribute(own))
+        flat = any(own is body for own in self._flat_bodies)
+        if flat or any(map(label_of, body)):
+            counted = self._flat_names if flat else self._counted([body])
             for step in steps:
                 own = step_name(step)
                 value = self._flat(step, f"{own}1" if counted[own] > 1 else own, value, target)
@@ -112,11 +117,10 @@ class ModuleWriter(Flow):
                 value = py.Call(f"self.{attribute}", (self.bound(value, target),))
         return value
 
-    def _flat_with(self, body: LoweredBody) -> Sequence[LoweredBody]:
-        """The bodies that are written flat with this one, in one count of names; none where it isn't."""
-        if any(flat is body for flat in self._flat_bodies):
-            return self._flat_bodies
-        return (body,) if any(map(label_of, body)) else ()
+    def _counted(self, bodies: Sequence[LoweredBody]) -> Counter[str]:
+        """How often the attributes of bodies would be called so, each step by itself."""
+        single = (step for body in bodies for step in body if not self.joins(step))
+        return Counter(step_name(step) for step in single if _needs_attribute(step))
 
     def _runs(self, steps: LoweredBody) -> Iterator[LoweredBody]:
         """The steps that are one module together."""
@@ -200,7 +204,7 @@ class ModuleWriter(Flow):
         if not self.maker.is_plain(body) and (label is None or self.maker.has_rules(body[0])):
             return super().shortcut(skip, body, source, made, inner, target)
         name = label or self._attributes.numbered("shortcut")
-        identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation="nn.Module")
+        identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation=self._annotation(name))
         outside, self.maker.setup = self.maker.setup, []
         self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
         projection, self.maker.setup = tuple(self.maker.setup), outside

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import groupby
 
 from netdsl.codegen import python as py
 from netdsl.codegen.collect import Collector, loop
@@ -56,8 +58,7 @@ class ListWriter:
                 self._call(run.call)
                 continue
             with self._scope.loop(run.variable) as variable:
-                call = run.call
-                inside = self._list.inside(lambda: self._call(call))  # noqa: B023
+                inside = self._list.inside(partial(self._call, run.call))
             self._list.write(py.For(variable, py.Call("range", (py.Literal(run.copies),)), inside))
 
     def body(self, body: LoweredBody) -> None:
@@ -83,12 +84,12 @@ class ListWriter:
                 case Choice():
                     self._choice(step)
                 case Repeat():
-                    self._list.write(*loop(self._scope, step, lambda: self._inside(step.body)))  # noqa: B023
+                    self._list.write(*loop(self._scope, step, partial(self._inside, step.body)))
                 case Let():
                     self._list.let(self._scope, step)
 
     def _inside(self, body: LoweredBody) -> tuple[py.Statement, ...]:
-        return self._list.inside(lambda: self.body(body))
+        return self._list.inside(partial(self.body, body))
 
     def _choice(self, step: Choice) -> None:
         holder = self._scope(Ref(step.holder))
@@ -107,15 +108,14 @@ class ListWriter:
 
     def _layer(self, layer: Layer) -> None:
         kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
-        for weight in layer.weights:
-            if weight.kind != self._wanted or weight.present == NO:
-                continue
-            made = self._tensor(layer, weight, kernel)
-            if weight.present == YES:
-                self._list.add(made)
+        wanted = (own for own in layer.weights if own.kind == self._wanted and own.present != NO)
+        for present, weights in groupby(wanted, key=lambda weight: weight.present):
+            made = [self._tensor(layer, weight, kernel) for weight in weights]
+            if present == YES:
+                self._list.add(*made)
             else:
-                inside = self._list.inside(lambda: self._list.add(made))  # noqa: B023
-                self._list.write(py.If(self._scope(weight.present), inside))
+                inside = self._list.inside(partial(self._list.add, *made))
+                self._list.write(py.If(self._scope(present), inside))
 
     def _tensor(self, layer: Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
         made = self._inits.tensor(layer, weight, kernel, self._scope)
