@@ -61,22 +61,22 @@ class Mnasnet10(nn.Module):
         )
         self.stage1 = nn.Sequential(
             InvertedResidual(16, 3, 3, 24, stride=2),
-            *(InvertedResidual(24, 3, 3, 24) for _ in range(2))
+            *(InvertedResidual(24, 3, 3, 24) for _ in range(2)),
         )
         self.stage2 = nn.Sequential(
             InvertedResidual(24, 5, 3, 40, stride=2),
-            *(InvertedResidual(40, 5, 3, 40) for _ in range(2))
+            *(InvertedResidual(40, 5, 3, 40) for _ in range(2)),
         )
         self.stage3 = nn.Sequential(
             InvertedResidual(40, 5, 6, 80, stride=2),
-            *(InvertedResidual(80, 5, 6, 80) for _ in range(2))
+            *(InvertedResidual(80, 5, 6, 80) for _ in range(2)),
         )
         self.stage4 = nn.Sequential(
             InvertedResidual(80, 3, 6, 96), InvertedResidual(96, 3, 6, 96)
         )
         self.stage5 = nn.Sequential(
             InvertedResidual(96, 5, 6, 192, stride=2),
-            *(InvertedResidual(192, 5, 6, 192) for _ in range(3))
+            *(InvertedResidual(192, 5, 6, 192) for _ in range(3)),
         )
         self.stage6 = InvertedResidual(192, 3, 6, 320)
         self.head = nn.Sequential(

@@ -64,21 +64,21 @@ def mnasnet1_0() -> nn.Sequential:
         "stage1",
         nn.Sequential(
             InvertedResidual(16, 3, 3, 24, stride=2),
-            *(InvertedResidual(24, 3, 3, 24) for _ in range(2))
+            *(InvertedResidual(24, 3, 3, 24) for _ in range(2)),
         ),
     )
     model.add_module(
         "stage2",
         nn.Sequential(
             InvertedResidual(24, 5, 3, 40, stride=2),
-            *(InvertedResidual(40, 5, 3, 40) for _ in range(2))
+            *(InvertedResidual(40, 5, 3, 40) for _ in range(2)),
         ),
     )
     model.add_module(
         "stage3",
         nn.Sequential(
             InvertedResidual(40, 5, 6, 80, stride=2),
-            *(InvertedResidual(80, 5, 6, 80) for _ in range(2))
+            *(InvertedResidual(80, 5, 6, 80) for _ in range(2)),
         ),
     )
     model.add_module(
@@ -89,7 +89,7 @@ def mnasnet1_0() -> nn.Sequential:
         "stage5",
         nn.Sequential(
             InvertedResidual(96, 5, 6, 192, stride=2),
-            *(InvertedResidual(192, 5, 6, 192) for _ in range(3))
+            *(InvertedResidual(192, 5, 6, 192) for _ in range(3)),
         ),
     )
     model.add_module("stage6", InvertedResidual(192, 3, 6, 320))

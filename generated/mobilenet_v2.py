@@ -60,19 +60,19 @@ class MobilenetV2(nn.Module):
         )
         self.stage3 = nn.Sequential(
             InvertedResidual(24, 6, 32, stride=2),
-            *(InvertedResidual(32, 6, 32) for _ in range(2))
+            *(InvertedResidual(32, 6, 32) for _ in range(2)),
         )
         self.stage4 = nn.Sequential(
             InvertedResidual(32, 6, 64, stride=2),
-            *(InvertedResidual(64, 6, 64) for _ in range(3))
+            *(InvertedResidual(64, 6, 64) for _ in range(3)),
         )
         self.stage5 = nn.Sequential(
             InvertedResidual(64, 6, 96),
-            *(InvertedResidual(96, 6, 96) for _ in range(2))
+            *(InvertedResidual(96, 6, 96) for _ in range(2)),
         )
         self.stage6 = nn.Sequential(
             InvertedResidual(96, 6, 160, stride=2),
-            *(InvertedResidual(160, 6, 160) for _ in range(2))
+            *(InvertedResidual(160, 6, 160) for _ in range(2)),
         )
         self.stage7 = InvertedResidual(160, 6, 320)
         self.head = nn.Sequential(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """The block bottleneck.
+    """Its own bottleneck: the stride in the 3x3, a batch norm in the shortcut (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -62,7 +62,7 @@ class Resnet50(nn.Module):
         )
         self.stage4 = nn.Sequential(
             Bottleneck(1024, 2048, stride=2),
-            *(Bottleneck(2048, 2048) for _ in range(2))
+            *(Bottleneck(2048, 2048) for _ in range(2)),
         )
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000)

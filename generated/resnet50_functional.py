@@ -140,7 +140,7 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """The block bottleneck.
+    """Its own bottleneck: the stride in the 3x3, a batch norm in the shortcut (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """The block bottleneck.
+    """Its own bottleneck: the stride in the 3x3, a batch norm in the shortcut (torchvision's "v1.5").
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -72,7 +72,7 @@ def resnet50() -> nn.Sequential:
         "stage4",
         nn.Sequential(
             Bottleneck(1024, 2048, stride=2),
-            *(Bottleneck(2048, 2048) for _ in range(2))
+            *(Bottleneck(2048, 2048) for _ in range(2)),
         ),
     )
     model.add_module(

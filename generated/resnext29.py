@@ -53,11 +53,11 @@ class Resnext29(nn.Module):
         )
         self.stage2 = nn.Sequential(
             Bottleneck(256, 1024, 512, stride=2),
-            *(Bottleneck(512, 1024, 512) for _ in range(2))
+            *(Bottleneck(512, 1024, 512) for _ in range(2)),
         )
         self.stage3 = nn.Sequential(
             Bottleneck(512, 2048, 1024, stride=2),
-            *(Bottleneck(1024, 2048, 1024) for _ in range(2))
+            *(Bottleneck(1024, 2048, 1024) for _ in range(2)),
         )
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, 10)

@@ -59,14 +59,14 @@ def resnext29() -> nn.Sequential:
         "stage2",
         nn.Sequential(
             Bottleneck(256, 1024, 512, stride=2),
-            *(Bottleneck(512, 1024, 512) for _ in range(2))
+            *(Bottleneck(512, 1024, 512) for _ in range(2)),
         ),
     )
     model.add_module(
         "stage3",
         nn.Sequential(
             Bottleneck(512, 2048, 1024, stride=2),
-            *(Bottleneck(1024, 2048, 1024) for _ in range(2))
+            *(Bottleneck(1024, 2048, 1024) for _ in range(2)),
         ),
     )
     model.add_module(

@@ -58,15 +58,15 @@ class Resnext50(nn.Module):
         )
         self.stage2 = nn.Sequential(
             Bottleneck(256, 256, 512, stride=2),
-            *(Bottleneck(512, 256, 512) for _ in range(3))
+            *(Bottleneck(512, 256, 512) for _ in range(3)),
         )
         self.stage3 = nn.Sequential(
             Bottleneck(512, 512, 1024, stride=2),
-            *(Bottleneck(1024, 512, 1024) for _ in range(5))
+            *(Bottleneck(1024, 512, 1024) for _ in range(5)),
         )
         self.stage4 = nn.Sequential(
             Bottleneck(1024, 1024, 2048, stride=2),
-            *(Bottleneck(2048, 1024, 2048) for _ in range(2))
+            *(Bottleneck(2048, 1024, 2048) for _ in range(2)),
         )
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000)

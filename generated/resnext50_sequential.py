@@ -64,21 +64,21 @@ def resnext50() -> nn.Sequential:
         "stage2",
         nn.Sequential(
             Bottleneck(256, 256, 512, stride=2),
-            *(Bottleneck(512, 256, 512) for _ in range(3))
+            *(Bottleneck(512, 256, 512) for _ in range(3)),
         ),
     )
     model.add_module(
         "stage3",
         nn.Sequential(
             Bottleneck(512, 512, 1024, stride=2),
-            *(Bottleneck(1024, 512, 1024) for _ in range(5))
+            *(Bottleneck(1024, 512, 1024) for _ in range(5)),
         ),
     )
     model.add_module(
         "stage4",
         nn.Sequential(
             Bottleneck(1024, 1024, 2048, stride=2),
-            *(Bottleneck(2048, 1024, 2048) for _ in range(2))
+            *(Bottleneck(2048, 1024, 2048) for _ in range(2)),
         ),
     )
     model.add_module(

@@ -29,7 +29,7 @@ class Convolutions(nn.Module):
 class WideResidual(nn.Module):
     """Fig. 1c and d. Where the shape changes, body and shortcut share the first activation, as in the authors' code.
 
-    (N, in_channels, H, W) -> (N, out, H / (1 if in_channels == out and stride == 1 else stride), W / (1 if in_channels == out and stride == 1 else stride))
+    (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
@@ -72,11 +72,11 @@ class WideResnet(nn.Module):
         )
         self.stage2 = nn.Sequential(
             WideResidual(160, 320, stride=2),
-            *(WideResidual(320, 320) for _ in range(3))
+            *(WideResidual(320, 320) for _ in range(3)),
         )
         self.stage3 = nn.Sequential(
             WideResidual(320, 640, stride=2),
-            *(WideResidual(640, 640) for _ in range(3))
+            *(WideResidual(640, 640) for _ in range(3)),
         )
         self.head = nn.Sequential(
             nn.BatchNorm2d(640),

@@ -63,7 +63,7 @@ class WideResnet50(nn.Module):
         )
         self.stage4 = nn.Sequential(
             Bottleneck(1024, 2048, stride=2),
-            *(Bottleneck(2048, 2048) for _ in range(2))
+            *(Bottleneck(2048, 2048) for _ in range(2)),
         )
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000)

@@ -73,7 +73,7 @@ def wide_resnet50() -> nn.Sequential:
         "stage4",
         nn.Sequential(
             Bottleneck(1024, 2048, stride=2),
-            *(Bottleneck(2048, 2048) for _ in range(2))
+            *(Bottleneck(2048, 2048) for _ in range(2)),
         ),
     )
     model.add_module(

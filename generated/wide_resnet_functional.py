@@ -152,7 +152,7 @@ def wide_residual(
 ) -> Tensor:
     """Fig. 1c and d. Where the shape changes, body and shortcut share the first activation, as in the authors' code.
 
-    (N, in_channels, H, W) -> (N, out, H / (1 if in_channels == out and stride == 1 else stride), W / (1 if in_channels == out and stride == 1 else stride))
+    (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
     in_channels = x.shape[1]
     if in_channels == out and stride == 1:

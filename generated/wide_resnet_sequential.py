@@ -22,7 +22,7 @@ def convolutions(in_channels: int, out: int, stride: int = 1) -> nn.Sequential:
 class WideResidual(nn.Module):
     """Fig. 1c and d. Where the shape changes, body and shortcut share the first activation, as in the authors' code.
 
-    (N, in_channels, H, W) -> (N, out, H / (1 if in_channels == out and stride == 1 else stride), W / (1 if in_channels == out and stride == 1 else stride))
+    (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
 
     def __init__(self, in_channels: int, out: int, stride: int = 1) -> None:
@@ -68,14 +68,14 @@ def wide_resnet() -> nn.Sequential:
         "stage2",
         nn.Sequential(
             WideResidual(160, 320, stride=2),
-            *(WideResidual(320, 320) for _ in range(3))
+            *(WideResidual(320, 320) for _ in range(3)),
         ),
     )
     model.add_module(
         "stage3",
         nn.Sequential(
             WideResidual(320, 640, stride=2),
-            *(WideResidual(640, 640) for _ in range(3))
+            *(WideResidual(640, 640) for _ in range(3)),
         ),
     )
     model.add_module(

@@ -82,7 +82,7 @@ class When(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What the block's parameter `holder` holds: a body of one step for each that it is in this network."""
+    """What the block's parameter `holder` holds: a body of one step for each that it is in this place."""
 
     holder: str
     cases: tuple[tuple[Symbol, LoweredBody], ...]
@@ -144,6 +144,29 @@ def layers(body: LoweredBody) -> Iterator[Layer]:
 def calls(body: LoweredBody) -> Iterator[BlockCall]:
     """The calls of blocks in a body at any depth."""
     return (step for step in steps(body) if isinstance(step, BlockCall))
+
+
+def decided(body: LoweredBody) -> LoweredBody:
+    """The body without choices that have a single case: that case in their place."""
+    found: list[LoweredStep] = []
+    for step in body:
+        match step:
+            case Choice(_, ((_, only),)):
+                found += decided(only)
+            case Choice(_, cases):
+                found.append(step._replace(cases=tuple((name, decided(own)) for name, own in cases)))
+            case Skip(own, shortcut):
+                found.append(step._replace(body=decided(own), shortcut=shortcut and decided(shortcut)))
+            case Branches(_, branches):
+                found.append(step._replace(branches=tuple(map(decided, branches))))
+            case Repeat(body=own):
+                found.append(step._replace(body=decided(own)))
+            case When(conditions, otherwise):
+                chosen = tuple((condition, decided(own)) for condition, own in conditions)
+                found.append(When(chosen, decided(otherwise)))
+            case _:
+                found.append(step)
+    return tuple(found)
 
 
 class BlockParameter(NamedTuple):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.functions import BlockFunctions, ForwardWriter
+from netdsl.codegen.held import by_name
 from netdsl.codegen.inits import InitMethods
 from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, step_names
 from netdsl.codegen.prune import pruned, reads
@@ -48,7 +49,7 @@ class FunctionalView(NamedTuple):
 
 
 def functional_view(network: LoweredNetwork, source: str) -> FunctionalView:
-    return _Functional(network).view(source)
+    return _Functional(by_name(network)).view(source)
 
 
 class _Functional:

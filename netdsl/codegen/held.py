@@ -19,6 +19,7 @@ from netdsl.lowered import (
     Skip,
     When,
     calls,
+    decided,
     steps,
 )
 from netdsl.ops.base import Slot
@@ -44,6 +45,21 @@ def held_classes(network: LoweredNetwork) -> Mapping[str, str]:
     told_apart = len(set(classes.values())) == len(classes)
     known = all(symbol in classes for symbol in _given(network)) and not _in_constants(network)
     return classes if told_apart and known else {}
+
+
+def by_name(network: LoweredNetwork) -> LoweredNetwork:
+    """The network for code in which parameters hold names: one thing that a name can mean is meant."""
+    blocks = tuple(block._replace(body=decided(block.body)) for block in network.blocks)
+    parts = (
+        part._replace(body=decided(part.body)) if isinstance(part, LoweredSection) else part
+        for part in network.parts
+    )
+    return network._replace(blocks=blocks, parts=tuple(parts))
+
+
+def with_classes(network: LoweredNetwork) -> LoweredNetwork:
+    """The network for code in which parameters hold torch classes, where they can."""
+    return network if held_classes(network) else by_name(network)
 
 
 def bodies(network: LoweredNetwork) -> Iterator[LoweredBody]:

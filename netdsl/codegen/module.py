@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.classes import Classes
+from netdsl.codegen.held import with_classes
 from netdsl.codegen.modules import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
 from netdsl.codegen.prune import pruned
@@ -21,6 +22,7 @@ class ModuleView(NamedTuple):
 
 
 def module_view(network: LoweredNetwork, source: str) -> ModuleView:
+    network = with_classes(network)
     name, names = class_names(network)
     classes = Classes(network, Names({*RESERVED, name, *names.values()}))
     blocks = [classes.of_block(block, names[block.name]) for block in network.blocks]

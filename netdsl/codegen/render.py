@@ -61,6 +61,7 @@ def render(template: str, view: object) -> str:
     # Black is the slowest import of a build; nothing else needs it.
     import black
     import black.parsing
+    from black.mode import TargetVersion
 
     layout = _environment().get_template(template)
     raw = layout.render(view=view, imports=())
@@ -68,7 +69,7 @@ def render(template: str, view: object) -> str:
         helpers = carried(raw)
         imports = _imports("\n".join((*helpers, raw)))
         raw = layout.render(view=view, imports=(*imports, *helpers))
-        code = black.format_str(raw, mode=black.Mode(target_versions={black.TargetVersion.PY311}))
+        code = black.format_str(raw, mode=black.Mode(target_versions={TargetVersion.PY311}))
         compile(code, template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:
         raise BrokenCode(raw) from error

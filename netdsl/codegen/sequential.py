@@ -8,6 +8,7 @@ from typing import NamedTuple
 from netdsl.codegen import python as py
 from netdsl.codegen.chains import ModuleMaker, is_chain
 from netdsl.codegen.classes import Classes
+from netdsl.codegen.held import with_classes
 from netdsl.codegen.initialise import Special
 from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_names
 from netdsl.codegen.prune import pruned
@@ -34,6 +35,7 @@ def sequential_entry(network: LoweredNetwork) -> str:
 
 
 def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
+    network = with_classes(network)
     entry = sequential_entry(network)
     _, class_of = class_names(network)
     functions = Names({*RESERVED, entry, "model", "layer"})
