@@ -40,7 +40,7 @@ class Network:
 
     @property
     def parameters_count(self) -> int:
-        """How many trainable numbers the network has."""
+        """How many numbers the parameters have, frozen ones too."""
         return self._typed.cost.parameters
 
     @property

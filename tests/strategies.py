@@ -158,6 +158,8 @@ def steps_of(draw: st.DrawFn, names: Names, counter: Counter) -> str:
         times = draw(
             st.sampled_from(["1", "2", "3", "min(in, 3)", *(f"if {f} then 2 else 1" for f in names.flags)])
         )
+        if draw(st.booleans()):
+            return f"repeat {times} {{ {draw(bodies(replace(inner, numbers=names.numbers), counter, 1))} }}"
         return f"repeat {times} as {index} {{ {draw(bodies(inner, counter, 1))} }}"
     if kind == "when":
         first, second = draw(bodies(inner, counter)), draw(bodies(inner, counter))

@@ -7,6 +7,7 @@ import pytest
 from netdsl.api import Network
 from netdsl.compiler import compile_network
 from netdsl.source import Source
+from tests.building import build
 from tests.equality import assert_styles_agree
 
 HEAD = "network n\ninput 4x8x8\n"
@@ -162,3 +163,22 @@ def test_refused_overrides(parameters: dict[str, str], recipe: dict[str, str], c
     source = Source("n.net", "network n(d=2)\ninput 4x8x8\nstem { conv(d, 3) }\n")
     compiled = compile_network(source, parameters, recipe)
     assert [diagnostic.code for diagnostic in compiled.diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "layers { repeat 2 { repeat 2 { conv(3, 1) } } }",
+        "block b(out, stride) { conv(out, 3, stride) }\nstage b(4, stride=2, repeat=2)",
+        "block b(conv=relu) { l: conv, bn }\nlayers { b, b(conv=silu) }",
+        "block b(conv=3) { conv(conv, 1) }\nlayers { b, b(4) }",
+    ],
+)
+def test_networks_that_were_refused_or_crashed(source: str) -> None:
+    assert_styles_agree(Network(compile_network(Source("n.net", HEAD + source + "\n"))))
+
+
+def test_a_loop_whose_fraction_is_whole_at_first_stays_a_loop() -> None:
+    block = "block b(n) { repeat n as i { dropout(0.1 * i / n), conv(in, 1) } }\n"
+    lines = {len(build(f"{HEAD}{block}layers {{ b({n}) }}\n").source().splitlines()) for n in (4, 12)}
+    assert len(lines) == 1

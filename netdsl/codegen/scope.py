@@ -46,9 +46,11 @@ class Scope:
             self._idle.remove(name)
         else:
             name = self.free.free(name)
-        self._names[variable or ""] = name
+        if variable:
+            self._names[variable] = name
         yield name
-        del self._names[variable or ""]
+        if variable:
+            del self._names[variable]
         self._idle.append(name)
 
     def held(self, expr: Expr) -> Expression:

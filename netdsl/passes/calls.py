@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
-from netdsl.diagnostics import Diagnostic, Diagnostics, listing, nearest
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.explain import STATEMENTS
 from netdsl.expressions import Const, Expr, constant
 from netdsl.ops import OPERATIONS, Operation
@@ -98,7 +98,10 @@ class CallResolver:
             cases += [(value, case) for case in resolved]
             misfits += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
-        fallback = self._target(step, own, names, defaults) if own else ()
+        # What a number of that name would mean: where the call doesn't fit it, no number is meant.
+        with self._diagnostics.aside() as found:
+            fallback = self._target(step, own, names, defaults) if own else ()
+        misfits += [("", diagnostic) for diagnostic in found]
         if not cases and not fallback:
             # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
             for _, diagnostic in misfits:
@@ -206,6 +209,11 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                 help = nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"
                 diagnostics.error("NET204", message, argument.name.span, help=help)
+            elif first := defaults.get(name, {}).get(argument.name.text):
+                assert first.name
+                message = f"`{argument.name.text}` of `{name}` has two defaults"
+                also = [Label(first.name.span, "first here")]
+                diagnostics.error("NET204", message, argument.name.span, also=also, help="remove one")
             else:
                 defaults.setdefault(name, {})[argument.name.text] = argument
     return defaults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import count
 from typing import TypeAlias
 
@@ -103,7 +104,9 @@ class Context:
         if whole and any(isinstance(value, float) for value in python.values()):
             written = operator("round", written)
             python = {frame: in_python(written, environments[frame]) for frame in values}
-        if length(written) <= LONGEST and all(agree(python[frame], values[frame]) for frame in values):
+        # Of fractions one may come out whole, for which Python has 0.0.
+        loose = any(isinstance(value, Fraction) for value in values.values())
+        if length(written) <= LONGEST and all(agree(python[f], values[f], loose) for f in values):
             return written
         return self.told(values, "size" if whole else "value")
 

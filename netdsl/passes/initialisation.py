@@ -98,7 +98,8 @@ class _InitReader:
             kernels = all("kernel" in own for own in found)
         else:
             kernels = "kernel" in self._kinds[key.text]
-        matrix = rule.function == "dirac" and key.text == "linear"
+        steps = self._labels[key.text] if of_label else (key.text,)
+        matrix = rule.function == "dirac" and "linear" in steps
         if rule.function in FOR_KERNELS and (not kernels or matrix):
             message = f"`{rule.function}` is not for `{key.text}`"
             help = "it is for the weights of convolutions" + ("" if matrix else " and linear layers")
@@ -134,6 +135,10 @@ class _InitReader:
                 shown = f"`{parameter}` of `{name}` is {show(values[parameter])}"
                 help = f"it must be {mismatch.expected}"
                 self._diagnostics.error("NET205", shown, places[parameter].span, help=help)
+            return None
+        if name == "uniform" and values["a"] > values["b"]:
+            message = f"`a` of `uniform` is {show(values['a'])}, and `b` is {show(values['b'])}"
+            self._diagnostics.error("NET205", message, call.span, help="it goes from `a` up to `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 

@@ -32,7 +32,7 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
 def _words(expr: Expr) -> str:
     """The expression as it stands in the file; empty where it doesn't."""
     if isinstance(expr, Ref):
-        return expr.name
+        return expr.span.text if expr.span else expr.name
     if isinstance(expr, Const):
         return show(expr.value) if expr.value else ""
     return expr.span.text if expr.span else ""

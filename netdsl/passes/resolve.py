@@ -9,6 +9,7 @@ from typing import cast
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.expressions import ONE
 from netdsl.ops.base import Shape
 from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry
 from netdsl.passes.facts import read_expectation, read_input
@@ -20,7 +21,7 @@ from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import whole
 from netdsl.passes.tables import rows_of
 from netdsl.passes.uses import File
-from netdsl.resolved import BlockDefinition, Init, Part, ResolvedNetwork, Section, Stage
+from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage
 from netdsl.source import Span
 from netdsl.values import Symbol, Value
 
@@ -217,7 +218,9 @@ class _Resolver:
                             parts.append(self._section(row, sections))
                         else:
                             self._stage(statement.block, row.arguments, row.span, parts)
-        if not parts and self._network and not self._program.unread:
+        kinds = (syntax.Section, syntax.Stage, syntax.Stages)
+        said = any(isinstance(statement, kinds) for statement in self._program.statements)
+        if not said and self._network and not self._program.unread:
             self._diagnostics.error(
                 "NET206",
                 "the network has no layers",
@@ -239,7 +242,7 @@ class _Resolver:
                     help="use `layers` for one of them",
                 )
             seen.setdefault(kind.text, kind.span)
-        return Section(kind.text, self._main.steps.body(statement.body, kind.text), statement.span)
+        return Section(kind.text, self._main.steps.section(statement.body, kind.text), statement.span)
 
     def _stage(
         self, name: syntax.Word, arguments: Sequence[syntax.Argument], span: Span, parts: list[Part]
@@ -249,6 +252,9 @@ class _Resolver:
         if block is None:
             return
         repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
+        if len(repeat) > 1:
+            message = "`repeat` is given twice"
+            self._diagnostics.error("NET204", message, repeat[1].value.span, help="remove one")
         value = self._main.scope.value(repeat[0].value) if repeat else 1
         place = repeat[0].value.span if repeat else span
         copies = whole(value, "`repeat`", place, self._diagnostics)
@@ -261,7 +267,10 @@ class _Resolver:
         first = self._main.calls.arguments(block, name.text, rest, span, names)
         if copies is None or first is None:
             return
-        others = tuple(pair for pair in first if pair[0] != "stride")
+        others: Bound = tuple(pair for pair in first if pair[0] != "stride")
+        stride = next((p for p in self._registry.blocks[block].parameters if p.name.text == "stride"), None)
+        if stride and stride.default is None:
+            others = (*others, ("stride", ONE))
         before = sum(part.copies for part in parts if isinstance(part, Stage))
         parts.append(Stage(block, first, others, copies, before, span))
 

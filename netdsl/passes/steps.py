@@ -81,12 +81,25 @@ class StepResolver:
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
         self.labels: dict[str, set[str]] = {}
+        # All sections are one class in generated code.
+        self._of_sections: dict[str, Span] = {}
 
-    def body(self, body: syntax.Body, owner: str, parameters: Iterable[str] = ()) -> Body:
-        """The steps of a block (of a section, without parameters); one with an error is left out."""
+    def section(self, body: syntax.Body, kind: str) -> Body:
+        """The steps of a section of the network."""
+        return self.body(body, kind, labels=self._of_sections)
+
+    def body(
+        self,
+        body: syntax.Body,
+        owner: str,
+        parameters: Iterable[str] = (),
+        labels: dict[str, Span] | None = None,
+    ) -> Body:
+        """The steps of a block; one with an error is left out."""
         known = {name: name for name in (IN.name, *parameters)}
         defaults, steps = _apart(body.steps)
-        return self._steps(steps, Local(owner, known, read_defaults(defaults, self._diagnostics)))
+        local = Local(owner, known, read_defaults(defaults, self._diagnostics))
+        return self._steps(steps, local if labels is None else replace(local, labels=labels))
 
     def _steps(self, steps: Sequence[syntax.Step], local: Local) -> Body:
         resolved: list[Step] = []
