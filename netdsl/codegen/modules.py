@@ -37,6 +37,8 @@ class ModuleWriter(Flow):
         self.special: list[Special] = []
         self._flat_bodies = flat
         self._flat_names = self._counted(flat)
+        # How often the body that is being written would use a name, where it is flat.
+        self._names: Counter[str] | None = None
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
         self._annotated: set[str] = set()
@@ -92,12 +94,21 @@ class ModuleWriter(Flow):
         # A label or a rule makes no join of a single step.
         return not isinstance(step, (Layer, BlockCall, Choice)) and not self.maker.is_plain((step,))
 
+    def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
+        outside = self._names
+        if any(flat is body for flat in self._flat_bodies):
+            self._names = self._flat_names
+        else:
+            self._names = self._counted([body]) if any(map(label_of, body)) else None
+        made = super().steps(body, value, target, name)
+        self._names = outside
+        return made
+
     def chain(
         self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
-        flat = any(own is body for own in self._flat_bodies)
-        if flat or any(map(label_of, body)):
-            counted = self._flat_names if flat else self._counted([body])
+        counted = self._names
+        if counted is not None:
             for step in steps:
                 own = step_name(step)
                 value = self._flat(step, f"{own}1" if counted[own] > 1 else own, value, target)

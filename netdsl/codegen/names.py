@@ -6,7 +6,6 @@ import builtins
 import keyword
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, count
 
 from netdsl.codegen.helpers import HELPERS
 from netdsl.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
@@ -25,6 +24,8 @@ class Names:
     def __init__(self, taken: Iterable[str] = RESERVED) -> None:
         self._taken = set(taken)
         self._idle: set[str] = set()
+        # The number to try next, by the name before it and the one to begin with.
+        self._next: dict[tuple[str, int], int] = {}
 
     def free(self, name: str) -> str:
         """The name, with a trailing `_` (or more) where it is taken."""
@@ -35,24 +36,32 @@ class Names:
 
     def numbered(self, name: str) -> str:
         """The name, else the name with the first free number from 2 up, in place of its own."""
-        plain = name.rstrip("0123456789")
-        return self._first(chain([name], (f"{plain}{n}" for n in count(2))))
+        return name if self._take(name) else self._counted(name.rstrip("0123456789"), 2)
 
     def series(self, name: str, length: int) -> list[str]:
         """The name with the first free numbers from 1 up; without a number where it is alone."""
         if length == 1:
             return [self.numbered(name)]
-        return [self._first(f"{name}{n}" for n in count(1)) for _ in range(length)]
+        return [self._counted(name, 1) for _ in range(length)]
 
     def release(self, *names: str) -> None:
-        """Variables that hold nothing any longer: other variables like them may be called so."""
+        """Variables that hold nothing any longer: other numbered ones may be called so."""
         self._idle.update(names)
+        self._next.clear()
 
-    def _first(self, candidates: Iterable[str]) -> str:
-        found = next(name for name in candidates if name not in self._taken or name in self._idle)
-        self._taken.add(found)
-        self._idle.discard(found)
-        return found
+    def _counted(self, name: str, start: int) -> str:
+        number = self._next.get((name, start), start)
+        while not self._take(f"{name}{number}"):
+            number += 1
+        self._next[name, start] = number + 1
+        return f"{name}{number}"
+
+    def _take(self, name: str) -> bool:
+        """Takes a name, if it is free."""
+        free = name not in self._taken or name in self._idle
+        self._taken.add(name)
+        self._idle.discard(name)
+        return free
 
 
 def camel(name: str) -> str:
