@@ -146,6 +146,11 @@ def calls(body: LoweredBody) -> Iterator[BlockCall]:
     return (step for step in steps(body) if isinstance(step, BlockCall))
 
 
+def is_chain(body: LoweredBody) -> bool:
+    """Whether the steps run one after another, with no join and no way back among them."""
+    return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
+
+
 def decided(body: LoweredBody) -> LoweredBody:
     """The body without choices that have a single case: that case in their place."""
     found: list[LoweredStep] = []

@@ -25,15 +25,10 @@ from netdsl.lowered import (
     Repeat,
     Run,
     When,
+    is_chain,
     steps,
 )
 from netdsl.values import Symbol
-
-
-def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, with no join among them."""
-    links = (Layer, BlockCall, Repeat, When, Choice, Let)
-    return all(isinstance(step, links) for step in steps(body))
 
 
 class ModuleMaker:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.chains import ModuleMaker, is_chain
+from netdsl.codegen.chains import ModuleMaker
 from netdsl.codegen.classes import Classes
 from netdsl.codegen.held import with_classes
 from netdsl.codegen.initialise import Special
@@ -19,7 +19,7 @@ from netdsl.codegen.views import (
     forward_documentation,
     network_documentation,
 )
-from netdsl.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection
+from netdsl.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
 from netdsl.torch_names import MODULE_ATTRIBUTES
 
 

@@ -129,10 +129,11 @@ class AvgPool(_Pool):
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAvgPool(Operation):
-    """Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`)."""
+class _GlobalPool(Operation):
+    """One number for each channel: CxHxW to Cx1x1."""
 
-    name: ClassVar[str] = "global_avgpool"
+    module_name: ClassVar[str]
+    function_name: ClassVar[str]
     attribute: ClassVar[str] = "pool"
 
     def infer(self, x: Shape) -> Shape | Misfit:
@@ -143,33 +144,29 @@ class GlobalAvgPool(Operation):
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.AdaptiveAvgPool2d", (ONE,))
+        return TorchCall(cls.module_name, (ONE,))
 
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.adaptive_avg_pool2d", (Slot("x"), ONE))
+        return TorchCall(cls.function_name, (Slot("x"), ONE))
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalMaxPool(Operation):
+class GlobalAvgPool(_GlobalPool):
+    """Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`)."""
+
+    name: ClassVar[str] = "global_avgpool"
+    module_name: ClassVar[str] = "nn.AdaptiveAvgPool2d"
+    function_name: ClassVar[str] = "F.adaptive_avg_pool2d"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalMaxPool(_GlobalPool):
     """Maximum of each channel: CxHxW to Cx1x1 (Oquab et al. 2015; `torch.nn.AdaptiveMaxPool2d`)."""
 
     name: ClassVar[str] = "global_maxpool"
-    attribute: ClassVar[str] = "pool"
-
-    def infer(self, x: Shape) -> Shape | Misfit:
-        return needs_map(self.name, x) or (x[0], 1, 1)
-
-    def keeps_grid(self) -> bool:
-        return False
-
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.AdaptiveMaxPool2d", (ONE,))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.adaptive_max_pool2d", (Slot("x"), ONE))
+    module_name: ClassVar[str] = "nn.AdaptiveMaxPool2d"
+    function_name: ClassVar[str] = "F.adaptive_max_pool2d"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from netdsl.ops.base import Misfit, Shape, Symbolic
 from netdsl.passes.calls import wrong_argument
 from netdsl.passes.joins import Joins
 from netdsl.passes.lastnorm import roles
+from netdsl.passes.resolve import MAX_REPEAT
 from netdsl.passes.state import State
 from netdsl.resolved import (
     BlockDefinition,
@@ -61,8 +62,6 @@ from netdsl.values import Symbol, Value, show
 MAX_INSTANCES = 10_000
 # How many steps are looked at; those of equal blocks and iterations count once.
 MAX_STEPS = 100_000
-# How often a part may be repeated.
-MAX_REPEAT = 100_000
 # How deep blocks and steps with bodies may be nested.
 MAX_DEPTH = 100
 

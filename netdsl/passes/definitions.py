@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
 from typing import TypeVar
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.ops import OPERATIONS
 from netdsl.passes.orders import UNIT
+from netdsl.passes.scope import check_name
 from netdsl.passes.uses import File
 from netdsl.source import Span
 
@@ -54,7 +54,7 @@ class Definitions:
 
     def _add(self, block: syntax.Block) -> None:
         name = block.name
-        self.usable(name)
+        check_name(name, self._diagnostics)
         if name.text in OPERATIONS or name.text == UNIT:
             message = f"`{name.text}` is an operation, and can't be a block too"
             self._diagnostics.error("NET202", message, name.span, help="rename the block")
@@ -85,20 +85,13 @@ class Definitions:
             self._diagnostics.error("NET206", what, span, also=also, help="remove one")
         return found[0] if found else None
 
-    def usable(self, name: syntax.Word) -> None:
-        """Names of the file become names in Python."""
-        if keyword.iskeyword(name.text) or name.text.startswith("__") or name.text == "self":
-            self._diagnostics.error(
-                "NET210", f"`{name.text}` has a meaning in Python", name.span, help="choose another name"
-            )
-
     # constants
 
     def define(
         self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr
     ) -> None:
         """Adds a constant of the file."""
-        self.usable(name)
+        check_name(name, self._diagnostics)
         if name.text in STAGE_NAMES:
             message = f"`{name.text}` has a meaning in a stage's arguments"
             self._diagnostics.error("NET202", message, name.span, help="choose another name")

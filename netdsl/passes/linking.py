@@ -10,7 +10,7 @@ from netdsl.ops import OPERATIONS
 from netdsl.passes.calls import Blocks, CallResolver, read_defaults
 from netdsl.passes.definitions import Definitions, Registry
 from netdsl.passes.orders import Order, check_order, default_order
-from netdsl.passes.scope import Scope
+from netdsl.passes.scope import Scope, check_name
 from netdsl.passes.steps import StepResolver
 from netdsl.resolved import BlockDefinition
 from netdsl.source import Span
@@ -71,7 +71,7 @@ class LinkedFile:
         local = {"in": "in"}
         parameters = []
         for parameter in block.parameters:
-            self.text.usable(parameter.name)
+            check_name(parameter.name, self._diagnostics)
             name = parameter.name.text
             if name in local:
                 message = f"the parameter `{name}` stands twice"

@@ -7,16 +7,11 @@ from typing import TypeAlias
 
 from netdsl.expressions import ONE, Const, Expr, Operator, Ref, operator, substitute
 from netdsl.lowered import (
-    Branches,
     Carried,
-    Choice,
-    From,
     LoweredBody,
     LoweredStep,
     Repeat,
-    Save,
-    Skip,
-    When,
+    is_chain,
 )
 from netdsl.ops.base import Symbolic
 from netdsl.passes.context import Context, NotUniform, Values
@@ -138,20 +133,3 @@ def _iteration(typed: TypedRepeat, number: int) -> TypedBody:
             return body
         number -= count
     raise AssertionError("the iteration is one of them")
-
-
-def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, with no join and no way back among them."""
-    for step in body:
-        match step:
-            case Skip() | Branches() | Save() | From():
-                return False
-            case When(cases, otherwise):
-                if not all(map(is_chain, [otherwise, *(inside for _, inside in cases)])):
-                    return False
-            case Choice(_, choices):
-                if not all(is_chain(inside) for _, inside in choices):
-                    return False
-            case _:
-                pass
-    return True

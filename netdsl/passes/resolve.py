@@ -18,14 +18,14 @@ from netdsl.passes.lastnorm import LastNorms
 from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
 from netdsl.passes.recursion import check_recursion
-from netdsl.passes.scope import whole
+from netdsl.passes.scope import check_name, whole
 from netdsl.passes.tables import rows_of
-from netdsl.passes.uses import File
+from netdsl.passes.uses import LIBRARY, File
 from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage
 from netdsl.source import Span
 from netdsl.values import Symbol, Value
 
-# A stage has at most this many copies, so that a short file has a bounded cost.
+# A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
 
 
@@ -134,9 +134,8 @@ class _Resolver:
         if not self._program.statements:
             help = "a network starts with `network NAME`"
             self._diagnostics.error("NET206", "the file is empty", help=help)
-        library = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
         for statement in self._program.statements:
-            if not isinstance(statement, library):
+            if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 help = "add `network NAME` at the top"
                 message = f"`{what}` belongs to a network, and the file has none"
@@ -160,7 +159,7 @@ class _Resolver:
         """The constants that only a network has: its parameters, and `classes`."""
         definitions: dict[str, tuple[syntax.Expr, Span]] = {}
         if self._network:
-            self._text.usable(self._network.name)
+            check_name(self._network.name, self._diagnostics)
         for parameter in self._network.parameters if self._network else ():
             value = overridden.get(parameter.name.text) or parameter.default
             if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -29,6 +30,14 @@ _MEANINGS = {
     "False": "write `no`",
     "false": "write `no`",
 }
+
+
+def check_name(word: syntax.Word, diagnostics: Diagnostics) -> None:
+    """Names of the file become names in Python."""
+    name = word.text
+    if keyword.iskeyword(name) or name.startswith("__") or name == "self":
+        message = f"`{name}` has a meaning in Python"
+        diagnostics.error("NET210", message, word.span, help="choose another name")
 
 
 class Scope:

@@ -15,7 +15,7 @@ from netdsl.expressions import IN, Ref
 from netdsl.passes.binding import bind
 from netdsl.passes.calls import CallResolver, Defaults, read_defaults
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
-from netdsl.passes.scope import Names, Scope
+from netdsl.passes.scope import Names, Scope, check_name
 from netdsl.resolved import (
     BlockDefinition,
     BlockStep,
@@ -178,23 +178,16 @@ class StepResolver:
             what = "has a meaning of its own" if name == IN.name else "is defined twice"
             self._error("NET202", f"`{name}` {what}", step.name.span, "rename it")
         else:
-            self.check_name(step.name)
+            check_name(step.name, self._diagnostics)
         value = self._scope.expression(step.value, local.names)
-        if value is None:
-            # Something unknown stands for it, so that no step that uses it is reported too.
-            return replace(local, names={**local.names, name: name})
-        resolved.append(LetStep(name, value, step.span))
+        if value is not None:
+            resolved.append(LetStep(name, value, step.span))
+        # Known even without a value, so that no step that uses it is reported too.
         return replace(local, names={**local.names, name: name})
-
-    def check_name(self, word: syntax.Word) -> None:
-        """Names of the file become names in Python."""
-        name = word.text
-        if keyword.iskeyword(name) or name.startswith("__") or name == "self":
-            self._error("NET210", f"`{name}` has a meaning in Python", word.span, "choose another name")
 
     def _save(self, step: syntax.Save, local: Local, resolved: list[Step]) -> Local:
         name = step.name.text
-        self.check_name(step.name)
+        check_name(step.name, self._diagnostics)
         if name in local.saved:
             self._error("NET202", f"`{name}` is saved twice", step.name.span, "rename one", local.saved[name])
         resolved.append(SaveStep(name, step.span))
@@ -240,17 +233,14 @@ class StepResolver:
         known, index = local.names, None
         if step.variable:
             index = step.variable.text
-            self.check_name(step.variable)
+            check_name(step.variable, self._diagnostics)
             if index in known:
                 self._error("NET202", f"`{index}` is defined twice", step.variable.span, "rename one")
             known = {**known, index: index}
         inner = replace(local, names=known, labels={})
         outlined = _needs_block(step.body.steps) and not _goes_back(step.body.steps, local.saved)
-        body = (self._outlined if outlined else self._repeated)(step, inner)
+        body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
-
-    def _repeated(self, step: syntax.Repeat, local: Local) -> Body:
-        return self._steps(step.body.steps, local)
 
     def _outlined(self, step: syntax.Repeat, local: Local) -> Body:
         """A repeated part with joins or labels as a block of its own, so that generated code can make

@@ -18,7 +18,7 @@ Reader: TypeAlias = Callable[[str], str]
 MAX_FILES = 100
 
 # What a library holds; all else belongs to a network.
-_LIBRARY = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
+LIBRARY = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
 
 
 class File(NamedTuple):
@@ -94,7 +94,7 @@ class _Gathering:
 
     def _check_library(self, program: syntax.Program, path: str, place: Span) -> None:
         for statement in program.statements:
-            if not isinstance(statement, _LIBRARY):
+            if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 self._diagnostics.error(
                     "NET206", f"{posixpath.basename(path)} is no library of blocks: it has `{what}`", place,
