@@ -10,12 +10,16 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from netdsl.codegen.helpers import HELPERS, carried
+from netdsl.expressions import Const, Operator, Ref
+from netdsl.expressions import round_to as exact
+from netdsl.passes.floats import in_python
 from netdsl.resources import TEMPLATES
 from templates.helpers.drop_path import drop_path
 from templates.helpers.dropout import dropout
 from templates.helpers.DropPath import DropPath
 from templates.helpers.layer_norm_2d import layer_norm_2d
 from templates.helpers.LayerNorm2d import LayerNorm2d
+from templates.helpers.round_to import round_to
 
 X = torch.randn(8, 6, 5, 4, generator=torch.Generator().manual_seed(0))
 
@@ -66,3 +70,11 @@ def test_layer_norm_is_over_channels() -> None:
     expected = (X - mean) / (variance + 1e-3).sqrt() * scale + shift
     torch.testing.assert_close(norm(X), expected)
     torch.testing.assert_close(layer_norm_2d(X, norm.weight, norm.bias, eps=1e-3), expected)
+
+
+@pytest.mark.parametrize("divisor", [1, 4, 8, 10])
+def test_round_to_is_the_language_own(divisor: int) -> None:
+    """The helper, what the compiler expects of it, and the language's exact function: of whole numbers."""
+    value = Operator("round_to", (Ref("x"), Const(divisor)))
+    for x in range(1, 200):
+        assert round_to(x, divisor) == in_python(value, {"x": x}) == exact(x, divisor)
