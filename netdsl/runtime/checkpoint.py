@@ -1,22 +1,36 @@
-"""Weights in safetensors files, which hold tensors and nothing that can run."""
+"""Weights and checkpoints in safetensors files, which hold tensors and text, and nothing that can run."""
 
 from __future__ import annotations
 
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from netdsl import atomic
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.storage import write_atomic
+
+FORMAT = "netdsl checkpoint 1"
 
 
-def save(path: Path, state: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+def save(path: Path, state: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Writes named tensors; the old file stays until the new one is whole. Raises RunError."""
     # A copy of each: safetensors refuses tensors that share memory or aren't contiguous.
     copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-    write_atomic(path, safetensors.torch.save(copies, metadata))
+    try:
+        with atomic.replacing(path) as temporary:
+            safetensors.torch.save_file(copies, temporary, metadata)
+    except (OSError, SafetensorError) as error:  # the latter for what its writer meets, a full disk too
+        raise RunError(
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
+            "make room or choose another folder; what was saved before is whole",
+        ) from error
 
 
 def load(path: Path) -> dict[str, Tensor]:
@@ -26,6 +40,72 @@ def load(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise RunError(f"there are no weights at {path}", "train first") from error
     except (OSError, SafetensorError) as error:
-        raise RunError(
-            f"{path} is not a whole safetensors file: {error}", "train again, or restore the file"
-        ) from error
+        raise _damaged(path, str(error)) from error
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The texts beside the tensors of a file. Raises RunError where it is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except FileNotFoundError as error:
+        raise RunError(f"there are no weights at {path}", "train first") from error
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that a run needs to go on: named tensors, and facts that JSON can say."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, object]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with `prefix` and a dot, without it."""
+        start = prefix + "."
+        return {n.removeprefix(start): tensor for n, tensor in self.tensors.items() if n.startswith(start)}
+
+    def write(self, path: Path) -> None:
+        """Raises RunError; the old checkpoint stays until this one is whole."""
+        facts = json.dumps(self.facts, allow_nan=False)
+        save(path, self.tensors, {"format": FORMAT, "facts": facts, "checksum": _checksum(self.tensors)})
+
+    @staticmethod
+    def read(path: Path) -> Checkpoint:
+        """Raises RunError where the file is missing, damaged or no checkpoint of netdsl."""
+        if not path.exists():
+            raise RunError(
+                f"there is no checkpoint {path}",
+                "name the folder of a run, as runs/resnet32; one that was stopped before its first step "
+                "has nothing to resume",
+            )
+        texts, tensors = metadata(path), load(path)
+        if texts.get("format") != FORMAT:
+            raise RunError(
+                f"{path} is no checkpoint of this version of netdsl (expected `{FORMAT}`)",
+                "resume with the version that wrote it",
+            )
+        if texts.get("checksum") != _checksum(tensors):
+            raise _damaged(path, "its numbers differ from those that were written")
+        try:
+            facts = json.loads(texts["facts"])
+        except (KeyError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+        if not isinstance(facts, dict):
+            raise _damaged(path, "its facts are no table")
+        return Checkpoint(tensors, facts)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Of all numbers: the format itself notices only what is missing."""
+    checksum = 0
+    for name in sorted(tensors):
+        flat = tensors[name].detach().cpu().contiguous().flatten()
+        # As bytes, since numpy has no bfloat16.
+        checksum = zlib.crc32(flat.view(torch.uint8).numpy().data if flat.numel() else b"", checksum)
+    return f"{checksum:08x}"
+
+
+def _damaged(path: Path, reason: str) -> RunError:
+    return RunError(f"{path} is damaged: {reason}", "restore the file from a copy, or train again")

@@ -28,4 +28,4 @@ def read(data: Cifar10 | Cifar100, input_shape: tuple[int, ...]) -> Source:
 
 def _split(data: CIFAR10, input_shape: tuple[int, ...]) -> Split:
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2)
-    return Split(fit(images, input_shape), torch.tensor(data.targets))
+    return Split.of(fit(images, input_shape), torch.tensor(data.targets))

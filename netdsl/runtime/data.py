@@ -1,7 +1,8 @@
-"""Data sets as tensors: decoded once, in training, validation and test images."""
+"""Data sets: training, validation and test images with their labels, in memory or in files."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from math import prod
@@ -13,24 +14,31 @@ from torch import Tensor
 
 from netdsl.recipe import Cifar10, Cifar100, Digits, Folder
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.files import Files
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images, (N, C, H, W) uint8, and their labels, (N,) int64."""
+    """Images, (N, C, H, W) uint8, their labels, (N,) int64, and the sums that `moments` gives."""
 
-    images: Tensor
+    images: Tensor | Files
     labels: Tensor
+    moments: Tensor
+
+    @staticmethod
+    def of(images: Tensor, labels: Tensor) -> Split:
+        """A split of images in memory."""
+        return Split(images, labels, moments(images))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: Tensor) -> Split:
-        return Split(self.images[index], self.labels[index])
+        return Split(self.images[index], self.labels[index], self.moments[index])
 
     def to(self, device: torch.device) -> Split:
-        images = self.images.to(device, non_blocking=True)
-        return Split(images, self.labels.to(device, non_blocking=True))
+        images = self.images if isinstance(self.images, Files) else self.images.to(device)
+        return replace(self, images=images, labels=self.labels.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,11 @@ class Dataset:
     mean: Tensor
     deviation: Tensor
 
+    @staticmethod
+    def of(train: Split, validation: Split, test: Split, classes: tuple[str, ...]) -> Dataset:
+        """The data set of these splits, with the statistics of its training images."""
+        return Dataset(train, validation, test, classes, *statistics(train))
+
     def floats(self, images: Tensor) -> Tensor:
         """uint8 images as float32 from 0 to 1, channels last in memory: convolutions like it so."""
         return images.to(torch.float32, memory_format=torch.channels_last) / 255
@@ -65,7 +78,7 @@ class Dataset:
         return (images - self.mean[:, None, None]) / self.deviation[:, None, None]
 
     def to(self, device: torch.device) -> Dataset:
-        """The whole data set on a device."""
+        """The whole data set on a device; images in files stay there."""
         return replace(
             self,
             train=self.train.to(device),
@@ -75,6 +88,14 @@ class Dataset:
             deviation=self.deviation.to(device),
         )
 
+    def fingerprint(self) -> str:
+        """Tells whether two data sets hold the same images with the same labels in the same order."""
+        digest = hashlib.blake2b(repr(self.classes).encode(), digest_size=16)
+        for split in (self.train, self.validation, self.test):
+            digest.update(split.moments.cpu().numpy().tobytes())
+            digest.update(split.labels.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
 
 def load(
     data: Cifar10 | Cifar100 | Digits | Folder,
@@ -83,12 +104,17 @@ def load(
     validation: int | None,
     seed: int,
     console: Console,
+    *,
+    stream: bool | None = None,
+    room: int | None = None,
 ) -> Dataset:
     """The data of a recipe, fitted to a network's input (C, H, W) and its number of classes.
 
     The last `validation` images of the training images, shuffled with `seed`, are for validation;
-    None means 1,000, but at most a tenth. Progress and the names of broken images go to `console`.
-    Raises RunError where the data can't be had or doesn't fit the network.
+    None means 1,000, but at most a tenth. A folder's images are decoded into memory, or stay in
+    their files (`stream`); None means: in memory where they take at most `room` bytes. Progress and
+    the names of broken images go to `console`. Raises RunError where the data can't be had or don't
+    fit the network.
     """
     if len(input_shape) != 3:
         raise RunError(
@@ -100,30 +126,31 @@ def load(
             f"the network's input has {input_shape[0]} channels, images 1 (gray) or 3 (colour)",
             "write `input 3x32x32` or `input 1x32x32`",
         )
-    source = _read(data, input_shape, console)
+    source = _read(data, input_shape, console, stream, room)
     if len(source.classes) != classes:
         raise RunError(
             f"the data have {len(source.classes)} classes, the network has {classes} outputs",
             f"write `classes {len(source.classes)}`, or choose other data",
         )
     train, held_out = _hold_out(source.train, validation, seed)
-    mean, deviation = statistics(train.images)
-    return Dataset(train, held_out, source.test, source.classes, mean, deviation)
+    return Dataset.of(train, held_out, source.test, source.classes)
 
 
 def _read(
-    data: Cifar10 | Cifar100 | Digits | Folder, input_shape: tuple[int, ...], console: Console
+    data: Cifar10 | Cifar100 | Digits | Folder,
+    input_shape: tuple[int, ...],
+    console: Console,
+    stream: bool | None,
+    room: int | None,
 ) -> Source:
     # Imported here: each kind of data builds on this module.
     from netdsl.runtime import cifar, digits, folder
 
-    match data:
-        case Digits():
-            return digits.read(input_shape)
-        case Folder(path):
-            return folder.read(path, input_shape, console)
-        case _:
-            return cifar.read(data, input_shape)
+    if isinstance(data, Folder):
+        return folder.read(data.path, input_shape, console, stream, room)
+    if stream:
+        raise RunError("only the images of a folder can stay in their files", "leave `--loader stream` out")
+    return digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
 
 
 def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, Split]:
@@ -138,19 +165,31 @@ def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, S
     return train[order[: len(train) - count]], train[order[len(train) - count :]]
 
 
-def statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, (C,) float32 on the scale 0 to 1, of uint8 (N, C, H, W).
+def moments(images: Tensor) -> Tensor:
+    """The sums of each image's pixels and of their squares by channel: (N, C, H, W) uint8 -> (N, C, 2) int64.
+
+    Whole numbers, so that statistics of any part of the images are exact, however they were read.
+    """
+    sums = []
+    for part in images.split(1000):
+        pixels = part.flatten(2).to(torch.int32)
+        sums.append(torch.stack((pixels.sum(2), (pixels * pixels).sum(2)), 2))
+    return torch.cat(sums) if sums else torch.zeros(0, images.shape[1], 2, dtype=torch.int64)
+
+
+def statistics(split: Split) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel over a split's pixels, (C,) float32 on the scale 0 to 1.
 
     The deviation of a channel that is the same everywhere is given as 1.
     """
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    # From the histograms: exact, and without a float copy of the whole data set.
-    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)])
-    shares = counts.double() / counts.sum(1, keepdim=True)
-    mean = shares @ levels
-    deviation = (shares * (levels - mean[:, None]) ** 2).sum(1).sqrt()
+    pixels = prod(split.images.shape[2:]) * len(split)
+    sums: list[list[int]] = split.moments.sum(0).tolist()
+    # Python's whole numbers: exact where floats would cancel.
+    variances = [(pixels * squares - total**2) / pixels**2 for total, squares in sums]
+    mean = torch.tensor([total / pixels / 255 for total, _ in sums])
+    deviation = torch.tensor([variance**0.5 / 255 for variance in variances])
     deviation[deviation == 0] = 1
-    return mean.float(), deviation.float()
+    return mean, deviation
 
 
 def fit(images: Tensor, input_shape: tuple[int, ...]) -> Tensor:
@@ -170,17 +209,26 @@ def fit(images: Tensor, input_shape: tuple[int, ...]) -> Tensor:
     return torch.cat(parts)
 
 
+def memory_of(count: int, input_shape: tuple[int, ...]) -> int:
+    """Bytes that `count` images take while they are read: the splits are copies."""
+    return 2 * count * prod(input_shape)
+
+
+def physical_memory() -> int | None:
+    """Bytes of this machine's memory, None where the system doesn't say (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def require_memory(count: int, input_shape: tuple[int, ...]) -> None:
     """Raises RunError where `count` images can't be held in this machine's memory."""
-    if not hasattr(os, "sysconf"):  # Windows doesn't say.
-        return
-    # Twice: the split into training and validation images is a copy.
-    needed = 2 * count * prod(input_shape)
-    present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > present:
+    needed, present = memory_of(count, input_shape), physical_memory()
+    if present is not None and needed > present:
         shape = "x".join(map(str, input_shape))
         raise RunError(
             f"{count:,} images of {shape} need {needed / 2**30:.0f} GiB of memory, "
             f"this machine has {present / 2**30:.0f}",
-            "use a smaller input (`--input`) or fewer images",
+            "use a smaller input (`--input`) or fewer images; a folder's can stay in their files "
+            "(`--loader stream`)",
         )

@@ -1,9 +1,10 @@
-"""Decoding of image files into one tensor, once: the result is kept in the cache."""
+"""Decoding of image files: once into one tensor, or once to see them; the result is kept in the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,23 +33,70 @@ def decode(
     A broken image is black, and named on `console`. Decoded images are kept in the cache, one file
     a folder and shape, until the name, size or time of any of the files changes.
     """
+
+    def read() -> dict[str, Tensor]:
+        channels, height, width = input_shape
+        images = np.zeros((len(files), height, width, channels), np.uint8)
+
+        def keep(i: int, pixels: NDArray[np.uint8]) -> None:
+            images[i] = pixels
+
+        whole = _visit(files, input_shape, keep, "decoding", console)
+        return {"images": torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), "whole": whole}
+
+    kinds = {"images": (torch.uint8, (len(files), *input_shape)), "whole": (torch.bool, (len(files),))}
+    kept = _kept("images", root, files, input_shape, kinds, read, console)
+    return kept["images"], kept["whole"]
+
+
+def survey(
+    root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
+) -> tuple[Tensor, Tensor]:
+    """The sums of all files' pixels (N, C, 2), as `data.moments` gives them, and which are whole, (N,) bool.
+
+    For images that are too many for the memory: each is decoded once and not kept. Cached as `decode` is.
+    """
+
+    def read() -> dict[str, Tensor]:
+        sums = np.zeros((len(files), input_shape[0], 2), np.int64)
+
+        def add_up(i: int, pixels: NDArray[np.uint8]) -> None:
+            wide = pixels.astype(np.int64)
+            sums[i] = np.stack((wide.sum((0, 1)), (wide * wide).sum((0, 1))), 1)
+
+        whole = _visit(files, input_shape, add_up, "looking at", console)
+        return {"moments": torch.from_numpy(sums), "whole": whole}
+
+    kinds = {"moments": (torch.int64, (len(files), input_shape[0], 2)), "whole": (torch.bool, (len(files),))}
+    kept = _kept("surveys", root, files, input_shape, kinds, read, console)
+    return kept["moments"], kept["whole"]
+
+
+def _kept(
+    kind: str,
+    root: Path,
+    files: list[Path],
+    input_shape: tuple[int, ...],
+    kinds: dict[str, tuple[torch.dtype, tuple[int, ...]]],
+    read: Callable[[], dict[str, Tensor]],
+    console: Console,
+) -> dict[str, Tensor]:
+    """What the cache holds of these files, else what `read` gives; broken images are named."""
     shape = "x".join(map(str, input_shape))
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-    cache = cache_folder() / "images" / f"{place}-{shape}.safetensors"
+    cache = cache_folder() / kind / f"{place}-{shape}.safetensors"
     fingerprint = _fingerprint(root, files)
-    decoded = _cached(cache, fingerprint, (len(files), *input_shape))
-    if decoded is None:
-        decoded = _decode_all(files, input_shape, console)
-        tensors = {"images": decoded[0], "whole": decoded[1]}
-        content = safetensors.torch.save(tensors, {"fingerprint": fingerprint})
+    tensors = _cached(cache, fingerprint, kinds)
+    if tensors is None:
+        tensors = read()
         try:
-            write_atomic(cache, content)
+            write_atomic(cache, safetensors.torch.save(tensors, {"fingerprint": fingerprint}))
         except RunError as error:  # A full or read-only disk costs time, not the run.
             console.print(f"decoded images aren't kept: {error}", markup=False, highlight=False)
-    for i in (~decoded[1]).nonzero().flatten().tolist():
+    for i in (~tensors["whole"]).nonzero().flatten().tolist():
         message = f"left out, not an image: {files[i]}"
         console.print(message, markup=False, highlight=False, soft_wrap=True)
-    return decoded
+    return tensors
 
 
 def _fingerprint(root: Path, files: list[Path]) -> str:
@@ -63,48 +111,56 @@ def _fingerprint(root: Path, files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _cached(path: Path, fingerprint: str, shape: tuple[int, ...]) -> tuple[Tensor, Tensor] | None:
+def _cached(
+    path: Path, fingerprint: str, kinds: dict[str, tuple[torch.dtype, tuple[int, ...]]]
+) -> dict[str, Tensor] | None:
     """What the cache holds, or None where it is missing, damaged, or of other files."""
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("fingerprint") != fingerprint:
                 return None
-            images, whole = file.get_tensor("images"), file.get_tensor("whole")
+            tensors = {name: file.get_tensor(name) for name in kinds}
     except (OSError, SafetensorError):
         return None
-    fits = images.shape == shape and images.dtype == torch.uint8 and whole.shape == shape[:1]
-    return (images, whole) if fits and whole.dtype == torch.bool else None
+    fits = all((tensors[name].dtype, tensors[name].shape) == kind for name, kind in kinds.items())
+    return tensors if fits else None
 
 
-def _decode_all(files: list[Path], input_shape: tuple[int, ...], console: Console) -> tuple[Tensor, Tensor]:
-    channels, height, width = input_shape
-    images = np.zeros((len(files), height, width, channels), np.uint8)
+def _visit(
+    files: list[Path],
+    input_shape: tuple[int, ...],
+    visit: Callable[[int, NDArray[np.uint8]], None],
+    what: str,
+    console: Console,
+) -> Tensor:
+    """Decodes each file and shows it to `visit` with its number; which of them are whole, (N,) bool."""
     whole = np.zeros(len(files), np.bool_)
 
-    def decode_part(part: range) -> int:
+    def visit_part(part: range) -> int:
         for i in part:
-            image = _decode_one(files[i], input_shape)
-            if image is not None:
-                images[i], whole[i] = image, True
+            pixels = decode_one(files[i], input_shape)
+            if pixels is not None:
+                visit(i, pixels)
+                whole[i] = True
         return len(part)
 
     parts = [range(i, min(i + _PART, len(files))) for i in range(0, len(files), _PART)]
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     with bar as progress:
-        task = progress.add_task(f"decoding {len(files):,} images", total=len(files))
+        task = progress.add_task(f"{what} {len(files):,} images", total=len(files))
         started = time.perf_counter()
-        progress.advance(task, decode_part(parts[0]))
+        progress.advance(task, visit_part(parts[0]))
         # Threads help with large images alone: decoding a small one is mostly Python, which runs in
         # one thread at a time, and handing it over costs more than it gains.
         large = time.perf_counter() - started > _PART * 1e-3
         with ThreadPoolExecutor(None if large else 1) as pool:
-            for count in pool.map(decode_part, parts[1:]):
+            for count in pool.map(visit_part, parts[1:]):
                 progress.advance(task, count)
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(whole)
+    return torch.from_numpy(whole)
 
 
-def _decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """One image, (H, W, C), or None where the file isn't one."""
+def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """One image, (H, W, C), or None where the file can't be read as one."""
     channels, height, width = input_shape
     try:
         with Image.open(file) as opened:

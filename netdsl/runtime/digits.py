@@ -18,7 +18,7 @@ def read(input_shape: tuple[int, ...]) -> Source:
         arrays = np.load(file, allow_pickle=False)
         images = torch.from_numpy(arrays["images"])[:, None]
         labels = torch.from_numpy(arrays["labels"]).long()
-    every = Split(fit(images, input_shape), labels)
+    every = Split.of(fit(images, input_shape), labels)
     order = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))
     train, test = every[order[:-TEST_IMAGES]], every[order[-TEST_IMAGES:]]
     return Source(train, test, tuple(map(str, range(10))))

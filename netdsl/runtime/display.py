@@ -13,12 +13,11 @@ from netdsl.runtime.metrics import Metrics
 
 
 class Display:
-    """Shows a training of some epochs while it lasts."""
+    """Shows a training of some epochs, `done` of which lie behind, while it lasts."""
 
-    def __init__(self, console: Console, epochs: int) -> None:
+    def __init__(self, console: Console, epochs: int, done: int = 0) -> None:
         self._console = console
         self._epochs = epochs
-        self._done = 0
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -28,7 +27,7 @@ class Display:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=epochs, figures="")
+        self._task = self._bar.add_task("", total=epochs, completed=done, figures="")
 
     def __enter__(self) -> Display:
         self._bar.start()
@@ -46,14 +45,13 @@ class Display:
         """Moves the bar within an epoch."""
         self._bar.update(
             self._task,
-            description=f"epoch {self._done + 1}/{self._epochs}",
-            completed=self._done + progress.steps / progress.of_steps,
+            description=f"epoch {progress.epoch + 1}/{self._epochs}",
+            completed=progress.epoch + progress.seen / progress.of_images,
             figures=_figures(progress.loss, progress.accuracy, progress.images_per_second),
         )
 
     def line(self, row: Metrics) -> None:
         """Prints what came out of an epoch."""
-        self._done += 1
         text = f"epoch {row.epoch:{len(str(self._epochs))}.4g}/{self._epochs}  "
         text += _figures(row.loss, row.accuracy, row.images_per_second)
         if row.validation_loss is not None and row.validation_accuracy is not None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from signal import Signals
+
 
 class RunError(Exception):
-    """A run that cannot start or go on: `str()` says what and where, `help` the way out."""
+    """A run that cannot start or go on: `str()` says what and where, `help` the way out.
 
-    def __init__(self, message: str, help: str = "") -> None:
+    `status` is the exit status of the process.
+    """
+
+    def __init__(self, message: str, help: str = "", status: int = 1) -> None:
         super().__init__(message)
         self.help = help
+        self.status = status
 
 
 class Interrupted(RunError):
-    """The user stopped the run (Ctrl-C); what was written before is valid."""
+    """A signal stopped the run (Ctrl-C, SIGTERM); what was written before is valid."""
+
+    def __init__(self, message: str, help: str, signal: Signals) -> None:
+        super().__init__(message, help, status=128 + signal)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from netdsl.runtime.batches import load
 from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import Model
+from netdsl.runtime.speed import Speed
+from netdsl.runtime.world import ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +23,27 @@ class Scores:
     accuracy: float
 
 
-def evaluate(model: Model, data: Dataset, split: Split, batch: int = 256) -> Scores:
+def evaluate(
+    model: Model, data: Dataset, part: Split, speed: Speed, *, flip: bool = False, workers: int = 0
+) -> Scores:
     """The scores on a split of the data, which must be on the model's device.
 
-    Raises RunError where the split is empty.
+    `flip`: the logits of an image are the mean of its own and of its mirror image's. Raises RunError
+    where the split is empty.
     """
-    if not len(split):
+    if not len(part):
         raise RunError("there are no images to evaluate on")
-    loss = torch.zeros((), dtype=torch.float64, device=split.labels.device)
-    right = torch.zeros((), dtype=torch.int64, device=split.labels.device)
+    # Without gradients a batch needs little memory: on a GPU as many as keep it busy.
+    batch = 2048 if speed.device.type == "cuda" else 256
+    scores = torch.zeros(2, dtype=torch.float64, device=speed.device)
     with torch.inference_mode():
-        for index in torch.split(torch.arange(len(split), device=split.labels.device), batch):
-            part = split[index]
-            logits = model(data.normalise(data.floats(part.images)), training=False)
-            loss += F.cross_entropy(logits, part.labels, reduction="sum")
-            right += (logits.argmax(1) == part.labels).sum()
-    return Scores(loss.item() / len(split), right.item() / len(split))
+        for rows in load(part, list(torch.arange(len(part)).split(batch)), ALONE, speed.device, workers):
+            images = speed.laid_out(data.normalise(data.floats(rows.images)))
+            with speed.autocast():
+                logits = model(images, training=False).float()
+                if flip:
+                    logits = (logits + model(images.flip(3), training=False).float()) / 2
+            loss = F.cross_entropy(logits, rows.labels, reduction="sum")
+            scores += torch.stack((loss, (logits.argmax(1) == rows.labels).sum()))
+    loss_sum, right = scores.tolist()
+    return Scores(loss_sum / len(part), right / len(part))

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from netdsl.runtime.data import Source, Split, require_memory
-from netdsl.runtime.decode import decode
+from netdsl.runtime.data import Source, Split, memory_of, moments, require_memory
+from netdsl.runtime.decode import decode, survey
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.files import Files
 
 _LAYOUT = "expected are PATH/train/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/*"
 
@@ -24,25 +25,39 @@ class Listing:
     test: dict[str, list[Path]]
 
 
-def read(path: str, input_shape: tuple[int, ...], console: Console) -> Source:
+def read(
+    path: str,
+    input_shape: tuple[int, ...],
+    console: Console,
+    stream: bool | None = None,
+    room: int | None = None,
+) -> Source:
     """The images, converted to the channels and resized to the size of (C, H, W).
 
-    Without a `test` folder, a tenth of the images, the same ones every time, is for the test.
+    They are in memory, or with `stream` in their files; None means: in memory where they take at most
+    `room` bytes. Without a `test` folder, a tenth of the images, the same ones every time, is for the test.
     Broken images are named on `console` and left out. Raises RunError where none is usable.
     """
     root = Path(path).expanduser()
     listing = _list(root)
     train_files, train_labels = _flat(listing.classes, listing.train)
     test_files, test_labels = _flat(listing.classes, listing.test)
-    require_memory(len(train_files) + len(test_files), input_shape)
-    images, whole = decode(root, train_files + test_files, input_shape, console)
-    labels = torch.tensor(train_labels + test_labels)
+    files, labels = train_files + test_files, torch.tensor(train_labels + test_labels)
+    if stream is None:
+        stream = room is not None and memory_of(len(files), input_shape) > room
+    if stream:
+        sums, whole = survey(root, files, input_shape, console)
+        every = Split(Files(files, input_shape), labels, sums)
+    else:
+        require_memory(len(files), input_shape)
+        images, whole = decode(root, files, input_shape, console)
+        every = Split(images, labels, moments(images))
     is_test = torch.arange(len(labels)) >= len(train_labels)
     if not listing.test:
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
         is_test[order[: max(1, len(labels) // 10)]] = True
-    train = Split(images, labels)[(whole & ~is_test).nonzero().flatten()]
-    test = Split(images, labels)[(whole & is_test).nonzero().flatten()]
+    train = every[(whole & ~is_test).nonzero().flatten()]
+    test = every[(whole & is_test).nonzero().flatten()]
     _require_images(root, listing.classes, train, test)
     return Source(train, test, listing.classes)
 

@@ -4,103 +4,107 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
-from netdsl.recipe import Recipe
-from netdsl.runtime.augment import augment
+from netdsl.runtime import augment, seeds
+from netdsl.runtime.batches import load, split
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.model import Model
-from netdsl.runtime.optim import Update, learning_rate
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.optim import learning_rate
 
 # Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it.
 _LOOK = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progress:
-    """Where an epoch stands: `steps` of `of_steps` batches, means over the images so far."""
+    """Where an epoch, counted from 0, stands: sums over the images `seen` of `of_images`.
 
-    steps: int
-    of_steps: int
-    images: int
-    loss: float
-    accuracy: float
-    lr: float
-    seconds: float
+    `seconds` are those spent on it so far, `lr` is the last learning rate.
+    """
+
+    epoch: int
+    of_images: int
+    seen: int = 0
+    steps: int = 0
+    loss_sum: float = 0.0
+    right: int = 0
+    lr: float = 0.0
+    seconds: float = 0.0
+    # What the device has still to tell: of each step the sum of the losses and the right answers, (2,).
+    pending: list[Tensor] = field(default_factory=list)
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.seen
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.seen
 
     @property
     def images_per_second(self) -> float:
-        return self.images / self.seconds
+        return self.seen / self.seconds
+
+    @property
+    def complete(self) -> bool:
+        return self.seen == self.of_images
+
+    def settle(self) -> None:
+        """Waits for the device and adds up. Raises RunError where a step's loss is not finite."""
+        if not self.pending:
+            return
+        figures = torch.stack(self.pending)
+        first = self.steps - len(self.pending) + 1
+        self.pending.clear()
+        for step, (finite, (loss, right)) in enumerate(
+            zip(figures.isfinite().all(1).tolist(), figures.tolist(), strict=True), first
+        ):
+            if not finite:
+                raise diverged(f"the loss is {loss} at step {step} of epoch {self.epoch + 1}")
+            self.loss_sum += loss
+            self.right += int(right)
 
 
 def train_epoch(
-    model: Model,
-    data: Dataset,
-    recipe: Recipe,
-    epoch: int,
-    update: Update,
-    generator: Generator,
-    show: Callable[[Progress], None],
-    stop: Callable[[], bool],
-) -> Progress:
-    """Trains on each image once, or until `stop`, asked after each batch; `epoch` counts from 0.
+    learner: Learner, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
+) -> None:
+    """Trains on each image once, from where `progress` stands, and moves it on.
 
-    Raises RunError where the loss is not finite.
+    `look` is asked after each step whether to end here; it is told whether the sums are up to date.
+    Images in files are decoded by `workers` processes. Raises RunError where the loss is not finite.
     """
-    batches = _batches(len(data.train), recipe.batch, generator)
-    losses = torch.zeros(len(batches), device=generator.device)
-    right = torch.zeros((), dtype=torch.int64, device=generator.device)
-    images, started = 0, time.perf_counter()
-    looked = started
+    recipe, epoch, count = learner.recipe, progress.epoch, progress.of_images
+    size = data.train.images.shape[2], data.train.images.shape[3]
+    # Functions of the seed and the epoch alone: a resumed epoch goes on with the same ones.
+    order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, epoch))
+    draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(learner.speed.device)
+    batches = split(order[progress.seen :], recipe.batch)
+    looked = time.perf_counter()
+    started = looked - progress.seconds
 
-    for step, index in enumerate(batches):
-        moment = epoch + (step + 0.5) / len(batches)  # The middle: a warm-up's first step isn't 0.
-        lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
-        batch = data.train[index]
-        x = augment(data.floats(batch.images), recipe.augment, data.mean, generator)
-        logits = model(data.normalise(x), training=True)
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.loss.smoothing)
-        loss.backward()
-        update(lr)
+    for batch in load(data.train, batches, learner.world, learner.speed.device, workers):
+        moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up's first isn't 0.
+        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
+        # What dropout and stochastic depth draw from.
+        torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, learner.world.rank))
+        progress.pending.append(learner.step(batch, draws[batch.index], data, progress.lr))
 
-        losses[step] = loss.detach()
-        right += (logits.argmax(1) == batch.labels).sum()
-        images += len(index)
-        last = step + 1 == len(batches) or stop()
-        if last or time.perf_counter() - looked > _LOOK:
-            mean = _mean(losses[: step + 1], batches, epoch)
-            accuracy = right.item() / images
+        progress.seen += batch.whole
+        progress.steps += 1
+        due = progress.complete or time.perf_counter() - looked > _LOOK
+        if due:
+            progress.settle()
             looked = time.perf_counter()
-            so_far = Progress(step + 1, len(batches), images, mean, accuracy, lr, looked - started)
-            show(so_far)
-        if last:
+            progress.seconds = looked - started
+        if look(due):
             break
-    return so_far
-
-
-def _batches(images: int, size: int, generator: Generator) -> list[Tensor]:
-    """The indices of all images, shuffled, in batches; the last one may be smaller."""
-    order = torch.randperm(images, generator=generator, device=generator.device)
-    batches = list(torch.split(order, size))
-    if size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-        # Batch norm has no statistics of a single example.
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def _mean(losses: Tensor, batches: list[Tensor], epoch: int) -> float:
-    """The mean loss of an image. Raises RunError where a step's loss is not finite."""
-    values: list[float] = losses.tolist()
-    for step, finite in enumerate(losses.isfinite().tolist()):
-        if not finite:
-            raise diverged(f"the loss is {values[step]} at step {step + 1} of epoch {epoch + 1}")
-    sizes = [len(batch) for batch in batches[: len(values)]]
-    return sum(loss * size for loss, size in zip(values, sizes, strict=True)) / sum(sizes)
+    progress.settle()
+    progress.seconds = time.perf_counter() - started
 
 
 def diverged(message: str) -> RunError:

@@ -1,9 +1,15 @@
-"""How the process handles its memory while it trains on the CPU."""
+"""How the process handles its memory while it trains."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from netdsl.runtime.learner import Learner
 
 # Parameters of mallopt(3), from glibc's malloc.h, and the largest values that it takes.
 _M_TRIM_THRESHOLD, _LARGEST_TRIM = -1, 2**31 - 1
@@ -24,3 +30,31 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP)
     mallopt(_M_TRIM_THRESHOLD, _LARGEST_TRIM)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    # On the CPU torch raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def fitting_batch(learner: Learner, example: Callable[[int], Tensor], batch: int) -> int | None:
+    """The largest half, quarter, … of a batch whose gradients fit into the memory; None: not even one image.
+
+    `example` gives normalised images (n, C, H, W).
+    """
+    while batch := batch // 2:
+        for parameter in learner.model.parameters:
+            parameter.grad = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            images = example(batch)
+            learner.gradients(
+                images, torch.zeros(len(images), dtype=torch.int64, device=images.device), batch
+            )
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return batch
+    return None

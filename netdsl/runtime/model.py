@@ -22,14 +22,17 @@ class Model(Protocol):
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         """The logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
 
+    def prepare(self, training: bool) -> None:
+        """Sets what a call with `training` would set by itself: compiled code must find it done."""
+
     def state(self) -> dict[str, Tensor]:
         """Weights and running statistics by name; the tensors are the model's own, not copies."""
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over weights, all or none. Raises RunError where a name or a shape doesn't fit."""
 
-    def to(self, device: torch.device) -> None:
-        """Moves the weights."""
+    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
+        """Moves the weights; those of convolutions are laid out like the images."""
 
 
 class ModuleModel:
@@ -43,10 +46,13 @@ class ModuleModel:
         return list(self._module.parameters())
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
-        if self._module.training != training:
-            self._module.train(training)
+        self.prepare(training)
         logits: Tensor = self._module(x)
         return logits
+
+    def prepare(self, training: bool) -> None:
+        if self._module.training != training:
+            self._module.train(training)
 
     def state(self) -> dict[str, Tensor]:
         return dict(self._module.state_dict())
@@ -54,9 +60,8 @@ class ModuleModel:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         copy_state(state, self.state())
 
-    def to(self, device: torch.device) -> None:
-        # Weights laid out like the images, so that no convolution has to rearrange them.
-        self._module.to(device).to(memory_format=torch.channels_last)
+    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
+        self._module.to(device).to(memory_format=layout)
 
 
 class FunctionalModel:
@@ -86,6 +91,9 @@ class FunctionalModel:
             return self._forward(x, *lists, training=training)
         return self._forward(x, *lists)
 
+    def prepare(self, training: bool) -> None:
+        pass
+
     def state(self) -> dict[str, Tensor]:
         params = {f"params.{i:03d}": tensor.detach() for i, tensor in enumerate(self._params)}
         return params | {f"buffers.{i:03d}": tensor for i, tensor in enumerate(self._buffers or [])}
@@ -93,9 +101,11 @@ class FunctionalModel:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         copy_state(state, self.state())
 
-    def to(self, device: torch.device) -> None:
+    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
         # detach: a moved tensor would be the result of an operation, and get no gradient.
-        self._params = [_laid_out(p.detach(), device).requires_grad_(p.requires_grad) for p in self._params]
+        self._params = [
+            _laid_out(p.detach(), device, layout).requires_grad_(p.requires_grad) for p in self._params
+        ]
         if self._buffers is not None:
             self._buffers = [buffer.to(device) for buffer in self._buffers]
 
@@ -133,9 +143,9 @@ def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> No
             tensor.copy_(source[name])
 
 
-def _laid_out(tensor: Tensor, device: torch.device) -> Tensor:
+def _laid_out(tensor: Tensor, device: torch.device, layout: torch.memory_format) -> Tensor:
     if tensor.dim() == 4:
-        return tensor.to(device, memory_format=torch.channels_last)
+        return tensor.to(device, memory_format=layout)
     return tensor.to(device)
 
 

@@ -1,30 +1,37 @@
-"""Training from the first epoch to the report on the test images."""
+"""Training from the first epoch, or from a checkpoint, to the report on the test images."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from signal import Signals
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from netdsl.recipe import Recipe
-from netdsl.runtime import checkpoint, metrics, plot
-from netdsl.runtime.data import Dataset
+from netdsl.runtime import batches, plot
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.compiling import decide
+from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.display import Display
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
+from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, diverged, train_epoch
-from netdsl.runtime.memory import keep_freed_memory
+from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics
-from netdsl.runtime.model import FunctionalModel, Model
-from netdsl.runtime.optim import build
+from netdsl.runtime.model import Model
+from netdsl.runtime.run import Run
+from netdsl.runtime.speed import Speed
+from netdsl.runtime.stopping import Stop, on_signals
+from netdsl.runtime.world import ALONE, World
 
-BEST = "best.safetensors"
-LAST = "last.safetensors"
+# Seconds between two checkpoints within an epoch.
+SAVE_EVERY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,121 +51,188 @@ class Report:
     images_per_second: float
 
 
-def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cpu" or "cuda". Raises RunError for cuda where there is none."""
-    present = torch.cuda.is_available()
-    if name == "cuda" and not present:
-        raise RunError("torch finds no CUDA device", "use `--device cpu`, or `auto`")
-    return torch.device("cuda" if present and name != "cpu" else "cpu")
-
-
-def require_new(run: Path) -> None:
-    """Raises RunError where the folder already holds a run."""
-    if (run / metrics.FILE).exists():
-        raise RunError(f"{run} already holds a run", "choose another folder: `--run`")
-
-
 def train(
     model: Model,
     data: Dataset,
     recipe: Recipe,
-    run: Path,
-    device: torch.device,
+    run: Run,
+    speed: Speed,
     console: Console,
-    stop: Callable[[], bool] | None = None,
+    *,
+    resume: tuple[Checkpoint, Progress] | None = None,
+    compile: str = "off",
+    workers: int = 0,
+    world: World = ALONE,
 ) -> Report:
     """Trains the model as the recipe says, and leaves it with the best weights.
 
-    Writes `metrics.jsonl`, `last.safetensors` and `best.safetensors` into `run` after each epoch,
-    and at the end `curves.png`. `stop` is asked after each batch and ends the training early.
-    Raises RunError where the run exists, the loss is not finite or memory is short, and Interrupted
-    on Ctrl-C; what was written before stays valid.
+    After each epoch, and every ten minutes within one, the run's files are written; `resume` is what
+    such a checkpoint holds and where it stands. `compile` is "auto", "on" or "off". Raises RunError
+    where the loss is not finite, memory is short or a file can't be written, and Interrupted on
+    Ctrl-C or SIGTERM: the run can then go on from its checkpoint.
     """
-    require_new(run)
-    started = time.perf_counter()
-    if device.type == "cpu":
-        keep_freed_memory()
-    torch.manual_seed(recipe.seed)  # What dropout draws from.
-    generator = torch.Generator(device).manual_seed(recipe.seed)
-    model.to(device)
-    data = data.to(device)
-    manual = isinstance(model, FunctionalModel)
-    update = build(model.parameters, recipe.optimizer, manual=manual)
-    rows: list[Metrics] = []
-    epochs: list[Progress] = []
+    training = _Training(model, data, recipe, run, speed, console, resume, workers, world)
     try:
-        with Display(console, recipe.epochs) as display:
-            for epoch in range(recipe.epochs):
-                done = train_epoch(
-                    model, data, recipe, epoch, update, generator, display.show, stop or _never
-                )
-                held_out = evaluate(model, data, data.validation) if len(data.validation) else None
-                _require_finite(model, held_out, epoch)
-                row = _row(epoch, done, held_out, time.perf_counter() - started)
-                _save(run, model, [*rows, row])
-                rows.append(row)
-                epochs.append(done)
-                display.line(row)
-                if done.steps < done.of_steps:
-                    break
-        plot.curves(run)
-        model.load_state(checkpoint.load(run / BEST))
-        test = evaluate(model, data, data.test)
-    except KeyboardInterrupt:
-        saved = f"the weights after epoch {len(rows)} are in {run}" if rows else "nothing is saved"
-        raise Interrupted(f"stopped by Ctrl-C; {saved}") from None
+        training.begin(compile)
+        with on_signals() as stop, Display(console, recipe.epochs, len(run.rows)) as display:
+            while training.progress.epoch < recipe.epochs:
+                training.epoch(stop, display)
+        return training.report()
     except RuntimeError as error:
-        # On the CPU torch raises a plain RuntimeError.
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
-        raise RunError(f"the memory of {device} is full", "use a smaller `batch`") from error
-    return Report(
-        validation_accuracy=max(_accuracies(rows), default=None),
-        test_accuracy=test.accuracy,
-        test_loss=test.loss,
-        epochs=rows[-1].epoch,
-        seconds=time.perf_counter() - started,
-        images_per_second=sum(e.images for e in epochs) / sum(e.seconds for e in epochs),
-    )
+    # Only here, since the exception held what the step had allocated.
+    raise training.out_of_memory()
 
 
-def _never() -> bool:
-    return False
+class _Training:
+    """One call of `train`."""
+
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        recipe: Recipe,
+        run: Run,
+        speed: Speed,
+        console: Console,
+        resume: tuple[Checkpoint, Progress] | None,
+        workers: int,
+        world: World,
+    ) -> None:
+        # The clock of a resumed run goes on where it stopped.
+        self._started = time.perf_counter() - run.seconds
+        self._recipe, self._run, self._speed, self._console = recipe, run, speed, console
+        self._workers, self._world = workers, world
+        speed.prepare()
+        if speed.device.type == "cpu":
+            keep_freed_memory()
+        model.to(speed.device, speed.layout)
+        self._model, self._data = model, data.to(speed.device)
+        self._learner = Learner(model, recipe, speed, world)
+        self.progress = Progress(0, len(data.train))
+        if resume is not None:
+            found, self.progress = resume
+            self._learner.load(found)
+        self._saved = time.perf_counter()
+
+    def begin(self, compile: str) -> None:
+        """Makes the run one that can be resumed, and decides whether to compile."""
+        self._run.write_views()
+        if not self._run.rows and not self.progress.seen:
+            self._save()
+        steps = len(batches.split(torch.arange(self.progress.of_images), self._recipe.batch))
+        left = steps * (self._recipe.epochs - self.progress.epoch) - self.progress.steps
+        decision = decide(self._learner, compile, self._example(self._recipe.batch), left)
+        self._console.print(
+            f"{self._speed.device}: {', '.join((*self._speed.reasons, str(decision)))}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+    def epoch(self, stop: Stop, display: Display) -> None:
+        """Trains to the end of the epoch under way, and writes the files."""
+        progress = self.progress
+
+        def look(up_to_date: bool) -> bool:
+            if up_to_date:
+                display.show(progress)
+                if time.perf_counter() - self._saved > SAVE_EVERY and not progress.complete:
+                    self._save()
+            return bool(stop)
+
+        train_epoch(self._learner, self._data, progress, look, self._workers)
+        if progress.complete:
+            display.line(self._finish_epoch())
+        if stop.signal is not None:
+            if not progress.complete:
+                self._save()
+            raise self._interrupted(stop.signal)
+
+    def _finish_epoch(self) -> Metrics:
+        progress, run = self.progress, self._run
+        with self._learner.averaged():
+            held_out = self._scores(self._data.validation) if len(self._data.validation) else None
+            weights = {n: tensor.detach().cpu().clone() for n, tensor in self._model.state().items()}
+        _require_finite(weights, held_out, progress)
+        run.seconds = time.perf_counter() - self._started
+        run.images += progress.seen
+        run.training += progress.seconds
+        row = _row(progress, held_out, run.seconds)
+        self.progress = Progress(progress.epoch + 1, progress.of_images)
+        run.finish_epoch(self._learner, row, weights, self.progress)
+        self._saved = time.perf_counter()
+        return row
+
+    def _save(self) -> None:
+        """A checkpoint within an epoch."""
+        _require_finite(self._learner.state(), None, self.progress)
+        self._run.seconds = time.perf_counter() - self._started
+        self._run.save(self._learner, self.progress)
+        self._saved = time.perf_counter()
+
+    def _scores(self, part: Split) -> Scores:
+        return evaluate(
+            self._model, self._data, part, self._speed, flip=self._recipe.tta == "flip", workers=self._workers
+        )
+
+    def report(self) -> Report:
+        """Draws the curves, and tests the best weights."""
+        run = self._run
+        plot.curves(run.folder)
+        self._model.load_state(run.best)
+        test = self._scores(self._data.test)
+        return Report(
+            validation_accuracy=max(run.validation_accuracies, default=None),
+            test_accuracy=test.accuracy,
+            test_loss=test.loss,
+            epochs=run.rows[-1].epoch,
+            seconds=time.perf_counter() - self._started,
+            images_per_second=run.images / run.training,
+        )
+
+    def _example(self, size: int) -> Tensor:
+        """A batch as the network gets it."""
+        index = torch.arange(min(size, self.progress.of_images))
+        (batch,) = batches.load(self._data.train, [index], self._world, self._speed.device, 0)
+        return self._speed.laid_out(self._data.normalise(self._data.floats(batch.images)))
+
+    def _interrupted(self, signal: Signals) -> Interrupted:
+        name = "Ctrl-C" if signal is Signals.SIGINT else signal.name
+        where = f"epoch {self.progress.epoch + 1} of {self._recipe.epochs}, step {self.progress.steps}"
+        return Interrupted(
+            f"stopped by {name} in {where}; all of it is saved",
+            f"go on with `netdsl train --resume {self._run.folder}`",
+            signal,
+        )
+
+    def out_of_memory(self) -> RunError:
+        batch = self._recipe.batch
+        fits = fitting_batch(self._learner, self._example, batch)
+        help = "use a smaller network or smaller images: not even a batch of 1 fits"
+        if fits is not None:
+            parts = -(-batch // fits)
+            help = f"a batch of {fits} fits: `--batch {fits}`, or `--accumulate {parts}` for the same updates"
+        return RunError(f"the memory of {self._speed.device} is full with a batch of {batch}", help)
 
 
-def _require_finite(model: Model, held_out: Scores | None, epoch: int) -> None:
+def _require_finite(state: Mapping[str, Tensor], held_out: Scores | None, progress: Progress) -> None:
     """Raises RunError where weights aren't numbers any more: they are not to replace good ones."""
-    weights = all(bool(tensor.isfinite().all()) for tensor in model.state().values())
+    weights = all(bool(tensor.isfinite().all()) for tensor in state.values())
     if not weights or not math.isfinite(held_out.loss if held_out else 0.0):
         what = "the loss on the validation images is" if weights else "the weights are"
-        raise diverged(f"{what} not finite after epoch {epoch + 1}")
+        raise diverged(f"{what} not finite after step {progress.steps} of epoch {progress.epoch + 1}")
 
 
-def _row(epoch: int, done: Progress, held_out: Scores | None, seconds: float) -> Metrics:
+def _row(progress: Progress, held_out: Scores | None, seconds: float) -> Metrics:
     return Metrics(
-        epoch=epoch + (1 if done.steps == done.of_steps else done.steps / done.of_steps),
-        lr=done.lr,
-        loss=done.loss,
-        accuracy=done.accuracy,
+        epoch=progress.epoch + 1,
+        lr=progress.lr,
+        loss=progress.loss,
+        accuracy=progress.accuracy,
         validation_loss=held_out.loss if held_out else None,
         validation_accuracy=held_out.accuracy if held_out else None,
-        images_per_second=done.images_per_second,
+        images_per_second=progress.images_per_second,
         seconds=seconds,
     )
-
-
-def _save(run: Path, model: Model, rows: list[Metrics]) -> None:
-    """The state after an epoch; `rows[-1]` is its own."""
-    state = model.state()
-    checkpoint.save(run / LAST, state)
-    *earlier, latest = rows
-    if latest.validation_accuracy is None or latest.validation_accuracy > max(
-        _accuracies(earlier), default=-1
-    ):
-        checkpoint.save(run / BEST, state)
-    metrics.write(run, rows)
-
-
-def _accuracies(rows: list[Metrics]) -> list[float]:
-    """The accuracies on the validation images, where there are any."""
-    return [row.validation_accuracy for row in rows if row.validation_accuracy is not None]

@@ -1,0 +1,53 @@
+"""The batches of an epoch: which images they are, and the images themselves on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from netdsl.runtime.data import Split
+from netdsl.runtime.files import Files
+from netdsl.runtime.world import World
+
+
+class Batch(NamedTuple):
+    """This process's part of a batch of `whole` images, on the device.
+
+    `index` (n,) are its rows in the split, `images` (n, C, H, W) uint8, `labels` (n,) int64.
+    """
+
+    index: Tensor
+    images: Tensor
+    labels: Tensor
+    whole: int
+
+
+def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
+    """Rows in batches of `size`; the last one may be smaller, but no smaller than `least`.
+
+    Batch norm has no statistics of a single example: one that is left over joins the batch before.
+    """
+    batches = list(torch.split(order, size))
+    if size >= least and len(batches) > 1 and len(batches[-1]) < least:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def load(
+    part: Split, batches: list[Tensor], world: World, device: torch.device, workers: int
+) -> Iterator[Batch]:
+    """The images of each batch, gathered on the device, or decoded ahead by `workers` processes."""
+    shares = [world.share(batch) for batch in batches]
+    # All rows go to the device at once, not a batch at a time.
+    rows = torch.cat(shares).to(device).split([len(share) for share in shares])
+    images: Iterator[Tensor]
+    match part.images:
+        case Files() as files:
+            images = files.batches(shares, workers, pin=device.type == "cuda")
+        case Tensor() as tensor:
+            images = (tensor[index] for index in rows)
+    for batch, index, pixels in zip(batches, rows, images, strict=True):
+        yield Batch(index, pixels.to(device, non_blocking=True), part.labels[index], len(batch))

@@ -1,0 +1,179 @@
+"""Whether `torch.compile` repays its start-up: measured on this network and this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.storage import cache_folder, write_atomic
+
+# Steps that are timed after one that warms up; the fastest counts, since other work only adds.
+_TIMED = 4
+# Seconds of start-up for each weight tensor before anything was measured on this machine: resnet32's
+# 46 s for 107 tensors on two CPU cores (docs/performance.md).
+_FIRST_GUESS = 0.4
+# A trial whose outcome nobody knows may cost this share of the training that is left.
+_STAKE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the training is compiled, and why."""
+
+    on: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{'compiled' if self.on else 'not compiled'} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was measured, in seconds: the start-up, and a step without and with compiling."""
+
+    tensors: int
+    startup: float
+    eager: float
+    compiled: float
+
+    def decision(self, steps: int, when: str) -> Decision:
+        gain = (self.eager - self.compiled) * steps - self.startup
+        figures = f"{self.compiled * 1e3:.1f} ms a step, {self.eager * 1e3:.1f} without, {when}"
+        if self.compiled >= self.eager:
+            return Decision(False, figures)
+        if gain <= 0:
+            return Decision(
+                False, f"{figures}: {steps:,} steps don't repay the start-up of {self.startup:.0f} s"
+            )
+        return Decision(True, f"{figures}: saves {gain:.0f} s after a start-up of {self.startup:.0f} s")
+
+
+def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
+    """Compiles the learner's objective where that pays, or where `wish` is "on".
+
+    `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
+    trial measured is kept in the cache for the next run of the same network. The weights stay as they
+    are. Raises RunError where the wish is "on" and compiling fails.
+    """
+    if wish == "off":
+        return Decision(False, "as asked")
+    if steps <= 0:
+        return Decision(False, "nothing is left to train")
+    state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
+    try:
+        if wish == "on":
+            return _forced(learner, images)
+        return _measured(learner, images, steps)
+    finally:
+        learner.model.load_state(state)  # The steps of a trial move running statistics.
+
+
+def _forced(learner: Learner, images: Tensor) -> Decision:
+    try:
+        startup = _compile(learner, images)
+    except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
+        help = "train without it: `--compile off`"
+        raise RunError(f"torch.compile fails: {_first_line(error)}", help) from error
+    return Decision(True, f"as asked; start-up {startup:.0f} s")
+
+
+def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
+    key, tensors = _key(learner, images), len(learner.model.parameters)
+    trials = _remembered()
+    if key in trials:
+        decision = trials[key].decision(steps, "measured before")
+        if not decision.on:
+            return decision
+    eager = _seconds_a_step(learner, images)
+    rates = [trial.startup / trial.tensors for trial in trials.values()]
+    guess = tensors * (sum(rates) / len(rates) if rates else _FIRST_GUESS)
+    if key not in trials and guess > _STAKE * eager * steps:
+        left = f"{eager * steps:.0f} s of training"
+        return Decision(False, f"{left} are too few to try it: its start-up takes about {guess:.0f} s")
+    try:
+        startup = _compile(learner, images)
+        compiled = _seconds_a_step(learner, images)
+    except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
+        learner.objective = learner.plain_objective
+        return Decision(False, f"torch.compile fails here: {_first_line(error)}")
+    trial = Trial(tensors, startup, eager, compiled)
+    _remember({**trials, key: trial})
+    if compiled >= eager:
+        learner.objective = learner.plain_objective
+    # The start-up is spent: from here on only the steps count.
+    return Trial(tensors, 0, eager, compiled).decision(steps, f"start-up {startup:.0f} s")
+
+
+def _compile(learner: Learner, images: Tensor) -> float:
+    """Replaces the learner's objective; the seconds until it was ready."""
+    on_gpu, parts = learner.speed.device.type == "cuda", learner.recipe.accumulate
+    # CUDA graphs write the gradients of each call to one place, where those of the part before lie.
+    mode = "reduce-overhead" if on_gpu and parts == 1 else None
+    started = time.perf_counter()
+    learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
+    for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
+        _step(learner, images)
+    learner.speed.wait()
+    return time.perf_counter() - started
+
+
+def _seconds_a_step(learner: Learner, images: Tensor) -> float:
+    seconds = []
+    for _ in range(_TIMED + 1):
+        learner.speed.wait()
+        started = time.perf_counter()
+        _step(learner, images)
+        learner.speed.wait()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
+
+
+def _step(learner: Learner, images: Tensor) -> None:
+    """Gradients of an example batch, which are thrown away."""
+    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    learner.gradients(images, labels, len(images))
+    for parameter in learner.model.parameters:
+        parameter.grad = None
+
+
+# --- what was measured before --------------------------------------------------------------------
+
+
+def _key(learner: Learner, images: Tensor) -> str:
+    """The network, as far as its weights' shapes tell, the batch and the machine."""
+    speed = learner.speed
+    machine = torch.cuda.get_device_name(speed.device) if speed.device.type == "cuda" else "cpu"
+    shapes = [tuple(parameter.shape) for parameter in learner.model.parameters]
+    facts = (shapes, tuple(images.shape), learner.recipe.accumulate, speed.precision, str(speed.layout))
+    text = repr((facts, machine, torch.get_num_threads(), torch.__version__))
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _remembered() -> dict[str, Trial]:
+    """Trials of earlier runs; none where the file is missing or damaged."""
+    try:
+        content = json.loads((cache_folder() / "compile.json").read_text(encoding="utf-8"))
+        return {
+            str(key): Trial(int(t["tensors"]), float(t["startup"]), float(t["eager"]), float(t["compiled"]))
+            for key, t in content.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _remember(trials: dict[str, Trial]) -> None:
+    text = json.dumps({key: asdict(trial) for key, trial in trials.items()}, indent=1)
+    with suppress(RunError):  # A full or read-only cache costs the next run a trial.
+        write_atomic(cache_folder() / "compile.json", text.encode())
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,78 @@
+"""Images that stay in their files until a batch needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from netdsl.runtime.decode import decode_one
+from netdsl.runtime.errors import RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Image files that stand for a uint8 tensor (N, C, H, W): the same shape, indexed the same way."""
+
+    paths: list[Path]
+    input_shape: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.paths), *self.input_shape)
+
+    def __getitem__(self, index: Tensor) -> Files:
+        return Files([self.paths[i] for i in index.tolist()], self.input_shape)
+
+    def batches(self, indices: list[Tensor], workers: int, pin: bool) -> Iterator[Tensor]:
+        """The images of each index, (n, C, H, W) uint8 on the CPU, decoded ahead by `workers` processes.
+
+        `pin` puts them where a GPU can fetch them by itself. Raises RunError where a file can't be
+        read any more.
+        """
+        loader = DataLoader(
+            _Decoded(self),
+            batch_sampler=[index.tolist() for index in indices],
+            collate_fn=_stack,
+            num_workers=workers,
+            pin_memory=pin,
+        )
+        for images in loader:
+            if isinstance(images, str):
+                raise RunError(
+                    f"the image {images} can't be read any more", "restore it, then `--resume` the run"
+                )
+            yield images
+
+
+class _Decoded(TorchDataset["Tensor | str"]):
+    """The images of files one by one; the path in place of one that can't be read.
+
+    A worker's exception would come back as a text of its traceback.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files.paths)
+
+    def __getitem__(self, i: int) -> Tensor | str:
+        pixels = decode_one(self._files.paths[i], self._files.input_shape)
+        return str(self._files.paths[i]) if pixels is None else torch.tensor(pixels).permute(2, 0, 1)
+
+
+def _stack(images: list[Tensor | str]) -> Tensor | str:
+    return next((image for image in images if isinstance(image, str)), None) or torch.stack(images)  # type: ignore[arg-type]
+
+
+def free_cores() -> int:
+    """How many processes may decode beside the one that trains."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, count - 1)

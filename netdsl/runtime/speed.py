@@ -1,0 +1,114 @@
+"""How fast a run goes and how it counts: device, precision, layout. Never what it computes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netdsl.runtime.errors import RunError
+
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+SWITCH = ("auto", "on", "off")
+LAYOUTS = ("auto", "channels_last", "contiguous")
+LOADERS = ("auto", "memory", "stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    compile: str = "auto"
+    layout: str = "auto"
+    fused: str = "auto"
+    loader: str = "auto"
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What was chosen, and in `reasons` why, for the user to read."""
+
+    device: torch.device
+    precision: str
+    layout: torch.memory_format
+    fused: bool
+    reasons: tuple[str, ...] = ()
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of the forward pass: weights stay float32 (Micikevicius et al. 2018)."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def laid_out(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in the layout of the weights."""
+        return images.contiguous(memory_format=self.layout)
+
+    def prepare(self) -> None:
+        """Sets torch's own switches for this process."""
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+            tf32 = self.precision == "tf32"
+            torch.backends.cudnn.allow_tf32 = tf32
+            torch.backends.cuda.matmul.allow_tf32 = tf32
+            # Tries the algorithms of a convolution once: the shapes of a training don't change.
+            torch.backends.cudnn.benchmark = True
+
+    def wait(self) -> None:
+        """Until the device has done all that it was given: before a clock is read."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def choose(wishes: Wishes, local_rank: int = 0) -> Speed:
+    """What `auto` means on this machine. Raises RunError where a wish can't be met."""
+    device = choose_device(wishes.device, local_rank)
+    precision, why = _precision(wishes.precision, device)
+    # Weights laid out like the images, so that no convolution has to rearrange them.
+    layout = torch.contiguous_format if wishes.layout == "contiguous" else torch.channels_last
+    fused = wishes.fused != "off"
+    reasons = (
+        f"{precision} ({why})",
+        f"{'channels last' if layout is torch.channels_last else 'contiguous'}",
+        f"{'fused' if fused else 'plain'} optimizer",
+    )
+    return Speed(device, precision, layout, fused, reasons)
+
+
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device for "auto", "cpu" or "cuda". Raises RunError for cuda where there is none."""
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise RunError("torch finds no CUDA device", "use `--device cpu`, or `auto`")
+    if not present or name == "cpu":
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise RunError(
+            f"process {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}",
+            "start as many processes as there are GPUs: `torchrun --nproc-per-node gpu`",
+        )
+    return torch.device("cuda", local_rank)
+
+
+def _precision(wish: str, device: torch.device) -> tuple[str, str]:
+    if wish == "tf32" and device.type != "cuda":
+        raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")
+    if wish != "auto":
+        return wish, "as asked"
+    if has_bf16(device):
+        return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
+    return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no bf16 of its own"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the hardware itself multiplies bfloat16 numbers."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Torch has no public question for the CPU (2.11 to 2.15); without an answer it's fp32.
+    cpu = torch.cpu
+    return any(
+        bool(getattr(cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )

@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM, which let a run finish its step and save."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether the run is to end: `signal` is the signal that asked for it."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def on_signals() -> Iterator[Stop]:
+    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # Only the main thread may handle signals.
+        return
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in caught}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        stop.signal = signal.Signals(number)
+        restore()
+
+    for number in caught:
+        signal.signal(number, note)
+    try:
+        yield stop
+    finally:
+        restore()
