@@ -1,0 +1,1 @@
+"""The commands of the command line. What is heavy, torch above all, they import when they run."""

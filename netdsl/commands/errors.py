@@ -1,0 +1,47 @@
+"""How commands end: messages without a traceback, and exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from netdsl.diagnostics import Diagnostic
+
+# Exit statuses: errors in the input, and wrong use (which click gives by itself).
+INPUT_ERROR = 1
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Around what needs torch: its errors end the program, shown without a traceback."""
+    from netdsl.diagnostics import NetworkError
+    from netdsl.runtime.errors import RunError
+
+    try:
+        yield
+    except RunError as error:
+        fail(str(error), error.help)
+    except NetworkError as error:
+        show(error.diagnostics)
+        sys.exit(INPUT_ERROR)
+
+
+def show(diagnostics: Iterable[Diagnostic]) -> None:
+    texts = [diagnostic.render() for diagnostic in diagnostics]
+    for text in texts:
+        head, _, rest = text.partition("\n")
+        click.echo(click.style(head, fg="red", bold=True) + ("\n" + rest if rest else "") + "\n", err=True)
+    count = len(texts)
+    click.echo(f"{count} error{'s' if count != 1 else ''}", err=True)
+
+
+def fail(message: str, help: str = "") -> NoReturn:
+    click.echo(click.style("error:", fg="red", bold=True) + f" {message}", err=True)
+    if help:
+        click.echo(f"  = help: {help}", err=True)
+    sys.exit(INPUT_ERROR)

@@ -1,0 +1,128 @@
+"""Run folders, read: the network of a run and its weights.
+
+No Python of a folder is executed, since one may come from anywhere: the code is generated anew from the
+run's `.net` file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from errno import ENOENT
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import torch
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.compiler import STYLES, Style, compile_network
+from netdsl.runtime import checkpoint, data, model
+from netdsl.runtime.errors import RunError
+from netdsl.source import Source
+
+NETWORK_FILE, RUN_FILE = "network.net", "run.json"
+
+# Which of a run's weights: those of the best validation accuracy, or of the last epoch.
+Which: TypeAlias = Literal["best", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run folder and the network that was trained in it; made by `open_run`."""
+
+    folder: Path
+    network: Network
+    style: Style
+
+    def weights_file(self, which: Which) -> Path:
+        return self.folder / f"{which}.safetensors"
+
+    def model(self, which: Which, device: torch.device) -> model.Model:
+        """The network with weights of the run. Raises RunError where they are missing or don't fit."""
+        state = checkpoint.load(self.weights_file(which))
+        loaded = create_model(self.network, self.style, 0, device)
+        loaded.load_state(state)
+        return loaded
+
+    def data(self, console: Console) -> data.Dataset:
+        """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""
+        return load_data(self.network, console)
+
+
+def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:
+    """The run in a folder, with keys of its recipe overridden as on the command line.
+
+    Raises RunError where the folder holds no run or a damaged one, NetworkError where its network has
+    errors.
+    """
+    record = _read_record(folder)
+    source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
+    recipe = {**record.overrides, **(overrides or {})}
+    network = Network(compile_network(source, record.settings, recipe, record.read))
+    return OpenedRun(folder, network, record.style)
+
+
+def load_data(network: Network, console: Console) -> data.Dataset:
+    """The data of a network's recipe. Raises RunError where they can't be had or don't fit."""
+    if network.classes is None:
+        raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
+    recipe = network.recipe
+    return data.load(
+        recipe.data, network.input_shape, network.classes, recipe.validation, recipe.seed, console
+    )
+
+
+def create_model(network: Network, style: Style, seed: int, device: torch.device) -> model.Model:
+    """The network in a style, with the weights that `seed` gives."""
+    return model.create(vars(network.imported(style)), style, network.entry(style), seed, device)
+
+
+def require_style(name: str) -> Style:
+    """The style of that name. Raises RunError where there is none."""
+    if name not in STYLES:
+        raise RunError(f"there is no style `{name}`", f"one of {', '.join(STYLES)}")
+    return name
+
+
+class _Record(NamedTuple):
+    """What `run.json` remembers: the texts of `--set`, of the recipe's options and of the files that the
+    network uses, by their path from the network's.
+    """
+
+    style: Style
+    settings: dict[str, str]
+    overrides: dict[str, str]
+    used: dict[str, str]
+
+    def read(self, path: str) -> str:
+        """The text of a used file. Raises FileNotFoundError where the run has none of that path."""
+        if path not in self.used:
+            raise FileNotFoundError(ENOENT, "it is not in the run", path)
+        return self.used[path]
+
+
+def _read_record(folder: Path) -> _Record:
+    """The run's settings; everything in them is checked, since a folder may come from anywhere."""
+    text = _read_text(folder / RUN_FILE)
+    damaged = RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
+    try:
+        record = json.loads(text)
+        style, settings, overrides = (record[key] for key in ("style", "settings", "overrides"))
+        used = record.get("used", {})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise damaged from error
+    for part in (settings, overrides, used):
+        if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
+            raise damaged
+    return _Record(require_style(str(style)), settings, overrides, used)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(
+            f"{path} can't be read: {error}", "name the folder of a run, as runs/resnet32"
+        ) from error
