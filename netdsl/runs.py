@@ -101,7 +101,7 @@ def evaluate_run(folder: Path, weights: str, data_override: str | None, device_n
     trainable = _create(network, record.style, 0, device)
     trainable.load_state(state)
     dataset = _data(network, network.recipe, console).to(device)
-    scores = evaluate(trainable, dataset, dataset.test)
+    scores = evaluate(trainable, dataset, dataset.test, flip=network.recipe.tta == "flip")
     console.print(
         f"{network.name}, {weights} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
         f"({len(dataset.test):,} images)",

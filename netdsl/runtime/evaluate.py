@@ -20,9 +20,10 @@ class Scores:
     accuracy: float
 
 
-def evaluate(model: Model, data: Dataset, split: Split, batch: int = 256) -> Scores:
+def evaluate(model: Model, data: Dataset, split: Split, batch: int = 256, *, flip: bool = False) -> Scores:
     """The scores on a split of the data, which must be on the model's device.
 
+    `flip`: the logits of an image are the mean of its own and of its mirror image's.
     Raises RunError where the split is empty.
     """
     if not len(split):
@@ -32,7 +33,10 @@ def evaluate(model: Model, data: Dataset, split: Split, batch: int = 256) -> Sco
     with torch.inference_mode():
         for index in torch.split(torch.arange(len(split), device=split.labels.device), batch):
             part = split[index]
-            logits = model(data.normalise(data.floats(part.images)), training=False)
+            x = data.normalise(data.floats(part.images))
+            logits = model(x, training=False)
+            if flip:
+                logits = (logits + model(x.flip(3), training=False)) / 2
             loss += F.cross_entropy(logits, part.labels, reduction="sum")
             right += (logits.argmax(1) == part.labels).sum()
     return Scores(loss.item() / len(split), right.item() / len(split))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from netdsl.recipe import Recipe
-from netdsl.runtime.augment import augment
+from netdsl.runtime.augment import apply, draw
+from netdsl.runtime.average import Average
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import Model
-from netdsl.runtime.optim import Update, learning_rate
+from netdsl.runtime.optim import Optimizer, learning_rate
 
 # Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it.
 _LOOK = 0.5
@@ -43,7 +45,8 @@ def train_epoch(
     data: Dataset,
     recipe: Recipe,
     epoch: int,
-    update: Update,
+    optimizer: Optimizer,
+    average: Average | None,
     generator: Generator,
     show: Callable[[Progress], None],
     stop: Callable[[], bool],
@@ -52,7 +55,10 @@ def train_epoch(
 
     Raises RunError where the loss is not finite.
     """
-    batches = _batches(len(data.train), recipe.batch, generator)
+    order = torch.randperm(len(data.train), generator=generator, device=generator.device)
+    batches = _batches(order, recipe.batch)
+    height, width = data.train.images.shape[2:]
+    draws = draw(recipe.augment, len(data.train), (height, width), epoch, recipe.seed).to(generator.device)
     losses = torch.zeros(len(batches), device=generator.device)
     right = torch.zeros((), dtype=torch.int64, device=generator.device)
     images, started = 0, time.perf_counter()
@@ -61,15 +67,18 @@ def train_epoch(
     for step, index in enumerate(batches):
         moment = epoch + (step + 0.5) / len(batches)  # The middle: a warm-up's first step isn't 0.
         lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
-        batch = data.train[index]
-        x = augment(data.floats(batch.images), recipe.augment, data.mean, generator)
-        logits = model(data.normalise(x), training=True)
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.loss.smoothing)
-        loss.backward()
-        update(lr)
-
-        losses[step] = loss.detach()
-        right += (logits.argmax(1) == batch.labels).sum()
+        for part in _batches(index, math.ceil(recipe.batch / recipe.accumulate)):
+            batch = data.train[part]
+            x = apply(data.floats(batch.images), recipe.augment, draws[part], data.mean)
+            logits = model(data.normalise(x), training=True)
+            loss = F.cross_entropy(logits, batch.labels, label_smoothing=recipe.loss.smoothing)
+            loss = loss * (len(part) / len(index))  # The parts' sum is the mean over the whole batch.
+            loss.backward()
+            losses[step] += loss.detach()
+            right += (logits.argmax(1) == batch.labels).sum()
+        optimizer.step(lr)
+        if average:
+            average.update()
         images += len(index)
         last = step + 1 == len(batches) or stop()
         if last or time.perf_counter() - looked > _LOOK:
@@ -83,9 +92,8 @@ def train_epoch(
     return so_far
 
 
-def _batches(images: int, size: int, generator: Generator) -> list[Tensor]:
-    """The indices of all images, shuffled, in batches; the last one may be smaller."""
-    order = torch.randperm(images, generator=generator, device=generator.device)
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Indices of images in batches; the last one may be smaller."""
     batches = list(torch.split(order, size))
     if size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         # Batch norm has no statistics of a single example.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from netdsl.recipe import Recipe
 from netdsl.runtime import checkpoint, metrics, plot
+from netdsl.runtime.average import build_average
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
 from netdsl.runtime.errors import Interrupted, RunError
@@ -20,7 +22,7 @@ from netdsl.runtime.evaluate import Scores, evaluate
 from netdsl.runtime.loop import Progress, diverged, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.metrics import Metrics
-from netdsl.runtime.model import FunctionalModel, Model
+from netdsl.runtime.model import Model
 from netdsl.runtime.optim import build
 
 BEST = "best.safetensors"
@@ -82,20 +84,24 @@ def train(
     generator = torch.Generator(device).manual_seed(recipe.seed)
     model.to(device)
     data = data.to(device)
-    manual = isinstance(model, FunctionalModel)
-    update = build(model.parameters, recipe.optimizer, manual=manual)
+    optimizer = build(model.parameters, recipe.optimizer, fused=True)
+    average = build_average(recipe.average, model)
+    flip = recipe.tta == "flip"
     rows: list[Metrics] = []
     epochs: list[Progress] = []
     try:
         with Display(console, recipe.epochs) as display:
             for epoch in range(recipe.epochs):
                 done = train_epoch(
-                    model, data, recipe, epoch, update, generator, display.show, stop or _never
+                    model, data, recipe, epoch, optimizer, average, generator, display.show, stop or _never
                 )
-                held_out = evaluate(model, data, data.validation) if len(data.validation) else None
-                _require_finite(model, held_out, epoch)
-                row = _row(epoch, done, held_out, time.perf_counter() - started)
-                _save(run, model, [*rows, row])
+                with average.applied() if average else nullcontext():
+                    held_out = (
+                        evaluate(model, data, data.validation, flip=flip) if len(data.validation) else None
+                    )
+                    _require_finite(model, held_out, epoch)
+                    row = _row(epoch, done, held_out, time.perf_counter() - started)
+                    _save(run, model, [*rows, row])
                 rows.append(row)
                 epochs.append(done)
                 display.line(row)
@@ -103,7 +109,7 @@ def train(
                     break
         plot.curves(run)
         model.load_state(checkpoint.load(run / BEST))
-        test = evaluate(model, data, data.test)
+        test = evaluate(model, data, data.test, flip=flip)
     except KeyboardInterrupt:
         saved = f"the weights after epoch {len(rows)} are in {run}" if rows else "nothing is saved"
         raise Interrupted(f"stopped by Ctrl-C; {saved}") from None
