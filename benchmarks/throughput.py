@@ -110,7 +110,7 @@ def netdsl_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], N
     data = dataset(pictures, labels)
     model = ModuleModel(new_model())
     model.to(torch.device("cpu"))
-    update = build(model.parameters, RECIPE.optimizer, manual=False)
+    optimizer = build(model.parameters, RECIPE.optimizer, fused=True)
     generator = torch.Generator().manual_seed(0)
 
     def run() -> None:
@@ -120,7 +120,8 @@ def netdsl_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], N
             data,
             RECIPE,
             0,
-            update,
+            optimizer,
+            None,
             generator,
             show=lambda progress: None,
             stop=lambda: next(steps) == STEPS - 1,

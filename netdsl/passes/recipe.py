@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from netdsl import syntax
-from netdsl.arguments import Mismatch, convert, schema, signature, usage
+from netdsl.arguments import ArgType, Mismatch, Word, convert, schema, signature, usage
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
@@ -62,6 +62,13 @@ class RecipeReader:
                 places.get("optimizer"),
                 help="add `momentum=0.9`",
             )
+        if recipe.accumulate > recipe.batch:
+            self._diagnostics.error(
+                "NET301",
+                f"a batch of {recipe.batch} can't be accumulated from {recipe.accumulate} parts",
+                places.get("accumulate") or places["batch"],
+                help="`accumulate` is at most `batch`",
+            )
 
     def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
         result: object
@@ -105,17 +112,17 @@ class RecipeReader:
         )
 
     def _converted(self, cls: type, field: str, shown: str, node: syntax.Expr) -> object | None:
-        value = self._scope.value(node)
+        arg_type = _type(cls, field)
+        value = self._scope.value(node, _words(arg_type))
         if value is None:
             return None
-        arg_type = next(f for f in schema(cls) if f.name == field).metadata["type"]
         result = arg_type.convert(value)
         if isinstance(result, Mismatch):
             self._diagnostics.error(
                 "NET301", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}"
             )
             return None
-        return cast(object, result)
+        return result
 
     def _choice(self, key: str, node: syntax.Expr) -> object | None:
         choices = CHOICES[key]
@@ -131,7 +138,8 @@ class RecipeReader:
         given = bind(name, signature(cls), arguments, node.span, self._diagnostics)
         values: dict[str, Value] = {}
         for argument in given or ():
-            value = self._scope.value(argument.value)
+            words = _words(_type(cls, argument.parameter))
+            value = self._scope.value(argument.value, words)
             if value is None:
                 return None
             values[argument.parameter] = value
@@ -150,3 +158,12 @@ class RecipeReader:
                     )
             return None
         return cast(object, result)
+
+
+def _type(cls: type, field: str) -> ArgType:
+    return cast(ArgType, next(f for f in schema(cls) if f.name == field).metadata["type"])
+
+
+def _words(arg_type: ArgType) -> tuple[str, ...]:
+    """The bare words that an argument takes."""
+    return arg_type.words if isinstance(arg_type, Word) else ()

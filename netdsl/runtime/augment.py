@@ -1,64 +1,117 @@
-"""Random changes to a batch of images, each image its own. All take and give (N, C, H, W)."""
+"""Random changes to images, each image its own.
+
+All chance is drawn ahead, on the CPU, as a function of the seed and the epoch alone: neither the order of
+the images nor the batch, the process or the device changes what happens to an image.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from netdsl.recipe import Crop, Cutout, Flip
+from netdsl.runtime.errors import RunError
 
 
-def augment(
-    images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], mean: Tensor, generator: Generator
-) -> Tensor:
-    """The steps of a recipe in their order; `mean`, one a channel, is what cutout fills in.
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What chance decided for N images: one tensor a step of the recipe, one row an image.
 
-    `generator` must live on the device of the images.
+    (N,) bool for `flip`, (N, 2) int64 with a row and a column for `crop` and `cutout`.
     """
-    for step in steps:
+
+    steps: tuple[Tensor, ...]
+
+    def __getitem__(self, index: Tensor | slice) -> Draws:
+        """The draws of some of the images."""
+        return Draws(tuple(step[index] for step in self.steps))
+
+    def to(self, device: torch.device) -> Draws:
+        return Draws(tuple(step.to(device, non_blocking=True) for step in self.steps))
+
+
+def draw(
+    steps: tuple[Flip | Crop | Cutout, ...], count: int, size: tuple[int, int], epoch: int, seed: int
+) -> Draws:
+    """The draws of one epoch, counted from 0, for `count` training images of `size` (height, width).
+
+    Row i belongs to image i of the training set, wherever in the epoch it comes. Raises RunError
+    where the images are too small for a step.
+    """
+    return Draws(tuple(_draw(step, place, count, size, epoch, seed) for place, step in enumerate(steps)))
+
+
+def _draw(
+    step: Flip | Crop | Cutout, place: int, count: int, size: tuple[int, int], epoch: int, seed: int
+) -> Tensor:
+    generator = _generator(seed, place, 1 + epoch)
+    match step:
+        case Flip(alternating=True):
+            # The same half in every epoch, mirrored in the even ones; the other half in the odd ones.
+            half = torch.rand(count, generator=_generator(seed, place, 0)) < 0.5
+            return half ^ bool(epoch % 2)
+        case Flip():
+            return torch.rand(count, generator=generator) < 0.5
+        case Crop(padding, mode):
+            if mode == "reflect" and padding >= min(size):
+                shape = "x".join(map(str, size))
+                raise RunError(
+                    f"crop({padding}, padding_mode=reflect) mirrors more than an image of {shape} has",
+                    f"pad by {min(size) - 1} at most, or write `padding_mode=zeros`",
+                )
+            return torch.randint(2 * padding + 1, (count, 2), generator=generator)
+        case Cutout():
+            places = [torch.randint(length, (count,), generator=generator) for length in size]
+            return torch.stack(places, 1)
+
+
+def _generator(seed: int, *key: int) -> Generator:
+    """A generator of its own for each seed and key; numpy mixes them so that neighbours share nothing."""
+    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
+    return Generator().manual_seed(int(state[0]))
+
+
+def apply(images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], draws: Draws, mean: Tensor) -> Tensor:
+    """The steps of a recipe in their order, on float images (N, C, H, W), with their N draws.
+
+    `mean`, (C,), is what cutout fills in. All tensors must live on one device; nothing waits for it.
+    """
+    for step, drawn in zip(steps, draws.steps, strict=True):
         match step:
             case Flip():
-                images = flip(images, generator)
-            case Crop(padding):
-                images = crop(images, padding, generator)
+                images = torch.where(drawn[:, None, None, None], images.flip(3), images)
+            case Crop(padding, mode):
+                images = _crop(images, padding, mode, drawn)
             case Cutout(size):
-                images = cutout(images, size, mean, generator)
+                images = _cutout(images, size, mean, drawn)
     return images
 
 
-def flip(images: Tensor, generator: Generator) -> Tensor:
-    """Each image mirrored left to right with probability 1/2."""
-    mirrored = torch.rand(len(images), generator=generator, device=images.device) < 0.5
-    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+def _crop(images: Tensor, padding: int, mode: Literal["zeros", "reflect"], corners: Tensor) -> Tensor:
+    """Windows of the old size out of the padded images, by their upper left corners."""
+    height, width = images.shape[2:]
+    padded = F.pad(images, (padding,) * 4, mode="constant" if mode == "zeros" else mode)
+    # A view of all windows, (N, rows, columns, C, height, width): one copy takes each image's own, which
+    # is several times faster than an index for each pixel.
+    windows = padded.permute(0, 2, 3, 1).unfold(1, height, 1).unfold(2, width, 1)
+    top, left = corners.unbind(1)
+    each = torch.arange(len(images), device=images.device)
+    # Channels last, as the images come.
+    return windows.permute(0, 1, 2, 4, 5, 3)[each, top, left].permute(0, 3, 1, 2)
 
 
-def crop(images: Tensor, padding: int, generator: Generator) -> Tensor:
-    """`padding` black pixels on every side, then a random crop of the old size."""
-    count, _, height, width = images.shape
-    top, left = _integers(2 * padding + 1, 2 * padding + 1, count, images.device, generator)
-    rows = top[:, None, None] + torch.arange(height, device=images.device)[:, None]
-    columns = left[:, None, None] + torch.arange(width, device=images.device)
-    each = torch.arange(count, device=images.device)[:, None, None]
-    # Indices with a slice between them put the channels last: (N, H, W, C).
-    return F.pad(images, (padding,) * 4)[each, :, rows, columns].permute(0, 3, 1, 2)
-
-
-def cutout(images: Tensor, size: int, mean: Tensor, generator: Generator) -> Tensor:
-    """A square of `size` pixels around a random pixel, clipped at the edges, set to the mean."""
-    count, _, height, width = images.shape
-    y, x = _integers(height, width, count, images.device, generator)
+def _cutout(images: Tensor, size: int, mean: Tensor, centres: Tensor) -> Tensor:
+    """A square of `size` pixels around each centre, clipped at the edges, set to the mean."""
+    height, width = images.shape[2:]
+    y, x = centres.unbind(1)
     rows = torch.arange(height, device=images.device) - y[:, None] + size // 2
     columns = torch.arange(width, device=images.device) - x[:, None] + size // 2
     inside_rows = (rows >= 0) & (rows < size)
     inside_columns = (columns >= 0) & (columns < size)
     inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
     return torch.where(inside, mean[:, None, None], images)
-
-
-def _integers(
-    rows: int, columns: int, count: int, device: torch.device, generator: Generator
-) -> tuple[Tensor, Tensor]:
-    """For each image a whole number below `rows` and one below `columns`."""
-    y = torch.randint(rows, (count,), generator=generator, device=device)
-    return y, torch.randint(columns, (count,), generator=generator, device=device)

@@ -3,75 +3,211 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Adam, AdamW, Constant, Cosine, OneCycle, Sgd, Step
+from netdsl.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
 from netdsl.runtime.errors import RunError
-
-# One update with a learning rate; the gradients are gone afterwards.
-Update: TypeAlias = Callable[[float], None]
 
 
 def learning_rate(
     schedule: Constant | Step | Cosine | OneCycle, lr: float, epoch: float, epochs: int
 ) -> float:
-    """The learning rate at a moment: `epoch` counts from 0 and has a fraction; `lr` is the peak."""
+    """The learning rate at a moment: `epoch` counts from 0 and has a fraction; `lr` is the peak.
+
+    A warm-up that is longer than the training only rises.
+    """
+    warmup = schedule.warmup
+    risen = min(epoch / warmup, 1.0) if warmup else 1.0
+    # The share of the way from the end of the warm-up to the end of the training.
+    way = max(epoch - warmup, 0.0) / (epochs - warmup) if epochs > warmup else 0.0
     match schedule:
         case Constant():
-            return lr
+            return lr * risen
         case Step(at, factor):
-            return lr * factor ** sum(epoch >= start for start in at)
-        case Cosine(warmup) | OneCycle(warmup) if epoch < warmup or epochs <= warmup:
-            return lr * epoch / warmup
-        case Cosine(warmup):
-            return lr * (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup))) / 2
-        case OneCycle(warmup):
-            return lr * (epochs - epoch) / (epochs - warmup)
+            return lr * risen * factor ** sum(epoch >= start for start in at)
+        case Cosine():
+            return lr * risen * (1 + math.cos(math.pi * way)) / 2
+        case OneCycle():
+            return lr * risen * (1 - way)
 
 
-def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW, *, manual: bool) -> Update:
-    """The update rule of a recipe for these weights; frozen ones stay as they are.
+class _Part(NamedTuple):
+    """One of torch's optimizers, and the weights that are its."""
 
-    `manual`: plain SGD (no momentum) is written out as in the textbooks, without `torch.optim`.
+    optimizer: torch.optim.Optimizer
+    # The weights by their position in the network, in the order of torch's parameters.
+    weights: dict[int, Tensor]
+    # What torch is given: the weights themselves, or matrices that share their memory.
+    parameters: list[Tensor]
+    # What torch remembers of each, under its names.
+    entries: tuple[str, ...]
+    # The learning rate, as a share of the recipe's.
+    share: float
+
+
+class Optimizer:
+    """Updates weights by their gradients; made by `build`."""
+
+    def __init__(self, parts: list[_Part]) -> None:
+        self._parts = parts
+
+    def step(self, lr: float) -> None:
+        """One update with a learning rate; the gradients are gone afterwards."""
+        for optimizer, weights, parameters, _, share in self._parts:
+            for weight, parameter in zip(weights.values(), parameters, strict=True):
+                if parameter is not weight:
+                    parameter.grad = None if weight.grad is None else _matrix(weight.grad, weight)
+                    weight.grad = None
+            for group in optimizer.param_groups:
+                group["lr"] = lr * share
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of what the updates remember, by the weight's position and torch's name: `002.exp_avg`,
+        in the weight's shape, and `002.step`, a number. Empty before the first step.
+        """
+        state = {}
+        for name, entry, weight, memory in self._entries():
+            if entry in memory:
+                state[name] = memory[entry].clone() if entry == "step" else _unmatrix(memory[entry], weight)
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a state: the next updates are bit for bit those that would have followed it.
+
+        Raises RunError, and takes over nothing, where it is of another optimizer or of other weights.
+        """
+        self._require_fit(state)
+        for optimizer, weights, parameters, entries, _ in self._parts:
+            packed = optimizer.state_dict()
+            packed["state"] = {
+                i: {entry: _restored(state[_name(position, entry)], entry, weights[position], parameter)
+                    for entry in entries}
+                for i, (position, parameter) in enumerate(zip(weights, parameters, strict=True))
+                if any(_name(position, entry) in state for entry in entries)
+            }  # fmt: skip
+            optimizer.load_state_dict(packed)
+
+    def _require_fit(self, state: Mapping[str, Tensor]) -> None:
+        """Every entry has its weight and the weight's shape, and no weight has half of its entries."""
+        shapes = {name: () if entry == "step" else weight.shape for name, entry, weight, _ in self._entries()}
+        begun = {name.partition(".")[0] for name in state}
+        needed = {name for name in shapes if name.partition(".")[0] in begun}
+        misfits = [name for name in state if shapes.get(name) != state[name].shape]
+        if misfits := misfits or sorted(needed - state.keys()):
+            raise RunError(
+                f"`{misfits[0]}` of the optimizer's state doesn't fit",
+                "go on with the recipe and the network that it was saved with",
+            )
+
+    def _entries(self) -> Iterator[tuple[str, str, Tensor, dict[str, Tensor]]]:
+        """Name in the state, torch's name, weight, and what torch remembers of the weight."""
+        for optimizer, weights, parameters, entries, _ in self._parts:
+            for (position, weight), parameter in zip(weights.items(), parameters, strict=True):
+                for entry in entries:
+                    yield _name(position, entry), entry, weight, optimizer.state.get(parameter, {})
+
+
+def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fused: bool) -> Optimizer:
+    """The optimizer of a recipe for a network's weights, in the network's order and on their device;
+    frozen ones stay as they are.
+
+    `fused`: torch's kernels that read the weights once, where it has them (not for Muon's matrices).
     Raises RunError where there is nothing to train, or the optimizer's arguments contradict.
     """
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
         raise RunError("the network has no weights to train", "add a layer with weights")
+    moments = ("step", "exp_avg", "exp_avg_sq")
     match optimizer:
         case Sgd(momentum=0, nesterov=True):
             raise RunError("nesterov needs a momentum", "write sgd(momentum=0.9, nesterov=yes)")
-        case Sgd(momentum=0) if manual:
-            return _gradient_descent(trained, optimizer.weight_decay)
-        case Sgd(lr, momentum, nesterov, decay):
-            # fused: one pass over the weights in place of several, here and below.
-            return _update(torch.optim.SGD(trained, lr, momentum, 0, decay, nesterov, fused=True))
-        case Adam(lr, decay):
-            return _update(torch.optim.Adam(trained, lr, weight_decay=decay, fused=True))
-        case AdamW(lr, decay):
-            return _update(torch.optim.AdamW(trained, lr, weight_decay=decay, fused=True))
+        case Sgd(_, momentum, nesterov):
+            entries = ("momentum_buffer",) if momentum else ()
+            options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "fused": fused}
+            return Optimizer([_part(torch.optim.SGD, trained, optimizer, entries, **options)])
+        case Adam():
+            return Optimizer([_part(torch.optim.Adam, trained, optimizer, moments, fused=fused)])
+        case AdamW():
+            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, moments, fused=fused)])
+        case Muon(lr, momentum, nesterov, _, adamw_lr):
+            last = max((i for i, parameter in enumerate(parameters) if _is_kernel(parameter)), default=0)
+            hidden = {i: weight for i, weight in trained.items() if _is_kernel(weight) and i != last}
+            others = {i: weight for i, weight in trained.items() if i not in hidden}
+            # "original": an update's size is that of Jordan's, sqrt(max(1, out / (in * height * width))).
+            options = {"momentum": momentum, "nesterov": nesterov, "adjust_lr_fn": "original"}
+            parts = []
+            if hidden:
+                entries = ("momentum_buffer",)
+                parts.append(_part(torch.optim.Muon, hidden, optimizer, entries, **options))
+            if others:
+                share = adamw_lr / lr
+                parts.append(_part(torch.optim.AdamW, others, optimizer, moments, share, fused=fused))
+            return Optimizer(parts)
 
 
-def _gradient_descent(parameters: list[Tensor], weight_decay: float) -> Update:
-    def update(lr: float) -> None:
-        with torch.no_grad():
-            for p in parameters:
-                if p.grad is not None:
-                    p -= lr * (p.grad + weight_decay * p)
-                    p.grad = None
+def _part(
+    kind: type[torch.optim.Optimizer],
+    weights: dict[int, Tensor],
+    optimizer: Sgd | Adam | AdamW | Muon,
+    entries: tuple[str, ...],
+    share: float = 1.0,
+    **options: Any,
+) -> _Part:
+    decays = {i: optimizer.decay_norms or _is_kernel(weight) for i, weight in weights.items()}
+    # In torch's order: group after group.
+    weights = {i: weights[i] for i in sorted(weights, key=lambda i: not decays[i])}
+    parameters = {
+        i: _matrix(weight.detach(), weight) if kind is torch.optim.Muon else weight
+        for i, weight in weights.items()
+    }
+    # Muon writes through its matrices.
+    assert all(parameters[i].data_ptr() == weight.data_ptr() for i, weight in weights.items())
+    groups = [
+        {"params": [parameters[i] for i in weights if decays[i] == decayed], "weight_decay": decay}
+        for decayed, decay in ((True, optimizer.weight_decay), (False, 0.0))
+    ]
+    made = kind([group for group in groups if group["params"]], lr=optimizer.lr * share, **options)  # type: ignore[call-arg]
+    return _Part(made, weights, list(parameters.values()), entries, share)
 
-    return update
+
+def _is_kernel(weight: Tensor) -> bool:
+    """Whether it is a linear layer's or a convolution's; a scale of maps is (C, 1, 1)."""
+    return weight.dim() in (2, 4)
 
 
-def _update(optimizer: torch.optim.Optimizer) -> Update:
-    def update(lr: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+def _name(position: int, entry: str) -> str:
+    return f"{position:03d}.{entry}"
 
-    return update
+
+def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A tensor of a weight's shape as the matrix (out, in * height * width) that Muon takes.
+
+    The columns come in the order in which they lie in the weight's memory, so that the weight's own
+    matrix is a view of it, and written through it; to Muon their order is the same.
+    """
+    if weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.flatten(1)
+
+
+def _unmatrix(value: Tensor, weight: Tensor) -> Tensor:
+    """A copy of what torch remembers, in the weight's shape and layout."""
+    copy = torch.empty_like(weight, requires_grad=False)
+    (copy if value.shape == copy.shape else _matrix(copy, weight)).copy_(value)
+    return copy
+
+
+def _restored(value: Tensor, entry: str, weight: Tensor, parameter: Tensor) -> Tensor:
+    """An entry of a state as torch remembers it: `_unmatrix` the other way. Torch's kernels rely on the
+    layout of the weight, which a file doesn't keep.
+    """
+    if entry == "step":
+        return value.detach().cpu().clone()  # Torch moves it where it wants it.
+    copy = torch.empty_like(weight, requires_grad=False).copy_(value)
+    return copy if parameter is weight else _matrix(copy, weight)
