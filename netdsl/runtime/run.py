@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,10 +18,12 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.storage import write_atomic
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+HOW = "how.json"
 _LOCK = ".lock"
 # What a checkpoint says of the epoch under way.
 POSITION = ("epoch", "of_images", "seen", "steps", "loss_sum", "right", "lr", "seconds")
@@ -58,7 +61,8 @@ def locked(folder: Path) -> Iterator[None]:
 class Run:
     """A run as far as it has come.
 
-    `record` is what its maker wants to find again in the checkpoint, `texts` goes beside the weights.
+    `record` is what its maker wants to find again in the checkpoint, `texts` goes beside the weights,
+    `how` says what computed it: device, precision, compiled or not, and why.
     `rows` are the finished epochs, `best` the best weights of them. `seconds` are those of all
     processes that worked on it, `images` and `training` what went through the network, and how long.
     """
@@ -66,6 +70,7 @@ class Run:
     folder: Path
     record: Mapping[str, object] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    how: dict[str, object] = field(default_factory=dict)
     rows: list[Metrics] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
@@ -100,6 +105,7 @@ class Run:
             checkpoint.save(self.folder / BEST, self.best, dict(self.texts))
         if self.rows:
             metrics.write(self.folder, self.rows)
+        write_atomic(self.folder / HOW, (json.dumps(self.how, indent=2) + "\n").encode())
 
     def save(self, learner: Learner, progress: Progress) -> None:
         """Writes the checkpoint: all that training changes, and where it stands. Raises RunError."""
@@ -109,6 +115,7 @@ class Run:
         facts: dict[str, object] = {
             "record": dict(self.record),
             "texts": dict(self.texts),
+            "how": self.how,
             "position": position,
             "rows": [asdict(row) for row in self.rows],
             "seconds": self.seconds,
@@ -126,6 +133,7 @@ class Run:
                 folder,
                 dict(facts["record"]),
                 {str(name): str(text) for name, text in facts["texts"].items()},
+                dict(facts["how"]),
                 [Metrics(**row) for row in facts["rows"]],
                 found.part("best"),
                 float(facts["seconds"]),

@@ -47,6 +47,17 @@ class Speed:
         """Images (N, C, H, W) in the layout of the weights."""
         return images.contiguous(memory_format=self.layout)
 
+    def facts(self) -> dict[str, object]:
+        """What a run records, in the words of `Wishes`."""
+        layout = "channels_last" if self.layout is torch.channels_last else "contiguous"
+        return {
+            "device": self.device.type,
+            "precision": self.precision,
+            "layout": layout,
+            "fused": "on" if self.fused else "off",
+            "threads": torch.get_num_threads(),
+        }
+
     def prepare(self) -> None:
         """Sets torch's own switches for this process."""
         if self.device.type == "cuda":

@@ -118,17 +118,18 @@ class _Training:
 
     def begin(self, compile: str) -> None:
         """Makes the run one that can be resumed, and decides whether to compile."""
-        self._run.write_views()
-        if not self._run.rows and not self.progress.seen:
+        run = self._run
+        run.how = {**run.how, **self._speed.facts()}
+        if not run.rows and not self.progress.seen:
             self._save()
         steps = len(batches.split(torch.arange(self.progress.of_images), self._recipe.batch))
         left = steps * (self._recipe.epochs - self.progress.epoch) - self.progress.steps
         decision = decide(self._learner, compile, self._example(self._recipe.batch), left)
+        reasons = [*self._speed.reasons, str(decision)]
+        run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
+        run.write_views()
         self._console.print(
-            f"{self._speed.device}: {', '.join((*self._speed.reasons, str(decision)))}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+            f"{self._speed.device}: {', '.join(reasons)}", highlight=False, markup=False, soft_wrap=True
         )
 
     def epoch(self, stop: Stop, display: Display) -> None:

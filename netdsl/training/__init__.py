@@ -1,0 +1,1 @@
+"""Run folders, written: training from the start, from a checkpoint, and once more."""

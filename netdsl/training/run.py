@@ -1,0 +1,203 @@
+"""`netdsl train`: a run from its start, or on from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.atomic import write
+from netdsl.compiler import Compiled
+from netdsl.recipe import Recipe
+from netdsl.runtime import metrics, report
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.data import Dataset, physical_memory
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.files import free_cores
+from netdsl.runtime.loop import Progress
+from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.runtime.run import CHECKPOINT, Run, locked
+from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.train import Report, train
+from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, load_data, require_style
+from netdsl.training.record import Record, recipe_record
+
+# What a resumed run must leave as it is: its past would not fit its future.
+_FIXED = ("seed", "validation", "average")
+
+
+def train_run(
+    compiled: Compiled,
+    settings: Mapping[str, str],
+    overrides: Mapping[str, str],
+    style: str,
+    folder: Path | None,
+    wishes: Wishes,
+) -> Report:
+    """Trains the network into a run folder, and prints what came of it. Raises RunError."""
+    console = Console()
+    network, speed = Network(compiled), choose(wishes)
+    folder = folder or _free_folder(network.name)
+    _require_new(folder)
+    data = _data(network, wishes, speed, console)
+    record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
+    with locked(folder):
+        _require_new(folder)
+        _write_inputs(folder, record)
+        return _train(network, record, data, Run(folder, record.to_json()), None, wishes, speed, console)
+
+
+def resume_run(folder: Path, overrides: Mapping[str, str], wishes: Wishes) -> Report:
+    """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
+
+    What isn't wished otherwise stays as it was: on the CPU in fp32 the result is then bit for bit
+    that of a run that was never stopped.
+    """
+    console = Console()
+    with locked(folder):
+        found = Checkpoint.read(folder / CHECKPOINT)
+        run, progress = Run.resumed(folder, found)
+        before = Record.read(run.record, str(folder / CHECKPOINT))
+        network = Network(before.compiled(overrides))
+        changes = _recipe_changes(before, network.recipe)
+        wishes, others = _as_before(run.how, wishes)
+        speed = choose(wishes)
+        report.require_unfinished(folder, progress.epoch, network.recipe.epochs)
+        data = _data(network, wishes, speed, console)
+        if data.fingerprint() != before.data:
+            raise RunError(
+                f"the data are not those that the run in {folder} began with",
+                "restore them, name the place where they are now (`--data folder:PATH`), or start a new run",
+            )
+        place = f"at epoch {progress.epoch + 1}, image {progress.seen:,} of {progress.of_images:,}"
+        for line in (f"{folder}: resumed {place}", *changes, *others):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        record = replace(
+            before,
+            overrides={**before.overrides, **overrides},
+            recipe=recipe_record(network.recipe),
+            changes=before.changes + [f"{place}: {change}" for change in changes + others],
+        )
+        run.record = record.to_json()
+        _write_inputs(folder, record)
+        return _train(network, record, data, run, (found, progress), wishes, speed, console)
+
+
+def _train(
+    network: Network,
+    record: Record,
+    data: Dataset,
+    run: Run,
+    resume: tuple[Checkpoint, Progress] | None,
+    wishes: Wishes,
+    speed: Speed,
+    console: Console,
+) -> Report:
+    """Trains, writes the report and prints it."""
+    recipe = network.recipe
+    images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
+    size = f"{network.parameters_count:,} parameters"
+    console.print(f"{network.name} ({record.style}): {size}; {images}", highlight=False, soft_wrap=True)
+    run.texts = Preprocessing.of(data).metadata()
+    model = create_model(network, record.style, recipe.seed, speed.device)
+    workers = free_cores() if wishes.workers is None else wishes.workers
+    done = train(
+        model, data, recipe, run, speed, console, resume=resume, compile=wishes.compile, workers=workers
+    )
+    report.write(run.folder, done)
+    if done.validation_accuracy is not None:
+        console.print(f"best validation accuracy {done.validation_accuracy:.2%}", highlight=False)
+    console.print(
+        f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f} "
+        f"({len(data.test):,} images, best weights)",
+        highlight=False,
+    )
+    rate = f"{done.images_per_second:,.0f} images/s"
+    console.print(f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}", highlight=False, soft_wrap=True)
+    return done
+
+
+def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
+    """What the recipe of a resumed run changes, in words. Raises RunError where that can't be."""
+    changes = []
+    for key, value in json.loads(json.dumps(recipe_record(recipe))).items():
+        was = before.recipe.get(key)
+        if value == was or key == "data":  # Their fingerprint tells more than their place.
+            continue
+        another = key == "optimizer" and isinstance(was, dict) and was.keys() != value.keys()
+        if key in _FIXED or another:
+            raise RunError(
+                f"a run can't change its `{key}` on the way: it was {json.dumps(was)}, now {json.dumps(value)}",
+                "leave it as it was, or start a new run",
+            )
+        changes.append(f"changed: {key} {json.dumps(was)} -> {json.dumps(value)}")
+    return changes
+
+
+def _as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[str]]:
+    """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
+    kept, changes = wishes, []
+    for name in ("device", "precision", "layout", "fused", "compile"):
+        was, wish = str(how.get(name, "auto")), getattr(wishes, name)
+        if wish == "auto":
+            kept = replace(kept, **{name: was})
+        elif was not in ("auto", wish):
+            changes.append(f"changed: {name} {was} -> {wish}: from here on numbers round differently")
+    threads = how.get("threads")
+    if threads not in (None, torch.get_num_threads()):
+        changes.append(f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently")
+    return kept, changes
+
+
+def _data(network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:
+    """The data, in memory where half of it is enough. Raises RunError where they don't fit."""
+    stream = None if wishes.loader == "auto" else wishes.loader == "stream"
+    present = physical_memory()
+    room = None if present is None else present // 2
+    if speed.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(speed.device)
+        room = min(room or free, free // 2)
+    data = load_data(network, console, stream=stream, room=room)
+    recipe = network.recipe
+    if len(data.train) < recipe.batch:
+        raise RunError(
+            f"there are {len(data.train)} images to train on, a batch is {recipe.batch}",
+            f"choose a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
+        )
+    return data
+
+
+def _require_new(folder: Path) -> None:
+    """Raises RunError where the folder already holds a run."""
+    for name in (CHECKPOINT, metrics.FILE, NETWORK_FILE, RUN_FILE):
+        if (folder / name).exists():
+            raise RunError(
+                f"{folder} already holds a run ({name})",
+                f"choose another folder: `--run`; or go on with it: `netdsl train --resume {folder}`",
+            )
+
+
+def _free_folder(name: str) -> Path:
+    """`runs/resnet32`, or with the first number that is free."""
+    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+    return next(path for path in candidates if not path.exists())
+
+
+def _write_inputs(folder: Path, record: Record) -> None:
+    """What people read of the record: the network, its code, and the rest in `run.json`."""
+    values = record.to_json()
+    text, code = str(values.pop("text")), str(values.pop("code"))
+    try:
+        write(folder / NETWORK_FILE, text.encode())
+        write(folder / f"{record.network}.py", code.encode())
+        write(folder / RUN_FILE, (json.dumps(values, indent=2) + "\n").encode())
+    except OSError as error:
+        raise RunError(
+            f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"
+        ) from error
