@@ -7,7 +7,7 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import plot
-from netdsl.commands.training import evaluate, train
+from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.weights import import_weights
 
 
@@ -20,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (check, build, train, evaluate, plot, import_weights):
+for command in (check, build, train, reproduce, evaluate, plot, import_weights):
     main.add_command(command)

@@ -9,6 +9,23 @@ import click
 
 F = TypeVar("F", bound=Callable[..., None])
 
+# Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
+OPTIONS = ("set", "input", "style", "run", "resume", "help") + (
+    "device",
+    "precision",
+    "compile",
+    "layout",
+    "fused",
+    "loader",
+    "workers",
+)
+
+# The values of options that torch knows more of: netdsl.runtime.speed.
+SWITCH = ("auto", "on", "off")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+LAYOUTS = ("auto", "channels_last", "contiguous")
+LOADERS = ("auto", "memory", "stream")
+
 
 def setting_options(command: F) -> F:
     command = click.option(
@@ -21,6 +38,23 @@ def setting_options(command: F) -> F:
         metavar="NAME=VALUE",
         help="Set a parameter of the network; may be given several times.",
     )(command)
+
+
+def speed_options(command: F) -> F:
+    """How fast, and how it counts: what doesn't change the recipe."""
+    for option in (
+        click.option("--workers", type=click.IntRange(0), help="Processes that decode images (stream)."),
+        click.option("--loader", type=click.Choice(LOADERS), default="auto", help="Where images lie."),
+        click.option("--fused", type=click.Choice(SWITCH), default="auto", help="Fused optimizer kernels."),
+        click.option("--layout", type=click.Choice(LAYOUTS), default="auto", help="Of images and weights."),
+        click.option("--compile", type=click.Choice(SWITCH), default="auto", help="torch.compile."),
+        click.option(
+            "--precision", type=click.Choice(PRECISIONS), default="auto", help="Of the forward pass."
+        ),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+    ):
+        command = option(command)
+    return command
 
 
 def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
@@ -36,8 +70,8 @@ def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
     return given if shape is None else {**given, INPUT: shape}
 
 
-def recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """The file, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
+def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """The files, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
     from netdsl.diagnostics import nearest
     from netdsl.passes.recipe import KEYS
 
@@ -52,15 +86,19 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
         if key.partition(".")[0] not in KEYS:
-            hint = nearest(key, [*KEYS, "set", "style", "device", "run", "help"])
+            hint = nearest(key, [*KEYS, *OPTIONS])
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")
         overrides[key] = value if equals else rest.pop(0)
+    return files, overrides
+
+
+def one_file(files: list[str]) -> str:
     if len(files) != 1:
         given = f"not {len(files)} ({', '.join(files)})" if files else "and none is given"
         raise click.UsageError(f"one FILE is trained, {given}")
-    return files[0], overrides
+    return files[0]
 
 
 def data_override(data: str) -> str:

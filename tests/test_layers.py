@@ -26,13 +26,13 @@ LAYERS = [
     {"compiler"},
     {"api"},
     {"trained"},
-    {"runs", "weights"},
+    {"training", "weights"},
     {"options"},
     {"commands"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-RUNTIME_USERS = {"trained", "runs", "weights", "commands", "__init__"}
+RUNTIME_USERS = {"trained", "training", "weights", "commands", "__init__"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 
@@ -87,7 +87,7 @@ def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
     heavy = {name for name in at_import(tree) if name.split(".")[0] in HEAVY}
     # `runs` trains, `trained` uses what was trained, `weights` takes over others' weights; their importers
     # import them late.
-    assert not heavy or layer_of(path) in {"trained", "runs", "weights"}
+    assert not heavy or layer_of(path) in {"trained", "training", "weights"}
 
 
 # What the runtime may know of netdsl: data without behaviour, and itself.

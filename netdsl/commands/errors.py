@@ -25,7 +25,7 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        fail(str(error), error.help)
+        fail(str(error), error.help, error.status)
     except NetworkError as error:
         show(error.diagnostics)
         sys.exit(INPUT_ERROR)
@@ -40,8 +40,8 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
     click.echo(f"{count} error{'s' if count != 1 else ''}", err=True)
 
 
-def fail(message: str, help: str = "") -> NoReturn:
+def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:
     click.echo(click.style("error:", fg="red", bold=True) + f" {message}", err=True)
     if help:
         click.echo(f"  = help: {help}", err=True)
-    sys.exit(INPUT_ERROR)
+    sys.exit(status)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.errors import errors_shown
+from netdsl.commands.errors import INPUT_ERROR, errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.options import data_override, pairs, recipe_overrides, setting_options
+from netdsl.options import data_override, one_file, pairs, recipe_overrides, setting_options, speed_options
 
 if TYPE_CHECKING:
+    from netdsl.runtime.speed import Wishes
     from netdsl.trained.run import Which
 
 
@@ -24,41 +26,75 @@ if TYPE_CHECKING:
 @click.option(
     "--style",
     type=click.Choice(["module", "functional", "sequential"]),
-    default="module",
-    show_default=True,
-    help="The form of the code that is trained.",
+    help="The form of the code that is trained.  [default: module]",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
     "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
 )
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; no FILE then."
+)
+@speed_options
 @setting_options
 def train(
     arguments: tuple[str, ...],
     data: str | None,
-    style: str,
-    device: str,
+    style: str | None,
     run: Path | None,
+    resume: Path | None,
     settings: tuple[str, ...],
     shape: str | None,
-    **common: str | None,
+    epochs: str | None,
+    batch: str | None,
+    seed: str | None,
+    **wishes: Any,
 ) -> None:
     """Train a network as its recipe says.
 
     Every key of the recipe can be overridden, also --validation 5000, --optimizer.lr 0.05,
     --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
+
+    --precision, --compile and the like say how it is computed; `auto` chooses for this machine.
     """
-    file, overrides = recipe_overrides(arguments)
+    files, overrides = recipe_overrides(arguments)
+    common = {"epochs": epochs, "batch": batch, "seed": seed}
     overrides |= {key: value for key, value in common.items() if value is not None}
     if data is not None:
         overrides["data"] = data_override(data)
-    parameters = pairs(settings, shape)
-    compiled = compiled_network(file, parameters, overrides)
+    if resume is not None:
+        given = {"FILE": files, "--run": run, "--style": style, "--set": settings, "--input": shape}
+        if excess := [name for name, value in given.items() if value]:
+            raise click.UsageError(f"--resume goes on with a run as it was: leave out {', '.join(excess)}")
+        from netdsl.training.run import resume_run
 
-    from netdsl.runs import train_run
+        with errors_shown():
+            resume_run(resume, overrides, _wishes(wishes))
+        return
+    parameters = pairs(settings, shape)
+    compiled = compiled_network(one_file(files), parameters, overrides)
+
+    from netdsl.training.run import train_run
 
     with errors_shown():
-        train_run(compiled, parameters, overrides, style, run, device)
+        train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes))
+
+
+def _wishes(options: dict[str, Any]) -> Wishes:
+    from netdsl.runtime.speed import Wishes
+
+    return Wishes(**options)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
+def reproduce(run: Path, new: Path | None) -> None:
+    """Train a run again from its record, and compare. Exit status 1 where the results differ."""
+    from netdsl.training.reproduce import reproduce_run
+
+    with errors_shown():
+        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"))
+    sys.exit(0 if same else INPUT_ERROR)
 
 
 @click.command(name="eval")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from netdsl.runtime.files import Files
 from netdsl.runtime.world import World
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Batch:
     """This process's part of a batch of `whole` images, on the device.
 
     `index` (n,) are its rows in the split, `images` (n, C, H, W) uint8, `labels` (n,) int64.

@@ -10,11 +10,6 @@ from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 
-PRECISIONS = ("auto", "fp32", "tf32", "bf16")
-SWITCH = ("auto", "on", "off")
-LAYOUTS = ("auto", "channels_last", "contiguous")
-LOADERS = ("auto", "memory", "stream")
-
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -117,7 +112,7 @@ def _precision(wish: str, device: torch.device) -> tuple[str, str]:
 def has_bf16(device: torch.device) -> bool:
     """Whether the hardware itself multiplies bfloat16 numbers."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Torch has no public question for the CPU (2.11 to 2.15); without an answer it's fp32.
     cpu = torch.cpu
     return any(

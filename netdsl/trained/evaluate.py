@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.train import choose_device
+from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.run import Which, open_run
 
 
@@ -18,10 +18,10 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
-    device = choose_device(device_name)
-    model = run.model(which, device)
-    dataset = run.data(console).to(device)
-    scores = evaluate(model, dataset, dataset.test)
+    speed = choose(Wishes(device=device_name))
+    model = run.model(which, speed.device)
+    dataset = run.data(console).to(speed.device)
+    scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
     console.print(
         f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
         f"({len(dataset.test):,} images)",

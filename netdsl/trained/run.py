@@ -64,13 +64,25 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     return OpenedRun(folder, network, record.style)
 
 
-def load_data(network: Network, console: Console) -> data.Dataset:
-    """The data of a network's recipe. Raises RunError where they can't be had or don't fit."""
+def load_data(
+    network: Network, console: Console, *, stream: bool | None = None, room: int | None = None
+) -> data.Dataset:
+    """The data of a network's recipe, as `data.load` reads them.
+
+    Raises RunError where they can't be had or don't fit.
+    """
     if network.classes is None:
         raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
     recipe = network.recipe
     return data.load(
-        recipe.data, network.input_shape, network.classes, recipe.validation, recipe.seed, console
+        recipe.data,
+        network.input_shape,
+        network.classes,
+        recipe.validation,
+        recipe.seed,
+        console,
+        stream=stream,
+        room=room,
     )
 
 

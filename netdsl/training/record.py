@@ -82,7 +82,9 @@ class Record:
         texts = {name: values[name] for name in ("network", "text", "code", "data")}
         tables = {name: values[name] for name in ("settings", "overrides", "used", "versions")}
         sound = all(isinstance(text, str) for text in texts.values())
-        sound &= all(isinstance(t, dict) and all(isinstance(v, str) for v in t.values()) for t in tables.values())
+        sound &= all(
+            isinstance(t, dict) and all(isinstance(v, str) for v in t.values()) for t in tables.values()
+        )
         sound &= isinstance(values["recipe"], dict) and isinstance(values["changes"], list)
         if not sound:
             raise RunError(f"{place} is damaged", _AGAIN)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -66,9 +67,14 @@ def resume_run(folder: Path, overrides: Mapping[str, str], wishes: Wishes) -> Re
         before = Record.read(run.record, str(folder / CHECKPOINT))
         network = Network(before.compiled(overrides))
         changes = _recipe_changes(before, network.recipe)
-        wishes, others = _as_before(run.how, wishes)
+        wishes, others = as_before(run.how, wishes)
         speed = choose(wishes)
-        report.require_unfinished(folder, progress.epoch, network.recipe.epochs)
+        epochs = network.recipe.epochs
+        if report.read(folder) is not None and progress.epoch >= epochs:
+            raise RunError(
+                f"the run in {folder} is complete, with {progress.epoch} epochs of {epochs}",
+                f"to train it longer say how long in all: `--epochs {2 * epochs}`",
+            )
         data = _data(network, wishes, speed, console)
         if data.fingerprint() != before.data:
             raise RunError(
@@ -119,7 +125,9 @@ def _train(
         highlight=False,
     )
     rate = f"{done.images_per_second:,.0f} images/s"
-    console.print(f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}", highlight=False, soft_wrap=True
+    )
     return done
 
 
@@ -133,26 +141,29 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
         another = key == "optimizer" and isinstance(was, dict) and was.keys() != value.keys()
         if key in _FIXED or another:
             raise RunError(
-                f"a run can't change its `{key}` on the way: it was {json.dumps(was)}, now {json.dumps(value)}",
+                f"a run can't change its `{key}` on the way, {json.dumps(was)} to {json.dumps(value)}",
                 "leave it as it was, or start a new run",
             )
         changes.append(f"changed: {key} {json.dumps(was)} -> {json.dumps(value)}")
     return changes
 
 
-def _as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[str]]:
+def as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[str]]:
     """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
-    kept, changes = wishes, []
+    kept: dict[str, Any] = {}
+    changes = []
     for name in ("device", "precision", "layout", "fused", "compile"):
         was, wish = str(how.get(name, "auto")), getattr(wishes, name)
         if wish == "auto":
-            kept = replace(kept, **{name: was})
+            kept[name] = was
         elif was not in ("auto", wish):
             changes.append(f"changed: {name} {was} -> {wish}: from here on numbers round differently")
     threads = how.get("threads")
     if threads not in (None, torch.get_num_threads()):
-        changes.append(f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently")
-    return kept, changes
+        changes.append(
+            f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
+        )
+    return replace(wishes, **kept), changes
 
 
 def _data(network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:

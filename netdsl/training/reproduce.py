@@ -1,0 +1,58 @@
+"""`netdsl reproduce`: a run once more from its record, and whether it comes to the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from netdsl.runtime import checkpoint, metrics
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.run import CHECKPOINT, LAST, Run
+from netdsl.runtime.speed import Wishes
+from netdsl.training.record import Record
+from netdsl.training.run import as_before, train_run
+
+
+def reproduce_run(folder: Path, new: Path) -> bool:
+    """Trains the run in `folder` again into `new`; whether the weights are the same, bit for bit.
+
+    Prints what differs. Raises RunError where the run isn't complete or was changed on its way.
+    """
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    run, progress = Run.resumed(folder, Checkpoint.read(folder / CHECKPOINT))
+    record = Record.read(run.record, str(folder / CHECKPOINT))
+    compiled = record.compiled({})
+    if compiled.network is None or progress.epoch < compiled.network.network.recipe.epochs:
+        raise RunError(
+            f"the run in {folder} isn't complete", f"go on with it: `netdsl train --resume {folder}`"
+        )
+    if record.changes:
+        raise RunError(
+            f"the run in {folder} was changed on its way: {record.changes[0]}",
+            "only a run that kept its recipe and its machine can be trained again",
+        )
+    wishes, _ = as_before(run.how, Wishes())
+    train_run(compiled, record.settings, record.overrides, record.style, new, wishes)
+    first, second = checkpoint.load(folder / LAST), checkpoint.load(new / LAST)
+    differing = [name for name in first if not torch.equal(first[name], second[name])]
+    if not differing:
+        say(f"the same weights as in {folder}, bit for bit")
+        return True
+    largest = max(float((first[name].double() - second[name].double()).abs().max()) for name in differing)
+    say(f"other weights than in {folder}: {len(differing)} of {len(first)} tensors, by at most {largest:.3g}")
+    for row, other in zip(metrics.read(folder), metrics.read(new), strict=True):
+        if row.loss != other.loss:
+            say(f"first in epoch {row.epoch:g}: loss {other.loss:.6f} in place of {row.loss:.6f}")
+            break
+    now = Record.read(Run.resumed(new, Checkpoint.read(new / CHECKPOINT))[0].record, str(new)).versions
+    for name, version in record.versions.items():
+        if now[name] != version:
+            say(f"{name} is {now[name]}, it was {version}")
+    return False
