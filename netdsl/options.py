@@ -23,6 +23,18 @@ def setting_options(command: F) -> F:
     )(command)
 
 
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+weights_option = click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Those of the best validation accuracy, or of the last epoch.",
+)
+
+
 def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
     """`--set name=value` and `--input` as a dictionary."""
     from netdsl.compiler import INPUT
@@ -52,7 +64,7 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[str, dict[str, str]]:
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
         if key.partition(".")[0] not in KEYS:
-            hint = nearest(key, [*KEYS, "set", "style", "device", "run", "help"])
+            hint = nearest(key, [*KEYS, "set", "style", "device", "run", "tensorboard", "help"])
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")

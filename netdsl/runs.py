@@ -1,7 +1,7 @@
 """Run folders: what a training leaves behind. `netdsl.trained` reads them.
 
 A run holds the `.net` file, `run.json` (the settings and the resolved recipe), the generated code,
-`metrics.jsonl`, the `last` and `best` weights and `curves.png`.
+`metrics.jsonl`, the `last` and `best` weights, `curves.png` and, of a whole training, `report.json`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,9 @@ from netdsl.api import Network
 from netdsl.atomic import write
 from netdsl.compiler import Compiled, Style
 from netdsl.recipe import CHOICES, Recipe
+from netdsl.runtime import report as report_file
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.tensorboard import TensorBoard
 from netdsl.runtime.train import choose_device, require_new, train
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, load_data, require_style
 
@@ -31,6 +34,7 @@ def train_run(
     style: str,
     folder: Path | None,
     device_name: str,
+    tensorboard: bool = False,
 ) -> None:
     """Trains the network into a run folder, and prints what came of it. Raises RunError."""
     console = Console()
@@ -45,12 +49,15 @@ def train_run(
         )
     dataset = load_data(network, console)
     chosen = require_style(style)
+    board: AbstractContextManager[TensorBoard | None] = TensorBoard(folder) if tensorboard else nullcontext()
     _write_inputs(folder, network, compiled, chosen, settings, overrides)
     trainable = create_model(network, chosen, recipe.seed, device)
     images = f"{len(dataset.train):,} training, {len(dataset.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
     console.print(f"{network.name} ({chosen}): {size}; {images}; {device}", highlight=False, soft_wrap=True)
-    report = train(trainable, dataset, recipe, folder, device, console)
+    with board as each_epoch:
+        report = train(trainable, dataset, recipe, folder, device, console, each_epoch=each_epoch)
+    report_file.write(folder, report)
     if report.validation_accuracy is not None:
         console.print(f"best validation accuracy {report.validation_accuracy:.2%}", highlight=False)
     console.print(

@@ -9,7 +9,14 @@ import click
 
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.options import data_override, pairs, recipe_overrides, setting_options
+from netdsl.options import (
+    data_override,
+    device_option,
+    pairs,
+    recipe_overrides,
+    setting_options,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from netdsl.trained.run import Which
@@ -28,10 +35,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="The form of the code that is trained.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 @click.option(
     "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
 )
+@click.option("--tensorboard", is_flag=True, help="Write the measurements for TensorBoard too.")
 @setting_options
 def train(
     arguments: tuple[str, ...],
@@ -39,6 +47,7 @@ def train(
     style: str,
     device: str,
     run: Path | None,
+    tensorboard: bool,
     settings: tuple[str, ...],
     shape: str | None,
     **common: str | None,
@@ -58,14 +67,14 @@ def train(
     from netdsl.runs import train_run
 
     with errors_shown():
-        train_run(compiled, parameters, overrides, style, run, device)
+        train_run(compiled, parameters, overrides, style, run, device, tensorboard)
 
 
 @click.command(name="eval")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@weights_option
 @click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
     """Loss and accuracy of a run's weights on the test images."""
     from netdsl.trained.evaluate import evaluate_run

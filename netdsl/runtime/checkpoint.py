@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError
@@ -21,8 +23,20 @@ def save(path: Path, state: dict[str, Tensor], metadata: dict[str, str] | None =
 
 def load(path: Path) -> dict[str, Tensor]:
     """The named tensors of a file, on the CPU. Raises RunError where it is missing or damaged."""
-    try:
+    with _reading(path):
         return safetensors.torch.load_file(path)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a file says beside its tensors, maybe nothing. Raises RunError as `load` does."""
+    with _reading(path), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise RunError(f"there are no weights at {path}", "train first") from error
     except (OSError, SafetensorError) as error:

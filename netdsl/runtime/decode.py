@@ -83,7 +83,7 @@ def _decode_all(files: list[Path], input_shape: tuple[int, ...], console: Consol
 
     def decode_part(part: range) -> int:
         for i in part:
-            image = _decode_one(files[i], input_shape)
+            image = decode_one(files[i], input_shape)
             if image is not None:
                 images[i], whole[i] = image, True
         return len(part)
@@ -103,8 +103,8 @@ def _decode_all(files: list[Path], input_shape: tuple[int, ...], console: Consol
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(whole)
 
 
-def _decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """One image, (H, W, C), or None where the file isn't one."""
+def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """One image fitted to a shape (C, H, W), as (H, W, C), or None where the file isn't one."""
     channels, height, width = input_shape
     try:
         with Image.open(file) as opened:

@@ -22,6 +22,7 @@ from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.optim import build
+from netdsl.runtime.preprocessing import Preprocessing
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -66,11 +67,13 @@ def train(
     device: torch.device,
     console: Console,
     stop: Callable[[], bool] | None = None,
+    each_epoch: Callable[[Metrics], None] | None = None,
 ) -> Report:
     """Trains the model as the recipe says, and leaves it with the best weights.
 
     Writes `metrics.jsonl`, `last.safetensors` and `best.safetensors` into `run` after each epoch,
-    and at the end `curves.png`. `stop` is asked after each batch and ends the training early.
+    and at the end `curves.png`. `stop` is asked after each batch and ends the training early;
+    `each_epoch` is given what was measured.
     Raises RunError where the run exists, the loss is not finite or memory is short, and Interrupted
     on Ctrl-C; what was written before stays valid.
     """
@@ -84,6 +87,7 @@ def train(
     data = data.to(device)
     manual = isinstance(model, FunctionalModel)
     update = build(model.parameters, recipe.optimizer, manual=manual)
+    described = Preprocessing.of(data).metadata()
     rows: list[Metrics] = []
     epochs: list[Progress] = []
     try:
@@ -95,10 +99,12 @@ def train(
                 held_out = evaluate(model, data, data.validation) if len(data.validation) else None
                 _require_finite(model, held_out, epoch)
                 row = _row(epoch, done, held_out, time.perf_counter() - started)
-                _save(run, model, [*rows, row])
+                _save(run, model, [*rows, row], described)
                 rows.append(row)
                 epochs.append(done)
                 display.line(row)
+                if each_epoch:
+                    each_epoch(row)
                 if done.steps < done.of_steps:
                     break
         plot.curves(run)
@@ -147,15 +153,15 @@ def _row(epoch: int, done: Progress, held_out: Scores | None, seconds: float) ->
     )
 
 
-def _save(run: Path, model: Model, rows: list[Metrics]) -> None:
+def _save(run: Path, model: Model, rows: list[Metrics], metadata: dict[str, str]) -> None:
     """The state after an epoch; `rows[-1]` is its own."""
     state = model.state()
-    checkpoint.save(run / LAST, state)
+    checkpoint.save(run / LAST, state, metadata)
     *earlier, latest = rows
     if latest.validation_accuracy is None or latest.validation_accuracy > max(
         _accuracies(earlier), default=-1
     ):
-        checkpoint.save(run / BEST, state)
+        checkpoint.save(run / BEST, state, metadata)
     metrics.write(run, rows)
 
 

@@ -14,13 +14,13 @@ from netdsl.trained.run import Which, open_run
 def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str) -> None:
     """Prints loss and accuracy of a run's weights on the test images, of other `data` where given.
 
-    Raises RunError and NetworkError.
+    Images are normalised as those were that the network was trained on. Raises RunError and NetworkError.
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
     device = choose_device(device_name)
     model = run.model(which, device)
-    dataset = run.data(console).to(device)
+    dataset = run.preprocessing(which).applied(run.data(console)).to(device)
     scores = evaluate(model, dataset, dataset.test)
     console.print(
         f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
