@@ -6,9 +6,10 @@ import click
 
 from netdsl import __version__
 from netdsl.commands.build import build, check
-from netdsl.commands.comparison import plot
+from netdsl.commands.comparison import compare, plot
+from netdsl.commands.prediction import predict
 from netdsl.commands.training import evaluate, reproduce, train
-from netdsl.commands.weights import import_weights
+from netdsl.commands.weights import export, import_weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,5 +21,5 @@ def main() -> None:
     """
 
 
-for command in (check, build, train, reproduce, evaluate, plot, import_weights):
+for command in (check, build, train, reproduce, evaluate, predict, compare, plot, export, import_weights):
     main.add_command(command)

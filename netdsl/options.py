@@ -10,7 +10,7 @@ import click
 F = TypeVar("F", bound=Callable[..., None])
 
 # Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
-OPTIONS = ("set", "input", "style", "run", "resume", "help") + (
+OPTIONS = ("set", "input", "style", "run", "resume", "tensorboard", "help") + (
     "device",
     "precision",
     "compile",
@@ -40,6 +40,18 @@ def setting_options(command: F) -> F:
     )(command)
 
 
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+weights_option = click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Those of the best validation accuracy, or of the last epoch.",
+)
+
+
 def speed_options(command: F) -> F:
     """How fast, and how it counts: what doesn't change the recipe."""
     for option in (
@@ -51,7 +63,7 @@ def speed_options(command: F) -> F:
         click.option(
             "--precision", type=click.Choice(PRECISIONS), default="auto", help="Of the forward pass."
         ),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+        device_option,
     ):
         command = option(command)
     return command

@@ -10,7 +10,16 @@ import click
 
 from netdsl.commands.errors import INPUT_ERROR, errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.options import data_override, one_file, pairs, recipe_overrides, setting_options, speed_options
+from netdsl.options import (
+    data_override,
+    device_option,
+    one_file,
+    pairs,
+    recipe_overrides,
+    setting_options,
+    speed_options,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from netdsl.runtime.speed import Wishes
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; no FILE then."
 )
+@click.option("--tensorboard", is_flag=True, help="Write the measurements for TensorBoard too.")
 @speed_options
 @setting_options
 def train(
@@ -42,6 +52,7 @@ def train(
     style: str | None,
     run: Path | None,
     resume: Path | None,
+    tensorboard: bool,
     settings: tuple[str, ...],
     shape: str | None,
     epochs: str | None,
@@ -68,7 +79,7 @@ def train(
         from netdsl.training.run import resume_run
 
         with errors_shown():
-            resume_run(resume, overrides, _wishes(wishes))
+            resume_run(resume, overrides, _wishes(wishes), tensorboard)
         return
     parameters = pairs(settings, shape)
     compiled = compiled_network(one_file(files), parameters, overrides)
@@ -76,7 +87,7 @@ def train(
     from netdsl.training.run import train_run
 
     with errors_shown():
-        train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes))
+        train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes), tensorboard)
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:
@@ -99,9 +110,9 @@ def reproduce(run: Path, new: Path | None) -> None:
 
 @click.command(name="eval")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@weights_option
 @click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
     """Loss and accuracy of a run's weights on the test images."""
     from netdsl.trained.evaluate import evaluate_run

@@ -1,14 +1,18 @@
-"""`netdsl import-weights`: weights from elsewhere."""
+"""`netdsl import-weights` and `netdsl export`: weights from elsewhere, and for elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.options import pairs, setting_options
+from netdsl.options import pairs, setting_options, weights_option
+
+if TYPE_CHECKING:
+    from netdsl.trained.run import Which
 
 
 @click.command(name="import-weights")
@@ -32,3 +36,25 @@ def import_weights(
 
     with errors_shown():
         click.echo(import_weights(Network(compiled), weights, output))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--onnx", "output", required=True, type=click.Path(path_type=Path), help="An .onnx file.")
+@weights_option
+@click.option("--opset", type=click.IntRange(min=1), help="ONNX's version.  [default: torch's]")
+def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
+    """Write a trained network for other programs, and compare what it computes with torch.
+
+    It takes `images`, any number of them, float32 from 0 to 1, and gives `logits`; the normalisation is
+    part of it, the names of the classes are in its metadata.
+    """
+    from rich.console import Console
+
+    from netdsl.trained.export import export
+    from netdsl.trained.run import open_run
+
+    with errors_shown():
+        done = export(open_run(run), weights, output, opset, Console())
+    compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
+    click.echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")

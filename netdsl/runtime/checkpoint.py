@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,19 +36,20 @@ def save(path: Path, state: Mapping[str, Tensor], metadata: dict[str, str] | Non
 
 def load(path: Path) -> dict[str, Tensor]:
     """The named tensors of a file, on the CPU. Raises RunError where it is missing or damaged."""
-    try:
+    with _reading(path):
         return safetensors.torch.load_file(path)
-    except FileNotFoundError as error:
-        raise RunError(f"there are no weights at {path}", "train first") from error
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, str(error)) from error
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The texts beside the tensors of a file. Raises RunError where it is missing or damaged."""
+    """What a file says beside its tensors, maybe nothing. Raises RunError as `load` does."""
+    with _reading(path), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
+        yield
     except FileNotFoundError as error:
         raise RunError(f"there are no weights at {path}", "train first") from error
     except (OSError, SafetensorError) as error:

@@ -160,7 +160,7 @@ def _visit(
 
 
 def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """One image, (H, W, C), or None where the file can't be read as one."""
+    """One image fitted to a shape (C, H, W), as (H, W, C), or None where the file isn't one."""
     channels, height, width = input_shape
     try:
         with Image.open(file) as opened:

@@ -17,6 +17,10 @@ class RunError(Exception):
         self.status = status
 
 
+class Diverged(RunError):
+    """The loss or the weights are not finite any more."""
+
+
 class Interrupted(RunError):
     """A signal stopped the run (Ctrl-C, SIGTERM); what was written before is valid."""
 

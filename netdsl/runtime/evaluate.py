@@ -14,6 +14,9 @@ from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.world import ALONE
 
+# Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
+BATCH = {"cpu": 256, "cuda": 2048}
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -33,8 +36,7 @@ def evaluate(
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")
-    # Without gradients a batch needs little memory: on a GPU as many as keep it busy.
-    batch = 2048 if speed.device.type == "cuda" else 256
+    batch = BATCH[speed.device.type]
     scores = torch.zeros(2, dtype=torch.float64, device=speed.device)
     with torch.inference_mode():
         for rows in load(part, list(torch.arange(len(part)).split(batch)), ALONE, speed.device, workers):

@@ -12,7 +12,7 @@ from torch import Tensor
 from netdsl.runtime import augment, seeds
 from netdsl.runtime.batches import load, split
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.errors import Diverged
 from netdsl.runtime.learner import Learner
 from netdsl.runtime.optim import learning_rate
 
@@ -55,7 +55,7 @@ class Progress:
         return self.seen == self.of_images
 
     def settle(self) -> None:
-        """Waits for the device and adds up. Raises RunError where a step's loss is not finite."""
+        """Waits for the device and adds up. Raises Diverged where a step's loss is not finite."""
         if not self.pending:
             return
         figures = torch.stack(self.pending)
@@ -65,7 +65,7 @@ class Progress:
             zip(figures.isfinite().all(1).tolist(), figures.tolist(), strict=True), first
         ):
             if not finite:
-                raise diverged(f"the loss is {loss} at step {step} of epoch {self.epoch + 1}")
+                raise Diverged(f"the loss is {loss} at step {step} of epoch {self.epoch + 1}")
             self.loss_sum += loss
             self.right += int(right)
 
@@ -76,7 +76,7 @@ def train_epoch(
     """Trains on each image once, from where `progress` stands, and moves it on.
 
     `look` is asked after each step whether to end here; it is told whether the sums are up to date.
-    Images in files are decoded by `workers` processes. Raises RunError where the loss is not finite.
+    Images in files are decoded by `workers` processes. Raises Diverged where the loss is not finite.
     """
     recipe, epoch, count = learner.recipe, progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
@@ -105,7 +105,3 @@ def train_epoch(
             break
     progress.settle()
     progress.seconds = time.perf_counter() - started
-
-
-def diverged(message: str) -> RunError:
-    return RunError(message, "lower the learning rate, say to a tenth: `--optimizer.lr`")

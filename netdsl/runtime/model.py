@@ -34,6 +34,9 @@ class Model(Protocol):
     def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
         """Moves the weights; those of convolutions are laid out like the images."""
 
+    def module(self) -> nn.Module:
+        """The network as an `nn.Module` that shares the weights; to be set to `eval()`."""
+
 
 class ModuleModel:
     """A network that is an `nn.Module`: the styles `module` and `sequential`."""
@@ -62,6 +65,9 @@ class ModuleModel:
 
     def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
         self._module.to(device).to(memory_format=layout)
+
+    def module(self) -> nn.Module:
+        return self._module
 
 
 class FunctionalModel:
@@ -108,6 +114,29 @@ class FunctionalModel:
         ]
         if self._buffers is not None:
             self._buffers = [buffer.to(device) for buffer in self._buffers]
+
+    def module(self) -> nn.Module:
+        return _Wrapped(self._forward, self._params, self._buffers)
+
+
+class _Wrapped(nn.Module):
+    """A function and its lists of tensors, as what wants an `nn.Module` takes them."""
+
+    def __init__(
+        self, forward: Callable[..., Tensor], params: list[Tensor], buffers: list[Tensor] | None
+    ) -> None:
+        super().__init__()
+        self._function = forward
+        self.params = nn.ParameterList(params)
+        self._statistics = None if buffers is None else [f"buffer_{i}" for i in range(len(buffers))]
+        for name, buffer in zip(self._statistics or [], buffers or [], strict=True):
+            self.register_buffer(name, buffer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # By name: torch.export puts tensors of its own in place of these.
+        names = self._statistics
+        buffers = None if names is None else [self.get_buffer(name) for name in names]
+        return FunctionalModel(self._function, list(self.params), buffers)(x, training=False)
 
 
 def create(namespace: Mapping[str, Any], style: str, entry: str, seed: int, device: torch.device) -> Model:

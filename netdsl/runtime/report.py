@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import write_atomic
@@ -19,7 +20,7 @@ def write(run: Path, report: Report) -> None:
 
 
 def read(run: Path) -> Report | None:
-    """The report of a run, or None where the run didn't come to its end. Raises RunError where it is damaged."""
+    """The report of a run, None where it didn't come to its end. Raises RunError where it is damaged."""
     path = run / FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -32,7 +33,7 @@ def read(run: Path) -> Report | None:
     if not isinstance(values, dict):
         raise _damaged(path, "it is not an object")
     # What a later version adds is left aside.
-    known = {field.name: values.get(field.name) for field in fields(Report)}
+    known: dict[str, Any] = {field.name: values.get(field.name) for field in fields(Report)}
     for name, value in known.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number and not (value is None and name == "validation_accuracy"):

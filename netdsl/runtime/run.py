@@ -57,6 +57,16 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def require_new(folder: Path) -> None:
+    """Raises RunError where the folder already holds a run."""
+    for name in (CHECKPOINT, metrics.FILE):
+        if (folder / name).exists():
+            raise RunError(
+                f"{folder} already holds a run",
+                f"choose another folder: `--run`; or go on with it: `netdsl train --resume {folder}`",
+            )
+
+
 @dataclass(slots=True)
 class Run:
     """A run as far as it has come.

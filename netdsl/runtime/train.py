@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from signal import Signals
 
@@ -13,19 +13,19 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.recipe import Recipe
-from netdsl.runtime import batches, plot
+from netdsl.runtime import augment, batches, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.display import Display
-from netdsl.runtime.errors import Interrupted, RunError
+from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
 from netdsl.runtime.learner import Learner
-from netdsl.runtime.loop import Progress, diverged, train_epoch
+from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import Model
-from netdsl.runtime.run import Run
+from netdsl.runtime.run import Run, require_new
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.stopping import Stop, on_signals
 from netdsl.runtime.world import ALONE, World
@@ -62,27 +62,46 @@ def train(
     resume: tuple[Checkpoint, Progress] | None = None,
     compile: str = "off",
     workers: int = 0,
+    each_epoch: Callable[[Metrics], None] | None = None,
     world: World = ALONE,
 ) -> Report:
     """Trains the model as the recipe says, and leaves it with the best weights.
 
     After each epoch, and every ten minutes within one, the run's files are written; `resume` is what
-    such a checkpoint holds and where it stands. `compile` is "auto", "on" or "off". Raises RunError
+    such a checkpoint holds and where it stands. `compile` is "auto", "on" or "off"; `each_epoch` is
+    given what was measured. Raises RunError
     where the loss is not finite, memory is short or a file can't be written, and Interrupted on
     Ctrl-C or SIGTERM: the run can then go on from its checkpoint.
     """
-    training = _Training(model, data, recipe, run, speed, console, resume, workers, world)
+    require_trainable(data, recipe)
+    if resume is None:
+        require_new(run.folder)
+    training = _Training(model, data, recipe, run, speed, console, resume, workers, each_epoch, world)
     try:
         training.begin(compile)
         with on_signals() as stop, Display(console, recipe.epochs, len(run.rows)) as display:
             while training.progress.epoch < recipe.epochs:
                 training.epoch(stop, display)
         return training.report()
+    except Diverged as error:
+        error.help = training.after_divergence()
+        raise
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
     # Only here, since the exception held what the step had allocated.
     raise training.out_of_memory()
+
+
+def require_trainable(data: Dataset, recipe: Recipe) -> None:
+    """Raises RunError where the data are too few or too small for the recipe."""
+    if len(data.train) < recipe.batch:
+        raise RunError(
+            f"there are {len(data.train)} images to train on, a batch is {recipe.batch}",
+            f"choose a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
+        )
+    height, width = data.train.images.shape[2:]
+    augment.draw(recipe.augment, 0, (height, width), 0, recipe.seed)
 
 
 class _Training:
@@ -98,12 +117,13 @@ class _Training:
         console: Console,
         resume: tuple[Checkpoint, Progress] | None,
         workers: int,
+        each_epoch: Callable[[Metrics], None] | None,
         world: World,
     ) -> None:
         # The clock of a resumed run goes on where it stopped.
         self._started = time.perf_counter() - run.seconds
         self._recipe, self._run, self._speed, self._console = recipe, run, speed, console
-        self._workers, self._world = workers, world
+        self._workers, self._each_epoch, self._world = workers, each_epoch, world
         speed.prepare()
         if speed.device.type == "cpu":
             keep_freed_memory()
@@ -145,7 +165,10 @@ class _Training:
 
         train_epoch(self._learner, self._data, progress, look, self._workers)
         if progress.complete:
-            display.line(self._finish_epoch())
+            row = self._finish_epoch()
+            display.line(row)
+            if self._each_epoch is not None:
+                self._each_epoch(row)
         if stop.signal is not None:
             if not progress.complete:
                 self._save()
@@ -208,6 +231,16 @@ class _Training:
             signal,
         )
 
+    def after_divergence(self) -> str:
+        lower = f"--optimizer.lr {self._recipe.optimizer.lr / 10:g}"
+        if not self._run.rows:
+            return f"start again with a lower learning rate: `{lower}`"
+        folder, done = self._run.folder, len(self._run.rows)
+        return (
+            f"the state after epoch {done} is kept: go on with `netdsl train --resume {folder} {lower}`, "
+            "or start again with that learning rate"
+        )
+
     def out_of_memory(self) -> RunError:
         batch = self._recipe.batch
         fits = fitting_batch(self._learner, self._example, batch)
@@ -219,11 +252,11 @@ class _Training:
 
 
 def _require_finite(state: Mapping[str, Tensor], held_out: Scores | None, progress: Progress) -> None:
-    """Raises RunError where weights aren't numbers any more: they are not to replace good ones."""
+    """Raises Diverged where weights aren't numbers any more: they are not to replace good ones."""
     weights = all(bool(tensor.isfinite().all()) for tensor in state.values())
     if not weights or not math.isfinite(held_out.loss if held_out else 0.0):
         what = "the loss on the validation images is" if weights else "the weights are"
-        raise diverged(f"{what} not finite after step {progress.steps} of epoch {progress.epoch + 1}")
+        raise Diverged(f"{what} not finite after step {progress.steps} of epoch {progress.epoch + 1}")
 
 
 def _row(progress: Progress, held_out: Scores | None, seconds: float) -> Metrics:

@@ -20,7 +20,7 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     run = open_run(folder, {} if data is None else {"data": data})
     speed = choose(Wishes(device=device_name))
     model = run.model(which, speed.device)
-    dataset = run.data(console).to(speed.device)
+    dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
     scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
     console.print(
         f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "

@@ -20,6 +20,7 @@ from netdsl.api import Network
 from netdsl.compiler import STYLES, Style, compile_network
 from netdsl.runtime import checkpoint, data, model
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.source import Source
 
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
@@ -35,6 +36,13 @@ class OpenedRun:
     folder: Path
     network: Network
     style: Style
+    settings: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The network as it was set: `preresnet(depth=110)`."""
+        settings = ", ".join(f"{name}={text.strip()}" for name, text in self.settings.items())
+        return f"{self.network.name}({settings})" if settings else self.network.name
 
     def weights_file(self, which: Which) -> Path:
         return self.folder / f"{which}.safetensors"
@@ -45,6 +53,18 @@ class OpenedRun:
         loaded = create_model(self.network, self.style, 0, device)
         loaded.load_state(state)
         return loaded
+
+    def preprocessing(self, which: Which) -> Preprocessing:
+        """How the images of the network with these weights are normalised. Raises RunError."""
+        path = self.weights_file(which)
+        found = Preprocessing.read(path)
+        if (len(found.mean), len(found.classes)) != (self.network.input_shape[0], self.network.classes):
+            raise RunError(
+                f"{path} is of a network for {len(found.mean)} channels and {len(found.classes)} classes, "
+                f"that of the run is for {self.network.input_shape[0]} and {self.network.classes}",
+                "restore the file, or train again",
+            )
+        return found
 
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""
@@ -61,7 +81,7 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
     recipe = {**record.overrides, **(overrides or {})}
     network = Network(compile_network(source, record.settings, recipe, record.read))
-    return OpenedRun(folder, network, record.style)
+    return OpenedRun(folder, network, record.style, record.settings)
 
 
 def load_data(

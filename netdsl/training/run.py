@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -16,16 +17,19 @@ from netdsl.api import Network
 from netdsl.atomic import write
 from netdsl.compiler import Compiled
 from netdsl.recipe import Recipe
-from netdsl.runtime import metrics, report
+from netdsl.runtime import report
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset, physical_memory
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import free_cores
 from netdsl.runtime.loop import Progress
+from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
-from netdsl.runtime.run import CHECKPOINT, Run, locked
+from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.train import Report, train
+from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
+from netdsl.runtime.tensorboard import TensorBoard
+from netdsl.runtime.train import Report, require_trainable, train
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, load_data, require_style
 from netdsl.training.record import Record, recipe_record
 
@@ -40,6 +44,7 @@ def train_run(
     style: str,
     folder: Path | None,
     wishes: Wishes,
+    tensorboard: bool = False,
 ) -> Report:
     """Trains the network into a run folder, and prints what came of it. Raises RunError."""
     console = Console()
@@ -51,10 +56,14 @@ def train_run(
     with locked(folder):
         _require_new(folder)
         _write_inputs(folder, record)
-        return _train(network, record, data, Run(folder, record.to_json()), None, wishes, speed, console)
+        return _train(
+            network, record, data, Run(folder, record.to_json()), None, wishes, speed, console, tensorboard
+        )
 
 
-def resume_run(folder: Path, overrides: Mapping[str, str], wishes: Wishes) -> Report:
+def resume_run(
+    folder: Path, overrides: Mapping[str, str], wishes: Wishes, tensorboard: bool = False
+) -> Report:
     """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
 
     What isn't wished otherwise stays as it was: on the CPU in fp32 the result is then bit for bit
@@ -92,7 +101,7 @@ def resume_run(folder: Path, overrides: Mapping[str, str], wishes: Wishes) -> Re
         )
         run.record = record.to_json()
         _write_inputs(folder, record)
-        return _train(network, record, data, run, (found, progress), wishes, speed, console)
+        return _train(network, record, data, run, (found, progress), wishes, speed, console, tensorboard)
 
 
 def _train(
@@ -104,6 +113,7 @@ def _train(
     wishes: Wishes,
     speed: Speed,
     console: Console,
+    tensorboard: bool,
 ) -> Report:
     """Trains, writes the report and prints it."""
     recipe = network.recipe
@@ -113,9 +123,22 @@ def _train(
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, recipe.seed, speed.device)
     workers = free_cores() if wishes.workers is None else wishes.workers
-    done = train(
-        model, data, recipe, run, speed, console, resume=resume, compile=wishes.compile, workers=workers
-    )
+    board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
+    if tensorboard or (run.folder / TENSORBOARD).exists():
+        board = TensorBoard(run.folder, len(run.rows))
+    with board as each_epoch:
+        done = train(
+            model,
+            data,
+            recipe,
+            run,
+            speed,
+            console,
+            resume=resume,
+            compile=wishes.compile,
+            workers=workers,
+            each_epoch=each_epoch,
+        )
     report.write(run.folder, done)
     if done.validation_accuracy is not None:
         console.print(f"best validation accuracy {done.validation_accuracy:.2%}", highlight=False)
@@ -175,23 +198,16 @@ def _data(network: Network, wishes: Wishes, speed: Speed, console: Console) -> D
         free, _ = torch.cuda.mem_get_info(speed.device)
         room = min(room or free, free // 2)
     data = load_data(network, console, stream=stream, room=room)
-    recipe = network.recipe
-    if len(data.train) < recipe.batch:
-        raise RunError(
-            f"there are {len(data.train)} images to train on, a batch is {recipe.batch}",
-            f"choose a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
-        )
+    require_trainable(data, network.recipe)
     return data
 
 
 def _require_new(folder: Path) -> None:
-    """Raises RunError where the folder already holds a run."""
-    for name in (CHECKPOINT, metrics.FILE, NETWORK_FILE, RUN_FILE):
+    """Raises RunError where the folder already holds a run, or what a run would write over."""
+    require_new(folder)
+    for name in (NETWORK_FILE, RUN_FILE):
         if (folder / name).exists():
-            raise RunError(
-                f"{folder} already holds a run ({name})",
-                f"choose another folder: `--run`; or go on with it: `netdsl train --resume {folder}`",
-            )
+            raise RunError(f"{folder} already holds a {name}", "choose another folder: `--run`")
 
 
 def _free_folder(name: str) -> Path:

@@ -11,10 +11,12 @@ from PIL import Image
 from rich.console import Console
 from torch import nn
 
-from netdsl.runtime.data import Dataset, Split, statistics
+from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.model import Model, create
+from netdsl.runtime.speed import Wishes, choose
 
 CPU = torch.device("cpu")
+FP32 = choose(Wishes(device="cpu", precision="fp32"))
 
 
 class Tiny(nn.Module):
@@ -44,13 +46,19 @@ def colours(count: int, seed: int) -> Split:
     labels = torch.arange(count) % 2
     images[labels == 0, 0] += 40
     images[labels == 1, 2] += 40
-    return Split(images, labels)
+    return Split.of(images, labels)
+
+
+def pixels(part: Split) -> torch.Tensor:
+    """The images of a split in memory, (N, C, H, W) uint8."""
+    assert isinstance(part.images, torch.Tensor)
+    return part.images
 
 
 def dataset(train: int = 97, validation: int = 20) -> Dataset:
     split = colours(train, 0)
     held_out, test = colours(validation, 1), colours(30, 2)
-    return Dataset(split, held_out, test, ("red", "blue"), *statistics(split.images))
+    return Dataset.of(split, held_out, test, ("red", "blue"))
 
 
 def save_image(path: Path, colour: tuple[int, int, int] = (255, 0, 0), size: int = 10) -> Path:

@@ -14,7 +14,7 @@ from rich.console import Console
 from torchvision.datasets import CIFAR10
 
 from netdsl.recipe import Cifar10, Digits
-from netdsl.runtime.data import fit, load, require_memory, statistics
+from netdsl.runtime.data import Split, fit, load, require_memory, statistics
 from netdsl.runtime.errors import RunError
 
 
@@ -70,7 +70,7 @@ def test_networks_that_do_not_fit(
 def test_statistics_are_those_of_the_pixels() -> None:
     images = torch.randint(0, 256, (7, 3, 5, 4), dtype=torch.uint8)
     images[:, 1] = 51
-    mean, deviation = statistics(images)
+    mean, deviation = statistics(Split.of(images, torch.zeros(7)))
     floats = images.double() / 255
     torch.testing.assert_close(mean, floats.mean((0, 2, 3)).float())
     assert deviation[1] == 1  # Nothing is divided by zero.

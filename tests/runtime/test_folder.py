@@ -86,13 +86,13 @@ def test_the_cache_is_used_and_renewed(
     halves: Path, cache: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []
-    original = decode_module._decode_one
+    original = decode_module.decode_one
 
     def counted(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         decoded.append(file)
         return original(file, shape)
 
-    monkeypatch.setattr(decode_module, "_decode_one", counted)
+    monkeypatch.setattr(decode_module, "decode_one", counted)
     first = read(halves, console)
     assert len(decoded) == 16
     assert torch.equal(read(halves, console).train.images, first.train.images)

@@ -16,8 +16,9 @@ from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import FunctionalModel
+from netdsl.runtime.run import Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import CPU, dataset, tiny
+from tests.runtime.samples import FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(alternating=True),))
 
@@ -34,7 +35,7 @@ def convolution() -> FunctionalModel:
 
 
 def weights(run: Path, recipe: Recipe, console: Console) -> dict[str, Tensor]:
-    train(tiny(), dataset(), recipe, run, CPU, console)
+    train(tiny(), dataset(), recipe, Run(run), FP32, console)
     return checkpoint.load(run / "last.safetensors")
 
 
@@ -47,7 +48,7 @@ def test_a_batch_in_parts_is_the_same_step(parts: int, tmp_path: Path, console: 
     states = []
     for accumulate in (1, parts):
         run, recipe = tmp_path / str(accumulate), replace(RECIPE, accumulate=accumulate)
-        train(convolution(), dataset(), recipe, run, CPU, console)
+        train(convolution(), dataset(), recipe, Run(run), FP32, console)
         states.append(checkpoint.load(run / "last.safetensors"))
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-5)
@@ -74,23 +75,25 @@ def test_what_is_saved_and_tested_is_the_average(tmp_path: Path, console: Consol
     saved = tiny()
     saved.load_state(runs["Ema"])
     data, last = dataset(), metrics.read(tmp_path / "Ema")[-1]
-    assert evaluate(saved, data, data.validation).loss == last.validation_loss
+    assert evaluate(saved, data, data.validation, FP32).loss == last.validation_loss
 
 
 def test_flips_at_test_time(tmp_path: Path, console: Console) -> None:
     model, data = tiny(), dataset()
-    report = train(model, data, replace(RECIPE, tta="flip"), tmp_path, CPU, console)
-    assert report.test_loss == evaluate(model, data, data.test, flip=True).loss
-    assert report.test_loss != evaluate(model, data, data.test).loss
+    report = train(model, data, replace(RECIPE, tta="flip"), Run(tmp_path), FP32, console)
+    assert report.test_loss == evaluate(model, data, data.test, FP32, flip=True).loss
+    assert report.test_loss != evaluate(model, data, data.test, FP32).loss
 
 
 def test_muon_trains(tmp_path: Path, console: Console) -> None:
     model = tiny()
-    report = train(model, dataset(), replace(RECIPE, epochs=4, optimizer=Muon()), tmp_path, CPU, console)
+    report = train(
+        model, dataset(), replace(RECIPE, epochs=4, optimizer=Muon()), Run(tmp_path), FP32, console
+    )
     assert report.test_accuracy > 0.9
 
 
 def test_too_much_reflection_is_said_before_the_first_step(tmp_path: Path, console: Console) -> None:
     with pytest.raises(RunError, match="image of 8x8"):
-        train(tiny(), dataset(), replace(RECIPE, augment=(Crop(8, "reflect"),)), tmp_path, CPU, console)
+        train(tiny(), dataset(), replace(RECIPE, augment=(Crop(8, "reflect"),)), Run(tmp_path), FP32, console)
     assert not any(tmp_path.iterdir())

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +13,19 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.recipe import Crop, CrossEntropy, Cutout, Flip, Recipe, Sgd, Step
-from netdsl.runtime import checkpoint, loop, metrics
-from netdsl.runtime.data import Split
+from netdsl.runtime import checkpoint, loop, metrics, seeds
+from netdsl.runtime.batches import split
+from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import Interrupted, RunError
-from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.loop import Progress
+from netdsl.runtime.evaluate import BATCH, evaluate
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.model import FunctionalModel
-from netdsl.runtime.optim import build
-from netdsl.runtime.train import choose_device, train
-from tests.runtime.samples import CPU, dataset, said, tiny
+from netdsl.runtime.run import CHECKPOINT, Run
+from netdsl.runtime.speed import choose_device
+from netdsl.runtime.train import train
+from netdsl.runtime.world import ALONE
+from tests.runtime.samples import CPU, FP32, dataset, pixels, said, tiny
 
 RECIPE = Recipe(
     epochs=3,
@@ -33,9 +39,10 @@ RECIPE = Recipe(
 
 def test_a_run_learns_and_leaves_its_files(tmp_path: Path, console: Console) -> None:
     model, data, run = tiny(), dataset(), tmp_path / "new" / "run"
-    report = train(model, data, RECIPE, run, CPU, console)
+    report = train(model, data, RECIPE, Run(run), FP32, console)
 
-    names = {"metrics.jsonl", "last.safetensors", "best.safetensors", "curves.png"}
+    names = {"metrics.jsonl", "last.safetensors", "best.safetensors", "checkpoint.safetensors"}
+    names |= {"how.json", "curves.png"}
     assert {file.name for file in run.iterdir()} == names
     rows = metrics.read(run)
     assert [row.epoch for row in rows] == [1, 2, 3]
@@ -45,44 +52,44 @@ def test_a_run_learns_and_leaves_its_files(tmp_path: Path, console: Console) -> 
     assert said(console).count("epoch ") == 3
 
     # The model is left with the best weights, and they are those of the file.
-    assert evaluate(model, data, data.test).accuracy == report.test_accuracy > 0.9
+    assert evaluate(model, data, data.test, FP32).accuracy == report.test_accuracy > 0.9
     other = tiny(1)
     other.load_state(checkpoint.load(run / "best.safetensors"))
-    assert evaluate(other, data, data.test).loss == report.test_loss
+    assert evaluate(other, data, data.test, FP32).loss == report.test_loss
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path, console: Console) -> None:
     states = []
     for name, seed in (("one", 0), ("same", 0), ("other", 1)):
-        train(tiny(), dataset(), replace(RECIPE, seed=seed), tmp_path / name, CPU, console)
+        train(tiny(), dataset(), replace(RECIPE, seed=seed), Run(tmp_path / name), FP32, console)
         states.append(checkpoint.load(tmp_path / name / "last.safetensors"))
     one, same, other = states
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["conv.weight"], other["conv.weight"])
 
 
-def test_an_epoch_is_what_the_textbook_writes(console: Console) -> None:
+def test_an_epoch_is_what_the_textbook_writes() -> None:
     """One epoch without augmentation equals the loop written out with torch.optim."""
-    recipe = Recipe(batch=16, optimizer=Sgd(lr=0.1, momentum=0.9, weight_decay=0.01))
+    recipe = Recipe(batch=16, optimizer=Sgd(lr=0.1, momentum=0.9, weight_decay=0.01), seed=5)
     data, ours, plain = dataset(), linear_model(), linear_model()
-    optimizer = build(ours.parameters, recipe.optimizer, fused=True)
-    generator = torch.Generator().manual_seed(5)
-    done = loop.train_epoch(ours, data, recipe, 0, optimizer, None, generator, ignore, never)
+    progress = Progress(0, 97)
+    train_epoch(Learner(ours, recipe, FP32, ALONE), data, progress, lambda up_to_date: False)
 
-    order = torch.randperm(97, generator=torch.Generator().manual_seed(5))
-    reference = torch.optim.SGD(plain.parameters, lr=0.1, momentum=0.9, weight_decay=0.01)
+    order = torch.randperm(97, generator=seeds.generator("order", 5, 0))
+    optimizer = torch.optim.SGD(plain.parameters, lr=0.1, momentum=0.9, weight_decay=0.01)
     batches = [order[i : i + 16] for i in range(0, 80, 16)] + [order[80:]]  # 16 + the single one.
     total = 0.0
     for index in batches:
-        pixels = data.train.images[index].float() / 255
-        x = (pixels - data.mean[:, None, None]) / data.deviation[:, None, None]
+        x = (pixels(data.train)[index].float() / 255 - data.mean[:, None, None]) / data.deviation[
+            :, None, None
+        ]
         loss = F.cross_entropy(plain(x, training=True), data.train.labels[index])
-        reference.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        reference.step()
+        optimizer.step()
         total += loss.item() * len(index)
-    assert (done.steps, done.of_steps, done.images) == (6, 6, 97)
-    assert done.loss == pytest.approx(total / 97, rel=1e-5)
+    assert (progress.steps, progress.seen) == (6, 97)
+    assert progress.loss == pytest.approx(total / 97, rel=1e-5)
     for a, b in zip(ours.parameters, plain.parameters, strict=True):
         torch.testing.assert_close(a, b)
 
@@ -97,23 +104,15 @@ def linear(x: Tensor, params: list[Tensor]) -> Tensor:
     return F.linear(x.flatten(1), *params)
 
 
-def ignore(progress: Progress) -> None:
-    pass
-
-
-def never() -> bool:
-    return False
-
-
 def test_functional_models_train(tmp_path: Path, console: Console) -> None:
     recipe = Recipe(epochs=5, batch=16, optimizer=Sgd(lr=0.05))
-    report = train(linear_model(), dataset(), recipe, tmp_path, CPU, console)
+    report = train(linear_model(), dataset(), recipe, Run(tmp_path), FP32, console)
     assert report.test_accuracy > 0.9
     assert checkpoint.load(tmp_path / "last.safetensors").keys() == {"params.000", "params.001"}
 
 
 def test_without_validation_the_last_weights_are_the_best(tmp_path: Path, console: Console) -> None:
-    report = train(tiny(), dataset(validation=0), RECIPE, tmp_path, CPU, console)
+    report = train(tiny(), dataset(validation=0), RECIPE, Run(tmp_path), FP32, console)
     assert report.validation_accuracy is None
     last, best = (checkpoint.load(tmp_path / f"{n}.safetensors") for n in ("last", "best"))
     assert all(torch.equal(last[name], best[name]) for name in last)
@@ -121,10 +120,10 @@ def test_without_validation_the_last_weights_are_the_best(tmp_path: Path, consol
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path, console: Console) -> None:
-    train(tiny(), dataset(), RECIPE, tmp_path, CPU, console)
+    train(tiny(), dataset(), RECIPE, Run(tmp_path), FP32, console)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     with pytest.raises(RunError, match="already holds a run") as raised:
-        train(tiny(), dataset(), RECIPE, tmp_path, CPU, console)
+        train(tiny(), dataset(), RECIPE, Run(tmp_path), FP32, console)
     assert "--run" in raised.value.help
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
@@ -143,8 +142,8 @@ def poisoned_after(steps: int) -> FunctionalModel:
 
 def test_a_diverging_run_keeps_its_last_good_weights(tmp_path: Path, console: Console) -> None:
     with pytest.raises(RunError, match="nan at step 3 of epoch 2") as raised:
-        train(poisoned_after(8), dataset(), RECIPE, tmp_path, CPU, console)
-    assert "learning rate" in raised.value.help
+        train(poisoned_after(8), dataset(), RECIPE, Run(tmp_path), FP32, console)
+    assert f"after epoch 1 is kept: go on with `netdsl train --resume {tmp_path}" in raised.value.help
     assert len(metrics.read(tmp_path)) == 1
     weights = checkpoint.load(tmp_path / "last.safetensors")
     assert all(tensor.isfinite().all() for tensor in weights.values())
@@ -152,17 +151,11 @@ def test_a_diverging_run_keeps_its_last_good_weights(tmp_path: Path, console: Co
 
 def test_weights_that_overflow_in_the_last_step_are_not_saved(tmp_path: Path, console: Console) -> None:
     recipe = Recipe(epochs=2, batch=97, optimizer=Sgd(lr=1e38, weight_decay=1e6))
-    with pytest.raises(RunError, match="weights are not finite after epoch 1"):
-        train(linear_model(), dataset(), recipe, tmp_path, CPU, console)
-    assert not any(tmp_path.iterdir())
-
-
-def test_stop_ends_early_with_a_report(tmp_path: Path, console: Console) -> None:
-    asked = iter(range(100))
-    report = train(tiny(), dataset(), RECIPE, tmp_path, CPU, console, stop=lambda: next(asked) == 8)
-    # Of six batches an epoch the sixth ends it unasked, so the ninth question is after batch 10.
-    assert report.epochs == pytest.approx(10 / 6)
-    assert [row.epoch for row in metrics.read(tmp_path)] == [1, report.epochs]
+    with pytest.raises(RunError, match="weights are not finite after step 1 of epoch 1"):
+        train(linear_model(), dataset(), recipe, Run(tmp_path), FP32, console)
+    assert not (tmp_path / "last.safetensors").exists()
+    _, progress = Run.resumed(tmp_path, Checkpoint.read(tmp_path / CHECKPOINT))
+    assert progress.steps == 0
 
 
 def test_too_little_memory(tmp_path: Path, console: Console) -> None:
@@ -171,53 +164,63 @@ def test_too_little_memory(tmp_path: Path, console: Console) -> None:
 
     model = FunctionalModel(forward, linear_model().parameters)
     with pytest.raises(RunError, match="memory of cpu is full") as raised:
-        train(model, dataset(), RECIPE, tmp_path, CPU, console)
+        train(model, dataset(), RECIPE, Run(tmp_path), FP32, console)
     assert "batch" in raised.value.help
 
 
-@pytest.mark.parametrize("epochs", [0, 2])
-def test_ctrl_c_leaves_valid_files(epochs: int, tmp_path: Path, console: Console) -> None:
-    calls = 0
+def signalled_at(step: int, number: signal.Signals) -> FunctionalModel:
+    """A model during whose training step of that number the process gets a signal."""
+    seen = 0
 
-    def stop() -> bool:
-        nonlocal calls
-        calls += 1
-        if calls == 5 * epochs + 2:
-            raise KeyboardInterrupt
-        return False
+    def forward(x: Tensor, params: list[Tensor], training: bool = False) -> Tensor:
+        nonlocal seen
+        seen += training
+        if training and seen == step:
+            os.kill(os.getpid(), number)
+        return linear(x, params)
 
-    with pytest.raises(Interrupted, match=f"after epoch {epochs}" if epochs else "nothing is saved"):
-        train(tiny(), dataset(), RECIPE, tmp_path, CPU, console, stop)
-    if epochs:
-        assert len(metrics.read(tmp_path)) == epochs
-        tiny().load_state(checkpoint.load(tmp_path / "last.safetensors"))
-    else:
-        assert not any(tmp_path.iterdir())
+    return FunctionalModel(forward, linear_model().parameters)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("step", "epochs"), [(1, 0), (12, 2), (15, 2)])
+def test_a_signal_is_answered_with_a_checkpoint(
+    number: signal.Signals, step: int, epochs: int, tmp_path: Path, console: Console
+) -> None:
+    with pytest.raises(Interrupted, match="all of it is saved") as raised:
+        train(signalled_at(step, number), dataset(), RECIPE, Run(tmp_path), FP32, console)
+    assert raised.value.status == 128 + number
+    assert f"--resume {tmp_path}" in raised.value.help
+    run, progress = Run.resumed(tmp_path, Checkpoint.read(tmp_path / CHECKPOINT))
+    assert (len(run.rows), progress.epoch, progress.steps) == (epochs, epochs, step % 6)
+    assert epochs == (len(metrics.read(tmp_path)) if (tmp_path / "metrics.jsonl").exists() else 0)
+    assert signal.getsignal(number) is not signal.SIG_IGN
 
 
 def test_the_bar_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_LOOK", 0)
     terminal = Console(file=io.StringIO(), width=120, force_terminal=True)
-    train(tiny(), dataset(), RECIPE, tmp_path, CPU, terminal)
+    train(tiny(), dataset(), RECIPE, Run(tmp_path), FP32, terminal)
     assert "validation" in said(terminal) and "images/s" in said(terminal)
 
 
 def test_batches_hold_every_image_once() -> None:
     for images, size, sizes in [(10, 4, [4, 4, 2]), (9, 4, [4, 5]), (3, 1, [1, 1, 1]), (1, 4, [1])]:
-        batches = loop._batches(torch.arange(images), size)
+        batches = split(torch.arange(images), size)
         assert [len(batch) for batch in batches] == sizes
         assert torch.cat(batches).tolist() == list(range(images))
 
 
-def test_evaluation_is_exact_in_any_batches() -> None:
+def test_evaluation_is_exact_in_any_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BATCH, "cpu", 7)
     data, model = dataset(), linear_model()
-    logits = model(data.normalise(data.floats(data.test.images)), training=False)
-    scores = evaluate(model, data, data.test, batch=7)
+    logits = model(data.normalise(data.floats(pixels(data.test))), training=False)
+    scores = evaluate(model, data, data.test, FP32)
     assert scores.loss == pytest.approx(F.cross_entropy(logits, data.test.labels).item())
     assert scores.accuracy == (logits.argmax(1) == data.test.labels).sum().item() / 30
-    empty = Split(data.test.images[:0], data.test.labels[:0])
+    empty = data.test[torch.arange(0)]
     with pytest.raises(RunError, match="no images"):
-        evaluate(model, data, empty)
+        evaluate(model, data, empty, FP32)
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,4 +230,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunError, match="no CUDA device"):
         choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("auto") == torch.device("cuda", 0)
+    with pytest.raises(RunError, match="process 1 of this machine has no GPU"):
+        choose_device("auto", 1)

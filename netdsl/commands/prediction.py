@@ -1,0 +1,72 @@
+"""`netdsl predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.errors import INPUT_ERROR, errors_shown
+from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
+from netdsl.options import device_option, weights_option
+
+if TYPE_CHECKING:
+    from netdsl.trained.predict import Prediction
+    from netdsl.trained.run import Which
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many classes each.")
+@weights_option
+@device_option
+@format_option
+def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, device: str, form: str) -> None:
+    """The likeliest classes of images, with their probabilities.
+
+    Files that are no images are named, and the status is then 1; the others are predicted all the same.
+    """
+    from netdsl.runtime.speed import choose_device
+    from netdsl.trained.predict import image_files, predict
+    from netdsl.trained.run import open_run
+
+    with errors_shown():
+        files = image_files(images)
+        predictions = list(predict(open_run(run), weights, files, top, choose_device(device)))
+    if form == "json":
+        print_json([_record(prediction) for prediction in predictions if prediction.classes])
+    else:
+        _print(predictions)
+    unread = [prediction.image for prediction in predictions if not prediction.classes]
+    for file in unread:
+        reason = "not an image" if file.exists() else "there is no such file"
+        click.echo(f"{printable(file)}: {reason}", err=True)
+    sys.exit(INPUT_ERROR if unread else 0)
+
+
+def _print(predictions: Sequence[Prediction]) -> None:
+    """A row an image; for each rank a column of classes and one of probabilities."""
+    rows = [
+        [
+            printable(prediction.image),
+            *chain.from_iterable((printable(name), percent(share)) for name, share in prediction.classes),
+        ]
+        for prediction in predictions
+        if prediction.classes
+    ]
+    if rows:
+        ranks = (len(rows[0]) - 1) // 2
+        columns: list[tuple[str, Align]] = [("image", "left")]
+        for rank in range(1, ranks + 1):
+            columns += [(f"{rank}.", "left"), ("", "right")]
+        print_table(columns, rows)
+
+
+def _record(prediction: Prediction) -> dict[str, object]:
+    likeliest = [{"class": name, "probability": share} for name, share in prediction.classes or []]
+    return {"image": str(prediction.image), "predictions": likeliest}

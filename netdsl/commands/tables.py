@@ -1,0 +1,50 @@
+"""Tables and JSON on the standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import click
+
+# How many columns a table has where it is read by a program: nothing is folded there.
+_UNBOUNDED = 10_000
+
+Align: TypeAlias = Literal["left", "right"]
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
+    """An aligned table with a heading; where it is piped, each row is one line."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading, align in columns:
+        # A narrow terminal folds names; a number in two lines would be misread.
+        number = align == "right"
+        table.add_column(Text(heading), justify=align, overflow="fold", no_wrap=number, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: no `[markup]` in names.
+    Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False).print(table)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def printable(text: object) -> str:
+    """A name without line breaks, escape sequences or bytes that no terminal shows."""
+    characters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return "".join(characters)
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1; a dash where there is none."""
+    return "–" if share is None else f"{share:.2%}"

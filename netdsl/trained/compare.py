@@ -1,0 +1,67 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netdsl.diagnostics import NetworkError
+from netdsl.runtime import metrics, report
+from netdsl.runtime.errors import RunError
+from netdsl.trained.run import open_run
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in a line. Accuracies are shares from 0 to 1.
+
+    `network` has the settings of the run; `validation_accuracy` is the best one, None without validation,
+    and `test_accuracy` that of the best weights, None where the run didn't come to its end. `epochs` has a
+    fraction where it was stopped early; `seconds` is the time that the training took.
+    """
+
+    run: Path
+    network: str
+    parameters: int
+    macs: int
+    epochs: float
+    validation_accuracy: float | None
+    test_accuracy: float | None
+    seconds: float
+
+
+def compare(folders: Sequence[Path]) -> list[Summary]:
+    """The runs by their best validation accuracy, best first; those without validation last.
+
+    Raises RunError where a folder holds no run or a damaged one.
+    """
+    return sorted(map(summarise, folders), key=_rank)
+
+
+def summarise(folder: Path) -> Summary:
+    """What a run says of itself; nothing is trained or evaluated. Raises RunError."""
+    rows = metrics.read(folder)
+    try:
+        run = open_run(folder)
+    except NetworkError as error:
+        raise RunError(
+            f"the network in {folder} has errors: {error.diagnostics[0].message}",
+            "it may be of another version of netdsl; leave this run out",
+        ) from error
+    finished = report.read(folder)
+    accuracies = [row.validation_accuracy for row in rows if row.validation_accuracy is not None]
+    return Summary(
+        run=folder,
+        network=run.title,
+        parameters=run.network.parameters_count,
+        macs=run.network.macs,
+        epochs=rows[-1].epoch,
+        validation_accuracy=max(accuracies, default=None),
+        test_accuracy=finished.test_accuracy if finished else None,
+        seconds=finished.seconds if finished else rows[-1].seconds,
+    )
+
+
+def _rank(summary: Summary) -> float:
+    return 1 if summary.validation_accuracy is None else -summary.validation_accuracy

@@ -1,0 +1,89 @@
+"""What a trained network sees in images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from netdsl.runtime.decode import decode_one
+from netdsl.runtime.deployed import Deployed
+from netdsl.runtime.errors import RunError
+from netdsl.trained.run import OpenedRun, Which
+
+# So many images are decoded and seen at a time.
+_BATCH = 64
+
+
+class Prediction(NamedTuple):
+    """The likeliest classes of an image with their probabilities, likeliest first.
+
+    None in place of them where the file is no image, or a broken one.
+    """
+
+    image: Path
+    classes: list[tuple[str, float]] | None
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """The files that are meant: a folder stands for the images that lie right in it, by name.
+
+    What is an image in a folder is told by the file's ending. Raises RunError where there is none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            inside = sorted(file for file in path.iterdir() if _is_named_image(file))
+        except OSError as error:
+            raise RunError(f"cannot read the folder {path}: {error.strerror}") from error
+        if not inside:
+            raise RunError(f"there is no image in {path}", "folders in a folder are not looked into")
+        files += inside
+    return files
+
+
+def _is_named_image(file: Path) -> bool:
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    return kind in Image.OPEN and not file.name.startswith(".")
+
+
+def predict(
+    run: OpenedRun, which: Which, images: Sequence[Path], top: int, device: torch.device
+) -> Iterator[Prediction]:
+    """The `top` classes of each image: the softmax of the logits. Raises RunError.
+
+    Files are decoded as those of a folder are in training.
+    """
+    preprocessing = run.preprocessing(which)
+    deployed = Deployed(run.model(which, device), preprocessing)
+    shape = run.network.input_shape
+    for start in range(0, len(images), _BATCH):
+        files = images[start : start + _BATCH]
+        decoded = [decode_one(file, shape) for file in files]
+        whole = [image for image in decoded if image is not None]
+        rows = iter(_likeliest(deployed, whole, top, device) if whole else [])
+        for file, image in zip(files, decoded, strict=True):
+            if image is None:
+                yield Prediction(file, None)
+            else:
+                yield Prediction(file, [(preprocessing.classes[i], share) for i, share in next(rows)])
+
+
+def _likeliest(
+    deployed: Deployed, images: list[NDArray[np.uint8]], top: int, device: torch.device
+) -> Iterator[list[tuple[int, float]]]:
+    """For each image, (H, W, C), the numbers of its classes and their probabilities."""
+    batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        shares = deployed(batch.float() / 255).softmax(1)
+    found = shares.topk(min(top, shares.shape[1]))
+    for indices, values in zip(found.indices.tolist(), found.values.tolist(), strict=True):
+        yield list(zip(indices, values, strict=True))
