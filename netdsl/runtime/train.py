@@ -82,7 +82,11 @@ def train(
         with on_signals() as stop, Display(console, recipe.epochs, len(run.rows)) as display:
             while training.progress.epoch < recipe.epochs:
                 training.epoch(stop, display)
+            # Matplotlib doesn't bear an exception in the middle of its work.
+            plot.curves(run.folder)
         return training.report()
+    except KeyboardInterrupt:  # Outside the epochs: where it begins and where it ends.
+        raise training.interrupted(Signals.SIGINT) from None
     except Diverged as error:
         error.help = training.after_divergence()
         raise
@@ -172,7 +176,7 @@ class _Training:
         if stop.signal is not None:
             if not progress.complete:
                 self._save()
-            raise self._interrupted(stop.signal)
+            raise self.interrupted(stop.signal)
 
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self._run
@@ -202,9 +206,8 @@ class _Training:
         )
 
     def report(self) -> Report:
-        """Draws the curves, and tests the best weights."""
+        """Tests the best weights."""
         run = self._run
-        plot.curves(run.folder)
         self._model.load_state(run.best)
         test = self._scores(self._data.test)
         return Report(
@@ -222,11 +225,14 @@ class _Training:
         (batch,) = batches.load(self._data.train, [index], self._world, self._speed.device, 0)
         return self._speed.laid_out(self._data.normalise(self._data.floats(batch.images)))
 
-    def _interrupted(self, signal: Signals) -> Interrupted:
+    def interrupted(self, signal: Signals) -> Interrupted:
         name = "Ctrl-C" if signal is Signals.SIGINT else signal.name
-        where = f"epoch {self.progress.epoch + 1} of {self._recipe.epochs}, step {self.progress.steps}"
+        progress, epochs = self.progress, self._recipe.epochs
+        where = f"in epoch {progress.epoch + 1} of {epochs}, after step {progress.steps}"
+        if progress.epoch == epochs:
+            where = "before its report"
         return Interrupted(
-            f"stopped by {name} in {where}; all of it is saved",
+            f"stopped by {name} {where}; all of it is saved",
             f"go on with `netdsl train --resume {self._run.folder}`",
             signal,
         )
