@@ -53,9 +53,15 @@ def test_nothing_is_replaced_by_a_file_that_differs(
         pytest.importorskip(package, reason=MISSING)
     file = tmp_path / "small.onnx"
     file.write_text("what was there")
-    result = netdsl("export", trained / "module", "--onnx", file, "--opset", "7")
+    for opset in (7, 99):
+        result = netdsl("export", trained / "module", "--onnx", file, "--opset", opset)
+        assert result.exit_code == 1
+        assert f"torch can't write opset {opset}" in result.output
+    monkeypatch.setattr("onnxruntime.InferenceSession", lambda content, providers: 1 / 0)
+    result = netdsl("export", trained / "module", "--onnx", file)
     assert result.exit_code == 1
-    assert "torch can't write opset 7" in result.output
+    assert "onnxruntime can't run the ONNX file: division by zero" in result.output
+    monkeypatch.undo()
     monkeypatch.setattr(export, "_TOLERANCE", -1)
     result = netdsl("export", trained / "module", "--onnx", file)
     assert result.exit_code == 1
