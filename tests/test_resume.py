@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import torch._dynamo  # Optimizers import it, which takes longer than a run here.
 
 from netdsl.commands.networks import compiled_network
 from netdsl.runtime import checkpoint, metrics, train
 from netdsl.runtime.errors import Interrupted, RunError
-from netdsl.runtime.run import CHECKPOINT
+from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.run import resume_run, train_run
+from tests.runtime.samples import save_image
 
 # Everything that has a state: momentum, running statistics, dropout, an average, augmentation, parts.
 NETWORK = """
@@ -123,3 +125,167 @@ def test_runs_killed_twenty_times_end_with_the_same_bits(net: Path, tmp_path: Pa
         assert_same(killed, whole)
         # What a killed process was writing is cleared away.
         assert [file.name for file in killed.glob(".*")] == [".lock"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETDSL_CACHE", str(tmp_path / "cache"))
+
+
+def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 1, **overrides: str) -> None:
+    """A run that got a SIGTERM in the middle of an epoch."""
+    seen = train.train_epoch
+
+    def interrupted(*arguments: Any) -> None:
+        learner, data, progress, look, *others = arguments
+        if progress.epoch == epoch:
+
+            def answer(up_to_date: bool) -> bool:
+                if progress.steps == 7:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return bool(look(up_to_date))
+
+            seen(learner, data, progress, answer, *others)
+        else:
+            seen(*arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(train, "train_epoch", interrupted)
+        begin(net, run, **overrides)
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_a_resumed_run_may_change(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2")
+    for key, value in (("seed", "1"), ("validation", "10"), ("average", "none"), ("optimizer", "adam(lr=1e-3)")):
+        with pytest.raises(RunError, match=f"can't change its `{key}`"):
+            resume_run(run, {key: value}, Wishes())
+    with pytest.raises(RunError, match="not those that the run"):
+        resume_run(run, other_data(tmp_path), Wishes())
+    capsys.readouterr()
+    report = resume_run(run, {"epochs": "3", "batch": "100", "optimizer.lr": "0.02"}, Wishes(precision="bf16"))
+    said = capsys.readouterr().out
+    assert "resumed at epoch 2, image 448 of 1,294" in said
+    for word in ("epochs 2 -> 3", "batch 64 -> 100", "precision fp32 -> bf16: from here on numbers round"):
+        assert f"changed: {word}" in said
+    assert report.epochs == 3
+    rows = metrics.read(run)
+    assert [row.epoch for row in rows] == [1, 2, 3]
+    record = json.loads((run / "run.json").read_text())
+    assert record["recipe"]["batch"] == 100 and len(record["changes"]) == 4
+    with pytest.raises(RunError, match="was changed on its way"):
+        reproduce_run(run, tmp_path / "again")
+    with pytest.raises(RunError, match="is complete, with 3 epochs of 3") as raised:
+        resume_run(run, {}, Wishes())
+    assert "--epochs 6" in raised.value.help
+
+
+def other_data(tmp_path: Path) -> dict[str, str]:
+    """Another data set of ten classes, as an override."""
+    for label in range(10):
+        for i in range(150):
+            save_image(tmp_path / "other" / str(label) / f"{i}.png", (label, i, 0), 8)
+    return {"data": f'folder("{tmp_path / "other"}")'}
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_run_is_trained_again_from_its_record(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2")
+    with pytest.raises(RunError, match="isn't complete"):
+        reproduce_run(run, tmp_path / "early")
+    resume_run(run, {}, Wishes())
+    net.unlink()  # The record needs no other file.
+    (run / "run.json").unlink()
+    assert reproduce_run(run, tmp_path / "again")
+    assert "the same weights" in capsys.readouterr().out
+    assert_same(tmp_path / "again", run)
+
+    # One bit of the first run's weights is another.
+    weights = checkpoint.load(run / "last.safetensors")
+    name = next(iter(weights))
+    weights[name].view(-1)[0] += 1
+    checkpoint.save(run / "last.safetensors", weights)
+    assert not reproduce_run(run, tmp_path / "third")
+    assert "other weights" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("cache")
+def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2")
+    file = run / CHECKPOINT
+    whole = file.read_bytes()
+
+    def refused(content: bytes, message: str) -> None:
+        file.write_bytes(content)
+        with pytest.raises(RunError, match=message) as raised:
+            resume_run(run, {}, Wishes())
+        assert raised.value.help
+        assert file.read_bytes() == content
+
+    flipped = bytearray(whole)
+    flipped[-5] ^= 1
+    refused(bytes(flipped), "is damaged: its numbers differ")
+    refused(whole[:-1], "is damaged")
+    refused(b"", "is damaged")
+    refused(b"PK\x03\x04 a pickle in a zip", "is damaged")
+    refused((run / CHECKPOINT).with_name("network.net").read_bytes(), "is damaged")
+    weights = tmp_path / "weights.safetensors"
+    checkpoint.save(weights, {"a": torch.zeros(3)})
+    refused(weights.read_bytes(), "is no checkpoint of this version")
+    file.unlink()
+    with pytest.raises(RunError, match="there is no checkpoint"):
+        resume_run(run, {}, Wishes())
+    file.write_bytes(whole)
+    resume_run(run, {}, Wishes())
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_run_in_use_is_left_alone(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2")
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    with locked(run):
+        with pytest.raises(RunError, match="another process trains in"):
+            resume_run(run, {}, Wishes())
+        with pytest.raises(RunError, match="already holds a run"):
+            begin(net, run)
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_full_disk_leaves_the_checkpoint_before(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    begin(net, whole, epochs="3")
+    write, written = safetensors.torch.save_file, 0
+
+    def full(tensors: dict[str, torch.Tensor], path: Path, texts: dict[str, str] | None) -> None:
+        nonlocal written
+        written += 1
+        write(tensors, path, texts)
+        if written == 6:  # In the second epoch, whose first file it is.
+            path.write_bytes(path.read_bytes()[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(safetensors.torch, "save_file", full)
+        with pytest.raises(RunError, match="No space left on device") as raised:
+            begin(net, run, epochs="3")
+    assert "what was saved before is whole" in raised.value.help
+    resume_run(run, {}, Wishes())
+    assert_same(run, whole)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_folder_that_cannot_be_written(net: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="can't be written"):
+        begin(net, tmp_path / "file" / "run")

@@ -90,9 +90,11 @@ def _translate(
                 dynamo=True,
                 verbose=False,
             )
-    except torch.onnx.OnnxExporterError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise RunError(f"torch can't translate the network to ONNX: {reason}") from error
+    except Exception as error:  # the packages behind it fail in every way there is
+        raise RunError(
+            f"torch can't translate the network to ONNX: {_first_line(error)}",
+            "try another `--opset`, or other versions of torch, onnx and onnxscript",
+        ) from error
     assert program is not None
     written: int = program.model.opset_imports[""]
     if opset not in (None, written):
@@ -141,10 +143,20 @@ def _largest_difference(deployed: Deployed, content: bytes, images: list[Tensor]
     """The largest difference between a file's logits and torch's, as a share of the largest logit."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common class
+        raise RunError(
+            f"onnxruntime can't run the ONNX file: {_first_line(error)}",
+            "nothing was written; try a lower `--opset`, or a newer onnxruntime",
+        ) from error
     with torch.inference_mode():
         expected = torch.cat([deployed(part) for part in images])
     found = [session.run(["logits"], {"images": part.contiguous().numpy()})[0] for part in images]
     differences = torch.cat([torch.from_numpy(logits) for logits in found]) - expected
     # The tiny number: logits of an untrained network may all be zero.
     return (differences.abs().max() / expected.abs().max().clamp_min(1e-30)).item()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
