@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import sys
-import time
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -160,13 +159,20 @@ def test_what_a_resumed_run_may_change(
 ) -> None:
     run = tmp_path / "run"
     stopped(net, run, monkeypatch, epochs="2")
-    for key, value in (("seed", "1"), ("validation", "10"), ("average", "none"), ("optimizer", "adam(lr=1e-3)")):
+    for key, value in (
+        ("seed", "1"),
+        ("validation", "10"),
+        ("average", "none"),
+        ("optimizer", "adam(lr=1e-3)"),
+    ):
         with pytest.raises(RunError, match=f"can't change its `{key}`"):
             resume_run(run, {key: value}, Wishes())
     with pytest.raises(RunError, match="not those that the run"):
         resume_run(run, other_data(tmp_path), Wishes())
     capsys.readouterr()
-    report = resume_run(run, {"epochs": "3", "batch": "100", "optimizer.lr": "0.02"}, Wishes(precision="bf16"))
+    report = resume_run(
+        run, {"epochs": "3", "batch": "100", "optimizer.lr": "0.02"}, Wishes(precision="bf16")
+    )
     said = capsys.readouterr().out
     assert "resumed at epoch 2, image 448 of 1,294" in said
     for word in ("epochs 2 -> 3", "batch 64 -> 100", "precision fp32 -> bf16: from here on numbers round"):
