@@ -198,4 +198,6 @@ class Recipe:
     tta: Literal["none", "flip"] = arg(Word(("none", "flip")), "none")
     # None: 1,000, but at most a tenth of the training images.
     validation: int | None = arg(Whole(0), None)
+    # None: all images that are left to train on.
+    images: int | None = arg(Whole(), None)
     seed: int = arg(Whole(0), 0)

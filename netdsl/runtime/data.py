@@ -105,16 +105,28 @@ def load(
     seed: int,
     console: Console,
     *,
+    images: int | None = None,
     stream: bool | None = None,
     room: int | None = None,
 ) -> Dataset:
-    """The data of a recipe, fitted to a network's input (C, H, W) and its number of classes.
+    """The data of a recipe, fitted to a network's input: `read` and `divide`. Raises RunError."""
+    source = read(data, input_shape, console, stream=stream, room=room)
+    return divide(source, classes, validation, seed, images)
 
-    The last `validation` images of the training images, shuffled with `seed`, are for validation;
-    None means 1,000, but at most a tenth. A folder's images are decoded into memory, or stay in
-    their files (`stream`); None means: in memory where they take at most `room` bytes. Progress and
-    the names of broken images go to `console`. Raises RunError where the data can't be had or don't
-    fit the network.
+
+def read(
+    data: Cifar10 | Cifar100 | Digits | Folder,
+    input_shape: tuple[int, ...],
+    console: Console,
+    *,
+    stream: bool | None = None,
+    room: int | None = None,
+) -> Source:
+    """All images of a kind of data, fitted to a network's input (C, H, W).
+
+    A folder's images are decoded into memory, or stay in their files (`stream`); None means: in
+    memory where they take at most `room` bytes. Progress and the names of broken images go to
+    `console`. Raises RunError where the data can't be had or don't fit the input.
     """
     if len(input_shape) != 3:
         raise RunError(
@@ -126,13 +138,30 @@ def load(
             f"the network's input has {input_shape[0]} channels, images 1 (gray) or 3 (colour)",
             "write `input 3x32x32` or `input 1x32x32`",
         )
-    source = _read(data, input_shape, console, stream, room)
+    return _read(data, input_shape, console, stream, room)
+
+
+def divide(source: Source, classes: int, validation: int | None, seed: int, images: int | None) -> Dataset:
+    """The data of one run, of a network with so many `classes`.
+
+    The last `validation` images of the training images, shuffled with `seed`, are for validation;
+    None means 1,000, but at most a tenth. Trained on are the first `images` of the others, so that
+    how many they are doesn't change the validation; None means all. Raises RunError where there are
+    too few, or other classes.
+    """
     if len(source.classes) != classes:
         raise RunError(
             f"the data have {len(source.classes)} classes, the network has {classes} outputs",
             f"write `classes {len(source.classes)}`, or choose other data",
         )
     train, held_out = _hold_out(source.train, validation, seed)
+    if images is not None:
+        if images > len(train):
+            raise RunError(
+                f"there are {len(train):,} images to train on, fewer than the {images:,} asked for",
+                f"choose `images` up to {len(train)}, or leave it out",
+            )
+        train = train[torch.arange(images)]
     return Dataset.of(train, held_out, source.test, source.classes)
 
 

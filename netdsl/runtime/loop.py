@@ -24,7 +24,8 @@ _LOOK = 0.5
 class Progress:
     """Where an epoch, counted from 0, stands: sums over the images `seen` of `of_images`.
 
-    `seconds` are those spent on it so far, `lr` is the last learning rate.
+    `seconds` are those spent on it so far, `lr` is the last learning rate. `first_loss` is the mean loss of
+    its first batch, of `first_batch` images; None until the device has told it, and in a resumed epoch.
     """
 
     epoch: int
@@ -35,6 +36,8 @@ class Progress:
     right: int = 0
     lr: float = 0.0
     seconds: float = 0.0
+    first_batch: int = 0
+    first_loss: float | None = None
     # What the device has still to tell: of each step the sum of the losses and the right answers, (2,).
     pending: list[Tensor] = field(default_factory=list)
 
@@ -66,6 +69,8 @@ class Progress:
         ):
             if not finite:
                 raise Diverged(f"the loss is {loss} at step {step} of epoch {self.epoch + 1}")
+            if step == 1:
+                self.first_loss = loss / self.first_batch
             self.loss_sum += loss
             self.right += int(right)
 
@@ -94,6 +99,8 @@ def train_epoch(
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, learner.world.rank))
         progress.pending.append(learner.step(batch, draws[batch.index], data, progress.lr))
 
+        if not progress.steps:
+            progress.first_batch = batch.whole
         progress.seen += batch.whole
         progress.steps += 1
         due = progress.complete or time.perf_counter() - looked > _LOOK

@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.recipe import Recipe
-from netdsl.runtime import augment, batches, plot
+from netdsl.runtime import augment, batches, firstloss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.data import Dataset, Split
@@ -162,6 +162,7 @@ class _Training:
 
         def look(up_to_date: bool) -> bool:
             if up_to_date:
+                self._check_first_loss()
                 display.show(progress)
                 if time.perf_counter() - self._saved > SAVE_EVERY and not progress.complete:
                     self._save()
@@ -177,6 +178,18 @@ class _Training:
             if not progress.complete:
                 self._save()
             raise self.interrupted(stop.signal)
+
+    def _check_first_loss(self) -> None:
+        """Says once if the weights start badly; the run goes on."""
+        loss, how = self.progress.first_loss, self._run.how
+        if self.progress.epoch or loss is None or "first_loss" in how:
+            return
+        how |= {"first_loss": loss, "guessing_loss": firstloss.guessing(len(self._data.classes))}
+        if found := firstloss.complaint(loss, len(self._data.classes)):
+            message, help = found
+            self._console.print(
+                f"warning: {message}\n  = help: {help}", highlight=False, markup=False, soft_wrap=True
+            )
 
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self._run
@@ -238,6 +251,7 @@ class _Training:
         )
 
     def after_divergence(self) -> str:
+        self._check_first_loss()  # A bad start may be the reason.
         lower = f"--optimizer.lr {self._recipe.optimizer.lr / 10:g}"
         if not self._run.rows:
             return f"start again with a lower learning rate: `{lower}`"

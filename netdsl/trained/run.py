@@ -91,19 +91,22 @@ def load_data(
 
     Raises RunError where they can't be had or don't fit.
     """
+    require_classes(network)
+    source = data.read(network.recipe.data, network.input_shape, console, stream=stream, room=room)
+    return divide(network, source)
+
+
+def divide(network: Network, source: data.Source) -> data.Dataset:
+    """What a network's recipe makes of the images, as `data.divide` says. Raises RunError."""
+    recipe = network.recipe
+    return data.divide(source, require_classes(network), recipe.validation, recipe.seed, recipe.images)
+
+
+def require_classes(network: Network) -> int:
+    """How many classes a network has. Raises RunError where it doesn't say."""
     if network.classes is None:
         raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
-    recipe = network.recipe
-    return data.load(
-        recipe.data,
-        network.input_shape,
-        network.classes,
-        recipe.validation,
-        recipe.seed,
-        console,
-        stream=stream,
-        room=room,
-    )
+    return network.classes
 
 
 def create_model(network: Network, style: Style, seed: int, device: torch.device) -> model.Model:

@@ -19,7 +19,7 @@ from netdsl.compiler import Compiled
 from netdsl.recipe import Recipe
 from netdsl.runtime import report
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.data import Dataset, physical_memory
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import free_cores
 from netdsl.runtime.loop import Progress
@@ -29,12 +29,13 @@ from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard
-from netdsl.runtime.train import Report, require_trainable, train
-from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, load_data, require_style
+from netdsl.runtime.train import Report, train
+from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, require_style
+from netdsl.training.inputs import Inputs
 from netdsl.training.record import Record, recipe_record
 
 # What a resumed run must leave as it is: its past would not fit its future.
-_FIXED = ("seed", "validation", "average")
+_FIXED = ("seed", "validation", "images", "average")
 
 
 def train_run(
@@ -45,13 +46,17 @@ def train_run(
     folder: Path | None,
     wishes: Wishes,
     tensorboard: bool = False,
+    inputs: Inputs | None = None,
 ) -> Report:
-    """Trains the network into a run folder, and prints what came of it. Raises RunError."""
+    """Trains the network into a run folder, and prints what came of it. Raises RunError.
+
+    `inputs` is shared by runs that follow each other.
+    """
     console = Console()
     network, speed = Network(compiled), choose(wishes)
-    folder = folder or _free_folder(network.name)
+    folder = folder or free_folder(network.name)
     _require_new(folder)
-    data = _data(network, wishes, speed, console)
+    data = (inputs or Inputs()).of(network, wishes, speed, console)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     with locked(folder):
         _require_new(folder)
@@ -62,7 +67,11 @@ def train_run(
 
 
 def resume_run(
-    folder: Path, overrides: Mapping[str, str], wishes: Wishes, tensorboard: bool = False
+    folder: Path,
+    overrides: Mapping[str, str],
+    wishes: Wishes,
+    tensorboard: bool = False,
+    inputs: Inputs | None = None,
 ) -> Report:
     """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
 
@@ -84,7 +93,7 @@ def resume_run(
                 f"the run in {folder} is complete, with {progress.epoch} epochs of {epochs}",
                 f"to train it longer say how long in all: `--epochs {2 * epochs}`",
             )
-        data = _data(network, wishes, speed, console)
+        data = (inputs or Inputs()).of(network, wishes, speed, console)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
@@ -189,19 +198,6 @@ def as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[s
     return replace(wishes, **kept), changes
 
 
-def _data(network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:
-    """The data, in memory where half of it is enough. Raises RunError where they don't fit."""
-    stream = None if wishes.loader == "auto" else wishes.loader == "stream"
-    present = physical_memory()
-    room = None if present is None else present // 2
-    if speed.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(speed.device)
-        room = min(room or free, free // 2)
-    data = load_data(network, console, stream=stream, room=room)
-    require_trainable(data, network.recipe)
-    return data
-
-
 def _require_new(folder: Path) -> None:
     """Raises RunError where the folder already holds a run, or what a run would write over."""
     require_new(folder)
@@ -210,7 +206,7 @@ def _require_new(folder: Path) -> None:
             raise RunError(f"{folder} already holds a {name}", "choose another folder: `--run`")
 
 
-def _free_folder(name: str) -> Path:
+def free_folder(name: str) -> Path:
     """`runs/resnet32`, or with the first number that is free."""
     candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
     return next(path for path in candidates if not path.exists())

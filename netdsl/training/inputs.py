@@ -1,0 +1,47 @@
+"""The images of runs that follow each other, read once."""
+
+from __future__ import annotations
+
+import torch
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.runtime.data import Dataset, Source, physical_memory, read
+from netdsl.runtime.speed import Speed, Wishes
+from netdsl.runtime.train import require_trainable
+from netdsl.trained.run import divide, require_classes
+
+
+class Inputs:
+    """Gives each run its data. The images that were read last stay for the next run on the same ones;
+    no others do, since two data sets may not fit into memory.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[object, Source] | None = None
+
+    def of(self, network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:
+        """The data of a network's recipe, in memory where half of it is enough.
+
+        Raises RunError where they can't be had, or don't fit the network, its recipe or the memory.
+        """
+        require_classes(network)
+        stream = None if wishes.loader == "auto" else wishes.loader == "stream"
+        wanted = network.recipe.data, network.input_shape, stream
+        if self._last is None or self._last[0] != wanted:
+            self._last = None  # Its memory is free for what comes.
+            source = read(*wanted[:2], console, stream=stream, room=_room(speed))
+            self._last = wanted, source
+        data = divide(network, self._last[1])
+        require_trainable(data, network.recipe)
+        return data
+
+
+def _room(speed: Speed) -> int | None:
+    """Bytes that images may take, None where the system doesn't say."""
+    present = physical_memory()
+    room = None if present is None else present // 2
+    if speed.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(speed.device)
+        room = min(room or free, free // 2)
+    return room
