@@ -7,6 +7,7 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.weights import export, import_weights
@@ -21,5 +22,17 @@ def main() -> None:
     """
 
 
-for command in (check, build, train, reproduce, evaluate, predict, compare, plot, export, import_weights):
+for command in (
+    check,
+    build,
+    train,
+    reproduce,
+    evaluate,
+    predict,
+    compare,
+    plot,
+    lesson,
+    export,
+    import_weights,
+):
     main.add_command(command)

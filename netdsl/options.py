@@ -10,7 +10,7 @@ import click
 F = TypeVar("F", bound=Callable[..., None])
 
 # Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
-OPTIONS = ("set", "input", "style", "run", "resume", "tensorboard", "help") + (
+OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensorboard", "help") + (
     "device",
     "precision",
     "compile",

@@ -1,4 +1,4 @@
-"""`netdsl train` and `netdsl eval`."""
+"""`netdsl train`, `netdsl reproduce` and `netdsl eval`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdsl.commands.errors import INPUT_ERROR, errors_shown
+from netdsl.commands.experiments import finish
 from netdsl.commands.networks import compiled_network
 from netdsl.options import (
     data_override,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="FILE [--KEY VALUE]...")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="FILE... [--KEY VALUE]...")
 @click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH.")
 @click.option("--epochs", metavar="N", help="How often each training image is seen.")
 @click.option("--batch", metavar="N", help="Images in a batch.")
@@ -40,8 +41,15 @@ if TYPE_CHECKING:
 @click.option(
     "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
 )
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="Train N times, from --seed on.")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; no FILE then."
+    "--overfit", type=click.IntRange(2), metavar="N", help="Only try whether N images can be learnt by heart."
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a run or an experiment; no FILE then.",
 )
 @click.option("--tensorboard", is_flag=True, help="Write the measurements for TensorBoard too.")
 @speed_options
@@ -51,6 +59,8 @@ def train(
     data: str | None,
     style: str | None,
     run: Path | None,
+    seeds: int | None,
+    overfit: int | None,
     resume: Path | None,
     tensorboard: bool,
     settings: tuple[str, ...],
@@ -60,7 +70,10 @@ def train(
     seed: str | None,
     **wishes: Any,
 ) -> None:
-    """Train a network as its recipe says.
+    """Train a network as its recipe says, or several of them.
+
+    Several FILEs or --seeds make an experiment: all runs one after the other in one folder, with a
+    table, curves and experiment.json in the end. Exit status 1 where a run diverged.
 
     Every key of the recipe can be overridden, also --validation 5000, --optimizer.lr 0.05,
     --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
@@ -73,21 +86,54 @@ def train(
     if data is not None:
         overrides["data"] = data_override(data)
     if resume is not None:
-        given = {"FILE": files, "--run": run, "--style": style, "--set": settings, "--input": shape}
-        if excess := [name for name, value in given.items() if value]:
-            raise click.UsageError(f"--resume goes on with a run as it was: leave out {', '.join(excess)}")
-        from netdsl.training.run import resume_run
-
-        with errors_shown():
-            resume_run(resume, overrides, _wishes(wishes), tensorboard)
+        given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
+        given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
+        _go_on(resume, given, overrides, _wishes(wishes), tensorboard)
         return
     parameters = pairs(settings, shape)
-    compiled = compiled_network(one_file(files), parameters, overrides)
+    if overfit is not None:
+        if excess := [name for name, value in {"--run": run, "--seeds": seeds}.items() if value]:
+            raise click.UsageError(f"--overfit leaves no run behind: leave out {', '.join(excess)}")
+        compiled = compiled_network(one_file(files), parameters, overrides)
+        from netdsl.training.overfit import overfit as try_to_overfit
 
-    from netdsl.training.run import train_run
+        with errors_shown():
+            try_to_overfit(compiled, parameters, overrides, style or "module", overfit, _wishes(wishes))
+    elif len(files) > 1 or (seeds or 1) > 1:
+        networks = [compiled_network(file, parameters, overrides) for file in files or [one_file(files)]]
+        from netdsl.training.experiment import run_experiment
+        from netdsl.training.plan import entries
 
+        planned = entries(networks, parameters, overrides, seeds or 1)
+        with errors_shown():
+            finish(*run_experiment(planned, style or "module", run, _wishes(wishes), tensorboard))
+    else:
+        compiled = compiled_network(one_file(files), parameters, overrides)
+        from netdsl.training.run import train_run
+
+        with errors_shown():
+            train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes), tensorboard)
+
+
+def _go_on(
+    folder: Path, given: dict[str, object], overrides: dict[str, str], wishes: Wishes, tensorboard: bool
+) -> None:
+    """`--resume`; `given` are the options that don't go with it."""
+    from netdsl.training.experiment import resume_experiment
+    from netdsl.training.plan import PLAN
+    from netdsl.training.run import resume_run
+
+    experiment = (folder / PLAN).exists()
+    if experiment:
+        given |= {f"--{key}": value for key, value in overrides.items()}
+    if excess := [name for name, value in given.items() if value]:
+        what = "an experiment" if experiment else "a run"
+        raise click.UsageError(f"--resume goes on with {what} as it was: leave out {', '.join(excess)}")
     with errors_shown():
-        train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes), tensorboard)
+        if experiment:
+            finish(*resume_experiment(folder, wishes, tensorboard))
+        else:
+            resume_run(folder, overrides, wishes, tensorboard)
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:

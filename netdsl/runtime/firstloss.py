@@ -20,7 +20,7 @@ def guessing(classes: int) -> float:
 def complaint(loss: float, classes: int) -> tuple[str, str] | None:
     """What is wrong with the mean loss of a first batch, and what to try; None where nothing is."""
     expected = guessing(classes)
-    said = f"the first loss is {loss:.4g}, that of guessing among {classes} classes ln({classes}) = {expected:.4g}"
+    said = f"the first loss is {loss:.4g}, that of guessing among {classes} classes {expected:.4g}"
     if not loss <= _LARGEST * expected:  # also where it is not a number
         return f"{said}: the outputs are too large at the start", (
             "start with smaller weights (`init kaiming`, or a rule for the last layer: `linear zeros`), "

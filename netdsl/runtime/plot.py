@@ -6,19 +6,36 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netdsl.runtime import metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import write_atomic
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line of the picture: accuracies, 0 to 1, after these epochs."""
+    """A line of the picture: accuracies, 0 to 1, after these epochs.
+
+    `deviations`, where there are any, are drawn as a band around the line.
+    """
 
     label: str
     epochs: list[float]
     accuracies: list[float]
+    deviations: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Lines over the same epochs; `accuracy` says of which images theirs is."""
+
+    curves: Sequence[Curve]
+    accuracy: str
+    title: str = ""
 
 
 def compare(runs: Sequence[Path], picture: Path) -> None:
@@ -34,7 +51,7 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
         if not curve.epochs:
             raise RunError(f"{run} was trained without validation", "leave this run out")
         curves.append(curve)
-    _draw(curves, "validation accuracy", picture)
+    draw([[Panel(curves, "validation accuracy")]], picture)
 
 
 def curves(run: Path) -> None:
@@ -43,7 +60,7 @@ def curves(run: Path) -> None:
     training = Curve("training", [row.epoch for row in rows], [row.accuracy for row in rows])
     validation = _validation("validation", rows)
     shown = [training, validation] if validation.epochs else [training]
-    _draw(shown, "accuracy", run / "curves.png")
+    draw([[Panel(shown, "accuracy")]], run / "curves.png")
 
 
 def _validation(label: str, rows: list[metrics.Metrics]) -> Curve:
@@ -52,28 +69,46 @@ def _validation(label: str, rows: list[metrics.Metrics]) -> Curve:
     return Curve(label, [epoch for epoch, _ in held_out], [accuracy for _, accuracy in held_out])
 
 
-def _draw(curves: list[Curve], title: str, picture: Path) -> None:
+def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
+    """Draws panels side by side in rows of equal length; the ending of `picture` chooses the format.
+
+    Raises RunError where that is none, or the file can't be written.
+    """
     # Imported here: it takes longer than all else, and most commands draw nothing. A Figure of its
     # own needs no screen and leaves no global state, as pyplot would.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    across, down = len(rows[0]), len(rows)
+    size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
     format = picture.suffix.removeprefix(".").lower() or "png"
     known = FigureCanvasAgg(figure).get_supported_filetypes()
     if format not in known:
         raise RunError(f"{picture}: `{format}` is no picture format", f"use {', '.join(known)}")
-    axes = figure.add_subplot()
-    for curve in curves:
+    # Panels of a row are to be compared.
+    grid = figure.subplots(down, across, squeeze=False, sharey="row")
+    for panels, places in zip(rows, grid, strict=True):
+        for panel, axes in zip(panels, places, strict=True):
+            _draw_panel(axes, panel)
+    content = io.BytesIO()
+    figure.savefig(content, format=format)
+    write_atomic(picture, content.getvalue())
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    for curve in panel.curves:
         # To matplotlib `$` starts a formula, and a leading underscore hides a label: the blank.
         label = " " + curve.label.replace("$", r"\$")
-        axes.plot(curve.epochs, curve.accuracies, marker="o", markersize=3, label=label)
-    axes.set(xlabel="epoch", ylabel=title)
+        (line,) = axes.plot(curve.epochs, curve.accuracies, marker="o", markersize=3, label=label)
+        if curve.deviations:
+            pairs = list(zip(curve.accuracies, curve.deviations, strict=True))
+            low, high = [mean - by for mean, by in pairs], [mean + by for mean, by in pairs]
+            axes.fill_between(curve.epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set(xlabel="epoch", ylabel=panel.accuracy, title=panel.title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.grid(alpha=0.3)
     axes.legend()
-    content = io.BytesIO()
-    figure.savefig(content, format=format)
-    write_atomic(picture, content.getvalue())

@@ -1,0 +1,107 @@
+"""`netdsl train A.net B.net --seeds 5`: networks over seeds, one run after the other, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from signal import Signals
+
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.compiler import Style
+from netdsl.runtime import report
+from netdsl.runtime.errors import Diverged, Interrupted, RunError
+from netdsl.runtime.run import CHECKPOINT, locked
+from netdsl.runtime.speed import Wishes, choose
+from netdsl.trained.run import NETWORK_FILE, RUN_FILE, require_style
+from netdsl.training import results
+from netdsl.training.inputs import Inputs
+from netdsl.training.plan import PLAN, Entry, Plan
+from netdsl.training.results import NetworkResult
+from netdsl.training.run import free_folder, resume_run, train_run
+
+
+def run_experiment(
+    entries: Sequence[Entry], style: str, folder: Path | None, wishes: Wishes, tensorboard: bool = False
+) -> tuple[Path, list[NetworkResult]]:
+    """Trains each network with each of its seeds; gives the folder and what came out.
+
+    The data of all networks are read before the first training. A run that diverges is left as failed,
+    and the others go on. Raises RunError where an experiment can't begin or go on, NetworkError where a
+    network has errors, and Interrupted on Ctrl-C or SIGTERM.
+    """
+    folder = folder or free_folder("experiment")
+    if folder.exists() and any(folder.iterdir()):
+        began = (folder / PLAN).exists()
+        raise RunError(
+            f"{folder} already holds {'an experiment' if began else 'files'}",
+            f"go on with it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
+        )
+    plan, inputs, console = Plan(require_style(style), wishes, list(entries)), Inputs(), Console()
+    for entry in plan.entries:
+        inputs.of(Network(entry.compiled(entry.seeds[0])), wishes, choose(wishes), console)
+    with locked(folder):
+        plan.write(folder)
+        return folder, _go_on(folder, plan, wishes, tensorboard, inputs, console)
+
+
+def resume_experiment(
+    folder: Path, wishes: Wishes, tensorboard: bool = False
+) -> tuple[Path, list[NetworkResult]]:
+    """Goes on with an experiment: complete and failed runs stay, one under way is resumed.
+
+    What isn't wished otherwise stays as it was. Raises what `run_experiment` raises.
+    """
+    with locked(folder):
+        plan = Plan.read(folder)
+        others = {name: wish for name, wish in asdict(wishes).items() if wish not in ("auto", None)}
+        wishes = replace(plan.wishes, **others)
+        return folder, _go_on(folder, plan, wishes, tensorboard, Inputs(), Console())
+
+
+def _go_on(
+    folder: Path, plan: Plan, wishes: Wishes, tensorboard: bool, inputs: Inputs, console: Console
+) -> list[NetworkResult]:
+    failures = results.read_failures(folder)
+    way_out = f"go on with `netdsl train --resume {folder}`"
+    count = len(list(plan.runs()))
+    try:
+        for number, (entry, seed) in enumerate(plan.runs(), 1):
+            run = folder / entry.folder(seed)
+            if run.name in failures or report.read(run) is not None:
+                continue
+            _say(console, f"\n{number} of {count}: {run.name}")
+            try:
+                _train(run, entry, seed, plan.style, wishes, tensorboard, inputs)
+            except Diverged as error:  # The same seed would diverge again.
+                failures[run.name] = str(error)
+                _say(console, f"{run.name} failed: {error}")
+            results.write(folder, results.collect(folder, plan, failures))
+    except Interrupted as error:
+        error.help = way_out
+        raise
+    except KeyboardInterrupt:  # Between two trainings.
+        message = "stopped by Ctrl-C between two runs; all of it is saved"
+        raise Interrupted(message, way_out, Signals.SIGINT) from None
+    found = results.collect(folder, plan, failures)
+    results.write(folder, found)
+    results.draw(folder, found)
+    return found
+
+
+def _train(
+    run: Path, entry: Entry, seed: int, style: Style, wishes: Wishes, tensorboard: bool, inputs: Inputs
+) -> None:
+    if (run / CHECKPOINT).exists():
+        resume_run(run, {}, wishes, tensorboard, inputs)
+        return
+    for name in (NETWORK_FILE, RUN_FILE):  # Of a process that was killed before its first checkpoint.
+        (run / name).unlink(missing_ok=True)
+    overrides = entry.overridden(seed)
+    train_run(entry.compiled(seed), entry.settings, overrides, style, run, wishes, tensorboard, inputs)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

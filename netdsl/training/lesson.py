@@ -1,0 +1,81 @@
+"""`netdsl lesson batch-norm`: with and without batch norm at three learning rates, in one picture.
+
+The course's experiment: 500 images, on which a network without batch norm depends far more on its learning
+rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netdsl.compiler import compile_network
+from netdsl.diagnostics import NetworkError
+from netdsl.resources import NETWORKS
+from netdsl.runtime import metrics, plot
+from netdsl.runtime.errors import Interrupted
+from netdsl.runtime.plot import Curve, Panel
+from netdsl.runtime.speed import Wishes
+from netdsl.source import Source
+from netdsl.training.experiment import run_experiment
+from netdsl.training.plan import Entry
+from netdsl.training.results import NetworkResult, RunResult
+from netdsl.training.run import free_folder
+
+RATES = ("0.001", "0.01", "0.1")
+PICTURE = "batch-norm.png"
+_CASES = {"with batch norm": "yes", "without": "no"}
+
+
+def batch_norm_lesson(
+    folder: Path | None, overrides: Mapping[str, str], wishes: Wishes
+) -> tuple[Path, list[NetworkResult]]:
+    """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
+
+    `overrides` are those of the recipe in networks/lessons/batch_norm.net. A training that diverges is a
+    result, and part of the picture. Raises RunError, and NetworkError for wrong overrides.
+    """
+    folder = folder or free_folder("batch-norm")
+    path = NETWORKS / "lessons" / "batch_norm.net"
+    source = Source(str(path), path.read_text(encoding="utf-8"))
+    entries = [_entry(source, case, lr, overrides) for lr in RATES for case in _CASES]
+    try:
+        _, results = run_experiment(entries, "module", folder, wishes)
+    except Interrupted as error:
+        error.help = "start the lesson again, in another folder: the picture is drawn at its end"
+        raise
+    draw(folder, results)
+    return folder, results
+
+
+def draw(folder: Path, results: Sequence[NetworkResult]) -> None:
+    """A row of panels for training, one for validation; a column for each learning rate. Raises RunError."""
+    columns = [results[i : i + len(_CASES)] for i in range(0, len(results), len(_CASES))]
+    rows = []
+    for part in ("training", "validation"):
+        panels = []
+        for lr, column in zip(RATES, columns, strict=True):
+            pairs = zip(_CASES, column, strict=True)
+            curves = [_curve(folder, case, result.runs[0], part) for case, result in pairs]
+            panels.append(Panel(curves, f"{part} accuracy", f"learning rate {lr}"))
+        rows.append(panels)
+    plot.draw(rows, folder / PICTURE)
+
+
+def _entry(source: Source, case: str, lr: str, overrides: Mapping[str, str]) -> Entry:
+    settings = {"batch_norm": _CASES[case]}
+    all_overrides = {**overrides, "optimizer.lr": lr}
+    compiled = compile_network(source, settings, all_overrides)
+    if compiled.diagnostics:
+        raise NetworkError(compiled.diagnostics)
+    name = f"{case.replace(' ', '-')}-lr-{lr}"
+    return Entry.of(name, compiled, settings, all_overrides, 1)
+
+
+def _curve(folder: Path, case: str, run: RunResult, part: str) -> Curve:
+    """The accuracies of a run up to where it diverged, if it did; none where that was in its first epoch."""
+    rows = metrics.read(folder / run.folder) if (folder / run.folder / metrics.FILE).exists() else []
+    accuracies = [row.accuracy if part == "training" else row.validation_accuracy for row in rows]
+    known = [(row.epoch, value) for row, value in zip(rows, accuracies, strict=True) if value is not None]
+    label = case if run.error is None else f"{case}: diverged in epoch {len(rows) + 1}"
+    return Curve(label, [epoch for epoch, _ in known], [value for _, value in known])

@@ -1,0 +1,207 @@
+"""`netdsl train --overfit N`: can a network learn a handful of images by heart? If not, why not?
+
+A network that can't will not learn the whole data set either, and a handful tells it in seconds
+(Karpathy 2019, "A Recipe for Training Neural Networks": overfit one batch).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.compiler import Compiled, compile_network
+from netdsl.recipe import Recipe
+from netdsl.runtime import batches
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.errors import Diverged, RunError
+from netdsl.runtime.evaluate import evaluate
+from netdsl.runtime.firstloss import complaint, guessing
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.loop import Progress, train_epoch
+from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.world import ALONE
+from netdsl.trained.run import create_model, require_style
+from netdsl.training.inputs import Inputs
+
+# The share of the images that must be right, and how often each is seen at most.
+_ENOUGH, _EPOCHS = 0.99, 200
+# What makes it harder to learn by heart is left out.
+_BARE = {
+    "validation": "0",
+    "augment": "none",
+    "average": "none",
+    "schedule": "constant",
+    "optimizer.weight_decay": "0",
+    "loss": "cross_entropy",
+    "accumulate": "1",
+}
+# A gradient so many times as small as another, each measured against its weights, has vanished.
+_VANISHED = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A training on the handful with one learning rate.
+
+    `loss` is the mean of its last epoch, infinite where it diverged; `accuracy`, 0 to 1, the best one.
+    `before` and `after` are norms of the gradients of kernels by their names, each as a share of the norm
+    of its weights.
+    """
+
+    lr: float
+    steps: int
+    accuracy: float
+    first_loss: float
+    loss: float
+    before: dict[str, float]
+    after: dict[str, float]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.accuracy >= _ENOUGH
+
+
+def overfit(
+    compiled: Compiled,
+    settings: Mapping[str, str],
+    overrides: Mapping[str, str],
+    style: str,
+    images: int,
+    wishes: Wishes,
+) -> None:
+    """Trains on `images` images until all but 1 % of them are right, and prints how it went.
+
+    Without augmentation, weight decay, averages, smoothing and validation, at the constant learning rate
+    of the recipe's optimizer. Where that fails, rates of a tenth and of ten times are tried, and RunError
+    says what is wrong and what to try.
+    """
+    console, speed = Console(), choose(wishes)
+    size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
+    bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
+    network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
+    recipe = network.recipe
+    data = Inputs().of(network, wishes, speed, console).to(speed.device)
+    speed.prepare()
+
+    def attempt(lr: float) -> Attempt:
+        return _attempt(network, style, data, _with_lr(recipe, lr), speed)
+
+    first = attempt(recipe.optimizer.lr)
+    classes = len(data.classes)
+    _say(
+        console,
+        f"{network.name}: {images} images in batches of {recipe.batch}, learning rate {first.lr:g}, without "
+        "augmentation, weight decay and validation",
+    )
+    _say(console, f"first loss {first.first_loss:.4g}; that of guessing is {guessing(classes):.4g}")
+    _say(console, f"{_accuracy(first)} after {first.steps} steps, loss {first.loss:.4g}")
+    if not first.succeeded:
+        others = [attempt(lr) for lr in (first.lr / 10, first.lr * 10)]
+        for other in others:
+            _say(
+                console, f"learning rate {other.lr:g}: {_accuracy(other)} after {other.steps} steps, "
+                f"loss {other.loss:.4g}"
+            )  # fmt: skip
+        message, help = diagnosis(first, others, classes)
+        raise RunError(f"{network.name} can't learn {images} images by heart: {message}", help)
+    if found := complaint(first.first_loss, classes):
+        _say(console, f"warning: {found[0]}\n  = help: {found[1]}")
+    _say(console, "the network can learn these images by heart: data, loss and gradients work together")
+
+
+def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str, str]:
+    """Why an attempt failed, and what to try; `others` have a lower and a higher learning rate."""
+    if not math.isfinite(first.first_loss) or not all(map(math.isfinite, first.before.values())):
+        return "its outputs or gradients are not finite from the start", (
+            "start with smaller weights (`init kaiming`), or normalise: `bn` after convolutions"
+        )
+    if dead := [name for name, norm in first.before.items() if norm == 0 == first.after[name]]:
+        shown = ", ".join(dead[:3]) + (f" and {len(dead) - 3} more" if len(dead) > 3 else "")
+        return f"no gradient reaches {shown}", (
+            "weights that all start as zeros, and activations that never fire, stop it: use `init kaiming`"
+        )
+    best = min([first, *others], key=lambda attempt: (-attempt.succeeded, attempt.loss))
+    rising = first.loss > 1.5 * max(first.first_loss, guessing(classes))
+    if best.lr < first.lr or rising:
+        reason = "the loss rises" if rising else f"at {best.lr:g} it comes to {_accuracy(best)}"
+        return f"the learning rate {first.lr:g} is too high: {reason}", _try(first.lr / 10)
+    if best.lr > first.lr and (best.succeeded or best.loss < 0.8 * first.loss):
+        return (
+            f"the learning rate {first.lr:g} is too low: at {best.lr:g} it comes to {_accuracy(best)}",
+            _try(best.lr),
+        )
+    if found := complaint(first.first_loss, classes):
+        return found
+    least = min(first.before, key=first.before.__getitem__, default="")
+    if first.before and max(first.before.values()) > _VANISHED * first.before[least]:
+        return f"the gradients vanish on their way to {least}", (
+            "normalise (`bn` after convolutions), use `init kaiming`, or build blocks with `skip`"
+        )
+    if all(
+        abs(attempt.loss - attempt.first_loss) < 0.05 * attempt.first_loss for attempt in [first, *others]
+    ):
+        return f"at the learning rate {first.lr:g}, as at ten times that, the loss doesn't move", _try(
+            1000 * first.lr
+        )
+    return f"it stays at {_accuracy(first)}", (
+        "make the network larger, take `dropout` out, or look whether equal images have different labels"
+    )
+
+
+def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed: Speed) -> Attempt:
+    """Trains fresh weights until they know the images, diverge, or have seen them often enough."""
+    model = create_model(network, require_style(style), recipe.seed, speed.device)
+    model.to(speed.device, speed.layout)
+    learner = Learner(model, recipe, speed, ALONE)
+    first_loss, before = _gradients(learner, data)
+    steps, best, loss = 0, 0.0, math.inf
+    try:
+        for epoch in range(_EPOCHS):
+            progress = Progress(epoch, len(data.train))
+            train_epoch(learner, data, progress, lambda _: False)
+            steps, loss = steps + progress.steps, progress.loss
+            # With running statistics and without dropout, or with those of the batch: either will do.
+            best = max(best, progress.accuracy, evaluate(model, data, data.train, speed).accuracy)
+            if best >= _ENOUGH:
+                break
+        after = _gradients(learner, data)[1]
+    except Diverged:
+        steps, loss, after = steps + progress.steps, math.inf, dict.fromkeys(before, math.nan)
+    return Attempt(recipe.optimizer.lr, steps, best, first_loss, loss, before, after)
+
+
+def _gradients(learner: Learner, data: Dataset) -> tuple[float, dict[str, float]]:
+    """The mean loss of a batch, and what `Attempt.before` says."""
+    index = torch.arange(learner.recipe.batch)
+    (batch,) = batches.load(data.train, [index], ALONE, learner.speed.device, 0)
+    x = learner.speed.laid_out(data.normalise(data.floats(batch.images)))
+    loss = learner.gradients(x, batch.labels, batch.whole)[0].item() / batch.whole
+    names = {tensor.data_ptr(): name for name, tensor in learner.model.state().items()}
+    shares = {}
+    for weight in learner.model.parameters:
+        if weight.grad is not None and weight.dim() in (2, 4):
+            norm = weight.grad.norm().item()
+            shares[names[weight.data_ptr()]] = norm / max(weight.norm().item(), 1e-12)
+        weight.grad = None
+    return loss, shares
+
+
+def _with_lr(recipe: Recipe, lr: float) -> Recipe:
+    return replace(recipe, optimizer=replace(recipe.optimizer, lr=lr))
+
+
+def _accuracy(attempt: Attempt) -> str:
+    return f"{attempt.accuracy:.1%} right"
+
+
+def _try(lr: float) -> str:
+    return f"try `--optimizer.lr {lr:g}`"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

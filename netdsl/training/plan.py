@@ -1,0 +1,116 @@
+"""What an experiment trains, in `plan.json`: written at its start, so that it can go on without its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from netdsl.api import Network
+from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.speed import Wishes
+from netdsl.runtime.storage import write_atomic
+from netdsl.source import Source
+from netdsl.trained.run import require_style
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network of an experiment, under a name of its own, and the seeds that it is trained with.
+
+    `settings` are the texts of `--set` and `--input`, `overrides` those of the recipe's options, `used` the
+    texts of the files that it uses.
+    """
+
+    name: str
+    file: str
+    text: str
+    used: dict[str, str]
+    settings: dict[str, str]
+    overrides: dict[str, str]
+    seeds: list[int]
+
+    @staticmethod
+    def of(
+        name: str, compiled: Compiled, settings: Mapping[str, str], overrides: Mapping[str, str], seeds: int
+    ) -> Entry:
+        """The entry of a compiled network; its `seeds` seeds count from its recipe's."""
+        first = Network(compiled).recipe.seed
+        source = compiled.source
+        numbers = list(range(first, first + seeds))
+        return Entry(
+            name, source.name, source.text, dict(compiled.used), dict(settings), dict(overrides), numbers
+        )
+
+    def overridden(self, seed: int) -> dict[str, str]:
+        """The recipe's options of one run."""
+        return {**self.overrides, "seed": str(seed)}
+
+    def compiled(self, seed: int) -> Compiled:
+        """The network of one run, compiled from the plan's own texts."""
+        source = Source(self.file, self.text)
+        return compile_network(source, self.settings, self.overridden(seed), self.used.__getitem__)
+
+    def folder(self, seed: int) -> str:
+        """The name of a run's folder in that of the experiment."""
+        return f"{self.name}-seed{seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The networks of an experiment, the style of their code, and how they are computed."""
+
+    style: Style
+    wishes: Wishes
+    entries: list[Entry]
+
+    def runs(self) -> Iterator[tuple[Entry, int]]:
+        """Each network with each of its seeds, in the order of their training."""
+        for entry in self.entries:
+            for seed in entry.seeds:
+                yield entry, seed
+
+    def write(self, folder: Path) -> None:
+        """Raises RunError where the folder can't be written."""
+        write_atomic(folder / PLAN, (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+    @staticmethod
+    def read(folder: Path) -> Plan:
+        """The plan of an experiment; everything in it is checked. Raises RunError."""
+        path = folder / PLAN
+        try:
+            values: Any = json.loads(path.read_text(encoding="utf-8"))
+            entries = [Entry(**entry) for entry in values["entries"]]
+            if not all(_sound(entry) for entry in entries):
+                raise ValueError
+            return Plan(require_style(str(values["style"])), Wishes(**values["wishes"]), entries)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunError(
+                f"{path} can't be read, or is damaged", "restore it, or start the experiment again"
+            ) from error
+
+
+def entries(
+    networks: Sequence[Compiled], settings: Mapping[str, str], overrides: Mapping[str, str], seeds: int
+) -> list[Entry]:
+    """Networks under their names, numbered where they collide (a, b, a-2), each with so many seeds."""
+    names = [Network(compiled).name for compiled in networks]
+    numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [
+        Entry.of(name if number == 1 else f"{name}-{number}", compiled, settings, overrides, seeds)
+        for name, number, compiled in zip(names, numbers, networks, strict=True)
+    ]
+
+
+def _sound(entry: Entry) -> bool:
+    texts = [entry.name, entry.file, entry.text]
+    for table in (entry.used, entry.settings, entry.overrides):
+        texts += [*table, *table.values()]
+    # A name becomes a folder, which must not be another's.
+    whole = all(isinstance(text, str) for text in texts) and Path(entry.name).name == entry.name
+    return whole and bool(entry.seeds) and all(isinstance(seed, int) for seed in entry.seeds)

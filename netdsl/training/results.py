@@ -1,0 +1,158 @@
+"""What came out of an experiment, in `experiment.json`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from netdsl.api import Network
+from netdsl.runtime import metrics, plot, report
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.plot import Curve, Panel
+from netdsl.runtime.storage import write_atomic
+from netdsl.training.plan import Plan
+
+RESULTS, PICTURE = "experiment.json", "curves.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The mean of some values, and their sample standard deviation (n - 1); None of a single value."""
+
+    mean: float
+    deviation: float | None
+
+    @staticmethod
+    def of(values: Sequence[float | None]) -> Spread | None:
+        """None where there are no values, or one of them is missing."""
+        numbers = [value for value in values if value is not None]
+        if not numbers or len(numbers) < len(values):
+            return None
+        return Spread(statistics.mean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run, in a folder of the experiment's: complete with its figures, failed with its `error`, or
+    neither yet. Accuracies are shares from 0 to 1, of the best weights.
+    """
+
+    folder: str
+    seed: int
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.test_accuracy is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResult:
+    """A network over its seeds. What is spread is so over the complete runs."""
+
+    name: str
+    parameters: int
+    macs: int
+    runs: list[RunResult]
+
+    @property
+    def complete(self) -> list[RunResult]:
+        return [run for run in self.runs if run.complete]
+
+    @property
+    def failed(self) -> list[RunResult]:
+        return [run for run in self.runs if run.error is not None]
+
+    @property
+    def validation(self) -> Spread | None:
+        return Spread.of([run.validation_accuracy for run in self.complete])
+
+    @property
+    def test(self) -> Spread | None:
+        return Spread.of([run.test_accuracy for run in self.complete])
+
+    @property
+    def seconds(self) -> Spread | None:
+        """Of a run."""
+        return Spread.of([run.seconds for run in self.complete])
+
+    def to_json(self) -> dict[str, object]:
+        spreads = {"validation": self.validation, "test": self.test, "seconds": self.seconds}
+        return asdict(self) | {name: spread and asdict(spread) for name, spread in spreads.items()}
+
+
+def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkResult]:
+    """How far an experiment has come. `failures` says of failed runs, by their folders, why.
+
+    Raises RunError where a report is damaged.
+    """
+    results = []
+    for entry in plan.entries:
+        network = Network(entry.compiled(entry.seeds[0]))
+        runs = []
+        for seed in entry.seeds:
+            name = entry.folder(seed)
+            done = None if name in failures else report.read(folder / name)
+            if done is None:
+                runs.append(RunResult(name, seed, error=failures.get(name)))
+            else:
+                runs.append(RunResult(name, seed, done.validation_accuracy, done.test_accuracy, done.seconds))
+        results.append(NetworkResult(entry.name, network.parameters_count, network.macs, runs))
+    return results
+
+
+def write(folder: Path, results: list[NetworkResult]) -> None:
+    """Raises RunError where the folder can't be written."""
+    content = json.dumps({"networks": [result.to_json() for result in results]}, indent=2) + "\n"
+    write_atomic(folder / RESULTS, content.encode())
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """The failed runs of an experiment that was begun, and why. Raises RunError."""
+    path = folder / RESULTS
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        runs = [run for network in values["networks"] for run in network["runs"]]
+        return {str(run["folder"]): str(run["error"]) for run in runs if run["error"] is not None}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(
+            f"{path} can't be read, or is damaged", "remove it: it is written again from the runs"
+        ) from error
+
+
+def draw(folder: Path, results: list[NetworkResult]) -> None:
+    """Draws the mean accuracy of each network over the epochs, with bands of a standard deviation.
+
+    The accuracy is that of validation, of training where a network has no validation. Without a
+    complete run there is no picture. Raises RunError.
+    """
+    rows = {
+        result.name: [metrics.read(folder / run.folder) for run in result.complete]
+        for result in results
+        if result.complete
+    }
+    if not rows:
+        return
+    every = [row for runs in rows.values() for run in runs for row in run]
+    validated = all(row.validation_accuracy is not None for row in every)
+    curves = []
+    for name, runs in rows.items():
+        spreads = [
+            Spread.of([row.validation_accuracy if validated else row.accuracy for row in epoch])
+            for epoch in zip(*runs, strict=True)
+        ]
+        known = [spread for spread in spreads if spread is not None]
+        means = [spread.mean for spread in known]
+        deviations = [spread.deviation or 0.0 for spread in known] if len(runs) > 1 else []
+        label = f"{name}, {len(runs)} seeds" if len(runs) > 1 else name
+        curves.append(Curve(label, [row.epoch for row in runs[0]], means, deviations))
+    accuracy = "validation accuracy" if validated else "training accuracy"
+    plot.draw([[Panel(curves, accuracy)]], folder / PICTURE)
