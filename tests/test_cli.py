@@ -70,7 +70,7 @@ def test_check_of_bare_names_and_settings() -> None:
         ("build", "tiny.net", "--style", "modul"),
         ("build", "tiny.net", "--stdout", "--check"),
         ("train",),
-        ("train", "tiny.net", "broken.net"),
+        ("train", "tiny.net", "broken.net", "--overfit", "10"),
         ("train", "tiny.net", "--epoch", "3"),
         ("train", "tiny.net", "--optimizer.lr"),
         ("train", "tiny.net", "--data", "folder:"),

@@ -110,5 +110,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set(xlabel="epoch", ylabel=panel.accuracy, title=panel.title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.label_outer()
+    axes.margins(y=0.1)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -49,14 +49,15 @@ class Attempt:
     """A training on the handful with one learning rate.
 
     `loss` is the mean of its last epoch, infinite where it diverged; `accuracy`, 0 to 1, the best one.
-    `before` and `after` are norms of the gradients of kernels by their names, each as a share of the norm
-    of its weights.
+    `first_loss` and `last_loss` are of the same batch, before and after; so are `before` and `after`, norms
+    of the gradients of kernels by their names, each as a share of the norm of its weights.
     """
 
     lr: float
     steps: int
     accuracy: float
     first_loss: float
+    last_loss: float
     loss: float
     before: dict[str, float]
     after: dict[str, float]
@@ -142,11 +143,10 @@ def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str,
         return f"the gradients vanish on their way to {least}", (
             "normalise (`bn` after convolutions), use `init kaiming`, or build blocks with `skip`"
         )
-    if all(
-        abs(attempt.loss - attempt.first_loss) < 0.05 * attempt.first_loss for attempt in [first, *others]
-    ):
-        return f"at the learning rate {first.lr:g}, as at ten times that, the loss doesn't move", _try(
-            1000 * first.lr
+    if all(abs(other.last_loss / other.first_loss - 1) < 0.05 for other in [first, *others]):
+        return (
+            f"at the learning rate {first.lr:g}, as at ten times that, the loss doesn't move",
+            _try(1000 * first.lr),
         )
     return f"it stays at {_accuracy(first)}", (
         "make the network larger, take `dropout` out, or look whether equal images have different labels"
@@ -169,10 +169,11 @@ def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed:
             best = max(best, progress.accuracy, evaluate(model, data, data.train, speed).accuracy)
             if best >= _ENOUGH:
                 break
-        after = _gradients(learner, data)[1]
+        last_loss, after = _gradients(learner, data)
     except Diverged:
-        steps, loss, after = steps + progress.steps, math.inf, dict.fromkeys(before, math.nan)
-    return Attempt(recipe.optimizer.lr, steps, best, first_loss, loss, before, after)
+        steps, loss = steps + progress.steps, math.inf
+        last_loss, after = math.inf, dict.fromkeys(before, math.inf)
+    return Attempt(recipe.optimizer.lr, steps, best, first_loss, last_loss, loss, before, after)
 
 
 def _gradients(learner: Learner, data: Dataset) -> tuple[float, dict[str, float]]:

@@ -16,7 +16,7 @@ from torchvision.datasets import CIFAR10
 from netdsl.recipe import Cifar10, Digits
 from netdsl.runtime.data import Split, fit, load, require_memory, statistics
 from netdsl.runtime.errors import RunError
-from tests.runtime.samples import pixels
+from tests.runtime import samples
 
 
 def test_digits(console: Console) -> None:
@@ -56,8 +56,8 @@ def test_fewer_images_leave_validation_and_test_as_they_are(console: Console) ->
     whole = load(Digits(), (1, 8, 8), 10, 100, 3, console)
     few = load(Digits(), (1, 8, 8), 10, 100, 3, console, images=50)
     assert torch.equal(few.train.labels, whole.train.labels[:50])
-    assert torch.equal(pixels(few.validation), pixels(whole.validation))
-    assert torch.equal(pixels(few.test), pixels(whole.test))
+    assert torch.equal(samples.pixels(few.validation), samples.pixels(whole.validation))
+    assert torch.equal(samples.pixels(few.test), samples.pixels(whole.test))
     # They are normalised by their own statistics.
     assert torch.equal(few.mean, statistics(few.train)[0])
     with pytest.raises(RunError, match="1,337 images to train on, fewer than the 2,000"):
