@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from netdsl import atomic
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import RunError
@@ -49,9 +50,8 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     try:
         # What a process that was killed in the middle of a write has left.
-        for name in (BEST, LAST, CHECKPOINT, metrics.FILE):
-            for stray in folder.glob(f".{name}.*"):
-                stray.unlink(missing_ok=True)
+        for stray in folder.glob(f".*{atomic.PART}"):
+            stray.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -28,7 +28,7 @@ from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
-from netdsl.runtime.tensorboard import TensorBoard
+from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, require_trainable, train
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, load_data, require_style
 from netdsl.training.record import Record, recipe_record
@@ -48,6 +48,8 @@ def train_run(
 ) -> Report:
     """Trains the network into a run folder, and prints what came of it. Raises RunError."""
     console = Console()
+    if tensorboard:
+        require_tensorboard()
     network, speed = Network(compiled), choose(wishes)
     folder = folder or _free_folder(network.name)
     _require_new(folder)
