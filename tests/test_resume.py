@@ -246,8 +246,10 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
     checkpoint.save(weights, {"a": torch.zeros(3)})
     refused(weights.read_bytes(), "is no checkpoint of this version")
     file.unlink()
-    with pytest.raises(RunError, match="there is no checkpoint"):
-        resume_run(run, {}, Wishes())
+    for missing in (run, tmp_path / "nowhere"):
+        with pytest.raises(RunError, match="there is no checkpoint"):
+            resume_run(missing, {}, Wishes())
+    assert not (tmp_path / "nowhere").exists()
     file.write_bytes(whole)
     resume_run(run, {}, Wishes())
 

@@ -72,6 +72,7 @@ def resume_run(
     that of a run that was never stopped.
     """
     console = Console()
+    Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which would make the folder.
     with locked(folder):
         found = Checkpoint.read(folder / CHECKPOINT)
         run, progress = Run.resumed(folder, found)
@@ -188,7 +189,7 @@ def as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[s
         changes.append(
             f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
         )
-    return replace(wishes, **kept), changes
+    return replace(wishes, **kept, why="as asked" if changes else "as before"), changes
 
 
 def _data(network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:
