@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from netdsl.runtime.world import World
+
 
 class Stop:
     """Whether the run is to end: `signal` is the signal that asked for it."""
@@ -17,6 +19,11 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self.signal is not None
+
+    def agreed(self, world: World) -> signal.Signals | None:
+        """The signal that any of the processes got; they all ask at the same step."""
+        number = int(world.largest(self.signal or 0))
+        return signal.Signals(number) if number else None
 
 
 @contextmanager
