@@ -5,7 +5,9 @@ torchrun starts them, on one machine or on several, and tells each by its enviro
 
 from __future__ import annotations
 
+import gc
 import os
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,8 +131,9 @@ def joined(device: str = "auto") -> Iterator[World]:
     try:
         yield world
     except Interrupted as error:  # All of them stop, at the same step.
+        traceback.clear_frames(error.__traceback__)
+        _part()
         _require_first_to_fail(store, error)
-        dist.destroy_process_group()
         raise
     except Exception as error:
         # Without a goodbye: it could wait for what the others will never send.
@@ -143,7 +146,7 @@ def joined(device: str = "auto") -> Iterator[World]:
             ) from error
         raise
     else:
-        dist.destroy_process_group()
+        _part()
 
 
 def _meet(world: World, *, on_gpus: bool) -> Store:
@@ -165,6 +168,14 @@ def _meet(world: World, *, on_gpus: bool) -> Store:
             "start them with torchrun; RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are its own",
         ) from error
     return store
+
+
+def _part() -> None:
+    """Ends the connections and the threads that serve them."""
+    # What holds the group, in cycles as a module is, would keep its threads; those that still run when
+    # Python ends, ended the process now and then with an abort.
+    gc.collect()
+    dist.destroy_process_group()
 
 
 def _require_first_to_fail(store: Store, error: Exception) -> None:
