@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from netdsl.runtime.world import World
+from netdsl.runtime.world import ALONE, World
 
 
 class Stop:
@@ -27,8 +27,12 @@ class Stop:
 
 
 @contextmanager
-def on_signals() -> Iterator[Stop]:
-    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does."""
+def on_signals(world: World = ALONE) -> Iterator[Stop]:
+    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does.
+
+    Several processes only note that too: torchrun passes on what a scheduler has sent to all already,
+    and kills those that take too long.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Only the main thread may handle signals.
@@ -42,7 +46,8 @@ def on_signals() -> Iterator[Stop]:
 
     def note(number: int, frame: FrameType | None) -> None:
         stop.signal = signal.Signals(number)
-        restore()
+        if world.size == 1:
+            restore()
 
     for number in caught:
         signal.signal(number, note)

@@ -82,7 +82,7 @@ def train(
     run.how |= {"processes": world.size, "batch_norm": batch_norm}
     try:
         training.begin(compile)
-        with on_signals() as stop, Display(console, recipe.epochs, len(run.rows)) as display:
+        with on_signals(world) as stop, Display(console, recipe.epochs, len(run.rows)) as display:
             while training.progress.epoch < recipe.epochs:
                 training.epoch(stop, display)
         return training.report()

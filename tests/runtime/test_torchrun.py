@@ -102,9 +102,9 @@ def test_an_error_in_the_network_is_shown_once(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")
 def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
     with training(folder) as (launcher, processes):
-        for process in processes:
+        for process in processes * 2:
             os.kill(process, signal.SIGTERM)
-            time.sleep(0.05)
+            time.sleep(0.02)
         _, errors = launcher.communicate(timeout=60)
     assert errors.count("stopped by SIGTERM") == errors.count("torchrun … -m netdsl train --resume") == 1
     assert "netdsl/runtime" not in errors
