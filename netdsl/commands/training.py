@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.errors import INPUT_ERROR, errors_shown
+from netdsl.commands.errors import INPUT_ERROR, errors_shown, one_speaks
 from netdsl.commands.networks import compiled_network
 from netdsl.options import (
     data_override,
@@ -66,6 +66,8 @@ def train(
     --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
 
     --precision, --compile and the like say how it is computed; `auto` chooses for this machine.
+
+    Several processes, on one machine or more: torchrun --nproc-per-node gpu -m netdsl train FILE
     """
     files, overrides = recipe_overrides(arguments)
     common = {"epochs": epochs, "batch": batch, "seed": seed}
@@ -76,18 +78,23 @@ def train(
         given = {"FILE": files, "--run": run, "--style": style, "--set": settings, "--input": shape}
         if excess := [name for name, value in given.items() if value]:
             raise click.UsageError(f"--resume goes on with a run as it was: leave out {', '.join(excess)}")
+        from netdsl.runtime.world import joined
         from netdsl.training.run import resume_run
 
-        with errors_shown():
-            resume_run(resume, overrides, _wishes(wishes), tensorboard)
+        with errors_shown(), joined(wishes["device"]) as world:
+            resume_run(resume, overrides, _wishes(wishes), world, tensorboard)
         return
     parameters = pairs(settings, shape)
-    compiled = compiled_network(one_file(files), parameters, overrides)
+    with one_speaks():
+        compiled = compiled_network(one_file(files), parameters, overrides)
 
+    from netdsl.runtime.world import joined
     from netdsl.training.run import train_run
 
-    with errors_shown():
-        train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes), tensorboard)
+    with errors_shown(), joined(wishes["device"]) as world:
+        train_run(
+            compiled, parameters, overrides, style or "module", run, _wishes(wishes), world, tensorboard
+        )
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:
@@ -101,10 +108,11 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 @click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
 def reproduce(run: Path, new: Path | None) -> None:
     """Train a run again from its record, and compare. Exit status 1 where the results differ."""
+    from netdsl.runtime.world import joined
     from netdsl.training.reproduce import reproduce_run
 
-    with errors_shown():
-        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"))
+    with errors_shown(), joined() as world:
+        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), world)
     sys.exit(0 if same else INPUT_ERROR)
 
 

@@ -30,6 +30,7 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
     """Rows in batches of `size`; the last one may be smaller, but no smaller than `least`.
 
     Batch norm has no statistics of a single example: one that is left over joins the batch before.
+    With several processes that holds for each one's part.
     """
     batches = list(torch.split(order, size))
     if size >= least and len(batches) > 1 and len(batches[-1]) < least:
@@ -41,6 +42,8 @@ def load(
     part: Split, batches: list[Tensor], world: World, device: torch.device, workers: int
 ) -> Iterator[Batch]:
     """The images of each batch, gathered on the device, or decoded ahead by `workers` processes."""
+    if not batches:
+        return
     shares = [world.share(batch) for batch in batches]
     # All rows go to the device at once, not a batch at a time.
     rows = torch.cat(shares).to(device).split([len(share) for share in shares])

@@ -62,12 +62,15 @@ def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
 
     `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
     trial measured is kept in the cache for the next run of the same network. The weights stay as they
-    are. Raises RunError where the wish is "on" and compiling fails.
+    are. Several processes, which must all do the same, compile only where the wish is "on". Raises
+    RunError where it is and compiling fails.
     """
     if wish == "off":
         return Decision(False, "as asked")
     if steps <= 0:
         return Decision(False, "nothing is left to train")
+    if wish == "auto" and learner.world.size > 1:
+        return Decision(False, "several processes: `--compile on` to have it")
     state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
     try:
         if wish == "on":
@@ -119,8 +122,9 @@ def _usual_startup(tensors: int) -> float:
 def _compile(learner: Learner, images: Tensor) -> float:
     """Replaces the learner's objective; the seconds until it was ready."""
     on_gpu, parts = learner.speed.device.type == "cuda", learner.recipe.accumulate
-    # CUDA graphs write the gradients of each call to one place, where those of the part before lie.
-    mode = "reduce-overhead" if on_gpu and parts == 1 else None
+    # CUDA graphs write the gradients of each call to one place, where those of the part before lie, or
+    # which several processes want in their buckets.
+    mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
     started = time.perf_counter()
     with quiet():
         learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
@@ -144,7 +148,7 @@ def _seconds_a_step(learner: Learner, images: Tensor) -> float:
 def _step(learner: Learner, images: Tensor) -> None:
     """Gradients of an example batch, which are thrown away."""
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    learner.gradients(images, labels, len(images))
+    learner.gradients(images, labels, len(images) * learner.world.size)
     for parameter in learner.model.parameters:
         parameter.grad = None
 

@@ -13,13 +13,17 @@ from netdsl.runtime.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`."""
+    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
+
+    `batch_norm` is for several processes: "local" (also `auto`) or "sync".
+    """
 
     device: str = "auto"
     precision: str = "auto"
     compile: str = "auto"
     layout: str = "auto"
     fused: str = "auto"
+    batch_norm: str = "auto"
     loader: str = "auto"
     workers: int | None = None
     # Of what isn't `auto`: the user's word, or what the run did before.
