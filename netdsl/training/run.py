@@ -18,6 +18,7 @@ from netdsl.atomic import write
 from netdsl.compiler import Compiled
 from netdsl.recipe import Recipe
 from netdsl.runtime import metrics, report
+from netdsl.runtime.batches import require_enough
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset, physical_memory
 from netdsl.runtime.errors import RunError
@@ -56,6 +57,9 @@ def train_run(
     data = _data(network, wishes, speed, console, world)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     _require_same(world, record, speed)
+    if world.size > 1 and wishes.batch_norm == "sync":
+        # Raises where the style can't, while nothing is written yet.
+        create_model(network, record.style, 0, speed.device).synchronise(speed.device)
     with _locked(folder, world):
         if world.first:
             _require_new(folder)
@@ -237,6 +241,7 @@ def _data(network: Network, wishes: Wishes, speed: Speed, console: Console, worl
             f"there are {len(data.train)} images to train on, a batch is {recipe.batch}",
             f"choose a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
         )
+    require_enough(recipe.batch, len(data.train), world)
     return data
 
 
