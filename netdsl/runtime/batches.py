@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.data import Split
+from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import Files
 from netdsl.runtime.world import World
 
@@ -36,6 +37,19 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
     if size >= least and len(batches) > 1 and len(batches[-1]) < least:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
+
+
+def require_enough(batch: int, left: int, world: World) -> None:
+    """Raises RunError where batches of `batch` out of `left` images are too small to be shared.
+
+    Each process needs two images for its batch norms.
+    """
+    if world.size > 1 and min(batch, left) < 2 * world.size:
+        what = f"a batch of {batch}" if left >= 2 * world.size else f"the epoch's last {left}"
+        raise RunError(
+            f"{what} images can't be shared by {world.size} processes: each needs two at least",
+            f"start at most {max(1, min(batch, left) // 2)}",
+        )
 
 
 def load(

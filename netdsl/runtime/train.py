@@ -151,7 +151,7 @@ class _Training:
 
     def begin(self, compile: str) -> None:
         """Makes the run one that can be resumed, and decides whether to compile."""
-        self._require_enough()
+        batches.require_enough(self._recipe.batch, self.progress.of_images - self.progress.seen, self._world)
         run, processes = self._run, self._world.size
         run.how = {**run.how, **self._speed.facts()}
         if not run.rows and not self.progress.seen:
@@ -168,16 +168,6 @@ class _Training:
         self._console.print(
             f"{self._speed.device}: {', '.join(reasons)}", highlight=False, markup=False, soft_wrap=True
         )
-
-    def _require_enough(self) -> None:
-        """Raises RunError where a batch leaves a process with less than the two images for batch norm."""
-        left, processes = self.progress.of_images - self.progress.seen, self._world.size
-        if processes > 1 and min(self._recipe.batch, left) < 2 * processes:
-            what = f"a batch of {self._recipe.batch}" if left >= 2 * processes else f"the epoch's last {left}"
-            raise RunError(
-                f"{what} images can't be shared by {processes} processes: each needs two at least",
-                f"start at most {max(1, min(self._recipe.batch, left) // 2)}",
-            )
 
     def epoch(self, stop: Stop, display: Display) -> None:
         """Trains to the end of the epoch under way, and writes the files."""

@@ -18,6 +18,7 @@ from netdsl.atomic import write
 from netdsl.compiler import Compiled
 from netdsl.recipe import Recipe
 from netdsl.runtime import report
+from netdsl.runtime.batches import require_enough
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset, physical_memory
 from netdsl.runtime.errors import RunError
@@ -62,6 +63,9 @@ def train_run(
     data = _data(network, wishes, speed, console, world)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     _require_same(world, record, speed)
+    if world.size > 1 and wishes.batch_norm == "sync":
+        # Raises where the style can't, while nothing is written yet.
+        create_model(network, record.style, 0, speed.device).synchronise(speed.device)
     with _locked(folder, world):
         if world.first:
             _require_new(folder)
@@ -254,6 +258,7 @@ def _data(network: Network, wishes: Wishes, speed: Speed, console: Console, worl
     with world.first_goes_ahead():
         data = load_data(network, console, stream=stream, room=room)
     require_trainable(data, network.recipe)
+    require_enough(network.recipe.batch, len(data.train), world)
     return data
 
 

@@ -94,6 +94,12 @@ def test_one_set_of_files_and_one_voice(folder: Path) -> None:
     assert "gloo" not in again.stderr and "netdsl/runtime" not in again.stderr
 
 
+def test_what_cannot_be_shared_leaves_no_folder(folder: Path) -> None:
+    done = run(folder, "tiny.net", "--batch-norm", "sync", "--style", "functional")
+    assert done.stderr.count("can't be synchronised") == 1
+    assert not (folder / "runs").exists()
+
+
 def test_an_error_in_the_network_is_shown_once(folder: Path) -> None:
     (folder / "tiny.net").write_text(NETWORK.replace("relu", "rellu"), encoding="utf-8")
     assert run(folder, "tiny.net").stderr.count("rellu") == 2  # in the line of the file, and in the message
