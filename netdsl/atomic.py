@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# How the names of temporary files end: a process that is killed while it writes leaves one.
+PART = ".part"
+
 
 def write(path: Path, content: bytes) -> None:
     """Writes the file beside its place and moves it there, so that no reader sees a part of it.
@@ -25,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises OSError; after any exception the file is as it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(descriptor)
     temporary = Path(name)
     try:

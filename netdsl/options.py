@@ -16,6 +16,7 @@ OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensor
     "compile",
     "layout",
     "fused",
+    "batch-norm",
     "loader",
     "workers",
 )
@@ -24,6 +25,7 @@ OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensor
 SWITCH = ("auto", "on", "off")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 LAYOUTS = ("auto", "channels_last", "contiguous")
+BATCH_NORMS = ("auto", "local", "sync")
 LOADERS = ("auto", "memory", "stream")
 
 
@@ -57,6 +59,12 @@ def speed_options(command: F) -> F:
     for option in (
         click.option("--workers", type=click.IntRange(0), help="Processes that decode images (stream)."),
         click.option("--loader", type=click.Choice(LOADERS), default="auto", help="Where images lie."),
+        click.option(
+            "--batch-norm",
+            type=click.Choice(BATCH_NORMS),
+            default="auto",
+            help="Over the images of each process, or of all (sync).",
+        ),
         click.option("--fused", type=click.Choice(SWITCH), default="auto", help="Fused optimizer kernels."),
         click.option("--layout", type=click.Choice(LAYOUTS), default="auto", help="Of images and weights."),
         click.option("--compile", type=click.Choice(SWITCH), default="auto", help="torch.compile."),

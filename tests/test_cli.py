@@ -156,7 +156,17 @@ def test_train_eval_and_plot() -> None:
     assert trained.exit_code == 0, trained.output
     run = Path("runs/tiny")
     weights = {"best.safetensors", "last.safetensors"}
-    others = {"network.net", "run.json", "tiny.py", "metrics.jsonl", "curves.png", "report.json"}
+    others = {
+        "network.net",
+        "run.json",
+        "tiny.py",
+        "metrics.jsonl",
+        "curves.png",
+        "report.json",
+        "how.json",
+        ".lock",
+        "checkpoint.safetensors",
+    }
     assert {path.name for path in run.iterdir()} == weights | others
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
     shown = next(line for line in trained.output.splitlines() if line.startswith("test accuracy"))

@@ -39,7 +39,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_convnet_learns_to_see(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETDSL_CACHE", str(tmp_path / "cache"))
-    options = ["--epochs", "3", "--optimizer", "sgd(lr=1e-2, momentum=0.9, nesterov=yes)", "--batch", "32"]
+    options = ["--epochs", "3", "--optimizer", "sgd(lr=3e-3, momentum=0.9, nesterov=yes)", "--batch", "32"]
     arguments = ["train", "three_layer_convnet", "--data", f"folder:{images}", "--run", "run", *options]
     trained = CliRunner().invoke(main, arguments)
     assert trained.exit_code == 0, trained.output

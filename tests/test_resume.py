@@ -18,7 +18,7 @@ import torch
 import torch._dynamo  # Optimizers import it, which takes longer than a run here.
 
 from netdsl.commands.networks import compiled_network
-from netdsl.runtime import checkpoint, metrics, train
+from netdsl.runtime import checkpoint, loop, metrics, train
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes
@@ -108,7 +108,7 @@ def test_runs_killed_twenty_times_end_with_the_same_bits(net: Path, tmp_path: Pa
     chance, kills, runs = random.Random(0), 0, 0
     while kills < 20:
         runs += 1
-        killed, answers = tmp_path / f"killed {runs}", []
+        killed, answers = tmp_path / f"killed {runs}", list[int]()
         while not (killed / "report.json").exists():
             process = start(killed)
             # A moment anywhere in it, the reading of data and the writing of files included.
@@ -133,7 +133,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 1, **overrides: str) -> None:
     """A run that got a SIGTERM in the middle of an epoch."""
-    seen = train.train_epoch
+    seen = loop.train_epoch
 
     def interrupted(*arguments: Any) -> None:
         learner, data, progress, look, *others = arguments
@@ -246,8 +246,10 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
     checkpoint.save(weights, {"a": torch.zeros(3)})
     refused(weights.read_bytes(), "is no checkpoint of this version")
     file.unlink()
-    with pytest.raises(RunError, match="there is no checkpoint"):
-        resume_run(run, {}, Wishes())
+    for missing in (run, tmp_path / "nowhere"):
+        with pytest.raises(RunError, match="there is no checkpoint"):
+            resume_run(missing, {}, Wishes())
+    assert not (tmp_path / "nowhere").exists()
     file.write_bytes(whole)
     resume_run(run, {}, Wishes())
 

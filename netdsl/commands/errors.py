@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -20,15 +21,27 @@ INPUT_ERROR = 1
 def errors_shown() -> Iterator[None]:
     """Around what needs torch: its errors end the program, shown without a traceback."""
     from netdsl.diagnostics import NetworkError
-    from netdsl.runtime.errors import RunError
+    from netdsl.runtime.errors import Elsewhere, RunError
 
     try:
         yield
+    except Elsewhere as error:
+        sys.exit(error.status)
     except RunError as error:
         fail(str(error), error.help, error.status)
     except NetworkError as error:
         show(error.diagnostics)
         sys.exit(INPUT_ERROR)
+
+
+@contextmanager
+def one_speaks() -> Iterator[None]:
+    """Around what the processes of torchrun do alike before they meet: one of a machine shows the errors."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.errors import INPUT_ERROR, errors_shown
+from netdsl.commands.errors import INPUT_ERROR, errors_shown, one_speaks
 from netdsl.commands.experiments import finish
 from netdsl.commands.networks import compiled_network
 from netdsl.options import (
@@ -79,6 +79,8 @@ def train(
     --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
 
     --precision, --compile and the like say how it is computed; `auto` chooses for this machine.
+
+    Several processes, on one machine or more: torchrun --nproc-per-node gpu -m netdsl train FILE
     """
     files, overrides = recipe_overrides(arguments)
     common = {"epochs": epochs, "batch": batch, "seed": seed}
@@ -90,36 +92,39 @@ def train(
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
         _go_on(resume, given, overrides, _wishes(wishes), tensorboard)
         return
-    parameters = pairs(settings, shape)
     if overfit is not None:
+        one_file(files)
         if excess := [name for name, value in {"--run": run, "--seeds": seeds}.items() if value]:
             raise click.UsageError(f"--overfit leaves no run behind: leave out {', '.join(excess)}")
-        compiled = compiled_network(one_file(files), parameters, overrides)
-        from netdsl.training.overfit import overfit as try_to_overfit
-
-        with errors_shown():
-            try_to_overfit(compiled, parameters, overrides, style or "module", overfit, _wishes(wishes))
-    elif len(files) > 1 or (seeds or 1) > 1:
+    parameters = pairs(settings, shape)
+    with one_speaks():
         networks = [compiled_network(file, parameters, overrides) for file in files or [one_file(files)]]
-        from netdsl.training.experiment import run_experiment
-        from netdsl.training.plan import entries
 
-        planned = entries(networks, parameters, overrides, seeds or 1)
-        with errors_shown():
-            finish(*run_experiment(planned, style or "module", run, _wishes(wishes), tensorboard))
-    else:
-        compiled = compiled_network(one_file(files), parameters, overrides)
-        from netdsl.training.run import train_run
+    from netdsl.runtime.world import joined
+    from netdsl.training.experiment import require_one_process, run_experiment
+    from netdsl.training.overfit import overfit as try_to_overfit
+    from netdsl.training.plan import entries
+    from netdsl.training.run import train_run
 
-        with errors_shown():
-            train_run(compiled, parameters, overrides, style or "module", run, _wishes(wishes), tensorboard)
+    form, how = style or "module", _wishes(wishes)
+    with errors_shown(), joined(how.device) as world:
+        if overfit is not None:
+            require_one_process(world, "overfitting is tried")
+            try_to_overfit(networks[0], parameters, overrides, form, overfit, how)
+        elif len(networks) > 1 or (seeds or 1) > 1:
+            require_one_process(world, "an experiment is trained")
+            planned = entries(networks, parameters, overrides, seeds or 1)
+            finish(*run_experiment(planned, form, run, how, tensorboard))
+        else:
+            train_run(networks[0], parameters, overrides, form, run, how, world, tensorboard)
 
 
 def _go_on(
     folder: Path, given: dict[str, object], overrides: dict[str, str], wishes: Wishes, tensorboard: bool
 ) -> None:
     """`--resume`; `given` are the options that don't go with it."""
-    from netdsl.training.experiment import resume_experiment
+    from netdsl.runtime.world import joined
+    from netdsl.training.experiment import require_one_process, resume_experiment
     from netdsl.training.plan import PLAN
     from netdsl.training.run import resume_run
 
@@ -129,11 +134,12 @@ def _go_on(
     if excess := [name for name, value in given.items() if value]:
         what = "an experiment" if experiment else "a run"
         raise click.UsageError(f"--resume goes on with {what} as it was: leave out {', '.join(excess)}")
-    with errors_shown():
+    with errors_shown(), joined(wishes.device) as world:
         if experiment:
+            require_one_process(world, "an experiment is trained")
             finish(*resume_experiment(folder, wishes, tensorboard))
         else:
-            resume_run(folder, overrides, wishes, tensorboard)
+            resume_run(folder, overrides, wishes, world, tensorboard)
 
 
 def _wishes(options: dict[str, Any]) -> Wishes:
@@ -147,10 +153,11 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 @click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
 def reproduce(run: Path, new: Path | None) -> None:
     """Train a run again from its record, and compare. Exit status 1 where the results differ."""
+    from netdsl.runtime.world import joined
     from netdsl.training.reproduce import reproduce_run
 
-    with errors_shown():
-        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"))
+    with errors_shown(), joined() as world:
+        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), world)
     sys.exit(0 if same else INPUT_ERROR)
 
 

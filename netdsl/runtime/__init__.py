@@ -1,1 +1,13 @@
-"""The runtime: trains and evaluates generated networks. It imports torch, and knows no compiler."""
+"""Training on torch alone: this package knows no compiler.
+
+To read it: `loop` is one epoch, `learner` one step of it, `train` the whole with its files (`run`).
+
+- Images: `data` (splits, statistics), from `cifar`, `digits`, `folder` (`decode`, `files`); `batches`
+  brings them to the device, `augment` changes them.
+- The step: `model` (one interface to all styles), `optim`, `average`, `evaluate`.
+- How it is computed: `speed` (device, precision, layout), `compiling`, `memory`, `world` (several processes).
+- What stays: `run`, `checkpoint`, `metrics`, `report`, `plot`, `preprocessing`.
+
+What is random comes from `seeds`: a function of the seed, the epoch and the image, so that any process
+can go on anywhere. All that goes wrong for the user's reasons is a `RunError`.
+"""

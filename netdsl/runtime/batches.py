@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.data import Split
+from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import Files
 from netdsl.runtime.world import World
 
@@ -30,6 +31,7 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
     """Rows in batches of `size`; the last one may be smaller, but no smaller than `least`.
 
     Batch norm has no statistics of a single example: one that is left over joins the batch before.
+    With several processes that holds for each one's part.
     """
     batches = list(torch.split(order, size))
     if size >= least and len(batches) > 1 and len(batches[-1]) < least:
@@ -37,10 +39,25 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
     return batches
 
 
+def require_enough(batch: int, left: int, world: World) -> None:
+    """Raises RunError where batches of `batch` out of `left` images are too small to be shared.
+
+    Each process needs two images for its batch norms.
+    """
+    if world.size > 1 and min(batch, left) < 2 * world.size:
+        what = f"a batch of {batch}" if left >= 2 * world.size else f"the epoch's last {left}"
+        raise RunError(
+            f"{what} images can't be shared by {world.size} processes: each needs two at least",
+            f"start at most {max(1, min(batch, left) // 2)}",
+        )
+
+
 def load(
     part: Split, batches: list[Tensor], world: World, device: torch.device, workers: int
 ) -> Iterator[Batch]:
     """The images of each batch, gathered on the device, or decoded ahead by `workers` processes."""
+    if not batches:
+        return
     shares = [world.share(batch) for batch in batches]
     # All rows go to the device at once, not a batch at a time.
     rows = torch.cat(shares).to(device).split([len(share) for share in shares])

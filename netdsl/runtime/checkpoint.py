@@ -74,14 +74,19 @@ class Checkpoint:
         save(path, self.tensors, {"format": FORMAT, "facts": facts, "checksum": _checksum(self.tensors)})
 
     @staticmethod
-    def read(path: Path) -> Checkpoint:
-        """Raises RunError where the file is missing, damaged or no checkpoint of netdsl."""
+    def require(path: Path) -> None:
+        """Raises RunError where there is no such file."""
         if not path.exists():
             raise RunError(
                 f"there is no checkpoint {path}",
                 "name the folder of a run, as runs/resnet32; one that was stopped before its first step "
                 "has nothing to resume",
             )
+
+    @staticmethod
+    def read(path: Path) -> Checkpoint:
+        """Raises RunError where the file is missing, damaged or no checkpoint of netdsl."""
+        Checkpoint.require(path)
         texts, tensors = metadata(path), load(path)
         if texts.get("format") != FORMAT:
             raise RunError(

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.learner import Learner
+from netdsl.runtime.quiet import first_line, quiet
 from netdsl.runtime.storage import cache_folder, write_atomic
 
 # Steps that are timed after one that warms up; the fastest counts, since other work only adds.
 _TIMED = 4
-# Seconds of start-up for each weight tensor before anything was measured on this machine: resnet32's
-# 46 s for 107 tensors on two CPU cores (docs/performance.md).
-_FIRST_GUESS = 0.4
+# Seconds of start-up, and those that each weight tensor adds, on two CPU cores (docs/performance.md); what
+# was measured on a machine scales them.
+_BASE, _EACH = 5.0, 0.4
 # A trial whose outcome nobody knows may cost this share of the training that is left.
 _STAKE = 0.2
 
@@ -44,16 +45,16 @@ class Trial:
     eager: float
     compiled: float
 
-    def decision(self, steps: int, when: str) -> Decision:
-        gain = (self.eager - self.compiled) * steps - self.startup
-        figures = f"{self.compiled * 1e3:.1f} ms a step, {self.eager * 1e3:.1f} without, {when}"
-        if self.compiled >= self.eager:
-            return Decision(False, figures)
-        if gain <= 0:
-            return Decision(
-                False, f"{figures}: {steps:,} steps don't repay the start-up of {self.startup:.0f} s"
-            )
-        return Decision(True, f"{figures}: saves {gain:.0f} s after a start-up of {self.startup:.0f} s")
+    def decision(self, steps: int, *, started: bool) -> Decision:
+        """What it means for so many steps, with the start-up behind or before them."""
+        figures = f"{self.compiled * 1e3:.1f} ms a step in place of {self.eager * 1e3:.1f}"
+        gain = (self.eager - self.compiled) * steps
+        if started:
+            figures += f", start-up {self.startup:.0f} s"
+            return Decision(gain > 0, f"{figures}, saves {gain:.0f} s" if gain > 0 else figures)
+        figures += f" when it was measured, start-up {self.startup:.0f} s"
+        on = gain > self.startup
+        return Decision(on, f"{figures}, which {steps:,} steps {'repay' if on else 'do not repay'}")
 
 
 def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
@@ -61,12 +62,15 @@ def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
 
     `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
     trial measured is kept in the cache for the next run of the same network. The weights stay as they
-    are. Raises RunError where the wish is "on" and compiling fails.
+    are. Several processes, which must all do the same, compile only where the wish is "on". Raises
+    RunError where it is and compiling fails.
     """
     if wish == "off":
         return Decision(False, "as asked")
     if steps <= 0:
         return Decision(False, "nothing is left to train")
+    if wish == "auto" and learner.world.size > 1:
+        return Decision(False, "several processes: `--compile on` to have it")
     state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
     try:
         if wish == "on":
@@ -81,7 +85,7 @@ def _forced(learner: Learner, images: Tensor) -> Decision:
         startup = _compile(learner, images)
     except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
         help = "train without it: `--compile off`"
-        raise RunError(f"torch.compile fails: {_first_line(error)}", help) from error
+        raise RunError(f"torch.compile fails: {first_line(error)}", help) from error
     return Decision(True, f"as asked; start-up {startup:.0f} s")
 
 
@@ -89,12 +93,12 @@ def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
     key, tensors = _key(learner, images), len(learner.model.parameters)
     trials = _remembered()
     if key in trials:
-        decision = trials[key].decision(steps, "measured before")
+        decision = trials[key].decision(steps, started=False)
         if not decision.on:
             return decision
     eager = _seconds_a_step(learner, images)
-    rates = [trial.startup / trial.tensors for trial in trials.values()]
-    guess = tensors * (sum(rates) / len(rates) if rates else _FIRST_GUESS)
+    scales = [trial.startup / _usual_startup(trial.tensors) for trial in trials.values()]
+    guess = _usual_startup(tensors) * (sum(scales) / len(scales) if scales else 1)
     if key not in trials and guess > _STAKE * eager * steps:
         left = f"{eager * steps:.0f} s of training"
         return Decision(False, f"{left} are too few to try it: its start-up takes about {guess:.0f} s")
@@ -103,24 +107,29 @@ def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
         compiled = _seconds_a_step(learner, images)
     except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
         learner.objective = learner.plain_objective
-        return Decision(False, f"torch.compile fails here: {_first_line(error)}")
+        return Decision(False, f"torch.compile fails here: {first_line(error)}")
     trial = Trial(tensors, startup, eager, compiled)
     _remember({**trials, key: trial})
     if compiled >= eager:
         learner.objective = learner.plain_objective
-    # The start-up is spent: from here on only the steps count.
-    return Trial(tensors, 0, eager, compiled).decision(steps, f"start-up {startup:.0f} s")
+    return trial.decision(steps, started=True)
+
+
+def _usual_startup(tensors: int) -> float:
+    return _BASE + _EACH * tensors
 
 
 def _compile(learner: Learner, images: Tensor) -> float:
     """Replaces the learner's objective; the seconds until it was ready."""
     on_gpu, parts = learner.speed.device.type == "cuda", learner.recipe.accumulate
-    # CUDA graphs write the gradients of each call to one place, where those of the part before lie.
-    mode = "reduce-overhead" if on_gpu and parts == 1 else None
+    # CUDA graphs write the gradients of each call to one place, where those of the part before lie, or
+    # which several processes want in their buckets.
+    mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
     started = time.perf_counter()
-    learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
-    for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
-        _step(learner, images)
+    with quiet():
+        learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
+        for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
+            _step(learner, images)
     learner.speed.wait()
     return time.perf_counter() - started
 
@@ -139,7 +148,7 @@ def _seconds_a_step(learner: Learner, images: Tensor) -> float:
 def _step(learner: Learner, images: Tensor) -> None:
     """Gradients of an example batch, which are thrown away."""
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    learner.gradients(images, labels, len(images))
+    learner.gradients(images, labels, len(images) * learner.world.size)
     for parameter in learner.model.parameters:
         parameter.grad = None
 
@@ -173,7 +182,3 @@ def _remember(trials: dict[str, Trial]) -> None:
     text = json.dumps({key: asdict(trial) for key, trial in trials.items()}, indent=1)
     with suppress(RunError):  # A full or read-only cache costs the next run a trial.
         write_atomic(cache_folder() / "compile.json", text.encode())
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -26,3 +26,7 @@ class Interrupted(RunError):
 
     def __init__(self, message: str, help: str, signal: Signals) -> None:
         super().__init__(message, help, status=128 + signal)
+
+
+class Elsewhere(RunError):
+    """Another process of the same training failed, with this one or before it, and says why."""

@@ -12,7 +12,7 @@ from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.world import ALONE
+from netdsl.runtime.world import ALONE, World
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
 BATCH = {"cpu": 256, "cuda": 2048}
@@ -27,19 +27,28 @@ class Scores:
 
 
 def evaluate(
-    model: Model, data: Dataset, part: Split, speed: Speed, *, flip: bool = False, workers: int = 0
+    model: Model,
+    data: Dataset,
+    part: Split,
+    speed: Speed,
+    *,
+    flip: bool = False,
+    workers: int = 0,
+    world: World = ALONE,
 ) -> Scores:
     """The scores on a split of the data, which must be on the model's device.
 
-    `flip`: the logits of an image are the mean of its own and of its mirror image's. Raises RunError
-    where the split is empty.
+    `flip`: the logits of an image are the mean of its own and of its mirror image's. Each image is
+    looked at by one process of the `world`. Raises RunError where the split is empty.
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")
     batch = BATCH[speed.device.type]
     scores = torch.zeros(2, dtype=torch.float64, device=speed.device)
+    ours = world.share(torch.arange(len(part)))
+    batches = list(ours.split(batch)) if len(ours) else []
     with torch.inference_mode():
-        for rows in load(part, list(torch.arange(len(part)).split(batch)), ALONE, speed.device, workers):
+        for rows in load(part, batches, ALONE, speed.device, workers):
             images = speed.laid_out(data.normalise(data.floats(rows.images)))
             with speed.autocast():
                 logits = model(images, training=False).float()
@@ -47,5 +56,6 @@ def evaluate(
                     logits = (logits + model(images.flip(3), training=False).float()) / 2
             loss = F.cross_entropy(logits, rows.labels, reduction="sum")
             scores += torch.stack((loss, (logits.argmax(1) == rows.labels).sum()))
+        scores = world.total(scores)
     loss_sum, right = scores.tolist()
     return Scores(loss_sum / len(part), right / len(part))

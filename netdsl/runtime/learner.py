@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from netdsl.runtime.batches import Batch
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.model import Model
+from netdsl.runtime.replica import Replica
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.world import World
 
@@ -33,6 +35,7 @@ class Learner:
         self.recipe = recipe
         self.speed = speed
         self.world = world
+        self._replica = Replica(model.parameters, world)
         self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
         self.average = build_average(recipe.average, model)
         self.objective: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = self.plain_objective
@@ -62,19 +65,25 @@ class Learner:
         return figures
 
     def gradients(self, x: Tensor, labels: Tensor, whole: int) -> Tensor:
-        """Adds the gradients of the mean loss of a batch of `whole` images, of which `x` are ours."""
+        """Adds the gradients of the mean loss of a batch of `whole` images, of which `x` are ours.
+
+        Each process must have an image at least.
+        """
         self.model.prepare(training=True)
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()
         figures = torch.zeros(2, device=x.device)
-        size = -(-len(x) // self.recipe.accumulate)
-        usual = -(-self.recipe.batch // (self.recipe.accumulate * self.world.size))
-        for part, answers in zip(x.split(size), labels.split(size), strict=True):
+        # The parts are those of the whole batch, whoever computes them, and each has images of ours.
+        parts = min(self.recipe.accumulate, whole // self.world.size)
+        ends = [self.world.count(whole * part // parts) for part in range(parts + 1)]
+        usual = self.world.count(self.recipe.batch // self.recipe.accumulate)
+        for start, end in pairwise(ends):
             # Compiled code is for one size: the last batch of an epoch, often smaller, goes without.
-            objective = self.objective if len(part) == usual else self.plain_objective
-            loss, right = objective(part, answers)
-            # Gradients are averaged over the processes: each gives its share of the batch's mean.
-            (loss * (self.world.size / whole)).backward()
+            objective = self.objective if end - start == usual else self.plain_objective
+            with self._replica.summing(last=end == len(x)):
+                loss, right = self._replica(objective, x[start:end], labels[start:end])
+                # Gradients are averaged over the processes: each gives its share of the batch's mean.
+                (loss * (self.world.size / whole)).backward()
             figures += torch.stack((loss.detach(), right.float()))
         return figures
 

@@ -15,14 +15,16 @@ from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import Diverged
 from netdsl.runtime.learner import Learner
 from netdsl.runtime.optim import learning_rate
+from netdsl.runtime.world import World
 
-# Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it.
+# Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it, and
+# several processes wait for each other.
 _LOOK = 0.5
 
 
 @dataclass(slots=True)
 class Progress:
-    """Where an epoch, counted from 0, stands: sums over the images `seen` of `of_images`.
+    """Where an epoch, counted from 0, stands: sums over the images `seen` of `of_images`, by all processes.
 
     `seconds` are those spent on it so far, `lr` is the last learning rate. `first_loss` is the mean loss of
     its first batch, of `first_batch` images; None until the device has told it, and in a resumed epoch.
@@ -38,7 +40,7 @@ class Progress:
     seconds: float = 0.0
     first_batch: int = 0
     first_loss: float | None = None
-    # What the device has still to tell: of each step the sum of the losses and the right answers, (2,).
+    # What the device has still to tell: of each step the sum of our losses and of right answers, (2,).
     pending: list[Tensor] = field(default_factory=list)
 
     @property
@@ -57,11 +59,14 @@ class Progress:
     def complete(self) -> bool:
         return self.seen == self.of_images
 
-    def settle(self) -> None:
-        """Waits for the device and adds up. Raises Diverged where a step's loss is not finite."""
+    def settle(self, world: World) -> None:
+        """Waits for the device and adds up. Raises Diverged where a step's loss is not finite.
+
+        A loss that isn't, of one process, makes the sum so: all of them raise the same.
+        """
         if not self.pending:
             return
-        figures = torch.stack(self.pending)
+        figures = world.total(torch.stack(self.pending))
         first = self.steps - len(self.pending) + 1
         self.pending.clear()
         for step, (finite, (loss, right)) in enumerate(
@@ -75,40 +80,64 @@ class Progress:
             self.right += int(right)
 
 
+class _Looks:
+    """When to look at the loss: at the end, and every half second. It is the same steps in all processes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._looked = time.perf_counter()
+        self._steps, self._pause = 0, 1
+
+    def due(self) -> bool:
+        """To be asked after each step."""
+        self._steps += 1
+        return self._steps >= self._pause
+
+    def done(self) -> None:
+        """The number of steps till the next look, from the time that those since the last one took."""
+        now = time.perf_counter()
+        # All count with the time of the slowest process, so all come to the same number.
+        seconds = self._world.largest(now - self._looked)
+        self._pause = max(1, int(_LOOK * self._steps / seconds))
+        self._looked, self._steps = now, 0
+
+
 def train_epoch(
     learner: Learner, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
 ) -> None:
     """Trains on each image once, from where `progress` stands, and moves it on.
 
-    `look` is asked after each step whether to end here; it is told whether the sums are up to date.
-    Images in files are decoded by `workers` processes. Raises Diverged where the loss is not finite.
+    `look` is asked after each step whether to end here; it is told whether the sums are up to date,
+    which happens at the same steps in all processes. Images in files are decoded by `workers` processes
+    of our own. Raises Diverged where the loss is not finite.
     """
-    recipe, epoch, count = learner.recipe, progress.epoch, progress.of_images
+    recipe, world = learner.recipe, learner.world
+    epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # Functions of the seed and the epoch alone: a resumed epoch goes on with the same ones.
     order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, epoch))
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(learner.speed.device)
-    batches = split(order[progress.seen :], recipe.batch)
-    looked = time.perf_counter()
-    started = looked - progress.seconds
+    batches = split(order[progress.seen :], recipe.batch, 2 * world.size)
+    looks = _Looks(world)
+    started = time.perf_counter() - progress.seconds
 
-    for batch in load(data.train, batches, learner.world, learner.speed.device, workers):
+    for batch in load(data.train, batches, world, learner.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up's first isn't 0.
         progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
         # What dropout and stochastic depth draw from.
-        torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, learner.world.rank))
+        torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, world.rank))
         progress.pending.append(learner.step(batch, draws[batch.index], data, progress.lr))
 
         if not progress.steps:
             progress.first_batch = batch.whole
         progress.seen += batch.whole
         progress.steps += 1
-        due = progress.complete or time.perf_counter() - looked > _LOOK
+        due = looks.due() or progress.complete
         if due:
-            progress.settle()
-            looked = time.perf_counter()
-            progress.seconds = looked - started
+            progress.settle(world)
+            progress.seconds = time.perf_counter() - started
+            looks.done()
         if look(due):
             break
-    progress.settle()
+    progress.settle(world)
     progress.seconds = time.perf_counter() - started

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.synced import synchronised
 
 
 class Model(Protocol):
@@ -18,6 +19,10 @@ class Model(Protocol):
     @property
     def parameters(self) -> list[Tensor]:
         """The weights in the order of the network, frozen ones included."""
+
+    @property
+    def statistics(self) -> list[Tensor]:
+        """The running statistics of batch norms, and their counters."""
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         """The logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
@@ -37,6 +42,12 @@ class Model(Protocol):
     def module(self) -> nn.Module:
         """The network as an `nn.Module` that shares the weights; to be set to `eval()`."""
 
+    def synchronise(self, device: torch.device) -> None:
+        """Lets batch norms count the images of all processes; to be called after `to`, with its device.
+
+        Raises RunError where the style can't.
+        """
+
 
 class ModuleModel:
     """A network that is an `nn.Module`: the styles `module` and `sequential`."""
@@ -47,6 +58,10 @@ class ModuleModel:
     @property
     def parameters(self) -> list[Tensor]:
         return list(self._module.parameters())
+
+    @property
+    def statistics(self) -> list[Tensor]:
+        return list(self._module.buffers())
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         self.prepare(training)
@@ -68,6 +83,9 @@ class ModuleModel:
 
     def module(self) -> nn.Module:
         return self._module
+
+    def synchronise(self, device: torch.device) -> None:
+        self._module = synchronised(self._module, device)
 
 
 class FunctionalModel:
@@ -91,6 +109,10 @@ class FunctionalModel:
     def parameters(self) -> list[Tensor]:
         return self._params
 
+    @property
+    def statistics(self) -> list[Tensor]:
+        return self._buffers or []
+
     def __call__(self, x: Tensor, training: bool) -> Tensor:
         lists = [self._params] if self._buffers is None else [self._params, self._buffers]
         if self._takes_training:
@@ -110,13 +132,20 @@ class FunctionalModel:
     def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
         # detach: a moved tensor would be the result of an operation, and get no gradient.
         self._params = [
-            _laid_out(p.detach(), device, layout).requires_grad_(p.requires_grad) for p in self._params
+            nn.Parameter(_laid_out(p.detach(), device, layout), p.requires_grad) for p in self._params
         ]
         if self._buffers is not None:
             self._buffers = [buffer.to(device) for buffer in self._buffers]
 
     def module(self) -> nn.Module:
         return _Wrapped(self._forward, self._params, self._buffers)
+
+    def synchronise(self, device: torch.device) -> None:
+        if self._buffers is not None:
+            raise RunError(
+                "the batch norms of the functional style can't be synchronised: torch has no function for it",
+                "train the other style, `--style module`, or leave `--batch-norm sync` out",
+            )
 
 
 class _Wrapped(nn.Module):

@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from netdsl import atomic
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import RunError
@@ -49,9 +50,8 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     try:
         # What a process that was killed in the middle of a write has left.
-        for name in (BEST, LAST, CHECKPOINT, metrics.FILE):
-            for stray in folder.glob(f".{name}.*"):
-                stray.unlink(missing_ok=True)
+        for stray in folder.glob(f".*{atomic.PART}"):
+            stray.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -74,7 +74,8 @@ class Run:
     `record` is what its maker wants to find again in the checkpoint, `texts` goes beside the weights,
     `how` says what computed it: device, precision, compiled or not, and why.
     `rows` are the finished epochs, `best` the best weights of them. `seconds` are those of all
-    processes that worked on it, `images` and `training` what went through the network, and how long.
+    sessions that worked on it, `images` and `training` what went through the network, and how long.
+    Of several processes that train together, the first one alone `writes`.
     """
 
     folder: Path
@@ -86,6 +87,7 @@ class Run:
     seconds: float = 0.0
     images: int = 0
     training: float = 0.0
+    writes: bool = True
 
     @property
     def validation_accuracies(self) -> list[float]:
@@ -105,12 +107,15 @@ class Run:
             self.best = weights
         # The checkpoint comes last, and a resumed run writes the others from it: whenever the process
         # is killed, the files that people read are those of the checkpoint or one epoch further.
-        checkpoint.save(self.folder / LAST, weights, dict(self.texts))
+        if self.writes:
+            checkpoint.save(self.folder / LAST, weights, dict(self.texts))
         self.write_views()
         self.save(learner, following)
 
     def write_views(self) -> None:
         """Writes the files that people read, as far as the run has come. Raises RunError."""
+        if not self.writes:
+            return
         if self.best:
             checkpoint.save(self.folder / BEST, self.best, dict(self.texts))
         if self.rows:
@@ -118,9 +123,10 @@ class Run:
         write_atomic(self.folder / HOW, (json.dumps(self.how, indent=2) + "\n").encode())
 
     def save(self, learner: Learner, progress: Progress) -> None:
-        """Writes the checkpoint: all that training changes, and where it stands. Raises RunError."""
+        """Writes the checkpoint: all that training changes, and where it stands, settled. Raises RunError."""
+        if not self.writes:
+            return
         best = {f"best.{name}": tensor for name, tensor in self.best.items()}
-        progress.settle()
         position = {name: getattr(progress, name) for name in POSITION}
         facts: dict[str, object] = {
             "record": dict(self.record),

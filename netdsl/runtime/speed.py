@@ -13,15 +13,21 @@ from netdsl.runtime.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`."""
+    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
+
+    `batch_norm` is for several processes: "local" (also `auto`) or "sync".
+    """
 
     device: str = "auto"
     precision: str = "auto"
     compile: str = "auto"
     layout: str = "auto"
     fused: str = "auto"
+    batch_norm: str = "auto"
     loader: str = "auto"
     workers: int | None = None
+    # Of what isn't `auto`: the user's word, or what the run did before.
+    why: str = "as asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Speed:
 def choose(wishes: Wishes, local_rank: int = 0) -> Speed:
     """What `auto` means on this machine. Raises RunError where a wish can't be met."""
     device = choose_device(wishes.device, local_rank)
-    precision, why = _precision(wishes.precision, device)
+    precision, why = _precision(wishes, device)
     # Weights laid out like the images, so that no convolution has to rearrange them.
     layout = torch.contiguous_format if wishes.layout == "contiguous" else torch.channels_last
     fused = wishes.fused != "off"
@@ -99,11 +105,12 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _precision(wish: str, device: torch.device) -> tuple[str, str]:
+def _precision(wishes: Wishes, device: torch.device) -> tuple[str, str]:
+    wish = wishes.precision
     if wish == "tf32" and device.type != "cuda":
         raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")
     if wish != "auto":
-        return wish, "as asked"
+        return wish, wishes.why
     if has_bf16(device):
         return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
     return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no bf16 of its own"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from netdsl.runtime.world import ALONE, World
+
 
 class Stop:
     """Whether the run is to end: `signal` is the signal that asked for it."""
@@ -18,10 +20,19 @@ class Stop:
     def __bool__(self) -> bool:
         return self.signal is not None
 
+    def agreed(self, world: World) -> signal.Signals | None:
+        """The signal that any of the processes got; they all ask at the same step."""
+        number = int(world.largest(self.signal or 0))
+        return signal.Signals(number) if number else None
+
 
 @contextmanager
-def on_signals() -> Iterator[Stop]:
-    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does."""
+def on_signals(world: World = ALONE) -> Iterator[Stop]:
+    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does.
+
+    Several processes only note that too: torchrun passes on what a scheduler has sent to all already,
+    and kills those that take too long.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Only the main thread may handle signals.
@@ -35,7 +46,8 @@ def on_signals() -> Iterator[Stop]:
 
     def note(number: int, frame: FrameType | None) -> None:
         stop.signal = signal.Signals(number)
-        restore()
+        if world.size == 1:
+            restore()
 
     for number in caught:
         signal.signal(number, note)

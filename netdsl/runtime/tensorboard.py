@@ -11,6 +11,16 @@ from netdsl.runtime.metrics import Metrics
 FOLDER = "tensorboard"
 
 
+def require_tensorboard() -> None:
+    """Raises RunError where the extra is missing."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise RunError(
+            "--tensorboard needs a package that isn't installed", 'pip install "netdsl[tensorboard]"'
+        ) from error
+
+
 class TensorBoard:
     """Writes event files into the `tensorboard` folder of a run.
 
@@ -20,12 +30,9 @@ class TensorBoard:
     """
 
     def __init__(self, run: Path, done: int = 0) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise RunError(
-                "--tensorboard needs a package that isn't installed", 'pip install "netdsl[tensorboard]"'
-            ) from error
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
         try:
             self._writer = SummaryWriter(str(run / FOLDER), purge_step=done + 1)
         except OSError as error:

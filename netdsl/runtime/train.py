@@ -61,6 +61,7 @@ def train(
     *,
     resume: tuple[Checkpoint, Progress] | None = None,
     compile: str = "off",
+    batch_norm: str = "local",
     workers: int = 0,
     each_epoch: Callable[[Metrics], None] | None = None,
     world: World = ALONE,
@@ -72,18 +73,26 @@ def train(
     given what was measured. Raises RunError
     where the loss is not finite, memory is short or a file can't be written, and Interrupted on
     Ctrl-C or SIGTERM: the run can then go on from its checkpoint.
+
+    Each process of the `world` calls it with the same arguments and gets the same report; the weights
+    are those of one process up to rounding. For that batch norms must be "sync": those that are "local"
+    count the images of their own process, and the running statistics are the first one's.
     """
     require_trainable(data, recipe)
-    if resume is None:
+    if resume is None and run.writes:
         require_new(run.folder)
+    if world.size > 1 and batch_norm == "sync":
+        model.synchronise(speed.device)
     training = _Training(model, data, recipe, run, speed, console, resume, workers, each_epoch, world)
+    run.how |= {"processes": world.size, "batch_norm": batch_norm}
     try:
         training.begin(compile)
-        with on_signals() as stop, Display(console, recipe.epochs, len(run.rows)) as display:
+        with on_signals(world) as stop, Display(console, recipe.epochs, len(run.rows)) as display:
             while training.progress.epoch < recipe.epochs:
                 training.epoch(stop, display)
             # Matplotlib doesn't bear an exception in the middle of its work.
-            plot.curves(run.folder)
+            if run.writes:
+                plot.curves(run.folder)
         return training.report()
     except KeyboardInterrupt:  # Outside the epochs: where it begins and where it ends.
         raise training.interrupted(Signals.SIGINT) from None
@@ -142,14 +151,18 @@ class _Training:
 
     def begin(self, compile: str) -> None:
         """Makes the run one that can be resumed, and decides whether to compile."""
-        run = self._run
+        batches.require_enough(self._recipe.batch, self.progress.of_images - self.progress.seen, self._world)
+        run, processes = self._run, self._world.size
         run.how = {**run.how, **self._speed.facts()}
         if not run.rows and not self.progress.seen:
             self._save()
-        steps = len(batches.split(torch.arange(self.progress.of_images), self._recipe.batch))
+        order = torch.arange(self.progress.of_images)
+        steps = len(batches.split(order, self._recipe.batch, 2 * processes))
         left = steps * (self._recipe.epochs - self.progress.epoch) - self.progress.steps
         decision = decide(self._learner, compile, self._example(self._recipe.batch), left)
         reasons = [*self._speed.reasons, str(decision)]
+        if processes > 1:
+            reasons.append(f"{processes} processes, {run.how['batch_norm']} batch norm")
         run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
         run.write_views()
         self._console.print(
@@ -161,12 +174,14 @@ class _Training:
         progress = self.progress
 
         def look(up_to_date: bool) -> bool:
-            if up_to_date:
-                self._check_first_loss()
-                display.show(progress)
-                if time.perf_counter() - self._saved > SAVE_EVERY and not progress.complete:
-                    self._save()
-            return bool(stop)
+            if not up_to_date:
+                # Processes must end at the same step: they ask each other, which takes time.
+                return bool(stop) and self._world.size == 1
+            self._check_first_loss()
+            display.show(progress)
+            if time.perf_counter() - self._saved > SAVE_EVERY and not progress.complete:
+                self._save()
+            return stop.agreed(self._world) is not None
 
         train_epoch(self._learner, self._data, progress, look, self._workers)
         if progress.complete:
@@ -174,10 +189,11 @@ class _Training:
             display.line(row)
             if self._each_epoch is not None:
                 self._each_epoch(row)
-        if stop.signal is not None:
+        if signal := stop.agreed(self._world):
             if not progress.complete:
                 self._save()
-            raise self.interrupted(stop.signal)
+            self._world.wait()  # Where one process ends, torchrun ends the others.
+            raise self.interrupted(signal)
 
     def _check_first_loss(self) -> None:
         """Says once if the weights start badly; the run goes on."""
@@ -194,6 +210,7 @@ class _Training:
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self._run
         with self._learner.averaged():
+            self._world.adopt(self._model.statistics)
             held_out = self._scores(self._data.validation) if len(self._data.validation) else None
             weights = {n: tensor.detach().cpu().clone() for n, tensor in self._model.state().items()}
         _require_finite(weights, held_out, progress)
@@ -214,8 +231,9 @@ class _Training:
         self._saved = time.perf_counter()
 
     def _scores(self, part: Split) -> Scores:
+        flip = self._recipe.tta == "flip"
         return evaluate(
-            self._model, self._data, part, self._speed, flip=self._recipe.tta == "flip", workers=self._workers
+            self._model, self._data, part, self._speed, flip=flip, workers=self._workers, world=self._world
         )
 
     def report(self) -> Report:
@@ -244,9 +262,10 @@ class _Training:
         where = f"in epoch {progress.epoch + 1} of {epochs}, after step {progress.steps}"
         if progress.epoch == epochs:
             where = "before its report"
+        command = "netdsl" if self._world.size == 1 else "torchrun … -m netdsl"
         return Interrupted(
             f"stopped by {name} {where}; all of it is saved",
-            f"go on with `netdsl train --resume {self._run.folder}`",
+            f"go on with `{command} train --resume {self._run.folder}`",
             signal,
         )
 
@@ -263,12 +282,16 @@ class _Training:
 
     def out_of_memory(self) -> RunError:
         batch = self._recipe.batch
+        message = f"the memory of {self._speed.device} is full with a batch of {batch}"
+        if self._world.size > 1:  # The others wait for a step, not for a search.
+            parts = 2 * self._recipe.accumulate
+            return RunError(message, f"try `--accumulate {parts}` for the same updates, or more processes")
         fits = fitting_batch(self._learner, self._example, batch)
         help = "use a smaller network or smaller images: not even a batch of 1 fits"
         if fits is not None:
             parts = -(-batch // fits)
             help = f"a batch of {fits} fits: `--batch {fits}`, or `--accumulate {parts}` for the same updates"
-        return RunError(f"the memory of {self._speed.device} is full with a batch of {batch}", help)
+        return RunError(message, help)
 
 
 def _require_finite(state: Mapping[str, Tensor], held_out: Scores | None, progress: Progress) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +13,7 @@ from torch import Tensor
 from netdsl.runtime import batches
 from netdsl.runtime.deployed import Deployed
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.quiet import first_line, quiet
 from netdsl.runtime.storage import write_atomic
 from netdsl.runtime.world import ALONE
 from netdsl.trained.run import OpenedRun, Which
@@ -78,7 +75,7 @@ def _translate(
 ) -> tuple[bytes, int]:
     """The file's content, and the version of its operators."""
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 deployed,
                 # Two images: a dimension of one would be taken for a constant.
@@ -92,7 +89,7 @@ def _translate(
             )
     except Exception as error:  # the packages behind it fail in every way there is
         raise RunError(
-            f"torch can't translate the network to ONNX: {_first_line(error)}",
+            f"torch can't translate the network to ONNX: {first_line(error)}",
             "try another `--opset`, or other versions of torch, onnx and onnxscript",
         ) from error
     assert program is not None
@@ -108,18 +105,6 @@ def _translate(
         return program.model_proto.SerializeToString(), written
     except ValueError as error:  # protobuf's limit
         raise RunError("the network is larger than the 2 GiB that an ONNX file can have") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the warnings and logs of the exporter, which speak to its developers."""
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _random_images(shape: tuple[int, ...]) -> list[Tensor]:
@@ -147,7 +132,7 @@ def _largest_difference(deployed: Deployed, content: bytes, images: list[Tensor]
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common class
         raise RunError(
-            f"onnxruntime can't run the ONNX file: {_first_line(error)}",
+            f"onnxruntime can't run the ONNX file: {first_line(error)}",
             "nothing was written; try a lower `--opset`, or a newer onnxruntime",
         ) from error
     with torch.inference_mode():
@@ -156,7 +141,3 @@ def _largest_difference(deployed: Deployed, content: bytes, images: list[Tensor]
     differences = torch.cat([torch.from_numpy(logits) for logits in found]) - expected
     # The tiny number: logits of an untrained network may all be zero.
     return (differences.abs().max() / expected.abs().max().clamp_min(1e-30)).item()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -15,12 +15,22 @@ from netdsl.runtime import report
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.world import World
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.training import results
 from netdsl.training.inputs import Inputs
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
 from netdsl.training.run import free_folder, resume_run, train_run
+
+
+def require_one_process(world: World, what: str) -> None:
+    """Raises RunError where torchrun has started several; `what` is what they are not for, in words."""
+    if world.size > 1:
+        raise RunError(
+            f"{what} by one process, not by {world.size}",
+            "start it without torchrun; several processes can train a single run",
+        )
 
 
 def run_experiment(
@@ -95,12 +105,20 @@ def _train(
     run: Path, entry: Entry, seed: int, style: Style, wishes: Wishes, tensorboard: bool, inputs: Inputs
 ) -> None:
     if (run / CHECKPOINT).exists():
-        resume_run(run, {}, wishes, tensorboard, inputs)
+        resume_run(run, {}, wishes, tensorboard=tensorboard, inputs=inputs)
         return
     for name in (NETWORK_FILE, RUN_FILE):  # Of a process that was killed before its first checkpoint.
         (run / name).unlink(missing_ok=True)
-    overrides = entry.overridden(seed)
-    train_run(entry.compiled(seed), entry.settings, overrides, style, run, wishes, tensorboard, inputs)
+    train_run(
+        entry.compiled(seed),
+        entry.settings,
+        entry.overridden(seed),
+        style,
+        run,
+        wishes,
+        tensorboard=tensorboard,
+        inputs=inputs,
+    )
 
 
 def _say(console: Console, text: str) -> None:

@@ -6,9 +6,11 @@ import torch
 from rich.console import Console
 
 from netdsl.api import Network
+from netdsl.runtime.batches import require_enough
 from netdsl.runtime.data import Dataset, Source, physical_memory, read
 from netdsl.runtime.speed import Speed, Wishes
 from netdsl.runtime.train import require_trainable
+from netdsl.runtime.world import ALONE, World
 from netdsl.trained.run import divide, require_classes
 
 
@@ -20,9 +22,12 @@ class Inputs:
     def __init__(self) -> None:
         self._last: tuple[object, Source] | None = None
 
-    def of(self, network: Network, wishes: Wishes, speed: Speed, console: Console) -> Dataset:
+    def of(
+        self, network: Network, wishes: Wishes, speed: Speed, console: Console, world: World = ALONE
+    ) -> Dataset:
         """The data of a network's recipe, in memory where half of it is enough.
 
+        Each process has its own; the first one of a machine reads them ahead into the cache.
         Raises RunError where they can't be had, or don't fit the network, its recipe or the memory.
         """
         require_classes(network)
@@ -30,17 +35,19 @@ class Inputs:
         wanted = network.recipe.data, network.input_shape, stream
         if self._last is None or self._last[0] != wanted:
             self._last = None  # Its memory is free for what comes.
-            source = read(*wanted[:2], console, stream=stream, room=_room(speed))
+            with world.first_goes_ahead():
+                source = read(*wanted[:2], console, stream=stream, room=_room(speed, world))
             self._last = wanted, source
         data = divide(network, self._last[1])
         require_trainable(data, network.recipe)
+        require_enough(network.recipe.batch, len(data.train), world)
         return data
 
 
-def _room(speed: Speed) -> int | None:
+def _room(speed: Speed, world: World) -> int | None:
     """Bytes that images may take, None where the system doesn't say."""
     present = physical_memory()
-    room = None if present is None else present // 2
+    room = None if present is None else present // 2 // world.local_size
     if speed.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(speed.device)
         room = min(room or free, free // 2)

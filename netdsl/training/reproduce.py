@@ -12,16 +12,18 @@ from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run import CHECKPOINT, LAST, Run
 from netdsl.runtime.speed import Wishes
+from netdsl.runtime.world import ALONE, World
 from netdsl.training.record import Record
 from netdsl.training.run import as_before, train_run
 
 
-def reproduce_run(folder: Path, new: Path) -> bool:
+def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
     """Trains the run in `folder` again into `new`; whether the weights are the same, bit for bit.
 
-    Prints what differs. Raises RunError where the run isn't complete or was changed on its way.
+    Prints what differs. Raises RunError where the run isn't complete, was changed on its way, or was
+    trained by another number of processes.
     """
-    console = Console()
+    console = Console(quiet=not world.first)
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -38,8 +40,15 @@ def reproduce_run(folder: Path, new: Path) -> bool:
             f"the run in {folder} was changed on its way: {record.changes[0]}",
             "only a run that kept its recipe and its machine can be trained again",
         )
+    processes = run.how.get("processes", 1)
+    if processes != world.size:
+        raise RunError(
+            f"the run in {folder} was trained by {processes} processes, this is {world.size}",
+            "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
+        )
     wishes, _ = as_before(run.how, Wishes())
-    train_run(compiled, record.settings, record.overrides, record.style, new, wishes)
+    train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)
+    world.wait()  # The first process has written the files.
     first, second = checkpoint.load(folder / LAST), checkpoint.load(new / LAST)
     differing = [name for name in first if not torch.equal(first[name], second[name])]
     if not differing:

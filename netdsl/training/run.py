@@ -28,8 +28,9 @@ from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
-from netdsl.runtime.tensorboard import TensorBoard
+from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
+from netdsl.runtime.world import ALONE, World
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, require_style
 from netdsl.training.inputs import Inputs
 from netdsl.training.record import Record, recipe_record
@@ -45,55 +46,69 @@ def train_run(
     style: str,
     folder: Path | None,
     wishes: Wishes,
+    world: World = ALONE,
     tensorboard: bool = False,
     inputs: Inputs | None = None,
 ) -> Report:
     """Trains the network into a run folder, and prints what came of it. Raises RunError.
 
-    `inputs` is shared by runs that follow each other.
+    Of several processes the first one writes and prints. `inputs` is shared by runs that follow each other.
     """
-    console = Console()
-    network, speed = Network(compiled), choose(wishes)
+    console = Console(quiet=not world.first)
+    if tensorboard:
+        require_tensorboard()
+    network, speed = Network(compiled), choose(wishes, world.local_rank)
     folder = folder or free_folder(network.name)
-    _require_new(folder)
-    data = (inputs or Inputs()).of(network, wishes, speed, console)
-    record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
-    with locked(folder):
+    if world.first:
         _require_new(folder)
-        _write_inputs(folder, record)
-        return _train(
-            network, record, data, Run(folder, record.to_json()), None, wishes, speed, console, tensorboard
-        )
+    data = (inputs or Inputs()).of(network, wishes, speed, console, world)
+    record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
+    _require_same(world, record, speed)
+    if world.size > 1 and wishes.batch_norm == "sync":
+        # Raises where the style can't, while nothing is written yet.
+        create_model(network, record.style, 0, speed.device).synchronise(speed.device)
+    with _locked(folder, world):
+        if world.first:
+            _require_new(folder)
+            _write_inputs(folder, record)
+        run = Run(folder, record.to_json(), writes=world.first)
+        return _train(network, record, data, run, None, wishes, speed, console, world, tensorboard)
 
 
 def resume_run(
     folder: Path,
     overrides: Mapping[str, str],
     wishes: Wishes,
+    world: World = ALONE,
     tensorboard: bool = False,
     inputs: Inputs | None = None,
 ) -> Report:
     """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
 
     What isn't wished otherwise stays as it was: on the CPU in fp32 the result is then bit for bit
-    that of a run that was never stopped.
+    that of a run that was never stopped. Of several processes the first one reads the folder.
     """
-    console = Console()
-    with locked(folder):
-        found = Checkpoint.read(folder / CHECKPOINT)
+    console = Console(quiet=not world.first)
+    if world.first:
+        Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which would make the folder.
+    with _locked(folder, world):
+        found = world.told(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
+        assert found is not None
         run, progress = Run.resumed(folder, found)
+        run.writes = world.first
+        complete = world.told(world.first and report.read(folder) is not None)
         before = Record.read(run.record, str(folder / CHECKPOINT))
         network = Network(before.compiled(overrides))
         changes = _recipe_changes(before, network.recipe)
-        wishes, others = as_before(run.how, wishes)
-        speed = choose(wishes)
+        wishes, others = as_before(run.how, wishes, world)
+        speed = choose(wishes, world.local_rank)
         epochs = network.recipe.epochs
-        if report.read(folder) is not None and progress.epoch >= epochs:
+        if complete and progress.epoch >= epochs:
             raise RunError(
                 f"the run in {folder} is complete, with {progress.epoch} epochs of {epochs}",
                 f"to train it longer say how long in all: `--epochs {2 * epochs}`",
             )
-        data = (inputs or Inputs()).of(network, wishes, speed, console)
+        data = (inputs or Inputs()).of(network, wishes, speed, console, world)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
@@ -109,8 +124,12 @@ def resume_run(
             changes=before.changes + [f"{place}: {change}" for change in changes + others],
         )
         run.record = record.to_json()
-        _write_inputs(folder, record)
-        return _train(network, record, data, run, (found, progress), wishes, speed, console, tensorboard)
+        _require_same(world, record, speed)
+        if world.first:
+            _write_inputs(folder, record)
+        return _train(
+            network, record, data, run, (found, progress), wishes, speed, console, world, tensorboard
+        )
 
 
 def _train(
@@ -122,6 +141,7 @@ def _train(
     wishes: Wishes,
     speed: Speed,
     console: Console,
+    world: World,
     tensorboard: bool,
 ) -> Report:
     """Trains, writes the report and prints it."""
@@ -131,9 +151,9 @@ def _train(
     console.print(f"{network.name} ({record.style}): {size}; {images}", highlight=False, soft_wrap=True)
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, recipe.seed, speed.device)
-    workers = free_cores() if wishes.workers is None else wishes.workers
+    workers = max(1, free_cores() // world.local_size) if wishes.workers is None else wishes.workers
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
-    if tensorboard or (run.folder / TENSORBOARD).exists():
+    if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
     with board as each_epoch:
         done = train(
@@ -145,10 +165,13 @@ def _train(
             console,
             resume=resume,
             compile=wishes.compile,
+            batch_norm="sync" if wishes.batch_norm == "sync" else "local",
             workers=workers,
             each_epoch=each_epoch,
+            world=world,
         )
-    report.write(run.folder, done)
+    if run.writes:
+        report.write(run.folder, done)
     if done.validation_accuracy is not None:
         console.print(f"best validation accuracy {done.validation_accuracy:.2%}", highlight=False)
     console.print(
@@ -180,11 +203,11 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
     return changes
 
 
-def as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[str]]:
+def as_before(how: Mapping[str, object], wishes: Wishes, world: World = ALONE) -> tuple[Wishes, list[str]]:
     """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
     kept: dict[str, Any] = {}
     changes = []
-    for name in ("device", "precision", "layout", "fused", "compile"):
+    for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
         was, wish = str(how.get(name, "auto")), getattr(wishes, name)
         if wish == "auto":
             kept[name] = was
@@ -195,7 +218,32 @@ def as_before(how: Mapping[str, object], wishes: Wishes) -> tuple[Wishes, list[s
         changes.append(
             f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
         )
-    return replace(wishes, **kept), changes
+    wishes = replace(wishes, **kept, why="as asked" if changes else "as before")
+    processes = how.get("processes", 1)
+    if processes != world.size:
+        local = "" if wishes.batch_norm == "sync" else ", and batch norm counts other images at a time"
+        changes.append(
+            f"changed: processes {processes} -> {world.size}: from here on numbers round differently{local}"
+        )
+    return wishes, changes
+
+
+def _locked(folder: Path, world: World) -> AbstractContextManager[None]:
+    """The run is this training's alone; the first of its processes sees to that."""
+    return locked(folder) if world.first else nullcontext()
+
+
+def _require_same(world: World, record: Record, speed: Speed) -> None:
+    """Raises RunError where the processes of several machines would train different things."""
+    own: dict[str, object] = {"code": record.code, "recipe": record.recipe, "data": record.data}
+    own |= {name: speed.facts()[name] for name in ("device", "precision")}
+    for rank, others in enumerate(world.gathered(own)):
+        if different := [name for name in own if others[name] != own[name]]:
+            raise RunError(
+                f"processes {world.rank} and {rank} differ in {', '.join(different)}",
+                "give all machines the same network, data and command; "
+                "`--device` and `--precision` where `auto` finds different ones",
+            )
 
 
 def _require_new(folder: Path) -> None:

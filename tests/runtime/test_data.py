@@ -16,15 +16,15 @@ from torchvision.datasets import CIFAR10
 from netdsl.recipe import Cifar10, Digits
 from netdsl.runtime.data import Split, fit, load, require_memory, statistics
 from netdsl.runtime.errors import RunError
-from tests.runtime import samples
+from tests.runtime.samples import pixels
 
 
 def test_digits(console: Console) -> None:
     data = load(Digits(), (3, 16, 12), 10, 100, 0, console)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [1337, 100, 360]
-    assert data.train.images.shape == (1337, 3, 16, 12)
-    assert data.train.images.dtype == torch.uint8
-    assert torch.equal(data.train.images[:, 0], data.train.images[:, 2])
+    assert pixels(data.train).shape == (1337, 3, 16, 12)
+    assert pixels(data.train).dtype == torch.uint8
+    assert torch.equal(pixels(data.train)[:, 0], pixels(data.train)[:, 2])
     assert data.classes == tuple("0123456789")
     everything = torch.cat([data.train.labels, data.validation.labels, data.test.labels])
     assert everything.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
@@ -32,7 +32,7 @@ def test_digits(console: Console) -> None:
 
 def test_normalised_training_images_have_mean_0_and_deviation_1(console: Console) -> None:
     data = load(Digits(), (1, 8, 8), 10, None, 0, console)
-    images = data.normalise(data.floats(data.train.images)).double()
+    images = data.normalise(data.floats(pixels(data.train))).double()
     assert images.mean().item() == pytest.approx(0, abs=1e-6)
     assert images.std(correction=0).item() == pytest.approx(1, abs=1e-6)
 
@@ -40,9 +40,9 @@ def test_normalised_training_images_have_mean_0_and_deviation_1(console: Console
 def test_the_seed_moves_validation_but_never_the_test(console: Console) -> None:
     one, same, other = (load(Digits(), (1, 8, 8), 10, None, s, console) for s in (1, 1, 2))
     assert len(one.validation) == 143  # A tenth, as that is below 1,000.
-    assert torch.equal(one.validation.images, same.validation.images)
+    assert torch.equal(pixels(one.validation), pixels(same.validation))
     assert not torch.equal(one.validation.labels, other.validation.labels)
-    assert torch.equal(one.test.images, other.test.images)
+    assert torch.equal(pixels(one.test), pixels(other.test))
 
 
 def test_validation_is_taken_as_asked(console: Console) -> None:
@@ -56,8 +56,8 @@ def test_fewer_images_leave_validation_and_test_as_they_are(console: Console) ->
     whole = load(Digits(), (1, 8, 8), 10, 100, 3, console)
     few = load(Digits(), (1, 8, 8), 10, 100, 3, console, images=50)
     assert torch.equal(few.train.labels, whole.train.labels[:50])
-    assert torch.equal(samples.pixels(few.validation), samples.pixels(whole.validation))
-    assert torch.equal(samples.pixels(few.test), samples.pixels(whole.test))
+    assert torch.equal(pixels(few.validation), pixels(whole.validation))
+    assert torch.equal(pixels(few.test), pixels(whole.test))
     # They are normalised by their own statistics.
     assert torch.equal(few.mean, statistics(few.train)[0])
     with pytest.raises(RunError, match="1,337 images to train on, fewer than the 2,000"):
@@ -116,8 +116,8 @@ def fake_cifar10(cache: Path, monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uin
     rng = np.random.default_rng(0)
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
     batches = {name: rng.integers(0, 256, (20, 3072), dtype=np.uint8) for name in names}
-    for name, pixels in batches.items():
-        content = {"data": pixels, "labels": [i % 10 for i in range(20)]}
+    for name, bytes in batches.items():
+        content = {"data": bytes, "labels": [i % 10 for i in range(20)]}
         (folder / name).write_bytes(pickle.dumps(content))
     classes = [f"class {i}" for i in range(10)]
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": classes}))
@@ -132,13 +132,13 @@ def fake_cifar10(cache: Path, monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uin
 
 
 def test_cifar10(cache: Path, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = fake_cifar10(cache, monkeypatch)
+    test = fake_cifar10(cache, monkeypatch)
     data = load(Cifar10(), (3, 32, 32), 10, None, 0, console)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [90, 10, 20]
     assert data.classes[3] == "class 3"
-    assert torch.equal(data.test.images, torch.from_numpy(pixels))
+    assert torch.equal(pixels(data.test), torch.from_numpy(test))
     assert data.test.labels.tolist() == [i % 10 for i in range(20)]
-    assert load(Cifar10(), (1, 28, 28), 10, 5, 0, console).train.images.shape == (95, 1, 28, 28)
+    assert pixels(load(Cifar10(), (1, 28, 28), 10, 5, 0, console).train).shape == (95, 1, 28, 28)
 
 
 def test_cifar10_without_network(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

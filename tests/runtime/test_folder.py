@@ -14,7 +14,7 @@ from netdsl.recipe import Folder
 from netdsl.runtime import decode as decode_module
 from netdsl.runtime.data import Dataset, load
 from netdsl.runtime.errors import RunError
-from tests.runtime.samples import said, save_image
+from tests.runtime.samples import pixels, said, save_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -38,8 +38,8 @@ def test_train_and_test(halves: Path, console: Console) -> None:
     assert data.classes == ("blue", "red")
     assert (len(data.train), len(data.validation), len(data.test)) == (11, 1, 4)
     assert data.test.labels.tolist() == [0, 0, 1, 1]
-    assert data.test.images[0, :, 2, 2].tolist() == list(BLUE)
-    assert data.test.images[3, :, 2, 2].tolist() == list(RED)
+    assert pixels(data.test)[0, :, 2, 2].tolist() == list(BLUE)
+    assert pixels(data.test)[3, :, 2, 2].tolist() == list(RED)
 
 
 def test_one_folder_of_classes_is_split(tmp_path: Path, console: Console) -> None:
@@ -48,7 +48,7 @@ def test_one_folder_of_classes_is_split(tmp_path: Path, console: Console) -> Non
         save_image(tmp_path / "one" / "blue" / f"{i}.png", (0, 0, i))
     data, again = read(tmp_path / "one", console), read(tmp_path / "one", console)
     assert (len(data.train), len(data.validation), len(data.test)) == (33, 3, 4)
-    assert torch.equal(data.test.images, again.test.images)
+    assert torch.equal(pixels(data.test), pixels(again.test))
 
 
 def test_every_mode_and_size_is_converted(tmp_path: Path, console: Console) -> None:
@@ -62,7 +62,7 @@ def test_every_mode_and_size_is_converted(tmp_path: Path, console: Console) -> N
     Image.fromarray(np.full((30, 5), 65535, np.uint16)).save(root / "a" / "16 bits.png")
     for shape in ((3, 8, 6), (1, 8, 6)):
         data = read(root, console, shape)
-        everything = torch.cat([data.train.images, data.validation.images, data.test.images])
+        everything = torch.cat([pixels(data.train), pixels(data.validation), pixels(data.test)])
         labels = torch.cat([data.train.labels, data.validation.labels, data.test.labels])
         assert everything.shape == (28, *shape)
         assert (everything[labels == 0] == 255).all()
@@ -95,7 +95,7 @@ def test_the_cache_is_used_and_renewed(
     monkeypatch.setattr(decode_module, "decode_one", counted)
     first = read(halves, console)
     assert len(decoded) == 16
-    assert torch.equal(read(halves, console).train.images, first.train.images)
+    assert torch.equal(pixels(read(halves, console).train), pixels(first.train))
     assert len(decoded) == 16
     os.utime(halves / "test" / "red" / "0.png", (1, 1))
     read(halves, console)
@@ -104,7 +104,7 @@ def test_the_cache_is_used_and_renewed(
     for damage in (b"", file.read_bytes()[:-3], b"\xff" * 100):
         file.write_bytes(damage)
         decoded.clear()
-        assert torch.equal(read(halves, console).train.images, first.train.images)
+        assert torch.equal(pixels(read(halves, console).train), pixels(first.train))
         assert len(decoded) == 16
     assert not said(console)
 

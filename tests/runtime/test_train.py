@@ -168,6 +168,37 @@ def test_too_little_memory(tmp_path: Path, console: Console) -> None:
     assert "batch" in raised.value.help
 
 
+@pytest.mark.parametrize(
+    ("most", "help"), [(5, "--batch 4`, or `--accumulate 4`"), (0, "not even a batch of 1")]
+)
+def test_a_batch_that_fits_is_named(most: int, help: str, tmp_path: Path, console: Console) -> None:
+    def forward(x: Tensor, params: list[Tensor]) -> Tensor:
+        if len(x) > most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return linear(x, params)
+
+    model = FunctionalModel(forward, linear_model().parameters)
+    with pytest.raises(RunError, match="with a batch of 16") as raised:
+        train(model, dataset(), RECIPE, Run(tmp_path), FP32, console)
+    assert help in raised.value.help
+
+
+def test_other_errors_of_torch_are_ours_to_see(tmp_path: Path, console: Console) -> None:
+    def forward(x: Tensor, params: list[Tensor]) -> Tensor:
+        return linear(x, params) @ torch.zeros(7, 7)
+
+    model = FunctionalModel(forward, linear_model().parameters)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        train(model, dataset(), RECIPE, Run(tmp_path), FP32, console)
+
+
+def test_fewer_images_than_a_batch(tmp_path: Path, console: Console) -> None:
+    with pytest.raises(RunError, match="97 images to train on, a batch is 98") as raised:
+        train(tiny(), dataset(), replace(RECIPE, batch=98), Run(tmp_path), FP32, console)
+    assert "--batch 24" in raised.value.help
+    assert not any(tmp_path.iterdir())
+
+
 def signalled_at(step: int, number: signal.Signals) -> FunctionalModel:
     """A model during whose training step of that number the process gets a signal."""
     seen = 0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from netdsl.runtime import digits
-from tests.runtime.samples import save_image
+from tests.runtime.samples import pixels, save_image
 from tests.trained.commands import netdsl
 
 SMALL = """\
@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first ten test images of the digits, as files."""
     folder = tmp_path_factory.mktemp("pictures")
-    for i, image in enumerate(digits.read((3, 8, 8)).test.images[:10]):
+    for i, image in enumerate(pixels(digits.read((3, 8, 8)).test)[:10]):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
     return folder
 

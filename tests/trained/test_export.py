@@ -12,6 +12,7 @@ from rich.console import Console
 
 from netdsl.trained import export
 from netdsl.trained.run import open_run
+from tests.runtime.samples import pixels
 from tests.trained.commands import netdsl
 from tests.trained.conftest import STYLES
 
@@ -39,7 +40,7 @@ def test_the_file_computes_what_the_run_computes(style: str, trained: Path, tmp_
     run = open_run(trained / style)
     data = run.data(Console())
     model = run.model("best", torch.device("cpu"))
-    floats = data.floats(data.test.images)
+    floats = data.floats(pixels(data.test))
     with torch.inference_mode():
         expected = model(data.normalise(floats), training=False)
     (found,) = session.run(["logits"], {"images": floats.contiguous().numpy()})

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from netdsl.trained.run import open_run
+from tests.runtime.samples import pixels
 from tests.trained.commands import netdsl
 from tests.trained.conftest import STYLES
 
@@ -25,7 +26,7 @@ def test_probabilities_are_those_of_the_trained_network(style: str, trained: Pat
     data = run.data(Console())
     model = run.model("best", torch.device("cpu"))
     with torch.inference_mode():
-        shares = model(data.normalise(data.floats(data.test.images[:10])), training=False).softmax(1)
+        shares = model(data.normalise(data.floats(pixels(data.test)[:10])), training=False).softmax(1)
     for record, expected in zip(records, shares, strict=True):
         found = [prediction["probability"] for prediction in record["predictions"]]
         assert found == sorted(found, reverse=True)

@@ -1,0 +1,50 @@
+"""This process's copy of a network whose copies learn together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from netdsl.runtime.world import World
+
+Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Replica:
+    """Computes an objective; in several processes its gradients become their mean over all of them.
+
+    That is torch's DistributedDataParallel (Li et al. 2020), which begins with the weights of the first
+    process. It sums while the backward pass still computes.
+    """
+
+    def __init__(self, weights: list[Tensor], world: World) -> None:
+        self._parallel: DistributedDataParallel | None = None
+        if world.size > 1:
+            # Views: gradients are computed into the buckets that are sent, in the layout of the weights.
+            # It sees no running statistics: those are adopted once an epoch, not before each step.
+            self._parallel = DistributedDataParallel(_Weights(weights), gradient_as_bucket_view=True)
+
+    def __call__(self, objective: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the objective gives for this process's images (n, C, H, W) and labels (n,)."""
+        if self._parallel is None:
+            return objective(images, labels)
+        loss, right = self._parallel(objective, images, labels)
+        return loss, right
+
+    def summing(self, *, last: bool) -> AbstractContextManager[object]:
+        """Around each part of a batch, forward and backward: the `last` one sends the parts' sum."""
+        return nullcontext() if self._parallel is None or last else self._parallel.no_sync()
+
+
+class _Weights(nn.Module):
+    """Shows a network's weights to DistributedDataParallel, whichever style uses them."""
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(weights)
+
+    def forward(self, objective: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return objective(images, labels)

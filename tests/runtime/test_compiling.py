@@ -1,0 +1,122 @@
+"""When a training is compiled: with made-up costs, and once for real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from netdsl.recipe import Recipe, Sgd
+from netdsl.runtime.compiling import Decision, decide
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.run import Run
+from netdsl.runtime.train import train
+from netdsl.runtime.world import ALONE
+from tests.runtime.samples import FP32, dataset, tiny
+
+RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9))
+EAGER, FASTER, SLOWER = 0.01, 0.002, 0.02
+
+
+def learner() -> Learner:
+    """A learner whose steps take as long as EAGER says."""
+    made = Learner(tiny(), RECIPE, FP32, ALONE)
+    plain = made.plain_objective
+
+    def slow(images: torch.Tensor, labels: torch.Tensor) -> Any:
+        time.sleep(EAGER)
+        return plain(images, labels)
+
+    made.objective = made.plain_objective = slow  # type: ignore[method-assign]
+    return made
+
+
+def compiler(startup: float, step: float) -> Callable[..., Any]:
+    """In place of torch.compile: code that takes its time before the first call, and for each."""
+
+    def compile(function: Any, **options: object) -> Any:
+        first = True
+
+        def compiled(images: torch.Tensor, labels: torch.Tensor) -> Any:
+            nonlocal first
+            time.sleep(startup * first + step)
+            first = False
+            loss = images.sum() * next(iter(compiled.model.parameters)).sum()  # type: ignore[attr-defined]
+            return loss, torch.zeros((), dtype=torch.int64)
+
+        compiled.model = tiny()  # type: ignore[attr-defined]
+        return compiled
+
+    return compile
+
+
+def decided(monkeypatch: pytest.MonkeyPatch, steps: int, startup: float, step: float) -> Decision:
+    monkeypatch.setattr(torch, "compile", compiler(startup, step))
+    made = learner()
+    state = {name: tensor.clone() for name, tensor in made.model.state().items()}
+    decision = decide(made, "auto", torch.randn(16, 3, 8, 8), steps)
+    assert made.compiled == decision.on
+    # A trial leaves no trace.
+    assert all(torch.equal(tensor, state[name]) for name, tensor in made.model.state().items())
+    assert all(parameter.grad is None for parameter in made.model.parameters)
+    return decision
+
+
+def test_a_trial_that_costs_too_much_of_the_training_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = decided(monkeypatch, 100, 0, FASTER)  # 1 s is left; 6 tensors are taken for 2.4 s.
+    assert not decision.on and "too few to try it" in decision.reason
+
+
+def test_what_a_trial_shows_is_done_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = decided(monkeypatch, 10_000, 0.3, FASTER)
+    assert decision.on and "saves" in decision.reason
+    # Now it is known: worth it from some 40 steps on.
+    decision = decided(monkeypatch, 1000, 0.3, FASTER)
+    assert decision.on and "saves" in decision.reason
+    decision = decided(monkeypatch, 10, 0.3, FASTER)
+    assert not decision.on and "which 10 steps do not repay" in decision.reason
+
+
+def test_code_that_is_no_faster_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):  # Tried, then remembered.
+        decision = decided(monkeypatch, 10_000, 0, SLOWER)
+        assert not decision.on and "ms a step" in decision.reason
+
+
+def test_a_compiler_that_fails(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    def broken(function: Any, **options: object) -> Any:
+        raise RuntimeError("\nno C++ compiler found\nsee the manual")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    made = learner()
+    decision = decide(made, "auto", torch.randn(16, 3, 8, 8), 10_000)
+    assert decision == Decision(False, "torch.compile fails here: no C++ compiler found")
+    with pytest.raises(RunError, match="no C\\+\\+ compiler found") as raised:
+        decide(made, "on", torch.randn(16, 3, 8, 8), 10_000)
+    assert "--compile off" in raised.value.help
+    assert not made.compiled
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"key": {}}', b"\xff", b'{"key": 3}'])
+def test_a_damaged_memory_is_none(damage: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    (cache / "compile.json").write_bytes(damage)
+    assert decided(monkeypatch, 10_000, 0, FASTER).on
+
+
+def test_compiled_training_is_the_same_up_to_rounding(tmp_path: Path, console: Console) -> None:
+    losses = []
+    for compile in ("off", "on"):
+        model = tiny()
+        dropout = next(layer for layer in model.module().modules() if isinstance(layer, nn.Dropout))
+        dropout.p = 0  # Compiled code draws other random numbers.
+        run = Run(tmp_path / compile)
+        losses.append(train(model, dataset(), RECIPE, run, FP32, console, compile=compile).test_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)

@@ -1,0 +1,131 @@
+"""The command line under torchrun: one set of files, one voice, one end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NETWORK = """network tiny
+input 1x8x8
+classes 10
+stem { conv(4, 3), bn, relu }
+head { global_avgpool, flatten, linear(classes) }
+train {
+  data digits
+  epochs 1
+  batch 64
+  optimizer sgd(lr=0.05)
+}
+"""
+# torchrun would take `--run` for its own `--run-path`; `--` keeps it from that.
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "netdsl", "--"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.net").write_text(NETWORK, encoding="utf-8")
+    return tmp_path
+
+
+def command(*arguments: str, processes: int = 2) -> list[str]:
+    start = TORCHRUN if processes > 1 else ["-m", "netdsl"]
+    return [sys.executable, *start, "train", *arguments, "--device", "cpu", "--precision", "fp32"]
+
+
+def run(folder: Path, *arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments, processes=processes),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def environment() -> dict[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def training(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A training that goes on and on in `runs/tiny`, past its first epoch, and its two processes."""
+    launcher = subprocess.Popen(
+        command("tiny.net", "--epochs", "100000"),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (folder / "runs" / "tiny" / "metrics.jsonl").exists():
+            assert launcher.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        yield launcher, [int(child) for child in children]
+    finally:
+        launcher.kill()
+
+
+def test_one_set_of_files_and_one_voice(folder: Path) -> None:
+    done = run(folder, "tiny.net", "--batch-norm", "sync", "--run", "here")
+    assert done.returncode == 0, done.stderr
+    for line in ("epoch 1/1", "2 processes, sync batch norm", "the run is in here"):
+        assert done.stdout.count(line) == 1
+    how = json.loads((folder / "here" / "how.json").read_text())
+    assert (how["processes"], how["batch_norm"]) == (2, "sync")
+    assert json.loads((folder / "here" / "report.json").read_text())["epochs"] == 1
+
+    again = run(folder, "tiny.net", "--run", "here")
+    assert again.returncode == 1
+    assert again.stderr.count("already holds a run") == 1
+    assert "gloo" not in again.stderr and "netdsl/runtime" not in again.stderr
+
+
+def test_what_cannot_be_shared_leaves_no_folder(folder: Path) -> None:
+    done = run(folder, "tiny.net", "--batch-norm", "sync", "--style", "functional")
+    assert done.stderr.count("can't be synchronised") == 1
+    assert not (folder / "runs").exists()
+
+
+def test_an_error_in_the_network_is_shown_once(folder: Path) -> None:
+    (folder / "tiny.net").write_text(NETWORK.replace("relu", "rellu"), encoding="utf-8")
+    assert run(folder, "tiny.net").stderr.count("rellu") == 2  # in the line of the file, and in the message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")
+def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
+    with training(folder) as (launcher, processes):
+        for process in processes * 2:
+            os.kill(process, signal.SIGTERM)
+            time.sleep(0.02)
+        _, errors = launcher.communicate(timeout=60)
+    assert errors.count("stopped by SIGTERM") == errors.count("torchrun … -m netdsl train --resume") == 1
+    assert "netdsl/runtime" not in errors
+
+    rows = (folder / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()
+    resumed = run(folder, "--resume", "runs/tiny", "--epochs", str(len(rows) + 1), processes=1)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "changed: processes 2 -> 1: from here on numbers round differently" in resumed.stdout
+    assert f"epoch {len(rows) + 1}/{len(rows) + 1}" in resumed.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")
+def test_when_one_process_is_killed_all_end(folder: Path) -> None:
+    with training(folder) as (launcher, processes):
+        os.kill(processes[0], signal.SIGKILL)
+        _, errors = launcher.communicate(timeout=60)
+    assert errors.count("lost the others") == 1
+    assert "netdsl/runtime" not in errors
