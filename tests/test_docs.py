@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -77,7 +78,8 @@ def test_build_commands_of_the_readme(command: str, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("command", readme_commands())
 def test_options_in_the_readme_exist(command: str) -> None:
     _, name, *arguments = shlex.split(command)
-    shown = CliRunner().invoke(main, [name, "--help"]).output
+    of_group = isinstance(main.commands[name], click.Group)
+    shown = CliRunner().invoke(main, [name, *arguments[:of_group], "--help"]).output
     for option in (argument.partition("=")[0] for argument in arguments if argument.startswith("-")):
         assert option in shown, f"`netdsl {name}` does not speak of {option}"
 

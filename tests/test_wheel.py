@@ -51,6 +51,7 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
         "grammar/netdsl.tables.json",
         "networks/std.net",
         "networks/blocks/dense.net",
+        "networks/lessons/batch_norm.net",
         "data/digits.npz",
     ):
         assert (package / name).is_file(), name
