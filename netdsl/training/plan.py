@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ class Entry:
     def compiled(self, seed: int) -> Compiled:
         """The network of one run, compiled from the plan's own texts."""
         source = Source(self.file, self.text)
-        return compile_network(source, self.settings, self.overridden(seed), self.used.__getitem__)
+        return compile_network(source, self.settings, self.overridden(seed), self._read)
+
+    def _read(self, path: str) -> str:
+        if path not in self.used:
+            raise FileNotFoundError(ENOENT, "it is not in the plan", path)
+        return self.used[path]
 
     def folder(self, seed: int) -> str:
         """The name of a run's folder in that of the experiment."""

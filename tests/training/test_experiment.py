@@ -18,6 +18,9 @@ from PIL import Image
 from netdsl.cli import main
 from netdsl.runtime import checkpoint, digits, loop, metrics, report, train
 from netdsl.runtime.data import Source
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.world import World
+from netdsl.training.experiment import require_one_process
 from netdsl.training.results import Spread
 from tests.trained.commands import netdsl
 
@@ -161,6 +164,21 @@ def test_a_run_that_diverges_is_reported_and_the_others_go_on() -> None:
     # It isn't tried again: the same seed would diverge again.
     again = netdsl("train", "--resume", "out")
     assert again.exit_code == 1 and "1 of 2" not in again.output and "1 failed" in again.output
+
+
+def test_used_files_are_in_the_plan() -> None:
+    Path("lib.net").write_text("block part(out) { conv(out, 3), relu }\n")
+    text = Path("plain.net").read_text().replace("layers", 'use "lib.net"\nlayers')
+    Path("using.net").write_text(text.replace("conv(4, 3), relu", "part(4)").replace("plain", "using"))
+    arguments = ("using.net", "plain.net", *CPU, "--epochs", 1, "--run", "out")
+    assert netdsl("train", *arguments).exit_code == 0
+    Path("lib.net").unlink()
+    assert netdsl("train", "--resume", "out").exit_code == 0
+
+
+def test_several_processes_are_refused() -> None:
+    with pytest.raises(RunError, match="an experiment is trained by one process, not by 2"):
+        require_one_process(World(0, 2), "an experiment is trained")
 
 
 def test_experiments_are_not_mixed() -> None:
