@@ -49,10 +49,10 @@ def main() -> None:
     learner = Learner(model, recipe, speed, ALONE)
 
     progress = Progress(0, len(images.train))
-    started = time.process_time()
+    started, seconds = time.process_time(), float(options.seconds)
 
     def over(_: bool) -> bool:
-        return time.process_time() - started > options.seconds
+        return time.process_time() - started > seconds
 
     train_epoch(learner, images, progress, over)
     while progress.complete and not over(True):
@@ -65,7 +65,7 @@ def main() -> None:
             for part in (images.validation, images.test)
         )
     epochs = progress.epoch + progress.seen / progress.of_images
-    budget = f"{options.seconds:.0f} s of CPU time in {speed.reasons[0]}, seed {options.seed}"
+    budget = f"{seconds:.0f} s of CPU time in {speed.reasons[0]}, seed {options.seed}"
     print(f"{network.name}, {budget}: {epochs:.2f} epochs")
     print(f"validation {validation.accuracy:.2%}, test {test.accuracy:.2%}")
 
