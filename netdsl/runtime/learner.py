@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,9 @@ from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.world import World
 
+# Images and labels to the sum of the losses and the number of right answers.
+Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
 
 class Learner:
     """A model, its optimizer, and the average of its weights where the recipe asks for one.
@@ -35,7 +39,7 @@ class Learner:
         self.world = world
         self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
         self.average = build_average(recipe.average, model)
-        self.objective: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = self.plain_objective
+        self.objective: Objective = self.plain_objective
 
     @property
     def compiled(self) -> bool:
