@@ -19,7 +19,7 @@ from netdsl.runtime.storage import cache_folder, write_atomic
 # Steps that are timed after one that warms up; the fastest counts, since other work only adds.
 _TIMED = 4
 # Seconds of start-up for each weight tensor before anything was measured on this machine: resnet32's
-# 46 s for 107 tensors on two CPU cores (docs/performance.md).
+# 46 s for 128 tensors on two CPU cores (docs/performance.md).
 _FIRST_GUESS = 0.4
 # A trial whose outcome nobody knows may cost this share of the training that is left.
 _STAKE = 0.2
