@@ -23,9 +23,12 @@ from netdsl.api import Network
 from netdsl.compiler import compile_network
 from netdsl.files import shipped
 from netdsl.recipe import Cosine, Crop, Flip, Folder, Recipe, Sgd
-from netdsl.runtime import data, model
-from netdsl.runtime.train import choose_device, train
+from netdsl.runtime import data
+from netdsl.runtime.run import Run
+from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.train import train
 from netdsl.source import Source
+from netdsl.trained.run import create_model
 
 ORDER = re.compile(r"^(?:# )?(order .*?) +# \((\w)\) (.*)$", re.MULTILINE)
 
@@ -82,11 +85,10 @@ def main() -> None:
 
 def accuracy(network: Network, recipe: Recipe, images: data.Dataset, console: Console) -> float:
     """The test accuracy of the weights that were best on the validation images."""
-    device = choose_device("cpu")
-    code, entry = vars(network.imported("module")), network.entry("module")
-    trained = model.create(code, "module", entry, recipe.seed, device)
-    with tempfile.TemporaryDirectory() as run:
-        return train(trained, images, recipe, Path(run), device, console).test_accuracy
+    speed = choose(Wishes(device="cpu", precision="fp32"))
+    trained = create_model(network, "module", recipe.seed, speed.device)
+    with tempfile.TemporaryDirectory() as folder:
+        return train(trained, images, recipe, Run(Path(folder)), speed, console).test_accuracy
 
 
 if __name__ == "__main__":

@@ -1,25 +1,35 @@
 """Training throughput on this machine: netdsl's loop beside the plain loop of the notebooks.
 
-    python benchmarks/throughput.py [FOLDER_OF_IMAGES]
+    python benchmarks/throughput.py [FOLDER_OF_IMAGES] [--networks resnet32 resnet18 vgg11_bn] [--batch 64]
+                                    [--device auto] [--rounds 10] [--steps 12]
 
-Both train resnet32 on the same images in batches of 64. The plain loop sends PIL images through
-ToTensor and Normalize in a DataLoader. Without a folder the images are random arrays, and the plain
-loop makes a PIL image of each when it is asked for, as torchvision's CIFAR10 does; with a folder it
-opens the file, as torchvision's ImageFolder does. netdsl's loop has decoded its images beforehand.
-Each loop has a process of its own, and they take turns, so that a machine that changes its speed
-changes it for both; the medians are shown.
+Three loops train the same network on the same images of 3x32x32. The notebook's sends PIL images through
+ToTensor and Normalize in a DataLoader, and computes in fp32 with torch's defaults. netdsl's own loop, which
+has decoded its images beforehand, comes twice: in fp32 without compiling, and as `auto` chooses on this
+machine for a long training; what it chose is printed. Without a folder the images are random arrays, and
+the notebook's loop makes a PIL image of each when it is asked for, as torchvision's CIFAR10 does; with a
+folder it opens the file, as torchvision's ImageFolder does.
+
+Each loop has a process of its own, and they take turns, so that a machine that changes its speed changes
+it for all; medians are shown, and ratios to the notebook's loop round by round. Peak memory is that of the
+process (on a GPU, what torch took of the device's), with torch itself, the images and any compiling.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import resource
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -30,61 +40,77 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 import netdsl
-from netdsl.recipe import Recipe
-from netdsl.runtime.data import Dataset, Split, statistics
-from netdsl.runtime.loop import train_epoch
+from netdsl.recipe import Recipe, Sgd
+from netdsl.runtime.compiling import decide
+from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.learner import Learner
+from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
-from netdsl.runtime.optim import build
+from netdsl.runtime.speed import Wishes, choose, choose_device
+from netdsl.runtime.world import ALONE
 
-BATCH, STEPS, ROUNDS = 64, 12, 10
-RECIPE = Recipe(batch=BATCH)
+IMAGES = 2048
+# So long a training that a compiler which saves anything in a step repays its start-up.
+LONG = 1_000_000
 Picture: TypeAlias = Path | np.ndarray
-Loop: TypeAlias = Callable[[list[Picture], torch.Tensor], Callable[[], None]]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    pipes = {loop.__name__: start(loop, folder) for loop in (plain_loop, netdsl_loop)}
-    speeds: dict[str, list[float]] = {name: [] for name in pipes}
-    for _ in range(ROUNDS):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            speeds[name].append(STEPS * BATCH / pipe.recv())
-    for pipe in pipes.values():
-        pipe.send(False)
-    for name, values in speeds.items():
-        low, high = min(values), max(values)
-        print(f"{name:11} {median(values):6.0f} images/s  ({low:.0f} to {high:.0f})")
-    ratios = [ours / plain for plain, ours in zip(*speeds.values(), strict=True)]
-    print(f"ratio       {median(ratios):6.2f}           ({min(ratios):.2f} to {max(ratios):.2f})")
+def load(name: str) -> netdsl.Network:
+    """A network for images of 3x32x32."""
+    match name:
+        case "vgg11_bn":
+            return netdsl.load("vgg", depth=11, batch_norm=True, input="3x32x32")
+        case _:
+            return netdsl.load(name, input="3x32x32")
 
 
-def start(loop: Loop, folder: Path | None) -> Connection:
-    """A process that trains STEPS batches at each True, and answers with the seconds taken."""
-    ours, theirs = Pipe()
-    # Spawned: a fork would inherit torch's threads in an unknown state.
-    get_context("spawn").Process(target=serve, args=(theirs, loop, folder), daemon=True).start()
-    return ours
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the loops of a comparison share."""
+
+    network: str
+    folder: Path | None
+    batch: int
+    steps: int
+    device: str
+
+    def pictures(self) -> tuple[list[Picture], torch.Tensor]:
+        """Images, the same in every process, and labels for them."""
+        pictures = random_pictures() if self.folder is None else read_pictures(self.folder)
+        return pictures, torch.randint(10, (len(pictures),), generator=torch.Generator().manual_seed(0))
+
+    def module(self) -> nn.Module:
+        torch.manual_seed(0)
+        return load(self.network).module()
+
+    def recipe(self) -> Recipe:
+        return Recipe(batch=self.batch, optimizer=Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4))
 
 
-def serve(pipe: Connection, loop: Loop, folder: Path | None) -> None:
-    pictures = read_pictures(folder) if folder else random_pictures()
-    run = loop(pictures, torch.randint(0, 10, (len(pictures),)))
-    run()  # Warms up.
-    while pipe.recv():
-        started = time.perf_counter()
-        run()
-        pipe.send(time.perf_counter() - started)
+class Loop(NamedTuple):
+    """A loop that is ready: a call trains some steps to their end; `chosen` says how it computes."""
+
+    run: Callable[[], None]
+    chosen: str
 
 
-def plain_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], None]:
-    """STEPS batches as the notebooks train them."""
-    data = dataset(pictures, labels)
-    model = new_model()
+class Figures(NamedTuple):
+    """Of one loop: images per second in each round, peak memory in MiB, and how it computed."""
+
+    rates: list[float]
+    memory: float
+    chosen: str
+
+
+def notebook(setting: Setting) -> Loop:
+    """As the notebooks train."""
+    pictures, labels = setting.pictures()
+    data, device = dataset(pictures, labels), choose_device(setting.device)
+    model = setting.module().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4)
     transform = Compose([ToTensor(), Normalize(data.mean.tolist(), data.deviation.tolist())])
-    loader = DataLoader(Pictures(pictures, labels, transform), batch_size=BATCH, shuffle=True)
+    loader = DataLoader(Pictures(pictures, labels, transform), batch_size=setting.batch, shuffle=True)
 
     def endless() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         while True:
@@ -93,52 +119,112 @@ def plain_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], No
     batches = endless()
 
     def run() -> None:
-        for _ in range(STEPS):
-            x, y = next(batches)
+        for _ in range(setting.steps):
+            x, y = (tensor.to(device) for tensor in next(batches))
             model.train()
             loss = F.cross_entropy(model(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        loss.item()  # Waits for the device.
 
-    return run
+    return Loop(run, "fp32, torch's defaults")
 
 
-def netdsl_loop(pictures: list[Picture], labels: torch.Tensor) -> Callable[[], None]:
-    """STEPS batches in netdsl's own loop."""
-    keep_freed_memory()
-    data = dataset(pictures, labels)
-    model = ModuleModel(new_model())
-    model.to(torch.device("cpu"))
-    optimizer = build(model.parameters, RECIPE.optimizer, fused=True)
-    generator = torch.Generator().manual_seed(0)
+def fp32(setting: Setting) -> Loop:
+    """netdsl's loop without lower precision or a compiler."""
+    return own(setting, Wishes(device=setting.device, precision="fp32", compile="off"))
+
+
+def auto(setting: Setting) -> Loop:
+    """netdsl's loop as it chooses to compute."""
+    return own(setting, Wishes(device=setting.device))
+
+
+def own(setting: Setting, wishes: Wishes) -> Loop:
+    speed, recipe = choose(wishes), setting.recipe()
+    speed.prepare()
+    if speed.device.type == "cpu":
+        keep_freed_memory()
+    data = dataset(*setting.pictures()).to(speed.device)
+    model = ModuleModel(setting.module())
+    model.to(speed.device, speed.layout)
+    learner = Learner(model, recipe, speed, ALONE)
+    assert isinstance(data.train.images, torch.Tensor)
+    example = speed.laid_out(data.normalise(data.floats(data.train.images[: setting.batch])))
+    with tempfile.TemporaryDirectory() as cache:  # Nothing of earlier runs decides.
+        os.environ["NETDSL_CACHE"] = cache
+        decision = decide(learner, wishes.compile, example, LONG)
+    progress = Progress(0, IMAGES)
 
     def run() -> None:
-        steps = iter(range(STEPS))
-        train_epoch(
-            model,
-            data,
-            RECIPE,
-            0,
-            optimizer,
-            None,
-            generator,
-            show=lambda progress: None,
-            stop=lambda: next(steps) == STEPS - 1,
-        )
+        nonlocal progress
+        left = setting.steps
 
-    return run
+        def look(_: bool) -> bool:
+            nonlocal left
+            left -= 1
+            return left == 0
+
+        while left:
+            if progress.complete:
+                progress = Progress(progress.epoch + 1, IMAGES)
+            train_epoch(learner, data, progress, look)
+
+    return Loop(run, ", ".join([*speed.reasons, str(decision)]))
 
 
-def dataset(pictures: list[Picture], labels: torch.Tensor) -> Dataset:
+LOOPS: dict[str, Callable[[Setting], Loop]] = {"notebook": notebook, "netdsl fp32": fp32, "netdsl auto": auto}
+
+
+def compare(setting: Setting, rounds: int) -> dict[str, Figures]:
+    """The figures of each loop."""
+    # One after another, each to the end of its warm-up: `auto` measures what compiling saves.
+    started = {name: start(name, setting) for name in LOOPS}
+    rates: dict[str, list[float]] = {name: [] for name in LOOPS}
+    for _ in range(rounds):
+        for name, (pipe, _) in started.items():
+            pipe.send(True)
+            rates[name].append(setting.steps * setting.batch / pipe.recv())
+    figures = {}
+    for name, (pipe, chosen) in started.items():
+        pipe.send(False)
+        figures[name] = Figures(rates[name], pipe.recv(), chosen)
+    return figures
+
+
+def start(name: str, setting: Setting) -> tuple[Connection, str]:
+    """A process that runs a loop at each True and answers with the seconds; and how it computes."""
+    ours, theirs = Pipe()
+    # Spawned: a fork would inherit torch's threads in an unknown state.
+    get_context("spawn").Process(target=serve, args=(theirs, name, setting), daemon=True).start()
+    theirs.close()  # So that a process that dies is noticed.
+    return ours, ours.recv()
+
+
+def serve(pipe: Connection, name: str, setting: Setting) -> None:
+    loop = LOOPS[name](setting)
+    loop.run()
+    pipe.send(loop.chosen)
+    while pipe.recv():
+        started = time.perf_counter()
+        loop.run()
+        pipe.send(time.perf_counter() - started)
+    pipe.send(peak_memory(setting.device))
+
+
+def peak_memory(device: str) -> float:
+    """In MiB."""
+    if choose_device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def dataset(pictures: Sequence[Picture], labels: torch.Tensor) -> Dataset:
     images = torch.stack([torch.from_numpy(np.array(opened(picture))) for picture in pictures])
-    split = Split(images.permute(0, 3, 1, 2).contiguous(), labels)
-    return Dataset(split, split, split, (), *statistics(split.images))
-
-
-def new_model() -> nn.Module:
-    torch.manual_seed(0)
-    return netdsl.load("resnet32").module()
+    split = Split.of(images.permute(0, 3, 1, 2).contiguous(), labels)
+    return Dataset.of(split, split, split, ())
 
 
 class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
@@ -146,7 +232,7 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
     def __init__(
         self,
-        pictures: list[Picture],
+        pictures: Sequence[Picture],
         labels: torch.Tensor,
         transform: Callable[[Image.Image], torch.Tensor],
     ) -> None:
@@ -168,16 +254,56 @@ def opened(picture: Picture) -> Image.Image:
     return Image.fromarray(picture)
 
 
-def read_pictures(folder: Path, limit: int = 2048) -> list[Picture]:
+def read_pictures(folder: Path) -> list[Picture]:
     """The first images in a folder and the folders in it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())[:limit]
-    if len(files) < STEPS * BATCH:
-        sys.exit(f"{folder} has {len(files)} images, at least {STEPS * BATCH} are needed")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())[:IMAGES]
+    if len(files) < IMAGES:
+        sys.exit(f"{folder} has {len(files)} images, {IMAGES} are needed")
     return list(files)
 
 
-def random_pictures(count: int = 2048) -> list[Picture]:
-    return list(np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8))
+def random_pictures() -> list[Picture]:
+    return list(np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8))
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Median, and the least and the most."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def show(setting: Setting, figures: dict[str, Figures]) -> None:
+    """A table in Markdown, and how each loop computed."""
+    device = choose_device(setting.device)
+    threads = f"{torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
+    print(f"\n{setting.network}, batch {setting.batch}, {setting.folder or 'arrays'}, {where}\n")
+    print("| loop | images/s | ratio | peak memory |\n| --- | ---: | ---: | ---: |")
+    base = figures["notebook"].rates
+    for name, (rates, memory, _) in figures.items():
+        ratios = [rate / plain for rate, plain in zip(rates, base, strict=True)]
+        print(f"| {name} | {spread(rates, 0)} | {spread(ratios, 2)} | {memory:,.0f} MiB |")
+    print()
+    for name, (_, _, chosen) in figures.items():
+        print(f"{name}: {chosen}")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("images", type=Path, nargs="?")
+    parser.add_argument("--networks", nargs="+", default=["resnet32", "resnet18", "vgg11_bn"])
+    parser.add_argument("--batch", type=int, default=64, help=f"a divisor of {IMAGES}")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=12, help="of each loop in a round")
+    options = parser.parse_args()
+    if IMAGES % options.batch:
+        parser.error(f"--batch {options.batch} leaves a smaller batch at the end of {IMAGES} images")
+    for network in options.networks:
+        setting = Setting(network, options.images, options.batch, options.steps, options.device)
+        show(setting, compare(setting, options.rounds))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from torch import Tensor
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.learner import Learner
 from netdsl.runtime.quiet import first_line, quiet
+from netdsl.runtime.replica import Objective
 from netdsl.runtime.storage import cache_folder, write_atomic
 
 # Steps that are timed after one that warms up; the fastest counts, since other work only adds.
@@ -96,7 +98,7 @@ def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
         decision = trials[key].decision(steps, started=False)
         if not decision.on:
             return decision
-    eager = _seconds_a_step(learner, images)
+    (eager,) = _seconds_a_step(learner, images, learner.plain_objective)
     scales = [trial.startup / _usual_startup(trial.tensors) for trial in trials.values()]
     guess = _usual_startup(tensors) * (sum(scales) / len(scales) if scales else 1)
     if key not in trials and guess > _STAKE * eager * steps:
@@ -104,15 +106,16 @@ def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
         return Decision(False, f"{left} are too few to try it: its start-up takes about {guess:.0f} s")
     try:
         startup = _compile(learner, images)
-        compiled = _seconds_a_step(learner, images)
+        eager, compiled = _seconds_a_step(learner, images, learner.plain_objective, learner.objective)
     except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
         learner.objective = learner.plain_objective
         return Decision(False, f"torch.compile fails here: {first_line(error)}")
-    trial = Trial(tensors, startup, eager, compiled)
-    _remember({**trials, key: trial})
+    # The longest start-up is the one without torch's own cache, which is what another network will need.
+    longest = max(startup, trials[key].startup) if key in trials else startup
+    _remember({**trials, key: Trial(tensors, longest, eager, compiled)})
     if compiled >= eager:
         learner.objective = learner.plain_objective
-    return trial.decision(steps, started=True)
+    return Trial(tensors, startup, eager, compiled).decision(steps, started=True)
 
 
 def _usual_startup(tensors: int) -> float:
@@ -134,15 +137,18 @@ def _compile(learner: Learner, images: Tensor) -> float:
     return time.perf_counter() - started
 
 
-def _seconds_a_step(learner: Learner, images: Tensor) -> float:
-    seconds = []
-    for _ in range(_TIMED + 1):
-        learner.speed.wait()
-        started = time.perf_counter()
-        _step(learner, images)
-        learner.speed.wait()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+def _seconds_a_step(learner: Learner, images: Tensor, *objectives: Objective) -> list[float]:
+    """Of each objective, in turns: other work on the machine then slows all of them. The last one stays."""
+    fastest = [math.inf] * len(objectives)
+    for turn in range(_TIMED + 1):
+        for i, learner.objective in enumerate(objectives):
+            learner.speed.wait()
+            started = time.perf_counter()
+            _step(learner, images)
+            learner.speed.wait()
+            if turn:  # The first one warms up.
+                fastest[i] = min(fastest[i], time.perf_counter() - started)
+    return fastest
 
 
 def _step(learner: Learner, images: Tensor) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
@@ -18,7 +17,7 @@ from netdsl.runtime.batches import Batch
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.model import Model
-from netdsl.runtime.replica import Replica
+from netdsl.runtime.replica import Objective, Replica
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.world import World
 
@@ -38,7 +37,7 @@ class Learner:
         self._replica = Replica(model.parameters, world)
         self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
         self.average = build_average(recipe.average, model)
-        self.objective: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = self.plain_objective
+        self.objective: Objective = self.plain_objective
 
     @property
     def compiled(self) -> bool:

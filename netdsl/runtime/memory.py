@@ -11,16 +11,17 @@ from torch import Tensor
 
 from netdsl.runtime.learner import Learner
 
-# Parameters of mallopt(3), from glibc's malloc.h, and the largest values that it takes.
-_M_TRIM_THRESHOLD, _LARGEST_TRIM = -1, 2**31 - 1
-_M_MMAP_THRESHOLD, _LARGEST_MMAP = -3, 32 * 2**20
+# Parameters of mallopt(3), from glibc's malloc.h, and the values that turn off what they rule.
+_M_TRIM_THRESHOLD, _NEVER = -1, -1
+_M_MMAP_MAX, _NONE = -4, 0
 
 
 def keep_freed_memory() -> None:
     """Makes glibc keep freed memory for the next step in place of giving it back to the system.
 
     Each step frees and takes the same activations; without this the system hands them out anew,
-    page by page, which takes a tenth of a small network's time. Does nothing on other C libraries.
+    page by page, which takes a tenth of a small network's time, and half of one whose weights are large.
+    Does nothing on other C libraries.
     """
     if sys.platform != "linux":
         return
@@ -28,8 +29,8 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP)
-    mallopt(_M_TRIM_THRESHOLD, _LARGEST_TRIM)
+    mallopt(_M_MMAP_MAX, _NONE)  # Mapped memory goes back when it is freed: from 32 MB on glibc maps all.
+    mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

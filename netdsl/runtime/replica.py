@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from netdsl.runtime.world import World
 
-Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+# Images and labels to the sum of the losses and the number of right answers.
+Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Replica:

@@ -70,9 +70,8 @@ def train(
 
     After each epoch, and every ten minutes within one, the run's files are written; `resume` is what
     such a checkpoint holds and where it stands. `compile` is "auto", "on" or "off"; `each_epoch` is
-    given what was measured. Raises RunError
-    where the loss is not finite, memory is short or a file can't be written, and Interrupted on
-    Ctrl-C or SIGTERM: the run can then go on from its checkpoint.
+    given what was measured. Raises RunError where the loss is not finite, memory is short or a file
+    can't be written, and Interrupted on Ctrl-C or SIGTERM: the run can then go on from its checkpoint.
 
     Each process of the `world` calls it with the same arguments and gets the same report; the weights
     are those of one process up to rounding. For that batch norms must be "sync": those that are "local"

@@ -21,6 +21,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from netdsl.runtime.errors import Elsewhere, Interrupted, RunError
+from netdsl.runtime.quiet import first_line
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ def joined(device: str = "auto") -> Iterator[World]:
         _require_first_to_fail(store, error)
         if isinstance(error, dist.DistError) or "gloo" in str(error):
             raise RunError(
-                f"process {world.rank} lost the others: {_first_line(error)}",
+                f"process {world.rank} lost the others: {first_line(error)}",
                 "the system may have killed one of them, for its memory say; "
                 "go on with the run by `--resume`",
             ) from error
@@ -164,7 +165,7 @@ def _meet(world: World, *, on_gpus: bool) -> Store:
         )
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"process {world.rank} of {world.size} can't reach the others: {_first_line(error)}",
+            f"process {world.rank} of {world.size} can't reach the others: {first_line(error)}",
             "start them with torchrun; RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are its own",
         ) from error
     return store
@@ -187,7 +188,3 @@ def _require_first_to_fail(store: Store, error: Exception) -> None:
         first = False
     if not first:
         raise Elsewhere("another process says what failed", status=status) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
