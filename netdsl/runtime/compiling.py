@@ -165,7 +165,9 @@ def _step(learner: Learner, images: Tensor) -> None:
 def _key(learner: Learner, images: Tensor) -> str:
     """The network, as far as its weights' shapes tell, the batch and the machine."""
     speed = learner.speed
-    machine = torch.cuda.get_device_name(speed.device) if speed.device.type == "cuda" else "cpu"
+    machine = torch.backends.cpu.get_cpu_capability()
+    if speed.device.type == "cuda":
+        machine = torch.cuda.get_device_name(speed.device)
     shapes = [tuple(parameter.shape) for parameter in learner.model.parameters]
     facts = (shapes, tuple(images.shape), learner.recipe.accumulate, speed.precision, str(speed.layout))
     text = repr((facts, machine, torch.get_num_threads(), torch.__version__))
