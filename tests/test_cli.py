@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -171,10 +172,9 @@ def test_train_eval_and_plot() -> None:
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
     shown = next(line for line in trained.output.splitlines() if line.startswith("test accuracy"))
     evaluated = netdsl("eval", run).output
-    assert (
-        evaluated.split("test accuracy")[1]
-        == shown.split("test accuracy")[1].replace(", best weights", "") + "\n"
-    )
+    precision = json.loads((run / "how.json").read_text())["precision"]
+    expected = shown.split("test accuracy")[1].replace("best weights", precision)
+    assert evaluated.split("test accuracy")[1] == expected + "\n"
     again = netdsl("train", "tiny.net", *options)
     assert "the run is in runs/tiny-2" in again.output
     assert netdsl("train", "tiny.net", *options, "--run", run).exit_code == 1

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ import torch._dynamo  # Optimizers import it, which takes longer than a run here
 
 from netdsl.commands.networks import compiled_network
 from netdsl.runtime import checkpoint, loop, metrics, train
+from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes
@@ -164,6 +166,7 @@ def test_what_a_resumed_run_may_change(
         ("validation", "10"),
         ("average", "none"),
         ("optimizer", "adam(lr=1e-3)"),
+        ("optimizer", "sgd(lr=0.1)"),
     ):
         with pytest.raises(RunError, match=f"can't change its `{key}`"):
             resume_run(run, {key: value}, Wishes())
@@ -184,7 +187,7 @@ def test_what_a_resumed_run_may_change(
     assert record["recipe"]["batch"] == 100 and len(record["changes"]) == 4
     with pytest.raises(RunError, match="was changed on its way"):
         reproduce_run(run, tmp_path / "again")
-    with pytest.raises(RunError, match="is complete, with 3 epochs of 3") as raised:
+    with pytest.raises(RunError, match="is complete, with 3 epochs") as raised:
         resume_run(run, {}, Wishes())
     assert "--epochs 6" in raised.value.help
 
@@ -212,13 +215,13 @@ def test_a_run_is_trained_again_from_its_record(
     assert "the same weights" in capsys.readouterr().out
     assert_same(tmp_path / "again", run)
 
-    # One bit of the first run's weights is another.
-    weights = checkpoint.load(run / "last.safetensors")
-    name = next(iter(weights))
-    weights[name].view(-1)[0] += 1
-    checkpoint.save(run / "last.safetensors", weights)
+    # One of the first run's weights is another.
+    found = Checkpoint.read(run / CHECKPOINT)
+    next(iter(found.part("model").values())).view(-1)[0] += 1
+    found.write(run / CHECKPOINT)
     assert not reproduce_run(run, tmp_path / "third")
-    assert "other weights" in capsys.readouterr().out
+    assert "other weights" in (said := capsys.readouterr().out)
+    assert ": 1 of " in said and "by at most 1\n" in said
 
 
 @pytest.mark.usefixtures("cache")
@@ -237,7 +240,7 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
 
     flipped = bytearray(whole)
     flipped[-5] ^= 1
-    refused(bytes(flipped), "is damaged: its numbers differ")
+    refused(bytes(flipped), "is damaged: it differs")
     refused(whole[:-1], "is damaged")
     refused(b"", "is damaged")
     refused(b"PK\x03\x04 a pickle in a zip", "is damaged")
@@ -297,3 +300,99 @@ def test_a_folder_that_cannot_be_written(net: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunError, match="can't be written"):
         begin(net, tmp_path / "file" / "run")
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_run_killed_before_its_first_checkpoint_is_started_again(net: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    begin(net, run, epochs="1")
+    for file in run.iterdir():
+        if file.name not in ("run.json", "network.net"):
+            file.unlink()
+    begin(net, run, epochs="1")
+    # A file of the user's own stays.
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "network.net").write_text("mine")
+    with pytest.raises(RunError, match="already holds a network.net"):
+        begin(net, other, epochs="1")
+    assert [file.name for file in other.iterdir() if file.suffix] == ["network.net"]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_strangers_record_writes_nothing_elsewhere(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs" / "strange"
+    stopped(net, run, monkeypatch, epochs="2")
+    found = Checkpoint.read(run / CHECKPOINT)
+    record: Any = found.facts["record"]
+    record["network"], record["code"] = "../../escaped", "print('stranger')"
+    found.write(run / CHECKPOINT)
+    resume_run(run, {}, Wishes())
+    assert not (tmp_path / "escaped.py").exists()
+    assert not [file for file in run.glob("*.py") if "stranger" in file.read_text()]
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("position", "epoch"), "x"),
+        (("position", "seen"), 99_999),
+        (("how", "precision"), "fp7"),
+        (("how", "device"), "meta"),
+        (("rows",), [{"epoch": 1}]),
+        (("record", "style"), "none"),
+        (("record", "text"), 3),
+    ],
+)
+def test_facts_that_cannot_be(
+    place: tuple[str, ...], value: object, net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2")
+    found = Checkpoint.read(run / CHECKPOINT)
+    facts: Any = found.facts
+    for key in place[:-1]:
+        facts = facts[key]
+    facts[place[-1]] = value
+    found.write(run / CHECKPOINT)
+    before = (run / CHECKPOINT).read_bytes()
+    with pytest.raises(RunError):
+        resume_run(run, {}, Wishes())
+    assert (run / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.usefixtures("cache")
+def test_another_runs_checkpoint_is_refused(net: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        begin(net, tmp_path / name, epochs="1")
+    shutil.copy(tmp_path / "one" / CHECKPOINT, tmp_path / "other")
+    with pytest.raises(RunError, match="is of another run than"):
+        resume_run(tmp_path / "other", {"epochs": "2"}, Wishes())
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_a_resumed_run_was_told_is_kept_at_once(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    begin(net, run, epochs="1")
+
+    def killed(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted, match="all of it is saved"):
+        patched.setattr(train, "train_epoch", killed)
+        resume_run(run, {"epochs": "3", "optimizer.lr": "0.01"}, Wishes())
+    assert not (run / "report.json").exists()  # It was of one epoch.
+    assert resume_run(run, {}, Wishes()).epochs == 3
+    assert json.loads((run / "run.json").read_text())["recipe"]["optimizer"]["sgd"]["lr"] == 0.01
+
+
+def test_batch_norm_on_one_image_is_explained(net: Path, tmp_path: Path, cache: None) -> None:
+    net.write_text(NETWORK.replace("stem { conv(4, 3), bn, relu }", "stem { flatten, linear(4), bn, relu }"))
+    with pytest.raises(RunError, match="no statistics of a single image") as raised:
+        begin(net, tmp_path / "run", batch="8", accumulate="8", epochs="1")
+    assert "--accumulate" in raised.value.help

@@ -71,7 +71,9 @@ class Checkpoint:
     def write(self, path: Path) -> None:
         """Raises RunError; the old checkpoint stays until this one is whole."""
         facts = json.dumps(self.facts, allow_nan=False)
-        save(path, self.tensors, {"format": FORMAT, "facts": facts, "checksum": _checksum(self.tensors)})
+        save(
+            path, self.tensors, {"format": FORMAT, "facts": facts, "checksum": _checksum(self.tensors, facts)}
+        )
 
     @staticmethod
     def require(path: Path) -> None:
@@ -93,8 +95,8 @@ class Checkpoint:
                 f"{path} is no checkpoint of this version of netdsl (expected `{FORMAT}`)",
                 "resume with the version that wrote it",
             )
-        if texts.get("checksum") != _checksum(tensors):
-            raise _damaged(path, "its numbers differ from those that were written")
+        if texts.get("checksum") != _checksum(tensors, texts.get("facts", "")):
+            raise _damaged(path, "it differs from what was written")
         try:
             facts = json.loads(texts["facts"])
         except (KeyError, ValueError) as error:
@@ -104,9 +106,9 @@ class Checkpoint:
         return Checkpoint(tensors, facts)
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    """Of all numbers: the format itself notices only what is missing."""
-    checksum = 0
+def _checksum(tensors: Mapping[str, Tensor], facts: str) -> str:
+    """Of all that is in the file: the format itself notices only what is missing."""
+    checksum = zlib.crc32(facts.encode())
     for name in sorted(tensors):
         flat = tensors[name].detach().cpu().contiguous().flatten()
         # As bytes, since numpy has no bfloat16.

@@ -68,7 +68,7 @@ def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
     RunError where it is and compiling fails.
     """
     if wish == "off":
-        return Decision(False, "as asked")
+        return Decision(False, learner.speed.why)
     if steps <= 0:
         return Decision(False, "nothing is left to train")
     if wish == "auto" and learner.world.size > 1:
@@ -88,7 +88,7 @@ def _forced(learner: Learner, images: Tensor) -> Decision:
     except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
         help = "train without it: `--compile off`"
         raise RunError(f"torch.compile fails: {first_line(error)}", help) from error
-    return Decision(True, f"as asked; start-up {startup:.0f} s")
+    return Decision(True, f"{learner.speed.why}; start-up {startup:.0f} s")
 
 
 def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:

@@ -250,6 +250,16 @@ def physical_memory() -> int | None:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def room(device: torch.device, processes: int = 1) -> int | None:
+    """Bytes that images may take for each process of a machine; None where the system doesn't say."""
+    present = physical_memory()
+    found = None if present is None else present // 2 // processes
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)  # `memory_of` counts twice: half of it.
+        found = min(found or free, free)
+    return found
+
+
 def require_memory(count: int, input_shape: tuple[int, ...]) -> None:
     """Raises RunError where `count` images can't be held in this machine's memory."""
     needed, present = memory_of(count, input_shape), physical_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,7 +15,7 @@ FILE = "metrics.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Where a run stood after `epoch` epochs (a fraction where it was stopped early).
+    """Where a run stood after `epoch` epochs.
 
     Accuracies are shares from 0 to 1. Those of validation are None where no images are held out.
     `lr` is the last learning rate, `images_per_second` that of the training alone, `seconds` the
@@ -53,7 +54,6 @@ def read(run: Path) -> list[Metrics]:
 
 def _row(line: str, place: str) -> Metrics:
     names = {field.name for field in fields(Metrics)}
-    optional = {"validation_loss", "validation_accuracy"}
     help = "restore the line, or leave this run out"
     try:
         values = json.loads(line)
@@ -61,8 +61,16 @@ def _row(line: str, place: str) -> Metrics:
         raise RunError(f"{place}: not a line of JSON: {error}", help) from error
     if not isinstance(values, dict) or values.keys() != names:
         raise RunError(f"{place}: expected the keys {', '.join(sorted(names))}", help)
+    try:
+        require_numbers(values)
+    except ValueError as error:
+        raise RunError(f"{place}: {error}", help) from error
+    return Metrics(**values)
+
+
+def require_numbers(values: Mapping[str, object]) -> None:
+    """Raises ValueError where a measurement is no number; those of validation may be None."""
     for name, value in values.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number and not (value is None and name in optional):
-            raise RunError(f"{place}: `{name}` is {json.dumps(value)}, not a number", help)
-    return Metrics(**values)
+        if not is_number and not (value is None and name.startswith("validation_")):
+            raise ValueError(f"`{name}` is {json.dumps(value)}, not a number")

@@ -57,6 +57,17 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _require_sound(run: Run, progress: Progress) -> None:
+    """Raises ValueError where the facts of a checkpoint can't be those of a run."""
+    whole = (progress.epoch, progress.of_images, progress.seen, progress.steps, progress.right)
+    real = (progress.loss_sum, progress.lr, progress.seconds)
+    numbers = all(type(n) is int and n >= 0 for n in whole) and all(type(x) in (int, float) for x in real)
+    if not numbers or progress.seen > progress.of_images or len(run.rows) != progress.epoch:
+        raise ValueError("its position is none")
+    for row in run.rows:
+        metrics.require_numbers(asdict(row))
+
+
 def require_new(folder: Path) -> None:
     """Raises RunError where the folder already holds a run."""
     for name in (CHECKPOINT, metrics.FILE):
@@ -157,6 +168,7 @@ class Run:
                 float(facts["training"]),
             )
             progress = Progress(**{name: facts["position"][name] for name in POSITION})
+            _require_sound(run, progress)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(
                 f"{folder / CHECKPOINT} lacks what a run needs: {error}", "restore the file, or train again"

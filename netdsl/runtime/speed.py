@@ -30,6 +30,17 @@ class Wishes:
     why: str = "as asked"
 
 
+# What each of them may be.
+WISHES = {
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "fp32", "tf32", "bf16"),
+    "compile": ("auto", "on", "off"),
+    "layout": ("auto", "channels_last", "contiguous"),
+    "fused": ("auto", "on", "off"),
+    "batch_norm": ("auto", "local", "sync"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Speed:
     """What was chosen, and in `reasons` why, for the user to read."""
@@ -39,6 +50,8 @@ class Speed:
     layout: torch.memory_format
     fused: bool
     reasons: tuple[str, ...] = ()
+    # Of what was not left to `choose`.
+    why: str = "as asked"
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of the forward pass: weights stay float32 (Micikevicius et al. 2018)."""
@@ -87,7 +100,7 @@ def choose(wishes: Wishes, local_rank: int = 0) -> Speed:
         f"{'channels last' if layout is torch.channels_last else 'contiguous'}",
         f"{'fused' if fused else 'plain'} optimizer",
     )
-    return Speed(device, precision, layout, fused, reasons)
+    return Speed(device, precision, layout, fused, reasons, wishes.why)
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:

@@ -39,7 +39,7 @@ class Report:
     """What came out of a run. Accuracies are shares from 0 to 1; the test is with the best weights.
 
     `validation_accuracy` is None where no images are held out: the best weights are then the last.
-    `epochs` has a fraction where the run was stopped early; `seconds` is all of the run,
+    `seconds` is all of the run,
     `images_per_second` the training alone.
     """
 
@@ -93,11 +93,18 @@ def train(
             if run.writes:
                 plot.curves(run.folder)
         return training.report()
-    except KeyboardInterrupt:  # Outside the epochs: where it begins and where it ends.
+    except KeyboardInterrupt:  # Before the epochs, after them, or a second one.
         raise training.interrupted(Signals.SIGINT) from None
     except Diverged as error:
         error.help = training.after_divergence()
         raise
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise RunError(
+            "a batch norm has no statistics of a single image's vector",
+            "choose a larger `--batch` or a smaller `--accumulate`: two images at least must go through",
+        ) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -146,15 +153,21 @@ class _Training:
         if resume is not None:
             found, self.progress = resume
             self._learner.load(found)
-        self._saved = time.perf_counter()
+        self._saved, self._kept = time.perf_counter(), "before the first step"
+
+    def _where(self) -> str:
+        progress, epochs = self.progress, self._recipe.epochs
+        if progress.epoch >= epochs:
+            return "after the last epoch"
+        return f"in epoch {progress.epoch + 1} of {epochs}, after step {progress.steps}"
 
     def begin(self, compile: str) -> None:
         """Makes the run one that can be resumed, and decides whether to compile."""
         batches.require_enough(self._recipe.batch, self.progress.of_images - self.progress.seen, self._world)
         run, processes = self._run, self._world.size
-        run.how = {**run.how, **self._speed.facts()}
-        if not run.rows and not self.progress.seen:
-            self._save()
+        # With the wish, not the decision: whoever resumes from here decides anew.
+        run.how = {**run.how, **self._speed.facts(), "compile": compile}
+        self._save()
         order = torch.arange(self.progress.of_images)
         steps = len(batches.split(order, self._recipe.batch, 2 * processes))
         left = steps * (self._recipe.epochs - self.progress.epoch) - self.progress.steps
@@ -164,6 +177,7 @@ class _Training:
             reasons.append(f"{processes} processes, {run.how['batch_norm']} batch norm")
         run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
         run.write_views()
+        self._save()
         self._console.print(
             f"{self._speed.device}: {', '.join(reasons)}", highlight=False, markup=False, soft_wrap=True
         )
@@ -219,7 +233,7 @@ class _Training:
         row = _row(progress, held_out, run.seconds)
         self.progress = Progress(progress.epoch + 1, progress.of_images)
         run.finish_epoch(self._learner, row, weights, self.progress)
-        self._saved = time.perf_counter()
+        self._saved, self._kept = time.perf_counter(), self._where()
         return row
 
     def _save(self) -> None:
@@ -227,7 +241,7 @@ class _Training:
         _require_finite(self._learner.state(), None, self.progress)
         self._run.seconds = time.perf_counter() - self._started
         self._run.save(self._learner, self.progress)
-        self._saved = time.perf_counter()
+        self._saved, self._kept = time.perf_counter(), self._where()
 
     def _scores(self, part: Split) -> Scores:
         flip = self._recipe.tta == "flip"
@@ -257,13 +271,12 @@ class _Training:
 
     def interrupted(self, signal: Signals) -> Interrupted:
         name = "Ctrl-C" if signal is Signals.SIGINT else signal.name
-        progress, epochs = self.progress, self._recipe.epochs
-        where = f"in epoch {progress.epoch + 1} of {epochs}, after step {progress.steps}"
-        if progress.epoch == epochs:
-            where = "before its report"
+        kept = "all of it is saved"
+        if self._kept != self._where():
+            kept = f"what is saved stands {self._kept}"
         command = "netdsl" if self._world.size == 1 else "torchrun … -m netdsl"
         return Interrupted(
-            f"stopped by {name} {where}; all of it is saved",
+            f"stopped by {name} {self._where()}; {kept}",
             f"go on with `{command} train --resume {self._run.folder}`",
             signal,
         )
@@ -288,7 +301,7 @@ class _Training:
         fits = fitting_batch(self._learner, self._example, batch)
         help = "use a smaller network or smaller images: not even a batch of 1 fits"
         if fits is not None:
-            parts = -(-batch // fits)
+            parts = self._recipe.accumulate * -(-batch // fits)
             help = f"a batch of {fits} fits: `--batch {fits}`, or `--accumulate {parts}` for the same updates"
         return RunError(message, help)
 

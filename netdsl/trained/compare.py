@@ -17,8 +17,8 @@ class Summary:
     """A run in a line. Accuracies are shares from 0 to 1.
 
     `network` has the settings of the run; `validation_accuracy` is the best one, None without validation,
-    and `test_accuracy` that of the best weights, None where the run didn't come to its end. `epochs` has a
-    fraction where it was stopped early; `seconds` is the time that the training took.
+    and `test_accuracy` that of the best weights, None where the run didn't come to its end.
+    `seconds` is the time that the training took.
     """
 
     run: Path

@@ -18,12 +18,13 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
-    speed = choose(Wishes(device=device_name))
+    speed = choose(Wishes(device=device_name, precision=run.precision(device_name)))
+    speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
     scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
     console.print(
         f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
-        f"({len(dataset.test):,} images)",
+        f"({len(dataset.test):,} images, {speed.precision})",
         highlight=False,
     )

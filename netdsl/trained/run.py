@@ -21,6 +21,8 @@ from netdsl.compiler import STYLES, Style, compile_network
 from netdsl.runtime import checkpoint, data, model
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.runtime.run import HOW
+from netdsl.runtime.speed import WISHES
 from netdsl.source import Source
 
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
@@ -66,9 +68,18 @@ class OpenedRun:
             )
         return found
 
+    def precision(self, device: str) -> str:
+        """The one that the run was trained with, where the device is the same; else `auto`."""
+        try:
+            how = json.loads((self.folder / HOW).read_text(encoding="utf-8"))
+            trained, precision = how["device"], how["precision"]
+        except (OSError, ValueError, TypeError, KeyError):
+            return "auto"
+        return precision if device in ("auto", trained) and precision in WISHES["precision"] else "auto"
+
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""
-        return load_data(self.network, console)
+        return load_data(self.network, console, room=data.room(torch.device("cpu")))
 
 
 def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:

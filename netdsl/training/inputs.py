@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from rich.console import Console
 
 from netdsl.api import Network
 from netdsl.runtime.batches import require_enough
-from netdsl.runtime.data import Dataset, Source, physical_memory, read
+from netdsl.runtime.data import Dataset, Source, read, room
 from netdsl.runtime.speed import Speed, Wishes
 from netdsl.runtime.train import require_trainable
 from netdsl.runtime.world import ALONE, World
@@ -36,19 +35,9 @@ class Inputs:
         if self._last is None or self._last[0] != wanted:
             self._last = None  # Its memory is free for what comes.
             with world.first_goes_ahead():
-                source = read(*wanted[:2], console, stream=stream, room=_room(speed, world))
+                source = read(*wanted[:2], console, stream=stream, room=room(speed.device, world.local_size))
             self._last = wanted, source
         data = divide(network, self._last[1])
         require_trainable(data, network.recipe)
         require_enough(network.recipe.batch, len(data.train), world)
         return data
-
-
-def _room(speed: Speed, world: World) -> int | None:
-    """Bytes that images may take, None where the system doesn't say."""
-    present = physical_memory()
-    room = None if present is None else present // 2 // world.local_size
-    if speed.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(speed.device)
-        room = min(room or free, free // 2)
-    return room

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import posixpath
+import secrets
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,11 +28,13 @@ from netdsl.trained.run import NETWORK_FILE, require_style
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`settings` are the texts of `--set` and `--input`, `overrides` those of the recipe's options, `used`
-    the texts of used files by their path from the network's. `commit` is that of the repository in
-    which the network's file lies, where there is one. `changes` says what a resumed run changed.
+    """`id` tells a run from all others. `settings` are the texts of `--set` and `--input`, `overrides`
+    those of the recipe's options, `used` the texts of used files by their path from the network's.
+    `commit` is that of the repository in which the network's file lies, where there is one. `changes`
+    says what a resumed run changed.
     """
 
+    id: str
     network: str
     style: Style
     settings: dict[str, str]
@@ -58,6 +61,7 @@ class Record:
         path = compiled.source.name.replace("\\", "/")
         start = posixpath.dirname(posixpath.normpath(path)) or "."
         return Record(
+            id=secrets.token_hex(8),
             network=network.name,
             style=style,
             settings=dict(settings),
@@ -79,7 +83,7 @@ class Record:
             values: Any = {name: facts[name] for name in Record.__slots__}
         except KeyError as error:
             raise RunError(f"{place} lacks {error}: it is damaged, or of another version", _AGAIN) from error
-        texts = {name: values[name] for name in ("network", "text", "code", "data")}
+        texts = {name: values[name] for name in ("id", "network", "text", "code", "data")}
         tables = {name: values[name] for name in ("settings", "overrides", "used", "versions")}
         sound = all(isinstance(text, str) for text in texts.values())
         sound &= all(
@@ -94,7 +98,10 @@ class Record:
         return asdict(self)
 
     def compiled(self, overrides: Mapping[str, str]) -> Compiled:
-        """The network, compiled anew from its text, with further overrides of its recipe."""
+        """The network, compiled anew from its text, with further overrides of its recipe.
+
+        Its name and its code are to be taken from there: a record may come from anywhere.
+        """
         source = Source(NETWORK_FILE, self.text)
         return compile_network(source, self.settings, {**self.overrides, **overrides}, self._used)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.run import CHECKPOINT, LAST, Run
+from netdsl.runtime.run import CHECKPOINT, Run
 from netdsl.runtime.speed import Wishes
 from netdsl.runtime.world import ALONE, World
 from netdsl.training.record import Record
@@ -28,7 +27,8 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    run, progress = Run.resumed(folder, Checkpoint.read(folder / CHECKPOINT))
+    found = Checkpoint.read(folder / CHECKPOINT)
+    run, progress = Run.resumed(folder, found)
     record = Record.read(run.record, str(folder / CHECKPOINT))
     compiled = record.compiled({})
     if compiled.network is None or progress.epoch < compiled.network.network.recipe.epochs:
@@ -46,22 +46,28 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was trained by {processes} processes, this is {world.size}",
             "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    wishes, _ = as_before(run.how, Wishes())
+    wishes, others = as_before(run.how, Wishes(), world)
+    for line in others:
+        say(line)
     train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)
     world.wait()  # The first process has written the files.
-    first, second = checkpoint.load(folder / LAST), checkpoint.load(new / LAST)
-    differing = [name for name in first if not torch.equal(first[name], second[name])]
+    refound = Checkpoint.read(new / CHECKPOINT)
+    again, _ = Run.resumed(new, refound)
+    second = Record.read(again.record, str(new / CHECKPOINT))
+    pairs = {name: (tensor, refound.tensors[name]) for name, tensor in found.tensors.items()}
+    differing = [pair for pair in pairs.values() if not torch.equal(*pair)]
     if not differing:
         say(f"the same weights as in {folder}, bit for bit")
         return True
-    largest = max(float((first[name].double() - second[name].double()).abs().max()) for name in differing)
-    say(f"other weights than in {folder}: {len(differing)} of {len(first)} tensors, by at most {largest:.3g}")
-    for row, other in zip(metrics.read(folder), metrics.read(new), strict=True):
+    largest = max(float((one.double() - other.double()).abs().max()) for one, other in differing)
+    say(f"other weights than in {folder}: {len(differing)} of {len(pairs)} tensors, by at most {largest:.3g}")
+    for row, other in zip(run.rows, again.rows, strict=True):
         if row.loss != other.loss:
-            say(f"first in epoch {row.epoch:g}: loss {other.loss:.6f} in place of {row.loss:.6f}")
+            say(f"first in epoch {row.epoch:g}: loss {other.loss!r} in place of {row.loss!r}")
             break
-    now = Record.read(Run.resumed(new, Checkpoint.read(new / CHECKPOINT))[0].record, str(new)).versions
+    if second.data != record.data:
+        say("the data are not those that the run was trained on")
     for name, version in record.versions.items():
-        if now[name] != version:
-            say(f"{name} is {now[name]}, it was {version}")
+        if second.versions.get(name) != version:
+            say(f"{name} is {second.versions.get(name)}, it was {version}")
     return False

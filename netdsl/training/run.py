@@ -26,7 +26,7 @@ from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.speed import WISHES, Speed, Wishes, choose
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
@@ -70,7 +70,7 @@ def train_run(
     with _locked(folder, world):
         if world.first:
             _require_new(folder)
-            _write_inputs(folder, record)
+            _write_inputs(folder, network, record)
         run = Run(folder, record.to_json(), writes=world.first)
         return _train(network, record, data, run, None, wishes, speed, console, world, tensorboard)
 
@@ -96,8 +96,10 @@ def resume_run(
         assert found is not None
         run, progress = Run.resumed(folder, found)
         run.writes = world.first
-        complete = world.told(world.first and report.read(folder) is not None)
+        complete = world.told(world.first and (folder / report.FILE).exists())
         before = Record.read(run.record, str(folder / CHECKPOINT))
+        if world.first:
+            _require_same_run(folder, before)
         network = Network(before.compiled(overrides))
         changes = _recipe_changes(before, network.recipe)
         wishes, others = as_before(run.how, wishes, world)
@@ -105,8 +107,8 @@ def resume_run(
         epochs = network.recipe.epochs
         if complete and progress.epoch >= epochs:
             raise RunError(
-                f"the run in {folder} is complete, with {progress.epoch} epochs of {epochs}",
-                f"to train it longer say how long in all: `--epochs {2 * epochs}`",
+                f"the run in {folder} is complete, with {progress.epoch} epochs",
+                f"to train it longer say how long in all: `--epochs {2 * progress.epoch}`",
             )
         data = (inputs or Inputs()).of(network, wishes, speed, console, world)
         if data.fingerprint() != before.data:
@@ -121,12 +123,15 @@ def resume_run(
             before,
             overrides={**before.overrides, **overrides},
             recipe=recipe_record(network.recipe),
+            network=network.name,
+            code=network.source(before.style),
             changes=before.changes + [f"{place}: {change}" for change in changes + others],
         )
         run.record = record.to_json()
         _require_same(world, record, speed)
         if world.first:
-            _write_inputs(folder, record)
+            (folder / report.FILE).unlink(missing_ok=True)  # It is of a shorter run.
+            _write_inputs(folder, network, record)
         return _train(
             network, record, data, run, (found, progress), wishes, speed, console, world, tensorboard
         )
@@ -180,9 +185,8 @@ def _train(
         highlight=False,
     )
     rate = f"{done.images_per_second:,.0f} images/s"
-    console.print(
-        f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}", highlight=False, soft_wrap=True
-    )
+    text = f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
     return done
 
 
@@ -193,8 +197,7 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
         was = before.recipe.get(key)
         if value == was or key == "data":  # Their fingerprint tells more than their place.
             continue
-        another = key == "optimizer" and isinstance(was, dict) and was.keys() != value.keys()
-        if key in _FIXED or another:
+        if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
             raise RunError(
                 f"a run can't change its `{key}` on the way, {json.dumps(was)} to {json.dumps(value)}",
                 "leave it as it was, or start a new run",
@@ -203,12 +206,20 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
     return changes
 
 
+def _memory(optimizer: Any) -> tuple[str, bool]:
+    """What decides which numbers an optimizer remembers: its kind, and whether SGD has a momentum."""
+    ((kind, arguments),) = optimizer.items()
+    return kind, bool(arguments.get("momentum"))
+
+
 def as_before(how: Mapping[str, object], wishes: Wishes, world: World = ALONE) -> tuple[Wishes, list[str]]:
     """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
     kept: dict[str, Any] = {}
     changes = []
     for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
         was, wish = str(how.get(name, "auto")), getattr(wishes, name)
+        if was not in WISHES[name]:
+            raise RunError(f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(WISHES[name])}")
         if wish == "auto":
             kept[name] = was
         elif was not in ("auto", wish):
@@ -246,9 +257,32 @@ def _require_same(world: World, record: Record, speed: Speed) -> None:
             )
 
 
+def _require_same_run(folder: Path, record: Record) -> None:
+    """Raises RunError where the checkpoint in a folder is of another run than the rest of it."""
+    if _run_id(folder) not in (None, record.id):  # None: the checkpoint has all of it.
+        raise RunError(
+            f"{folder / CHECKPOINT} is of another run than {folder / RUN_FILE} ({record.network})",
+            "put it into a folder of its own and resume that, or restore the run's own checkpoint",
+        )
+
+
+def _run_id(folder: Path) -> str | None:
+    """What the folder's `run.json` says of itself, where there is one."""
+    try:
+        found = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return str(found["id"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def _require_new(folder: Path) -> None:
-    """Raises RunError where the folder already holds a run, or what a run would write over."""
+    """Raises RunError where the folder already holds a run, or what a run would write over.
+
+    A run that was killed before its first checkpoint is none.
+    """
     require_new(folder)
+    if _run_id(folder) is not None:
+        return
     for name in (NETWORK_FILE, RUN_FILE):
         if (folder / name).exists():
             raise RunError(f"{folder} already holds a {name}", "choose another folder: `--run`")
@@ -260,14 +294,16 @@ def free_folder(name: str) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def _write_inputs(folder: Path, record: Record) -> None:
+def _write_inputs(folder: Path, network: Network, record: Record) -> None:
     """What people read of the record: the network, its code, and the rest in `run.json`."""
     values = record.to_json()
-    text, code = str(values.pop("text")), str(values.pop("code"))
+    text = str(values.pop("text"))
+    del values["code"]
     try:
-        write(folder / NETWORK_FILE, text.encode())
-        write(folder / f"{record.network}.py", code.encode())
+        # First what tells that the others are ours: a run that is killed here can be started again.
         write(folder / RUN_FILE, (json.dumps(values, indent=2) + "\n").encode())
+        write(folder / NETWORK_FILE, text.encode())
+        write(folder / f"{network.name}.py", network.source(record.style).encode())
     except OSError as error:
         raise RunError(
             f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"
