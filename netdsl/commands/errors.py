@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, NoReturn
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 INPUT_ERROR = 1
 
 
+# Seconds; torchrun ends the process sooner.
+_PATIENCE = 10
+
+
 @contextmanager
 def errors_shown() -> Iterator[None]:
     """Around what needs torch: its errors end the program, shown without a traceback."""
@@ -26,6 +31,8 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except Elsewhere as error:
+        if error.status == INPUT_ERROR:
+            let_speak()
         sys.exit(error.status)
     except RunError as error:
         fail(str(error), error.help, error.status)
@@ -40,8 +47,17 @@ def one_speaks() -> Iterator[None]:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        yield
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+            yield
+    except SystemExit:
+        let_speak()
+        raise
+
+
+def let_speak() -> None:
+    """Gives the process that shows an error the time for it: torchrun ends all when one has ended."""
+    time.sleep(_PATIENCE)
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
