@@ -54,4 +54,6 @@ def on_signals(world: World = ALONE) -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        restore()
+        # One of several processes that stop is still to hear of it again, while it says so and ends.
+        if world.size == 1 or not stop:
+            restore()
