@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
 from netdsl.recipe import Crop, Cutout, Flip
+from netdsl.runtime import seeds
 from netdsl.runtime.errors import RunError
 
 
@@ -49,11 +49,11 @@ def draw(
 def _draw(
     step: Flip | Crop | Cutout, place: int, count: int, size: tuple[int, int], epoch: int, seed: int
 ) -> Tensor:
-    generator = _generator(seed, place, 1 + epoch)
+    generator = seeds.generator("augment", seed, place, epoch)
     match step:
         case Flip(alternating=True):
             # The same half in every epoch, mirrored in the even ones; the other half in the odd ones.
-            half = torch.rand(count, generator=_generator(seed, place, 0)) < 0.5
+            half = torch.rand(count, generator=seeds.generator("half", seed, place)) < 0.5
             return half ^ bool(epoch % 2)
         case Flip():
             return torch.rand(count, generator=generator) < 0.5
@@ -68,12 +68,6 @@ def _draw(
         case Cutout():
             places = [torch.randint(length, (count,), generator=generator) for length in size]
             return torch.stack(places, 1)
-
-
-def _generator(seed: int, *key: int) -> Generator:
-    """A generator of its own for each seed and key; numpy mixes them so that neighbours share nothing."""
-    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
-    return Generator().manual_seed(int(state[0]))
 
 
 def apply(images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], draws: Draws, mean: Tensor) -> Tensor:
