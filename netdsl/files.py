@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from errno import ENOENT
 from pathlib import Path
 
 from netdsl.diagnostics import Diagnostics, nearest
@@ -25,6 +27,19 @@ def find(name: str) -> Path:
 def read_text(path: str) -> str:
     """The text of a used file. Raises OSError or ValueError (UnicodeDecodeError) where it can't be read."""
     return Path(path).read_text(encoding="utf-8-sig")
+
+
+def kept(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
+    """In place of `read_text` where a record holds the texts of used files, by their paths; `where` is its
+    name. Raises FileNotFoundError for others.
+    """
+
+    def text(path: str) -> str:
+        if path not in texts:
+            raise FileNotFoundError(ENOENT, f"it is not in the {where}", path)
+        return texts[path]
+
+    return text
 
 
 def read(path: Path, diagnostics: Diagnostics) -> Source | None:

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import click
 
+from netdsl.wishes import WISHES
+
 F = TypeVar("F", bound=Callable[..., None])
 
 # Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
@@ -20,13 +22,6 @@ OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensor
     "loader",
     "workers",
 )
-
-# The values of options that torch knows more of: netdsl.runtime.speed.
-SWITCH = ("auto", "on", "off")
-PRECISIONS = ("auto", "fp32", "tf32", "bf16")
-LAYOUTS = ("auto", "channels_last", "contiguous")
-BATCH_NORMS = ("auto", "local", "sync")
-LOADERS = ("auto", "memory", "stream")
 
 
 def setting_options(command: F) -> F:
@@ -43,7 +38,7 @@ def setting_options(command: F) -> F:
 
 
 device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+    "--device", type=click.Choice(WISHES["device"]), default="auto", show_default=True
 )
 weights_option = click.option(
     "--weights",
@@ -58,18 +53,26 @@ def speed_options(command: F) -> F:
     """How fast, and how it counts: what doesn't change the recipe."""
     for option in (
         click.option("--workers", type=click.IntRange(0), help="Processes that decode images (stream)."),
-        click.option("--loader", type=click.Choice(LOADERS), default="auto", help="Where images lie."),
+        click.option(
+            "--loader", type=click.Choice(WISHES["loader"]), default="auto", help="Where images lie."
+        ),
         click.option(
             "--batch-norm",
-            type=click.Choice(BATCH_NORMS),
+            type=click.Choice(WISHES["batch_norm"]),
             default="auto",
             help="Over the images of each process, or of all (sync).",
         ),
-        click.option("--fused", type=click.Choice(SWITCH), default="auto", help="Fused optimizer kernels."),
-        click.option("--layout", type=click.Choice(LAYOUTS), default="auto", help="Of images and weights."),
-        click.option("--compile", type=click.Choice(SWITCH), default="auto", help="torch.compile."),
         click.option(
-            "--precision", type=click.Choice(PRECISIONS), default="auto", help="Of the forward pass."
+            "--fused", type=click.Choice(WISHES["fused"]), default="auto", help="Fused optimizer kernels."
+        ),
+        click.option(
+            "--layout", type=click.Choice(WISHES["layout"]), default="auto", help="Of images and weights."
+        ),
+        click.option(
+            "--compile", type=click.Choice(WISHES["compile"]), default="auto", help="torch.compile."
+        ),
+        click.option(
+            "--precision", type=click.Choice(WISHES["precision"]), default="auto", help="Of the forward pass."
         ),
         device_option,
     ):

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from netdsl.runtime.console import say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import cache_folder, write_atomic
 
@@ -94,8 +95,7 @@ def _kept(
         except RunError as error:  # A full or read-only disk costs time, not the run.
             console.print(f"decoded images aren't kept: {error}", markup=False, highlight=False)
     for i in (~tensors["whole"]).nonzero().flatten().tolist():
-        message = f"left out, not an image: {files[i]}"
-        console.print(message, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"left out, not an image: {files[i]}")
     return tensors
 
 

@@ -15,7 +15,8 @@ from netdsl.runtime.errors import RunError
 class Wishes:
     """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
 
-    `batch_norm` is for several processes: "local" (also `auto`) or "sync".
+    `netdsl.wishes` says what each may be. `batch_norm` is for several processes: "local" (also `auto`) or
+    "sync".
     """
 
     device: str = "auto"
@@ -28,17 +29,6 @@ class Wishes:
     workers: int | None = None
     # Of what isn't `auto`: the user's word, or what the run did before.
     why: str = "as asked"
-
-
-# What each of them may be.
-WISHES = {
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("auto", "fp32", "tf32", "bf16"),
-    "compile": ("auto", "on", "off"),
-    "layout": ("auto", "channels_last", "contiguous"),
-    "fused": ("auto", "on", "off"),
-    "batch_norm": ("auto", "local", "sync"),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from netdsl.recipe import Recipe
 from netdsl.runtime import augment, batches, firstloss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
+from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.display import Display
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
@@ -39,8 +40,7 @@ class Report:
     """What came out of a run. Accuracies are shares from 0 to 1; the test is with the best weights.
 
     `validation_accuracy` is None where no images are held out: the best weights are then the last.
-    `seconds` is all of the run,
-    `images_per_second` the training alone.
+    `seconds` is all of the run, `images_per_second` the training alone.
     """
 
     validation_accuracy: float | None
@@ -178,9 +178,7 @@ class _Training:
         run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
         run.write_views()
         self._save()
-        self._console.print(
-            f"{self._speed.device}: {', '.join(reasons)}", highlight=False, markup=False, soft_wrap=True
-        )
+        say(self._console, f"{self._speed.device}: {', '.join(reasons)}")
 
     def epoch(self, stop: Stop, display: Display) -> None:
         """Trains to the end of the epoch under way, and writes the files."""
@@ -216,9 +214,7 @@ class _Training:
         how |= {"first_loss": loss, "guessing_loss": firstloss.guessing(len(self._data.classes))}
         if found := firstloss.complaint(loss, len(self._data.classes)):
             message, help = found
-            self._console.print(
-                f"warning: {message}\n  = help: {help}", highlight=False, markup=False, soft_wrap=True
-            )
+            say(self._console, f"warning: {message}\n  = help: {help}")
 
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self._run

@@ -11,6 +11,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.runtime import batches
+from netdsl.runtime.console import say
 from netdsl.runtime.deployed import Deployed
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.quiet import first_line, quiet
@@ -117,7 +118,7 @@ def _test_images(run: OpenedRun, console: Console) -> list[Tensor]:
     try:
         data = run.data(console)
     except RunError as error:
-        console.print(f"not compared on test images: {error}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"not compared on test images: {error}")
         return []
     index = torch.arange(min(_TEST_IMAGES, len(data.test)))
     (batch,) = batches.load(data.test, [index], ALONE, torch.device("cpu"), 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -18,12 +17,13 @@ from rich.console import Console
 
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style, compile_network
+from netdsl.files import kept
 from netdsl.runtime import checkpoint, data, model
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import HOW
-from netdsl.runtime.speed import WISHES
 from netdsl.source import Source
+from netdsl.wishes import WISHES
 
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
 
@@ -91,7 +91,7 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     record = _read_record(folder)
     source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
     recipe = {**record.overrides, **(overrides or {})}
-    network = Network(compile_network(source, record.settings, recipe, record.read))
+    network = Network(compile_network(source, record.settings, recipe, kept(record.used, "run")))
     return OpenedRun(folder, network, record.style, record.settings)
 
 
@@ -141,12 +141,6 @@ class _Record(NamedTuple):
     settings: dict[str, str]
     overrides: dict[str, str]
     used: dict[str, str]
-
-    def read(self, path: str) -> str:
-        """The text of a used file. Raises FileNotFoundError where the run has none of that path."""
-        if path not in self.used:
-            raise FileNotFoundError(ENOENT, "it is not in the run", path)
-        return self.used[path]
 
 
 def _read_record(folder: Path) -> _Record:

@@ -12,6 +12,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.runtime import report
+from netdsl.runtime.console import say
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes, choose
@@ -82,12 +83,12 @@ def _go_on(
             run = folder / entry.folder(seed)
             if run.name in failures or report.read(run) is not None:
                 continue
-            _say(console, f"\n{number} of {count}: {run.name}")
+            say(console, f"\n{number} of {count}: {run.name}")
             try:
                 _train(run, entry, seed, plan.style, wishes, tensorboard, inputs)
             except Diverged as error:  # The same seed would diverge again.
                 failures[run.name] = str(error)
-                _say(console, f"{run.name} failed: {error}")
+                say(console, f"{run.name} failed: {error}")
             results.write(folder, results.collect(folder, plan, failures))
     except Interrupted as error:
         error.help = way_out
@@ -119,7 +120,3 @@ def _train(
         tensorboard=tensorboard,
         inputs=inputs,
     )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

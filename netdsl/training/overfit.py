@@ -17,6 +17,7 @@ from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.recipe import Recipe
 from netdsl.runtime import batches
+from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import Diverged, RunError
 from netdsl.runtime.evaluate import evaluate
@@ -94,25 +95,25 @@ def overfit(
 
     first = attempt(recipe.optimizer.lr)
     classes = len(data.classes)
-    _say(
+    say(
         console,
         f"{network.name}: {images} images in batches of {recipe.batch}, learning rate {first.lr:g}, without "
         "augmentation, weight decay and validation",
     )
-    _say(console, f"first loss {first.first_loss:.4g}; that of guessing is {guessing(classes):.4g}")
-    _say(console, f"{_accuracy(first)} after {first.steps} steps, loss {first.loss:.4g}")
+    say(console, f"first loss {first.first_loss:.4g}; that of guessing is {guessing(classes):.4g}")
+    say(console, f"{_accuracy(first)} after {first.steps} steps, loss {first.loss:.4g}")
     if not first.succeeded:
         others = [attempt(lr) for lr in (first.lr / 10, first.lr * 10)]
         for other in others:
-            _say(
+            say(
                 console, f"learning rate {other.lr:g}: {_accuracy(other)} after {other.steps} steps, "
                 f"loss {other.loss:.4g}"
             )  # fmt: skip
         message, help = diagnosis(first, others, classes)
         raise RunError(f"{network.name} can't learn {images} images by heart: {message}", help)
     if found := complaint(first.first_loss, classes):
-        _say(console, f"warning: {found[0]}\n  = help: {found[1]}")
-    _say(console, "the network can learn these images by heart: data, loss and gradients work together")
+        say(console, f"warning: {found[0]}\n  = help: {found[1]}")
+    say(console, "the network can learn these images by heart: data, loss and gradients work together")
 
 
 def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str, str]:
@@ -202,7 +203,3 @@ def _accuracy(attempt: Attempt) -> str:
 
 def _try(lr: float) -> str:
     return f"try `--optimizer.lr {lr:g}`"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
 from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.files import kept
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.speed import Wishes
 from netdsl.runtime.storage import write_atomic
@@ -55,12 +55,7 @@ class Entry:
     def compiled(self, seed: int) -> Compiled:
         """The network of one run, compiled from the plan's own texts."""
         source = Source(self.file, self.text)
-        return compile_network(source, self.settings, self.overridden(seed), self._read)
-
-    def _read(self, path: str) -> str:
-        if path not in self.used:
-            raise FileNotFoundError(ENOENT, "it is not in the plan", path)
-        return self.used[path]
+        return compile_network(source, self.settings, self.overridden(seed), kept(self.used, "plan"))
 
     def folder(self, seed: int) -> str:
         """The name of a run's folder in that of the experiment."""

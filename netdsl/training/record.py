@@ -13,13 +13,13 @@ import secrets
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from errno import ENOENT
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
 from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.files import kept
 from netdsl.recipe import CHOICES, Recipe
 from netdsl.runtime.errors import RunError
 from netdsl.source import Source
@@ -103,12 +103,7 @@ class Record:
         Its name and its code are to be taken from there: a record may come from anywhere.
         """
         source = Source(NETWORK_FILE, self.text)
-        return compile_network(source, self.settings, {**self.overrides, **overrides}, self._used)
-
-    def _used(self, path: str) -> str:
-        if path not in self.used:
-            raise FileNotFoundError(ENOENT, "it is not in the run", path)
-        return self.used[path]
+        return compile_network(source, self.settings, {**self.overrides, **overrides}, kept(self.used, "run"))
 
 
 _AGAIN = "restore it from a copy, or train again"

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 
 from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.console import say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run import CHECKPOINT, Run
 from netdsl.runtime.speed import Wishes
@@ -23,10 +24,6 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
     trained by another number of processes.
     """
     console = Console(quiet=not world.first)
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
     found = Checkpoint.read(folder / CHECKPOINT)
     run, progress = Run.resumed(folder, found)
     record = Record.read(run.record, str(folder / CHECKPOINT))
@@ -48,7 +45,7 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
         )
     wishes, others = as_before(run.how, Wishes(), world)
     for line in others:
-        say(line)
+        say(console, line)
     train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)
     world.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
@@ -57,17 +54,20 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
     pairs = {name: (tensor, refound.tensors[name]) for name, tensor in found.tensors.items()}
     differing = [pair for pair in pairs.values() if not torch.equal(*pair)]
     if not differing:
-        say(f"the same weights as in {folder}, bit for bit")
+        say(console, f"the same weights as in {folder}, bit for bit")
         return True
     largest = max(float((one.double() - other.double()).abs().max()) for one, other in differing)
-    say(f"other weights than in {folder}: {len(differing)} of {len(pairs)} tensors, by at most {largest:.3g}")
+    say(
+        console,
+        f"other weights than in {folder}: {len(differing)} of {len(pairs)} tensors, by at most {largest:.3g}",
+    )
     for row, other in zip(run.rows, again.rows, strict=True):
         if row.loss != other.loss:
-            say(f"first in epoch {row.epoch:g}: loss {other.loss!r} in place of {row.loss!r}")
+            say(console, f"first in epoch {row.epoch:g}: loss {other.loss!r} in place of {row.loss!r}")
             break
     if second.data != record.data:
-        say("the data are not those that the run was trained on")
+        say(console, "the data are not those that the run was trained on")
     for name, version in record.versions.items():
         if second.versions.get(name) != version:
-            say(f"{name} is {second.versions.get(name)}, it was {version}")
+            say(console, f"{name} is {second.versions.get(name)}, it was {version}")
     return False

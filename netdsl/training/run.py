@@ -19,6 +19,7 @@ from netdsl.compiler import Compiled
 from netdsl.recipe import Recipe
 from netdsl.runtime import report
 from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import free_cores
@@ -26,7 +27,7 @@ from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
-from netdsl.runtime.speed import WISHES, Speed, Wishes, choose
+from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
@@ -34,6 +35,7 @@ from netdsl.runtime.world import ALONE, World
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, require_style
 from netdsl.training.inputs import Inputs
 from netdsl.training.record import Record, recipe_record
+from netdsl.wishes import WISHES
 
 # What a resumed run must leave as it is: its past would not fit its future.
 _FIXED = ("seed", "validation", "images", "average")
@@ -118,7 +120,7 @@ def resume_run(
             )
         place = f"at epoch {progress.epoch + 1}, image {progress.seen:,} of {progress.of_images:,}"
         for line in (f"{folder}: resumed {place}", *changes, *others):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(console, line)
         record = replace(
             before,
             overrides={**before.overrides, **overrides},
@@ -185,8 +187,7 @@ def _train(
         highlight=False,
     )
     rate = f"{done.images_per_second:,.0f} images/s"
-    text = f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}"
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
     return done
 
 
