@@ -24,7 +24,7 @@ class Network:
 
     def __init__(self, compiled: Compiled) -> None:
         if compiled.network is None:
-            raise NetworkError(compiled.diagnostics or [_library(compiled)])
+            raise NetworkError(compiled.errors or [_library(compiled)])
         self._compiled = compiled
         self._typed: TypedNetwork = compiled.network
         self._sources: dict[Style, str] = {}
@@ -140,5 +140,5 @@ def _text(value: int | float | bool | str) -> str:
 
 def _library(compiled: Compiled) -> Diagnostic:
     return Diagnostic(
-        "NET206", f"{compiled.source.name} has no network", help="a file with a `network` line is needed"
+        "NET106", f"{compiled.source.name} has no network", help="a file with a `network` line is needed"
     )

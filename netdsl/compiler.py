@@ -44,13 +44,17 @@ def standard_blocks() -> Program:
 class Compiled:
     """What came of a file: a network, or None where it is a library of blocks or has errors.
 
-    `used` are the texts of the files that it uses, by path.
+    `used` are the texts of the files that it uses, by path. Among the diagnostics may be warnings alone.
     """
 
     source: Source
     used: Mapping[str, str]
     network: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(found for found in self.diagnostics if found.severity == "error")
 
     @cached_property
     def lowered(self) -> LoweredNetwork:
@@ -90,7 +94,7 @@ def compile_network(
 
     files = gather(source, remembered, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
-    sound = resolved is not None and not diagnostics
+    sound = resolved is not None and not diagnostics.errors
     network = infer(resolved, diagnostics) if resolved is not None and sound else None
     return Compiled(source, used, network, tuple(diagnostics))
 

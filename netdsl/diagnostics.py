@@ -10,34 +10,6 @@ from typing import Literal
 
 from netdsl.source import Span
 
-# What each code stands for. A test holds that every code has a case file that shows it.
-CODES = {
-    "NET001": "the file cannot be read",
-    "NET101": "the text does not follow the grammar",
-    "NET102": "a bracket is not closed",
-    "NET103": "a number or size cannot be used",
-    "NET104": "brackets are nested too deeply",
-    "NET201": "a name is unknown",
-    "NET202": "a name is defined twice",
-    "NET203": "definitions go round in a circle",
-    "NET204": "an argument is unknown, missing or given twice",
-    "NET205": "an argument has a wrong value",
-    "NET206": "a statement is missing or stands twice",
-    "NET207": "an order cannot be used",
-    "NET208": "an expression has no value",
-    "NET209": "a table is malformed",
-    "NET210": "a name cannot be used in Python",
-    "NET301": "a recipe is wrong",
-    "NET302": "an initialisation is wrong",
-    "NET401": "a skip connection adds two different shapes",
-    "NET402": "an operation does not fit its input",
-    "NET403": "the network does not end in its classes",
-    "NET404": "an expectation does not hold",
-    "NET405": "the network is too large to be built",
-    "NET406": "the branches of a join do not fit together",
-}
-
-
 # A file with more errors than this has one cause; the rest would be noise without end.
 MOST = 1000
 
@@ -121,6 +93,25 @@ class Diagnostics:
         labels = (Label(span, label), *also) if span else tuple(also)
         self.add(Diagnostic(code, message, labels, tuple(notes), help))
 
+    def warning(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        """What is most likely not meant; the network is compiled all the same."""
+        self.add(Diagnostic(code, message, (Label(span, label), *also), tuple(notes), help, "warning"))
+
+    @property
+    def errors(self) -> int:
+        """How many errors there are; a network with one isn't compiled."""
+        return sum(found.severity == "error" for found in self._found.values())
+
     def add(self, diagnostic: Diagnostic) -> None:
         place = diagnostic.labels[0].span if diagnostic.labels else None
         if len(self._found) < MOST:
@@ -146,9 +137,6 @@ class Diagnostics:
             return (sources.index(span.source), span.start) if span else (-1, 0)
 
         return iter(sorted(self._found.values(), key=place))
-
-    def __len__(self) -> int:
-        return len(self._found)
 
 
 class NetworkError(Exception):

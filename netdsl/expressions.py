@@ -103,7 +103,7 @@ def evaluate(expr: Expr, environment: Environment, diagnostics: Diagnostics) -> 
     try:
         return _value(expr, environment)
     except _NoValue as error:
-        diagnostics.error("NET208", error.message, error.span, help=error.help)
+        diagnostics.error("NET303", error.message, error.span, help=error.help)
         return None
 
 

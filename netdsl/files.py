@@ -47,11 +47,11 @@ def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        diagnostics.error("NET001", f"{path} is not UTF-8 text (byte {error.start})", help="save it as UTF-8")
+        diagnostics.error("NET100", f"{path} is not UTF-8 text (byte {error.start})", help="save it as UTF-8")
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         networks = [name for name in shipped() if name != "std"]
         known = nearest(path.name, networks) or f"shipped networks: {', '.join(networks)}"
         reason = getattr(error, "strerror", None) or error
         help = "" if path.suffix else known
-        diagnostics.error("NET001", f"{path} can't be read: {reason}", help=help)
+        diagnostics.error("NET100", f"{path} can't be read: {reason}", help=help)
     return None

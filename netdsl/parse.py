@@ -54,7 +54,7 @@ def _parser() -> Lark:
 def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
     """The program; a statement that can't be read is left out, with a diagnostic."""
     if len(source.text) > MAX_LENGTH:
-        diagnostics.error("NET001", f"{source.name} is longer than {MAX_LENGTH:,} characters")
+        diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters")
         return syntax.Program(())
     statements = []
     unread: list[tuple[str, str]] = []

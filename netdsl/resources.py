@@ -8,6 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE if (_PACKAGE / "grammar").is_dir() else _PACKAGE.parent
 
 GRAMMAR = _ROOT / "grammar" / "netdsl.lark"
+ERRORS = _PACKAGE / "errors"
 TABLES = _ROOT / "grammar" / "netdsl.tables.json"
 TEMPLATES = _ROOT / "templates"
 NETWORKS = _ROOT / "networks"

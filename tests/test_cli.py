@@ -88,7 +88,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("check", "broken.net"), "NET204"),
+        (("check", "broken.net"), "NET301"),
         (("check", "tiny.net", "--set", "depth=3"), "has no parameter `depth`"),
         (("check", "tiny.net", "--set", "width=x"), "--set width:1:1"),
         (("check", "empty"), "no .net file in empty"),

@@ -99,7 +99,7 @@ def test_expectations_that_hold() -> None:
     ["depth > 1", "receptive_field == 5", "output == 4x32x31", "output == 4", "macs < 1k", "params != 112"],
 )
 def test_expectations_that_fail(fact: str) -> None:
-    with pytest.raises(NetworkError, match="NET404"):
+    with pytest.raises(NetworkError, match="NET601"):
         build(START + f"stem {{ conv(4, 3) }}\nexpect {fact}\n")
 
 
@@ -107,7 +107,7 @@ def test_the_input_can_be_overridden() -> None:
     text = START + "stem { conv(4, 3, stride=2) }\nexpect output == 4x16x16\nexpect params == 112\n"
     assert build(text).output_shape == (4, 16, 16)
     assert build(text, input="3x64x48").output_shape == (4, 32, 24)
-    with pytest.raises(NetworkError, match="NET404"):
+    with pytest.raises(NetworkError, match="NET601"):
         build(text, input="1x64x64")
-    with pytest.raises(NetworkError, match="NET205"):
+    with pytest.raises(NetworkError, match="NET302"):
         build(text, input="64x64")

@@ -58,4 +58,4 @@ def test_folders_and_missing_files_are_diagnostics(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.net"):
         diagnostics = Diagnostics()
         assert read(path, diagnostics) is None
-        assert [found.code for found in diagnostics] == ["NET001"]
+        assert [found.code for found in diagnostics] == ["NET100"]

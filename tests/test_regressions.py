@@ -143,10 +143,10 @@ def test_styles_agree(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        ("stem { _modules: conv(8, 3) }", "NET210"),
-        ("stem { __class__: conv(8, 3) }", "NET210"),
+        ("stem { _modules: conv(8, 3) }", "NET204"),
+        ("stem { __class__: conv(8, 3) }", "NET204"),
         ("stem { a: conv(4, 3), a: conv(4, 3) }", "NET202"),
-        ("let a = [1, 2]\nlet b = [a, a]\nstem { conv(4, 3) }", "NET208"),
+        ("let a = [1, 2]\nlet b = [a, a]\nstem { conv(4, 3) }", "NET303"),
         ("let a = 1e0000002000000\nstem { conv(4, 3) }", "NET103"),
     ],
 )
@@ -157,7 +157,7 @@ def test_refused(source: str, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "recipe", "code"),
-    [({"d": "4, 8"}, {}, "NET204"), ({}, {"epochs": ")"}, "NET101"), ({}, {"epochs": ""}, "NET101")],
+    [({"d": "4, 8"}, {}, "NET301"), ({}, {"epochs": ")"}, "NET101"), ({}, {"epochs": ""}, "NET101")],
 )
 def test_refused_overrides(parameters: dict[str, str], recipe: dict[str, str], code: str) -> None:
     source = Source("n.net", "network n(d=2)\ninput 4x8x8\nstem { conv(d, 3) }\n")

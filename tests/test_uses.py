@@ -130,18 +130,18 @@ def test_circles() -> None:
 def test_a_network_is_no_library() -> None:
     files = {"a.net": "network a\ninput 3x8x8\nstem { relu }\n"}
     message = "a.net is no library of blocks: it has `network`"
-    assert errors(main('use "a.net"', "stem { relu }"), files) == [("NET206", message)]
+    assert errors(main('use "a.net"', "stem { relu }"), files) == [("NET106", message)]
 
 
 @pytest.mark.parametrize("path", ["a", "/a.net", "a.txt", "C:\\a.net", ""])
 def test_paths_that_are_refused(path: str) -> None:
     message = "`use` takes the relative path of a `.net` file"
-    assert errors(main(f'use "{path}"', "stem { relu }"), {}) == [("NET001", message)]
+    assert errors(main(f'use "{path}"', "stem { relu }"), {}) == [("NET100", message)]
 
 
 def test_files_that_cannot_be_read() -> None:
     (found,) = errors(main('use "a.net"', "stem { relu }"), {}, "nets/n.net")
-    assert found == ("NET001", "nets/a.net can't be read: No such file")
+    assert found == ("NET100", "nets/a.net can't be read: No such file")
 
 
 def test_errors_of_a_library_name_its_file() -> None:
@@ -163,4 +163,4 @@ def test_files_on_disk(tmp_path: Path) -> None:
 def test_too_many_files() -> None:
     files = {f"f{i}.net": f'use "f{i + 1}.net"\nblock b{i} {{ relu }}\n' for i in range(200)}
     found = errors(main('use "f0.net"', "stem { relu }"), files)
-    assert found == [("NET001", "a network is made of more than 100 files")]
+    assert found == [("NET100", "a network is made of more than 100 files")]

@@ -61,12 +61,16 @@ def let_speak() -> None:
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
-    texts = [diagnostic.render() for diagnostic in diagnostics]
-    for text in texts:
-        head, _, rest = text.partition("\n")
-        click.echo(click.style(head, fg="red", bold=True) + ("\n" + rest if rest else "") + "\n", err=True)
-    count = len(texts)
-    click.echo(f"{count} error{'s' if count != 1 else ''}", err=True)
+    """Errors and warnings, and how many they are; nothing where there are none."""
+    counts = {"error": 0, "warning": 0}
+    for diagnostic in diagnostics:
+        counts[diagnostic.severity] += 1
+        head, _, rest = diagnostic.render().partition("\n")
+        colour = "red" if diagnostic.severity == "error" else "yellow"
+        click.echo(click.style(head, fg=colour, bold=True) + ("\n" + rest if rest else "") + "\n", err=True)
+    shown = [f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in counts.items() if count]
+    if shown:
+        click.echo(", ".join(shown), err=True)
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:

@@ -39,7 +39,7 @@ def net_files(names: tuple[str, ...]) -> list[Path]:
 def compile_file(
     path: Path, settings: dict[str, str], recipe: dict[str, str] | None = None
 ) -> Compiled | list[Diagnostic]:
-    """The compiled file, or its diagnostics."""
+    """The compiled file, or its errors; warnings are shown."""
     from netdsl.compiler import compile_network
     from netdsl.diagnostics import Diagnostics
     from netdsl.files import read
@@ -49,7 +49,10 @@ def compile_file(
     if source is None:
         return list(diagnostics)
     compiled = compile_network(source, settings, recipe)
-    return list(compiled.diagnostics) if compiled.diagnostics else compiled
+    if compiled.errors:
+        return list(compiled.diagnostics)
+    show(compiled.diagnostics)
+    return compiled
 
 
 def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]) -> Compiled:

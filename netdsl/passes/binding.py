@@ -37,7 +37,7 @@ def bind(
         place = argument.name.span.to(argument.value.span) if argument.name else argument.value.span
         if argument.name is None and index >= len(positional):
             diagnostics.error(
-                "NET204", f"`{name}` has too many arguments", place, help=_takes(parameters, positional)
+                "NET301", f"`{name}` has too many arguments", place, help=_takes(parameters, positional)
             )
             return None
         parameter = argument.name.text if argument.name else positional[index]
@@ -46,12 +46,12 @@ def bind(
                 f"it takes {listing(p.name for p in parameters)}" if known else "it takes none"
             )
             where = argument.name.span if argument.name else place
-            diagnostics.error("NET204", f"`{name}` has no argument `{parameter}`", where, help=hint)
+            diagnostics.error("NET301", f"`{name}` has no argument `{parameter}`", where, help=hint)
             sound = False
         elif parameter in given:
             also = [Label(given[parameter].span, "first given here")]
             diagnostics.error(
-                "NET204", f"`{name}` is given `{parameter}` twice", place, also=also, help="remove one"
+                "NET301", f"`{name}` is given `{parameter}` twice", place, also=also, help="remove one"
             )
             sound = False
         else:
@@ -59,7 +59,7 @@ def bind(
     missing = [p.name for p in parameters if p.required and p.name not in given and p.name not in filled]
     if missing and sound:
         diagnostics.error(
-            "NET204",
+            "NET301",
             f"`{name}` needs {listing(missing)}",
             span,
             help=f"write `{_usage(name, parameters)}`",

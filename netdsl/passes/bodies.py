@@ -154,7 +154,7 @@ class Bodies:
     ) -> tuple[Instance, State] | None:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
-            self._error("NET405", message, self._network.span, "let more of them be alike")
+            self._error("NET602", message, self._network.span, "let more of them be alike")
             return None
         self.trace.append(f"{block.name}({_shown(block, values)})")
         result = self._body(block.body, Place.root(values), State(shape))
@@ -189,7 +189,7 @@ class Bodies:
         self._steps += 1
         if self._steps > MAX_STEPS:
             message = f"the network has more than {MAX_STEPS:,} different steps"
-            self._error("NET405", message, step.span, "repeat less")
+            self._error("NET602", message, step.span, "repeat less")
             return None
         match step:
             case OperationStep():
@@ -268,7 +268,7 @@ class Bodies:
                 self._diagnostics.add(replace(misfit, notes=notes))
             else:
                 message = f"`{step.holder}` is {show(value)}, and no operation or block"
-                self._error("NET205", message, step.span, f"give it one, as in `{step.holder}=relu`")
+                self._error("NET302", message, step.span, f"give it one, as in `{step.holder}=relu`")
             return None
         found = (
             self._operation(held, place.values, state)
@@ -293,7 +293,7 @@ class Bodies:
             if not isinstance(value, bool):
                 message = f"a condition is `yes` or `no`, and this is {show(value)}"
                 span = condition.span or step.span
-                self._error("NET208", message, span, "compare it, as in `x == 1`")
+                self._error("NET303", message, span, "compare it, as in `x == 1`")
                 return None
             if value:
                 chosen, body = index, inside
@@ -307,7 +307,7 @@ class Bodies:
             return None
         if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
             message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
-            self._error("NET205", message, step.times.span or step.span, "as in `repeat 3 { … }`")
+            self._error("NET302", message, step.times.span or step.span, "as in `repeat 3 { … }`")
             return None
         by_index = step.variable is not None and step.variable in names(step.body)
         runs: list[tuple[TypedBody, int]] = []

@@ -199,7 +199,7 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
         for argument in call.arguments:
             if argument.name is None:
                 diagnostics.error(
-                    "NET204",
+                    "NET301",
                     "defaults are given by name",
                     argument.value.span,
                     help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
@@ -208,12 +208,12 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                 takes = f"it takes {listing(known)}" if known else "it takes none"
                 help = nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"
-                diagnostics.error("NET204", message, argument.name.span, help=help)
+                diagnostics.error("NET301", message, argument.name.span, help=help)
             elif first := defaults.get(name, {}).get(argument.name.text):
                 assert first.name
                 message = f"`{argument.name.text}` of `{name}` has two defaults"
                 also = [Label(first.name.span, "first here")]
-                diagnostics.error("NET204", message, argument.name.span, also=also, help="remove one")
+                diagnostics.error("NET301", message, argument.name.span, also=also, help="remove one")
             else:
                 defaults.setdefault(name, {})[argument.name.text] = argument
     return defaults
@@ -236,4 +236,4 @@ def wrong_argument(
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
     message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
-    diagnostics.error("NET205", message, expr.span, notes=notes, help=help)
+    diagnostics.error("NET302", message, expr.span, notes=notes, help=help)

@@ -82,7 +82,7 @@ class Definitions:
             first: Span = found[0].span  # type: ignore[attr-defined]
             also = [Label(first, "first here")]
             what = f"`{kind.__name__.lower()}` stands twice"
-            self._diagnostics.error("NET206", what, span, also=also, help="remove one")
+            self._diagnostics.error("NET106", what, span, also=also, help="remove one")
         return found[0] if found else None
 
     # constants

@@ -23,7 +23,7 @@ def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) 
     if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
         return cast(Shape, shape)
     diagnostics.error(
-        "NET205",
+        "NET302",
         f"the input is {show(value)}",
         statement.shape.span,
         help="channels, height and width as `3x32x32`, or a number of features",
@@ -48,13 +48,13 @@ def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagno
     if quantity == "output":
         if statement.comparison not in ("==", "!="):
             message = f"`output` is a shape, and can't be `{statement.comparison}` another"
-            diagnostics.error("NET205", message, statement.span, help="compare it with `==` or `!=`")
+            diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
             return None
         sound, help = isinstance(value, (Size, int)), "a shape, as `512x7x7`, or a number of features"
     else:
         sound, help = is_number(value), "a number, as `125k`"
     if not sound or isinstance(value, bool):
         message = f"the expected value is {show(value)}"
-        diagnostics.error("NET205", message, statement.value.span, help=help)
+        diagnostics.error("NET302", message, statement.value.span, help=help)
         return None
     return Expectation(cast(Quantity, quantity), statement.comparison, value, statement.span)

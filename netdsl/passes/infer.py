@@ -31,7 +31,7 @@ class _Inference:
         self._bodies = Bodies(network, diagnostics)
 
     def run(self) -> TypedNetwork | None:
-        before = len(self._diagnostics)
+        before = self._diagnostics.errors
         state = State(self._network.input)
         parts: list[TypedPart] = []
         blocks = sum(part.copies for part in self._network.parts if isinstance(part, Stage))
@@ -49,7 +49,7 @@ class _Inference:
             self._network, tuple(parts), self._bodies.instances(), state.shape, cost, state.depth, field
         )
         self._check_end(typed_network)
-        return typed_network if len(self._diagnostics) == before else None
+        return typed_network if self._diagnostics.errors == before else None
 
     # parts
 
@@ -104,10 +104,10 @@ class _Inference:
             )
         if cost.parameters > MAX_PARAMETERS:
             message = f"the network has {cost.parameters:,} parameters"
-            self._diagnostics.error("NET405", message, self._network.span, help=f"{MAX_PARAMETERS:,} at most")
+            self._diagnostics.error("NET602", message, self._network.span, help=f"{MAX_PARAMETERS:,} at most")
         if cost.operations > MAX_OPERATIONS:
             message = f"the network has {cost.operations:,} operations"
-            self._diagnostics.error("NET405", message, self._network.span, help=f"{MAX_OPERATIONS:,} at most")
+            self._diagnostics.error("NET602", message, self._network.span, help=f"{MAX_OPERATIONS:,} at most")
         for expectation in self._network.expectations:
             self._check_expectation(expectation, typed)
 
@@ -128,7 +128,7 @@ class _Inference:
             wanted = f"{expectation.comparison} {show(expected)}"
             shown = f"{value:,}" if isinstance(value, int) else show(value)
             self._diagnostics.error(
-                "NET404",
+                "NET601",
                 f"`{expectation.quantity}` is {shown}, which is not {wanted}",
                 expectation.span,
                 help="change the network or the expectation",

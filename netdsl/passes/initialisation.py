@@ -56,7 +56,7 @@ class _InitReader:
             if key.text in seen:
                 also = [Label(seen[key.text], "first here")]
                 message = f"`{key.text}` has two rules"
-                self._diagnostics.error("NET302", message, key.span, also=also, help="remove one")
+                self._diagnostics.error("NET305", message, key.span, also=also, help="remove one")
                 continue
             seen[key.text] = key.span
             of_label = key.text in self._labels
@@ -72,7 +72,7 @@ class _InitReader:
     def _base(self, base: syntax.Word | None) -> str:
         if base is not None and base.text not in BASES:
             self._diagnostics.error(
-                "NET302",
+                "NET305",
                 f"there is no initialisation `{base.text}`",
                 base.span,
                 help=nearest(base.text, BASES) or "`kaiming` or `pytorch`",
@@ -83,7 +83,7 @@ class _InitReader:
         what = f"`{key.text}` is no operation with weights, and no label of a step"
         known = [*self._kinds, *self._labels]
         help = nearest(key.text, known) or "as in `conv kaiming_normal(mode=fan_out)`"
-        self._diagnostics.error("NET302", what, key.span, help=help)
+        self._diagnostics.error("NET305", what, key.span, help=help)
 
     def _applies(self, key: syntax.Word, of_label: bool, rule: Rule, call: syntax.Call) -> bool:
         """Whether the rule can be used where the key says."""
@@ -93,7 +93,7 @@ class _InitReader:
             if len(found) < len(steps) or not all(found):
                 message = f"the step `{key.text}` has no weights of its own"
                 help = "a rule is for an operation with weights, not for a block"
-                self._diagnostics.error("NET302", message, key.span, help=help)
+                self._diagnostics.error("NET305", message, key.span, help=help)
                 return False
             kernels = all("kernel" in own for own in found)
         else:
@@ -103,7 +103,7 @@ class _InitReader:
         if rule.function in FOR_KERNELS and (not kernels or matrix):
             message = f"`{rule.function}` is not for `{key.text}`"
             help = "it is for the weights of convolutions" + ("" if matrix else " and linear layers")
-            self._diagnostics.error("NET302", message, call.span, help=help)
+            self._diagnostics.error("NET305", message, call.span, help=help)
             return False
         return True
 
@@ -111,7 +111,7 @@ class _InitReader:
         name = call.name.text
         if name not in RULES:
             help = nearest(name, RULES) or f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
-            self._diagnostics.error("NET302", f"there is no rule `{name}`", call.name.span, help=help)
+            self._diagnostics.error("NET305", f"there is no rule `{name}`", call.name.span, help=help)
             return None
         cls = RULES[name]
         given = bind(name, signature(cls), call.arguments, call.span, self._diagnostics)
@@ -134,11 +134,11 @@ class _InitReader:
             for parameter, mismatch in result.items():
                 shown = f"`{parameter}` of `{name}` is {show(values[parameter])}"
                 help = f"it must be {mismatch.expected}"
-                self._diagnostics.error("NET205", shown, places[parameter].span, help=help)
+                self._diagnostics.error("NET302", shown, places[parameter].span, help=help)
             return None
         if name == "uniform" and values["a"] > values["b"]:
             message = f"`a` of `uniform` is {show(values['a'])}, and `b` is {show(values['b'])}"
-            self._diagnostics.error("NET205", message, call.span, help="it goes from `a` up to `b`")
+            self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 

@@ -61,7 +61,7 @@ class Joins:
         one, other = sorted((full, index))
         labels = [f"gives {show_shape(ends[i].shape)}" for i in (one, other)]
         self._diagnostics.error(
-            "NET406",
+            "NET404",
             _WHAT[step.join],
             _first(step.spans[other]),
             labels[1],

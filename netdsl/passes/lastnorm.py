@@ -84,7 +84,7 @@ class LastNorms:
                 marked = tuple((condition, self._last(body, skip)) for condition, body in cases)
                 return step._replace(cases=marked, otherwise=self._last(otherwise, skip))
         self._diagnostics.error(
-            "NET302",
+            "NET305",
             "`last_bn` doesn't reach the last norm of this skip connection, which is inside another step",
             skip.span,
             help="write the norm itself into the body, or give it a label and a rule of its own",

@@ -54,20 +54,20 @@ def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
     units = (item for item in order.items if isinstance(item, syntax.Call) and is_unit(item))
     if unit := next(units, None):
         help = "write the operations that a unit is made of"
-        diagnostics.error("NET207", "an order says what a `unit` is, and has none", unit.span, help=help)
+        diagnostics.error("NET304", "an order says what a `unit` is, and has none", unit.span, help=help)
         return False
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
     if len(bare) != 1:
         diagnostics.error(
-            "NET207",
+            "NET304",
             f"an order has exactly one bare `conv`, and this one has {len(bare)}",
             order.span,
             help="as in `order bn, relu, conv`",
         )
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
         diagnostics.error(
-            "NET207",
+            "NET304",
             "an order has one `+` at most, after its `conv`",
             order.items[pluses[-1]].span,
             help="as in `order conv, bn, +, relu`",

@@ -33,10 +33,10 @@ class RecipeReader:
             key = entry.key.text
             if key not in KEYS:
                 help = nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
-                self._diagnostics.error("NET301", f"a recipe has no key `{key}`", entry.key.span, help=help)
+                self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
             elif key in seen:
                 self._diagnostics.error(
-                    "NET301",
+                    "NET501",
                     f"`{key}` stands twice",
                     entry.key.span,
                     also=[Label(seen[key], "first here")],
@@ -57,14 +57,14 @@ class RecipeReader:
     def _check(self, recipe: Recipe, places: Mapping[str, Span]) -> None:
         if isinstance(recipe.optimizer, Sgd) and recipe.optimizer.nesterov and not recipe.optimizer.momentum:
             self._diagnostics.error(
-                "NET301",
+                "NET501",
                 "`nesterov` needs a momentum above 0",
                 places.get("optimizer"),
                 help="add `momentum=0.9`",
             )
         if recipe.accumulate > recipe.batch:
             self._diagnostics.error(
-                "NET301",
+                "NET501",
                 f"a batch of {recipe.batch} can't be accumulated from {recipe.accumulate} parts",
                 places.get("accumulate") or places["batch"],
                 help="`accumulate` is at most `batch`",
@@ -79,7 +79,7 @@ class RecipeReader:
             result = None if None in found else tuple(found)
         elif len(values) != 1:
             self._diagnostics.error(
-                "NET301", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
+                "NET501", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
             )
             return recipe
         elif key in CHOICES:
@@ -100,7 +100,7 @@ class RecipeReader:
         if part not in arguments:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
             help = nearest(path, keys) or f"one of {', '.join(keys)}"
-            self._diagnostics.error("NET301", f"the recipe has no key `{path}`", values[0].span, help=help)
+            self._diagnostics.error("NET501", f"the recipe has no key `{path}`", values[0].span, help=help)
             return recipe
         result = self._converted(type(chosen), part, f"{key}.{part}", values[0])
         return (
@@ -119,7 +119,7 @@ class RecipeReader:
         result = arg_type.convert(value)
         if isinstance(result, Mismatch):
             self._diagnostics.error(
-                "NET301", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}"
+                "NET501", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}"
             )
             return None
         return result
@@ -131,7 +131,7 @@ class RecipeReader:
         if name not in choices:
             help = nearest(name, choices) or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
             shown = word.span if word else node.span
-            self._diagnostics.error("NET301", f"`{shown.text}` is no {key}", shown, help=help)
+            self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
             return None
         cls = choices[name]
         arguments = node.arguments if isinstance(node, syntax.Apply) else ()
@@ -151,7 +151,7 @@ class RecipeReader:
                 if mismatch := result.get(argument.parameter):
                     shown_value = show(values[argument.parameter])
                     self._diagnostics.error(
-                        "NET301",
+                        "NET501",
                         f"`{argument.parameter}` of `{name}` is {shown_value}",
                         argument.span,
                         help=f"it must be {mismatch.expected}",

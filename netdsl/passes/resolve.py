@@ -82,7 +82,7 @@ class _Resolver:
         self._main = next(iter(self._files.values()))
 
     def run(self) -> ResolvedNetwork | None:
-        before = len(self._diagnostics)
+        before = self._diagnostics.errors
         main = self._main
         blocks = [block for file in self._files.values() for block in file.block_definitions()]
         for file in self._files.values():
@@ -107,7 +107,7 @@ class _Resolver:
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
-        if shape is None or len(self._diagnostics) > before:
+        if shape is None or self._diagnostics.errors > before:
             return None
         parts, blocks = self._marked(init, parts, blocks)
         names = (p.name.text for p in network.parameters)
@@ -133,13 +133,13 @@ class _Resolver:
             return
         if not self._program.statements:
             help = "a network starts with `network NAME`"
-            self._diagnostics.error("NET206", "the file is empty", help=help)
+            self._diagnostics.error("NET106", "the file is empty", help=help)
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 help = "add `network NAME` at the top"
                 message = f"`{what}` belongs to a network, and the file has none"
-                self._diagnostics.error("NET206", message, statement.span, help=help)
+                self._diagnostics.error("NET106", message, statement.span, help=help)
                 return
 
     # statements
@@ -150,10 +150,10 @@ class _Resolver:
             if name not in known:
                 span = values[0].span if values else None
                 help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
-                self._diagnostics.error("NET204", f"the network has no parameter `{name}`", span, help=help)
+                self._diagnostics.error("NET301", f"the network has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
                 message = f"`{name}` is set to {len(values)} values"
-                self._diagnostics.error("NET204", message, values[1].span, help="give one")
+                self._diagnostics.error("NET301", message, values[1].span, help="give one")
 
     def _constants(self, overridden: Mapping[str, syntax.Expr]) -> dict[str, tuple[syntax.Expr, Span]]:
         """The constants that only a network has: its parameters, and `classes`."""
@@ -165,7 +165,7 @@ class _Resolver:
             if value is None:
                 name = parameter.name.text
                 self._diagnostics.error(
-                    "NET204",
+                    "NET301",
                     f"the network parameter `{name}` has no value",
                     parameter.name.span,
                     help=f"give it one: `--set {name}=…`, or a default in the file",
@@ -182,14 +182,14 @@ class _Resolver:
             shape, *more = self._overrides.input
             if more:
                 message = "the input has one shape"
-                self._diagnostics.error("NET205", message, more[0].span, help="as in `--input 3x64x64`")
+                self._diagnostics.error("NET302", message, more[0].span, help="as in `--input 3x64x64`")
             statement = syntax.Input(shape, shape.span)
         if statement is not None:
             return read_input(statement, self._main.scope, self._diagnostics)
         assert self._network is not None
         if not any(word == "input" for word, _ in self._program.unread):
             self._diagnostics.error(
-                "NET206", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
+                "NET106", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
             )
         return None
 
@@ -221,7 +221,7 @@ class _Resolver:
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
         if not said and self._network and not self._program.unread:
             self._diagnostics.error(
-                "NET206",
+                "NET106",
                 "the network has no layers",
                 self._network.span,
                 help="add `stem { … }`, `layers { … }` or `stages`",
@@ -234,7 +234,7 @@ class _Resolver:
             if kind.text in seen:
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
-                    "NET206",
+                    "NET106",
                     f"`{kind.text}` stands twice",
                     kind.span,
                     also=also,
@@ -253,13 +253,13 @@ class _Resolver:
         repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
         if len(repeat) > 1:
             message = "`repeat` is given twice"
-            self._diagnostics.error("NET204", message, repeat[1].value.span, help="remove one")
+            self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
         value = self._main.scope.value(repeat[0].value) if repeat else 1
         place = repeat[0].value.span if repeat else span
         copies = whole(value, "`repeat`", place, self._diagnostics)
         if copies is not None and copies > MAX_REPEAT:
             message = f"a stage of {copies:,} blocks is too long"
-            self._diagnostics.error("NET405", message, place, help=f"{MAX_REPEAT:,} at most")
+            self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
             copies = None
         rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
         names = {name: name for name in ("in", *STAGE_NAMES)}

@@ -37,7 +37,7 @@ def check_name(word: syntax.Word, diagnostics: Diagnostics) -> None:
     name = word.text
     if keyword.iskeyword(name) or name.startswith("__") or name == "self":
         message = f"`{name}` has a meaning in Python"
-        diagnostics.error("NET210", message, word.span, help="choose another name")
+        diagnostics.error("NET204", message, word.span, help="choose another name")
 
 
 class Scope:
@@ -184,7 +184,7 @@ class Scope:
         named = [argument.name for argument in node.arguments if argument.name]
         if named or not low <= len(node.arguments) <= high:
             count = str(low) if low == high else f"at least {low}"
-            self._diagnostics.error("NET204", f"`{name}` takes {count} numbers, by position", node.span)
+            self._diagnostics.error("NET301", f"`{name}` takes {count} numbers, by position", node.span)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
 
@@ -196,6 +196,6 @@ def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, 
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
     diagnostics.error(
-        "NET205", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed"
+        "NET302", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed"
     )
     return None

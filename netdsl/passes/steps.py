@@ -128,7 +128,7 @@ class StepResolver:
                 return self._from(name, span, local)
             case syntax.Default():
                 help = "write it at the top of the block or of the file"
-                self._error("NET206", "a `default` stands inside another step", step.span, help)
+                self._error("NET106", "a `default` stands inside another step", step.span, help)
         return ()
 
     def _error(self, code: str, message: str, span: Span, help: str, first: Span | None = None) -> None:
@@ -150,7 +150,7 @@ class StepResolver:
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
             message = f"`{name}` has a meaning in Python, torch or generated code"
-            self._error("NET210", message, label.span, "choose another label")
+            self._error("NET204", message, label.span, "choose another label")
         first = local.labels.setdefault(name, label.span)
         if first is not label.span:
             self._error("NET202", f"the label `{name}` stands twice", label.span, "rename one", first)
@@ -205,7 +205,7 @@ class StepResolver:
     def _branches(self, step: syntax.Branches, local: Local) -> Sequence[Step]:
         if len(step.branches) < 2:
             message = f"`{step.join.text}` joins branches, and this one has a single one"
-            self._error("NET406", message, step.join.span, "add `| …`, or write its steps alone")
+            self._error("NET404", message, step.join.span, "add `| …`, or write its steps alone")
             return ()
         branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
         spans = tuple(branch.span for branch in step.branches)
@@ -264,7 +264,7 @@ class StepResolver:
         if step.if_same and step.shortcut:
             message = "`skip if same` has no shortcut: where the shape changes, the body stands alone"
             help = "take out `if same`, or the shortcut"
-            self._error("NET206", message, step.keyword, help)
+            self._error("NET106", message, step.keyword, help)
             return ()
         steps = step.body.steps
         plus = plus_of(self._order)
@@ -274,7 +274,7 @@ class StepResolver:
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
                 help = "end the body with a `unit`, or take the `+` out of the order"
-                self._error("NET207", message, last.span, help)
+                self._error("NET304", message, last.span, help)
                 return ()
             assert isinstance(last, syntax.Call)
             before = self._steps(steps[:-1], local)

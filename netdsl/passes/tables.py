@@ -27,7 +27,7 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         elif len(row.cells) != len(table.header):
             also = [Label(table.header[0].span.to(table.header[-1].span), f"{len(table.header)} columns")]
             message = f"the row has {len(row.cells)} cells, and the table {len(table.header)} columns"
-            diagnostics.error("NET209", message, row.span, also=also, help="put an expression in brackets")
+            diagnostics.error("NET105", message, row.span, also=also, help="put an expression in brackets")
         else:
             cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
@@ -40,7 +40,7 @@ def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:
         if word.text in seen:
             also = [Label(seen[word.text], "first here")]
             diagnostics.error(
-                "NET209",
+                "NET105",
                 f"`{word.text}` is given twice",
                 word.span,
                 also=also,
@@ -51,7 +51,7 @@ def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:
     for argument in table.fixed:
         if argument.name is None:
             diagnostics.error(
-                "NET209",
+                "NET105",
                 "fixed arguments of a table are given by name",
                 argument.value.span,
                 help="as in `stages block(groups=32) { … }`",

@@ -97,13 +97,13 @@ class _Gathering:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 self._diagnostics.error(
-                    "NET206", f"{posixpath.basename(path)} is no library of blocks: it has `{what}`", place,
+                    "NET106", f"{posixpath.basename(path)} is no library of blocks: it has `{what}`", place,
                     also=[Label(statement.span)], help="move its blocks into a file of their own",
                 )  # fmt: skip
                 return
 
     def _error(self, message: str, span: Span, help: str) -> None:
-        self._diagnostics.error("NET001", message, span, help=help)
+        self._diagnostics.error("NET100", message, span, help=help)
 
 
 def _normal(path: str) -> str:

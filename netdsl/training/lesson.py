@@ -66,8 +66,8 @@ def _entry(source: Source, case: str, lr: str, overrides: Mapping[str, str]) -> 
     settings = {"batch_norm": _CASES[case]}
     all_overrides = {**overrides, "optimizer.lr": lr}
     compiled = compile_network(source, settings, all_overrides)
-    if compiled.diagnostics:
-        raise NetworkError(compiled.diagnostics)
+    if compiled.errors:
+        raise NetworkError(compiled.errors)
     name = f"{case.replace(' ', '-')}-lr-{lr}"
     return Entry.of(name, compiled, settings, all_overrides, 1)
 
