@@ -12,7 +12,7 @@ from netdsl.diagnostics import Diagnostic, Label
 from netdsl.source import Source
 
 # What a piece of the text is; who shows it in a terminal gives each a colour.
-Role: TypeAlias = Literal["error", "warning", "message", "related", "gutter", "help", "text"]
+Role: TypeAlias = Literal["error", "warning", "message", "related", "gutter", "help"]
 Paint: TypeAlias = Callable[[str, Role], str]
 
 # A row of single signs: what stands in which cell.

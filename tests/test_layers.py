@@ -24,7 +24,7 @@ LAYERS = [
     {"passes"},
     {"codegen"},
     {"compiler"},
-    {"api"},
+    {"api", "explanations"},
     {"trained"},
     {"training", "weights"},
     {"options"},
