@@ -24,7 +24,7 @@ LONGEST_LINE = 160
 # A terminal narrower than this gets lines that it folds itself.
 _NARROWEST = 30
 
-# So much of a line is shown before the place, if it is too long to be shown whole.
+# At most so much of a line is shown before the place, if it is too long to be shown whole.
 _CONTEXT = 20
 
 _TAB = "    "
@@ -63,10 +63,10 @@ def render(diagnostic: Diagnostic, width: int | None = None, paint: Paint = plai
     if diagnostic.labels and (diagnostic.notes or diagnostic.help):
         lines.append(gutter.bar())
     for note in diagnostic.notes:
-        lines += _hung(gutter.equals(), printable(note), width, gutter.width + 1)
+        lines += _hung(gutter.equals(), printable(note), width, gutter.width)
     if diagnostic.help:
         start = gutter.equals() + paint("help:", "help") + " "
-        lines += _hung(start, printable(diagnostic.help), width, gutter.width + 7)
+        lines += _hung(start, printable(diagnostic.help), width, gutter.width + 6)
     return "\n".join(lines)
 
 
@@ -126,18 +126,21 @@ class _Mark:
 
 def _excerpt(source: Source, roles: dict[Label, Role], room: int | None, gutter: _Gutter) -> Iterator[str]:
     """The lines of a file that have labels, in their order; `room` are the cells that the terminal has."""
+    length = room or LONGEST_LINE
     before = 0
     ordered = sorted(roles, key=lambda label: label.span.start)
     for number, group in groupby(ordered, key=lambda label: source.position(label.span.start)[0]):
         if before and number > before + 2:
             yield gutter.dots()
         elif before and number == before + 2:
-            between = _window(source.line(before + 1), 0, room or LONGEST_LINE)
+            between = _window(source.line(before + 1), 0, 0, length)
             yield f"{gutter.number(before + 1)} {between.shown}".rstrip()
         before = number
         labels = list(group)
         while labels:
-            window = _window(source.line(number), _column(labels[0]), room or LONGEST_LINE)
+            column = _column(labels[0])
+            reach = max((end for end in map(_end, labels) if end <= column + length), default=column)
+            window = _window(source.line(number), column, reach, length)
             inside = [label for label in labels if _column(label) < window.end] or labels[:1]
             labels = labels[len(inside) :]
             yield f"{gutter.number(number)} {window.shown}".rstrip()
@@ -146,8 +149,13 @@ def _excerpt(source: Source, roles: dict[Label, Role], room: int | None, gutter:
 
 
 def _column(label: Label) -> int:
-    """The place of a label in its line, from 0."""
+    """Where a label begins in its line, from 0."""
     return label.span.source.position(label.span.start)[1] - 1
+
+
+def _end(label: Label) -> int:
+    """Where it ends; of several lines the first counts."""
+    return _column(label) + len(label.span.text.partition("\n")[0].rstrip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +172,8 @@ class _Window:
         return self.offsets[min(max(column - self.start, 0), len(self.offsets) - 1)]
 
 
-def _window(text: str, column: int, room: int) -> _Window:
-    """As much of a line as fits into `room` cells, with the character `column` inside."""
+def _window(text: str, column: int, reach: int, room: int) -> _Window:
+    """As much of a line as fits into `room` cells: from `column`, if possible up to `reach`, and around."""
     # More characters than cells are never shown: of a very long line only the surroundings are looked at.
     left = max(0, column - room)
     near = text[left : column + room + 1]
@@ -174,7 +182,8 @@ def _window(text: str, column: int, room: int) -> _Window:
     first, last = 0, len(near)
     if left or len(text) > left + len(near) or begins[-1] > room:
         room -= 2  # for `…` at both ends
-        start = min(begins[min(column - left, len(near))] - _CONTEXT, begins[-1] - room)
+        place, end = (begins[min(at - left, len(near))] for at in (column, reach))
+        start = min(place, max(place - min(_CONTEXT, room // 3), end - room), begins[-1] - room)
         first = bisect_left(begins, max(0, start))
         last = max(first, bisect_right(begins, begins[first] + room) - 1)
     before = "…" if left + first else ""
@@ -197,11 +206,9 @@ def _begins(visible: list[str]) -> list[int]:
 
 def _mark(label: Label, role: Role, window: _Window) -> _Mark:
     """The carets of a label; of several lines the first is marked, and `…` says that it goes on."""
-    column = _column(label)
-    first, _, rest = label.span.text.partition("\n")
-    start, end = window.cell(column), window.cell(column + len(first.rstrip()))
+    start, end = window.cell(_column(label)), window.cell(_end(label))
     signs = ("-" if role == "related" else "^") * max(1, end - start)
-    goes_on = bool(rest.strip()) or column + len(first) > window.end
+    goes_on = "\n" in label.span.text.strip() or _end(label) > window.end
     signs += "…" if goes_on else ""
     return _Mark(start, start + len(signs), signs, role, printable(label.text))
 
@@ -220,19 +227,21 @@ def _rows(marks: list[_Mark], room: int | None, paint: Paint) -> Iterator[str]:
     for mark in sorted(marks, key=lambda mark: (mark.start - mark.end, mark.role != "related")):
         signs |= {mark.start + index: (sign, mark.role) for index, sign in enumerate(mark.signs)}
     yield _drawn(signs, paint) + beside
-    if said:
-        yield _drawn({mark.start: ("|", mark.role) for mark in said}, paint)
-    for index, mark in enumerate(said):
-        # Where there is little room to the right, the text moves to the left.
-        place = (
-            mark.start if room is None else max(0, min(mark.start, room - min(cells(mark.text), _NARROWEST)))
-        )
-        pending: Signs = {
-            other.start: ("|", other.role) for other in said[index + 1 :] if other.start < place
-        }
-        row = _drawn(pending, paint)
-        row += " " * (place - max(pending, default=-1) - 1)
+    # Where there is little room to the right, a text moves to the left.
+    places = {mark: mark.start if room is None else _moved(mark, room) for mark in said}
+    leading: Signs = {mark.start: ("|", mark.role) for mark in said if places[mark] == mark.start}
+    if leading:
+        yield _drawn(leading, paint)
+    for mark, place in places.items():
+        leading = {cell: sign for cell, sign in leading.items() if cell < min(mark.start, place)}
+        row = _drawn(leading, paint)
+        row += " " * (place - max(leading, default=-1) - 1)
         yield from (row + paint(line, mark.role) for line in wrap(mark.text, room and room - place))
+
+
+def _moved(mark: _Mark, room: int) -> int:
+    """Where the text of a mark begins, so that it has the room for some words."""
+    return max(0, min(mark.start, room - min(cells(mark.text), _NARROWEST)))
 
 
 def _drawn(signs: Signs, paint: Paint) -> str:
