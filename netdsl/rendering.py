@@ -180,7 +180,7 @@ def _window(text: str, column: int, reach: int, room: int) -> _Window:
     visible = [printable(char, tab=_TAB) for char in near]
     begins = _begins(visible)
     first, last = 0, len(near)
-    if left or len(text) > left + len(near) or begins[-1] > room:
+    if left or len(text) > left + len(near) or begins[-1] >= room:  # carets may need one more
         room -= 2  # for `…` at both ends
         place, end = (begins[min(at - left, len(near))] for at in (column, reach))
         start = min(place, max(place - min(_CONTEXT, room // 3), end - room), begins[-1] - room)
@@ -209,7 +209,7 @@ def _mark(label: Label, role: Role, window: _Window) -> _Mark:
     start, end = window.cell(_column(label)), window.cell(_end(label))
     signs = ("-" if role == "related" else "^") * max(1, end - start)
     goes_on = "\n" in label.span.text.strip() or _end(label) > window.end
-    signs += "…" if goes_on else ""
+    signs += "…" if goes_on and start < end else ""
     return _Mark(start, start + len(signs), signs, role, printable(label.text))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from netdsl.diagnostics import Diagnostic, Label
@@ -119,6 +121,24 @@ def test_no_line_is_wider_than_the_terminal(text: str, width: int) -> None:
     carets = next(line for line in lines if "^" in line)
     assert cell_len(excerpt[: excerpt.index("word030")]) == carets.index("^")
     assert "…" in excerpt
+
+
+STRANGE = st.text(
+    st.sampled_from([*"ab (),\n\n\t\r你é\u0301👍🏽\u200d\ufe0f❤🇩🇪\x1b\x00\u202e\ud800"]), max_size=120
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STRANGE, st.lists(st.tuples(st.integers(0, 120), st.integers(0, 120)), min_size=1, max_size=4))
+def test_whatever_the_text_all_is_printable_and_fits(text: str, places: list[tuple[int, int]]) -> None:
+    source = Source("a.net", text)
+    spans = [Span(source, *sorted(min(offset, len(text)) for offset in place)) for place in places]
+    diagnostic = Diagnostic("NET101", "wrong", tuple(Label(span, "some words 你好") for span in spans))
+    for width in (None, 30, 47, 160):
+        lines = render(diagnostic, width).split("\n")
+        assert all(map(str.isprintable, lines))
+        assert width is None or max(map(cell_len, lines)) <= width
+        assert sum("some words" in line for line in lines) == len(set(diagnostic.labels))
 
 
 def test_far_places_of_a_long_line_have_excerpts_of_their_own() -> None:

@@ -154,7 +154,9 @@ def test_text_ends_with_the_sum_and_the_way_to_an_explanation() -> None:
 
 def test_warnings_alone_are_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    report.add([Diagnostic("NET701", "hm", severity="warning"), Diagnostic("NET702", "oh", severity="warning")])
+    report.add(
+        [Diagnostic("NET701", "hm", severity="warning"), Diagnostic("NET702", "oh", severity="warning")]
+    )
     report.end()
     assert not report.failed
     assert capsys.readouterr().err == "warning[NET701]: hm\n\nwarning[NET702]: oh\n\n2 warnings\n"
