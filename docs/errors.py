@@ -38,7 +38,7 @@ def page() -> str:
 
 def entry(text: Explanation) -> str:
     """A code's part of the page; the heading is the code alone, so that links to it last."""
-    said = "\n\n".join(diagnostic.render() for diagnostic in diagnose(text.wrong))
+    said = "\n\n".join(found.render() for found in diagnose(text.wrong) if found.code == text.code)
     return f"""\
 ### {text.code}
 

@@ -18,20 +18,23 @@ def explain(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("code", codes())
 def test_the_wrong_example_has_this_error_alone_and_the_right_one_none(code: str) -> None:
-    """NET100, a file that can't be read, shows itself at a `use`."""
+    """NET100, a file that can't be read, shows itself at a `use`. A small network may have warnings too."""
     text = explanation(code)
     assert text.code == code
-    assert {found.code for found in diagnose(text.wrong)} == {code}
-    assert diagnose(text.right) == ()
+    wrong, right = diagnose(text.wrong), diagnose(text.right)
+    errors = {found.code for found in wrong if found.severity == "error"}
+    assert errors == (set() if text.family == "Warnings" else {code})
+    assert code in {found.code for found in wrong}
+    assert code not in {found.code for found in right}
+    assert "error" not in {found.severity for found in right}
 
 
 @pytest.mark.parametrize("code", codes())
 def test_a_text_is_short_and_whole(code: str) -> None:
     text = explanation(code)
-    assert text.title[0].islower() or text.title.startswith("`")
     assert not text.title.endswith(".")
-    assert 1 < text.cause.count(". ") + text.cause.count(".\n") + 1 <= 6
     assert text.cause.endswith(".")
+    assert 20 < len(text.cause.split()) < 120
 
 
 @pytest.mark.parametrize("code", codes())

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+import netdsl as netdsl_package
 from netdsl.annotations import json_record, workflow_command
 from netdsl.cli import main
 from netdsl.commands.report import SHOWN, Report
@@ -193,3 +198,23 @@ def test_colours_are_those_that_the_environment_wishes(
     assert ("\x1b[" in netdsl("check", "broken.net").stderr) == coloured
     assert ("\x1b[" in netdsl("explain", "NET401").stdout) == coloured
     assert "\x1b[" not in plain
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_in_a_terminal_errors_are_as_wide_as_it_is_and_coloured() -> None:
+    import pty
+    import termios
+
+    here, there = pty.openpty()
+    termios.tcsetwinsize(there, (24, 40))
+    command = [sys.executable, "-m", "netdsl", "check", "broken.net"]
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(netdsl_package.__file__).parents[1])}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=there, env=environment, check=False)
+    os.close(there)
+    shown = os.read(here, 100_000).decode()
+    os.close(here)
+    assert done.returncode == 1
+    assert "\x1b[31m\x1b[1merror[NET301]\x1b[0m" in shown
+    lines = click.unstyle(shown).splitlines()
+    assert max(len(line) for line in lines if "netdsl explain" not in line) <= 40
+    assert any(line.startswith("    ") for line in lines), "the first message is too long for one line"

@@ -56,8 +56,8 @@ def _explain(code: str) -> None:
     click.echo("\n" + paint("Wrong", "message") + "\n")
     click.echo(_laid_out(text.wrong, width))
     click.echo("\n" + paint("What the compiler says", "message") + "\n")
-    for diagnostic in diagnose(text.wrong):
-        click.echo(textwrap.indent(render(diagnostic, width - 4, paint), "    "))
+    said = [render(found, width - 4, paint) for found in diagnose(text.wrong) if found.code == code]
+    click.echo(textwrap.indent("\n\n".join(said), "    "))
     click.echo("\n" + paint("Right", "message") + "\n")
     click.echo(_laid_out(text.right, width))
 
