@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from netdsl import atomic
-from netdsl.explanations import Explanation, codes, diagnose, explanation
+from netdsl.explanations import Explanation, codes, explanation
 
 PAGE = Path(__file__).parent / "errors.md"
 
@@ -38,26 +38,11 @@ def page() -> str:
 
 def entry(text: Explanation) -> str:
     """A code's part of the page; the heading is the code alone, so that links to it last."""
-    said = "\n\n".join(found.render() for found in diagnose(text.wrong) if found.code == text.code)
-    return f"""\
-### {text.code}
-
-**{text.title[0].upper()}{text.title[1:]}**
-
-{text.cause}
-
-Wrong:
-
-{text.wrong}
-
-```text
-{said}
-```
-
-Right:
-
-{text.right}
-"""
+    parts = [f"### {text.code}", f"**{text.title[0].upper()}{text.title[1:]}**", text.cause]
+    if text.wrong:
+        said = "\n\n".join(diagnostic.render() for diagnostic in text.said)
+        parts += ["Wrong:", text.wrong, f"```text\n{said}\n```", "Right:", text.right]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

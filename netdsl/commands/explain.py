@@ -46,20 +46,22 @@ def _list() -> None:
 
 
 def _explain(code: str) -> None:
-    from netdsl.explanations import diagnose, explanation
+    from netdsl.explanations import explanation
     from netdsl.rendering import render
 
     width = min(terminal_width(err=False) or _WIDTH, _WIDTH)
     text = explanation(code)
     click.echo(paint(f"{text.code}: {text.title}", "message") + "\n")
     click.echo(_laid_out(text.cause, width))
-    click.echo("\n" + paint("Wrong", "message") + "\n")
-    click.echo(_laid_out(text.wrong, width))
-    click.echo("\n" + paint("What the compiler says", "message") + "\n")
-    said = [render(found, width - 4, paint) for found in diagnose(text.wrong) if found.code == code]
-    click.echo(textwrap.indent("\n\n".join(said), "    "))
-    click.echo("\n" + paint("Right", "message") + "\n")
-    click.echo(_laid_out(text.right, width))
+    said = "\n\n".join(render(diagnostic, width - 4, paint) for diagnostic in text.said)
+    _section("Wrong", _laid_out(text.wrong, width))
+    _section("What the compiler says", textwrap.indent(said, "    "))
+    _section("Right", _laid_out(text.right, width))
+
+
+def _section(heading: str, text: str) -> None:
+    if text:
+        click.echo(f"\n{paint(heading, 'message')}\n\n{text}")
 
 
 def _laid_out(markdown: str, width: int) -> str:
