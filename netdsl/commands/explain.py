@@ -10,7 +10,7 @@ import click
 
 from netdsl.commands.report import paint, terminal_width
 
-# Longer lines are hard to read, however wide the terminal is.
+# Longer lines of prose are hard to read, however wide the terminal is.
 _WIDTH = 90
 
 
@@ -49,11 +49,12 @@ def _explain(code: str) -> None:
     from netdsl.explanations import explanation
     from netdsl.rendering import render
 
-    width = min(terminal_width(err=False) or _WIDTH, _WIDTH)
+    terminal = terminal_width(err=False)
+    width = min(terminal or _WIDTH, _WIDTH)
     text = explanation(code)
     click.echo(paint(f"{text.code}: {text.title}", "message") + "\n")
     click.echo(_laid_out(text.cause, width))
-    said = "\n\n".join(render(diagnostic, width - 4, paint) for diagnostic in text.said)
+    said = "\n\n".join(render(diagnostic, terminal and terminal - 4, paint) for diagnostic in text.said)
     _section("Wrong", _laid_out(text.wrong, width))
     _section("What the compiler says", textwrap.indent(said, "    "))
     _section("Right", _laid_out(text.right, width))
