@@ -21,7 +21,7 @@ LAYERS = [
     {"arguments", "explain", "tree"},
     {"parse", "tables", "ops", "recipe", "initrules"},
     {"resolved", "typed", "lowered"},
-    {"passes"},
+    {"passes", "format", "pygments_lexer"},
     {"codegen"},
     {"compiler"},
     {"api"},
