@@ -38,9 +38,7 @@ class _File:
 
 
 @click.command(name="fmt")
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE|FOLDER|-...", shell_complete=complete_paths
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...", shell_complete=complete_paths)
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file would change.")
 @click.option("--diff", "diff_only", is_flag=True, help="Write nothing; show what would change.")
 def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
