@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,8 @@ def _standard_input(diagnostics: Diagnostics) -> Source | None:
     from netdsl.source import Source
 
     try:
-        return Source("standard input", click.get_text_stream("stdin", "utf-8-sig", "strict").read())
+        text = TextIOWrapper(BytesIO(sys.stdin.buffer.read()), "utf-8-sig").read()
+        return Source("standard input", text)
     except UnicodeDecodeError:
         diagnostics.error("NET100", "standard input is not UTF-8 text", help="send it as UTF-8")
         return None
