@@ -96,12 +96,12 @@ def parses(text: str) -> bool:
 def test_loosened_networks_keep_meaning_and_comments(path: Path) -> None:
     text = path.read_text(encoding="utf-8").partition("=== output\n")[0]
     random = Random(path.stem)
-    tried = [found for found in (loosened(text, random) for _ in range(12)) if parses(found)]
+    tried = [found for found in (loosened(text, random) for _ in range(6)) if parses(found)]
     for found in tried:
         assert_sound(found)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.randoms(use_true_random=False))
 def test_random_networks_keep_meaning_and_comments(text: str, random: Random) -> None:
     assert_sound(text)
@@ -118,10 +118,24 @@ def test_the_same_steps_have_one_layout() -> None:
     assert fmt(loose) == fmt(tight) == tight
 
 
-def test_a_deep_and_a_long_file_are_formatted() -> None:
-    assert_sound("let a = " + "(" * 60 + "1" + ")" * 60 + "\n")
-    assert_sound("let a = " + " + ".join(["1"] * 3000) + "\n")
-    assert_sound("stem { " + ", ".join(["conv(8, 3)"] * 2000) + " }\n")
+LONG = "long" * 30
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let a = " + "(" * 60 + "1" + ")" * 60,
+        "stem { " + f"when {LONG} + f(1, 2) {{ " * 60 + "bn" + " }" * 61,
+        "stem { " + f"conv({LONG}, " * 60 + "1" + ")" * 60 + " }",
+        "stem { " + "add { | " * 60 + "bn" + " }" * 61,
+        "let a = " + " + ".join(["f(1)"] * 1000),
+        "stem { " + ", ".join(["conv(8, 3)"] * 1000) + " }",
+    ],
+    ids=["brackets", "conditions", "arguments", "branches", "sum", "steps"],
+)
+def test_deep_and_long_files_are_formatted(text: str) -> None:
+    """A choice that is made anew at each depth would never end here."""
+    assert_sound(text + "\n")
 
 
 def test_a_text_with_syntax_errors_is_not_formatted() -> None:

@@ -185,31 +185,33 @@ def _laid(items: Sequence[Item], indent: int) -> list[Line]:
     attempts = [braces if spread else set[int](), braces]
     if longest is not None:
         attempts.append({*braces, longest})
-    for chosen in attempts:
-        result, fits = _with_spread(items, indent, chosen)
-        if fits:
-            return result
-    return _with_spread(items, indent, braces)[0]
+    chosen = next((tried for tried in attempts if _fits(_cut(items, indent, tried))), braces)
+    result: list[Line] = []
+    for line, group in _cut(items, indent, chosen):
+        result += [line, *_content(group, indent + _INDENT)] if group else [line]
+    return result
 
 
 def _can_spread(item: Item) -> bool:
     return isinstance(item, Group) and not item.spread and bool(flat([item])[2:])
 
 
-def _with_spread(items: Sequence[Item], indent: int, chosen: set[int]) -> tuple[list[Line], bool]:
-    """The lines with the chosen groups spread too, and whether all but those inside of groups fit."""
-    result: list[Line] = []
+def _cut(items: Sequence[Item], indent: int, chosen: set[int]) -> list[tuple[Line, Group | None]]:
+    """The lines around the groups that are spread and those chosen to be, each with the group it opens."""
+    result: list[tuple[Line, Group | None]] = []
     line = Line(indent, "")
-    fits = True
     before: Item | None = None
     for n, item in enumerate(items):
         line = replace(line, text=line.text + gap(before, item))
         if isinstance(item, Group) and (item.spread or n in chosen):
-            line = replace(line, text=line.text + item.opening, comment=_comment_behind(item))
-            fits = fits and line.width <= WIDTH
-            result += [line, *_content(item, indent + _INDENT)]
+            opening = replace(line, text=line.text + item.opening, comment=_comment_behind(item))
+            result.append((opening, item))
             line = Line(indent, item.closing)
         else:
             line = replace(line, text=line.text + flat([item]))
         before = item
-    return [*result, line], fits and line.width <= WIDTH
+    return [*result, (line, None)]
+
+
+def _fits(cut: Sequence[tuple[Line, Group | None]]) -> bool:
+    return all(line.width <= WIDTH for line, _ in cut)
