@@ -53,9 +53,12 @@ def new(name: str, origin: str | None) -> None:
 
 
 def _check_name(name: str) -> None:
-    """The name of the file becomes that of the network, and so a name in Python."""
-    if keyword.iskeyword(name):
-        fail(f"`{name}` has a meaning in Python", f"choose another name, as `{name}_net`")
+    """The name of the file becomes that of the network, and so of a class and of a module of Python."""
+    other = f"choose another name, as `my_{name}`"
+    if keyword.iskeyword(name) or name == "self":
+        fail(f"`{name}` has a meaning in Python", other)
+    if name == "torch" or name in sys.stdlib_module_names:
+        fail(f"`{name}` is a module that Python code imports: `{name}.py` would hide it", other)
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         words = "_".join(re.findall(r"[A-Za-z0-9]+", name)).lstrip("0123456789_")
         better = f"choose another name, as `{words or 'my_net'}`"
