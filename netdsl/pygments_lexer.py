@@ -27,7 +27,7 @@ from netdsl.ops import OPERATIONS
 _NAME = r"[A-Za-z_]\w*"
 
 
-class NetLexer(RegexLexer):
+class NetLexer(RegexLexer):  # type: ignore[misc]  # Pygments has no types
     """The language of `.net` files. Words that are also names are keywords only where they act as such."""
 
     name = "netdsl"

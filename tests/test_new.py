@@ -49,11 +49,11 @@ def test_the_end_of_the_name_may_be_given_and_a_folder() -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped().keys() - {"std"}))
 def test_every_shipped_network_can_be_copied(name: str) -> None:
-    result = new("nets/copy", "--from", name)
+    result = new("nets/copied", "--from", name)
     assert result.exit_code == 0, result.output
-    original, copy = netdsl.load(shipped()[name]), netdsl.load("nets/copy.net")
+    original, copy = netdsl.load(shipped()[name]), netdsl.load("nets/copied.net")
     assert copy.parameters_count == original.parameters_count
-    assert "\nnetwork copy" in Path("nets/copy.net").read_text()
+    assert "\nnetwork copied" in Path("nets/copied.net").read_text()
 
 
 def test_used_libraries_come_along_and_are_shared() -> None:

@@ -29,9 +29,11 @@ def formatted(source: Source, diagnostics: Diagnostics) -> str | None:
 
     Raises LayoutError where the result would not mean the same, or not hold the same comments.
     """
-    before = len(list(diagnostics))
-    program = parse(source, diagnostics)
-    if len(list(diagnostics)) > before:
+    found = Diagnostics()
+    program = parse(source, found)
+    if found.errors:
+        for diagnostic in found:
+            diagnostics.add(diagnostic)
         return None
     result = joined(lines(grouped(source.text, program)))
     _check(source, program, result)
@@ -42,7 +44,7 @@ def _check(source: Source, program: Program, result: str) -> None:
     """Holds the result against the original, as black does: the tree without places, and the comments."""
     found = Diagnostics()
     again = parse(Source(source.name, result), found)
-    if list(found) or list(_meaning(again)) != list(_meaning(program)):
+    if found.errors or list(_meaning(again)) != list(_meaning(program)):
         raise LayoutError(f"{source.name}: the layout would change what the file means")
     if comments(result) != comments(source.text):
         raise LayoutError(f"{source.name}: the layout would change a comment")
