@@ -16,7 +16,7 @@ _RUN_FILE = "run.json"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script that completes netdsl's commands, files and networks in a shell.
+    """Print the script for completion in a shell.
 
     \b
     bash:  echo 'eval "$(netdsl completion bash)"' >> ~/.bashrc

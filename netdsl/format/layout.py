@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import repeat
+from itertools import pairwise, repeat
 
 from netdsl.format.lines import Line
 from netdsl.format.pieces import Group, Item, Token, is_brace, is_comment, is_text
@@ -41,8 +41,8 @@ def _set_apart(result: list[Line], first: int) -> None:
     result[first] = replace(result[first], blank=True)
 
 
-def _starts(row: Row, *words: str) -> bool:
-    return bool(row.items) and is_text(row.items[0], *words)
+def _starts(row: Row, word: str) -> bool:
+    return bool(row.items) and is_text(row.items[0], word)
 
 
 def _finished(found: list[Line], row: Row, indent: int) -> list[Line]:
@@ -61,7 +61,7 @@ def _finished(found: list[Line], row: Row, indent: int) -> list[Line]:
 
 def _content(group: Group, indent: int) -> Iterator[Line]:
     """The lines between the brackets of a spread group, after a comment behind the first bracket."""
-    found = rows(group.items[_comment_behind(group) != "" :], group.kind)
+    found = rows(group.items[1:] if _comment_behind(group) else group.items, group.kind)
     match group.kind:
         case "join":
             laid = _branches(found, indent)
@@ -83,7 +83,7 @@ def _content(group: Group, indent: int) -> Iterator[Line]:
 def _comment_behind(group: Group) -> str:
     """The comment on the line of the opening bracket."""
     first = group.items[0]
-    return first.text if isinstance(first, Token) and is_comment(first) else ""
+    return first.text if is_comment(first) else ""
 
 
 def _steps(row: Row, indent: int) -> list[Line]:
@@ -151,14 +151,14 @@ def _rules(found: Sequence[Row], indent: int) -> Iterator[list[Line]]:
 
 def _table(found: Sequence[Row], indent: int) -> Iterator[list[Line]]:
     """The rows of a table, its cells in columns; transitions stand as they are."""
-    table = [row for row in found if row.items and not _is_transition(row) and not _is_spread(row.items)]
-    shown = iter(aligned([[flat(cell) for cell in cells(row.items)] for row in table]))
+    shown = iter(aligned([[flat(cell) for cell in cells(row.items)] for row in found if _has_cells(row)]))
     for row in found:
-        yield [Line(indent, next(shown))] if row in table else _laid(row.items, indent)
+        yield [Line(indent, next(shown))] if _has_cells(row) else _laid(row.items, indent)
 
 
-def _is_transition(row: Row) -> bool:
-    return isinstance(row.items[-1], Group) and row.items[-1].opening == "{"
+def _has_cells(row: Row) -> bool:
+    """Whether a row stands in the columns: no comment, no transition, no cell over several lines."""
+    return bool(row.items) and not is_brace(row.items[-1]) and not _is_spread(row.items)
 
 
 def _is_spread(items: Sequence[Item]) -> bool:
@@ -174,8 +174,8 @@ def _laid(items: Sequence[Item], indent: int) -> list[Line]:
         return []
     if not _is_spread(items) and indent + len(flat(items)) <= WIDTH:
         return [Line(indent, flat(items))]
-    for n in range(1, len(items)):
-        if is_text(items[n], "shortcut") and is_brace(items[n - 1]):
+    for n, (before, item) in enumerate(pairwise(items), start=1):
+        if is_text(item, "shortcut") and is_brace(before):
             return _laid(items[:n], indent) + _laid(items[n:], indent)
     # The bodies of a `when` are written alike.
     braces = {n for n, item in enumerate(items) if is_brace(item) and _can_spread(item)}
@@ -193,7 +193,8 @@ def _laid(items: Sequence[Item], indent: int) -> list[Line]:
 
 
 def _can_spread(item: Item) -> bool:
-    return isinstance(item, Group) and not item.spread and bool(flat([item])[2:])
+    """Whether something stands between its brackets, and all on one line."""
+    return isinstance(item, Group) and not item.spread and len(flat([item])) > 2
 
 
 def _cut(items: Sequence[Item], indent: int, chosen: set[int]) -> list[tuple[Line, Group | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from netdsl import syntax
 
@@ -74,7 +74,7 @@ def is_newline(item: Item) -> bool:
     return isinstance(item, Token) and item.kind == "newline"
 
 
-def is_comment(item: Item) -> bool:
+def is_comment(item: Item) -> TypeGuard[Token]:
     return isinstance(item, Token) and item.kind == "comment"
 
 

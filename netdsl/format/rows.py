@@ -36,7 +36,7 @@ def rows(items: Sequence[Item], kind: Kind) -> list[Row]:
             if kind == "inline" and (before := _last(result)):
                 before.items.append(item)
             continue
-        if is_comment(item) and isinstance(item, Token):
+        if is_comment(item):
             if newlines or not last.items:
                 result.append(Row(comment=item.text, blank=newlines > 1))
             else:
