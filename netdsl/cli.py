@@ -7,6 +7,7 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.drawing import graph
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.training import evaluate, reproduce, train
@@ -25,6 +26,7 @@ def main() -> None:
 for command in (
     check,
     build,
+    graph,
     train,
     reproduce,
     evaluate,

@@ -24,7 +24,7 @@ LAYERS = [
     {"passes"},
     {"codegen"},
     {"compiler"},
-    {"api"},
+    {"api", "graph"},
     {"trained"},
     {"training", "weights"},
     {"options"},
