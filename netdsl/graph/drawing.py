@@ -99,5 +99,27 @@ class Piece:
         return (Line(((x, y), (x, y + length)), arrow=self.entry == "arrow"),)
 
 
-def moved(items: Iterable[Item], dx: float, dy: float) -> tuple[Item, ...]:
-    return tuple(item.moved(dx, dy) for item in items)
+class Area(NamedTuple):
+    """Items in a rectangle."""
+
+    width: float
+    height: float
+    items: tuple[Item, ...]
+
+    def at(self, x: float, y: float) -> tuple[Item, ...]:
+        return tuple(item.moved(x, y) for item in self.items)
+
+
+def right_edge(items: Iterable[Item]) -> float:
+    """Where the rightmost item ends."""
+    return max(map(_right, items))
+
+
+def _right(item: Item) -> float:
+    match item:
+        case Box():
+            return item.x + item.width
+        case Text():
+            return item.left + item.width
+        case Line():
+            return max(x for x, _ in item.points)

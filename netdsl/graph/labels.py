@@ -40,6 +40,11 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
+def listed(texts: Sequence[str]) -> list[str]:
+    """The texts with a comma behind each but the last."""
+    return [*(f"{text}," for text in texts[:-1]), *texts[-1:]]
+
+
 def source_text(span: Span) -> str:
     """What stands in the file, in one line."""
     return " ".join(span.text.split())

@@ -36,11 +36,11 @@ def _advance(char: str, bold: bool) -> int:
     return table[index] if 0 <= index < len(table) else _TIMES if char == "×" else _WIDEST
 
 
-def wrapped(words: Sequence[str], size: float, width: float, between: str = " ") -> list[str]:
+def wrapped(words: Sequence[str], size: float, width: float) -> list[str]:
     """The words in lines of at most this width, where no single word is wider."""
     lines: list[str] = []
     for word in words:
-        longer = f"{lines[-1]}{between}{word}" if lines else word
+        longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, size) <= width:
             lines[-1] = longer
         else:

@@ -7,7 +7,7 @@ from typing import NamedTuple, assert_never
 
 from netdsl.graph import style
 from netdsl.graph.drawing import Box, Item, Line, Piece, Point, Text
-from netdsl.graph.labels import shape_text
+from netdsl.graph.labels import listed, shape_text
 from netdsl.graph.metrics import text_width, wrapped
 from netdsl.graph.model import (
     BlockNode,
@@ -91,7 +91,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
             label = shape_text(shape) if shape and shape != shapes[index - 1] else ""
             items += piece.edge(axis, y, style.GAP)
             if label:
-                items.append(_beside(axis, y + style.GAP / 2, label))
+                items.append(beside(axis, y + style.GAP / 2, label))
                 right = max(right, 5 + text_width(label, style.SMALL))
             y += style.GAP
         items += piece.at(axis - piece.axis, y)
@@ -99,7 +99,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
     return Piece(axis + right, y, axis, tuple(items), pieces[0].entry)
 
 
-def _beside(x: float, y: float, text: str) -> Text:
+def beside(x: float, y: float, text: str) -> Text:
     """A text to the right of a line."""
     return Text(x + 5, y + style.SMALL * 0.35, text, style.SMALL, style.QUIET, anchor="start")
 
@@ -136,8 +136,7 @@ def _block_head(node: BlockNode) -> float:
 
 
 def _argument_lines(node: BlockNode) -> list[str]:
-    words = [f"{text}," for text in node.arguments[:-1]] + list(node.arguments[-1:])
-    return wrapped(words, style.SMALL, ARGUMENTS)
+    return wrapped(listed(node.arguments), style.SMALL, ARGUMENTS)
 
 
 def _text_size(node: OperationNode) -> float:

@@ -22,11 +22,13 @@ PADDING = 7.0
 GLUE = 1.5
 GAP = 17.0
 ASIDE = 16.0
+INSET = 9.0
 # Lines.
 STROKE, HEAD, CORNER = 0.9, 4.5, 5.0
 # The picture: about as wide as the text of a page, so that its letters are not much smaller.
 WIDEST = 780.0
 MARGIN = 16.0
+BETWEEN = 14.0
 
 
 class Look(NamedTuple):
