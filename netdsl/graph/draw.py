@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from netdsl.graph import style
 from netdsl.graph.drawing import Area, Drawing, Item, Text, right_edge
-from netdsl.graph.labels import listed
+from netdsl.graph.labels import cut, listed
 from netdsl.graph.metrics import text_width, wrapped
 from netdsl.graph.model import Figure
 from netdsl.graph.overview import overview
@@ -43,12 +43,12 @@ def _heading(figure: Figure, width: float) -> Area:
         items.append(Text(beside, y - 3, settings, style.LABEL, style.QUIET, anchor="start"))
     elif settings:
         y = _lines(items, y, listed(figure.settings), width)
-    y = _lines(items, y, figure.caption.split(), width)
+    y = _lines(items, y, map(cut, figure.caption.split()), width)
     y = _lines(items, y, figure.totals.split(), width)
     return Area(right_edge(items), y + 4, tuple(items))
 
 
-def _lines(items: list[Item], y: float, words: Sequence[str], width: float) -> float:
+def _lines(items: list[Item], y: float, words: Iterable[str], width: float) -> float:
     lines = wrapped(words, style.LABEL, width)
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]

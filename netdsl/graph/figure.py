@@ -10,8 +10,10 @@ from netdsl.graph.forms import Forms
 from netdsl.graph.labels import (
     argument_texts,
     common,
+    cut,
     operation_text,
     place,
+    plain,
     signature_texts,
     sizes,
     source_text,
@@ -83,9 +85,9 @@ class _Figure:
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
         cost, depth, field = self._network.cost, self._network.depth, self._network.receptive_field
         return Figure(
-            network.name,
-            tuple(f"{name} {value_text(value)}" for name, value in network.parameters),
-            " ".join(network.documentation.split()),
+            cut(network.name),
+            tuple(f"{cut(name)} {value_text(value)}" for name, value in network.parameters),
+            plain(network.documentation),
             f"{totals(cost)}, depth {depth}, receptive field {field}×{field}",
             tuple(cards),
             tuple(panels),
@@ -136,7 +138,7 @@ class _Figure:
         measured = sizes((instance.input, instance.output, instance.cost) for instance in instances)
         return BlockNode(
             _letter(self._shown.index(form)),
-            instances[0].block.name,
+            cut(instances[0].block.name),
             arguments,
             f"× {count}" if count > 1 else "",
             (fact, *measured),
@@ -147,10 +149,10 @@ class _Figure:
         instances = self._forms.instances(form)
         block = instances[0].block
         measured = [(instance.input, instance.output, instance.cost) for instance in instances]
-        documentation = (" ".join(block.documentation.split()),) if block.documentation else ()
+        documentation = (plain(block.documentation),) if block.documentation else ()
         return Panel(
             _letter(index),
-            block.name,
+            cut(block.name),
             signature_texts([instance.values for instance in instances], block.parameters),
             self._chain([instance.body for instance in instances]),
             (f"{block.name}, {place(block.span)}", *documentation, *sizes(measured)),
@@ -190,7 +192,9 @@ class _Figure:
                 word = "save" if isinstance(step, SaveStep) else "from"
                 has_input = not isinstance(step, FromStep)
                 facts = (f"{word} {step.name}, {place(step.span)}",)
-                return (MarkNode(f"{word} {step.name}", has_input, facts, common(s.output for s in steps)),)
+                return (
+                    MarkNode(f"{word} {cut(step.name)}", has_input, facts, common(s.output for s in steps)),
+                )
             case _:  # a constant
                 return ()
 
@@ -201,7 +205,7 @@ class _Figure:
         kinds = dict.fromkeys(type(operation) for operation in operations)
         written = dict(step.arguments)
         text = operation_text(operations, written) if len(kinds) == 1 else holder
-        label = f"{step.label}: " if step.label else ""
+        label = f"{cut(step.label)}: " if step.label else ""
         facts = [f"{source_text(step.span)}, {place(step.span)}"]
         if len(kinds) > 1:
             facts.append(f"{holder}: " + ", ".join(kind.name for kind in kinds))
@@ -225,7 +229,7 @@ class _Figure:
             1,
             f"{source_text(step.span)}, {place(step.span)}",
         )
-        return node._replace(name=f"{step.label}: {node.name}") if step.label else node
+        return node._replace(name=f"{cut(step.label)}: {node.name}") if step.label else node
 
     def _skip(self, steps: Sequence[TypedSkip]) -> Chain:
         body = self._chain([step.body for step in steps])

@@ -1,4 +1,4 @@
-"""The words of a picture: operations, arguments, shapes and facts, as short as papers print them."""
+"""The words of a picture, as short as papers print them."""
 
 from __future__ import annotations
 
@@ -45,9 +45,14 @@ def listed(texts: Sequence[str]) -> list[str]:
     return [*(f"{text}," for text in texts[:-1]), *texts[-1:]]
 
 
+def plain(text: str) -> str:
+    """A text of the file in one line, without what no font and no XML can show."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def source_text(span: Span) -> str:
-    """What stands in the file, in one line."""
-    return " ".join(span.text.split())
+    """What stands in the file."""
+    return plain(span.text)
 
 
 def place(span: Span) -> str:
@@ -116,7 +121,7 @@ def argument_texts(
         expr = written.get(name)
         differ = common(values) is None
         text = cut(source_text(expr.span)) if differ and expr and expr.span else range_text(values)
-        texts.append(text if text == name else f"{name} {text}")
+        texts.append(cut(name) if text == name else f"{cut(name)} {text}")
     return tuple(texts)
 
 
@@ -138,7 +143,8 @@ def signature_texts(
     """The parameters of a block, with the values that all calls give: `out`, `stride=2`."""
     fixed = {name: common([values[name] for values in called]) for name, _ in parameters}
     return tuple(
-        name if (value := fixed[name]) is None else f"{name}={value_text(value)}" for name, _ in parameters
+        cut(name) if (value := fixed[name]) is None else f"{cut(name)}={value_text(value)}"
+        for name, _ in parameters
     )
 
 

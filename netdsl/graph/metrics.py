@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 # Thousandths of the size, from the blank to `~` (Adobe's font metrics, Core 14).
 # fmt: off
@@ -36,7 +36,7 @@ def _advance(char: str, bold: bool) -> int:
     return table[index] if 0 <= index < len(table) else _TIMES if char == "×" else _WIDEST
 
 
-def wrapped(words: Sequence[str], size: float, width: float) -> list[str]:
+def wrapped(words: Iterable[str], size: float, width: float) -> list[str]:
     """The words in lines of at most this width, where no single word is wider."""
     lines: list[str] = []
     for word in words:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 from netdsl.graph import style
-from netdsl.graph.drawing import Box, Drawing, Line, Text
+from netdsl.graph.drawing import Box, Drawing, Item, Line, Text
 from netdsl.graph.ways import way
 
 if TYPE_CHECKING:
@@ -32,19 +33,29 @@ def png(drawing: Drawing) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0))
     axes.set_axis_off()
-    for order, item in enumerate(drawing.items):
-        patches = (
-            [_text(item)] if isinstance(item, Text) else _box(item) if isinstance(item, Box) else _line(item)
-        )
-        for patch in patches:
-            patch.set_zorder(order)
-            axes.add_patch(patch)
+    with warnings.catch_warnings():
+        # A letter that the font lacks, in a comment, is shown as an empty box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        for order, item in enumerate(drawing.items):
+            for patch in _patches(item):
+                patch.set_zorder(order)
+                axes.add_patch(patch)
     content = io.BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 
-def _box(box: Box) -> list[Patch]:
+def _patches(item: Item) -> list[Patch]:
+    match item:
+        case Box():
+            return [_box(item)]
+        case Text():
+            return [_text(item)]
+        case Line():
+            return _line(item)
+
+
+def _box(box: Box) -> Patch:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -59,14 +70,13 @@ def _box(box: Box) -> list[Patch]:
     ]
     codes = [Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4] * len(corners)
     codes[0] = Path.MOVETO
-    outline = PathPatch(
+    return PathPatch(
         Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY]),
         facecolor=box.fill,
         edgecolor=box.stroke,
         linewidth=style.STROKE,
         linestyle=(0, (3, 2)) if box.dashed else "solid",
     )
-    return [outline]
 
 
 def _line(line: Line) -> list[Patch]:

@@ -13,11 +13,11 @@ FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 def svg(drawing: Drawing) -> str:
     """One `<svg>` element; what one points at says its facts, as a `<title>`."""
-    size = f"{_number(drawing.width)} {_number(drawing.height)}"
-    width, height = size.split()
+    width, height = _number(drawing.width), _number(drawing.height)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {size}"'
-        f' font-family="{FONT}" role="img" aria-label={quoteattr(_legal(drawing.title))}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+        f' width="{width}" height="{height}" font-family="{FONT}"'
+        f' role="img" aria-label={quoteattr(drawing.title)}>',
         f'<rect width="{width}" height="{height}" fill="{style.PAPER}"/>',
         *(_element(item) for item in drawing.items),
         "</svg>",
@@ -44,7 +44,7 @@ def _box(box: Box) -> str:
     )
     if not box.facts:
         return f"{tag}/>"
-    return f"{tag}><title>{escape(_legal(chr(10).join(box.facts)))}</title></rect>"
+    return f"{tag}><title>{escape(chr(10).join(box.facts))}</title></rect>"
 
 
 def _text(text: Text) -> str:
@@ -53,7 +53,7 @@ def _text(text: Text) -> str:
     return (
         f'<text x="{_number(text.left)}" y="{_number(text.y)}" font-size="{text.size:g}"{weight}'
         f' fill="{text.colour}" textLength="{_number(text.width)}" lengthAdjust="spacingAndGlyphs"'
-        f' pointer-events="none">{escape(_legal(text.text))}</text>'
+        f' pointer-events="none">{escape(text.text)}</text>'
     )
 
 
@@ -73,8 +73,3 @@ def _point(point: Point) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
-
-
-def _legal(text: str) -> str:
-    """Without the control characters that XML has no way to write."""
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
