@@ -216,9 +216,9 @@ def test_copies_are_folded_and_the_first_is_apart() -> None:
     assert [card.title for card in shown.cards] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
     stages = [[node[:4] for node in card.chain] for card in shown.cards[1:4]]
     assert stages == [
-        [("a", "residual", ("out 8",), "× 5")],
-        [("b", "residual", ("out 16", "stride 2"), ""), ("a", "residual", ("out 16",), "× 4")],
-        [("b", "residual", ("out 32", "stride 2"), ""), ("a", "residual", ("out 32",), "× 4")],
+        [("a", "residual", ("out=8",), "× 5")],
+        [("b", "residual", ("out=16", "stride=2"), ""), ("a", "residual", ("out=16",), "× 4")],
+        [("b", "residual", ("out=32", "stride=2"), ""), ("a", "residual", ("out=32",), "× 4")],
     ]
     same, changed = shown.panels
     (skip,) = changed.chain
@@ -245,7 +245,7 @@ def test_what_differs_is_shown_by_its_name_and_what_doesnt_by_its_value() -> Non
     loops = [node.times for node in nodes(chains(shown)) if isinstance(node, LoopNode)]
     assert loops == ["× 3", "× n"]
     blocks = [node for node in nodes(chains(shown)) if isinstance(node, BlockNode)]
-    assert ("drop 0.0857 … 0.2",) in [block.arguments for block in blocks]
+    assert ("drop=0.0857 … 0.2",) in [block.arguments for block in blocks]
     assert "first: mixed" in [block.name for block in blocks]
 
 
@@ -459,7 +459,7 @@ def test_parameters_and_the_input_can_be_set(tmp_path: Path) -> None:
     result = graph("resnet50", "-o", tmp_path / "net.svg", "--set", "depth=101", "--input", "3x64x64")
     assert result.exit_code == 0
     text = (tmp_path / "net.svg").read_text(encoding="utf-8")
-    assert "× 22" in text and "3×64×64" in text and "depth 101" in text
+    assert "× 22" in text and "3×64×64" in text and "depth=101" in text
 
 
 def test_nothing_is_written_where_there_are_errors(tmp_path: Path) -> None:

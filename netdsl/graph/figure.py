@@ -86,7 +86,7 @@ class _Figure:
         cost, depth, field = self._network.cost, self._network.depth, self._network.receptive_field
         return Figure(
             cut(network.name),
-            tuple(f"{cut(name)} {value_text(value)}" for name, value in network.parameters),
+            tuple(f"{cut(name)}={value_text(value)}" for name, value in network.parameters),
             plain(network.documentation),
             f"{totals(cost)}, depth {depth}, receptive field {field}×{field}",
             tuple(cards),

@@ -89,7 +89,7 @@ def _argument(values: Sequence[object], name: str, default: object, written: Map
         text = _value(value, square=name != "stride")
     if name == "stride":
         return f"/{text}" if text.isalnum() else f"/({text})"
-    return text if default is MISSING else f"{name} {text}"
+    return text if default is MISSING else f"{name}={text}"
 
 
 def _value(value: object, square: bool) -> str:
@@ -109,7 +109,7 @@ def argument_texts(
     parameters: Iterable[tuple[str, Expr | None]],
     written: Mapping[str, Expr],
 ) -> tuple[str, ...]:
-    """Arguments of calls of a block, less those that equal their defaults: `out 64`.
+    """Arguments of calls of a block, less those that equal their defaults: `out=64`.
 
     Where the calls differ it is what is `written`, else the first value and the last.
     """
@@ -121,7 +121,7 @@ def argument_texts(
         expr = written.get(name)
         differ = common(values) is None
         text = cut(source_text(expr.span)) if differ and expr and expr.span else range_text(values)
-        texts.append(cut(name) if text == name else f"{cut(name)} {text}")
+        texts.append(cut(name) if text == name else f"{cut(name)}={text}")
     return tuple(texts)
 
 
