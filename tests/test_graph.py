@@ -34,6 +34,7 @@ from netdsl.graph.model import (
     Chain,
     Figure,
     LoopNode,
+    MarkNode,
     OperationNode,
     SkipNode,
 )
@@ -258,6 +259,22 @@ def test_a_parameter_that_holds_several_operations_is_shown_by_its_name() -> Non
     held = panel.chain[1]
     assert isinstance(held, OperationNode) and held.text == "act" and held.family == "activation"
     assert "act: relu, gelu" in held.facts
+
+
+def test_what_comes_from_elsewhere_joins_from_the_side() -> None:
+    shown = figure(typed(HARD))
+    (skip,) = [node for node in shown.cards[0].chain if isinstance(node, SkipNode)]
+    assert skip.join == "concat" and not skip.body
+    assert isinstance(skip.shortcut[0], MarkNode) and skip.shortcut[0].text == "from early"
+
+
+def test_bodies_that_do_nothing_are_lines() -> None:
+    text = "layers { e, skip { }, add { | identity | identity }, repeat 3 { }, repeat 0 { relu }, save a }"
+    shown = figure(typed("network nothing\ninput 12\nblock e { }\n" + text))
+    assert [type(node) for node in shown.cards[0].chain] == [
+        BlockNode, SkipNode, BranchesNode, LoopNode, MarkNode,
+    ]  # fmt: skip
+    assert_tidy(draw(shown))
 
 
 # where it is drawn

@@ -78,8 +78,7 @@ class _Figure:
         stages = 0
         for part in self._network.parts:
             stages += isinstance(part, TypedStage)
-            card = self._card(part, stages)
-            cards.append(card)
+            cards.append(self._card(part, stages))
         panels: list[Panel] = []
         while len(panels) < len(self._shown):  # a panel may show blocks that have none yet
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
@@ -252,7 +251,10 @@ class _Figure:
         output = common(step.output for step in steps)
         bodies = [branch for branch in branches if branch]
         if len(branches) == 2 and len(bodies) == 1:
-            return SkipNode(join, bodies[0], (), facts, output)
+            body = bodies[0]
+            # What comes from elsewhere joins from the side.
+            aside = isinstance(body[0], MarkNode) and not body[0].has_input
+            return SkipNode(join, () if aside else body, body if aside else (), facts, output)
         return BranchesNode(join, branches, facts, output)
 
     def _repeat(self, steps: Sequence[TypedRepeat]) -> Chain:
@@ -266,7 +268,7 @@ class _Figure:
             facts = (f"repeat {expr}, {place(step.span)}",)
             output = common(run[-1][0].output for run in runs)
             chain = self._chain([_outlined(body, step) or body for body in bodies])
-            nodes.append(LoopNode(chain, f"× {times or expr}", facts, output))
+            nodes.append(LoopNode(chain, f"× {times or cut(expr)}", facts, output))
         return tuple(nodes)
 
 

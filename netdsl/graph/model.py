@@ -31,7 +31,7 @@ class BlockNode(NamedTuple):
 
 
 class SkipNode(NamedTuple):
-    """A body whose input goes past it, maybe through a `shortcut`, and is joined with its output."""
+    """A body, and to its side what is joined with its output: its input, maybe through a `shortcut`."""
 
     join: str
     body: Chain
