@@ -11,28 +11,20 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
-from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
-import matplotlib
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
 
 from netdsl.cli import main
-from netdsl.compiler import compile_network
 from netdsl.files import shipped
 from netdsl.graph.draw import draw
-from netdsl.graph.drawing import Box, Drawing, Line, Text
+from netdsl.graph.drawing import Text
 from netdsl.graph.figure import figure
 from netdsl.graph.labels import place, shape_text, source_text
-from netdsl.graph.metrics import text_width
 from netdsl.graph.model import (
     BlockNode,
-    BranchesNode,
-    Chain,
-    Figure,
     LoopNode,
     MarkNode,
     OperationNode,
@@ -41,7 +33,6 @@ from netdsl.graph.model import (
 from netdsl.graph.page import page
 from netdsl.graph.paint import paint
 from netdsl.graph.svg import svg
-from netdsl.source import Source
 from netdsl.typed import (
     TypedBody,
     TypedBranches,
@@ -54,13 +45,8 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
-from tests import strategies
+from tests.graphs import HARD, NETWORKS, ROOT, chains, nodes, typed, typed_file
 
-ROOT = Path(__file__).resolve().parent.parent
-FILES = [
-    *(path for name, path in shipped().items() if name != "std"),
-    *(ROOT / "networks/lessons").glob("*.net"),
-]
 PICTURES = {
     "resnet32": "resnet32",
     "resnet50": "resnet50",
@@ -68,87 +54,7 @@ PICTURES = {
     "densenet121": "densenet",
 }
 
-# Everything at once: branches of all kinds, nested skips, saved tensors, loops, held operations, labels.
-HARD = """\
-# A hard one.
-network hard(wide=yes)
-
-input 3x32x32
-classes 10
-
-stem {
-  conv1: conv(if wide then 32 else 16, 3, stride=2)
-  save early
-  bn, relu
-  concat { | identity | from early, avgpool(3, stride=1, padding=1) }
-}
-stages mobile {
-  expand  out  stride     act
-    1      16    1       relu6
-    6      24    2     hardswish
-    6      24    1       relu6
-}
-layers { dense(3), mixed(2), first: mixed(4), conv(64, 1x7) }
-stage dropped(repeat=5, drop=0.2 * block_index / (block_count - 1))
-head { global_avgpool, flatten, linear(classes) }
-
-block mobile(expand, out, stride=1, act=relu6) {
-  let hidden = in * expand
-  skip if same (drop_path=0.1) {
-    when expand != 1 { conv(hidden, 1), bn, act }
-    depthwise(3, stride), bn, act
-    conv(out, 1), bn
-  }
-}
-block dense(layers, growth=12) {
-  repeat layers as i { concat { | identity | bn, relu, conv(growth + i, 3) } }
-}
-block mixed(n) {
-  repeat n { conv(in, 3), relu }
-  skip {
-    skip { conv(in, 3), bn }
-    add { | identity | conv(in, 1) | conv(in, 3), mul { | identity | sigmoid } }
-  }
-  relu
-}
-block dropped(drop) { skip(drop_path=drop) { conv(in, 3), bn, relu } }
-"""
-
-
-def typed(text: str, name: str = "test.net", **parameters: str) -> TypedNetwork:
-    network = compile_network(Source(name, text), parameters).network
-    assert network is not None
-    return network
-
-
-def typed_file(path: Path, **parameters: str) -> TypedNetwork:
-    return typed(path.read_text(encoding="utf-8"), str(path), **parameters)
-
-
-NETWORKS = [pytest.param(typed_file(path), id=path.stem) for path in FILES] + [
-    pytest.param(typed(HARD), id="hard"),
-    pytest.param(typed_file(shipped()["resnet50"], depth="152"), id="resnet152"),
-]
-
-
-# what is drawn
-
-
-def nodes(chains: Iterable[Chain]) -> Iterator[object]:
-    for chain in chains:
-        for node in chain:
-            yield node
-            match node:
-                case SkipNode(body=body, shortcut=shortcut):
-                    yield from nodes((body, shortcut))
-                case BranchesNode(branches=branches):
-                    yield from nodes(branches)
-                case LoopNode(body=body):
-                    yield from nodes((body,))
-
-
-def chains(shown: Figure) -> list[Chain]:
-    return [card.chain for card in shown.cards] + [panel.chain for panel in shown.panels]
+# What is drawn.
 
 
 def operations(bodies: Iterable[TypedBody]) -> Iterator[TypedOperation]:
@@ -268,94 +174,7 @@ def test_what_comes_from_elsewhere_joins_from_the_side() -> None:
     assert isinstance(skip.shortcut[0], MarkNode) and skip.shortcut[0].text == "from early"
 
 
-def test_bodies_that_do_nothing_are_lines() -> None:
-    text = "layers { e, skip { }, add { | identity | identity }, repeat 3 { }, repeat 0 { relu }, save a }"
-    shown = figure(typed("network nothing\ninput 12\nblock e { }\n" + text))
-    assert [type(node) for node in shown.cards[0].chain] == [
-        BlockNode, SkipNode, BranchesNode, LoopNode, MarkNode,
-    ]  # fmt: skip
-    assert_tidy(draw(shown))
-
-
-# where it is drawn
-
-
-def overlap(a: Box, b: Box, least: float = 0.01) -> bool:
-    across = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    return across > least and min(a.y + a.height, b.y + b.height) - max(a.y, b.y) > least
-
-
-def inside(a: Box, b: Box) -> bool:
-    return (
-        a.x >= b.x - 0.01
-        and a.y >= b.y - 0.01
-        and a.x + a.width <= b.x + b.width + 0.01
-        and a.y + a.height <= b.y + b.height + 0.01
-    )
-
-
-def extent(text: Text) -> Box:
-    """What the letters of a text take, without the rare ones that go far below the line."""
-    return Box("frame", text.left, text.y - 0.72 * text.size, text.width, 0.75 * text.size, "", "")
-
-
-def segments(line: Line) -> Iterator[Box]:
-    for (x1, y1), (x2, y2) in zip(line.points, line.points[1:], strict=False):
-        assert x1 == x2 or y1 == y2, "a line runs askew"
-        yield Box(
-            "frame", min(x1, x2) - 0.4, min(y1, y2) - 0.4, abs(x1 - x2) + 0.8, abs(y1 - y2) + 0.8, "", ""
-        )
-
-
-def assert_tidy(drawing: Drawing) -> None:
-    boxes = [item for item in drawing.items if isinstance(item, Box)]
-    shown = [box for box in boxes if box.kind == "node"]
-    frames = [box for box in boxes if box.kind == "frame"]
-    texts = [(item.text, extent(item)) for item in drawing.items if isinstance(item, Text)]
-    paths = [box for item in drawing.items if isinstance(item, Line) for box in segments(item)]
-    page = Box("frame", 0, 0, drawing.width, drawing.height, "", "")
-    assert all(inside(box, page) for box in (*boxes, *paths, *(extent for _, extent in texts)))
-    assert not [pair for pair in combinations(shown, 2) if overlap(*pair)]
-    for frame in frames:
-        for box in (*frames, *shown):
-            assert inside(frame, box) or inside(box, frame) or not overlap(frame, box)
-    for text, extent_ in texts:
-        assert not [other for other, at in texts if at is not extent_ and overlap(at, extent_)], text
-        assert all(
-            inside(extent_, box) for box in boxes if box.kind != "sheet" and overlap(extent_, box)
-        ), text
-        assert not any(overlap(extent_, path) for path in paths), text
-    for path in paths:
-        assert not any(overlap(path, box, 0.5) for box in shown)
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-def test_nothing_overlaps_and_every_text_fits(network: TypedNetwork) -> None:
-    assert_tidy(draw(figure(network)))
-
-
-@settings(max_examples=40, deadline=None)
-@given(strategies.networks())
-def test_any_network_is_drawn(text: str) -> None:
-    network = compile_network(Source("random.net", text)).network
-    if network is not None:
-        drawing = draw(figure(network))
-        assert_tidy(drawing)
-        ElementTree.fromstring(svg(drawing))
-
-
-@pytest.mark.parametrize(("font", "bold"), [("Helvetica", False), ("Helvetica-Bold", True)])
-def test_widths_are_those_of_helvetica(font: str, bold: bool) -> None:
-    metrics = Path(matplotlib.get_data_path(), "fonts/pdfcorefonts", f"{font}.afm").read_text()
-    found = re.findall(r"^C (\d+) ; WX (\d+) ;", metrics, re.MULTILINE)
-    assert len(found) > 100
-    for code, width in found:
-        if int(code) < 127:
-            # The font has typographic quotes in the place of the straight ones.
-            assert chr(int(code)) in "'`" or text_width(chr(int(code)), 1000, bold) == int(width)
-
-
-# how it is painted
+# How it is painted.
 
 
 NASTY = (
@@ -448,7 +267,7 @@ def test_the_same_picture_whatever_the_hash_seed(tmp_path: Path) -> None:
     assert pictures[0] == pictures[1]
 
 
-# the command
+# The command.
 
 
 def graph(*arguments: object) -> Result:
