@@ -8,6 +8,7 @@ from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
+from netdsl.commands.drawing import graph
 from netdsl.commands.explain import explain
 from netdsl.commands.formatting import fmt
 from netdsl.commands.lessons import lesson
@@ -32,6 +33,7 @@ for command in (
     check,
     build,
     explain,
+    graph,
     train,
     reproduce,
     evaluate,

@@ -24,7 +24,7 @@ LAYERS = [
     {"passes", "format", "pygments_lexer"},
     {"codegen"},
     {"compiler"},
-    {"api", "explanations"},
+    {"api", "explanations", "graph"},
     {"trained"},
     {"training", "weights"},
     {"options"},
@@ -109,6 +109,7 @@ def test_the_runtime_knows_no_compiler(path: Path) -> None:
         (["--help"], HEAVY | {"lark"}),
         (["check", "resnet32", "preresnet", "convnet"], HEAVY),
         (["train", "--help"], HEAVY | {"lark"}),
+        (["graph", "--help"], HEAVY | {"lark"}),
         (["build", "resnet32", "--stdout"], HEAVY - {"black", "jinja2"}),
     ],
 )
