@@ -9,6 +9,7 @@ from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
+from netdsl.commands.summary import summary
 from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.weights import export, import_weights
 
@@ -34,5 +35,6 @@ for command in (
     lesson,
     export,
     import_weights,
+    summary,
 ):
     main.add_command(command)

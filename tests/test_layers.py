@@ -22,6 +22,7 @@ LAYERS = [
     {"parse", "tables", "ops", "recipe", "initrules"},
     {"resolved", "typed", "lowered"},
     {"passes"},
+    {"summary"},
     {"codegen"},
     {"compiler"},
     {"api"},

@@ -20,8 +20,12 @@ format_option = click.option(
 
 
 def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
-    """An aligned table with a heading; where it is piped, each row is one line."""
+    """An aligned table with a heading; where it is piped, each row is one line.
+
+    Blanks at the beginning of a cell indent it, and its other lines in a narrow terminal too.
+    """
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -31,7 +35,9 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
         number = align == "right"
         table.add_column(Text(heading), justify=align, overflow="fold", no_wrap=number, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: no `[markup]` in names.
+        cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
+        # Text: no `[markup]` in names.
+        table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))
     Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False).print(table)
 
 

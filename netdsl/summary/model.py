@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -91,12 +90,8 @@ class Summary:
     receptive_field: int
     parts: tuple[Part, ...]
 
-    def rows(self) -> Iterator[tuple[int, Part]]:
-        """The parts as they stand in a table, each with its level from 0."""
-        return _rows(self.parts, 0)
-
-
-def _rows(parts: tuple[Part, ...], level: int) -> Iterator[tuple[int, Part]]:
-    for part in parts:
-        yield level, part
-        yield from _rows(part.parts, level + 1)
+    @property
+    def title(self) -> str:
+        """The network as it is set: `preresnet(depth=20)`."""
+        settings = ", ".join(f"{name}={value}" for name, value in self.parameters)
+        return f"{self.name}({settings})" if settings else self.name
