@@ -11,6 +11,7 @@ from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.summary import summary
 from netdsl.commands.training import evaluate, reproduce, train
+from netdsl.commands.watching import watch
 from netdsl.commands.weights import export, import_weights
 
 
@@ -36,5 +37,6 @@ for command in (
     export,
     import_weights,
     summary,
+    watch,
 ):
     main.add_command(command)

@@ -11,7 +11,7 @@ import click
 
 from netdsl.commands.errors import INPUT_ERROR, fail, show
 from netdsl.commands.networks import compile_file, net_files, short_lived
-from netdsl.options import pairs, setting_options
+from netdsl.options import F, pairs, setting_options
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled, Style
@@ -31,11 +31,12 @@ def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None) 
             show(compiled)
             failed = True
         else:
-            click.echo(f"{path}: {_summary(compiled)}")
+            click.echo(f"{path}: {facts(compiled)}")
     sys.exit(INPUT_ERROR if failed else 0)
 
 
-def _summary(compiled: Compiled) -> str:
+def facts(compiled: Compiled) -> str:
+    """Shapes and size of a network in a line."""
     from netdsl.ops.base import show_shape
 
     typed = compiled.network
@@ -45,23 +46,28 @@ def _summary(compiled: Compiled) -> str:
     return f"ok, {shapes}, {typed.cost.parameters:,} parameters, {typed.cost.macs:,} MACs"
 
 
+def style_options(command: F) -> F:
+    """Which code is written, and where."""
+    command = click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path("generated"),
+        show_default=True,
+        help="The folder.",
+    )(command)
+    return click.option(
+        "--style",
+        type=click.Choice(["module", "functional", "sequential", "all"]),
+        default="module",
+        show_default=True,
+        help="The form of the code.",
+    )(command)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
-@click.option(
-    "--style",
-    type=click.Choice(["module", "functional", "sequential", "all"]),
-    default="module",
-    show_default=True,
-    help="The form of the code.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("generated"),
-    show_default=True,
-    help="The folder.",
-)
+@style_options
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
@@ -85,7 +91,7 @@ def build(
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
-        stale = [name for name, code in codes.items() if not _is_current(output / name, code)]
+        stale = [name for name, code in codes.items() if not is_current(output / name, code)]
         for name in stale:
             click.echo(f"{output / name} is not current", err=True)
         if stale:
@@ -113,7 +119,7 @@ def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict
         else:
             name = compiled.network.network.name
             for style in styles:
-                file = _file_name(name, style)
+                file = file_name(name, style)
                 if file in found:
                     fail(f"{found[file]} and {path} would both be written to {file}: rename a network")
                 found[file] = path
@@ -127,11 +133,13 @@ def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict
     return codes
 
 
-def _file_name(name: str, style: str) -> str:
+def file_name(name: str, style: str) -> str:
+    """What the code of a network is called in a style."""
     return f"{name}.py" if style == "module" else f"{name}_{style}.py"
 
 
-def _is_current(path: Path, code: str) -> bool:
+def is_current(path: Path, code: str) -> bool:
+    """Whether a file holds the code."""
     return path.is_file() and path.read_text(encoding="utf-8") == code
 
 
