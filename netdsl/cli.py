@@ -7,6 +7,7 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.difference import diff
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.summary import summary
@@ -37,6 +38,7 @@ for command in (
     export,
     import_weights,
     summary,
+    diff,
     watch,
 ):
     main.add_command(command)

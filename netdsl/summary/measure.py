@@ -42,6 +42,8 @@ from netdsl.values import Value, show
 
 # Bytes of a number in float32.
 NUMBER = 4
+# A depth that leaves nothing out: nothing can be nested so deep.
+EVERYTHING = 1000
 
 
 def measure(typed: TypedNetwork, depth: int) -> Summary:

@@ -6,6 +6,15 @@ from netdsl.summary.model import Figures, Part, Summary
 
 
 def record(summary: Summary) -> dict[str, object]:
+    """The network and its parts."""
+    return {
+        **totals(summary),
+        "parts": [_part(part) for part in summary.parts],
+    }
+
+
+def totals(summary: Summary) -> dict[str, object]:
+    """What is said of a network, without its parts."""
     return {
         "network": summary.name,
         "settings": dict(summary.parameters),
@@ -15,11 +24,15 @@ def record(summary: Summary) -> dict[str, object]:
         **_figures(summary.figures),
         "depth": summary.depth,
         "receptive_field": summary.receptive_field,
-        "parts": [_part(part) for part in summary.parts],
     }
 
 
 def _part(part: Part) -> dict[str, object]:
+    return {**part_totals(part), "parts": [_part(inner) for inner in part.parts]}
+
+
+def part_totals(part: Part) -> dict[str, object]:
+    """What is said of a part, without its own parts."""
     line, column = part.span.source.position(part.span.start)
     return {
         "kind": part.kind,
@@ -32,7 +45,6 @@ def _part(part: Part) -> dict[str, object]:
         "output": list(part.output),
         **_figures(part.figures),
         "receptive_field": part.receptive_field,
-        "parts": [_part(inner) for inner in part.parts],
     }
 
 
