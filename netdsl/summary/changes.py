@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import groupby
 
 from netdsl.summary.model import Part, Summary
 
@@ -130,7 +131,7 @@ class _Changes:
                 self.tell(place, "", None, "skip { … }")
                 self._steps(xs, _body(ys[0]), place)
             else:
-                self.tell(place, "", *(", ".join(map(_written, side)) or None for side in (xs, ys)))
+                self.tell(place, "", *(_listed(side) or None for side in (xs, ys)))
 
     def _step(self, before: Part, after: Part, place: str) -> None:
         if before.copies != after.copies:
@@ -245,7 +246,22 @@ def _side_by_side(before: Sequence[Part], after: Sequence[Part]) -> Iterator[tup
 
 def _written(part: Part) -> str:
     """A part as it would be written, its own parts too where they aren't those of a block."""
-    name = part.title if part.copies == 1 or part.kind == "stage" else f"{part.title} × {part.copies}"
-    if part.kind in ("operation", "block"):
-        return name
-    return f"{name} {{ {', '.join(map(_written, part.parts))} }}"
+    return _times(part.title, part.copies) + ("" if _is_call(part) else f" {{ {_listed(part.parts)} }}")
+
+
+def _is_call(part: Part) -> bool:
+    return part.kind in ("operation", "block")
+
+
+def _listed(parts: Sequence[Part]) -> str:
+    """Parts as they would be written; those in a row that are written alike once."""
+    rows = groupby(parts, key=lambda part: part.title if _is_call(part) else part)
+    found = [(key, list(group)) for key, group in rows]
+    return ", ".join(
+        _times(key, sum(part.copies for part in group)) if isinstance(key, str) else _written(key)
+        for key, group in found
+    )
+
+
+def _times(title: str, copies: int) -> str:
+    return title if copies == 1 else f"{title} × {copies}"

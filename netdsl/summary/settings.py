@@ -34,7 +34,9 @@ def _rules(init: Init) -> dict[str, str]:
 
 
 def _rule(rule: Rule) -> str:
-    given = ", ".join(f"{name}={show(value)}" for name, value in rule.arguments)
+    given = ", ".join(
+        f"{name}={value if isinstance(value, str) else show(value)}" for name, value in rule.arguments
+    )
     return f"{rule.function}({given})" if given else rule.function
 
 
