@@ -75,9 +75,9 @@ def test_figures_of_shipped_networks_are_torchs(name: str) -> None:
     network, summary = shipped_network(name)
     module, x = on_meta(network)
     shapes: dict[str, tuple[int, ...]] = {}
-    for stage, inner in module.named_children():
+    for child, inner in module.named_children():
         inner.register_forward_hook(
-            lambda module, given, y, stage=stage: shapes.update({stage: tuple(y.shape[1:])})  # type: ignore[misc]
+            lambda module, given, y, child=child: shapes.update({child: tuple(y.shape[1:])})
         )
     with FlopCounterMode(display=False) as counter:
         module(x)

@@ -96,7 +96,9 @@ def _fits(compiled: Sequence[Compiled], weights: Path | None) -> list[Fit]:
 
     one, other = map(Network, compiled)
     with _troubles(), errors_shown():
-        shapes, style = (shapes_of(one, "module"), "module") if weights is None else shapes_in(weights)
+        if weights is None:
+            return fit(shapes_of(one, "module"), shapes_of(other, "module"))
+        shapes, style = shapes_in(weights)
         return fit(shapes, shapes_of(other, style))
 
 
@@ -110,7 +112,7 @@ def _print(
     click.echo(f"B: {other.title}, {printable(other.file)}")
     click.echo("")
     for change in changes:
-        click.echo(_line(change))
+        click.echo(change_line(change))
     if not changes:
         click.echo("no difference in what they do")
     if rows := [_row(pair.name, pair.before, pair.after) for pair in sides if pair.differs]:
@@ -126,7 +128,7 @@ def _print(
     _print_fits(fits)
 
 
-def _line(change: Change) -> str:
+def change_line(change: Change) -> str:
     """`~ stage 2: repeat 5 → 7`, `+ head: dropout(0.5)`, `- stage 3 > residual: relu`."""
     places = _places(change.places)
     what = f"{change.what} " if change.what else ""

@@ -96,20 +96,20 @@ def _look(path: Path, settings: dict[str, str]) -> _Look:
 def _changed(path: Path, settings: dict[str, str], before: _Look) -> _Look:
     """Waits until a file says something else than before."""
     while True:
-        _wait(before.stamps)
+        wait(before.stamps)
         found = _look(path, settings)
         if found.texts != before.texts:
             return found
         before.stamps = found.stamps  # saved as it was
 
 
-def _wait(stamps: dict[Path, Stamp]) -> None:
+def wait(stamps: dict[Path, Stamp]) -> None:
     """Until a file has changed, and no file changes any more."""
-    while _stamps(stamps) == stamps:
+    while stamps_of(stamps) == stamps:
         time.sleep(INTERVAL)
     since, last = time.monotonic(), stamps
     while True:
-        now = _stamps(stamps)
+        now = stamps_of(stamps)
         gone = any(now[path] is None and stamps[path] is not None for path in stamps)
         if now == last and not (gone and time.monotonic() - since < PATIENCE):
             return
@@ -117,7 +117,8 @@ def _wait(stamps: dict[Path, Stamp]) -> None:
         time.sleep(INTERVAL)
 
 
-def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+def stamps_of(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    """What there is to see of files now."""
     return {path: _stamp(path) for path in paths}
 
 

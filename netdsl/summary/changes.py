@@ -213,7 +213,7 @@ def _aligned(
         yield from (([x], [y]) for x, y in zip(before, after, strict=True))
         return
     effects: list[list[Hashable]] = [
-        [_effect(part, part.copies) for part in side] for side in (before, after)
+        [(part.copies, _effect(part)) for part in side] for side in (before, after)
     ]
     for equal, xs, ys in _matched(before, after, *effects):
         if equal:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from netdsl.diagnostics import Diagnostics
 from netdsl.expressions import known
@@ -120,15 +120,16 @@ class _Measure:
         point = _Point.start(typed.network.input)
         parts: list[Part] = []
         stages = 0
+        kind: Kind
         for part in typed.parts:
             start = point
             if isinstance(part, TypedStage):
                 stages += 1
-                name, kind, span = f"stage {stages}", "stage", part.stage.span
+                kind, name, span = "stage", f"stage {stages}", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
             else:
-                name = kind = part.section.kind
-                span = part.section.span
+                name, span = part.section.kind, part.section.span
+                kind = cast(Kind, name)
                 inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
             parts.append(_container(kind, name, inside, start, point, depth - 1, span))
         return tuple(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from fractions import Fraction
+from typing import Any, cast
 
 from netdsl.arguments import schema
 from netdsl.recipe import CHOICES, Recipe
@@ -44,17 +45,18 @@ def _keys(recipe: Recipe, other: Recipe) -> dict[str, str]:
     """The keys of a recipe, as `optimizer.lr` where both have the same optimizer."""
     keys: dict[str, str] = {}
     for f in fields(recipe):
-        value = getattr(recipe, f.name)
+        value: Any = getattr(recipe, f.name)
         if type(value) is type(getattr(other, f.name)) and is_dataclass(value) and fields(value):
             keys |= {
-                f"{f.name}.{inner.name}": _shown(getattr(value, inner.name)) for inner in schema(type(value))
+                f"{f.name}.{inner.name}": _shown(getattr(value, inner.name))
+                for inner in schema(cast(type, type(value)))
             }
         else:
             keys[f.name] = _shown(value)
     return keys
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     """A value of a recipe as it would be written there."""
     if type(value) in _WORDS:
         given = [
@@ -63,7 +65,7 @@ def _shown(value: object) -> str:
                 if f.default is MISSING
                 else f"{f.name}={_shown(getattr(value, f.name))}"
             )
-            for f in schema(type(value))
+            for f in schema(cast(type, type(value)))
             if f.default is MISSING or getattr(value, f.name) != f.default
         ]
         return _WORDS[type(value)] + (f"({', '.join(given)})" if given else "")
