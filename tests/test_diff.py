@@ -269,3 +269,9 @@ def test_errors_have_a_status_of_their_own(
     result = netdsl("diff", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tools.md").read_text()
+    lines = netdsl("diff", "resnet32", "plain32").output.splitlines()
+    assert "\n".join(line.rstrip() for line in lines[2:]) in page

@@ -267,3 +267,11 @@ def test_what_has_no_parts_is_an_error(text: str, tmp_path: Path) -> None:
     result = netdsl("summary", tmp_path / "n.net")
     assert result.exit_code == 1
     assert "error" in result.stderr and not result.stdout
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tools.md").read_text()
+    assert "\n".join(map(str.rstrip, netdsl("summary", "resnet32").output.splitlines())) in page
+    deep = [line.rstrip() for line in netdsl("summary", "resnet32", "--depth", 4).output.splitlines()]
+    start = next(index for index, line in enumerate(deep) if line.startswith("stage 2"))
+    assert "\n".join(deep[start : start + 10]) in page

@@ -72,5 +72,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple) and all(type(item) in _WORDS for item in value):
         return ", ".join(map(_shown, value)) or "none"
     if value is None:
-        return "as it comes"
+        return "not given"
     return show(Fraction(repr(value)) if isinstance(value, float) else value)
