@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,14 +107,17 @@ def test_memory_of_other_styles_and_of_the_cpu(name: str) -> None:
     assert kept_bytes(network.sequential(), x) == summary.figures.activations
 
 
-@pytest.mark.parametrize(
-    "operation, arguments, shape",
-    [(name, given, shapes[0]) for name, examples in EXAMPLES.items() for given, shapes in examples.items()],
-)
+# Of every operation the first few; frozen weights may let torch keep less, which isn't subtracted.
+CALLS = [
+    (name, given, shapes[0])
+    for name, examples in EXAMPLES.items()
+    for given, shapes in [example for example in examples.items() if "freeze" not in example[0]][:4]
+]
+
+
+@pytest.mark.parametrize("operation, arguments, shape", CALLS)
 def test_memory_of_every_operation_is_torchs(operation: str, arguments: str, shape: str) -> None:
-    """Between two other ones that keep nothing themselves; frozen weights may let torch keep less."""
-    if "freeze" in arguments:
-        pytest.skip("counted as if it were trained")
+    """Between two others, that keep nothing themselves."""
     text = f"network n\ninput {shape}\nlayers {{ scale(2), {operation}({arguments}), scale(2) }}\n"
     network, summary = build(text.replace("()", "")), summary_of(text.replace("()", ""))
     with torch.device("meta"):
@@ -118,7 +125,7 @@ def test_memory_of_every_operation_is_torchs(operation: str, arguments: str, sha
         assert kept_bytes(network.module(), x) == summary.figures.activations
 
 
-@settings(MODEST, max_examples=15)
+@settings(MODEST, max_examples=10)
 @given(strategies.networks())
 def test_figures_of_random_networks(text: str) -> None:
     network, summary = build(text), summary_of(text)
@@ -275,3 +282,21 @@ def test_the_page_shows_what_is_printed() -> None:
     deep = [line.rstrip() for line in netdsl("summary", "resnet32", "--depth", 4).output.splitlines()]
     start = next(index for index, line in enumerate(deep) if line.startswith("stage 2"))
     assert "\n".join(deep[start : start + 10]) in page
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_no_number_is_cut_in_a_narrow_terminal() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "netdsl", "summary", "resnet50"]
+    environment = {**os.environ, "COLUMNS": "40", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    process = subprocess.Popen(command, stdout=theirs, env=environment)
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that the other side was closed
+        while part := os.read(ours, 10_000):
+            said += part
+    os.close(ours)
+    assert process.wait() == 0
+    assert said.decode().split()[-5:] == ["1000", "25,557,032", "4,089,184,256", "84,103.5", "427"]

@@ -112,7 +112,7 @@ def _print(
     click.echo(f"B: {other.title}, {printable(other.file)}")
     click.echo("")
     for change in changes:
-        click.echo(change_line(change))
+        click.echo(printable(change_line(change)))
     if not changes:
         click.echo("no difference in what they do")
     if rows := [_row(pair.name, pair.before, pair.after) for pair in sides if pair.differs]:

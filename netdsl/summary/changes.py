@@ -60,7 +60,8 @@ def compare(before: Summary, after: Summary) -> tuple[list[Change], list[Pair]]:
     if before.input != after.input:
         found.tell("network", "input", *("x".join(map(str, side.input)) for side in (before, after)))
     one, other = ([_relative(part, 1) for part in side.parts] for side in (before, after))
-    return found.of(found.network(one, other))
+    pairs = found.network(one, other)
+    return found.told(), pairs
 
 
 class _Changes:
@@ -73,8 +74,8 @@ class _Changes:
         if place not in places:
             places.append(place)
 
-    def of(self, pairs: list[Pair]) -> tuple[list[Change], list[Pair]]:
-        return [Change(tuple(places), *change) for change, places in self._found.items()], pairs
+    def told(self) -> list[Change]:
+        return [Change(tuple(places), *change) for change, places in self._found.items()]
 
     def network(self, before: Sequence[Part], after: Sequence[Part]) -> list[Pair]:
         pairs = []
