@@ -8,6 +8,7 @@ from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
+from netdsl.commands.difference import diff
 from netdsl.commands.drawing import graph
 from netdsl.commands.explain import explain
 from netdsl.commands.formatting import fmt
@@ -15,7 +16,9 @@ from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
 from netdsl.commands.starting import new
+from netdsl.commands.summary import summary
 from netdsl.commands.training import evaluate, reproduce, train
+from netdsl.commands.watching import watch
 from netdsl.commands.weights import export, import_weights
 
 
@@ -46,5 +49,8 @@ for command in (
     fmt,
     new,
     completion,
+    summary,
+    diff,
+    watch,
 ):
     main.add_command(command)

@@ -22,6 +22,7 @@ LAYERS = [
     {"parse", "tables", "ops", "recipe", "initrules"},
     {"resolved", "typed", "lowered"},
     {"passes", "format", "pygments_lexer"},
+    {"summary"},
     {"codegen"},
     {"compiler"},
     {"api", "explanations", "graph"},
@@ -108,6 +109,8 @@ def test_the_runtime_knows_no_compiler(path: Path) -> None:
     [
         (["--help"], HEAVY | {"lark"}),
         (["check", "resnet32", "preresnet", "convnet"], HEAVY),
+        (["summary", "resnet32", "--format", "json"], HEAVY),
+        (["summary", "resnet32"], HEAVY - {"rich"}),
         (["train", "--help"], HEAVY | {"lark"}),
         (["graph", "--help"], HEAVY | {"lark"}),
         (["build", "resnet32", "--stdout"], HEAVY - {"black", "jinja2"}),

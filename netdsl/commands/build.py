@@ -13,7 +13,7 @@ from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import INPUT_ERROR, fail
 from netdsl.commands.networks import compile_file, net_files, short_lived
 from netdsl.commands.report import Form, Report, report_option
-from netdsl.options import pairs, setting_options
+from netdsl.options import F, pairs, setting_options
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled, Style
@@ -31,12 +31,13 @@ def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, 
     for path in net_files(files):
         compiled = compile_file(path, report, pairs(settings, shape))
         if compiled and report.textual:
-            click.echo(f"{path}: {_summary(compiled)}")
+            click.echo(f"{path}: {facts(compiled)}")
     report.end()
     sys.exit(INPUT_ERROR if report.failed else 0)
 
 
-def _summary(compiled: Compiled) -> str:
+def facts(compiled: Compiled) -> str:
+    """Shapes and size of a network in a line."""
     from netdsl.ops.base import show_shape
 
     typed = compiled.network
@@ -46,23 +47,28 @@ def _summary(compiled: Compiled) -> str:
     return f"ok, {shapes}, {typed.cost.parameters:,} parameters, {typed.cost.macs:,} MACs"
 
 
+def style_options(command: F) -> F:
+    """Which code is written, and where."""
+    command = click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path("generated"),
+        show_default=True,
+        help="The folder.",
+    )(command)
+    return click.option(
+        "--style",
+        type=click.Choice(["module", "functional", "sequential", "all"]),
+        default="module",
+        show_default=True,
+        help="The form of the code.",
+    )(command)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_networks)
-@click.option(
-    "--style",
-    type=click.Choice(["module", "functional", "sequential", "all"]),
-    default="module",
-    show_default=True,
-    help="The form of the code.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("generated"),
-    show_default=True,
-    help="The folder.",
-)
+@style_options
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
@@ -94,7 +100,7 @@ def build(
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
-        stale = [name for name, code in codes.items() if not _is_current(output / name, code)]
+        stale = [name for name, code in codes.items() if not is_current(output / name, code)]
         for name in stale:
             click.echo(f"{output / name} is not current", err=True)
         if stale:
@@ -119,22 +125,24 @@ def _generated(paths: list[Path], chosen: str, settings: dict[str, str], report:
         name, span = compiled.network.network.name, compiled.network.network.span
         if name in named:
             labels = (Label(span), Label(named[name], "the other one"))
-            message = f"two networks would both be written to {_file_name(name, styles[0])}"
+            message = f"two networks would both be written to {file_name(name, styles[0])}"
             report.add([Diagnostic("NET202", message, labels, help="rename a network")])
         named[name] = span
         if not report.failed:
-            codes |= {_file_name(name, style): generate(compiled, style) for style in styles}
+            codes |= {file_name(name, style): generate(compiled, style) for style in styles}
     if not named and not report.failed:
         message = f"there is no network in {', '.join(map(str, paths))}"
         report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
     return codes
 
 
-def _file_name(name: str, style: str) -> str:
+def file_name(name: str, style: str) -> str:
+    """What the code of a network is called in a style."""
     return f"{name}.py" if style == "module" else f"{name}_{style}.py"
 
 
-def _is_current(path: Path, code: str) -> bool:
+def is_current(path: Path, code: str) -> bool:
+    """Whether a file holds the code."""
     return path.is_file() and path.read_text(encoding="utf-8") == code
 
 

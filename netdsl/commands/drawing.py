@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from netdsl.commands.errors import fail
 from netdsl.commands.completion import complete_networks
+from netdsl.commands.errors import fail
 from netdsl.commands.networks import compiled_network
 from netdsl.options import pairs, setting_options
 

@@ -11,6 +11,8 @@ import click
 
 # How many columns a table has where it is read by a program: nothing is folded there.
 _UNBOUNDED = 10_000
+# Names are folded to no fewer columns than this: a terminal may be too narrow for any table.
+_NARROWEST = 16
 
 Align: TypeAlias = Literal["left", "right"]
 
@@ -20,19 +22,37 @@ format_option = click.option(
 
 
 def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
-    """An aligned table with a heading; where it is piped, each row is one line."""
+    """An aligned table with a heading; where it is piped, each row is one line.
+
+    Blanks at the beginning of a cell indent it, and its other lines in a narrow terminal too.
+    """
     from rich.console import Console
+    from rich.measure import Measurement
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading, align in columns:
+    for index, (heading, align) in enumerate(columns):
         # A narrow terminal folds names; a number in two lines would be misread.
         number = align == "right"
-        table.add_column(Text(heading), justify=align, overflow="fold", no_wrap=number, header_style="bold")
+        longest = max(len(cell) for cell in (heading, *(row[index] for row in rows)))
+        table.add_column(
+            Text(heading),
+            justify=align,
+            overflow="fold",
+            no_wrap=number,
+            header_style="bold",
+            min_width=longest if number else min(longest, _NARROWEST),
+        )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: no `[markup]` in names.
-    Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False).print(table)
+        cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
+        # Text: no `[markup]` in names.
+        table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))
+    console = Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
+    least = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).minimum
+    console.width = max(console.width, least)  # too long a line is better than half a number
+    console.print(table)
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,18 @@ from typing import ClassVar
 
 from netdsl.arguments import Real, arg
 from netdsl.expressions import ONE, constant
-from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall, Weight, Weighted, options
+from netdsl.ops.base import (
+    Arguments,
+    Kept,
+    Operation,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    Weight,
+    Weighted,
+    options,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,11 @@ class _Activation(Operation):
     is_activation: ClassVar[bool] = True
     module_name: ClassVar[str]
     function_name: ClassVar[str]
+    # Its derivative is computed from its output, not from its input.
+    keeps_output: ClassVar[bool] = False
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(output=True) if self.keeps_output else Kept(input=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -34,6 +50,7 @@ class Relu(_Activation):
     name: ClassVar[str] = "relu"
     module_name: ClassVar[str] = "nn.ReLU"
     function_name: ClassVar[str] = "F.relu"
+    keeps_output: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,7 @@ class Sigmoid(_Activation):
     name: ClassVar[str] = "sigmoid"
     module_name: ClassVar[str] = "nn.Sigmoid"
     function_name: ClassVar[str] = "torch.sigmoid"
+    keeps_output: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,7 @@ class Tanh(_Activation):
     name: ClassVar[str] = "tanh"
     module_name: ClassVar[str] = "nn.Tanh"
     function_name: ClassVar[str] = "torch.tanh"
+    keeps_output: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +152,9 @@ class Prelu(Weighted):
 
     name: ClassVar[str] = "prelu"
     is_activation: ClassVar[bool] = True
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

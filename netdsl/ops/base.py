@@ -77,6 +77,17 @@ def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
     return tuple((name, expr) for name, (expr, default) in given.items() if expr != constant(default))
 
 
+class Kept(NamedTuple):
+    """What torch keeps of an operation in training, for the backward pass: its input, its output, so many
+    `numbers` of four bytes besides. `view`: the output lies in the memory of the input.
+    """
+
+    input: bool = False
+    output: bool = False
+    numbers: int = 0
+    view: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Operation(ABC):
     """Base of all operations; the fields of a subclass are its arguments (`netdsl.arguments.arg`)."""
@@ -96,6 +107,10 @@ class Operation(ABC):
     def macs(self, x: Shape, y: Shape) -> int:
         """Multiply-accumulates for one example, input shape x, output shape y."""
         return 0
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        """What is kept for the backward pass of one example, input shape x, output shape y."""
+        return Kept()
 
     def keeps_grid(self) -> bool:
         """Whether the output's size is size / reduction, rounded up or down, for every input size."""

@@ -10,6 +10,7 @@ from netdsl.arguments import Flag, Pair, Whole, Word, arg
 from netdsl.expressions import ONE, Const, Expr, operator, quotient
 from netdsl.ops.base import (
     Arguments,
+    Kept,
     Misfit,
     Shape,
     Slot,
@@ -33,6 +34,9 @@ class _Sliding(Weighted):
 
     @abstractmethod
     def window(self) -> Window: ...
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True)
 
     def field(self) -> tuple[int, int]:
         return self.window().sizes
@@ -174,6 +178,9 @@ class ConvTranspose(Weighted):
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True)
 
     def field(self) -> tuple[int, int]:
         height, width = ((k - 1) * self.dilation // self.stride + 1 for k in self.kernel)

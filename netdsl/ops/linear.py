@@ -10,6 +10,7 @@ from netdsl.arguments import Flag, Whole, arg
 from netdsl.expressions import ONE
 from netdsl.ops.base import (
     Arguments,
+    Kept,
     Misfit,
     Operation,
     Shape,
@@ -44,6 +45,9 @@ class Linear(Weighted):
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]
 
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True)
+
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
         return Symbolic(a["out"], is_map=False)
@@ -73,6 +77,9 @@ class Flatten(Operation):
     def infer(self, x: Shape) -> Shape | Misfit:
         return (math.prod(x),)
 
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(view=True)
+
     def keeps_grid(self) -> bool:
         return False
 
@@ -94,6 +101,9 @@ class Identity(Operation):
     """Leaves its input as it is (`torch.nn.Identity`)."""
 
     name: ClassVar[str] = "identity"
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from netdsl.arguments import Flag, Real, Whole, arg
 from netdsl.expressions import NO, ONE, YES, Expr, Operator
 from netdsl.ops.base import (
     Arguments,
+    Kept,
     Misfit,
     Operation,
     Shape,
@@ -31,6 +33,9 @@ class BatchNorm(Weighted):
     eps: float = arg(Real(above=True), 1e-5, named=True)
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), True, named=True)
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=2 * x[0])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -67,6 +72,9 @@ class GroupNorm(Weighted):
         what = "channels" if len(x) == 3 else "features"
         return Misfit(f"{x[0]} {what} can't be split into {self.groups} groups", "`groups` must divide them")
 
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=2 * self.groups)
+
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         return _scale_and_shift(x.size)
@@ -91,6 +99,9 @@ class LayerNorm(Weighted):
     attribute: ClassVar[str] = "norm"
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=2 * math.prod(x[1:]))
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -131,6 +142,9 @@ class InstanceNorm(Weighted):
             )
         return x
 
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=(3 if self.affine else 2) * x[0])
+
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         # torch's function takes running statistics too, and its module by default has none.
@@ -166,6 +180,10 @@ class LocalResponseNorm(Operation):
 
     def infer(self, x: Shape) -> Shape | Misfit:
         return needs_map(self.name, x) or x
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        padded = (x[0] + self.size - 1) * x[1] * x[2]
+        return Kept(input=True, numbers=padded + 2 * math.prod(x))
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,6 +10,7 @@ from netdsl.arguments import Flag, Pair, Word, arg
 from netdsl.expressions import ONE, Const, Expr
 from netdsl.ops.base import (
     Arguments,
+    Kept,
     Misfit,
     Operation,
     Shape,
@@ -22,6 +24,9 @@ from netdsl.ops.base import (
 from netdsl.ops.window import Window, sides
 from netdsl.values import Symbol
 
+# The place of a maximum is kept in eight bytes: two numbers.
+_INDEX = 2
+
 
 @dataclass(frozen=True, slots=True)
 class _Pool(Operation):
@@ -29,6 +34,8 @@ class _Pool(Operation):
 
     module_name: ClassVar[str]
     function_name: ClassVar[str]
+    # Of each number of the output, where in the input it comes from.
+    keeps_places: ClassVar[bool] = False
 
     kernel: tuple[int, int] = arg(Pair())
     stride: tuple[int, int] | Literal["kernel"] = arg(Word(("kernel",), Pair()), "kernel")
@@ -49,6 +56,9 @@ class _Pool(Operation):
             if min(height, width) >= 1:
                 return (x[0], height, width)
         return window.output(self.name, x)
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
 
     def field(self) -> tuple[int, int]:
         return self.kernel
@@ -109,6 +119,7 @@ class MaxPool(_Pool):
     name: ClassVar[str] = "maxpool"
     module_name: ClassVar[str] = "nn.MaxPool2d"
     function_name: ClassVar[str] = "F.max_pool2d"
+    keeps_places: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +179,9 @@ class GlobalMaxPool(_GlobalPool):
     module_name: ClassVar[str] = "nn.AdaptiveMaxPool2d"
     function_name: ClassVar[str] = "F.adaptive_max_pool2d"
 
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True, numbers=_INDEX * x[0])
+
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveAvgPool(Operation):
@@ -182,6 +196,9 @@ class AdaptiveAvgPool(Operation):
 
     def infer(self, x: Shape) -> Shape | Misfit:
         return needs_map(self.name, x) or (x[0], *self.size)
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=y[1:] != (1, 1))  # one position is torch's `mean`
 
     def keeps_grid(self) -> bool:
         return False

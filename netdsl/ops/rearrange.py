@@ -7,7 +7,18 @@ from typing import ClassVar, Literal
 
 from netdsl.arguments import Whole, Word, arg
 from netdsl.expressions import ONE, Const, Expr, Operator, operator
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, needs_map, options
+from netdsl.ops.base import (
+    Arguments,
+    Kept,
+    Misfit,
+    Operation,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    needs_map,
+    options,
+)
 from netdsl.values import Symbol
 
 
@@ -33,6 +44,9 @@ class Slice(Operation):
                 f"{what} are counted from 0, and `end` is the first that is left out",
             )
         return (end - self.start, *x[1:])
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(view=True)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.arguments import Real, arg
-from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall
+from netdsl.ops.base import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,9 @@ class Dropout(Operation):
     name: ClassVar[str] = "dropout"
 
     p: float = arg(Real(0, 1, below=True))
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(numbers=math.prod(x)) if self.p else Kept(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -35,6 +39,9 @@ class DropPath(Operation):
     name: ClassVar[str] = "drop_path"
 
     p: float = arg(Real(0, 1, below=True))
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(numbers=1) if self.p else Kept(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from netdsl.arguments import Real, arg
 from netdsl.expressions import ONE, Expr
-from netdsl.ops.base import Arguments, Operation, Slot, Symbolic, TorchCall, Weight, Weighted
+from netdsl.ops.base import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall, Weight, Weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class LayerScale(Weighted):
     name: ClassVar[str] = "layer_scale"
 
     initial: float = arg(Real(None))
+
+    def kept(self, x: Shape, y: Shape) -> Kept:
+        return Kept(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

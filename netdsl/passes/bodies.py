@@ -4,20 +4,17 @@ a `repeat` are one, so that the cost doesn't grow with either.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import NamedTuple, cast
 
 from netdsl.arguments import Mismatch, convert
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Const, Environment, Expr, evaluate, known
-from netdsl.ops import Operation
-from netdsl.ops.base import Misfit, Shape, Symbolic
+from netdsl.expressions import Environment, Expr, evaluate
+from netdsl.ops.base import Misfit, Shape
 from netdsl.passes.calls import wrong_argument
+from netdsl.passes.effects import Effect, effect
 from netdsl.passes.joins import Joins
-from netdsl.passes.lastnorm import roles
 from netdsl.passes.resolve import MAX_REPEAT
 from netdsl.passes.state import State
 from netdsl.resolved import (
@@ -41,7 +38,6 @@ from netdsl.resolved import (
 from netdsl.source import Span
 from netdsl.typed import (
     NOTHING,
-    Cost,
     Frame,
     Instance,
     TypedBody,
@@ -83,26 +79,6 @@ class Place(NamedTuple):
         return Place(values, Frame(values, self.frame), dict(self.saved))
 
 
-class _Facts(NamedTuple):
-    """What an operation with its arguments does to an input of one shape."""
-
-    operation: Operation
-    output: Shape
-    cost: Cost
-    reduction: Fraction
-    window: tuple[int, int]
-    deep: bool
-    regular: bool
-
-
-def _facts(operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape) -> _Facts:
-    arguments = {name: Const(value) for name, value in values.items()}
-    cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output), 1)
-    reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
-    deep = "kernel" in roles(type(operation))
-    return _Facts(operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid())
-
-
 class Bodies:
     """Infers bodies of one network; `trace` says where we are, outermost first."""
 
@@ -111,7 +87,7 @@ class Bodies:
         self._diagnostics = diagnostics
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, State] | None] = {}
-        self._facts: dict[tuple[object, ...], _Facts] = {}
+        self._effects: dict[tuple[object, ...], Effect] = {}
         self.trace: list[str] = []
         self._joins = Joins(diagnostics, self.trace)
         self._depth = 0
@@ -227,8 +203,8 @@ class Bodies:
             return None
         # A number and a yes or no may be equal in Python: 1 and True.
         key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
-        facts = self._facts.get(key)
-        if facts is None:
+        found = self._effects.get(key)
+        if found is None:
             operation = convert(step.operation, values)
             if isinstance(operation, dict):
                 self._wrong_arguments(step, operation, values)
@@ -237,10 +213,10 @@ class Bodies:
             if isinstance(output, Misfit):
                 self._error("NET402", output.message, step.span, output.help)
                 return None
-            facts = self._facts[key] = _facts(operation, values, state.shape, output)
-        typed = TypedOperation(step, facts.operation, state.shape, facts.output, facts.cost)
-        irregular = None if facts.regular else step
-        return typed, state.through(facts.output, facts.reduction, facts.window, facts.deep, irregular)
+            found = self._effects[key] = effect(operation, values, state.shape, output)
+        typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
+        irregular = None if found.regular else step
+        return typed, state.through(found.output, found.reduction, found.window, found.deep, irregular)
 
     def _wrong_arguments(
         self, step: OperationStep, wrong: Mapping[str, Mismatch], values: Mapping[str, Value]
@@ -373,13 +349,3 @@ def _shown(block: BlockDefinition, values: Mapping[str, Value]) -> str:
         show(values[name]) if default is None else f"{name}={show(values[name])}"
         for name, default in block.parameters
     )
-
-
-def _parameters(operation: Operation, arguments: Mapping[str, Const], shape: Shape) -> int:
-    weights = operation.weights(arguments, Symbolic(Const(shape[0]), is_map=len(shape) == 3))
-    sizes = (
-        math.prod(cast(int, known(length, {})) for length in weight.shape)
-        for weight in weights
-        if weight.role != "buffer" and known(weight.present, {})
-    )
-    return sum(sizes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from netdsl.diagnostics import Diagnostics
 from netdsl.expressions import Const, Operator, known, references
 from netdsl.ops.base import Shape, show_shape
@@ -44,9 +42,14 @@ class _Inference:
             typed, state = found
             parts.append(typed)
         cost = sum((part.cost for part in parts), NOTHING)
-        field = 1 + math.ceil(max(state.reach))
         typed_network = TypedNetwork(
-            self._network, tuple(parts), self._bodies.instances(), state.shape, cost, state.depth, field
+            self._network,
+            tuple(parts),
+            self._bodies.instances(),
+            state.shape,
+            cost,
+            state.depth,
+            state.receptive_field,
         )
         self._check_end(typed_network)
         return typed_network if self._diagnostics.errors == before else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ class State(NamedTuple):
     irregular: Step | None = None
     depth: int = 0
     reach: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+
+    @property
+    def receptive_field(self) -> int:
+        """The side of the square of the beginning that one position sees."""
+        return 1 + math.ceil(max(self.reach))
 
     def through(
         self,

@@ -1,0 +1,114 @@
+"""`netdsl summary`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.completion import complete_networks
+from netdsl.commands.networks import compiled_network, short_lived
+from netdsl.commands.tables import Align, format_option, print_json, print_table
+from netdsl.options import pairs, setting_options
+
+if TYPE_CHECKING:
+    from netdsl.summary.model import Figures, Part, Summary
+
+COLUMNS: list[tuple[str, Align]] = [
+    ("part", "left"),
+    ("output", "right"),
+    ("parameters", "right"),
+    ("MACs", "right"),
+    ("memory KiB", "right"),
+    ("field", "right"),
+]
+
+# So many parts in a row that differ in their inputs alone are one row, where their own parts aren't shown.
+_FEWEST = 3
+# These have a row of their own even where they hold one part alone; a stage of equal blocks has not.
+_WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
+
+
+@click.command()
+@click.argument("file", shell_complete=complete_networks)
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Levels: 1 sections and stages, 2 what stands in them, 3 the steps of blocks, and so on.",
+)
+@setting_options
+@format_option
+def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None, form: str) -> None:
+    """Shapes, parameters, MACs, memory and receptive fields of a network's parts.
+
+    Equal parts in a row are one, as `residual(16) × 5`, with the sums of their figures. `memory` is what
+    torch keeps of one example for the backward pass; `field` the side of the square of the input that
+    one position sees.
+    """
+    short_lived()
+    compiled = compiled_network(file, pairs(settings, shape), {})
+
+    from netdsl.summary.measure import measure
+    from netdsl.summary.record import record
+
+    assert compiled.network is not None
+    found = measure(compiled.network, depth)
+    if form == "json":
+        print_json(record(found))
+    else:
+        _print(found)
+
+
+def _print(summary: Summary) -> None:
+    from netdsl.ops.base import show_shape
+
+    shapes = f"{show_shape(summary.input)} -> {show_shape(summary.output)}"
+    click.echo(f"{summary.title}: {shapes}, depth {summary.depth}\n")
+    rows = _rows(summary.parts, 0)
+    total = _row("total", show_shape(summary.output), summary.figures, summary.receptive_field)
+    print_table(COLUMNS, [*rows, total])
+    if summary.figures.frozen:
+        click.echo(f"\n{summary.figures.frozen:,} of the parameters are frozen")
+
+
+def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:
+    from netdsl.ops.base import show_shape
+
+    rows = []
+    for part in parts:
+        name, inside = _titled(part), _folded(part.parts)
+        if part.kind not in _WITH_OWN_ROW and len(inside) == 1:
+            name, inside = f"{name}: {_titled(inside[0])}", _folded(inside[0].parts)
+        row = _row(name, show_shape(part.output), part.figures, part.receptive_field)
+        rows.append(["  " * level + row[0], *row[1:]])
+        rows += _rows(inside, level + 1)
+    return rows
+
+
+def _folded(parts: Sequence[Part]) -> list[Part]:
+    """The parts, those in a row with one title as one of them."""
+    from netdsl.summary.model import Figures
+
+    folded: list[Part] = []
+    for _, group in groupby(parts, key=lambda part: part.title):
+        alike = list(group)
+        if len(alike) >= _FEWEST and not any(part.parts for part in alike):
+            copies = sum(part.copies for part in alike)
+            figures = sum((part.figures for part in alike), Figures())
+            alike = [replace(alike[-1], copies=copies, figures=figures)]
+        folded += alike
+    return folded
+
+
+def _titled(part: Part) -> str:
+    return part.title if part.copies == 1 else f"{part.title} × {part.copies}"
+
+
+def _row(name: str, output: str, figures: Figures, field: int) -> list[str]:
+    memory = f"{figures.activations / 1024:,.1f}"
+    return [name, output, f"{figures.parameters:,}", f"{figures.macs:,}", memory, f"{field:,}"]

@@ -1,0 +1,313 @@
+"""TypedNetwork to Summary: the parts with their figures, receptive fields and activations.
+
+It follows one example through a training pass. Equal copies are followed twice, the first and the last:
+those between are like the last, in all but what they see of the input.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, TypeAlias, cast
+
+from netdsl.diagnostics import Diagnostics
+from netdsl.expressions import known
+from netdsl.ops.base import Shape, Weighted
+from netdsl.passes.effects import effect, parameters
+from netdsl.passes.joins import Joins
+from netdsl.passes.state import State
+from netdsl.resolved import FromStep, SaveStep
+from netdsl.source import Span
+from netdsl.summary.model import Figures, Kind, Part, Summary
+from netdsl.summary.titles import of_block, of_operation
+from netdsl.typed import (
+    Frame,
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedHeld,
+    TypedMark,
+    TypedNetwork,
+    TypedOperation,
+    TypedRepeat,
+    TypedSkip,
+    TypedStage,
+    TypedStep,
+    TypedWhen,
+)
+from netdsl.values import Value, show
+
+# Bytes of a number in float32.
+NUMBER = 4
+# A depth that leaves nothing out: nothing can be nested so deep.
+EVERYTHING = 1000
+
+
+def measure(typed: TypedNetwork, depth: int) -> Summary:
+    """The network's parts, `depth` levels of them: 1 are sections and stages, 2 what stands in them."""
+    resolved = typed.network
+    parts = _Measure().network(typed, depth)
+    return Summary(
+        resolved.name,
+        tuple((name, show(value)) for name, value in resolved.parameters),
+        resolved.span.source.name,
+        resolved.input,
+        typed.output,
+        sum((part.figures for part in parts), Figures()),
+        typed.depth,
+        typed.receptive_field,
+        parts,
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _Tensor:
+    """So many numbers in memory; `kept` once a step keeps them for the backward pass."""
+
+    numbers: int
+    kept: bool = False
+
+    def keep(self) -> int:
+        """The bytes that it takes to keep it too."""
+        taken = 0 if self.kept else NUMBER * self.numbers
+        self.kept = True
+        return taken
+
+
+class _Point(NamedTuple):
+    """A tensor on its way through the network."""
+
+    state: State
+    tensor: _Tensor
+
+    @classmethod
+    def start(cls, shape: Shape, kept: bool = False) -> _Point:
+        return cls(State(shape), _Tensor(math.prod(shape), kept))
+
+    def after(self, block: _Point, inside: _Tensor) -> _Point:
+        """After a block that led from `inside`, its input, to its end."""
+        self.tensor.kept |= inside.kept
+        same = block.tensor is inside
+        tensor = self.tensor if same else _Tensor(block.tensor.numbers, block.tensor.kept)
+        return _Point(self.state.after(block.state), tensor)
+
+
+class _Place(NamedTuple):
+    """What a body knows: its names, the tensors saved so far, how many levels of parts are wanted."""
+
+    frame: Frame
+    saved: dict[str, _Point]
+    levels: int
+
+    def inner(self, body: TypedBody, deeper: int = 0) -> _Place:
+        return _Place(body.frame, dict(self.saved), self.levels - deeper)
+
+
+_Found: TypeAlias = tuple[tuple[Part, ...], _Point]
+
+
+class _Measure:
+    def __init__(self) -> None:
+        # Of an instance, by whether its input is kept already and how many levels are wanted: the block,
+        # its input and its end.
+        self._blocks: dict[tuple[Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
+        self._joins = Joins(Diagnostics(), [])
+
+    def network(self, typed: TypedNetwork, depth: int) -> tuple[Part, ...]:
+        point = _Point.start(typed.network.input)
+        parts: list[Part] = []
+        stages = 0
+        kind: Kind
+        for part in typed.parts:
+            start = point
+            if isinstance(part, TypedStage):
+                stages += 1
+                kind, name, span = "stage", f"stage {stages}", part.stage.span
+                inside, point = self._stage(part, point, depth - 1)
+            else:
+                name, span = part.section.kind, part.section.span
+                kind = cast(Kind, name)
+                inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
+            parts.append(_container(kind, name, inside, start, point, depth - 1, span))
+        return tuple(parts)
+
+    def _stage(self, stage: TypedStage, point: _Point, levels: int) -> _Found:
+        blocks: list[Part] = []
+        for instance, count in stage.runs:
+            block = partial(self._block, instance, levels=levels, span=stage.stage.span)
+            found, point = _copies(block, count, point)
+            blocks += found
+        return tuple(blocks), point
+
+    def _block(self, instance: Instance, point: _Point, levels: int, span: Span) -> _Found:
+        """A block: followed once from a beginning of its own, then put where it stands."""
+        key = (instance, point.tensor.kept, levels)
+        if key not in self._blocks:
+            start = _Point.start(instance.input, point.tensor.kept)
+            inside, end = self._body(instance.body, _Place(instance.frame, {}, levels - 1), start)
+            block = _container("block", instance.block.name, inside, start, end, levels - 1, span)
+            title, arguments = of_block(instance)
+            self._blocks[key] = (replace(block, title=title, arguments=arguments), start.tensor, end)
+        block, tensor, end = self._blocks[key]
+        return (_placed(replace(block, span=span), point.state),), point.after(end, tensor)
+
+    # steps
+
+    def _body(self, body: TypedBody, place: _Place, point: _Point) -> _Found:
+        parts: list[Part] = []
+        for step in body.steps:
+            found, point = self._step(step, place, point)
+            parts += found
+        return tuple(parts), point
+
+    def _step(self, step: TypedStep, place: _Place, point: _Point) -> _Found:
+        match step:
+            case TypedOperation():
+                return self._operation(step, place.frame, point)
+            case TypedCall(call, instance):
+                return self._block(instance, point, place.levels, call.span)
+            case TypedHeld(held=held):
+                return self._step(held, place, point)
+            case TypedSkip():
+                return self._skip(step, place, point)
+            case TypedBranches():
+                return self._branches(step, place, point)
+            case TypedRepeat(runs=runs):
+                return self._repeat(runs, place, point)
+            case TypedWhen(body=body):
+                return self._body(body, place.inner(body), point)
+            case TypedMark(SaveStep(name)):
+                place.saved[name] = point
+                return (), point
+            case TypedMark(FromStep(name)):
+                return (), place.saved[name]
+            case _:
+                return (), point
+
+    def _operation(self, step: TypedOperation, frame: Frame, point: _Point) -> _Found:
+        operation = step.operation
+        values = {name: known(value, frame.values) for name, value in step.step.arguments}
+        done = effect(operation, values, step.input, step.output)
+        irregular = None if done.regular else step.step
+        state = point.state.through(step.output, done.reduction, done.window, done.deep, irregular)
+        kept = operation.kept(step.input, step.output)
+        tensor = point.tensor if kept.view else _Tensor(math.prod(step.output))
+        activations = NUMBER * kept.numbers
+        activations += point.tensor.keep() if kept.input else 0
+        activations += tensor.keep() if kept.output else 0
+        figures = Figures(done.cost.parameters, _frozen(step, values), done.cost.macs, activations)
+        title, arguments = of_operation(type(operation), values)
+        part = Part(
+            "operation",
+            operation.name,
+            title,
+            arguments,
+            1,
+            step.input,
+            step.output,
+            figures,
+            state,
+            step.step.span,
+        )
+        return (part,), _Point(state, tensor)
+
+    def _repeat(self, runs: Iterable[tuple[TypedBody, int]], place: _Place, point: _Point) -> _Found:
+        parts: list[Part] = []
+        for body, count in runs:
+
+            def once(start: _Point, body: TypedBody = body) -> _Found:
+                return self._body(body, place.inner(body), start)
+
+            found, point = _copies(once, count, point)
+            parts += found
+        return tuple(parts), point
+
+    def _skip(self, step: TypedSkip, place: _Place, point: _Point) -> _Found:
+        if not step.same and step.shortcut is None:  # `if same`, and it isn't: the body alone
+            alone, end = self._body(step.body, place.inner(step.body), point)
+            return alone, _Point(end.state.deepest(point.state), end.tensor)
+        inside, end = self._body(step.body, place.inner(step.body, deeper=1), point)
+        if step.drop_path:
+            dropped, _ = self._operation(step.drop_path, place.frame, end)
+            inside += dropped
+        other = point
+        if step.shortcut:
+            shortcut, other = self._body(step.shortcut, place.inner(step.shortcut, deeper=2), point)
+            levels = place.levels - 2
+            inside += (_container("shortcut", "shortcut", shortcut, point, other, levels, step.step.span),)
+        after = _Point(end.state.deepest(other.state), _Tensor(math.prod(step.output)))
+        return (_container("skip", "skip", inside, point, after, place.levels - 1, step.step.span),), after
+
+    def _branches(self, step: TypedBranches, place: _Place, point: _Point) -> _Found:
+        branches: list[Part] = []
+        ends: list[_Point] = []
+        for number, (body, span) in enumerate(zip(step.branches, step.step.spans, strict=True), 1):
+            inside, end = self._body(body, place.inner(body, deeper=2), point)
+            name = f"branch {number}"
+            branches.append(_container("branch", name, inside, point, end, place.levels - 2, span))
+            ends.append(end)
+        joined = self._joins.branches(step.step, point.state, [end.state for end in ends])
+        assert joined is not None  # or the network would have no types
+        after = _Point(joined[0], _Tensor(math.prod(step.output)))
+        join = step.step.join
+        part = _container(join, join, branches, point, after, place.levels - 1, step.step.span)
+        if join == "mul":
+            product = Figures(activations=_product([end.tensor for end in ends]))
+            part = replace(part, figures=part.figures + product)
+        return (part,), after
+
+
+def _copies(once: Callable[[_Point], _Found], count: int, point: _Point) -> _Found:
+    """What `once` leads through, `count` times in a row, as one part each."""
+    parts, end = once(point)
+    if count == 1:
+        return parts, end
+    last, after = once(_Point(point.state.repeated(end.state, count - 1), end.tensor))
+    parts = tuple(_together(a, b, count - 1) for a, b in zip(parts, last, strict=True))
+    return parts, _Point(point.state.repeated(end.state, count), after.tensor)
+
+
+def _together(first: Part, last: Part, count: int) -> Part:
+    """A part, and `count` others that are like the last of them."""
+    return replace(
+        last,
+        copies=first.copies + last.copies * count,
+        figures=first.figures + last.figures * count,
+        parts=tuple(_together(a, b, count) for a, b in zip(first.parts, last.parts, strict=True)),
+    )
+
+
+def _placed(part: Part, start: State) -> Part:
+    """A part whose states were those from its block's beginning, where the block begins at `start`."""
+    parts = tuple(_placed(inner, start) for inner in part.parts)
+    return replace(part, state=start.after(part.state), parts=parts)
+
+
+def _container(
+    kind: Kind, name: str, inside: Sequence[Part], start: _Point, end: _Point, levels: int, span: Span
+) -> Part:
+    """A part that is made of others, which stand in it as far as so many levels are wanted."""
+    figures = sum((part.figures for part in inside), Figures())
+    shown = tuple(inside) if levels > 0 else ()
+    return Part(kind, name, name, (), 1, start.state.shape, end.state.shape, figures, end.state, span, shown)
+
+
+def _product(tensors: Sequence[_Tensor]) -> int:
+    """The bytes that it takes to keep the factors of a product, from left to right."""
+    taken = 0
+    product = tensors[0]
+    for factor in tensors[1:]:
+        taken += product.keep() + factor.keep()
+        product = _Tensor(max(product.numbers, factor.numbers))
+    return taken
+
+
+def _frozen(step: TypedOperation, values: Mapping[str, Value]) -> int:
+    freeze = step.operation.freeze if isinstance(step.operation, Weighted) else False
+    if freeze is False:
+        return 0
+    sizes = parameters(step.operation, values, step.input)
+    return sum(size for name, size in sizes.items() if freeze is True or freeze == name)

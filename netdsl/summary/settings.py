@@ -1,0 +1,76 @@
+"""The other differences between two networks: how their weights start, and how they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+from netdsl.arguments import schema
+from netdsl.recipe import CHOICES, Recipe
+from netdsl.resolved import Init, ResolvedNetwork, Rule
+from netdsl.summary.changes import Change
+from netdsl.values import show
+
+_WORDS = {choice: word for choices in CHOICES.values() for word, choice in choices.items()}
+
+
+def compare_settings(before: ResolvedNetwork, after: ResolvedNetwork) -> list[Change]:
+    """The differences of `init` and `train`, as far as they have an effect."""
+    return [
+        *_changes("init", _rules(before.init), _rules(after.init)),
+        *_changes("train", _keys(before.recipe, after.recipe), _keys(after.recipe, before.recipe)),
+    ]
+
+
+def _changes(place: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            yield Change((place,), key, before.get(key), after.get(key))
+
+
+def _rules(init: Init) -> dict[str, str]:
+    return {"base": init.base, **{key: _rule(rule) for key, rule in (*init.kinds, *init.labels)}}
+
+
+def _rule(rule: Rule) -> str:
+    given = ", ".join(
+        f"{name}={value if isinstance(value, str) else show(value)}" for name, value in rule.arguments
+    )
+    return f"{rule.function}({given})" if given else rule.function
+
+
+def _keys(recipe: Recipe, other: Recipe) -> dict[str, str]:
+    """The keys of a recipe, as `optimizer.lr` where both have the same optimizer."""
+    keys: dict[str, str] = {}
+    for f in fields(recipe):
+        value: Any = getattr(recipe, f.name)
+        if type(value) is type(getattr(other, f.name)) and is_dataclass(value) and fields(value):
+            keys |= {
+                f"{f.name}.{inner.name}": _shown(getattr(value, inner.name))
+                for inner in schema(cast(type, type(value)))
+            }
+        else:
+            keys[f.name] = _shown(value)
+    return keys
+
+
+def _shown(value: Any) -> str:
+    """A value of a recipe as it would be written there."""
+    if type(value) in _WORDS:
+        given = [
+            (
+                _shown(getattr(value, f.name))
+                if f.default is MISSING
+                else f"{f.name}={_shown(getattr(value, f.name))}"
+            )
+            for f in schema(cast(type, type(value)))
+            if f.default is MISSING or getattr(value, f.name) != f.default
+        ]
+        return _WORDS[type(value)] + (f"({', '.join(given)})" if given else "")
+    if isinstance(value, tuple) and all(type(item) in _WORDS for item in value):
+        return ", ".join(map(_shown, value)) or "none"
+    if value is None:
+        return "not given"
+    return show(Fraction(repr(value)) if isinstance(value, float) else value)

@@ -1,0 +1,277 @@
+"""`netdsl diff`: what it names, what it leaves out, and which weights it says fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+
+from netdsl.api import load
+from netdsl.cli import main
+from netdsl.commands.difference import change_line
+from netdsl.compiler import compile_network
+from netdsl.files import shipped
+from netdsl.runtime import checkpoint
+from netdsl.source import Source
+from netdsl.summary.changes import compare
+from netdsl.summary.measure import EVERYTHING, measure
+from netdsl.summary.settings import compare_settings
+from netdsl.typed import TypedNetwork
+from tests import strategies
+from tests.building import HEAD, SMALL
+from tests.test_properties import MODEST
+
+NETWORKS = sorted(set(shipped()) - {"std"})
+
+
+# The standard block `residual` in other words.
+RENAMED = "block mine(o, s=1) { skip { unit(o, 3, s), unit(o, 3) } shortcut { conv(o, 1, s) } }"
+
+
+def typed(text: str, **given: str) -> TypedNetwork:
+    network = compile_network(Source("test.net", text), given).network
+    assert network is not None
+    return network
+
+
+def differences(before: TypedNetwork, after: TypedNetwork) -> list[str]:
+    changes, _ = compare(measure(before, EVERYTHING), measure(after, EVERYTHING))
+    return [change_line(change) for change in (*changes, *compare_settings(before.network, after.network))]
+
+
+def between(before: str, after: str) -> list[str]:
+    """The differences of two small networks."""
+    return differences(*(typed(f"{SMALL}{text}\n{HEAD}") for text in (before, after)))
+
+
+def netdsl(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+# structure
+
+
+@pytest.mark.parametrize(
+    "before, after, told",
+    [
+        ("stage residual(4, repeat=5)", "stage residual(4, repeat=7)", ["~ stage 1: repeat 5 → 7"]),
+        ("stage residual(4)", "stage residual(6)", ["~ stage 1: out 4 → 6"]),
+        (
+            "stage residual(4, stride=2, repeat=3)",
+            "stage residual(8, repeat=3)",
+            ["~ stage 1: out 4 → 8", "~ stage 1: stride 2 → 1"],
+        ),
+        ("stage residual(4)", "stage plain(4)", ["~ stage 1: block residual → plain"]),
+        (
+            "stage residual(4)",
+            "stage residual(4)\nstage residual(8, stride=2, repeat=3)",
+            ["+ network: stage 2 { residual(8, stride=2), residual(8) × 2 }"],
+        ),
+        (
+            "stage residual(4)\nlayers { maxpool(2) }\nstage plain(6)",
+            "stage plain(6)",
+            ["- network: stage 1 { residual(4) }", "- network: layers { maxpool(2) }"],
+        ),
+        (
+            "stem { conv(4, 3) }",
+            "stem { conv(4, 5, bias=no) }",
+            ["~ stem: conv kernel 3 → 5", "~ stem: conv bias yes → no"],
+        ),
+        ("stem { conv(4, 3), relu }", "stem { conv(4, 3), bn, gelu }", ["~ stem: relu → bn, gelu"]),
+        ("stem { conv(4, 3), relu }", "stem { conv(4, 3) }", ["- stem: relu"]),
+        (
+            "stem { conv(4, 3), relu, bn }",
+            "stem { conv(4, 3), bn, relu }",
+            ["~ stem: order conv, relu, bn → conv, bn, relu"],
+        ),
+        ("stem { repeat 3 { relu } }", "stem { repeat 5 { relu } }", ["~ stem: relu repeat 3 → 5"]),
+        ("stem { skip { conv(3, 3), bn } }", "stem { conv(3, 3), bn }", ["- stem: skip { … }"]),
+        (
+            "stem { conv(3, 3), bn }",
+            "stem { skip { conv(3, 5), bn } }",
+            ["+ stem: skip { … }", "~ stem: conv kernel 3 → 5"],
+        ),
+        (
+            "stem { concat { | identity | conv(4, 3) } }",
+            "stem { concat { | identity | conv(4, 3), relu } }",
+            ["+ stem > branch 2: relu"],
+        ),
+        ("stem { conv(4, 3) }", "stem { conv(4, 3, freeze=yes) }", ["~ stem: conv freeze no → yes"]),
+    ],
+)  # fmt: skip
+def test_changes_of_the_structure(before: str, after: str, told: list[str]) -> None:
+    assert between(before, after) == told
+
+
+def test_an_order_is_told_once_for_all_stages() -> None:
+    stages = "stages residual {\n out repeat stride\n 4 3 1\n 8 3 2\n}"
+    assert between("order conv, bn, relu\n" + stages, "order bn, relu, conv\n" + stages) == [
+        "~ stage 1, stage 2 > residual: order conv, bn, relu, conv, bn, relu → bn, relu, conv, bn, relu, conv"
+    ]
+
+
+def test_a_default_is_told_where_it_has_an_effect() -> None:
+    told = between(
+        "stem { conv(4, 3) }\nstage plain(4)", "default conv(bias=no)\nstem { conv(4, 3) }\nstage plain(4)"
+    )
+    assert told == ["~ stem; stage 1 > plain: conv bias yes → no"]
+
+
+def test_a_change_inside_a_block_of_the_same_name() -> None:
+    block = "block b(out) {{ conv(out, {}), relu }}\nstage b(4)"
+    assert between(block.format(3), block.format(5)) == ["~ stage 1 > b: conv kernel 3 → 5"]
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("stem { conv(4, 3) }", "# other words\nstem {\n  conv(4, kernel=3)  # the same\n}"),
+        ("stage residual(4)", f"stage mine(4)\n{RENAMED}"),
+        ("stage residual(4, repeat=3)", "let n = 6 / 2\nlet wide = 2 * 2\nstage residual(wide, repeat=n)"),
+        ("stages plain {\n out\n 4\n 6\n}", "stage plain(4)\nstage plain(6)"),
+        ("stem { relu }", "default conv(bias=no)\nstem { when 1 == 2 { conv(4, 3) }, relu }"),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_is_no_difference(before: str, after: str) -> None:
+    assert between(before, after) == []
+
+
+def test_settings() -> None:
+    before = "init pytorch\ntrain { epochs 3\n optimizer sgd(lr=0.1)\n augment flip }"
+    after = (
+        "init pytorch { linear normal(std=0.01) }\n"
+        "train { epochs 5\n optimizer sgd(lr=0.2)\n schedule cosine }"
+    )
+    assert between(before + "\nstem { relu }", after + "\nstem { relu }") == [
+        "+ init: linear normal(mean=0, std=0.01)",
+        "~ train: epochs 3 → 5",
+        "~ train: optimizer.lr 0.1 → 0.2",
+        "~ train: schedule constant → cosine",
+        "~ train: augment flip → none",
+    ]
+    told = between("train { optimizer adam(lr=0.1) }\nstem { relu }", "stem { relu }")
+    assert told == ["~ train: optimizer adam(lr=0.1) → sgd(lr=0.01, momentum=0.9, weight_decay=0.0001)"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_differs_from_no_other_but_itself(name: str) -> None:
+    text = shipped()[name].read_text()
+    compiled = compile_network(Source(str(shipped()[name]), text)).network
+    other = compile_network(Source(str(shipped()["resnet47"]), shipped()["resnet47"].read_text())).network
+    assert compiled is not None and other is not None
+    assert differences(compiled, compiled) == []
+    assert bool(differences(compiled, other)) == (name != "resnet47")
+
+
+@settings(MODEST, max_examples=10)
+@given(strategies.networks(), strategies.networks())
+def test_random_pairs(one: str, other: str) -> None:
+    """No pair is too odd, and a network never differs from itself."""
+    before, after = typed(one), typed(other)
+    differences(before, after)
+    assert differences(before, before) == []
+
+
+# the command
+
+
+def test_the_text() -> None:
+    result = netdsl("diff", "resnet32", "plain32")
+    assert result.exit_code == 1
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert lines[3] == "~ stage 1, stage 2, stage 3: block residual → plain"
+    assert "stage 2 16x16x16 22,496 → 22,352 5,636,096 → 5,603,328" in lines
+    assert "total 10 118,074 → 117,386 17,391,936 → 17,326,400" in lines
+    assert not any(line.startswith("stage 1 ") for line in lines)  # of equal size
+    assert "214 of 218 tensors of A fit B, by name and shape" in lines
+    assert "stage2 70 0 2 0" in lines
+
+
+def test_one_network_with_other_settings() -> None:
+    output = netdsl("diff", "preresnet", "preresnet", "--set-a", "depth=20", "--set-b", "depth=56").output
+    assert "~ stage 1, stage 2, stage 3: repeat 2 → 6\n" in output
+    assert "depth 20 → 56, receptive field 31 → 87" in output
+    assert "119 of 119 tensors of A fit B, by name and shape; B has 216 more" in output
+
+
+def test_equal_networks(tmp_path: Path) -> None:
+    (tmp_path / "same.net").write_text("# Not the same words.\n" + shipped()["resnet32"].read_text())
+    result = netdsl("diff", "resnet32", tmp_path / "same.net")
+    assert result.exit_code == 0
+    assert result.output.splitlines()[3:] == [
+        "no difference in what they do",
+        "",
+        "all 218 tensors of A fit B, by name and shape",
+    ]
+
+
+def test_another_name_of_a_weight_is_a_difference(tmp_path: Path) -> None:
+    for label in ("one", "other"):
+        (tmp_path / f"{label}.net").write_text(f"{SMALL}stem {{ {label}: conv(4, 3) }}\n{HEAD}")
+    result = netdsl("diff", tmp_path / "one.net", tmp_path / "other.net")
+    assert "no difference in what they do" in result.output
+    assert "2 of 4 tensors of A fit B, by name and shape; B has 2 more" in result.output
+    assert result.exit_code == 1
+
+
+def test_json() -> None:
+    found = json.loads(netdsl("diff", "resnet50", "wide_resnet50", "--format", "json").output)
+    assert found.keys() == {"a", "b", "changes", "parts", "weights"}
+    assert found["changes"][0] == {
+        "places": ["stage 1 > bottleneck"], "what": "conv out", "before": "64", "after": "128"
+    }  # fmt: skip
+    (stage,) = (part for part in found["parts"] if part["name"] == "stage 1")
+    assert (stage["a"]["parameters"], stage["b"]["parameters"]) == (215808, 634368)
+    (weights,) = (part for part in found["weights"] if part["part"] == "stage1")
+    assert (len(weights["fitting"]), len(weights["reshaped"])) == (27, 33)
+
+
+def test_the_weights_that_fit_can_be_loaded() -> None:
+    """torch takes over just those that are said to fit."""
+    one, other = load("preresnet", depth=20).module(), load("preresnet", depth=29).module()
+    sides = ["preresnet", "preresnet", "--set-a", "depth=20", "--set-b", "depth=29"]
+    found = json.loads(netdsl("diff", *sides, "--format", "json").output)
+    fitting = [name for part in found["weights"] for name in part["fitting"]]
+    new = [name for part in found["weights"] for name in part["new"]]
+    keys = other.load_state_dict({name: one.state_dict()[name] for name in fitting}, strict=False)
+    assert not keys.unexpected_keys
+    assert set(keys.missing_keys) <= set(new)
+    assert sorted(fitting + new) == sorted(other.state_dict())
+
+
+def test_weights_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    checkpoint.save(path, {"stem.0.weight": torch.zeros(8, 3, 3, 3), "fc.weight": torch.zeros(10, 32)})
+    output = netdsl("diff", "resnet32", "plain32", "--weights", path).output
+    assert "1 of 2 tensors of A fit B, by name and shape; B has 213 more" in output
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["resnet32", "missing"], "missing can't be read"),
+        (["broken.net", "resnet32"], "did you mean `relu`?"),
+        (["resnet32", "resnet32", "--set-b", "depth"], "not of the form name=value"),
+        (["resnet32", "plain32", "--weights", "none.pth"], "there is no file none.pth"),
+    ],
+)
+def test_errors_have_a_status_of_their_own(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.net").write_text("network broken\ninput 3x8x8\nlayers { rleu }\n")
+    result = netdsl("diff", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tools.md").read_text()
+    lines = netdsl("diff", "resnet32", "plain32").output.splitlines()
+    assert "\n".join(line.rstrip() for line in lines[2:]) in page
