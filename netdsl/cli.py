@@ -7,6 +7,7 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.training import evaluate, reproduce, train
@@ -34,5 +35,6 @@ for command in (
     lesson,
     export,
     import_weights,
+    lsp,
 ):
     main.add_command(command)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "netdsl"
-HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich", "PIL"}
+HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich", "PIL", "pygls", "lsprotocol"}
 
 # From left to right: a module imports those of its own layer and of the layers before it.
 LAYERS = [
@@ -25,6 +25,7 @@ LAYERS = [
     {"codegen"},
     {"compiler"},
     {"api"},
+    {"lsp"},
     {"trained"},
     {"training", "weights"},
     {"options"},

@@ -1,0 +1,391 @@
+"""The language server: the protocol's requests, answered over standard input and output.
+
+Texts, offsets and meanings are the business of the modules beside it; here they are put into the
+protocol's words. An answer never fails: what went wrong is logged, and the editor is told nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lsprotocol import types
+from pygls import uris
+from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+
+from netdsl import __version__
+from netdsl.diagnostics import Diagnostic
+from netdsl.lsp import features
+from netdsl.lsp.completion import Candidate
+from netdsl.lsp.context import context_at
+from netdsl.lsp.documents import Document, Documents
+from netdsl.lsp.outline import Entry
+from netdsl.lsp.positions import Lines, Shift
+from netdsl.lsp.reading import Reading, read
+from netdsl.lsp.rename import Refused, is_shared, rename, renamed
+from netdsl.resources import ERRORS
+from netdsl.source import Span
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+# Of a workspace at most so many files are looked through for a name.
+MOST_FILES = 2_000
+# Seconds that a change of names waits for the text as it is to be read.
+LONG = 10.0
+
+_COMPLETION_KINDS = {
+    "keyword": types.CompletionItemKind.Keyword,
+    "operation": types.CompletionItemKind.Function,
+    "block": types.CompletionItemKind.Class,
+    "argument": types.CompletionItemKind.Property,
+    "name": types.CompletionItemKind.Variable,
+    "function": types.CompletionItemKind.Function,
+    "word": types.CompletionItemKind.EnumMember,
+    "label": types.CompletionItemKind.Reference,
+    "file": types.CompletionItemKind.File,
+}
+_SYMBOL_KINDS = {
+    "network": types.SymbolKind.Module,
+    "section": types.SymbolKind.Namespace,
+    "stage": types.SymbolKind.Array,
+    "block": types.SymbolKind.Class,
+    "constant": types.SymbolKind.Constant,
+    "parameter": types.SymbolKind.Variable,
+    "label": types.SymbolKind.Field,
+    "statement": types.SymbolKind.Object,
+}
+
+
+class NetServer(LanguageServer):
+    """pygls' server, with the documents that are open."""
+
+    def __init__(self) -> None:
+        super().__init__("netdsl", __version__)
+        self.documents = Documents(self.publish)
+
+    # places
+
+    def lines(self, text: str) -> Lines:
+        encoding = self.workspace.position_encoding or types.PositionEncodingKind.Utf16
+        return Lines(text, types.PositionEncodingKind(encoding).value)
+
+    def offset(self, document: Document, position: types.Position) -> int:
+        return self.lines(document.text).offset(position.line, position.character)
+
+    def range(self, lines: Lines, start: int, end: int) -> types.Range:
+        return types.Range(types.Position(*lines.position(start)), types.Position(*lines.position(end)))
+
+    def location(self, target: features.Target) -> types.Location | None:
+        """A place in a file as it is now; None where it was edited away."""
+        place: tuple[int, int] | None = (target.start, target.end)
+        text = target.text
+        for document in self.documents:
+            if document.path == target.path:
+                place = Shift.between(text, document.text).to_new(target.start, target.end)
+                text = document.text
+        if place is None:
+            return None
+        return types.Location(self.uri(target.path), self.range(self.lines(text), *place))
+
+    def uri(self, path: str) -> str:
+        """The URI of a path: the editor's own, where it has the file open."""
+        for document in self.documents:
+            if document.path == path:
+                return document.uri
+        return uris.from_fs_path(path) or path
+
+    # diagnostics
+
+    def publish(self, document: Document) -> None:
+        reading = document.latest
+        if reading is None:
+            return
+        shown = [self.diagnostic(reading, found) for found in reading.compiled.diagnostics]
+        self.text_document_publish_diagnostics(
+            types.PublishDiagnosticsParams(document.uri, shown, document.version)
+        )
+
+    def diagnostic(self, reading: Reading, found: Diagnostic) -> types.Diagnostic:
+        """One finding; of a used file it is shown where the file is used."""
+        lines = self.lines(reading.source.text)
+        labels = list(found.labels)
+        message = "\n".join([found.message, *found.notes, *([f"help: {found.help}"] if found.help else [])])
+        span = labels[0].span if labels else Span(reading.source, 0, 0)
+        if span.source.name == reading.source.name:
+            labels = labels[1:]
+        else:
+            message = f"{Path(span.source.name).name}: {message}"
+            file = next(iter(reading.compiled.files.values()))
+            span = next((place for _, place in file.used), Span(reading.source, 0, 0))
+        text = ERRORS / f"{found.code}.md"
+        related = (self.related(reading, label.span, label.text) for label in labels)
+        return types.Diagnostic(
+            range=self.range(lines, span.start, max(span.end, span.start + 1)),
+            message=message,
+            severity=types.DiagnosticSeverity[found.severity.capitalize()],
+            code=found.code,
+            code_description=types.CodeDescription(text.as_uri()) if text.exists() else None,
+            source="netdsl",
+            related_information=[one for one in related if one],
+        )
+
+    def related(self, reading: Reading, span: Span, text: str) -> types.DiagnosticRelatedInformation | None:
+        target = features.target(reading, span)
+        location = target and self.location(target)
+        return types.DiagnosticRelatedInformation(location, text or "see here") if location else None
+
+    # other files
+
+    def files_beside(self, document: Document) -> Iterator[str]:
+        """The `.net` files in the folder of a document and below, as a `use` names them."""
+        folder = Path(document.path).parent
+        for path in _net_files([folder]):
+            if path.as_posix() != document.path:
+                yield path.relative_to(folder).as_posix()
+
+    def users(self, document: Document, name: str) -> Iterator[Reading]:
+        """The other files of the workspace that may speak of a name of this one."""
+        folders = [Path(found) for f in self.workspace.folders.values() if (found := uris.to_fs_path(f.uri))]
+        paths = {path.as_posix() for path in _net_files(folders or [Path(document.path).parent])}
+        paths |= {other.path for other in self.documents}
+        reader = self.documents.reader()
+        for path in sorted(paths - {document.path}):
+            try:
+                text = reader(path)
+            except (OSError, ValueError):
+                continue
+            if name in text and "use" in text:
+                yield read(path, text, reader)
+
+
+def _net_files(folders: Iterable[Path]) -> Iterator[Path]:
+    count = 0
+    for folder in folders:
+        for path in sorted(folder.rglob("*.net")):
+            count += 1
+            if count > MOST_FILES:
+                return
+            yield path
+
+
+server = NetServer()
+
+
+def answers(method: str, *options: object) -> Callable[[Callable[[P], Awaitable[T]]], object]:
+    """Registers the answer to a request; where it fails, the editor is answered nothing."""
+
+    def register(answer: Callable[[P], Awaitable[T]]) -> object:
+        @functools.wraps(answer)
+        async def safe(params: P) -> T | None:
+            try:
+                return await answer(params)
+            except JsonRpcInvalidParams:  # meant for the user
+                raise
+            except Exception:
+                log.exception("%s", method)
+                return None
+
+        return server.feature(method, *options)(safe)
+
+    return register
+
+
+async def _document(params: Any) -> Document | None:
+    """The document of a request, read if that takes no time."""
+    document = server.documents.get(params.text_document.uri)
+    if document is not None:
+        await server.documents.settled(document)
+    return document
+
+
+# texts
+
+
+@answers(types.TEXT_DOCUMENT_DID_OPEN)
+async def did_open(params: types.DidOpenTextDocumentParams) -> None:
+    item = params.text_document
+    path = (uris.to_fs_path(item.uri) or item.uri).replace("\\", "/")
+    server.documents.open(Document(item.uri, path, item.text, item.version))
+
+
+@answers(types.TEXT_DOCUMENT_DID_CHANGE)
+async def did_change(params: types.DidChangeTextDocumentParams) -> None:
+    synced = server.workspace.get_text_document(params.text_document.uri)
+    server.documents.change(params.text_document.uri, synced.source, synced.version)
+
+
+@answers(types.TEXT_DOCUMENT_DID_CLOSE)
+async def did_close(params: types.DidCloseTextDocumentParams) -> None:
+    uri = params.text_document.uri
+    server.documents.close(uri)
+    server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+
+@answers(types.TEXT_DOCUMENT_DID_SAVE)
+async def did_save(params: types.DidSaveTextDocumentParams) -> None:
+    server.documents.read_again()
+
+
+@answers(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+async def did_change_files(params: types.DidChangeWatchedFilesParams) -> None:
+    server.documents.read_again()
+
+
+@answers(types.SHUTDOWN)
+async def shutdown(params: None) -> None:
+    server.documents.end()
+
+
+# questions
+
+
+@answers(types.TEXT_DOCUMENT_HOVER)
+async def hover(params: types.HoverParams) -> types.Hover | None:
+    if (document := await _document(params)) is None:
+        return None
+    found = features.hover(document, server.offset(document, params.position))
+    if found is None:
+        return None
+    text, start, end = found
+    contents = types.MarkupContent(types.MarkupKind.Markdown, text)
+    return types.Hover(contents, server.range(server.lines(document.text), start, end))
+
+
+@answers(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["(", "=", '"', "/"]))
+async def completion(params: types.CompletionParams) -> types.CompletionList | None:
+    if (document := await _document(params)) is None:
+        return None
+    offset = server.offset(document, params.position)
+    files = functools.partial(server.files_beside, document)
+    found = features.completion(document, offset, files)
+    context = context_at(document.text, offset)
+    lines = server.lines(document.text)
+    word = server.range(lines, context.start, offset)
+    path = server.range(lines, context.quoted, offset)
+    items = [
+        _completion_item(candidate, number, path if candidate.kind == "file" else word)
+        for number, candidate in enumerate(found)
+    ]
+    return types.CompletionList(is_incomplete=False, items=items)
+
+
+def _completion_item(candidate: Candidate, number: int, place: types.Range) -> types.CompletionItem:
+    return types.CompletionItem(
+        label=candidate.name,
+        kind=_COMPLETION_KINDS[candidate.kind],
+        detail=candidate.detail or None,
+        documentation=candidate.documentation or None,
+        sort_text=f"{number:04}",
+        text_edit=types.TextEdit(place, candidate.insert or candidate.name),
+    )
+
+
+@answers(
+    types.TEXT_DOCUMENT_SIGNATURE_HELP,
+    types.SignatureHelpOptions(trigger_characters=["("], retrigger_characters=[",", "="]),
+)
+async def signature_help(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
+    if (document := await _document(params)) is None:
+        return None
+    found = features.signature_help(document, server.offset(document, params.position))
+    if found is None:
+        return None
+    signature, active = found
+    arguments = [types.ParameterInformation(a.label, a.expected or None) for a in signature.arguments]
+    shown = types.SignatureInformation(signature.label, signature.documentation or None, arguments, active)
+    return types.SignatureHelp([shown], 0, active)
+
+
+@answers(types.TEXT_DOCUMENT_DEFINITION)
+async def definition(params: types.DefinitionParams) -> types.Location | None:
+    if (document := await _document(params)) is None:
+        return None
+    found = features.definition(document, server.offset(document, params.position))
+    return server.location(found) if found else None
+
+
+@answers(types.TEXT_DOCUMENT_REFERENCES)
+async def references(params: types.ReferenceParams) -> list[types.Location] | None:
+    if (document := await _document(params)) is None:
+        return None
+    found = features.references(document, server.offset(document, params.position))
+    return [place for target in found if (place := server.location(target))]
+
+
+@answers(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+async def document_symbol(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
+    if (document := await _document(params)) is None or (found := features.symbols(document)) is None:
+        return None
+    reading, entries = found
+    shift, lines = document.shift(reading), server.lines(document.text)
+    return _document_symbols(entries, shift, lines)
+
+
+def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> list[types.DocumentSymbol]:
+    found = []
+    for entry in entries:
+        whole = shift.to_new(entry.span.start, entry.span.end)
+        name = shift.to_new(entry.name_span.start, entry.name_span.end)
+        if whole and name:
+            symbol = types.DocumentSymbol(
+                name=entry.name,
+                kind=_SYMBOL_KINDS[entry.kind],
+                range=server.range(lines, *whole),
+                selection_range=server.range(lines, *name),
+                detail=entry.detail or None,
+                children=_document_symbols(entry.children, shift, lines),
+            )
+            found.append(symbol)
+    return found
+
+
+# changes
+
+
+@answers(types.TEXT_DOCUMENT_PREPARE_RENAME)
+async def prepare_rename(params: types.PrepareRenameParams) -> types.Range | None:
+    document, reading, offset = await _to_rename(params)
+    try:
+        found = renamed(reading, offset)
+    except Refused as refused:
+        raise JsonRpcInvalidParams(str(refused)) from None
+    return server.range(server.lines(document.text), found.span.start, found.span.end)
+
+
+@answers(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
+async def rename_symbol(params: types.RenameParams) -> types.WorkspaceEdit | None:
+    document, reading, offset = await _to_rename(params)
+    try:
+        symbol = renamed(reading, offset).symbol
+        users = list(server.users(document, symbol.name)) if is_shared(symbol) else []
+        edits = rename(reading, offset, params.new_name, users, server.documents.reader())
+    except Refused as refused:
+        raise JsonRpcInvalidParams(str(refused)) from None
+    reader = server.documents.reader()
+    changes: dict[str, Any] = {}
+    for path, places in edits.items():
+        lines = server.lines(reader(path))
+        changes[server.uri(path)] = [
+            types.TextEdit(server.range(lines, start, end), params.new_name) for start, end in places
+        ]
+    return types.WorkspaceEdit(changes=changes)
+
+
+async def _to_rename(params: Any) -> tuple[Document, Reading, int]:
+    """A document, the reading of its text as it is, and the place of a request to rename."""
+    document = server.documents.get(params.text_document.uri)
+    if document is None or not await server.documents.settled(document, LONG) or document.latest is None:
+        raise JsonRpcInvalidParams("the file is still being read")
+    return document, document.latest, server.offset(document, params.position)
+
+
+def run() -> None:
+    """Serves until the editor ends it."""
+    server.start_io()
