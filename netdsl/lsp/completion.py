@@ -32,7 +32,9 @@ from netdsl.passes.definitions import STAGE_NAMES
 from netdsl.passes.lastnorm import roles
 from netdsl.recipe import CHOICES
 
-Kind: TypeAlias = Literal["keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"]
+Kind: TypeAlias = Literal[
+    "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"
+]
 
 
 # The words that start a step, but for `let` and `default`.

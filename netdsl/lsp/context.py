@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from netdsl.explain import STATEMENTS
 
 _TOKEN = re.compile(r'(?P<comment>#[^\n]*)|(?P<text>"[^"\n]*"?)|[A-Za-z_]\w*|\d[\w.]*|[=!<>]=|//|\S|\n')
-_WORD = re.compile(r"[A-Za-z_]\w*\Z")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _STATEMENT = re.compile(rf"^({'|'.join(STATEMENTS)})\b", re.MULTILINE)
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
@@ -67,18 +67,22 @@ class Context:
 
 def context_at(text: str, offset: int) -> Context:
     """The context of the word before an offset."""
-    word = _WORD.search(text, 0, offset)
-    start = word.start() if word else offset
-    return _Scan(text, start).run()
+    start = _back(text, offset)
+    return _Scan(text, start if _WORD.match(text, start) else offset).run()
 
 
 def word_start(text: str, offset: int) -> int | None:
     """Where the word around an offset starts; None where none is."""
-    start = offset
-    while start and (text[start - 1].isalnum() or text[start - 1] == "_"):
-        start -= 1
-    word = re.compile(r"[A-Za-z_]\w*").match(text, start)
+    start = _back(text, offset)
+    word = _WORD.match(text, start)
     return start if word and word.end() >= offset else None
+
+
+def _back(text: str, offset: int) -> int:
+    """The start of the letters, digits and `_` before an offset."""
+    while offset and (text[offset - 1].isalnum() or text[offset - 1] == "_"):
+        offset -= 1
+    return offset
 
 
 class _Scan:

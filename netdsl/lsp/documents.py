@@ -14,7 +14,8 @@ from netdsl.lsp.reading import Reading, read
 
 # Seconds without an edit before errors are shown: who types is not to be interrupted at every letter.
 QUIET = 0.15
-# Seconds that an answer waits for what the latest edit means; then it speaks of the version before.
+# Seconds that an answer waits for what the latest edit means. A text that takes longer to read is read
+# when it is quiet, and until then answers speak of the version before.
 PATIENCE = 0.025
 
 
@@ -31,8 +32,10 @@ class Document:
     latest: Reading | None = None
     whole: Reading | None = None
     typed: Reading | None = None
-    # When it was edited, by the loop's clock, and whether `latest` is of the text as it is.
+    # When it was edited, by the loop's clock, how long reading it took, and whether `latest` is of the
+    # text as it is.
     edited: float = 0.0
+    seconds: float = 0.0
     current: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -102,8 +105,10 @@ class Documents:
         texts = {document.path: document.text for document in self}
         return lambda path: texts[path] if path in texts else read_text(path)
 
-    async def settled(self, document: Document, patience: float | None = PATIENCE) -> bool:
-        """Waits until the text as it is was read; whether it was."""
+    async def settled(self, document: Document, patience: float = PATIENCE) -> bool:
+        """Waits until the text as it is was read, if that may be in time; whether it was."""
+        if document.current.is_set() or document.seconds > patience:
+            return document.current.is_set()
         try:
             await asyncio.wait_for(document.current.wait(), patience)
         except TimeoutError:
@@ -120,13 +125,15 @@ class Documents:
         """Reads a text until it stays as it is, and then shows what was found."""
         loop = asyncio.get_running_loop()
         while True:
-            edited = document.edited
-            if not document.current.is_set():
+            edited, now = document.edited, loop.time()
+            left = edited + QUIET - now
+            if not document.current.is_set() and (document.seconds < PATIENCE or left <= 0):
                 work = partial(read, document.path, document.text, self.reader())
                 document.take(await loop.run_in_executor(self._readers, work))
+                document.seconds = loop.time() - now
                 if document.edited == edited:
                     document.current.set()
-            elif (left := edited + QUIET - loop.time()) > 0:
+            elif left > 0:
                 await asyncio.sleep(left)
             else:
                 self._publish(document)

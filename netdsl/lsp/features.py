@@ -16,6 +16,7 @@ from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
 from netdsl.source import Span
 
+# Under what is shown of a text that has errors, or was edited a moment ago.
 STALE = "*Shapes and values are those of the last version without errors.*"
 
 
@@ -68,7 +69,8 @@ def hover(document: Document, offset: int) -> tuple[str, int, int] | None:
     typed = document.typed
     place = None if typed is None else document.shift(typed).to_old(begin)
     runs = texts.of_place(typed, place) if typed is not None and place is not None else ""
-    stale = STALE if runs and typed is not document.latest else ""
+    is_current = typed is document.latest and document.current.is_set()
+    stale = STALE if runs and not is_current else ""
     markdown = "\n\n".join(filter(None, (shown, runs, stale)))
     return (markdown, begin, end) if markdown else None
 
@@ -175,4 +177,3 @@ def signature_help(document: Document, offset: int) -> Help | None:
                 return Help(found, given.index(clause[0]) if clause[0] in given else None)
             return Help(found, bracket.arguments if bracket.arguments < len(given) else None)
     return None
-

@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from netdsl import syntax
 from netdsl.source import Span
 
-Kind: TypeAlias = Literal["network", "section", "stage", "block", "constant", "parameter", "label", "statement"]
+Kind: TypeAlias = Literal[
+    "network", "section", "stage", "block", "constant", "parameter", "label", "statement"
+]
 
 
 class Entry(NamedTuple):

@@ -27,7 +27,9 @@ def _of_statement(statement: syntax.Statement, offset: int) -> list[Span]:
         case syntax.Block(name=name) if _holds(name.span, offset):
             return [name.span]
         case syntax.Order(items):
-            return [item.span for item in items if isinstance(item, syntax.Call) and _holds(item.span, offset)]
+            return [
+                item.span for item in items if isinstance(item, syntax.Call) and _holds(item.span, offset)
+            ]
         case _:
             return []
 

@@ -65,4 +65,7 @@ class Reading:
 
 def read(path: str, text: str, reader: Reader) -> Reading:
     """Compiles a text; `reader` gives the texts of used files."""
-    return Reading(compile_network(Source(path, text), read=reader))
+    reading = Reading(compile_network(Source(path, text), read=reader))
+    # Made here, beside the loop that answers, and not by the first who asks.
+    _ = reading.names, reading.instances
+    return reading

@@ -52,7 +52,9 @@ def is_shared(symbol: Symbol) -> bool:
     )
 
 
-def rename(reading: Reading, offset: int, new: str, users: Iterable[Reading], reader: Callable[[str], str]) -> Edits:
+def rename(
+    reading: Reading, offset: int, new: str, users: Iterable[Reading], reader: Callable[[str], str]
+) -> Edits:
     """The places to change, by file. `users` are other files, of which some may use this one."""
     symbol = renamed(reading, offset).symbol
     if new == symbol.name:

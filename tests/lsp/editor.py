@@ -142,7 +142,9 @@ class Editor:
         for uri, edits in edit.changes.items():
             path = Path(uri.removeprefix("file://"))
             text = self._texts[uri] if uri in self._texts else path.read_text("utf-8")
-            for one in sorted(edits, key=lambda e: (e.range.start.line, e.range.start.character), reverse=True):
+            for one in sorted(
+                edits, key=lambda e: (e.range.start.line, e.range.start.character), reverse=True
+            ):
                 start, end = offset(text, one.range.start), offset(text, one.range.end)
                 text = text[:start] + one.new_text + text[end:]
             changed[path.name] = text
