@@ -10,7 +10,6 @@ the answers stands how long the errors of the edited text take, with the quiet t
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import tempfile
 import time
@@ -48,15 +47,15 @@ def network(lines: int) -> str:
     return "".join([head, *stages, end, *blocks])
 
 
-async def measure(lines: int, rounds: int) -> tuple[dict[str, list[float]], int]:
+def measure(lines: int, rounds: int) -> tuple[dict[str, list[float]], int]:
     """Seconds of each kind of answer, and how many hovers spoke of the edited text already."""
     times: dict[str, list[float]] = {kind: [] for kind in ("hover", "completion", "hover, later", "errors")}
     fresh = 0
     with tempfile.TemporaryDirectory() as folder:
         editor = Editor(Path(folder).resolve())
-        await editor.start()
+        editor.start()
         text = network(lines)
-        await editor.open("long.net", text)
+        editor.open("long.net", text)
         middle = text.index("  skip {", len(text) // 2)
         step, argument = (
             text[middle - 60 : middle] + "  skip {\n    co",
@@ -66,19 +65,19 @@ async def measure(lines: int, rounds: int) -> tuple[dict[str, list[float]], int]
         for _ in range(rounds):
             for question in ("hover", "completion", "hover, later"):
                 before, width = width, width % 32 + 16
-                await editor.replace("long.net", f"conv({before}, 3)", f"conv({width}, 3)", settle=False)
+                editor.replace("long.net", f"conv({before}, 3)", f"conv({width}, 3)", settle=False)
                 edited = time.perf_counter()
                 if question == "hover, later":
-                    await asyncio.sleep(LATER)
+                    editor.sleep(LATER)
                 start = time.perf_counter()
                 if question == "completion":
-                    assert "stride" in await editor.complete("long.net", argument)
+                    assert "stride" in editor.complete("long.net", argument)
                 else:
-                    fresh += STALE not in await editor.hover("long.net", step)
+                    fresh += STALE not in editor.hover("long.net", step)
                 times[question].append(time.perf_counter() - start)
-                await editor.settle("long.net")
+                editor.settle("long.net")
                 times["errors"].append(time.perf_counter() - edited)
-        await editor.stop()
+        editor.stop()
     return times, fresh
 
 
@@ -89,7 +88,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=50)
     options = parser.parse_args()
-    times, fresh = asyncio.run(measure(options.lines, options.rounds))
+    times, fresh = measure(options.lines, options.rounds)
     print(f"after an edit of {network(options.lines).count(chr(10)):,} lines, {options.rounds} rounds:")
     for what, seconds in times.items():
         median, longest = statistics.median(seconds) * 1e3, max(seconds) * 1e3

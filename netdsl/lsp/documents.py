@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ QUIET = 0.15
 # Seconds that an answer waits for what the latest edit means. A text that takes longer to read is read
 # when it is quiet, and until then answers speak of the version before.
 PATIENCE = 0.025
+# Seconds without an edit before garbage is collected: of a long text that stops all for a tenth of one.
+REST = 3.0
 
 
 @dataclass(eq=False)
@@ -63,6 +66,7 @@ class Documents:
         self._open: dict[str, Document] = {}
         # One thread, so that readings come in the order of the edits.
         self._readers = ThreadPoolExecutor(1)
+        self._rest: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._open.values())
@@ -74,9 +78,7 @@ class Documents:
         self._open[document.uri] = document
         self.read_again()
 
-    def change(self, uri: str, text: str, version: int | None) -> None:
-        if (document := self._open.get(uri)) is None:
-            return
+    def change(self, document: Document, text: str, version: int | None) -> None:
         document.text, document.version = text, version
         self._start(document)
         for other in self:
@@ -116,8 +118,12 @@ class Documents:
         return True
 
     def _start(self, document: Document) -> None:
+        loop = asyncio.get_running_loop()
         document.current.clear()
-        document.edited = asyncio.get_running_loop().time()
+        document.edited = loop.time()
+        if self._rest:
+            self._rest.cancel()
+        self._rest = loop.call_later(REST, gc.collect)
         if document.task is None or document.task.done():
             document.task = asyncio.create_task(self._follow(document))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from netdsl import syntax
+from netdsl.diagnostics import Diagnostics
 from netdsl.lsp import hover as texts
 from netdsl.lsp.completion import Candidate, Known, called, candidates, complete
 from netdsl.lsp.context import context_at, word_start
@@ -14,7 +15,7 @@ from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
 from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
-from netdsl.source import Span
+from netdsl.source import Source, Span
 
 # Under what is shown of a text that has errors, or was edited a moment ago.
 STALE = "*Shapes and values are those of the last version without errors.*"
@@ -157,6 +158,15 @@ def symbols(document: Document) -> tuple[Reading, list[Entry]] | None:
     """The outline of the last version that could be read to the end."""
     reading = document.whole or document.latest
     return (reading, outline(reading.program)) if reading else None
+
+
+def layout(document: Document) -> str | None:
+    """The text in its canonical layout, with the newlines that it has; None where it has errors."""
+    from netdsl.format import formatted  # type: ignore[import-not-found]
+
+    source = Source(document.path, document.text.replace("\r\n", "\n"))
+    result: str | None = formatted(source, Diagnostics())
+    return result and (result.replace("\n", "\r\n") if "\r\n" in document.text else result)
 
 
 def signature_help(document: Document, offset: int) -> Help | None:

@@ -7,6 +7,7 @@ protocol's words. An answer never fails: what went wrong is logged, and the edit
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -99,8 +100,19 @@ async def did_open(params: types.DidOpenTextDocumentParams) -> None:
 
 @answers(types.TEXT_DOCUMENT_DID_CHANGE)
 async def did_change(params: types.DidChangeTextDocumentParams) -> None:
-    synced = server.workspace.get_text_document(params.text_document.uri)
-    server.documents.change(params.text_document.uri, synced.source, synced.version)
+    # Not pygls' copy of the text: its lines end at form feeds and the like too, an editor's don't.
+    document = server.documents.get(params.text_document.uri)
+    if document is None:
+        return
+    text = document.text
+    for change in params.content_changes:
+        if isinstance(change, types.TextDocumentContentChangePartial):
+            lines, start, end = server.lines(text), change.range.start, change.range.end
+            before = text[: lines.offset(start.line, start.character)]
+            text = before + change.text + text[lines.offset(end.line, end.character) :]
+        else:
+            text = change.text
+    server.documents.change(document, text, params.text_document.version)
 
 
 @answers(types.TEXT_DOCUMENT_DID_CLOSE)
@@ -231,6 +243,19 @@ def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> l
 # changes
 
 
+@answers(types.TEXT_DOCUMENT_FORMATTING)
+async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+    if (document := server.documents.get(params.text_document.uri)) is None:
+        return None
+    if (result := features.layout(document)) is None:
+        return None
+    shift = Shift.between(document.text, result)
+    if shift.prefix == shift.old_end == shift.new_end:
+        return []
+    place = server.range(server.lines(document.text), shift.prefix, shift.old_end)
+    return [types.TextEdit(place, result[shift.prefix : shift.new_end])]
+
+
 @answers(types.TEXT_DOCUMENT_PREPARE_RENAME)
 async def prepare_rename(params: types.PrepareRenameParams) -> types.Range | None:
     document, reading, offset = await _to_rename(params)
@@ -272,4 +297,7 @@ def run() -> None:
     """Serves until the editor ends it."""
     # Answers wait for the thread that reads; by default it would keep them waiting five times as long.
     sys.setswitchinterval(0.001)
+    # `Documents` collects garbage when it is quiet; what was imported is none.
+    gc.disable()
+    gc.freeze()
     server.start_io()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+
+T = TypeVar("T")
 
 # Seconds; only a server that hangs takes them.
 LONGEST = 30.0
@@ -19,6 +22,7 @@ class Editor:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._loop = asyncio.new_event_loop()
         self.client = LanguageClient("tests", "1")
         self.notes: dict[str, types.PublishDiagnosticsParams] = {}
         self.messages: list[str] = []
@@ -26,34 +30,46 @@ class Editor:
         self._versions: dict[str, int] = {}
         self._published = asyncio.Event()
 
-        @self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def published(params: types.PublishDiagnosticsParams) -> None:
             self.notes[params.uri] = params
             self._published.set()
 
-        @self.client.feature(types.WINDOW_SHOW_MESSAGE)
         def message(params: types.ShowMessageParams) -> None:
             self.messages.append(params.message)
 
-    async def start(self, *encodings: types.PositionEncodingKind) -> types.InitializeResult:
-        await self.client.start_io(sys.executable, "-m", "netdsl", "lsp")
+        self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
+        self.client.feature(types.WINDOW_SHOW_MESSAGE)(message)
+
+    def _wait(self, answer: Awaitable[T]) -> T:
+        async def bounded() -> T:
+            async with asyncio.timeout(LONGEST):
+                return await answer
+
+        return self._loop.run_until_complete(bounded())
+
+    def sleep(self, seconds: float) -> None:
+        self._wait(asyncio.sleep(seconds))
+
+    def start(self, *encodings: types.PositionEncodingKind) -> types.InitializeResult:
+        self._wait(self.client.start_io(sys.executable, "-m", "netdsl", "lsp"))
         general = types.GeneralClientCapabilities(position_encodings=list(encodings)) if encodings else None
         folder = types.WorkspaceFolder(self.folder.as_uri(), "tests")
-        result = await self.client.initialize_async(
-            types.InitializeParams(
-                capabilities=types.ClientCapabilities(general=general), workspace_folders=[folder]
-            )
-        )
+        capabilities = types.ClientCapabilities(general=general)
+        params = types.InitializeParams(capabilities=capabilities, workspace_folders=[folder])
+        result = self._wait(self.client.initialize_async(params))
         self.client.initialized(types.InitializedParams())
         return result
 
-    async def stop(self) -> int | None:
-        await self.client.shutdown_async(None)
+    def stop(self) -> int | None:
+        """Ends the server as an editor does; its exit status."""
+        self._wait(self.client.shutdown_async(None))
         self.client.exit(None)
         process = self.client._server
         assert process is not None
-        await asyncio.wait_for(process.wait(), LONGEST)
-        await self.client.stop()
+        self._wait(process.wait())
+        stop: Callable[[], Awaitable[None]] = self.client.stop
+        self._wait(stop())
+        self._loop.close()
         return process.returncode
 
     # texts
@@ -61,15 +77,15 @@ class Editor:
     def uri(self, name: str) -> str:
         return (self.folder / name).as_uri()
 
-    async def open(self, name: str, text: str) -> None:
-        """Opens a file and waits for its diagnostics."""
+    def open(self, name: str, text: str) -> list[types.Diagnostic]:
+        """Opens a file, and waits for its diagnostics."""
         uri = self.uri(name)
         self._texts[uri], self._versions[uri] = text, 1
         item = types.TextDocumentItem(uri, "netdsl", 1, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
-        await self.settle(name)
+        return self.settle(name)
 
-    async def replace(self, name: str, old: str, new: str, settle: bool = True) -> None:
+    def replace(self, name: str, old: str, new: str, settle: bool = True) -> None:
         """Edits the first place where `old` stands, as an editor does: by a range."""
         uri = self.uri(name)
         text = self._texts[uri]
@@ -84,18 +100,17 @@ class Editor:
             )
         )
         if settle:
-            await self.settle(name)
+            self.settle(name)
 
-    async def settle(self, name: str) -> list[types.Diagnostic]:
+    def settle(self, name: str) -> list[types.Diagnostic]:
         """The diagnostics of the text as it is."""
         uri = self.uri(name)
-        async with asyncio.timeout(LONGEST):
-            while uri not in self.notes or self.notes[uri].version != self._versions[uri]:
-                self._published.clear()
-                await self._published.wait()
+        while uri not in self.notes or self.notes[uri].version != self._versions[uri]:
+            self._published.clear()
+            self._wait(self._published.wait())
         return list(self.notes[uri].diagnostics)
 
-    async def close(self, name: str) -> None:
+    def close(self, name: str) -> None:
         document = types.TextDocumentIdentifier(self.uri(name))
         self.client.text_document_did_close(types.DidCloseTextDocumentParams(document))
         del self._versions[self.uri(name)]
@@ -108,23 +123,23 @@ class Editor:
         offset = text.index(where) + len(where)
         return types.TextDocumentIdentifier(self.uri(name)), position(text, offset)
 
-    async def hover(self, name: str, where: str) -> str:
-        found = await self.client.text_document_hover_async(types.HoverParams(*self.at(name, where)))
+    def hover(self, name: str, where: str) -> str:
+        found = self._wait(self.client.text_document_hover_async(types.HoverParams(*self.at(name, where))))
         if found is None:
             return ""
         assert isinstance(found.contents, types.MarkupContent)
         return found.contents.value
 
-    async def complete(self, name: str, where: str) -> dict[str, types.CompletionItem]:
+    def complete(self, name: str, where: str) -> dict[str, types.CompletionItem]:
         params = types.CompletionParams(*self.at(name, where))
-        found = await self.client.text_document_completion_async(params)
+        found = self._wait(self.client.text_document_completion_async(params))
         assert isinstance(found, types.CompletionList)
         return {item.label: item for item in found.items}
 
-    async def definition(self, name: str, where: str) -> tuple[str, str] | None:
+    def definition(self, name: str, where: str) -> tuple[str, str] | None:
         """The file's name, and the text at the place."""
         params = types.DefinitionParams(*self.at(name, where))
-        found = await self.client.text_document_definition_async(params)
+        found = self._wait(self.client.text_document_definition_async(params))
         if found is None:
             return None
         assert isinstance(found, types.Location)
@@ -133,10 +148,10 @@ class Editor:
         text = known if known is not None else Path(found.uri.removeprefix("file://")).read_text("utf-8")
         return path, text_in(text, found.range)
 
-    async def rename(self, name: str, where: str, new: str) -> dict[str, str]:
+    def rename(self, name: str, where: str, new: str) -> dict[str, str]:
         """The files' texts after the change, by name."""
         params = types.RenameParams(*self.at(name, where), new_name=new)
-        edit = await self.client.text_document_rename_async(params)
+        edit = self._wait(self.client.text_document_rename_async(params))
         assert edit is not None and edit.changes is not None
         changed = {}
         for uri, edits in edit.changes.items():
@@ -150,8 +165,9 @@ class Editor:
             changed[path.name] = text
         return changed
 
-    async def request(self, method: str, params: Any) -> Any:
-        return await self.client.protocol.send_request_async(method, params)
+    def ask(self, answer: Awaitable[T]) -> T:
+        """Of the client's own methods, for what has none here."""
+        return self._wait(answer)
 
 
 def position(text: str, offset: int) -> types.Position:
