@@ -19,7 +19,7 @@ QUIET = 0.15
 # when it is quiet, and until then answers speak of the version before.
 PATIENCE = 0.025
 # Seconds without an edit before garbage is collected: of a long text that stops all for a tenth of one.
-REST = 3.0
+REST = 1.0
 
 
 @dataclass(eq=False)

@@ -87,8 +87,6 @@ def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...],
 def _row(visit: Visit) -> tuple[str, ...]:
     path, node = _path(visit.path), visit.node
     match node:
-        case TypedLet(value=value):
-            return path, f"= {show(value)}"
         case TypedMark(output=output):
             return path, show_shape(output)
         case TypedSection(body=body):

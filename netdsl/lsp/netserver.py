@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pygls import uris
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from netdsl import __version__
 from netdsl.diagnostics import Diagnostic
@@ -22,11 +24,21 @@ from netdsl.source import Span
 MOST_FILES = 2_000
 
 
+class NetProtocol(LanguageServerProtocol):
+    """pygls' protocol, without its copy of the texts: to that, lines end at form feeds and the like, which
+    an editor doesn't count.
+    """
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Iterator[Any]:
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE], (params,), None
+
+
 class NetServer(LanguageServer):
     """pygls' server, with the documents that are open."""
 
     def __init__(self) -> None:
-        super().__init__("netdsl", __version__)
+        super().__init__("netdsl", __version__, protocol_cls=NetProtocol)
         self.documents = Documents(self.publish)
 
     # places

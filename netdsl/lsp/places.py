@@ -56,13 +56,13 @@ def _of_body(body: syntax.Body, offset: int) -> list[Span]:
 
 def _of_step(step: syntax.Step, offset: int) -> list[Span]:
     match step:
-        case syntax.Call(span=span) | syntax.Save(span=span) | syntax.From(span=span) | syntax.Let(span=span):
+        case syntax.Call(span=span) | syntax.Save(span=span) | syntax.From(span=span):
             return [span]
         case syntax.Skip(keyword=keyword) | syntax.Repeat(keyword=keyword) | syntax.When(keyword=keyword):
             own = keyword
         case syntax.Branches(join=join):
             own = join.span
-        case syntax.Default():
+        case syntax.Let() | syntax.Default():
             return []
     for body in syntax.bodies(step):
         if _holds(body.span, offset):

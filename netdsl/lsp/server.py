@@ -100,7 +100,6 @@ async def did_open(params: types.DidOpenTextDocumentParams) -> None:
 
 @answers(types.TEXT_DOCUMENT_DID_CHANGE)
 async def did_change(params: types.DidChangeTextDocumentParams) -> None:
-    # Not pygls' copy of the text: its lines end at form feeds and the like too, an editor's don't.
     document = server.documents.get(params.text_document.uri)
     if document is None:
         return
