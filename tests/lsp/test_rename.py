@@ -47,15 +47,28 @@ def opened(editor: Editor) -> Iterator[None]:
 @pytest.mark.parametrize(
     "where, new, changed",
     [
-        ("main(wid", "channels", {"(width=8)": "(channels=8)", "width * 2": "channels * 2", "conv(width": "conv(channels"}),
-        ("let ", "m", {"let n = width": "let m = width", "conv(n, 3)": "conv(m, 3)", "conv(n, 1)": "conv(m, 1)",
-                       "  n      2": "  m      2", "outer(n)": "outer(m)"}),
+        (
+            "main(wid",
+            "channels",
+            {"(width=8)": "(channels=8)", "width * 2": "channels * 2", "conv(width": "conv(channels"},
+        ),
+        (
+            "let ",
+            "m",
+            {
+                "let n = width": "let m = width",
+                "conv(n, 3)": "conv(m, 3)",
+                "conv(n, 1)": "conv(m, 1)",
+                "  n      2": "  m      2",
+                "outer(n)": "outer(m)",
+            },
+        ),
         ("  let n", "m", {"let n = in": "let m = in", "conv(n + i": "conv(m + i"}),
         ("as ", "k", {"as i": "as k", "n + i": "n + k"}),
         ("from ", "early", {"save a": "save early", "from a": "from early"}),
         ("network ", "other", {"network main": "network other"}),
     ],
-)  # fmt: skip
+)
 def test_names_of_one_file(editor: Editor, where: str, new: str, changed: dict[str, str]) -> None:
     expected = NETWORK
     for old, replacement in changed.items():
