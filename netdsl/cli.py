@@ -7,9 +7,11 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.explain import explain
 from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
+from netdsl.commands.report import coloured
 from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.weights import export, import_weights
 
@@ -21,11 +23,13 @@ def main() -> None:
 
     FILE is a .net file, or the bare name of a network that comes with netdsl (resnet32).
     """
+    click.get_current_context().color = coloured()  # of this command and those below it
 
 
 for command in (
     check,
     build,
+    explain,
     train,
     reproduce,
     evaluate,

@@ -13,9 +13,6 @@ from netdsl.source import Span
 # A file with more errors than this has one cause; the rest would be noise without end.
 MOST = 1000
 
-# Of a longer line only this much is shown.
-LONGEST_LINE = 160
-
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -37,40 +34,10 @@ class Diagnostic:
     severity: Literal["error", "warning"] = "error"
 
     def render(self) -> str:
-        """The diagnostic as text: message, place, offending lines with carets, notes, help."""
-        lines = [f"{self.severity}[{self.code}]: {self.message}"]
-        gutter = max(
-            (len(str(label.span.source.position(label.span.start)[0])) for label in self.labels), default=1
-        )
-        pad = " " * (gutter + 1)
-        for index, label in enumerate(self.labels):
-            line, column = label.span.source.position(label.span.start)
-            arrow = "-->" if index == 0 else ":::"
-            lines += [f"{pad[1:]}{arrow} {label.span.source.name}:{line}:{column}", f"{pad}|"]
-            text, carets = _excerpt(label, line, column)
-            lines += [f"{line:>{gutter}} | {text}".rstrip(), f"{pad}| {carets}".rstrip()]
-        if self.labels and (self.notes or self.help):
-            lines.append(f"{pad}|")
-        lines += [f"{pad}= {note}" for note in self.notes]
-        if self.help:
-            lines.append(f"{pad}= help: {self.help}")
-        return "\n".join(map(_printable, lines))
+        """The diagnostic as plain text: message, place, offending lines with carets, notes, help."""
+        from netdsl.rendering import render  # late: most networks have nothing to show
 
-
-def _printable(text: str) -> str:
-    """Tabs become blanks, so that carets stand below what they mean; control characters show as `?`."""
-    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text)
-
-
-def _excerpt(label: Label, line: int, column: int) -> tuple[str, str]:
-    """The line, or the part of a long one around the place, and the carets below it."""
-    text = label.span.source.line(line)
-    start = 0 if len(text) <= LONGEST_LINE else max(0, min(column - 20, len(text) - LONGEST_LINE))
-    shown = text[start : start + LONGEST_LINE]
-    before, after = "…" if start else "", "…" if start + LONGEST_LINE < len(text) else ""
-    length = max(1, min(label.span.end - label.span.start, start + len(shown) - column + 1))
-    carets = " " * (len(before) + column - 1 - start) + "^" * length
-    return before + shown + after, carets + (f" {label.text}" if label.text else "")
+        return render(self)
 
 
 class Diagnostics:

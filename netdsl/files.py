@@ -44,6 +44,11 @@ def kept(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
 
 def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, or None after a diagnostic."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.net"))
+        message = f"{path} is a folder" if inside else f"there is no .net file in {path}"
+        diagnostics.error("NET100", message, help=f"name a file, as {inside[0]}" if inside else "")
+        return None
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:

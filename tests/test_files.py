@@ -44,7 +44,7 @@ def test_the_same_network_however_the_file_is_saved(tmp_path: Path, content: byt
         (b"network \xff\n", "is not UTF-8 text"),
         (TEXT.encode("utf-16"), "is not UTF-8 text"),
         (b"#" * 1_000_001, "is longer than 1,000,000 characters"),
-        (b"", "the file is empty"),
+        (b"", "n.net is empty"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:

@@ -16,7 +16,7 @@ HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich
 # From left to right: a module imports those of its own layer and of the layers before it.
 LAYERS = [
     {"source", "resources", "torch_names", "atomic", "wishes"},
-    {"diagnostics", "values"},
+    {"diagnostics", "rendering", "annotations", "values"},
     {"syntax", "expressions", "files"},
     {"arguments", "explain", "tree"},
     {"parse", "tables", "ops", "recipe", "initrules"},
@@ -24,7 +24,7 @@ LAYERS = [
     {"passes"},
     {"codegen"},
     {"compiler"},
-    {"api"},
+    {"api", "explanations"},
     {"lsp"},
     {"trained"},
     {"training", "weights"},

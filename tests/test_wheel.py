@@ -53,6 +53,7 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
         "networks/blocks/dense.net",
         "networks/lessons/batch_norm.net",
         "data/digits.npz",
+        "errors/NET401.md",
     ):
         assert (package / name).is_file(), name
     assert {path.name for path in (package / "templates").iterdir()} == {

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.errors import INPUT_ERROR, fail, show
+from netdsl.commands.errors import INPUT_ERROR, fail
 from netdsl.commands.networks import compile_file, net_files, short_lived
+from netdsl.commands.report import Form, Report, report_option
 from netdsl.options import pairs, setting_options
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled, Style
-    from netdsl.diagnostics import Diagnostic
+    from netdsl.source import Span
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @setting_options
-def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None) -> None:
+@report_option
+def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, form: Form) -> None:
     """Check files: names, arguments, shapes, recipe. Prints each network's size."""
     short_lived()
-    failed = False
+    report = Report(form)
     for path in net_files(files):
-        compiled = compile_file(path, pairs(settings, shape))
-        if isinstance(compiled, list):
-            show(compiled)
-            failed = True
-        else:
+        compiled = compile_file(path, report, pairs(settings, shape))
+        if compiled and report.textual:
             click.echo(f"{path}: {_summary(compiled)}")
-    sys.exit(INPUT_ERROR if failed else 0)
+    report.end()
+    sys.exit(INPUT_ERROR if report.failed else 0)
 
 
 def _summary(compiled: Compiled) -> str:
@@ -65,6 +65,7 @@ def _summary(compiled: Compiled) -> str:
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
+@report_option
 def build(
     files: tuple[str, ...],
     style: str,
@@ -73,6 +74,7 @@ def build(
     shape: str | None,
     stdout: bool,
     check_only: bool,
+    form: Form,
 ) -> None:
     """Write the PyTorch code of networks: NAME.py, NAME_functional.py, NAME_sequential.py.
 
@@ -81,7 +83,13 @@ def build(
     short_lived()
     if stdout and check_only:
         raise click.UsageError("--stdout and --check exclude each other")
-    codes = _generated(net_files(files), style, pairs(settings, shape))
+    report = Report(form)
+    if stdout and not report.textual:
+        raise click.UsageError(f"--stdout and --format {form} exclude each other")
+    codes = _generated(net_files(files), style, pairs(settings, shape), report)
+    report.end()
+    if report.failed:
+        sys.exit(INPUT_ERROR)
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
@@ -90,40 +98,34 @@ def build(
             click.echo(f"{output / name} is not current", err=True)
         if stale:
             fail("run `netdsl build` without `--check` to write it")
-        click.echo(f"{len(codes)} files in {output} are current")
+        click.echo(f"{len(codes)} files in {output} are current", err=not report.textual)
     else:
-        _write_all(output, codes)
+        _write_all(output, codes, report)
 
 
-def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict[str, str]:
-    """The code of every network by file name; ends the program where any has an error."""
+def _generated(paths: list[Path], chosen: str, settings: dict[str, str], report: Report) -> dict[str, str]:
+    """The code of every network by file name; not of all where the report has errors."""
     from netdsl.compiler import STYLES, generate
+    from netdsl.diagnostics import Diagnostic, Label
 
-    styles: Iterable[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
-    errors: list[Diagnostic] = []
-    found: dict[str, Path] = {}
+    styles: Sequence[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
+    named: dict[str, Span] = {}
     codes: dict[str, str] = {}
     for path in paths:
-        compiled = compile_file(path, settings)
-        if isinstance(compiled, list):
-            errors += compiled
-        elif compiled.network is None:
-            if len(paths) == 1:
-                fail(f"{path} is a library of blocks: it has no `network` to build")
-        else:
-            name = compiled.network.network.name
-            for style in styles:
-                file = _file_name(name, style)
-                if file in found:
-                    fail(f"{found[file]} and {path} would both be written to {file}: rename a network")
-                found[file] = path
-                if not errors:
-                    codes[file] = generate(compiled, style)
-    if errors:
-        show(errors)
-        sys.exit(INPUT_ERROR)
-    if not codes:
-        fail(f"there is no network in {', '.join(map(str, paths)) or 'no file'}")
+        compiled = compile_file(path, report, settings)
+        if compiled is None or compiled.network is None:
+            continue
+        name, span = compiled.network.network.name, compiled.network.network.span
+        if name in named:
+            labels = (Label(span), Label(named[name], "the other one"))
+            message = f"two networks would both be written to {_file_name(name, styles[0])}"
+            report.add([Diagnostic("NET202", message, labels, help="rename a network")])
+        named[name] = span
+        if not report.failed:
+            codes |= {_file_name(name, style): generate(compiled, style) for style in styles}
+    if not named and not report.failed:
+        message = f"there is no network in {', '.join(map(str, paths))}"
+        report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
     return codes
 
 
@@ -135,7 +137,7 @@ def _is_current(path: Path, code: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == code
 
 
-def _write_all(output: Path, codes: dict[str, str]) -> None:
+def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
     from netdsl.atomic import write
 
     for name, code in codes.items():
@@ -143,4 +145,4 @@ def _write_all(output: Path, codes: dict[str, str]) -> None:
             write(output / name, code.encode())
         except OSError as error:
             fail(f"{output / name} can't be written: {error.strerror}")
-        click.echo(f"wrote {output / name}")
+        click.echo(f"wrote {output / name}", err=not report.textual)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
-if TYPE_CHECKING:
-    from netdsl.diagnostics import Diagnostic
+from netdsl.commands.report import show
 
 # Exit statuses: errors in the input, and wrong use (which click gives by itself).
 INPUT_ERROR = 1
@@ -58,19 +57,6 @@ def one_speaks() -> Iterator[None]:
 def let_speak() -> None:
     """Gives the process that shows an error the time for it: torchrun ends all when one has ended."""
     time.sleep(_PATIENCE)
-
-
-def show(diagnostics: Iterable[Diagnostic]) -> None:
-    """Errors and warnings, and how many they are; nothing where there are none."""
-    counts = {"error": 0, "warning": 0}
-    for diagnostic in diagnostics:
-        counts[diagnostic.severity] += 1
-        head, _, rest = diagnostic.render().partition("\n")
-        colour = "red" if diagnostic.severity == "error" else "yellow"
-        click.echo(click.style(head, fg=colour, bold=True) + ("\n" + rest if rest else "") + "\n", err=True)
-    shown = [f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in counts.items() if count]
-    if shown:
-        click.echo(", ".join(shown), err=True)
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:

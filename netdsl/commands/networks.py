@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdsl.commands.errors import INPUT_ERROR, fail, show
+from netdsl.commands.errors import INPUT_ERROR, fail
+from netdsl.commands.report import Report
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
-    from netdsl.diagnostics import Diagnostic
 
 
 def short_lived() -> None:
@@ -20,26 +20,20 @@ def short_lived() -> None:
 
 
 def net_files(names: tuple[str, ...]) -> list[Path]:
-    """The files that arguments name; a folder stands for the .net files in it."""
+    """The files that arguments name; a folder stands for the .net files in it, one without for itself."""
     from netdsl.files import find
 
     paths: list[Path] = []
     for name in names:
         path = find(name)
-        if path.is_dir():
-            inside = sorted(path.glob("*.net"))
-            if not inside:
-                fail(f"there is no .net file in {path}")
-            paths += inside
-        else:
-            paths.append(path)
+        paths += sorted(path.glob("*.net")) or [path]  # a path that is no folder has nothing in it
     return paths
 
 
 def compile_file(
-    path: Path, settings: dict[str, str], recipe: dict[str, str] | None = None
-) -> Compiled | list[Diagnostic]:
-    """The compiled file, or its errors; warnings are shown."""
+    path: Path, report: Report, settings: dict[str, str], recipe: dict[str, str] | None = None
+) -> Compiled | None:
+    """The compiled file, or None where it has errors; the report says what was found."""
     from netdsl.compiler import compile_network
     from netdsl.diagnostics import Diagnostics
     from netdsl.files import read
@@ -47,12 +41,11 @@ def compile_file(
     diagnostics = Diagnostics()
     source = read(path, diagnostics)
     if source is None:
-        return list(diagnostics)
+        report.add(diagnostics)
+        return None
     compiled = compile_network(source, settings, recipe)
-    if compiled.errors:
-        return list(compiled.diagnostics)
-    show(compiled.diagnostics)
-    return compiled
+    report.add(compiled.diagnostics)
+    return None if compiled.errors else compiled
 
 
 def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]) -> Compiled:
@@ -60,9 +53,10 @@ def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]
     from netdsl.files import find
 
     path = find(name)
-    compiled = compile_file(path, settings, recipe)
-    if isinstance(compiled, list):
-        show(compiled)
+    report = Report()
+    compiled = compile_file(path, report, settings, recipe)
+    report.end()
+    if compiled is None:
         sys.exit(INPUT_ERROR)
     if compiled.network is None:
         fail(f"{path} is a library of blocks: it has no `network`")

@@ -133,7 +133,7 @@ class _Resolver:
             return
         if not self._program.statements:
             help = "a network starts with `network NAME`"
-            self._diagnostics.error("NET106", "the file is empty", help=help)
+            self._diagnostics.error("NET106", f"{next(iter(self._files))} is empty", help=help)
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
@@ -150,7 +150,8 @@ class _Resolver:
             if name not in known:
                 span = values[0].span if values else None
                 help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
-                self._diagnostics.error("NET301", f"the network has no parameter `{name}`", span, help=help)
+                network = f"`{self._network.name.text}`" if self._network else "a library"
+                self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
                 message = f"`{name}` is set to {len(values)} values"
                 self._diagnostics.error("NET301", message, values[1].span, help="give one")

@@ -1,0 +1,78 @@
+"""`netdsl explain`: what a code means."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from itertools import groupby
+
+import click
+
+from netdsl.commands.report import paint, terminal_width
+
+# Longer lines of prose are hard to read, however wide the terminal is.
+_WIDTH = 90
+
+
+@click.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Say what an error or a warning means, with a wrong example and the right one.
+
+    Without CODE all of them are listed.
+    """
+    from netdsl.diagnostics import nearest
+    from netdsl.explanations import codes
+
+    if code is None:
+        _list()
+        return
+    known = code.upper() if code.upper().startswith("NET") else f"NET{code}"
+    if known not in codes():
+        hint = nearest(known, codes()) or "`netdsl explain` lists all"
+        raise click.BadParameter(f"there is no code `{code}`; {hint}", param_hint="CODE")
+    _explain(known)
+
+
+def _list() -> None:
+    from netdsl.explanations import codes, explanation
+
+    for family, members in groupby(map(explanation, codes()), key=lambda text: text.family):
+        click.echo(paint(family, "message"))
+        for text in members:
+            click.echo(f"  {text.code}  {text.title}")
+        click.echo()
+    click.echo("netdsl explain CODE says more of one")
+
+
+def _explain(code: str) -> None:
+    from netdsl.explanations import explanation
+    from netdsl.rendering import render
+
+    terminal = terminal_width(err=False)
+    width = min(terminal or _WIDTH, _WIDTH)
+    text = explanation(code)
+    click.echo(paint(f"{text.code}: {text.title}", "message") + "\n")
+    click.echo(_laid_out(text.cause, width))
+    said = "\n\n".join(render(diagnostic, terminal and terminal - 4, paint) for diagnostic in text.said)
+    _section("Wrong", _laid_out(text.wrong, width))
+    _section("What the compiler says", textwrap.indent(said, "    "))
+    _section("Right", _laid_out(text.right, width))
+
+
+def _section(heading: str, text: str) -> None:
+    if text:
+        click.echo(f"\n{paint(heading, 'message')}\n\n{text}")
+
+
+def _laid_out(markdown: str, width: int) -> str:
+    """Paragraphs as wide as the terminal, code indented."""
+    shown = []
+    for part in re.split(r"^(```.*?^```)$", markdown, flags=re.MULTILINE | re.DOTALL):
+        if part.startswith("```"):
+            shown.append(textwrap.indent("\n".join(part.splitlines()[1:-1]), "    "))
+        else:
+            shown += [
+                textwrap.fill(paragraph, width) for paragraph in part.strip().split("\n\n") if paragraph
+            ]
+    return "\n\n".join(shown)
