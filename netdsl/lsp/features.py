@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import NamedTuple
 
 from netdsl import syntax
@@ -162,8 +163,7 @@ def symbols(document: Document) -> tuple[Reading, list[Entry]] | None:
 
 def layout(document: Document) -> str | None:
     """The text in its canonical layout, with the newlines that it has; None where it has errors."""
-    from netdsl.format import formatted  # type: ignore[import-not-found]
-
+    formatted = import_module("netdsl.format").formatted
     source = Source(document.path, document.text.replace("\r\n", "\n"))
     result: str | None = formatted(source, Diagnostics())
     return result and (result.replace("\n", "\r\n") if "\r\n" in document.text else result)

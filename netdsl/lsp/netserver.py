@@ -12,6 +12,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from netdsl import __version__
+from netdsl.annotations import full_message
 from netdsl.diagnostics import Diagnostic
 from netdsl.lsp import features
 from netdsl.lsp.documents import Document, Documents
@@ -87,7 +88,7 @@ class NetServer(LanguageServer):
         """One finding; of a used file it is shown where the file is used."""
         lines = self.lines(reading.source.text)
         labels = list(found.labels)
-        message = "\n".join([found.message, *found.notes, *([f"help: {found.help}"] if found.help else [])])
+        message = full_message(found) + (f"\nhelp: {found.help}" if found.help else "")
         span = labels[0].span if labels else Span(reading.source, 0, 0)
         if span.source.name == reading.source.name:
             labels = labels[1:]

@@ -64,9 +64,9 @@ class Shift:
 
     def to_old(self, offset: int) -> int | None:
         """The place in the older text; None for what is new."""
-        if offset <= self.prefix:
-            return offset
-        return offset - self.new_end + self.old_end if offset >= self.new_end else None
+        if offset >= self.new_end:
+            return offset - self.new_end + self.old_end
+        return offset if offset <= self.prefix else None
 
     def to_new(self, start: int, end: int) -> tuple[int, int] | None:
         """A range in the current text; None where it was edited away."""

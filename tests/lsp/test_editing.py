@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,21 @@ def test_another_encoding_of_places(tmp_path: Path) -> None:
 
 def test_the_place_of_an_offset_in_utf_16() -> None:
     assert position("a😀b", 2) == types.Position(0, 3)
+
+
+@pytest.mark.skipif(find_spec("netdsl.format") is None, reason="netdsl fmt is not there yet")
+def test_formatting_changes_only_what_differs(editor: Editor) -> None:
+    untidy = NETWORK.replace("stem { conv(width, 3), relu }", "stem {conv( width,3 ),relu}").replace(
+        "\n", "\r\n"
+    )
+    editor.open("untidy.net", untidy)
+    document = types.TextDocumentIdentifier(editor.uri("untidy.net"))
+    params = types.DocumentFormattingParams(document, types.FormattingOptions(2, True))
+    edits = editor.ask(editor.client.text_document_formatting_async(params))
+    assert edits is not None
+    (edit,) = edits
+    assert edit.range.start.line == edit.range.end.line == 4
+    assert untidy.replace(text_in(untidy, edit.range), edit.new_text) == NETWORK.replace("\n", "\r\n")
+    editor.replace("untidy.net", "classes 10", "classes (")
+    assert editor.ask(editor.client.text_document_formatting_async(params)) is None
+    editor.close("untidy.net")
