@@ -55,7 +55,8 @@ class Document:
         return list(found.values())
 
     def shift(self, reading: Reading) -> Shift:
-        return Shift.between(reading.source.text, self.text)
+        """From the text that a reading has of this one: its own, or that of a file that it uses."""
+        return Shift.between(reading.files[self.path], self.text)
 
 
 class Documents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -54,8 +54,10 @@ def completion(document: Document, offset: int, files: Callable[[], Iterable[str
     return complete(document.text, offset, known(document, files))
 
 
-def hover(document: Document, offset: int) -> tuple[str, int, int] | None:
-    """Markdown, and the range of the word that it is about."""
+def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> tuple[str, int, int] | None:
+    """Markdown, and the range of the word that it is about. `networks` are those that use the document:
+    the steps of a library run in them alone.
+    """
     text = document.text
     start = word_start(text, offset)
     context = context_at(text, start if start is not None else offset)
@@ -65,20 +67,29 @@ def hover(document: Document, offset: int) -> tuple[str, int, int] | None:
     shown = ""
     if start is not None:
         begin, end = start, start + len(_word(text, start))
-        shown = _of_word(document, start, text[start:end])
+        shown = _of_word(document, start, text[start:end], networks)
     elif not text[offset : offset + 1].strip():
         return None  # between words
-    typed = document.typed
-    place = None if typed is None else document.shift(typed).to_old(begin)
-    runs = texts.of_place(typed, place) if typed is not None and place is not None else ""
-    is_current = typed is document.latest and document.current.is_set()
-    stale = STALE if runs and not is_current else ""
-    markdown = "\n\n".join(filter(None, (shown, runs, stale)))
+    markdown = "\n\n".join(filter(None, (shown, _runs(document, begin, networks))))
     return (markdown, begin, end) if markdown else None
 
 
-def _of_word(document: Document, start: int, word: str) -> str:
-    found = occurrence(document, start)
+def _runs(document: Document, offset: int, networks: Sequence[Reading]) -> str:
+    """What the step at a place does, and of which text that is said."""
+    for reading in (document.typed, *networks):
+        place = None if reading is None else document.shift(reading).to_old(offset)
+        if reading is None or place is None or not (runs := texts.of_place(reading, document.path, place)):
+            continue
+        if reading is not document.typed:
+            name = reading.source.name.rsplit("/", 1)[-1]
+            return f"{runs}\n\n*As {name} uses it.*"
+        is_current = reading is document.latest and document.current.is_set()
+        return runs if is_current else f"{runs}\n\n{STALE}"
+    return ""
+
+
+def _of_word(document: Document, start: int, word: str, networks: Sequence[Reading]) -> str:
+    found = occurrence(document, start, networks)
     if found is not None:
         reading, symbol = found
         return texts.of_symbol(symbol.symbol, reading)
@@ -102,13 +113,15 @@ def _incoming(document: Document, offset: int) -> str:
     return ""
 
 
-def occurrence(document: Document, offset: int) -> tuple[Reading, Occurrence] | None:
+def occurrence(
+    document: Document, offset: int, networks: Sequence[Reading] = ()
+) -> tuple[Reading, Occurrence] | None:
     """The name at an offset, in the reading that tells most of it."""
     start = word_start(document.text, offset)
     if start is None:
         return None
     word = _word(document.text, start)
-    for reading in document.readings():
+    for reading in (*networks, *document.readings()):
         place = document.shift(reading).to_old(start)
         found = None if place is None else reading.names.at(document.path, place)
         if found is not None and found.span.text == word:

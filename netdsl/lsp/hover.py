@@ -63,12 +63,12 @@ def of_incoming(block: Span, reading: Reading) -> str:
     return _table((_path(path), f"= {show(value)}") for path, value in found)
 
 
-def of_place(reading: Reading, offset: int) -> str:
-    """What the step, stage or section at an offset does wherever it runs: shapes, parameters, MACs."""
+def of_place(reading: Reading, path: str, offset: int) -> str:
+    """What the step, stage or section at a place does wherever it runs: shapes, parameters, MACs."""
     instances = reading.instances
     if instances is None:
         return ""
-    spans = spans_at(reading.program, offset)
+    spans = spans_at(reading.compiled.files[path].program, offset)
     return _table(_row(visit) for span in spans for visit in instances.visits(span))
 
 

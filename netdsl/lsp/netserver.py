@@ -94,8 +94,7 @@ class NetServer(LanguageServer):
             labels = labels[1:]
         else:
             message = f"{Path(span.source.name).name}: {message}"
-            file = next(iter(reading.compiled.files.values()))
-            span = next((place for _, place in file.used), Span(reading.source, 0, 0))
+            span = reading.use_of(span.source.name) or Span(reading.source, 0, 0)
         text = ERRORS / f"{found.code}.md"
         related = (self.related(reading, label.span, label.text) for label in labels)
         return types.Diagnostic(
@@ -114,6 +113,11 @@ class NetServer(LanguageServer):
         return types.DiagnosticRelatedInformation(location, text or "see here") if location else None
 
     # other files
+
+    def networks_of(self, document: Document) -> list[Reading]:
+        """The open networks that use a library."""
+        readings = (other.typed for other in self.documents)
+        return [r for r in readings if r and r.compiled.network and document.path in r.compiled.used]
 
     def files_beside(self, document: Document) -> Iterator[str]:
         """The `.net` files in the folder of a document and below, as a `use` names them."""

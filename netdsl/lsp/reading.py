@@ -14,7 +14,7 @@ from netdsl.lsp.symbols import Symbol, Table, read_symbols
 from netdsl.passes.scope import Scope
 from netdsl.passes.uses import Reader
 from netdsl.resources import NETWORKS
-from netdsl.source import Source
+from netdsl.source import Source, Span
 from netdsl.values import Value
 
 # The standard blocks under the path of their file, so that an editor finds them.
@@ -35,7 +35,7 @@ class Reading:
     def program(self) -> syntax.Program:
         return next(iter(self.compiled.files.values())).program
 
-    @property
+    @cached_property
     def files(self) -> Mapping[str, str]:
         """The texts of the file and of those that it uses, by path."""
         return {**self.compiled.used, self.source.name: self.source.text}
@@ -44,6 +44,17 @@ class Reading:
     def is_whole(self) -> bool:
         """Whether every statement could be read."""
         return not self.program.unread
+
+    def use_of(self, path: str) -> Span | None:
+        """Where the file says `use` of the one at a path, or of one that leads to it."""
+        files = self.compiled.files
+        for direct, place in next(iter(files.values())).used:
+            reached = [direct]
+            for one in reached:
+                reached += [used for used, _ in files[one].used if used not in reached]
+            if path in reached:
+                return place
+        return None
 
     @cached_property
     def names(self) -> Table:

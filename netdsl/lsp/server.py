@@ -143,7 +143,8 @@ async def shutdown(params: None) -> None:
 async def hover(params: types.HoverParams) -> types.Hover | None:
     if (document := await _document(params)) is None:
         return None
-    found = features.hover(document, server.offset(document, params.position))
+    offset = server.offset(document, params.position)
+    found = features.hover(document, offset, server.networks_of(document))
     if found is None:
         return None
     text, start, end = found

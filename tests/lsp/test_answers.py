@@ -241,6 +241,16 @@ def test_the_outline_is_nested(editor: Editor) -> None:
     }
 
 
+def test_a_library_tells_how_an_open_network_uses_it(editor: Editor) -> None:
+    editor.open("gates.net", GATES)
+    try:
+        step = editor.hover("gates.net", "conv(in // reduction")
+        assert "= 8" in step
+        assert "stem › gated  8x1x1 → 1x1x1  9 parameters  8 MACs\n```\n\n*As small.net uses it.*" in step
+    finally:
+        editor.close("gates.net")
+
+
 def test_unsaved_texts_of_used_files_are_read_before_the_disk(editor: Editor, folder: Path) -> None:
     editor.open("gates.net", GATES)
     try:
