@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 
 # How the names of temporary files end: a process that is killed while it writes leaves one.
 PART = ".part"
@@ -33,10 +34,10 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes the file private: give it the rights of any other new file.
+        # mkstemp makes the file private: give it the rights of the old one, or of any other new file.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~umask)
         # On the disk before its name is: after a power loss the name must not lead to an empty file.
         _flush(temporary)
         temporary.replace(path)

@@ -7,11 +7,15 @@ import click
 from netdsl import __version__
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
+from netdsl.commands.completion import completion
+from netdsl.commands.drawing import graph
 from netdsl.commands.explain import explain
+from netdsl.commands.formatting import fmt
 from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
+from netdsl.commands.starting import new
 from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.weights import export, import_weights
 
@@ -30,6 +34,7 @@ for command in (
     check,
     build,
     explain,
+    graph,
     train,
     reproduce,
     evaluate,
@@ -39,6 +44,9 @@ for command in (
     lesson,
     export,
     import_weights,
+    fmt,
     lsp,
+    new,
+    completion,
 ):
     main.add_command(command)

@@ -10,5 +10,6 @@ _ROOT = _PACKAGE if (_PACKAGE / "grammar").is_dir() else _PACKAGE.parent
 GRAMMAR = _ROOT / "grammar" / "netdsl.lark"
 ERRORS = _PACKAGE / "errors"
 TABLES = _ROOT / "grammar" / "netdsl.tables.json"
+START = _PACKAGE / "start.net"
 TEMPLATES = _ROOT / "templates"
 NETWORKS = _ROOT / "networks"

@@ -14,6 +14,7 @@ import pytest
 
 from netdsl.compiler import Style, compile_network, generate
 from netdsl.diagnostics import Diagnostics
+from netdsl.format import formatted
 from netdsl.parse import parse
 from netdsl.resources import ERRORS
 from netdsl.source import Source
@@ -55,6 +56,8 @@ def produce(case: Case) -> str:
         diagnostics = Diagnostics()
         tree = outline(parse(source, diagnostics))
         return tree + "".join(f"error {found.code}: {found.message}\n" for found in diagnostics)
+    if case.path.parent.name == "fmt":
+        return formatted(source, Diagnostics()) or ""
     compiled = compile_network(source, case.settings)
     if case.path.parent.name == "diagnostics":
         return "\n\n".join(found.render() for found in compiled.diagnostics) + "\n"

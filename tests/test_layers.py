@@ -11,18 +11,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "netdsl"
-HEAVY = {
-    "torch",
-    "torchvision",
-    "jinja2",
-    "black",
-    "numpy",
-    "matplotlib",
-    "rich",
-    "PIL",
-    "pygls",
-    "lsprotocol",
-}
+HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich", "PIL"}
+HEAVY |= {"pygments", "pygls", "lsprotocol"}
 
 # From left to right: a module imports those of its own layer and of the layers before it.
 LAYERS = [
@@ -32,10 +22,10 @@ LAYERS = [
     {"arguments", "explain", "tree"},
     {"parse", "tables", "ops", "recipe", "initrules"},
     {"resolved", "typed", "lowered"},
-    {"passes"},
+    {"passes", "format", "pygments_lexer"},
     {"codegen"},
     {"compiler"},
-    {"api", "explanations"},
+    {"api", "explanations", "graph"},
     {"lsp"},
     {"trained"},
     {"training", "weights"},
@@ -98,8 +88,8 @@ def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     heavy = {name for name in at_import(tree) if name.split(".")[0] in HEAVY}
     # `runs` trains, `trained` uses what was trained, `weights` takes over others' weights; their importers
-    # import them late. `lsp` is imported by its command alone, when it is run.
-    assert not heavy or layer_of(path) in {"trained", "training", "weights", "lsp"}
+    # import them late. The lexer is Pygments' own to import, the server that of its command.
+    assert not heavy or layer_of(path) in {"trained", "training", "weights", "pygments_lexer", "lsp"}
 
 
 # What the runtime may know of netdsl: data without behaviour, and itself.
@@ -121,6 +111,7 @@ def test_the_runtime_knows_no_compiler(path: Path) -> None:
         (["--help"], HEAVY | {"lark"}),
         (["check", "resnet32", "preresnet", "convnet"], HEAVY),
         (["train", "--help"], HEAVY | {"lark"}),
+        (["graph", "--help"], HEAVY | {"lark"}),
         (["build", "resnet32", "--stdout"], HEAVY - {"black", "jinja2"}),
     ],
 )

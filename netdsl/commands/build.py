@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import INPUT_ERROR, fail
 from netdsl.commands.networks import compile_file, net_files, short_lived
 from netdsl.commands.report import Form, Report, report_option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_networks)
 @setting_options
 @report_option
 def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, form: Form) -> None:
@@ -46,7 +47,7 @@ def _summary(compiled: Compiled) -> str:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_networks)
 @click.option(
     "--style",
     type=click.Choice(["module", "functional", "sequential", "all"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
 
@@ -33,7 +34,14 @@ def _png(context: click.Context, parameter: click.Parameter, value: Path | None)
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN...",
+    shell_complete=complete_runs,
+)
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), callback=_png, help="A .png file."
 )
@@ -47,7 +55,14 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN...",
+    shell_complete=complete_runs,
+)
 @click.option(
     "-o",
     "--output",

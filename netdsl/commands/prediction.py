@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import INPUT_ERROR, errors_shown
 from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
 from netdsl.options import device_option, weights_option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many classes each.")
 @weights_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import INPUT_ERROR, errors_shown, one_speaks
 from netdsl.commands.experiments import finish
 from netdsl.commands.networks import compiled_network
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="FILE... [--KEY VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="FILE... [--KEY VALUE]...",
+    shell_complete=complete_networks,
+)
 @click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH.")
 @click.option("--epochs", metavar="N", help="How often each training image is seen.")
 @click.option("--batch", metavar="N", help="Images in a batch.")
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN",
+    shell_complete=complete_runs,
     help="Go on with a run or an experiment; no FILE then.",
 )
 @click.option("--tensorboard", is_flag=True, help="Write the measurements for TensorBoard too.")
@@ -149,7 +157,7 @@ def _wishes(options: dict[str, Any]) -> Wishes:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
 def reproduce(run: Path, new: Path | None) -> None:
     """Train a run again from its record, and compare. Exit status 1 where the results differ."""
@@ -162,7 +170,7 @@ def reproduce(run: Path, new: Path | None) -> None:
 
 
 @click.command(name="eval")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @weights_option
 @click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
 @device_option

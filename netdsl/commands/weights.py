@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
 from netdsl.options import pairs, setting_options, weights_option
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="import-weights")
-@click.argument("file")
+@click.argument("file", shell_complete=complete_networks)
 @click.option("--from", "weights", required=True, type=click.Path(path_type=Path), metavar="WEIGHTS")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A .safetensors file.")
 @setting_options
@@ -39,7 +40,7 @@ def import_weights(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.option("--onnx", "output", required=True, type=click.Path(path_type=Path), help="An .onnx file.")
 @weights_option
 @click.option("--opset", type=click.IntRange(min=1), help="ONNX's version.  [default: torch's]")

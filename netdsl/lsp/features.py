@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
 from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics
+from netdsl.format import formatted
 from netdsl.lsp import hover as texts
 from netdsl.lsp.completion import Candidate, Known, called, candidates, complete
 from netdsl.lsp.context import context_at, word_start
@@ -176,9 +176,8 @@ def symbols(document: Document) -> tuple[Reading, list[Entry]] | None:
 
 def layout(document: Document) -> str | None:
     """The text in its canonical layout, with the newlines that it has; None where it has errors."""
-    formatted = import_module("netdsl.format").formatted
     source = Source(document.path, document.text.replace("\r\n", "\n"))
-    result: str | None = formatted(source, Diagnostics())
+    result = formatted(source, Diagnostics())
     return result and (result.replace("\n", "\r\n") if "\r\n" in document.text else result)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -172,7 +171,6 @@ def test_the_place_of_an_offset_in_utf_16() -> None:
     assert position("a😀b", 2) == types.Position(0, 3)
 
 
-@pytest.mark.skipif(find_spec("netdsl.format") is None, reason="netdsl fmt is not there yet")
 def test_formatting_changes_only_what_differs(editor: Editor) -> None:
     untidy = NETWORK.replace("stem { conv(width, 3), relu }", "stem {conv( width,3 ),relu}").replace(
         "\n", "\r\n"

@@ -1,0 +1,62 @@
+"""The one layout of `.net` files, which `netdsl fmt` and the language server give them.
+
+    text --pieces--> tokens in groups of brackets --layout--> lines --> text
+
+Line breaks between steps are the author's, as in gofmt: `conv, bn, relu` on one line says that they belong
+together. All else (indentation, blanks, tables, blank lines) has one form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netdsl.diagnostics import Diagnostics
+from netdsl.format.layout import lines
+from netdsl.format.lines import joined
+from netdsl.format.pieces import comments, grouped
+from netdsl.parse import parse
+from netdsl.source import Source, Span
+from netdsl.syntax import Program
+
+
+class LayoutError(Exception):
+    """The layout would have changed what the file says: a mistake of netdsl's, not of the file."""
+
+
+def formatted(source: Source, diagnostics: Diagnostics) -> str | None:
+    """The text in the one layout; None after diagnostics where its syntax is wrong.
+
+    Raises LayoutError where the result would not mean the same, or not hold the same comments.
+    """
+    found = Diagnostics()
+    program = parse(source, found)
+    if found.errors:
+        for diagnostic in found:
+            diagnostics.add(diagnostic)
+        return None
+    result = joined(lines(grouped(source.text, program)))
+    _check(source, program, result)
+    return result
+
+
+def _check(source: Source, program: Program, result: str) -> None:
+    """Holds the result against the original, as black does: the tree without places, and the comments."""
+    found = Diagnostics()
+    again = parse(Source(source.name, result), found)
+    if found.errors or list(_meaning(again)) != list(_meaning(program)):
+        raise LayoutError(f"{source.name}: the layout would change what the file means")
+    if comments(result) != comments(source.text):
+        raise LayoutError(f"{source.name}: the layout would change a comment")
+
+
+def _meaning(program: Program) -> Iterator[object]:
+    """The tree in prefix order, without places. No recursion: a sum may be long."""
+    stack: list[Any] = [program]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tuple):
+            yield type(node), len(node)
+            stack += reversed(node)
+        elif not isinstance(node, Span):
+            yield type(node), node

@@ -1,0 +1,58 @@
+"""Figure to Drawing: a heading, the parts of the network from left to right, the blocks below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netdsl.graph import style
+from netdsl.graph.drawing import Area, Drawing, Item, Text, right_edge
+from netdsl.graph.labels import cut, listed
+from netdsl.graph.metrics import text_width, wrapped
+from netdsl.graph.model import Figure
+from netdsl.graph.overview import overview
+from netdsl.graph.panels import panels
+
+# A heading may be wider than the network.
+NARROWEST = 320.0
+# The rest of a longer caption is left out.
+MOST_LINES = 3
+
+
+def draw(figure: Figure) -> Drawing:
+    """The drawing of a figure, one below the other: heading, cards, panels."""
+    parts = [overview(figure), panels(figure)]
+    parts.insert(0, _heading(figure, max(NARROWEST, *(part.width for part in parts))))
+    items: list[Item] = []
+    y = style.MARGIN
+    for part in parts:
+        if part.items:
+            items += part.at(style.MARGIN, y)
+            y += part.height + style.BETWEEN
+    width = max(part.width for part in parts)
+    height = y - style.BETWEEN
+    return Drawing(figure.name, width + 2 * style.MARGIN, height + style.MARGIN, tuple(items))
+
+
+def _heading(figure: Figure, width: float) -> Area:
+    items: list[Item] = []
+    y = style.TITLE
+    items.append(Text(0, y - 3, figure.name, style.TITLE, style.INK, bold=True, anchor="start"))
+    beside = text_width(figure.name, style.TITLE, bold=True) + 10
+    settings = ", ".join(figure.settings)
+    if settings and beside + text_width(settings, style.LABEL) <= width:
+        items.append(Text(beside, y - 3, settings, style.LABEL, style.QUIET, anchor="start"))
+    elif settings:
+        y = _lines(items, y, listed(figure.settings), width)
+    y = _lines(items, y, map(cut, figure.caption.split()), width)
+    y = _lines(items, y, figure.totals.split(), width)
+    return Area(right_edge(items), y + 4, tuple(items))
+
+
+def _lines(items: list[Item], y: float, words: Iterable[str], width: float) -> float:
+    lines = wrapped(words, style.LABEL, width)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
+    for line in lines:
+        y += 13.5
+        items.append(Text(0, y, line, style.LABEL, style.QUIET, anchor="start"))
+    return y

@@ -1,0 +1,125 @@
+"""Where everything of a picture stands: boxes, lines and texts, in points, with y downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from netdsl.graph.metrics import text_width
+from netdsl.graph.model import Facts
+
+Point: TypeAlias = tuple[float, float]
+Entry: TypeAlias = Literal["arrow", "line", "none"]
+
+
+class Box(NamedTuple):
+    """A `node` is something of the network; a `frame` stands around others, a `sheet` behind one."""
+
+    kind: Literal["node", "frame", "sheet"]
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str
+    stroke: str
+    radius: float = 3
+    dashed: bool = False
+    facts: Facts = ()
+
+    def moved(self, dx: float, dy: float) -> Box:
+        return self._replace(x=self.x + dx, y=self.y + dy)
+
+
+class Text(NamedTuple):
+    """`x` is its start, middle or end, as the anchor says, and `y` its baseline."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    colour: str
+    bold: bool = False
+    anchor: Literal["start", "middle", "end"] = "middle"
+
+    @property
+    def width(self) -> float:
+        return text_width(self.text, self.size, self.bold)
+
+    @property
+    def left(self) -> float:
+        return self.x - self.width * {"start": 0, "middle": 0.5, "end": 1}[self.anchor]
+
+    def moved(self, dx: float, dy: float) -> Text:
+        return self._replace(x=self.x + dx, y=self.y + dy)
+
+
+class Line(NamedTuple):
+    """A line through points, with round corners; an arrow ends in a head."""
+
+    points: tuple[Point, ...]
+    arrow: bool = False
+
+    def moved(self, dx: float, dy: float) -> Line:
+        return self._replace(points=tuple((x + dx, y + dy) for x, y in self.points))
+
+
+Item: TypeAlias = Box | Text | Line
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    title: str
+    width: float
+    height: float
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a drawing with its upper left corner at the origin. Data flows in at its upper edge and
+    out at its lower edge, both at `axis`.
+
+    How the edge to it ends: in an arrow, in a line that goes on inside, or not at all, since it has no input.
+    """
+
+    width: float
+    height: float
+    axis: float
+    items: tuple[Item, ...]
+    entry: Entry = "arrow"
+
+    def at(self, x: float, y: float) -> tuple[Item, ...]:
+        return tuple(item.moved(x, y) for item in self.items)
+
+    def edge(self, x: float, y: float, length: float) -> tuple[Line, ...]:
+        """The edge to the piece, which begins at a point above it."""
+        if self.entry == "none":
+            return ()
+        return (Line(((x, y), (x, y + length)), arrow=self.entry == "arrow"),)
+
+
+class Area(NamedTuple):
+    """Items in a rectangle."""
+
+    width: float
+    height: float
+    items: tuple[Item, ...]
+
+    def at(self, x: float, y: float) -> tuple[Item, ...]:
+        return tuple(item.moved(x, y) for item in self.items)
+
+
+def right_edge(items: Iterable[Item]) -> float:
+    """Where the rightmost item ends."""
+    return max(map(_right, items))
+
+
+def _right(item: Item) -> float:
+    match item:
+        case Box():
+            return item.x + item.width
+        case Text():
+            return item.left + item.width
+        case Line():
+            return max(x for x, _ in item.points)
