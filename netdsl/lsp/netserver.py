@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from netdsl.lsp.reading import Reading, read
 from netdsl.resources import ERRORS
 from netdsl.source import Span
 
-# Of a workspace at most so many files are looked through for a name.
-MOST_FILES = 2_000
+# When so many files and folders were seen, no further ones are looked into: a workspace may hold a data set.
+MOST_ENTRIES = 50_000
 
 
 class NetProtocol(LanguageServerProtocol):
@@ -142,10 +143,12 @@ class NetServer(LanguageServer):
 
 
 def _net_files(folders: Iterable[Path]) -> Iterator[Path]:
-    count = 0
-    for folder in folders:
-        for path in sorted(folder.rglob("*.net")):
-            count += 1
-            if count > MOST_FILES:
+    """The `.net` files in folders and below, hidden ones apart."""
+    seen = 0
+    for top in folders:
+        for folder, inside, files in os.walk(top):
+            inside[:] = sorted(name for name in inside if not name.startswith("."))
+            yield from (Path(folder, name) for name in sorted(files) if name.endswith(".net"))
+            seen += len(inside) + len(files)
+            if seen > MOST_ENTRIES:
                 return
-            yield path
