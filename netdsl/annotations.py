@@ -24,7 +24,7 @@ def json_record(diagnostic: Diagnostic) -> dict[str, object]:
         "code": diagnostic.code,
         "severity": diagnostic.severity,
         **asdict(_place(diagnostic.labels[:1])),
-        "message": _message(diagnostic),
+        "message": full_message(diagnostic),
         "help": diagnostic.help,
         "related": [{**asdict(_place((label,))), "message": label.text} for label in diagnostic.labels[1:]],
     }
@@ -42,7 +42,7 @@ def workflow_command(diagnostic: Diagnostic) -> str:
         "title": diagnostic.code,
     }
     given = [f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None]
-    lines = [_message(diagnostic)]
+    lines = [full_message(diagnostic)]
     for label in diagnostic.labels[1:]:
         other = _place((label,))
         lines.append(f"{other.file}:{other.line}: {label.text or 'see here'}")
@@ -59,7 +59,7 @@ def _place(labels: tuple[Label, ...]) -> Place:
     return Place(span.source.name, *span.source.position(span.start), *span.source.position(span.end))
 
 
-def _message(diagnostic: Diagnostic) -> str:
+def full_message(diagnostic: Diagnostic) -> str:
     """What is wrong, with the text at its place; the notes stand on lines of their own."""
     message = diagnostic.message
     for label in diagnostic.labels[:1]:

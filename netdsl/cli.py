@@ -12,6 +12,7 @@ from netdsl.commands.difference import diff
 from netdsl.commands.drawing import graph
 from netdsl.commands.explain import explain
 from netdsl.commands.formatting import fmt
+from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
@@ -47,6 +48,7 @@ for command in (
     export,
     import_weights,
     fmt,
+    lsp,
     new,
     completion,
     summary,

@@ -18,7 +18,7 @@ from netdsl.files import read_text
 from netdsl.parse import parse, parse_values
 from netdsl.passes.infer import infer
 from netdsl.passes.resolve import Overrides, resolve
-from netdsl.passes.uses import Reader, gather
+from netdsl.passes.uses import File, Reader, gather
 from netdsl.resources import NETWORKS
 from netdsl.source import Source
 from netdsl.syntax import Program
@@ -44,13 +44,15 @@ def standard_blocks() -> Program:
 class Compiled:
     """What came of a file: a network, or None where it is a library of blocks or has errors.
 
-    `used` are the texts of the files that it uses, by path. Among the diagnostics may be warnings alone.
+    `used` are the texts of the files that it uses, by path; `files` what all of them say, its own first.
+    Among the diagnostics may be warnings alone.
     """
 
     source: Source
     used: Mapping[str, str]
     network: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
+    files: Mapping[str, File]
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -96,7 +98,7 @@ def compile_network(
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
     sound = resolved is not None and not diagnostics.errors
     network = infer(resolved, diagnostics) if resolved is not None and sound else None
-    return Compiled(source, used, network, tuple(diagnostics))
+    return Compiled(source, used, network, tuple(diagnostics), files)
 
 
 def generate(compiled: Compiled, style: Style) -> str:

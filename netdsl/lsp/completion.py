@@ -1,0 +1,336 @@
+"""What can stand at a place, and so what the word there means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from netdsl.explain import STATEMENTS
+from netdsl.initrules import RULES
+from netdsl.lsp.context import Bracket, Context, context_at
+from netdsl.lsp.symbols import Symbol
+from netdsl.lsp.vocabulary import (
+    BASE_DOCS,
+    EXPRESSION_DOCS,
+    FUNCTION_DOCS,
+    INIT_KEY_DOCS,
+    KEY_DOCS,
+    QUANTITY_DOCS,
+    STATEMENT_DOCS,
+    STEP_DOCS,
+    Argument,
+    Signature,
+    expected,
+    recipe_key,
+    recipe_type,
+    signature,
+    words,
+)
+from netdsl.ops import OPERATIONS
+from netdsl.passes.definitions import STAGE_NAMES
+from netdsl.passes.lastnorm import roles
+from netdsl.recipe import CHOICES
+
+Kind: TypeAlias = Literal[
+    "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"
+]
+
+
+# The words that start a step, but for `let` and `default`.
+STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from")
+
+# Where names of a body are known.
+_WITH_BODIES = ("stem", "head", "layers", "stage", "stages", "block")
+
+
+class Candidate(NamedTuple):
+    """A word that can stand at a place; `insert` is written where that is more than the word."""
+
+    name: str
+    kind: Kind
+    detail: str = ""
+    documentation: str = ""
+    insert: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a file knows by name. `files` gives the `.net` files that a `use` can name."""
+
+    blocks: Mapping[str, Symbol] = field(default_factory=dict)
+    constants: Mapping[str, Symbol] = field(default_factory=dict)
+    labels: Iterable[str] = ()
+    files: Callable[[], Iterable[str]] = tuple
+
+
+def complete(text: str, offset: int, known: Known) -> list[Candidate]:
+    """What can stand at a place, the likeliest first, each word once."""
+    found: dict[str, Candidate] = {}
+    for candidate in candidates(context_at(text, offset), known):
+        found.setdefault(candidate.name, candidate)
+    return list(found.values())
+
+
+def candidates(context: Context, known: Known) -> Iterator[Candidate]:
+    if context.inside:
+        if context.inside == "text" and context.statement == "use":
+            yield from (Candidate(path, "file") for path in known.files())
+        return
+    top = context.brackets[-1]
+    if top.opening == "(":
+        yield from _in_call(context, top, known)
+    elif top.opening == "[":
+        yield from _expression(context, known)
+    elif top.opening == "{" and context.statement == "train":
+        yield from _recipe(context.clause)
+    elif top.opening == "{" and context.statement == "init":
+        yield from _rules(context.clause, known)
+    elif top.opening == "{" and top.head[:1] == ("stages",):
+        yield from _table(context, top, known)
+    elif top.opening == "{":
+        yield from _step(context, known)
+    elif not context.clause:
+        yield from (Candidate(w, "keyword", STATEMENTS[w], doc) for w, doc in STATEMENT_DOCS.items())
+    else:
+        yield from _statement(context, known)
+
+
+# statements
+
+
+def _statement(context: Context, known: Known) -> Iterator[Candidate]:
+    """After the first word of a statement."""
+    first, *rest = context.clause
+    match first:
+        case "stage" | "stages" if not rest:
+            yield from _blocks(known)
+            yield from _constants(known)
+        case "order" if len(rest) < 1:
+            yield from _operations()
+            yield from _blocks(known)
+        case "default" if not rest:
+            yield from _operations()
+        case "init" if not rest:
+            yield from (Candidate(word, "word", "", doc) for word, doc in BASE_DOCS.items())
+        case "expect" if not rest:
+            yield from (Candidate(word, "word", "", doc) for word, doc in QUANTITY_DOCS.items())
+        case "let" if rest[1:2] == ["="] and _operand(rest[2:]):
+            yield from _expression(context, known)
+            yield from _values(known)
+        case "expect" if len(rest) > 1 and _operand(rest[2:]):
+            yield from _expression(context, known)
+        case "classes" | "input" if _operand(rest):
+            yield from _expression(context, known)
+
+
+def _operand(before: list[str] | tuple[str, ...]) -> bool:
+    """Whether an operand follows what stands before it in an expression."""
+    operators = ("and", "or", "not", "if", "then", "else", "=")
+    return not before or before[-1] in operators or not (before[-1][0].isalnum() or before[-1][-1] in ')]}"_')
+
+
+def _table(context: Context, table: Bracket, known: Known) -> Iterator[Candidate]:
+    """The header of a table names the block's parameters; a cell is a value."""
+    block = known.blocks.get(table.head[1]) if len(table.head) > 1 else None
+    if not table.header:
+        named = {*context.clause, *context.brackets[0].given}
+        arguments = (*_block(block).arguments, REPEAT) if block else (REPEAT,)
+        for argument in arguments:
+            if argument.name not in named:
+                yield Candidate(argument.name, "argument", argument.label, argument.expected)
+        return
+    if not context.clause:
+        yield Candidate("layers", "keyword", "layers { … }", "A transition between two rows.")
+    yield from _expression(context, known)
+    yield from _values(known)
+
+
+# steps
+
+
+def _step(context: Context, known: Known) -> Iterator[Candidate]:
+    clause = context.clause
+    first = clause[0] if clause else ""
+    if not clause:
+        yield from _continued(context.brackets[-1].before)
+        for name, kind in context.names.items():
+            if kind == "parameter":
+                yield Candidate(name, "name", kind)
+        yield from _callable(known)
+        yield from (Candidate(word, "keyword", "", STEP_DOCS[word]) for word in STEPS)
+        yield Candidate("let", "keyword", "let h = in * 4", "A constant, from here to the end of the body.")
+        yield Candidate("default", "keyword", "default conv(bias=no)", STATEMENT_DOCS["default"])
+    elif len(clause) == 2 and clause[1] == ":":
+        yield from _callable(known)
+    elif clause == ("default",):
+        yield from _operations()
+    elif clause == ("from",):
+        yield from (Candidate(name, "name", "saved tensor") for name in context.saved)
+    elif clause == ("skip",):
+        yield Candidate("if", "keyword", "if same", "Adds x only where the body keeps the shape.")
+    elif clause == ("skip", "if"):
+        yield Candidate("same", "keyword", "", "Adds x only where the body keeps the shape.")
+    elif clause[-1] == "else":
+        yield Candidate("when", "keyword", "", STEP_DOCS["when"])
+    elif clause[-1] == "{}":
+        yield from _continued(clause)
+    elif first in ("repeat", "when") and _operand(clause[1:]):
+        yield from _expression(context, known)
+    elif first == "repeat":
+        yield Candidate("as", "keyword", "as i", "Counts the iterations from 0.")
+    elif first == "let" and len(clause) > 2 and _operand(clause[3:]):
+        yield from _expression(context, known)
+
+
+def _continued(before: tuple[str, ...]) -> Iterator[Candidate]:
+    """The words that go on with a step whose body has ended, also on the next line."""
+    if before[-1:] == ("{}",):
+        if before[0] == "skip" and "shortcut" not in before:
+            yield Candidate("shortcut", "keyword", "", STEP_DOCS["shortcut"])
+        if "when" in before:
+            yield Candidate("else", "keyword", "", STEP_DOCS["else"])
+
+
+def _callable(known: Known) -> Iterator[Candidate]:
+    yield from _operations()
+    yield from _blocks(known)
+    yield Candidate("unit", "operation", _unit().label, STEP_DOCS["unit"])
+
+
+# calls
+
+REPEAT = Argument("repeat", "1", "a whole number of at least 1: how many copies")
+
+
+def called(context: Context, bracket: Bracket, known: Known) -> Signature | None:
+    """What the `(` of a place calls."""
+    name = bracket.callee
+    if context.statement == "train":
+        choices = CHOICES.get(bracket.head[0], {}) if bracket.head else {}
+        return signature(name, choices[name]) if name in choices else None
+    if context.statement == "init":
+        return signature(name, RULES[name]) if name in RULES else None
+    if name == "skip" or bracket.head[:3] == ("skip", "if", "same"):
+        (argument,) = signature("drop_path", OPERATIONS["drop_path"]).arguments
+        drop_path = argument._replace(name="drop_path", default="0", named=True)
+        return Signature("skip", (drop_path,), STEP_DOCS["skip"])
+    if name == "unit":
+        return _unit()
+    if name in FUNCTION_DOCS:
+        return Signature(name, (), FUNCTION_DOCS[name])
+    if name in known.blocks:
+        block = _block(known.blocks[name])
+        staged = context.statement in ("stage", "stages") and bracket is context.brackets[1]
+        return block._replace(arguments=(*block.arguments, REPEAT)) if staged else block
+    return signature(name, OPERATIONS[name]) if name in OPERATIONS else None
+
+
+def _unit() -> Signature:
+    conv = signature("conv", OPERATIONS["conv"])
+    return Signature("unit", conv.arguments, STEP_DOCS["unit"])
+
+
+def _block(block: Symbol) -> Signature:
+    arguments = (
+        Argument(name, parameter.value.span.text if parameter.value else "")
+        for name, parameter in block.parameters.items()
+    )
+    return Signature(block.name, tuple(arguments), block.documentation)
+
+
+def _in_call(context: Context, bracket: Bracket, known: Known) -> Iterator[Candidate]:
+    clause = context.clause
+    defines = bracket.head[:1] in (("block",), ("network",)) and len(bracket.head) == 2
+    found = None if defines else called(context, bracket, known)
+    if found and len(clause) >= 2 and clause[1] == "=":
+        if len(clause) == 2:
+            for argument in found.arguments:
+                if argument.name == clause[0]:
+                    yield from (Candidate(word, "word", argument.name) for word in argument.words)
+    elif found and not clause:
+        by_position = [argument for argument in found.arguments if not argument.named]
+        count = bracket.arguments - len(bracket.given)
+        before, rest = by_position[:count], by_position[count:]
+        for argument in found.arguments:
+            if argument.name not in bracket.given and argument not in before:
+                insert = f"{argument.name}="
+                yield Candidate(argument.name, "argument", argument.label, argument.expected, insert)
+        for argument in rest[:1] if not bracket.given else ():
+            yield from (Candidate(word, "word", argument.name) for word in argument.words)
+    if defines and "=" not in clause:
+        return  # a name is being given
+    if _operand(clause[2:] if clause[1:2] == ("=",) else clause):
+        yield from _expression(context, known)
+        if defines or (found and found.name in known.blocks):
+            yield from _values(known)
+
+
+# recipe and initialisation
+
+
+def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
+    if not clause:
+        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in KEY_DOCS.items())
+        return
+    key = clause[0]
+    if key in CHOICES:
+        for name, cls in CHOICES[key].items():
+            found = signature(name, cls)
+            yield Candidate(name, "function", found.label, found.documentation)
+        if key == "augment" and len(clause) == 1:
+            yield Candidate("none", "word", "", "Images stay as they are.")
+    elif key in KEY_DOCS and len(clause) == 1:
+        arg_type = recipe_type(key)
+        yield from (Candidate(word, "word", key, expected(arg_type)) for word in words(arg_type))
+
+
+def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:
+    if not clause:
+        for name in OPERATIONS:
+            if roles(OPERATIONS[name]):
+                yield Candidate(name, "operation", "", f"The weights of every `{name}`.")
+        yield from (Candidate(key, "keyword", "", doc) for key, doc in INIT_KEY_DOCS.items())
+        yield from (Candidate(label, "label", "", f"The step `{label}`.") for label in known.labels)
+    elif len(clause) == 1:
+        for name, cls in RULES.items():
+            found = signature(name, cls)
+            yield Candidate(name, "function", found.label, found.documentation)
+
+
+# names
+
+
+def _expression(context: Context, known: Known) -> Iterator[Candidate]:
+    """What an expression can speak of."""
+    yield from (Candidate(name, "name", kind) for name, kind in context.names.items())
+    if context.statement in _WITH_BODIES:
+        yield Candidate("in", "name", "", EXPRESSION_DOCS["in"])
+    if context.statement in ("stage", "stages"):
+        yield from (Candidate(name, "name", "", EXPRESSION_DOCS[name]) for name in STAGE_NAMES)
+    yield from _constants(known)
+    yield from (Candidate(name, "function", "", doc) for name, doc in FUNCTION_DOCS.items())
+    yield from (Candidate(word, "word", "", EXPRESSION_DOCS[word]) for word in ("yes", "no", "if"))
+
+
+def _constants(known: Known) -> Iterator[Candidate]:
+    for name, symbol in known.constants.items():
+        yield Candidate(name, "name", symbol.whole.text.split("\n")[0])
+
+
+def _values(known: Known) -> Iterator[Candidate]:
+    """Operations and blocks where a parameter can hold them."""
+    yield from _operations()
+    yield from _blocks(known)
+
+
+def _operations() -> Iterator[Candidate]:
+    for name, operation in OPERATIONS.items():
+        found = signature(name, operation)
+        yield Candidate(name, "operation", found.label, found.documentation)
+
+
+def _blocks(known: Known) -> Iterator[Candidate]:
+    for block in known.blocks.values():
+        found = _block(block)
+        yield Candidate(found.name, "block", found.label, found.documentation)

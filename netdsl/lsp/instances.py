@@ -1,0 +1,135 @@
+"""What runs at a place of the text: each step, block, stage and section, with the path that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from netdsl.ops.base import Shape
+from netdsl.source import Span
+from netdsl.typed import (
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedHeld,
+    TypedNetwork,
+    TypedRepeat,
+    TypedSection,
+    TypedSkip,
+    TypedStage,
+    TypedStep,
+    TypedWhen,
+)
+
+Node: TypeAlias = TypedSection | TypedStage | Instance | TypedStep
+Path: TypeAlias = tuple[str, ...]
+Place: TypeAlias = tuple[str, int, int]
+
+
+class Visit(NamedTuple):
+    """A node where it runs: `path` is `stage 2, block 1`, then the blocks inside of that."""
+
+    path: Path
+    node: Node
+    input: Shape
+
+
+def place_of(span: Span) -> Place:
+    return span.source.name, span.start, span.end
+
+
+class Instances:
+    """The runs of a network by their places in the text. Blocks without the place are passed by, so that
+    the cost doesn't grow with what is nested in them.
+    """
+
+    def __init__(self, network: TypedNetwork) -> None:
+        self._network = network
+        self._places: dict[int, frozenset[Place]] = {}
+        for instance in network.instances:  # inner blocks stand before those that call them
+            found = {place_of(instance.block.span), *self._in_body(instance.body)}
+            self._places[id(instance)] = frozenset(found)
+
+    def _in_body(self, body: TypedBody) -> Iterator[Place]:
+        for step in body.steps:
+            yield place_of(step.step.span)
+            called = _called(step)
+            if called is not None:
+                yield from self._places[id(called)]
+            for inner, _ in _bodies(step):
+                yield from self._in_body(inner)
+
+    def visits(self, span: Span) -> Iterator[Visit]:
+        """All runs of what has this span (steps with bodies: of its keyword; blocks: of their name)."""
+        place = place_of(span)
+        stages = 0
+        for part in self._network.parts:
+            if isinstance(part, TypedSection):
+                if place_of(part.section.span) == place:
+                    yield Visit((part.section.kind,), part, part.body.input)
+                yield from self._visit_body(part.body, (part.section.kind,), place)
+                continue
+            stages += 1
+            if place_of(part.stage.span) == place:
+                yield Visit((f"stage {stages}",), part, part.runs[0][0].input)
+            first = 1
+            for instance, count in part.runs:
+                title = f"stage {stages}, {_numbered('block', first, count)}"
+                yield from self._visit_instance(instance, (title,), place)
+                first += count
+
+    def _visit_instance(self, instance: Instance, path: Path, place: Place) -> Iterator[Visit]:
+        if place not in self._places[id(instance)]:
+            return
+        if place_of(instance.block.span) == place:
+            yield Visit(path, instance, instance.input)
+        yield from self._visit_body(instance.body, path, place)
+
+    def _visit_body(self, body: TypedBody, path: Path, place: Place) -> Iterator[Visit]:
+        shape = body.input
+        for step in body.steps:
+            here = place_of(step.step.span) == place
+            if here:
+                yield Visit(path, step, shape)
+            called = _called(step)
+            # The repeated part of a `repeat` may be a block of its own, called where the `repeat` stands.
+            if called is not None and place_of(called.block.span) == place_of(step.step.span):
+                yield from self._visit_body(called.body, path, place)
+            elif called is not None:
+                yield from self._visit_instance(called, (*path, called.block.name), place)
+            for inner, title in _bodies(step):
+                if not (here and isinstance(step, TypedRepeat)):
+                    yield from self._visit_body(inner, (*path, title) if title else path, place)
+            shape = step.output
+
+
+def _called(step: TypedStep) -> Instance | None:
+    """The block that a step runs."""
+    if isinstance(step, TypedHeld):
+        step = step.held
+    return step.instance if isinstance(step, TypedCall) else None
+
+
+def _bodies(step: TypedStep) -> Iterator[tuple[TypedBody, str]]:
+    """The bodies in a step, those of a `repeat` with the numbers of their iterations."""
+    match step:
+        case TypedSkip(body=body, shortcut=shortcut):
+            yield body, ""
+            if shortcut is not None:
+                yield shortcut, ""
+        case TypedBranches(branches=branches):
+            yield from ((branch, "") for branch in branches)
+        case TypedRepeat(runs=runs):
+            first = 1
+            for body, count in runs:
+                yield body, _numbered("iteration", first, count) if len(runs) > 1 else ""
+                first += count
+        case TypedWhen(body=body):
+            yield body, ""
+        case _:
+            pass
+
+
+def _numbered(what: str, first: int, count: int) -> str:
+    return f"{what} {first}" if count == 1 else f"{what}s {first}–{first + count - 1}"

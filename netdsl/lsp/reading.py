@@ -1,0 +1,82 @@
+"""What is known of a text: its names, what the compiler says, and what runs where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from netdsl import syntax
+from netdsl.compiler import Compiled, compile_network, standard_blocks
+from netdsl.diagnostics import Diagnostics
+from netdsl.lsp.instances import Instances
+from netdsl.lsp.symbols import Symbol, Table, read_symbols
+from netdsl.passes.scope import Scope
+from netdsl.passes.uses import Reader
+from netdsl.resources import NETWORKS
+from netdsl.source import Source, Span
+from netdsl.values import Value
+
+# The standard blocks under the path of their file, so that an editor finds them.
+STANDARD = (NETWORKS / "std.net").as_posix()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One version of a text."""
+
+    compiled: Compiled
+
+    @property
+    def source(self) -> Source:
+        return self.compiled.source
+
+    @property
+    def program(self) -> syntax.Program:
+        return next(iter(self.compiled.files.values())).program
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """The texts of the file and of those that it uses, by path."""
+        return {**self.compiled.used, self.source.name: self.source.text}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every statement could be read."""
+        return not self.program.unread
+
+    def use_of(self, path: str) -> Span | None:
+        """Where the file says `use` of the one at a path, or of one that leads to it."""
+        files = self.compiled.files
+        for direct, place in next(iter(files.values())).used:
+            reached = [direct]
+            for one in reached:
+                reached += [used for used, _ in files[one].used if used not in reached]
+            if path in reached:
+                return place
+        return None
+
+    @cached_property
+    def names(self) -> Table:
+        return read_symbols(self.compiled.files, standard_blocks())
+
+    @cached_property
+    def instances(self) -> Instances | None:
+        return Instances(self.compiled.network) if self.compiled.network else None
+
+    def constant(self, symbol: Symbol) -> Value | None:
+        """The value of a constant of the file or of a network parameter; None where it has none."""
+        constants: Mapping[str, Symbol] = self.names.constants
+        if constants.get(symbol.name) is not symbol:
+            return None
+        known = {name: (found.value, found.span) for name, found in constants.items() if found.value}
+        scope = Scope(known, {name: name for name in self.names.blocks}, {}, Diagnostics())
+        return scope.constant(symbol.name) if symbol.name in known else None
+
+
+def read(path: str, text: str, reader: Reader) -> Reading:
+    """Compiles a text; `reader` gives the texts of used files."""
+    reading = Reading(compile_network(Source(path, text), read=reader))
+    # Made here, beside the loop that answers, and not by the first who asks.
+    _ = reading.names, reading.instances
+    return reading

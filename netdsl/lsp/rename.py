@@ -1,0 +1,129 @@
+"""Renaming: all occurrences of a name, in all files that know it. What the files mean is compared before
+and after, so that no other name is caught.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from netdsl.explain import STATEMENTS
+from netdsl.lsp.reading import Reading, read
+from netdsl.lsp.symbols import Occurrence, Symbol
+from netdsl.lsp.vocabulary import EXPRESSION_DOCS, STEP_DOCS
+from netdsl.ops import OPERATIONS
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# The words of the language; operations come to them.
+WORDS = frozenset(
+    {*STATEMENTS, *STEP_DOCS, *EXPRESSION_DOCS, "then", "and", "or", "not", "as", "same", "repeat"}
+)
+
+# Where a name is written, by file: start and end of each place, in order.
+Edits = Mapping[str, list[tuple[int, int]]]
+
+
+class Refused(Exception):
+    """Why a name can't be changed; `str()` says it to the user."""
+
+
+def renamed(reading: Reading, offset: int) -> Occurrence:
+    """The name at an offset that can be changed; raises Refused for all else."""
+    if not reading.is_whole:
+        raise Refused("the file has text that can't be read: mend that first")
+    found = reading.names.at(reading.source.name, offset)
+    if found is None:
+        raise Refused("only names that a file defines can be changed")
+    if found.symbol.name == "classes":
+        raise Refused("`classes` is a word of the language")
+    if found.symbol.span.source.name not in reading.files:
+        raise Refused(f"`{found.symbol.name}` is a standard block: define a block of your own")
+    return found
+
+
+def is_shared(symbol: Symbol) -> bool:
+    """Whether other files can speak of a name: those that use this one."""
+    return symbol.kind in ("block", "label") or (
+        symbol.kind == "parameter" and symbol.owner is not None and symbol.owner.kind == "block"
+    )
+
+
+def rename(
+    reading: Reading, offset: int, new: str, users: Iterable[Reading], reader: Callable[[str], str]
+) -> Edits:
+    """The places to change, by file. `users` are other files, of which some may use this one."""
+    symbol = renamed(reading, offset).symbol
+    if new == symbol.name:
+        return {}
+    _check(new)
+    place = (symbol.span.source.name, symbol.span.start)
+    involved = [reading, *(user for user in users if place[0] in user.files)]
+    places: set[tuple[str, int, int]] = set()
+    for one in involved:
+        if not one.is_whole:
+            raise Refused(f"{one.source.name} uses it and has text that can't be read: mend that first")
+        for found in one.names.occurrences:
+            own = found.symbol.span
+            if (own.source.name, own.start) == place:
+                places.add((found.span.source.name, found.span.start, found.span.end))
+    edits: dict[str, list[tuple[int, int]]] = {}
+    for path, start, end in sorted(places):
+        edits.setdefault(path, []).append((start, end))
+    for one in involved:
+        _verify(one, edits, symbol.name, new, reader)
+    return edits
+
+
+def _check(new: str) -> None:
+    if not _NAME.fullmatch(new):
+        raise Refused(f"`{new}` is no name: letters, digits and `_`, and no digit first")
+    if new in WORDS:
+        raise Refused(f"`{new}` is a word of the language")
+    if new in OPERATIONS:
+        raise Refused(f"`{new}` is an operation")
+    if keyword.iskeyword(new):
+        raise Refused(f"`{new}` has a meaning in Python")
+
+
+def _verify(before: Reading, edits: Edits, old: str, new: str, reader: Callable[[str], str]) -> None:
+    """Compiles the edited texts: every name must mean what it meant, and no error may come."""
+
+    def edited(path: str) -> str:
+        return _edited(before.files[path], edits.get(path, []), new) if path in before.files else reader(path)
+
+    main = before.source.name
+    after = read(main, edited(main), edited)
+    known = Counter(found.code for found in before.compiled.errors)
+    for error in after.compiled.errors:
+        if known[error.code] == 0:
+            raise Refused(f"`{new}` can't take the place of `{old}`: {error.message}")
+        known[error.code] -= 1
+    if _meanings(before, edits, len(new)) != _meanings(after, {}, 0):
+        raise Refused(f"`{new}` means something else where `{old}` is used")
+
+
+def _edited(text: str, places: list[tuple[int, int]], new: str) -> str:
+    parts, end = [], 0
+    for start, stop in places:
+        parts += [text[end:start], new]
+        end = stop
+    return "".join([*parts, text[end:]])
+
+
+def _meanings(reading: Reading, edits: Edits, length: int) -> set[tuple[str, int, str, int]]:
+    """Which occurrence means which definition, by the places that they have after the edits."""
+
+    def moved(path: str, offset: int) -> int:
+        places = edits.get(path, [])
+        passed = places[: bisect_left(places, (offset, 0))]
+        return offset + sum(length - (end - start) for start, end in passed)
+
+    spans = ((found.span, found.symbol.span) for found in reading.names.occurrences)
+    return {
+        (a.source.name, moved(a.source.name, a.start), b.source.name, moved(b.source.name, b.start))
+        for a, b in spans
+    }

@@ -1,0 +1,95 @@
+"""The extension for VS Code: its files are sound, and its grammar knows the words of the language."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netdsl.explain import STATEMENTS
+from netdsl.expressions import FUNCTIONS
+from netdsl.initrules import RULES
+from netdsl.lsp.completion import STEPS
+from netdsl.ops import OPERATIONS
+from netdsl.passes.facts import QUANTITIES
+from netdsl.passes.recipe import KEYS
+from netdsl.recipe import CHOICES
+
+EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
+GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))
+RULES_OF_GRAMMAR = GRAMMAR["repository"]
+
+
+def words(rule: str) -> set[str]:
+    """The alternatives of a rule."""
+    found = re.search(r"\(\??:?([a-z_0-9|]+)\)", RULES_OF_GRAMMAR[rule]["match"])
+    assert found is not None
+    return set(found.group(1).split("|"))
+
+
+def test_the_grammar_knows_the_words_of_the_language() -> None:
+    assert words("operation") == {*OPERATIONS, "unit"}
+    assert words("statement") == set(STATEMENTS)
+    assert words("recipe-key") == set(KEYS)
+    assert words("recipe-word") == {name for choices in CHOICES.values() for name in choices}
+    assert words("rule") == set(RULES)
+    assert words("function") == set(FUNCTIONS)
+    assert words("quantity") == set(QUANTITIES)
+    assert {*STEPS, "let", "default"} <= words("step")
+
+
+def parts(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, str):
+                yield key, value
+            else:
+                yield from parts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from parts(value)
+
+
+def test_the_grammar_is_sound() -> None:
+    for key, value in parts(GRAMMAR):
+        if key in ("match", "begin", "end"):
+            re.compile(value)
+        elif key == "include":
+            assert value.removeprefix("#") in RULES_OF_GRAMMAR
+
+
+@pytest.mark.parametrize(
+    "rule, text",
+    [
+        ("size", "3x32x32"),
+        ("number", "1.7M"),
+        ("number", "1e-4"),
+        ("text", '"a text"'),
+        ("comment", "# to the end of the line"),
+        ("call", "residual"),
+        ("definition", "block residual"),
+    ],
+)
+def test_the_rules_match(rule: str, text: str) -> None:
+    found = re.match(RULES_OF_GRAMMAR[rule]["match"], text + "(" if rule == "call" else text)
+    assert found is not None and found.group() == text
+
+
+def test_the_extension_names_its_files() -> None:
+    package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
+    (language,) = package["contributes"]["languages"]
+    (grammar,) = package["contributes"]["grammars"]
+    json.loads((EXTENSION / language["configuration"]).read_text(encoding="utf-8"))
+    assert (EXTENSION / grammar["path"]).is_file() and (EXTENSION / package["main"]).is_file()
+    assert grammar["scopeName"] == GRAMMAR["scopeName"] and grammar["language"] == language["id"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_the_client_can_be_read() -> None:
+    subprocess.run(["node", "--check", EXTENSION / "extension.js"], check=True)
