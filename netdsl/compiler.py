@@ -94,8 +94,7 @@ def compile_network(
 
     files = gather(source, remembered, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
-    sound = resolved is not None and not diagnostics.errors
-    network = infer(resolved, diagnostics) if resolved is not None and sound else None
+    network = infer(resolved, diagnostics) if resolved is not None else None
     return Compiled(source, used, network, tuple(diagnostics))
 
 

@@ -16,6 +16,8 @@ from netdsl.expressions import ONE, YES, ZERO, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
+# The shape of what came of an error. Nothing is known of it, and nothing is said of what depends on it.
+UNKNOWN: Shape = ()
 Arguments: TypeAlias = Mapping[str, Expr]
 
 
@@ -24,10 +26,15 @@ def show_shape(shape: Shape) -> str:
 
 
 class Misfit(NamedTuple):
-    """Why an operation doesn't fit its input, and the way out."""
+    """Why an operation doesn't fit its input, the way out, and the output that is meant all the same.
+
+    `cause` is what it is about: the input's shape, how small that became, or the arguments alone.
+    """
 
     message: str
     help: str = ""
+    output: Shape = UNKNOWN
+    cause: Literal["input", "size", "arguments"] = "input"
 
 
 class Symbolic(NamedTuple):
@@ -93,6 +100,10 @@ class Operation(ABC):
         """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
         return x
 
+    def whatever(self) -> Shape:
+        """Shape of the output whatever the input is; unknown where it depends on that."""
+        return UNKNOWN
+
     def macs(self, x: Shape, y: Shape) -> int:
         """Multiply-accumulates for one example, input shape x, output shape y."""
         return 0
@@ -148,13 +159,29 @@ class Weighted(Operation):
             return Misfit(
                 f"`freeze={self.freeze}`, and this `{self.name}` has no {self.freeze}",
                 "`freeze=yes` freezes all that there is",
+                self._unfrozen(x),
+                "arguments",
             )
         return self.output(x)
+
+    def _unfrozen(self, x: Shape) -> Shape:
+        output = self.output(x)
+        return output.output if isinstance(output, Misfit) else output
 
     def _parameters(self) -> list[str]:
         arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
         weights = self.weights(arguments, Symbolic(ONE, is_map=True))
         return [weight.name for weight in weights if weight.present == YES]
+
+
+def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
+    """The misfit where channels can't be split evenly; `size` is what `groups` must divide."""
+    if size % groups == 0:
+        return None
+    below = next(n for n in range(min(groups, size), 0, -1) if size % n == 0)
+    above = next((n for n in range(groups + 1, size + 1) if size % n == 0), None)
+    near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
+    return Misfit(f"{what} can't be split into {groups} groups", f"write {near}", output)
 
 
 def needs_map(name: str, x: Shape) -> Misfit | None:

@@ -38,8 +38,11 @@ class Linear(Weighted):
             return (self.out,)
         return Misfit(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
-            f"put `flatten` before it, or use `conv({self.out}, 1)`",
+            f"put `flatten` before it, or `global_avgpool, flatten` ({x[0]} features, not {math.prod(x):,})",
         )
+
+    def whatever(self) -> Shape:
+        return (self.out,)
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]

@@ -19,6 +19,7 @@ from netdsl.ops.base import (
     Weighted,
     needs_map,
     options,
+    unsplit,
 )
 
 
@@ -62,10 +63,8 @@ class GroupNorm(Weighted):
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
     def output(self, x: Shape) -> Shape | Misfit:
-        if x[0] % self.groups == 0:
-            return x
         what = "channels" if len(x) == 3 else "features"
-        return Misfit(f"{x[0]} {what} can't be split into {self.groups} groups", "`groups` must divide them")
+        return unsplit(x[0], self.groups, f"{x[0]} {what}", x) or x
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -127,7 +126,8 @@ class InstanceNorm(Weighted):
         if x[1:] == (1, 1):  # torch refuses it in training
             return Misfit(
                 f"`{self.name}` needs more than one position of each channel",
-                "put it where height or width is more than 1",
+                "take it out, or put it where height or width is more than 1",
+                x,
             )
         return x
 

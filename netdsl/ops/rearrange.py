@@ -7,7 +7,18 @@ from typing import ClassVar, Literal
 
 from netdsl.arguments import Whole, Word, arg
 from netdsl.expressions import ONE, Const, Expr, Operator, operator
-from netdsl.ops.base import Arguments, Misfit, Operation, Shape, Slot, Symbolic, TorchCall, needs_map, options
+from netdsl.ops.base import (
+    Arguments,
+    Misfit,
+    Operation,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    needs_map,
+    options,
+    unsplit,
+)
 from netdsl.values import Symbol
 
 
@@ -26,7 +37,9 @@ class Slice(Operation):
         what = "channels" if len(x) == 3 else "features"
         end = x[0] if self.end == "all" else self.end
         if end > x[0]:
-            return Misfit(f"`slice` ends at {end}, and its input has {x[0]} {what}", f"{x[0]} at most")
+            return Misfit(
+                f"`slice` ends at {end}, and its input has {x[0]} {what}", f"`end` is {x[0]} at most"
+            )
         if self.start >= end:
             return Misfit(
                 f"`slice` from {self.start} to {end} is empty",
@@ -65,11 +78,7 @@ class ChannelShuffle(Operation):
     def infer(self, x: Shape) -> Shape | Misfit:
         if misfit := needs_map(self.name, x):
             return misfit
-        if x[0] % self.groups == 0:
-            return x
-        return Misfit(
-            f"{x[0]} channels can't be split into {self.groups} groups", "`groups` must divide them"
-        )
+        return unsplit(x[0], self.groups, f"{x[0]} channels", x) or x
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

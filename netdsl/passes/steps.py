@@ -30,6 +30,7 @@ from netdsl.resolved import (
     SkipStep,
     Step,
     WhenStep,
+    WrongStep,
     names,
 )
 from netdsl.source import Span
@@ -109,7 +110,8 @@ class StepResolver:
             elif isinstance(step, syntax.Save):
                 local = self._save(step, local, resolved)
             else:
-                resolved += self._step(step, local)
+                # What comes to nothing had an error.
+                resolved += self._step(step, local) or (WrongStep(step.span),)
         return tuple(resolved)
 
     def _step(self, step: syntax.Step, local: Local) -> Sequence[Step]:
@@ -165,9 +167,10 @@ class StepResolver:
             if is_placeholder(item):
                 conv = syntax.Word("conv", step.name.span)
                 call = syntax.Call(conv, step.arguments, step.span, step.label)
-                steps += self._call(call, local, order)
+                found = self._call(call, local, order)
             else:
-                steps += self._calls.call(item, {}, local.defaults)
+                found = self._calls.call(item, {}, local.defaults)
+            steps += found or (WrongStep(item.span),)
         return steps
 
     # constants and tensors of a body

@@ -1,0 +1,140 @@
+"""What single operations do: arguments checked, shapes, parameters and multiply-accumulates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+from netdsl.arguments import Mismatch, convert, schema
+from netdsl.diagnostics import Diagnostics
+from netdsl.expressions import Const, Environment, Expr, Operator, known, references
+from netdsl.ops import Operation
+from netdsl.ops.base import UNKNOWN, Misfit, Shape, Symbolic
+from netdsl.passes.calls import wrong_argument
+from netdsl.passes.lastnorm import roles
+from netdsl.passes.reports import Reports, origin, shrinking
+from netdsl.passes.state import State
+from netdsl.resolved import OperationStep
+from netdsl.typed import NOTHING, Cost, TypedOperation
+from netdsl.values import Value, show
+
+
+class _Facts(NamedTuple):
+    """What an operation with its arguments does to an input of one shape."""
+
+    operation: Operation
+    output: Shape
+    cost: Cost
+    reduction: Fraction
+    window: tuple[int, int]
+    deep: bool
+    regular: bool
+
+
+class Operations:
+    """Applies operations, each with its arguments to an input of one shape once."""
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._facts: dict[tuple[object, ...], _Facts] = {}
+
+    def apply(
+        self, step: OperationStep, environment: Environment, state: State
+    ) -> tuple[TypedOperation | None, State]:
+        """The operation and the tensor after it; none after an error, or where the input is unknown."""
+        values = self._reports.values(step.arguments, environment)
+        # A number and a yes or no may be equal in Python: 1 and True.
+        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
+        facts = self._facts.get(key)
+        if facts is None:
+            operation = self._converted(step, values, environment)
+            if operation is None:
+                return None, state.lost()
+            if not state.known:
+                return None, _after(_facts(operation, values, state.shape, operation.whatever()), step, state)
+            output = operation.infer(state.shape)
+            if isinstance(output, Misfit):
+                self._misfit(output, step, state)
+                meant = output.output or operation.whatever()
+                return None, _after(_facts(operation, values, state.shape, meant), step, state)
+            facts = self._facts[key] = _facts(operation, values, state.shape, output)
+        typed = TypedOperation(step, facts.operation, state.shape, facts.output, facts.cost)
+        return typed, _after(facts, step, state)
+
+    def _converted(
+        self, step: OperationStep, values: dict[str, Value], environment: Environment
+    ) -> Operation | None:
+        """The operation with its arguments; None where one has no value, or a wrong one."""
+        exprs = dict(step.arguments)
+        # What has no value was an error before, and doesn't keep the others from being checked.
+        whole = len(values) == len(exprs)
+        checked = convert(step.operation, values) if whole else _mismatches(step, values)
+        if isinstance(checked, Operation):
+            return checked
+        for name, mismatch in checked.items():
+            expr = exprs[name]
+            place = expr if expr.span else replace(expr, span=step.span)
+            found = Diagnostics()
+            wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
+            note = _where(expr, environment)
+            for diagnostic in found:
+                help = _rounded(expr, values[name]) or diagnostic.help
+                self._reports.add(replace(diagnostic, notes=note, help=help))
+        return None
+
+    def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
+        also = origin(state) if misfit.cause != "arguments" else []
+        notes = shrinking(state) if misfit.cause == "size" else []
+        self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=misfit.help)
+
+
+def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
+    """What the names in an expression are."""
+    names = (name for name in dict.fromkeys(references(expr)) if name in environment)
+    known = [f"`{name}` is {show(environment[name])}" for name in names]
+    return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
+
+
+def _rounded(expr: Expr, value: Value) -> str:
+    """What makes a quotient a number that layers can have."""
+    if not isinstance(expr, Operator) or expr.span is None:
+        return ""
+    if value == 0 and expr.name == "//":
+        return f"write `max(1, {expr.span.text})`"
+    if isinstance(value, Fraction) and expr.name == "/":
+        left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
+        return f"`//` rounds down: `{left} // {right}`" if left and right else ""
+    return ""
+
+
+def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, Mismatch]:
+    fields = (field for field in schema(step.operation) if field.name in values)
+    found = {field.name: field.metadata["type"].convert(values[field.name]) for field in fields}
+    return {name: result for name, result in found.items() if isinstance(result, Mismatch)}
+
+
+def _after(facts: _Facts, step: OperationStep, state: State) -> State:
+    return state.through(facts.output, facts.reduction, facts.window, facts.deep, step, facts.regular)
+
+
+def _facts(operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape) -> _Facts:
+    arguments = {name: Const(value) for name, value in values.items()}
+    cost = NOTHING
+    if shape != UNKNOWN and output != UNKNOWN:
+        cost = Cost(_parameters(operation, arguments, shape), operation.macs(shape, output), 1)
+    reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
+    deep = "kernel" in roles(type(operation))
+    return _Facts(operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid())
+
+
+def _parameters(operation: Operation, arguments: Mapping[str, Const], shape: Shape) -> int:
+    weights = operation.weights(arguments, Symbolic(Const(shape[0]), is_map=len(shape) == 3))
+    sizes = (
+        math.prod(cast(int, known(length, {})) for length in weight.shape)
+        for weight in weights
+        if weight.role != "buffer" and known(weight.present, {})
+    )
+    return sum(sizes)
