@@ -91,6 +91,8 @@ class Operation(ABC):
     name: ClassVar[str]
     # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
     is_activation: ClassVar[bool] = False
+    # It takes the mean of each channel away, and with it a bias that was added before.
+    centres: ClassVar[bool] = False
     # What a layer of this kind is called in generated code, where that isn't its name in the language.
     attribute: ClassVar[str] = ""
     # The operation whose `default`s this one takes too, as far as it has the arguments.

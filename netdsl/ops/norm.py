@@ -28,6 +28,7 @@ class BatchNorm(Weighted):
     """Batch normalisation over each channel or feature (Ioffe and Szegedy 2015; `torch.nn.BatchNorm2d`)."""
 
     name: ClassVar[str] = "bn"
+    centres: ClassVar[bool] = True
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
     momentum: float = arg(Real(0, 1), 0.1, named=True)
@@ -114,6 +115,7 @@ class InstanceNorm(Weighted):
     """Normalisation of each channel of each example (Ulyanov et al. 2016; `torch.nn.InstanceNorm2d`)."""
 
     name: ClassVar[str] = "instancenorm"
+    centres: ClassVar[bool] = True
     attribute: ClassVar[str] = "norm"
 
     eps: float = arg(Real(above=True), 1e-5, named=True)

@@ -57,9 +57,9 @@ from netdsl.typed import (
 from netdsl.values import Symbol, Value, show
 
 # How many blocks may differ in their arguments or inputs.
-MAX_INSTANCES = 10_000
+MAX_INSTANCES = 3_000
 # How many steps are looked at; those of equal blocks and iterations count once.
-MAX_STEPS = 100_000
+MAX_STEPS = 30_000
 # How deep blocks and steps with bodies may be nested.
 MAX_DEPTH = 100
 

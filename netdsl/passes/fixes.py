@@ -1,4 +1,4 @@
-"""Bodies with one argument changed: what is tried where a shape doesn't fit, so that a fix is known to be one."""
+"""Bodies with one argument changed: what is tried where a shape doesn't fit, until one does."""
 
 from __future__ import annotations
 

@@ -28,9 +28,8 @@ class _Inference:
         self._bodies = Bodies(network, self._reports)
         self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
         # Where a stage is missing, the others have no numbers.
-        self._numbered = not any(
-            WrongStep in map(type, p.body) for p in network.parts if isinstance(p, Section)
-        )
+        sections = (part.body for part in network.parts if isinstance(part, Section))
+        self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
 
     def run(self) -> TypedNetwork | None:
         shape = self._network.input

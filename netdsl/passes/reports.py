@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
-from netdsl.expressions import Environment, Expr, evaluate
+from netdsl.expressions import Const, Environment, Expr, evaluate
 from netdsl.ops.base import show_shape
 from netdsl.passes.state import State
 from netdsl.resolved import Bound
@@ -70,12 +70,14 @@ class Reports:
 
     def value(self, expr: Expr, environment: Environment) -> Value | None:
         """The value; None after an error, and where a name has none: that was an error before."""
+        if isinstance(expr, Const):
+            return expr.value
         found = Diagnostics()
         try:
             value = evaluate(expr, environment, found)
         except KeyError:
             return None
-        for diagnostic in found if value is None else ():
+        for diagnostic in found:
             self.add(diagnostic)
         return value
 

@@ -9,7 +9,7 @@ from netdsl.ops.base import UNKNOWN, Shape
 from netdsl.resolved import Step
 from netdsl.source import Span
 
-# Beyond so many strides in a row the exact reduction says nothing any more.
+# Beyond so many strides in a row the exact reduction says nothing any more, nor do the sizes.
 _MOST = 64
 
 
@@ -59,7 +59,7 @@ class State(NamedTuple):
         if shape != self.shape:
             made = step.span
             if shape[1:] != self.shape[1:]:
-                sizes = (*sizes, shape[1:])
+                sizes = (*sizes[-_MOST:], shape[1:])
         return State(
             shape,
             self.reduction if reduction == 1 else self.reduction * reduction,
@@ -83,7 +83,7 @@ class State(NamedTuple):
             self.depth + inner.depth,
             (height, width),
             inner.made or self.made,
-            self.sizes + inner.sizes,
+            (self.sizes + inner.sizes)[-_MOST:] if inner.sizes else self.sizes,
         )
 
     def repeated(self, end: State, times: int) -> State:
