@@ -25,16 +25,22 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def describe(shape: Shape) -> str:
+    """A shape where it may be that of a map or of a vector."""
+    return show_shape(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
+
+
 class Misfit(NamedTuple):
     """Why an operation doesn't fit its input, the way out, and the output that is meant all the same.
 
-    `cause` is what it is about: the input's shape, how small that became, or the arguments alone.
+    `cause` is what it is about: the input's shape, how small that became, that it is no map any more, or
+    the arguments alone.
     """
 
     message: str
     help: str = ""
     output: Shape = UNKNOWN
-    cause: Literal["input", "size", "arguments"] = "input"
+    cause: Literal["input", "size", "vector", "arguments"] = "input"
 
 
 class Symbolic(NamedTuple):
@@ -190,6 +196,5 @@ def needs_map(name: str, x: Shape) -> Misfit | None:
     """The misfit of an operation on maps with a vector."""
     if len(x) == 3:
         return None
-    return Misfit(
-        f"`{name}` needs a feature map, and its input is a vector of {x[0]}", "put it before `flatten`"
-    )
+    message = f"`{name}` needs a feature map, and its input is a vector of {x[0]}"
+    return Misfit(message, "put it before `flatten`", cause="vector")

@@ -36,9 +36,12 @@ class Linear(Weighted):
     def output(self, x: Shape) -> Shape | Misfit:
         if len(x) == 1:
             return (self.out,)
+        help = "put `flatten` before it"
+        if x[1:] != (1, 1):
+            help += f", or `global_avgpool, flatten` ({x[0]} features, not {math.prod(x):,})"
         return Misfit(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
-            f"put `flatten` before it, or `global_avgpool, flatten` ({x[0]} features, not {math.prod(x):,})",
+            help,
         )
 
     def whatever(self) -> Shape:

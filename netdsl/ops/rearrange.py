@@ -43,7 +43,11 @@ class Slice(Operation):
         if self.start >= end:
             return Misfit(
                 f"`slice` from {self.start} to {end} is empty",
-                f"{what} are counted from 0, and `end` is the first that is left out",
+                (
+                    f"{what} are counted from 0: `start` is {end - 1} at most"
+                    if end > 0 and self.end == "all"
+                    else f"{what} are counted from 0, and `end` is the first that is left out"
+                ),
             )
         return (end - self.start, *x[1:])
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from netdsl.expressions import Environment
-from netdsl.passes.fixes import variants
+from netdsl.expressions import Const, Environment, Expr
+from netdsl.passes.fixes import channels_of, variants
 from netdsl.passes.joins import Joins
 from netdsl.passes.operations import Operations
 from netdsl.passes.reports import Reports, Via
@@ -270,27 +270,27 @@ class Bodies:
         found = [self._body(branch, place.inner(), state) for branch in step.branches]
         ends = [end for _, end in found]
         grid: int | None = None
-        misfit = self._joins.misfit(step, ends)
+        misfit = self._joins.misfit(step, state, ends)
         if misfit is None:
             after, grid = self._joins.joined(step, state, ends)
         else:
-            fix = self._joint(step, place, state, ends, misfit)
-            self._joins.different(step, ends, misfit, fix)
+            self._joins.different(step, ends, *self._joint(step, place, state, ends, misfit))
             after = state.lost()
         return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
 
     def _joint(
         self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
-    ) -> str:
-        """The change of one of two branches with which all fit."""
+    ) -> tuple[tuple[int, int], str]:
+        """The change of one of two branches with which all fit, and that branch first."""
         for index, other in (pair, pair[::-1]):
 
             def fits(end: State, index: int = index) -> bool:
-                return self._joins.misfit(step, [*ends[:index], end, *ends[index + 1 :]]) is None
+                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
-            if fix := self._fix(step.branches[index], place, state, ends[other].shape[0], fits):
-                return fix
-        return ""
+            channels = channels_of(step.branches[other], ends[other].shape)
+            if fix := self._fix(step.branches[index], place, state, channels, fits):
+                return (index, other), fix
+        return pair, ""
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
         body, end = self._body(step.body, place.inner(), state)
@@ -298,7 +298,8 @@ class Bodies:
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
-            fix = self._fix(step.body, place, state, state.shape[0], lambda tried: tried.grid is state.grid)
+            channels = Const(state.shape[0])
+            fix = self._fix(step.body, place, state, channels, lambda tried: tried.grid is state.grid)
             self._joins.irregular(step, state, end, fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.
@@ -328,11 +329,12 @@ class Bodies:
             return same and way.grid is start.grid
 
         if not agrees(shortcut):
-            fix = self._fix(step.shortcut or (), place, start, body.shape[0], agrees)
+            channels = channels_of(step.body, body.shape)
+            fix = self._fix(step.shortcut or (), place, start, channels, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
 
     def _fix(
-        self, body: Body, place: Place, state: State, channels: int, fits: Callable[[State], bool]
+        self, body: Body, place: Place, state: State, channels: Expr, fits: Callable[[State], bool]
     ) -> str:
         """The change of one argument that makes a body fit: all are tried. Empty where none does."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth

@@ -27,13 +27,15 @@ def check_end(output: Shape, classes: int, place: Span, made: Span | None, diagn
     length = len(output)
     shown = f"a vector of {output[0]}" if length == 1 else f"a map of {show_shape(output)}"
     if length == 1:
-        help = "end it with `linear(classes)`"
+        help = "write `linear(classes)` for the last layer"
     elif output == (classes, 1, 1):
         help = "add `flatten` at the end"
     elif output[0] == classes:
         help = "add `global_avgpool, flatten` at the end"
     else:
         help = "end it with `global_avgpool, flatten, linear(classes)`"
+    if length == 1 and made:
+        place = made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != place else []
     message = f"the network must end in a vector of {classes} scores, and it ends in {shown}"
     diagnostics.error("NET403", message, place, also=also, help=help)

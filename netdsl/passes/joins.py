@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdsl.diagnostics import Label
-from netdsl.ops.base import Shape, show_shape
+from netdsl.ops.base import Shape, describe
 from netdsl.passes.projection import projection
 from netdsl.passes.reports import Reports, origin
 from netdsl.passes.state import State
@@ -28,16 +28,18 @@ class Joins:
 
     # branches
 
-    def misfit(self, step: BranchesStep, ends: Sequence[State]) -> tuple[int, int] | None:
-        """Two branches that don't fit each other, the one at fault first."""
-        known = [index for index, end in enumerate(ends) if end.known]
-        if not known:
-            return None
-        full = max(known, key=lambda index: _area(ends[index].shape))
-        for index in known:
-            if not _fits(step.join, ends[full].shape, ends[index].shape):
-                return (max(index, full), min(index, full))
-        return None
+    def misfit(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[int, int] | None:
+        """Two branches that don't fit each other, first the one that is most likely wrong."""
+        shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
+
+        def agreeing(index: int) -> tuple[int, int]:
+            """How large it is, where others are stretched; how many are like it, or like what comes in."""
+            like = (_fits(step.join, shapes[index], shape) for shape in (*shapes.values(), start.shape))
+            return (_area(shapes[index]) if step.join == "mul" else 0, sum(like))
+
+        right = max(shapes, key=agreeing, default=0)
+        wrong = (index for index in shapes if not _fits(step.join, shapes[right], shapes[index]))
+        return next(((index, right) for index in wrong), None)
 
     def joined(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[State, int | None]:
         """The tensor after a join of branches that fit, and the branch whose grid is its own."""
@@ -67,11 +69,12 @@ class Joins:
         """Branches that don't fit: all of them are shown."""
         wrong, other = pair
         shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
-        labels = [Label(_first(step.spans[i]), f"gives {show_shape(ends[i].shape)}") for i in shown]
+        labels = [Label(_first(step.spans[i]), f"gives {describe(ends[i].shape)}") for i in shown]
         remedy = _remedy(step.join, ends[other].shape, ends[wrong].shape)
+        ranks = {len(ends[index].shape) for index in pair}
         self._reports.error(
             "NET404",
-            _WHAT[step.join],
+            _WHAT[step.join] if len(ranks) == 1 else f"`{step.join}` joins a map and a vector",
             labels[0].span,
             labels[0].text,
             also=labels[1:],
@@ -87,7 +90,7 @@ class Joins:
             "NET401",
             "a step inside a skip connection changes height and width by other than a stride",
             end.irregular.span,
-            f"the body turns {show_shape(start.shape)} into {show_shape(end.shape)}",
+            f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
             help=fix or "move it out of the `skip`",
         )
@@ -95,7 +98,7 @@ class Joins:
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
         """The body changes the shape, and nothing else leads there."""
         reduction = end.reduction / start.reduction
-        label = f"input is {show_shape(start.shape)}, body gives {show_shape(end.shape)}"
+        label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
             label = f"the body has a stride of {reduction}"
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
@@ -103,13 +106,13 @@ class Joins:
 
     def uneven(self, step: SkipStep, start: State, end: State) -> None:
         """The body makes a map smaller and larger again, and this one can't be divided so."""
-        label = f"input is {show_shape(start.shape)}, body gives {show_shape(end.shape)}"
+        label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         help = "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
     def disagree(self, step: SkipStep, start: State, body: State, shortcut: State, fix: str) -> None:
         """Body and shortcut lead to different shapes."""
-        label = f"body gives {show_shape(body.shape)}, shortcut gives {show_shape(shortcut.shape)}"
+        label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:
             strides = [way.reduction / start.reduction for way in (body, shortcut)]
             label = f"the body has a stride of {strides[0]}, the shortcut of {strides[1]}"
@@ -138,10 +141,13 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
     if len(one) != len(other):
         return "end both in a map, or both in a vector"
     if join == "concat" or one[0] == other[0]:
+        small, large = sorted((one, other), key=_area)
+        ratios = {length // less for length, less in zip(large[1:], small[1:], strict=True)}
+        ratio = min(ratios)
+        if len(ratios) == 1 and large[1:] == tuple(ratio * length for length in small[1:]):
+            return f"end the larger one in `avgpool({ratio})`, or the smaller one in `upsample({ratio})`"
         return "give the branches the same strides and paddings"
-    channels = (
-        f"end a branch in `conv({one[0]}, 1)`" if len(one) == 3 else f"end a branch in `linear({one[0]})`"
-    )
+    channels = f"end it in `conv({one[0]}, 1)`" if len(one) == 3 else f"end it in `linear({one[0]})`"
     return f"{channels}, or join them by `concat`" if join == "add" else channels
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from fractions import Fraction
+from typing import cast
 
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.expressions import Const, constant, known
@@ -45,6 +46,7 @@ class _Layers:
         self._network = network
         self._diagnostics = diagnostics
         self._odd: dict[tuple[str, Span], Diagnostic] = {}
+        # What is said of a step elsewhere and isn't so: message and place.
         self._fine: set[tuple[str, Span]] = set()
         self._biased: list[TypedOperation] = []
 
@@ -66,9 +68,9 @@ class _Layers:
     ) -> None:
         if odd:
             labels = (Label(span), *also)
-            self._odd.setdefault((code, span), Diagnostic(code, message, labels, (), help, "warning"))
+            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help, "warning"))
         else:
-            self._fine.add((code, span))
+            self._fine.add((message, span))
 
     # steps
 
@@ -100,14 +102,15 @@ class _Layers:
             self._biased.append(first)
         twice = first.operation.is_activation and second.operation.is_activation
         message = f"`{second.operation.name}` follows `{first.operation.name}`, and nothing is between them"
-        also = [Label(first.step.span, "this one")]
+        near = first.step.span.source is second.step.span.source
+        also = [Label(first.step.span, "this one")] if near else []
         self._check(twice, "NET708", second.step.span, message, "take one of them out", also)
 
     # the whole
 
     def _biases(self) -> None:
         """One warning for a network, since one line says what is meant."""
-        spans = list(dict.fromkeys(typed.step.span for typed in self._biased))
+        spans = sorted({typed.step.span for typed in self._biased}, key=lambda span: span.start)
         if spans:
             name = self._biased[0].operation.name
             self._check(
@@ -144,11 +147,12 @@ class _Layers:
         ]
         if len(collapses) != 1 or len(collapses[0].output) == 1:
             return
+        name, pixels = collapses[0].operation.name, show_shape(shape[1:])
         self._check(
             True,
             "NET705",
             collapses[0].step.span,
-            f"it averages positions that see {side}x{side} of {show_shape(shape[1:])} pixels each",
+            f"each position that `{name}` averages sees {side}x{side} of {pixels} pixels",
             "put more layers or strides before it",
         )
 
@@ -195,7 +199,7 @@ def _arguments(operation: Operation) -> dict[str, Const]:
 def _stride(operation: Operation) -> int:
     stride: object = getattr(operation, "stride", 1)
     if isinstance(stride, tuple):
-        return max(stride)
+        return max(cast(tuple[int, int], stride))
     return stride if isinstance(stride, int) else 1
 
 

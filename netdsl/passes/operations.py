@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 
 from netdsl.arguments import Mismatch, convert, schema
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Const, Environment, Expr, Operator, known, references
+from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known, known_or_none, references
 from netdsl.ops import Operation
 from netdsl.ops.base import UNKNOWN, Misfit, Shape, Symbolic
 from netdsl.passes.calls import wrong_argument
@@ -81,14 +81,19 @@ class Operations:
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
             note = _where(expr, environment)
             for diagnostic in found:
-                help = _rounded(expr, values[name]) or diagnostic.help
+                help = _rounded(expr, values[name], environment) or diagnostic.help
                 self._reports.add(replace(diagnostic, notes=note, help=help))
         return None
 
     def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
         also = origin(state) if misfit.cause != "arguments" else []
         notes = shrinking(state) if misfit.cause == "size" else []
-        self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=misfit.help)
+        help = misfit.help
+        if misfit.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
+            side = math.isqrt(state.shape[0])
+            square = side if side * side == state.shape[0] else "…"
+            help = f"write the input as channels x height x width, as in `input 1x{square}x{square}`"
+        self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
@@ -98,16 +103,24 @@ def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
     return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
 
 
-def _rounded(expr: Expr, value: Value) -> str:
+def _rounded(expr: Expr, value: Value, environment: Environment) -> str:
     """What makes a quotient a number that layers can have."""
     if not isinstance(expr, Operator) or expr.span is None:
         return ""
     if value == 0 and expr.name == "//":
-        return f"write `max(1, {expr.span.text})`"
+        least = _least(expr, environment)
+        return f"{least}write `max(1, {expr.span.text})`"
     if isinstance(value, Fraction) and expr.name == "/":
         left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
         return f"`//` rounds down: `{left} // {right}`" if left and right else ""
     return ""
+
+
+def _least(quotient: Operator, environment: Environment) -> str:
+    """What the number that is divided has to be at least."""
+    whole, divisor = quotient.operands
+    least = known_or_none(divisor, environment)
+    return f"make `{whole.name}` at least {show(least)}, or " if isinstance(whole, Ref) and least else ""
 
 
 def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, Mismatch]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, evaluate
-from netdsl.ops.base import show_shape
+from netdsl.ops.base import describe, show_shape
 from netdsl.passes.state import State
 from netdsl.resolved import Bound
 from netdsl.source import Span
@@ -33,15 +33,16 @@ class Reports:
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
-        self._told: set[tuple[str, Span | None]] = set()
+        self._told: set[tuple[str, object]] = set()
         self.way: list[Via] = []
 
     def add(self, found: Diagnostic) -> None:
         """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first."""
         place = found.labels[0].span if found.labels else None
-        if (found.code, place) in self._told:
+        keys = {(found.code, place), (found.message, tuple(self.way))}
+        if keys & self._told if self.way else (found.code, place) in self._told:
             return
-        self._told.add((found.code, place))
+        self._told |= keys
         # The outermost call stands in the user's own file, the innermost gave the arguments.
         spans = dict.fromkeys(via.span for via in (*self.way[-1:], *self.way[:1]))
         seen = {label.span for label in found.labels}
@@ -99,8 +100,7 @@ class Reports:
 
 def origin(state: State) -> list[Label]:
     """Where a tensor got its shape."""
-    shape = show_shape(state.shape) if len(state.shape) > 1 else f"a vector of {state.shape[0]}"
-    return [Label(state.made, f"{shape} comes from here")] if state.made else []
+    return [Label(state.made, f"{describe(state.shape)} comes from here")] if state.made else []
 
 
 def shrinking(state: State) -> list[str]:

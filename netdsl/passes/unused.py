@@ -96,12 +96,21 @@ class _Names:
                         self._unused(
                             "the saved tensor", name, f"read it with `from {name.text}`, or take it out"
                         )
-                case syntax.Repeat(variable=syntax.Word() as name, body=inner):
-                    self._local(name, name.text in set(_used(inner)), "the index")
+                case syntax.Repeat(times=times, variable=name, body=inner):
+                    if name is not None:
+                        self._local(name, name.text in set(_used(inner)), "the index")
+                    self._times(times)
                 case syntax.When():
                     self._cases(step)
             for inner in syntax.bodies(step):
                 self._body(inner)
+
+    def _times(self, times: syntax.Expr) -> None:
+        if isinstance(times, syntax.Literal) and times.value in (0, 1):
+            how, help = (
+                ("never runs", "take it out") if times.value == 0 else ("runs once", "write its steps alone")
+            )
+            self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
 
     def _local(self, name: syntax.Word, used: bool, what: str) -> None:
         if not used:
