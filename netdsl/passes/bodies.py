@@ -125,7 +125,10 @@ class Bodies:
         if key not in self._instances:
             self._instances[key] = self._instance(block, inside, span, state)
         instance, end = self._instances[key]
-        return instance, state.after(end)
+        after = state.after(end)
+        # What a block of another file makes is shown where it is called.
+        foreign = end.made and end.made.source is not span.source
+        return instance, after._replace(made=span) if foreign else after
 
     def _instance(
         self, block: BlockDefinition, values: Mapping[str, Value], span: Span, state: State

@@ -79,6 +79,8 @@ def _changes(
         largest = max(sides.lengths) if isinstance(sides, Size) else sides
         for padding in range(largest // 2 + 1 if isinstance(largest, int) else 0):
             yield "padding", Const(padding)
+    if arguments.get("padding") == _SAME:
+        yield "padding", Const(0)
     if "stride" in arguments and "stride" in values:  # a number would fit one instance of the block alone
         yield "stride", Ref("stride")
     elif "stride" in arguments and isinstance(arguments["stride"], Const):

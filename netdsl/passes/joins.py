@@ -19,6 +19,10 @@ _WHAT = {
     "mul": "`mul` multiplies shapes that don't fit",
 }
 
+# Sizes that differ by less most likely do by rounding.
+_ROUNDED = 4
+_GATE = "one number for each channel is multiplied: `mul { | identity | … }` in place of `skip { … }`"
+
 
 class Joins:
     """Checks joins; branches of unknown shape have no say."""
@@ -92,7 +96,7 @@ class Joins:
             end.irregular.span,
             f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
-            help=fix or "move it out of the `skip`",
+            help=fix or (_GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"),
         )
 
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
@@ -146,6 +150,10 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
         ratio = min(ratios)
         if len(ratios) == 1 and large[1:] == tuple(ratio * length for length in small[1:]):
             return f"end the larger one in `avgpool({ratio})`, or the smaller one in `upsample({ratio})`"
+        if all(length - less < _ROUNDED for length, less in zip(large[1:], small[1:], strict=True)):
+            return (
+                "halves of odd sizes are rounded: choose an input whose height and width all strides divide"
+            )
         return "give the branches the same strides and paddings"
     channels = f"end it in `conv({one[0]}, 1)`" if len(one) == 3 else f"end it in `linear({one[0]})`"
     return f"{channels}, or join them by `concat`" if join == "add" else channels

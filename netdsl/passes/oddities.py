@@ -52,6 +52,8 @@ class _Layers:
 
     def run(self) -> None:
         sections = [part.body for part in self._network.parts if isinstance(part, TypedSection)]
+        for section in sections:
+            self._shortcuts(section)
         for body in (*sections, *(instance.body for instance in self._network.instances)):
             self._body(body)
         self._biases()
@@ -86,6 +88,16 @@ class _Layers:
             for inner in _bodies(step):
                 self._body(inner)
             before = step
+
+    def _shortcuts(self, body: TypedBody) -> None:
+        """In a section, which has no parameters, a shortcut is there to be used."""
+        for step in body.steps:
+            if isinstance(step, TypedSkip) and step.step.shortcut:
+                message = "the `shortcut` has no effect: the body keeps the shape, and x itself is added"
+                help = "take the `shortcut` out, or let the body change channels or stride"
+                self._check(step.same, "NET708", step.step.span, message, help)
+            for inner in _bodies(step):
+                self._shortcuts(inner)
 
     def _operation(self, typed: TypedOperation) -> None:
         name, span = typed.operation.name, typed.step.span

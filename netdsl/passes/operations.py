@@ -80,9 +80,11 @@ class Operations:
             found = Diagnostics()
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
             note = _where(expr, environment)
+            # Of a constant of the wrong value the first use is shown.
+            cause = expr.name if isinstance(expr, Ref) else ""
             for diagnostic in found:
-                help = _rounded(expr, values[name], environment) or diagnostic.help
-                self._reports.add(replace(diagnostic, notes=note, help=help))
+                help = _rounded(expr, values[name], mismatch.expected, environment) or diagnostic.help
+                self._reports.add(replace(diagnostic, notes=note, help=help), cause)
         return None
 
     def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
@@ -103,14 +105,16 @@ def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
     return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
 
 
-def _rounded(expr: Expr, value: Value, environment: Environment) -> str:
+def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
     """What makes a quotient a number that layers can have."""
+    if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
+        return f"write `floor({expr.name})`, or `//` where it is divided"
     if not isinstance(expr, Operator) or expr.span is None:
         return ""
     if value == 0 and expr.name == "//":
         least = _least(expr, environment)
         return f"{least}write `max(1, {expr.span.text})`"
-    if isinstance(value, Fraction) and expr.name == "/":
+    if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
         left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
         return f"`//` rounds down: `{left} // {right}`" if left and right else ""
     return ""

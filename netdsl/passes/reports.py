@@ -36,10 +36,12 @@ class Reports:
         self._told: set[tuple[str, object]] = set()
         self.way: list[Via] = []
 
-    def add(self, found: Diagnostic) -> None:
-        """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first."""
+    def add(self, found: Diagnostic, cause: str = "") -> None:
+        """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
+        what has one `cause` in a block (else: what reads the same) once.
+        """
         place = found.labels[0].span if found.labels else None
-        keys = {(found.code, place), (found.message, tuple(self.way))}
+        keys = {(found.code, place), (cause or found.message, tuple(self.way))}
         if keys & self._told if self.way else (found.code, place) in self._told:
             return
         self._told |= keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from netdsl import syntax
@@ -22,6 +23,8 @@ class _Names:
         self._statements = self._file.program.statements
         self._diagnostics = diagnostics
         self._constants: dict[str, Span] = {}
+        # In how many statements each name is used.
+        self._uses = Counter(name for statement in self._statements for name in set(_used(statement)))
 
     def run(self) -> None:
         for statement in self._statements:
@@ -50,7 +53,7 @@ class _Names:
 
     def _constant(self, name: syntax.Word, what: str) -> None:
         self._constants[name.text] = name.span
-        if name.text not in set(_used(self._statements)):
+        if name.text not in self._uses:
             self._unused(what, name)
 
     # blocks
@@ -63,36 +66,36 @@ class _Names:
 
     def _blocks(self) -> None:
         for statement in self._statements:
-            others = [other for other in self._statements if other is not statement]
-            if isinstance(statement, syntax.Block) and statement.name.text not in set(_used(others)):
+            if isinstance(statement, syntax.Block) and self._uses[statement.name.text] == 0:
                 self._unused("the block", statement.name, "call it, or take it out")
-        used = set(_used(self._statements))
         for path, place in self._file.used:
             defined = {
                 s.name.text for s in self._files[path].program.statements if isinstance(s, syntax.Block)
             }
-            if not defined & used:
+            if not defined & self._uses.keys():
                 self._diagnostics.warning(
                     "NET701", "none of the blocks of this file is used", place, help="take the `use` out"
                 )
 
     def _parameters(self, block: syntax.Block) -> None:
-        for index, parameter in enumerate(block.parameters):
-            defaults = [p.default for p in block.parameters[index + 1 :] if p.default]
-            if parameter.name.text not in set(_used([block.body, *defaults])):
+        used = set(_used(block.body))
+        for parameter in reversed(block.parameters):
+            if parameter.name.text not in used:
                 what = f"of the block `{block.name.text}` the parameter"
                 self._unused(what, parameter.name, "use it in the body, or take it out")
+            used.update(_used(parameter.default))
 
     # bodies
 
     def _body(self, body: syntax.Body) -> None:
-        for index, step in enumerate(body.steps):
-            later = body.steps[index + 1 :]
+        later: set[str] = set()
+        read: set[str] = set()
+        for step in reversed(body.steps):
             match step:
                 case syntax.Let(name):
-                    self._local(name, name.text in set(_used(later)), "the constant")
+                    self._local(name, name.text in later, "the constant")
                 case syntax.Save(name):
-                    if name.text not in {word.text for word in _reads(later)}:
+                    if name.text not in read:
                         self._unused(
                             "the saved tensor", name, f"read it with `from {name.text}`, or take it out"
                         )
@@ -104,6 +107,8 @@ class _Names:
                     self._cases(step)
             for inner in syntax.bodies(step):
                 self._body(inner)
+            later.update(_used(step))
+            read.update(_reads(step))
 
     def _times(self, times: syntax.Expr) -> None:
         if isinstance(times, syntax.Literal) and times.value in (0, 1):
@@ -159,10 +164,10 @@ def _used(node: object) -> Iterator[str]:
             yield from _used(part)
 
 
-def _reads(node: object) -> Iterator[syntax.Word]:
+def _reads(node: object) -> Iterator[str]:
     """The saved tensors that steps go back to."""
     if isinstance(node, syntax.From):
-        yield node.name
+        yield node.name.text
     elif isinstance(node, (tuple, list)):
         for part in node:
             yield from _reads(part)
