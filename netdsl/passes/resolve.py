@@ -24,8 +24,8 @@ from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork,
 from netdsl.source import Span
 from netdsl.values import Symbol
 
-# The statements on which the shape of what is in others depends.
-_OF_SHAPES = {"stem", "head", "layers", "stage", "stages", "default", "use"}
+# The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
+_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
 
 # A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
@@ -193,8 +193,8 @@ class _Resolver:
         if statement is not None:
             read = read_input(statement, self._main.scope, self._diagnostics)
             # Of what an unread statement says of shapes nothing is known.
-            return (read if read and not unread & _OF_SHAPES else UNKNOWN), statement.shape.span
-        if "input" not in unread:
+            return (read if read and unread <= _APART else UNKNOWN), statement.shape.span
+        if unread <= _APART:
             self._diagnostics.error(
                 "NET106", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
             )
