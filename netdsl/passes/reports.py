@@ -41,8 +41,12 @@ class Reports:
         what has one `cause` in a block (else: what reads the same) once.
         """
         place = found.labels[0].span if found.labels else None
-        keys = {(found.code, place), (cause or found.message, tuple(self.way))}
-        if keys & self._told if self.way else (found.code, place) in self._told:
+        outer = self.way[0].span if self.way else place
+        foreign = place is not None and outer is not None and outer.source is not place.source
+        keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
+        if self.way:
+            keys.add((cause or found.message, tuple(self.way)))
+        if keys & self._told:
             return
         self._told |= keys
         # The outermost call stands in the user's own file, the innermost gave the arguments.
@@ -53,7 +57,9 @@ class Reports:
         if len(path) > _LONGEST:
             path[2:-2] = ["…"]
         notes = (*found.notes, ": ".join(path)) if path else found.notes
-        self._diagnostics.add(replace(found, labels=found.labels + calls, notes=notes))
+        # Of a block of another file the call is what can be mended.
+        labels = calls[::-1] + found.labels if foreign else found.labels + calls
+        self._diagnostics.add(replace(found, labels=labels, notes=notes))
 
     def error(
         self,
