@@ -19,6 +19,7 @@ from netdsl.parse import parse, parse_values
 from netdsl.passes.infer import infer
 from netdsl.passes.resolve import Overrides, resolve
 from netdsl.passes.uses import File, Reader, gather
+from netdsl.passes.warn import warn
 from netdsl.resources import NETWORKS
 from netdsl.source import Source
 from netdsl.syntax import Program
@@ -73,7 +74,7 @@ def compile_network(
     recipe: Mapping[str, str] | None = None,
     read: Reader = read_text,
 ) -> Compiled:
-    """Runs the passes up to the shapes.
+    """Runs the passes up to the shapes, and looks for what is most likely not meant.
 
     `parameters` (`--set`, and the shape of the `input`) and keys of the `recipe` are given as texts of
     the language; `read` gives the text of a used file.
@@ -96,8 +97,9 @@ def compile_network(
 
     files = gather(source, remembered, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
-    sound = resolved is not None and not diagnostics.errors
-    network = infer(resolved, diagnostics) if resolved is not None and sound else None
+    network = infer(resolved, diagnostics) if resolved is not None else None
+    if network is not None:
+        warn(files, network, diagnostics)
     return Compiled(source, used, network, tuple(diagnostics), files)
 
 

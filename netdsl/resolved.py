@@ -96,6 +96,12 @@ class FromStep(NamedTuple):
     span: Span
 
 
+class WrongStep(NamedTuple):
+    """A step with an error, which was reported: of the tensor after it nothing is known."""
+
+    span: Span
+
+
 Step: TypeAlias = (
     OperationStep
     | BlockStep
@@ -107,6 +113,7 @@ Step: TypeAlias = (
     | LetStep
     | SaveStep
     | FromStep
+    | WrongStep
 )
 Body: TypeAlias = tuple[Step, ...]
 
@@ -222,10 +229,13 @@ class Expectation(NamedTuple):
 
 
 class ResolvedNetwork(NamedTuple):
+    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input."""
+
     name: str
     documentation: str
     parameters: tuple[tuple[str, Value], ...]
     input: Shape
+    input_span: Span
     classes: int | None
     parts: tuple[Part, ...]
     blocks: tuple[BlockDefinition, ...]

@@ -81,7 +81,7 @@ def networks(draw: st.DrawFn) -> str:
 @MODEST
 @given(networks())
 def test_the_styles_of_random_networks_agree(text: str) -> None:
-    found = compile_network(Source("random.net", text)).diagnostics
+    found = compile_network(Source("random.net", text)).errors
     # The only thing that can be wrong: strides inside the body of `own`, and units that don't end a skip.
     if any(diagnostic.code not in ("NET401", "NET304") for diagnostic in found):
         raise AssertionError("\n".join(diagnostic.render() for diagnostic in found))
@@ -120,7 +120,7 @@ def check(text: str) -> None:
     compiled = compile_network(Source("mutated.net", text))
     for diagnostic in compiled.diagnostics:
         shown = diagnostic.render()
-        assert shown.startswith(f"error[{diagnostic.code}]: ")
+        assert shown.startswith(f"{diagnostic.severity}[{diagnostic.code}]: ")
         assert "\x00" not in shown
     if compiled.network is not None:
         assert not compiled.errors

@@ -242,7 +242,7 @@ def test_rows_that_differ_in_their_input_alone_are_one() -> None:
 
 
 def test_settings_and_input() -> None:
-    output = netdsl("summary", "preresnet", "--set", "depth=20", "--input", "3x64x64", "--depth", 1).output
+    output = netdsl("summary", "preresnet", "--set", "depth=20", "--input", "3x64x64", "--depth", 1).stdout
     assert output.startswith("preresnet(depth=20, kind=bottleneck, width=16): 3x64x64 -> 10, depth 20\n")
 
 

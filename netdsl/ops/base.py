@@ -16,6 +16,8 @@ from netdsl.expressions import ONE, YES, ZERO, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
+# The shape of what came of an error. Nothing is known of it, and nothing is said of what depends on it.
+UNKNOWN: Shape = ()
 Arguments: TypeAlias = Mapping[str, Expr]
 
 
@@ -23,11 +25,22 @@ def show_shape(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def describe(shape: Shape) -> str:
+    """A shape where it may be that of a map or of a vector."""
+    return show_shape(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
+
+
 class Misfit(NamedTuple):
-    """Why an operation doesn't fit its input, and the way out."""
+    """Why an operation doesn't fit its input, the way out, and the output that is meant all the same.
+
+    `cause` is what it is about: the input's shape, how small that became, that it is no map any more, or
+    the arguments alone.
+    """
 
     message: str
     help: str = ""
+    output: Shape = UNKNOWN
+    cause: Literal["input", "size", "vector", "arguments"] = "input"
 
 
 class Symbolic(NamedTuple):
@@ -95,6 +108,8 @@ class Operation(ABC):
     name: ClassVar[str]
     # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
     is_activation: ClassVar[bool] = False
+    # It takes the mean of each channel away, and with it a bias that was added before.
+    centres: ClassVar[bool] = False
     # What a layer of this kind is called in generated code, where that isn't its name in the language.
     attribute: ClassVar[str] = ""
     # The operation whose `default`s this one takes too, as far as it has the arguments.
@@ -103,6 +118,10 @@ class Operation(ABC):
     def infer(self, x: Shape) -> Shape | Misfit:
         """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
         return x
+
+    def whatever(self) -> Shape:
+        """Shape of the output whatever the input is; unknown where it depends on that."""
+        return UNKNOWN
 
     def macs(self, x: Shape, y: Shape) -> int:
         """Multiply-accumulates for one example, input shape x, output shape y."""
@@ -163,8 +182,14 @@ class Weighted(Operation):
             return Misfit(
                 f"`freeze={self.freeze}`, and this `{self.name}` has no {self.freeze}",
                 "`freeze=yes` freezes all that there is",
+                self._unfrozen(x),
+                "arguments",
             )
         return self.output(x)
+
+    def _unfrozen(self, x: Shape) -> Shape:
+        output = self.output(x)
+        return output.output if isinstance(output, Misfit) else output
 
     def _parameters(self) -> list[str]:
         arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
@@ -172,10 +197,19 @@ class Weighted(Operation):
         return [weight.name for weight in weights if weight.present == YES]
 
 
+def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
+    """The misfit where channels can't be split evenly; `size` is what `groups` must divide."""
+    if size % groups == 0:
+        return None
+    below = next(n for n in range(min(groups, size), 0, -1) if size % n == 0)
+    above = next((n for n in range(groups + 1, size + 1) if size % n == 0), None)
+    near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
+    return Misfit(f"{what} can't be split into {groups} groups", f"write {near}", output)
+
+
 def needs_map(name: str, x: Shape) -> Misfit | None:
     """The misfit of an operation on maps with a vector."""
     if len(x) == 3:
         return None
-    return Misfit(
-        f"`{name}` needs a feature map, and its input is a vector of {x[0]}", "put it before `flatten`"
-    )
+    message = f"`{name}` needs a feature map, and its input is a vector of {x[0]}"
+    return Misfit(message, "put it before `flatten`", cause="vector")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
@@ -21,6 +22,7 @@ from netdsl.ops.base import (
     needs_map,
     options,
     show_shape,
+    unsplit,
 )
 from netdsl.ops.window import Window, sides
 from netdsl.values import Symbol
@@ -69,10 +71,11 @@ class Conv(_Sliding):
     def output(self, x: Shape) -> Shape | Misfit:
         if misfit := _misfit(self.name, x, self.kernel, self.padding):
             return misfit
-        if misfit := _ungroupable(x[0], self.out, self.groups):
-            return misfit
-        grid = self.window().output(self.name, x)
-        return grid if isinstance(grid, Misfit) else (self.out, *grid[1:])
+        grid = self.window().output(self.name, x, _way_out(self.kernel))
+        if isinstance(grid, Misfit):
+            return grid
+        y = (self.out, *grid[1:])
+        return _unsplit(x[0], self.groups, y) or y
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * (x[0] // self.groups) * self.kernel[0] * self.kernel[1]
@@ -118,7 +121,8 @@ class Depthwise(_Sliding):
     bias: bool = arg(Flag(), True)
 
     def output(self, x: Shape) -> Shape | Misfit:
-        return _misfit(self.name, x, self.kernel, self.padding) or self.window().output(self.name, x)
+        misfit = _misfit(self.name, x, self.kernel, self.padding)
+        return misfit or self.window().output(self.name, x, _way_out(self.kernel))
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * self.kernel[0] * self.kernel[1]
@@ -163,18 +167,20 @@ class ConvTranspose(Weighted):
     bias: bool = arg(Flag(), True)
 
     def output(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x) or _ungroupable(x[0], self.out, self.groups):
+        if misfit := needs_map(self.name, x):
             return misfit
         limit = max(self.stride, self.dilation)
         if max(self.output_padding) >= limit:
             return Misfit(
                 f"an output padding of {max(self.output_padding)} is not less than stride or dilation",
-                f"{limit - 1} at most" if limit > 1 else "it needs a stride or dilation of at least 2",
+                f"write `output_padding={limit - 1}`" if limit > 1 else "it needs a stride of at least 2",
+                cause="arguments",
             )
         height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
         if min(height, width) < 1:
             return Misfit(f"`{self.name}` leaves nothing of its input of {show_shape(x)}", "use less padding")
-        return (self.out, height, width)
+        y = (self.out, height, width)
+        return _unsplit(x[0], self.groups, y) or y
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
@@ -237,18 +243,24 @@ def _misfit(name: str, x: Shape, kernel: tuple[int, int], padding: _Padding) -> 
     if padding == "same" and any(k % 2 == 0 for k in kernel):
         return Misfit(
             f"`padding=same` needs an odd kernel, and this one is {show_shape(kernel)}",
-            "give the padding, as `padding=1`",
+            f"take an odd kernel, or give the padding: `padding={_half(kernel)}`",
+            cause="arguments",
         )
     return None
 
 
-def _ungroupable(size: int, out: int, groups: int) -> Misfit | None:
-    if size % groups == 0 and out % groups == 0:
-        return None
-    return Misfit(
-        f"{size} input and {out} output channels can't be split into {groups} groups",
-        "`groups` must divide both",
-    )
+def _half(kernel: tuple[int, int]) -> str:
+    """The padding of an even kernel with which a stride of 2 halves a map."""
+    height, width = ((k - 1) // 2 for k in kernel)
+    return str(height) if height == width else f"{height}x{width}"
+
+
+def _way_out(kernel: tuple[int, int]) -> str:
+    return "`padding=same`" if all(k % 2 for k in kernel) else ""
+
+
+def _unsplit(size: int, groups: int, y: Shape) -> Misfit | None:
+    return unsplit(math.gcd(size, y[0]), groups, f"{size} input and {y[0]} output channels", y)
 
 
 def _window(kernel: tuple[int, int], stride: int, padding: _Padding, dilation: int) -> Window:

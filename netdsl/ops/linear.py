@@ -37,10 +37,16 @@ class Linear(Weighted):
     def output(self, x: Shape) -> Shape | Misfit:
         if len(x) == 1:
             return (self.out,)
+        help = "put `flatten` before it"
+        if x[1:] != (1, 1):
+            help += f", or `global_avgpool, flatten` ({x[0]} features, not {math.prod(x):,})"
         return Misfit(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
-            f"put `flatten` before it, or use `conv({self.out}, 1)`",
+            help,
         )
+
+    def whatever(self) -> Shape:
+        return (self.out,)
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]

@@ -21,6 +21,7 @@ from netdsl.ops.base import (
     Weighted,
     needs_map,
     options,
+    unsplit,
 )
 
 
@@ -29,6 +30,7 @@ class BatchNorm(Weighted):
     """Batch normalisation over each channel or feature (Ioffe and Szegedy 2015; `torch.nn.BatchNorm2d`)."""
 
     name: ClassVar[str] = "bn"
+    centres: ClassVar[bool] = True
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
     momentum: float = arg(Real(0, 1), 0.1, named=True)
@@ -67,10 +69,8 @@ class GroupNorm(Weighted):
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
     def output(self, x: Shape) -> Shape | Misfit:
-        if x[0] % self.groups == 0:
-            return x
         what = "channels" if len(x) == 3 else "features"
-        return Misfit(f"{x[0]} {what} can't be split into {self.groups} groups", "`groups` must divide them")
+        return unsplit(x[0], self.groups, f"{x[0]} {what}", x) or x
 
     def kept(self, x: Shape, y: Shape) -> Kept:
         return Kept(input=True, numbers=2 * self.groups)
@@ -126,6 +126,7 @@ class InstanceNorm(Weighted):
     """Normalisation of each channel of each example (Ulyanov et al. 2016; `torch.nn.InstanceNorm2d`)."""
 
     name: ClassVar[str] = "instancenorm"
+    centres: ClassVar[bool] = True
     attribute: ClassVar[str] = "norm"
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
@@ -138,7 +139,8 @@ class InstanceNorm(Weighted):
         if x[1:] == (1, 1):  # torch refuses it in training
             return Misfit(
                 f"`{self.name}` needs more than one position of each channel",
-                "put it where height or width is more than 1",
+                "take it out, or put it where height or width is more than 1",
+                x,
             )
         return x
 

@@ -47,9 +47,9 @@ class _Pool(Operation):
             return misfit
         if any(p > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
-            return Misfit(
-                f"a padding of {padding} is more than half of the kernel of {kernel}", "use less padding"
-            )
+            half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
+            message = f"a padding of {padding} is more than half of the kernel of {kernel}"
+            return Misfit(message, f"write `padding={half}`", cause="arguments")
         window = self._window()
         if self.ceil:
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))

@@ -18,6 +18,7 @@ from netdsl.ops.base import (
     TorchCall,
     needs_map,
     options,
+    unsplit,
 )
 from netdsl.values import Symbol
 
@@ -37,11 +38,17 @@ class Slice(Operation):
         what = "channels" if len(x) == 3 else "features"
         end = x[0] if self.end == "all" else self.end
         if end > x[0]:
-            return Misfit(f"`slice` ends at {end}, and its input has {x[0]} {what}", f"{x[0]} at most")
+            return Misfit(
+                f"`slice` ends at {end}, and its input has {x[0]} {what}", f"`end` is {x[0]} at most"
+            )
         if self.start >= end:
             return Misfit(
                 f"`slice` from {self.start} to {end} is empty",
-                f"{what} are counted from 0, and `end` is the first that is left out",
+                (
+                    f"{what} are counted from 0: `start` is {end - 1} at most"
+                    if end > 0 and self.end == "all"
+                    else f"{what} are counted from 0, and `end` is the first that is left out"
+                ),
             )
         return (end - self.start, *x[1:])
 
@@ -79,11 +86,7 @@ class ChannelShuffle(Operation):
     def infer(self, x: Shape) -> Shape | Misfit:
         if misfit := needs_map(self.name, x):
             return misfit
-        if x[0] % self.groups == 0:
-            return x
-        return Misfit(
-            f"{x[0]} channels can't be split into {self.groups} groups", "`groups` must divide them"
-        )
+        return unsplit(x[0], self.groups, f"{x[0]} channels", x) or x
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -1,20 +1,21 @@
 """Shapes and costs of bodies. Each distinct instance of a block is inferred once, and equal iterations of
 a `repeat` are one, so that the cost doesn't grow with either.
+
+An error is reported where it is, and leaves a tensor of unknown shape; what depends on that is silently
+unknown too, and all else is still checked. A wrong step has no typed form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from netdsl.arguments import Mismatch, convert
-from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Environment, Expr, evaluate
-from netdsl.ops.base import Misfit, Shape
-from netdsl.passes.calls import wrong_argument
-from netdsl.passes.effects import Effect, effect
+from netdsl.expressions import Const, Environment, Expr
+from netdsl.passes.fixes import channels_of, variants
 from netdsl.passes.joins import Joins
+from netdsl.passes.operations import Operations
+from netdsl.passes.reports import Reports, Via
 from netdsl.passes.resolve import MAX_REPEAT
 from netdsl.passes.state import State
 from netdsl.resolved import (
@@ -33,6 +34,7 @@ from netdsl.resolved import (
     SkipStep,
     Step,
     WhenStep,
+    WrongStep,
     names,
 )
 from netdsl.source import Span
@@ -55,11 +57,15 @@ from netdsl.typed import (
 from netdsl.values import Symbol, Value, show
 
 # How many blocks may differ in their arguments or inputs.
-MAX_INSTANCES = 10_000
+MAX_INSTANCES = 3_000
 # How many steps are looked at; those of equal blocks and iterations count once.
-MAX_STEPS = 100_000
+MAX_STEPS = 30_000
 # How deep blocks and steps with bodies may be nested.
 MAX_DEPTH = 100
+
+
+class TooLarge(Exception):
+    """A network beyond a limit, which was reported; ends the inference, and never leaves it."""
 
 
 class Place(NamedTuple):
@@ -80,96 +86,95 @@ class Place(NamedTuple):
 
 
 class Bodies:
-    """Infers bodies of one network; `trace` says where we are, outermost first."""
+    """Infers bodies of one network."""
 
-    def __init__(self, network: ResolvedNetwork, diagnostics: Diagnostics) -> None:
+    def __init__(self, network: ResolvedNetwork, reports: Reports) -> None:
         self._network = network
-        self._diagnostics = diagnostics
+        self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
-        self._instances: dict[tuple[object, ...], tuple[Instance, State] | None] = {}
-        self._effects: dict[tuple[object, ...], Effect] = {}
-        self.trace: list[str] = []
-        self._joins = Joins(diagnostics, self.trace)
+        self._instances: dict[tuple[object, ...], tuple[Instance, State]] = {}
+        self._operations = Operations(reports)
+        self._joins = Joins(reports)
         self._depth = 0
         self._steps = 0
 
     def instances(self) -> tuple[Instance, ...]:
         """All distinct ones, inner blocks before those that call them."""
-        return tuple(found[0] for found in self._instances.values() if found)
+        return tuple(instance for instance, _ in self._instances.values())
 
-    def section(self, body: Body, state: State) -> tuple[TypedBody, State] | None:
+    def section(self, body: Body, state: State) -> tuple[TypedBody, State]:
         """A section's body: from the input's state to the output's."""
-        return self._body(body, Place.root({"in": state.shape[0]}), state)
+        return self._body(body, Place.root(entering(state)), state)
 
     def call(
         self, name: str, bound: Bound, span: Span, environment: Environment, state: State
-    ) -> tuple[Instance, State] | None:
+    ) -> tuple[Instance, State]:
         """A block with its arguments."""
-        values = self._values(bound, environment)
-        if values is None:
-            return None
+        self._count(span)
         block = self._blocks[name]
-        inside: dict[str, Value] = {"in": state.shape[0]}
+        given = self._reports.values(bound, environment)
+        wrong = {parameter for parameter, _ in bound} - given.keys()
+        inside: dict[str, Value] = entering(state)
         for parameter, default in block.parameters:
-            value = (
-                values[parameter]
-                if parameter in values
-                else evaluate(cast(Expr, default), inside, self._diagnostics)
-            )
-            if value is None:
-                return None
-            inside[parameter] = value
-        key = (name, state.shape, tuple((type(value), value) for value in inside.values()))
+            value = given.get(parameter)
+            if value is None and parameter not in wrong and default is not None:
+                value = self._reports.value(default, inside)
+            if value is not None:
+                inside[parameter] = value
+        key = (name, state.shape, tuple((n, type(value), value) for n, value in inside.items()))
         if key not in self._instances:
-            self._instances[key] = self._instance(block, inside, state.shape)
-        found = self._instances[key]
-        return found and (found[0], state.after(found[1]))
+            self._instances[key] = self._instance(block, inside, span, state)
+        instance, end = self._instances[key]
+        after = state.after(end)
+        # What a block of another file makes is shown where it is called.
+        foreign = end.made and end.made.source is not span.source
+        return instance, after._replace(made=span) if foreign else after
 
     def _instance(
-        self, block: BlockDefinition, values: Mapping[str, Value], shape: Shape
-    ) -> tuple[Instance, State] | None:
+        self, block: BlockDefinition, values: Mapping[str, Value], span: Span, state: State
+    ) -> tuple[Instance, State]:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
-            self._error("NET602", message, self._network.span, "let more of them be alike")
-            return None
-        self.trace.append(f"{block.name}({_shown(block, values)})")
-        result = self._body(block.body, Place.root(values), State(shape))
-        self.trace.pop()
-        return (Instance(block, values, shape, result[0]), result[1]) if result else None
+            self._too_large("NET602", message, span, "let more of them be alike")
+        self._reports.way.append(Via(f"{block.name}({_shown(block, values)})", span))
+        body, end = self._body(block.body, Place.root(values), _beginning(state))
+        self._reports.way.pop()
+        # Another call of the instance has an input of another origin.
+        made = None if end.made is state.made else end.made
+        end = end._replace(made=made, sizes=end.sizes[len(state.sizes) :])
+        return Instance(block, values, state.shape, body), end
 
-    def _error(self, code: str, message: str, span: Span, help: str) -> None:
-        self._diagnostics.error(code, message, span, notes=self._joins.notes(), help=help)
-
-    # steps
-
-    def _body(self, body: Body, place: Place, state: State) -> tuple[TypedBody, State] | None:
-        if body and self._depth >= MAX_DEPTH:
-            message = f"blocks and steps are nested more than {MAX_DEPTH} deep"
-            self._diagnostics.error("NET104", message, body[0].span, help="nest fewer of them")
-            return None
-        self._depth += 1
-        start, steps = state, []
-        for step in body:
-            result = self._step(step, place, state)
-            if result is None:
-                break
-            typed, state = result
-            steps.append(typed)
-        self._depth -= 1
-        if len(steps) < len(body):
-            return None
-        cost = sum((step.cost for step in steps), NOTHING)
-        return TypedBody(tuple(steps), place.frame, start.shape, state.shape, cost), state
-
-    def _step(self, step: Step, place: Place, state: State) -> tuple[TypedStep, State] | None:
+    def _count(self, span: Span) -> None:
         self._steps += 1
         if self._steps > MAX_STEPS:
             message = f"the network has more than {MAX_STEPS:,} different steps"
-            self._error("NET602", message, step.span, "repeat less")
-            return None
+            self._too_large("NET602", message, span, "repeat less")
+
+    def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
+        self._reports.error(code, message, span, help=help)
+        raise TooLarge
+
+    # steps
+
+    def _body(self, body: Body, place: Place, state: State) -> tuple[TypedBody, State]:
+        if body and self._depth >= MAX_DEPTH:
+            message = f"blocks and steps are nested more than {MAX_DEPTH} deep"
+            self._too_large("NET104", message, body[0].span, "nest fewer of them")
+        self._depth += 1
+        start, steps = state, []
+        for step in body:
+            typed, state = self._step(step, place, state)
+            if typed is not None:
+                steps.append(typed)
+        self._depth -= 1
+        cost = sum((step.cost for step in steps), NOTHING)
+        return TypedBody(tuple(steps), place.frame, start.shape, state.shape, cost), state
+
+    def _step(self, step: Step, place: Place, state: State) -> tuple[TypedStep | None, State]:
+        self._count(step.span)
         match step:
             case OperationStep():
-                return self._operation(step, place.values, state)
+                return self._operations.apply(step, place.values, state)
             case BlockStep():
                 return self._call(step, place.values, state)
             case HeldStep():
@@ -183,9 +188,9 @@ class Bodies:
             case WhenStep():
                 return self._when(step, place, state)
             case LetStep(name, expr):
-                value = evaluate(expr, place.values, self._diagnostics)
+                value = self._reports.value(expr, place.values)
                 if value is None:
-                    return None
+                    return None, state
                 place.values[name] = value
                 return TypedLet(step, value, state.shape), state
             case SaveStep(name):
@@ -194,106 +199,69 @@ class Bodies:
             case FromStep(name):
                 state = place.saved[name]
                 return TypedMark(step, state.shape), state
+            case WrongStep():
+                return None, state.lost()
 
-    def _operation(
-        self, step: OperationStep, environment: Environment, state: State
-    ) -> tuple[TypedOperation, State] | None:
-        values = self._values(step.arguments, environment)
-        if values is None:
-            return None
-        # A number and a yes or no may be equal in Python: 1 and True.
-        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
-        found = self._effects.get(key)
-        if found is None:
-            operation = convert(step.operation, values)
-            if isinstance(operation, dict):
-                self._wrong_arguments(step, operation, values)
-                return None
-            output = operation.infer(state.shape)
-            if isinstance(output, Misfit):
-                self._error("NET402", output.message, step.span, output.help)
-                return None
-            found = self._effects[key] = effect(operation, values, state.shape, output)
-        typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
-        irregular = None if found.regular else step
-        return typed, state.through(found.output, found.reduction, found.window, found.deep, irregular)
+    def _call(self, step: BlockStep, environment: Environment, state: State) -> tuple[TypedCall, State]:
+        instance, state = self.call(step.block, step.arguments, step.span, environment, state)
+        return TypedCall(step, instance), state
 
-    def _wrong_arguments(
-        self, step: OperationStep, wrong: Mapping[str, Mismatch], values: Mapping[str, Value]
-    ) -> None:
-        exprs = dict(step.arguments)
-        for name, mismatch in wrong.items():
-            expr = exprs[name]
-            place = expr if expr.span else replace(expr, span=step.span)
-            notes = self._joins.notes()
-            wrong_argument(step.operation.name, name, place, mismatch, self._diagnostics, values[name], notes)
-
-    def _call(
-        self, step: BlockStep, environment: Environment, state: State
-    ) -> tuple[TypedCall, State] | None:
-        found = self.call(step.block, step.arguments, step.span, environment, state)
-        return (TypedCall(step, found[0]), found[1]) if found else None
-
-    def _held(self, step: HeldStep, place: Place, state: State) -> tuple[TypedHeld, State] | None:
-        value = place.values[step.holder]
+    def _held(self, step: HeldStep, place: Place, state: State) -> tuple[TypedHeld | None, State]:
+        value = place.values.get(step.holder)
+        if value is None:
+            return None, state.lost()
         name = value.name if isinstance(value, Symbol) else ""
         held = dict(step.cases).get(name) if name else step.fallback
         if held is None:
             if misfit := dict(step.misfits).get(name):
-                notes = (*misfit.notes, f"`{step.holder}` is `{name}` here", *self._joins.notes())
-                self._diagnostics.add(replace(misfit, notes=notes))
+                note = f"`{step.holder}` is `{name}` here"
+                self._reports.add(replace(misfit, notes=(*misfit.notes, note)))
             else:
                 message = f"`{step.holder}` is {show(value)}, and no operation or block"
-                self._error("NET302", message, step.span, f"give it one, as in `{step.holder}=relu`")
-            return None
-        found = (
-            self._operation(held, place.values, state)
+                help = f"give it one, as in `{step.holder}=relu`"
+                self._reports.error("NET302", message, step.span, help=help)
+            return None, state.lost()
+        found: tuple[TypedOperation | TypedCall | None, State] = (
+            self._operations.apply(held, place.values, state)
             if isinstance(held, OperationStep)
             else self._call(held, place.values, state)
         )
-        return (TypedHeld(step, name, found[0]), found[1]) if found else None
-
-    def _values(self, bound: Bound, environment: Environment) -> dict[str, Value] | None:
-        values = {name: evaluate(expr, environment, self._diagnostics) for name, expr in bound}
-        found = {name: value for name, value in values.items() if value is not None}
-        return found if len(found) == len(values) else None
+        return (TypedHeld(step, name, found[0]) if found[0] else None), found[1]
 
     # steps with bodies
 
-    def _when(self, step: WhenStep, place: Place, state: State) -> tuple[TypedWhen, State] | None:
+    def _when(self, step: WhenStep, place: Place, state: State) -> tuple[TypedWhen | None, State]:
         chosen, body = len(step.cases), step.otherwise
         for index, (condition, inside) in enumerate(step.cases):
-            value = evaluate(condition, place.values, self._diagnostics)
+            value = self._reports.value(condition, place.values)
             if value is None:
-                return None
+                return None, state.lost()
             if not isinstance(value, bool):
                 message = f"a condition is `yes` or `no`, and this is {show(value)}"
                 span = condition.span or step.span
-                self._error("NET303", message, span, "compare it, as in `x == 1`")
-                return None
+                self._reports.error("NET303", message, span, help="compare it, as in `x == 1`")
+                return None, state.lost()
             if value:
                 chosen, body = index, inside
                 break
-        result = self._body(body, place.inner(), state)
-        return (TypedWhen(step, chosen, result[0]), result[1]) if result else None
+        typed, state = self._body(body, place.inner(), state)
+        return TypedWhen(step, chosen, typed), state
 
-    def _repeat(self, step: RepeatStep, place: Place, state: State) -> tuple[TypedRepeat, State] | None:
-        times = evaluate(step.times, place.values, self._diagnostics)
-        if times is None:
-            return None
+    def _repeat(self, step: RepeatStep, place: Place, state: State) -> tuple[TypedRepeat | None, State]:
+        times = self._reports.value(step.times, place.values)
         if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
-            message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
-            self._error("NET302", message, step.times.span or step.span, "as in `repeat 3 { … }`")
-            return None
+            if times is not None:
+                message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
+                span = step.times.span or step.span
+                self._reports.error("NET302", message, span, help="as in `repeat 3 { … }`")
+            _, once = self._body(step.body, place.inner(), state)
+            return None, state if once.shape == state.shape else state.lost()
         by_index = step.variable is not None and step.variable in names(step.body)
         runs: list[tuple[TypedBody, int]] = []
         for index in range(times):
             more: dict[str, Value] = {} if step.variable is None else {step.variable: index}
             before = state
-            result = self._body(step.body, place.inner(**more), state)
-            if result is None:
-                return None
-            body, state = result
+            body, state = self._body(step.body, place.inner(**more), state)
             runs.append((body, 1))
             if state.shape == before.shape and not by_index:  # all others are equal to this one
                 runs[-1] = (body, times - index)
@@ -301,46 +269,101 @@ class Bodies:
                 break
         return TypedRepeat(step, tuple(runs), state.shape), state
 
-    def _branches(self, step: BranchesStep, place: Place, state: State) -> tuple[TypedBranches, State] | None:
-        results = [self._body(branch, place.inner(), state) for branch in step.branches]
-        found = [result for result in results if result is not None]
-        if len(found) < len(results):
-            return None
-        joined = self._joins.branches(step, state, [end for _, end in found])
-        if joined is None:
-            return None
-        after, grid = joined
+    def _branches(self, step: BranchesStep, place: Place, state: State) -> tuple[TypedBranches, State]:
+        found = [self._body(branch, place.inner(), state) for branch in step.branches]
+        ends = [end for _, end in found]
+        grid: int | None = None
+        misfit = self._joins.misfit(step, state, ends)
+        if misfit is None:
+            after, grid = self._joins.joined(step, state, ends)
+        else:
+            self._joins.different(step, ends, *self._joint(step, place, state, ends, misfit))
+            after = state.lost()
         return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
 
-    def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip, State] | None:
-        result = self._body(step.body, place.inner(), state)
-        if result is None or not self._joins.regular(step, state, result[1]):
-            return None
-        body, end = result
+    def _joint(
+        self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
+    ) -> tuple[tuple[int, int], str]:
+        """The change of one of two branches with which all fit, and that branch first."""
+        for index, other in (pair, pair[::-1]):
+
+            def fits(end: State, index: int = index) -> bool:
+                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
+
+            channels = channels_of(step.branches[other], ends[other].shape)
+            if fix := self._fix(step.branches[index], place, state, channels, fits):
+                return (index, other), fix
+        return pair, ""
+
+    def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
+        body, end = self._body(step.body, place.inner(), state)
+        if not state.known or not end.known:
+            # Whatever the body is, what it is added to gives the shape.
+            return None, state.lost() if step.shortcut or step.if_same else state
+        if end.grid is not state.grid:
+            channels = Const(state.shape[0])
+            fix = self._fix(step.body, place, state, channels, lambda tried: tried.grid is state.grid)
+            self._joins.irregular(step, state, end, fix)
+            return None, state.lost()
         # Judged from channels and strides, never from one input size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
             self._joins.uneven(step, state, end)
-            return None
+            return None, state.lost()
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
-            dropped = self._operation(step.drop_path, place.values, end)
-            if dropped is None:
-                return None
-            drop_path = dropped[0]
+            drop_path, _ = self._operations.apply(step.drop_path, place.values, end)
         if same or step.if_same:
             return TypedSkip(step, body, None, same, drop_path, end.shape), end.deepest(state)
         if step.shortcut is None:
             self._joins.missing_shortcut(step, body, state, end)
-            return None
-        shortcut = self._body(step.shortcut, place.inner(), state)
-        if shortcut is None or not self._joins.regular(step, state, shortcut[1]):
-            return None
-        if not self._joins.agree(step, end, shortcut[1]):
-            return None
-        after = end.deepest(shortcut[1])
-        return TypedSkip(step, body, shortcut[0], same, drop_path, end.shape), after
+            return None, end
+        shortcut, way = self._body(step.shortcut, place.inner(), state)
+        if way.known:
+            self._agree(step, place, state, end, way)
+        return TypedSkip(step, body, shortcut, same, drop_path, end.shape), end.deepest(way)
+
+    def _agree(self, step: SkipStep, place: Place, start: State, body: State, shortcut: State) -> None:
+        """Checks that both ways of a skip connection lead to one shape."""
+
+        def agrees(way: State) -> bool:
+            same = way.shape == body.shape and way.reduction == body.reduction
+            return same and way.grid is start.grid
+
+        if not agrees(shortcut):
+            channels = channels_of(step.body, body.shape)
+            fix = self._fix(step.shortcut or (), place, start, channels, agrees)
+            self._joins.disagree(step, start, body, shortcut, fix)
+
+    def _fix(
+        self, body: Body, place: Place, state: State, channels: Expr, fits: Callable[[State], bool]
+    ) -> str:
+        """The change of one argument that makes a body fit: all are tried. Empty where none does."""
+        instances, steps, depth = dict(self._instances), self._steps, self._depth
+        way = len(self._reports.way)
+        try:
+            with self._reports.silent():
+                for variant in variants(body, place.values, channels):
+                    _, end = self._body(variant.body, place.inner(), state)
+                    if end.known and fits(end):
+                        return variant.text
+        except TooLarge:
+            del self._reports.way[way:]
+        finally:
+            # What was tried isn't part of the network.
+            self._instances, self._steps, self._depth = instances, steps, depth
+        return ""
+
+
+def _beginning(state: State) -> State:
+    """The input of a block, for which its own reductions and lengths begin anew."""
+    return State(state.shape, made=state.made, sizes=state.sizes)
+
+
+def entering(state: State) -> dict[str, Value]:
+    """`in` as a block or section has it."""
+    return {"in": state.shape[0]} if state.known else {}
 
 
 def _shown(block: BlockDefinition, values: Mapping[str, Value]) -> str:
@@ -348,4 +371,5 @@ def _shown(block: BlockDefinition, values: Mapping[str, Value]) -> str:
     return ", ".join(
         show(values[name]) if default is None else f"{name}={show(values[name])}"
         for name, default in block.parameters
+        if name in values
     )

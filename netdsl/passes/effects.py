@@ -9,9 +9,9 @@ from typing import NamedTuple, cast
 
 from netdsl.expressions import Const, known
 from netdsl.ops import Operation
-from netdsl.ops.base import Shape, Symbolic
+from netdsl.ops.base import UNKNOWN, Shape, Symbolic
 from netdsl.passes.lastnorm import roles
-from netdsl.typed import Cost
+from netdsl.typed import NOTHING, Cost
 from netdsl.values import Value
 
 
@@ -28,7 +28,9 @@ class Effect(NamedTuple):
 def effect(operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape) -> Effect:
     """`values` are those of all arguments, as the language has them."""
     arguments = {name: Const(value) for name, value in values.items()}
-    cost = Cost(sum(parameters(operation, values, shape).values()), operation.macs(shape, output), 1)
+    cost = NOTHING
+    if shape != UNKNOWN and output != UNKNOWN:
+        cost = Cost(sum(parameters(operation, values, shape).values()), operation.macs(shape, output), 1)
     reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
     deep = "kernel" in roles(type(operation))
     return Effect(operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid())

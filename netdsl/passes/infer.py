@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Const, Operator, known, references
-from netdsl.ops.base import Shape, show_shape
-from netdsl.passes.bodies import Bodies
+from netdsl.expressions import references
+from netdsl.passes.bodies import Bodies, TooLarge, entering
+from netdsl.passes.budgets import check_budgets, check_end
+from netdsl.passes.reports import Reports, Via
 from netdsl.passes.state import State
-from netdsl.resolved import Expectation, ResolvedNetwork, Section, Stage
+from netdsl.resolved import ResolvedNetwork, Section, Stage, WrongStep
+from netdsl.source import Span
 from netdsl.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
-from netdsl.values import Size, Value, show
-
-# Beyond this many parameters no machine holds the network.
-MAX_PARAMETERS = 10**12
-# Beyond this many operations building it takes longer than anyone waits.
-MAX_OPERATIONS = 10**6
 
 
 def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
-    """The network with its shapes, or None after diagnostics."""
+    """The network with its shapes; None where there is an error, now or before."""
     return _Inference(network, diagnostics).run()
 
 
@@ -26,61 +22,58 @@ class _Inference:
     def __init__(self, network: ResolvedNetwork, diagnostics: Diagnostics) -> None:
         self._network = network
         self._diagnostics = diagnostics
-        self._bodies = Bodies(network, diagnostics)
+        self._reports = Reports(diagnostics)
+        self._bodies = Bodies(network, self._reports)
+        self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
+        # Where a stage is missing, the others have no numbers.
+        sections = (part.body for part in network.parts if isinstance(part, Section))
+        self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
 
     def run(self) -> TypedNetwork | None:
-        before = self._diagnostics.errors
-        state = State(self._network.input)
+        shape = self._network.input
+        state = State(shape, made=self._network.input_span, sizes=(shape[1:],))
         parts: list[TypedPart] = []
-        blocks = sum(part.copies for part in self._network.parts if isinstance(part, Stage))
-        for part in self._network.parts:
-            found = (
-                self._section(part, state) if isinstance(part, Section) else self._stage(part, blocks, state)
-            )
-            if found is None:  # what follows would be inferred from a wrong shape
-                return None
-            typed, state = found
-            parts.append(typed)
+        try:
+            for part in self._network.parts:
+                typed, state = (
+                    self._section(part, state) if isinstance(part, Section) else self._stage(part, state)
+                )
+                parts.append(typed)
+        except TooLarge:
+            return None
+        classes = self._network.classes
+        if classes is not None and state.known and parts:
+            check_end(state.shape, classes, _last(self._network), state.made, self._diagnostics)
+        if self._diagnostics.errors:  # of a network that isn't known as a whole no sums are checked
+            return None
+        assert state.known
         cost = sum((part.cost for part in parts), NOTHING)
+        instances = self._bodies.instances()
         typed_network = TypedNetwork(
-            self._network,
-            tuple(parts),
-            self._bodies.instances(),
-            state.shape,
-            cost,
-            state.depth,
-            state.receptive_field,
+            self._network, tuple(parts), instances, state.shape, cost, state.depth, state.receptive_field
         )
-        self._check_end(typed_network)
-        return typed_network if self._diagnostics.errors == before else None
+        check_budgets(typed_network, self._diagnostics)
+        return None if self._diagnostics.errors else typed_network
 
-    # parts
+    def _section(self, section: Section, state: State) -> tuple[TypedSection, State]:
+        body, state = self._bodies.section(section.body, state)
+        return TypedSection(section, body), state
 
-    def _section(self, section: Section, state: State) -> tuple[TypedSection, State] | None:
-        found = self._bodies.section(section.body, state)
-        return (TypedSection(section, found[0]), found[1]) if found else None
-
-    def _stage(self, stage: Stage, blocks: int, state: State) -> tuple[TypedStage, State] | None:
+    def _stage(self, stage: Stage, state: State) -> tuple[TypedStage, State]:
         runs: list[tuple[Instance, int]] = []
         number = sum(stage.before >= part.before for part in self._network.parts if isinstance(part, Stage))
         by_number = any(
             name in ("index", "block_index") for _, value in stage.rest for name in references(value)
         )
         for index in range(stage.copies):
-            environment: dict[str, Value] = {
-                "in": state.shape[0],
-                "index": index,
-                "block_index": stage.before + index,
-                "block_count": blocks,
-            }
+            environment = {**entering(state), "index": index}
+            if self._numbered:
+                environment |= {"block_index": stage.before + index, "block_count": self._blocks}
             bound = stage.rest if index else stage.first
-            self._bodies.trace.append(f"stage {number}, block {index + 1} of {stage.copies}")
             before = state
-            found = self._bodies.call(stage.block, bound, stage.span, environment, state)
-            self._bodies.trace.pop()
-            if found is None:
-                return None
-            instance, state = found
+            self._reports.way.append(Via(f"stage {number}, block {index + 1} of {stage.copies}", stage.span))
+            instance, state = self._bodies.call(stage.block, bound, stage.span, environment, state)
+            self._reports.way.pop()
             if runs and runs[-1][0] is instance:
                 runs[-1] = (instance, runs[-1][1] + 1)
             else:
@@ -91,52 +84,10 @@ class _Inference:
                 runs[-1] = (instance, runs[-1][1] + left)
                 state = before.repeated(state, left + 1)
                 break
-        return TypedStage(stage, tuple(runs), blocks), state
-
-    # the whole
-
-    def _check_end(self, typed: TypedNetwork) -> None:
-        classes, shape, cost = self._network.classes, typed.output, typed.cost
-        if classes is not None and shape != (classes,):
-            shown = f"a vector of {shape[0]}" if len(shape) == 1 else f"a map of {show_shape(shape)}"
-            self._diagnostics.error(
-                "NET403",
-                f"the network must end in a vector of {classes} scores, and it ends in {shown}",
-                self._network.parts[-1].span,
-                help="end it with `global_avgpool, flatten, linear(classes)`",
-            )
-        if cost.parameters > MAX_PARAMETERS:
-            message = f"the network has {cost.parameters:,} parameters"
-            self._diagnostics.error("NET602", message, self._network.span, help=f"{MAX_PARAMETERS:,} at most")
-        if cost.operations > MAX_OPERATIONS:
-            message = f"the network has {cost.operations:,} operations"
-            self._diagnostics.error("NET602", message, self._network.span, help=f"{MAX_OPERATIONS:,} at most")
-        for expectation in self._network.expectations:
-            self._check_expectation(expectation, typed)
-
-    def _check_expectation(self, expectation: Expectation, typed: TypedNetwork) -> None:
-        actual: dict[str, Value] = {
-            "params": typed.cost.parameters,
-            "macs": typed.cost.macs,
-            "depth": typed.depth,
-            "receptive_field": typed.receptive_field,
-            "output": _as_value(typed.output),
-        }
-        value, expected = actual[expectation.quantity], expectation.value
-        if isinstance(value, Size) == isinstance(expected, Size):
-            holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
-        else:  # a vector is no map
-            holds = expectation.comparison == "!="
-        if not holds:
-            wanted = f"{expectation.comparison} {show(expected)}"
-            shown = f"{value:,}" if isinstance(value, int) else show(value)
-            self._diagnostics.error(
-                "NET601",
-                f"`{expectation.quantity}` is {shown}, which is not {wanted}",
-                expectation.span,
-                help="change the network or the expectation",
-            )
+        return TypedStage(stage, tuple(runs), self._blocks), state
 
 
-def _as_value(shape: Shape) -> Value:
-    return Size(shape) if len(shape) > 1 else shape[0]
+def _last(network: ResolvedNetwork) -> Span:
+    """The last step of a network, or the stage or section in which it ends."""
+    part = network.parts[-1]
+    return part.body[-1].span if isinstance(part, Section) and part.body else part.span

@@ -1,14 +1,15 @@
-"""Where tensors meet: skip connections and branches, and whether their shapes agree."""
+"""Where tensors meet: skip connections and branches, whether their shapes agree, and what is said if not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netdsl.diagnostics import Diagnostics, Label
-from netdsl.ops.base import Shape, show_shape
+from netdsl.diagnostics import Label
+from netdsl.ops.base import Shape, describe
 from netdsl.passes.projection import projection
+from netdsl.passes.reports import Reports, origin
 from netdsl.passes.state import State
-from netdsl.resolved import BranchesStep, OperationStep, SkipStep, Step
+from netdsl.resolved import BranchesStep, SkipStep
 from netdsl.source import Span
 from netdsl.typed import TypedBody
 
@@ -18,29 +19,39 @@ _WHAT = {
     "mul": "`mul` multiplies shapes that don't fit",
 }
 
+# Sizes that differ by less most likely do by rounding.
+_ROUNDED = 4
+_GATE = "one number for each channel is multiplied: `mul { | identity | … }` in place of `skip { … }`"
+
 
 class Joins:
-    """Checks joins; `trace` says where they are, outermost first."""
+    """Checks joins; branches of unknown shape have no say."""
 
-    def __init__(self, diagnostics: Diagnostics, trace: list[str]) -> None:
-        self._diagnostics = diagnostics
-        self._trace = trace
-
-    def notes(self) -> list[str]:
-        """The way to the place of an error: `stage 2, block 1 of 5: residual(out=16, stride=2)`."""
-        return [": ".join(self._trace)] if self._trace else []
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
 
     # branches
 
-    def branches(
-        self, step: BranchesStep, start: State, ends: Sequence[State]
-    ) -> tuple[State, int | None] | None:
-        """The tensor after a join, and the branch whose grid is its own; None after a diagnostic."""
+    def misfit(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[int, int] | None:
+        """Two branches that don't fit each other, first the one that is most likely wrong."""
+        shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
+
+        def agreeing(index: int) -> tuple[int, int]:
+            """How large it is, where others are stretched; how many are like it, or like what comes in."""
+            like = (_fits(step.join, shapes[index], shape) for shape in (*shapes.values(), start.shape))
+            return (_area(shapes[index]) if step.join == "mul" else 0, sum(like))
+
+        right = max(shapes, key=agreeing, default=0)
+        wrong = (index for index in shapes if not _fits(step.join, shapes[right], shapes[index]))
+        return next(((index, right) for index in wrong), None)
+
+    def joined(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[State, int | None]:
+        """The tensor after a join of branches that fit, and the branch whose grid is its own."""
+        if not all(end.known for end in ends):
+            # All summands have one shape; how many channels are joined, or stretched over, isn't known.
+            known = [end for end in ends if end.known and step.join == "add"]
+            return (known[0] if known else start.lost()), None
         full = max(range(len(ends)), key=lambda index: _area(ends[index].shape))
-        for index, end in enumerate(ends):
-            if not _fits(step.join, ends[full].shape, end.shape):
-                self._misfit(step, ends, full, index)
-                return None
         own = ends[full].shape
         ruling = [end for end in ends if end.shape[1:] == own[1:]]
         if step.join == "mul":  # what a global pool made is 1x1 for every input, and has no say
@@ -52,69 +63,69 @@ class Joins:
         after = chosen
         for end in ends:
             after = after.deepest(end)
-        after = after._replace(shape=(channels, *own[1:]))
+        made = step.span if step.join == "concat" else after.made
+        after = after._replace(shape=(channels, *own[1:]), made=made)
         if not same:
             after = after._replace(grid=object(), irregular=step)
         return after, grid
 
-    def _misfit(self, step: BranchesStep, ends: Sequence[State], full: int, index: int) -> None:
-        one, other = sorted((full, index))
-        labels = [f"gives {show_shape(ends[i].shape)}" for i in (one, other)]
-        self._diagnostics.error(
+    def different(self, step: BranchesStep, ends: Sequence[State], pair: tuple[int, int], fix: str) -> None:
+        """Branches that don't fit: all of them are shown."""
+        wrong, other = pair
+        shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
+        labels = [Label(_first(step.spans[i]), f"gives {describe(ends[i].shape)}") for i in shown]
+        remedy = _remedy(step.join, ends[other].shape, ends[wrong].shape)
+        ranks = {len(ends[index].shape) for index in pair}
+        self._reports.error(
             "NET404",
-            _WHAT[step.join],
-            _first(step.spans[other]),
-            labels[1],
-            also=[Label(_first(step.spans[one]), labels[0])],
-            notes=self.notes(),
-            help=_remedy(step.join, ends[one].shape, ends[other].shape),
+            _WHAT[step.join] if len(ranks) == 1 else f"`{step.join}` joins a map and a vector",
+            labels[0].span,
+            labels[0].text,
+            also=labels[1:],
+            help=fix or remedy,
         )
 
     # skip connections
 
-    def regular(self, step: SkipStep, start: State, end: State) -> bool:
-        """Whether a way through a skip connection keeps to a grid; else a diagnostic was given."""
-        if end.grid is start.grid:
-            return True
+    def irregular(self, step: SkipStep, start: State, end: State, fix: str) -> None:
+        """The body doesn't keep to the grid that its strides would make."""
         assert end.irregular is not None
-        self._diagnostics.error(
+        self._reports.error(
             "NET401",
             "a step inside a skip connection changes height and width by other than a stride",
             end.irregular.span,
-            f"the body turns {show_shape(start.shape)} into {show_shape(end.shape)}",
+            f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
-            notes=self.notes(),
-            help=_way_out(end.irregular),
+            help=fix or (_GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"),
         )
-        return False
 
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
         """The body changes the shape, and nothing else leads there."""
         reduction = end.reduction / start.reduction
-        label = f"input is {show_shape(start.shape)}, body gives {show_shape(end.shape)}"
+        label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
             label = f"the body has a stride of {reduction}"
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
-        self._different(step, label, help)
+        self._unequal(step, label, [*origin(end), *origin(start)], help)
 
     def uneven(self, step: SkipStep, start: State, end: State) -> None:
         """The body makes a map smaller and larger again, and this one can't be divided so."""
-        label = f"input is {show_shape(start.shape)}, body gives {show_shape(end.shape)}"
-        self._different(step, label, "its strides need a height and width that they divide")
+        label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
+        help = "choose an input whose height and width the strides in the body divide"
+        self._unequal(step, label, [*origin(end), *origin(start)], help)
 
-    def agree(self, step: SkipStep, body: State, shortcut: State) -> bool:
-        """Whether body and shortcut lead to one shape; else a diagnostic was given."""
-        if body.shape == shortcut.shape and body.reduction == shortcut.reduction:
-            return True
-        label = f"body gives {show_shape(body.shape)}, shortcut gives {show_shape(shortcut.shape)}"
+    def disagree(self, step: SkipStep, start: State, body: State, shortcut: State, fix: str) -> None:
+        """Body and shortcut lead to different shapes."""
+        label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:
-            label = f"the body has a stride of {body.reduction}, the shortcut of {shortcut.reduction}"
-        self._different(step, label, "give both the same channels and strides")
-        return False
+            strides = [way.reduction / start.reduction for way in (body, shortcut)]
+            label = f"the body has a stride of {strides[0]}, the shortcut of {strides[1]}"
+        help = fix or "give both the same channels and strides"
+        self._unequal(step, label, [*origin(body), *origin(shortcut)], help)
 
-    def _different(self, step: SkipStep, label: str, help: str) -> None:
+    def _unequal(self, step: SkipStep, label: str, also: Sequence[Label], help: str) -> None:
         message = "skip connection adds two different shapes"
-        self._diagnostics.error("NET401", message, step.span, label, notes=self.notes(), help=help)
+        self._reports.error("NET401", message, step.span, label, also=also, help=help)
 
 
 def _area(shape: Shape) -> int:
@@ -134,22 +145,20 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
     if len(one) != len(other):
         return "end both in a map, or both in a vector"
     if join == "concat" or one[0] == other[0]:
+        small, large = sorted((one, other), key=_area)
+        ratios = {length // less for length, less in zip(large[1:], small[1:], strict=True)}
+        ratio = min(ratios)
+        if len(ratios) == 1 and large[1:] == tuple(ratio * length for length in small[1:]):
+            return f"end the larger one in `avgpool({ratio})`, or the smaller one in `upsample({ratio})`"
+        if all(length - less < _ROUNDED for length, less in zip(large[1:], small[1:], strict=True)):
+            return (
+                "halves of odd sizes are rounded: choose an input whose height and width all strides divide"
+            )
         return "give the branches the same strides and paddings"
-    channels = (
-        f"end a branch in `conv({one[0]}, 1)`" if len(one) == 3 else f"end a branch in `linear({one[0]})`"
-    )
+    channels = f"end it in `conv({one[0]}, 1)`" if len(one) == 3 else f"end it in `linear({one[0]})`"
     return f"{channels}, or join them by `concat`" if join == "add" else channels
 
 
 def _first(span: Span) -> Span:
     """The first line of a branch."""
     return Span(span.source, span.start, span.start + len(span.text.split("\n", 1)[0].rstrip()))
-
-
-def _way_out(irregular: Step) -> str:
-    names = [name for name, _ in irregular.arguments] if isinstance(irregular, OperationStep) else []
-    if "padding" not in names:
-        return "move it out of the `skip`"
-    same = isinstance(irregular, OperationStep) and irregular.operation.name in ("conv", "depthwise")
-    padded = "`padding=same`" if same else "`padding=1` for a kernel of 3"
-    return f"pad it ({padded}), or move it out of the `skip`"

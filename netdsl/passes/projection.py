@@ -25,6 +25,8 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
     out = _words(size) or str(body.output[0])
     if reduction < 1:
         return f"upsample({1 / reduction}), conv({out}, 1)"
+    if len(body.output) == 1:
+        return f"linear({out})"
     given = f", {_words(stride) or reduction}" if reduction != 1 else ""
     return f"conv({out}, 1{given})"
 

@@ -12,8 +12,9 @@ from netdsl.passes.orders import UNIT, Order
 MAX_NESTING = 100
 
 
-def check_recursion(blocks: Mapping[str, syntax.Block], order: Order, diagnostics: Diagnostics) -> None:
-    """Blocks of a file, by name, don't call themselves, not even by way of others."""
+def check_recursion(blocks: Mapping[str, syntax.Block], order: Order, diagnostics: Diagnostics) -> bool:
+    """Whether the blocks of a file, by name, don't call themselves, not even by way of others."""
+    before = diagnostics.errors
     # A unit calls what stands in the order.
     ordered = [item.name.text for item in order if isinstance(item, syntax.Call)]
     called_by: dict[str, set[str]] = {}
@@ -44,3 +45,4 @@ def check_recursion(blocks: Mapping[str, syntax.Block], order: Order, diagnostic
 
     for name in blocks:
         visit(name, [])
+    return diagnostics.errors == before

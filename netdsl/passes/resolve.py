@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import cast
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import ONE
-from netdsl.ops.base import Shape
+from netdsl.ops.base import UNKNOWN, Shape
 from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry
 from netdsl.passes.facts import read_expectation, read_input
 from netdsl.passes.initialisation import LAST_NORM, read_init
@@ -21,9 +20,12 @@ from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import check_name, whole
 from netdsl.passes.tables import rows_of
 from netdsl.passes.uses import LIBRARY, File
-from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage
+from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.source import Span
-from netdsl.values import Symbol, Value
+from netdsl.values import Symbol
+
+# The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
+_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
 
 # A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
 MAX_REPEAT = 100_000
@@ -41,7 +43,8 @@ class Overrides:
 def resolve(
     files: Mapping[str, File], standard: syntax.Program, overrides: Overrides, diagnostics: Diagnostics
 ) -> ResolvedNetwork | None:
-    """The network of the first file, or None where that is a library of blocks or has an error.
+    """The network of the first file, or None where that is a library of blocks, or has blocks without end.
+    After other errors, what could be resolved.
 
     `standard` are the standard blocks: they behave as if they stood in each file.
     """
@@ -82,17 +85,17 @@ class _Resolver:
         self._main = next(iter(self._files.values()))
 
     def run(self) -> ResolvedNetwork | None:
-        before = self._diagnostics.errors
         main = self._main
         blocks = [block for file in self._files.values() for block in file.block_definitions()]
+        finite = True
         for file in self._files.values():
             known = {name: self._registry.blocks[key] for name, key in file.known.items()}
-            check_recursion(known, file.order, self._diagnostics)
+            finite &= check_recursion(known, file.order, self._diagnostics)
         if self._network is None:
             self._check_library()
             return None
         network = self._network
-        shape = self._input()
+        shape, place = self._input()
         parts = self._parts()
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
@@ -107,14 +110,14 @@ class _Resolver:
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
-        if shape is None or self._diagnostics.errors > before:
+        if not finite:
             return None
         parts, blocks = self._marked(init, parts, blocks)
-        names = (p.name.text for p in network.parameters)
-        parameters = tuple((name, cast(Value, main.scope.constant(name))) for name in names)
+        values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
+        parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, shape, classes, parts, tuple(blocks), init,
-            recipe, expectations, network.name.span,
+            network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
+            init, recipe, expectations, network.name.span,
         )  # fmt: skip
 
     def _marked(
@@ -177,22 +180,26 @@ class _Resolver:
             self._text.define(definitions, syntax.Word("classes", classes.span), classes.number)
         return definitions
 
-    def _input(self) -> Shape | None:
+    def _input(self) -> tuple[Shape, Span]:
+        """The shape of one example, and where it is said; unknown after an error."""
+        assert self._network is not None
         statement = self._text.single(syntax.Input)
         if self._overrides.input:
-            shape, *more = self._overrides.input
+            given, *more = self._overrides.input
             if more:
                 message = "the input has one shape"
                 self._diagnostics.error("NET302", message, more[0].span, help="as in `--input 3x64x64`")
-            statement = syntax.Input(shape, shape.span)
+            statement = syntax.Input(given, given.span)
+        unread = {word for word, _ in self._program.unread}
         if statement is not None:
-            return read_input(statement, self._main.scope, self._diagnostics)
-        assert self._network is not None
-        if not any(word == "input" for word, _ in self._program.unread):
+            read = read_input(statement, self._main.scope, self._diagnostics)
+            # Of what an unread statement says of shapes nothing is known.
+            return (read if read and unread <= _APART else UNKNOWN), statement.shape.span
+        if unread <= _APART:
             self._diagnostics.error(
                 "NET106", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
             )
-        return None
+        return UNKNOWN, self._network.span
 
     def _classes(self) -> int | None:
         statement = self._text.single(syntax.Classes)
@@ -211,13 +218,16 @@ class _Resolver:
                 case syntax.Section():
                     parts.append(self._section(statement, sections))
                 case syntax.Stage(call):
-                    self._stage(call.name, call.arguments, statement.span, parts)
+                    parts.append(self._stage(call.name, call.arguments, statement.span, parts))
                 case syntax.Stages():
-                    for row in rows_of(statement, self._diagnostics):
+                    rows = list(rows_of(statement, self._diagnostics))
+                    if len(rows) < len(statement.rows):
+                        parts.append(_wrong(statement.span))
+                    for row in rows:
                         if isinstance(row, syntax.Section):
                             parts.append(self._section(row, sections))
                         else:
-                            self._stage(statement.block, row.arguments, row.span, parts)
+                            parts.append(self._stage(statement.block, row.arguments, row.span, parts))
         kinds = (syntax.Section, syntax.Stage, syntax.Stages)
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
         if not said and self._network and not self._program.unread:
@@ -231,8 +241,11 @@ class _Resolver:
 
     def _section(self, statement: syntax.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
+        body = self._main.steps.section(statement.body, kind.text)
         if kind.text != "layers":
             if kind.text in seen:
+                # What is meant, and where it belongs, isn't known.
+                body = (WrongStep(kind.span), *body)
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
                     "NET106",
@@ -242,15 +255,15 @@ class _Resolver:
                     help="use `layers` for one of them",
                 )
             seen.setdefault(kind.text, kind.span)
-        return Section(kind.text, self._main.steps.section(statement.body, kind.text), statement.span)
+        return Section(kind.text, body, statement.span)
 
     def _stage(
         self, name: syntax.Word, arguments: Sequence[syntax.Argument], span: Span, parts: list[Part]
-    ) -> None:
-        """Adds one row of blocks; nothing after a diagnostic."""
+    ) -> Part:
+        """One row of blocks, which follows the `parts`; a wrong part after a diagnostic."""
         block = self._stage_block(name)
         if block is None:
-            return
+            return _wrong(span)
         repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
         if len(repeat) > 1:
             message = "`repeat` is given twice"
@@ -266,13 +279,13 @@ class _Resolver:
         names = {name: name for name in ("in", *STAGE_NAMES)}
         first = self._main.calls.arguments(block, name.text, rest, span, names)
         if copies is None or first is None:
-            return
+            return _wrong(span)
         others: Bound = tuple(pair for pair in first if pair[0] != "stride")
         stride = next((p for p in self._registry.blocks[block].parameters if p.name.text == "stride"), None)
         if stride and stride.default is None:
             others = (*others, ("stride", ONE))
         before = sum(part.copies for part in parts if isinstance(part, Stage))
-        parts.append(Stage(block, first, others, copies, before, span))
+        return Stage(block, first, others, copies, before, span)
 
     def _stage_block(self, name: syntax.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
@@ -291,3 +304,8 @@ class _Resolver:
             self._diagnostics.error("NET201", f"there is no block `{target}`", name.span, help=help)
             return None
         return target
+
+
+def _wrong(span: Span) -> Section:
+    """A part that couldn't be resolved."""
+    return Section("layers", (WrongStep(span),), span)

@@ -6,10 +6,11 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from netdsl.ops.base import Shape
+from netdsl.ops.base import UNKNOWN, Shape
 from netdsl.resolved import Step
+from netdsl.source import Span
 
-# Beyond so many strides in a row the exact reduction says nothing any more.
+# Beyond so many strides in a row the exact reduction says nothing any more, nor do the sizes.
 _MOST = 64
 
 
@@ -19,7 +20,8 @@ class State(NamedTuple):
     `reduction` is how many times smaller height and width are than where it began; two tensors have the
     same height and width for every input if their `reduction` and `grid` are equal. `irregular` is the
     last step that kept to no grid. `depth` counts convolutions and linear layers on the longest path,
-    `reach` by how many positions of the beginning a receptive field is larger than one.
+    `reach` by how many positions of the beginning a receptive field is larger than one. `made` is the
+    place of the last step that changed the shape, `sizes` are the heights and widths that the map had.
     """
 
     shape: Shape
@@ -28,6 +30,17 @@ class State(NamedTuple):
     irregular: Step | None = None
     depth: int = 0
     reach: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    made: Span | None = None
+    sizes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether nothing that led here was wrong."""
+        return self.shape != UNKNOWN
+
+    def lost(self) -> State:
+        """After an error: nothing is known any more."""
+        return self._replace(shape=UNKNOWN)
 
     @property
     def receptive_field(self) -> int:
@@ -40,16 +53,29 @@ class State(NamedTuple):
         reduction: Fraction,
         window: tuple[int, int],
         deep: bool,
-        irregular: Step | None,
+        step: Step,
+        regular: bool,
     ) -> State:
-        """After an operation; `irregular` is its step if it keeps to no grid."""
+        """After an operation, which the `step` calls; `regular` if it keeps to the grid."""
         reach = self.reach
         if window != (1, 1):  # sums of fractions cost more than all else here
             height, width = (r + (k - 1) * self.reduction for r, k in zip(reach, window, strict=True))
             reach = (height, width)
-        after = self.reduction if reduction == 1 else self.reduction * reduction
-        grid = self.grid if irregular is None else object()
-        return State(shape, after, grid, irregular or self.irregular, self.depth + deep, reach)
+        made, sizes = self.made, self.sizes
+        if shape != self.shape:
+            made = step.span
+            if shape[1:] != self.shape[1:]:
+                sizes = (*sizes[-_MOST:], shape[1:])
+        return State(
+            shape,
+            self.reduction if reduction == 1 else self.reduction * reduction,
+            self.grid if regular else object(),
+            self.irregular if regular else step,
+            self.depth + deep,
+            reach,
+            made,
+            sizes,
+        )
 
     def after(self, inner: State) -> State:
         """After a block that led from a beginning of its own to `inner`."""
@@ -62,6 +88,8 @@ class State(NamedTuple):
             self.irregular if regular else inner.irregular,
             self.depth + inner.depth,
             (height, width),
+            inner.made or self.made,
+            (self.sizes + inner.sizes)[-_MOST:] if inner.sizes else self.sizes,
         )
 
     def repeated(self, end: State, times: int) -> State:
@@ -71,13 +99,10 @@ class State(NamedTuple):
             height, width = (r + (e - r) * times for r, e in zip(self.reach, end.reach, strict=True))
         else:
             height, width = end.reach
-        return State(
-            end.shape,
-            self.reduction * ratio ** min(times, _MOST),
-            end.grid,
-            end.irregular,
-            self.depth + (end.depth - self.depth) * times,
-            (height, width),
+        return end._replace(
+            reduction=self.reduction * ratio ** min(times, _MOST),
+            depth=self.depth + (end.depth - self.depth) * times,
+            reach=(height, width),
         )
 
     def deepest(self, other: State) -> State:

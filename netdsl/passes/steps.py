@@ -30,6 +30,7 @@ from netdsl.resolved import (
     SkipStep,
     Step,
     WhenStep,
+    WrongStep,
     names,
 )
 from netdsl.source import Span
@@ -81,6 +82,8 @@ class StepResolver:
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
         self.labels: dict[str, set[str]] = {}
+        # Of all bodies, for who looks for one in the wrong body.
+        self._saves: dict[str, Span] = {}
         # All sections are one class in generated code.
         self._of_sections: dict[str, Span] = {}
 
@@ -109,7 +112,8 @@ class StepResolver:
             elif isinstance(step, syntax.Save):
                 local = self._save(step, local, resolved)
             else:
-                resolved += self._step(step, local)
+                # What comes to nothing had an error.
+                resolved += self._step(step, local) or (WrongStep(step.span),)
         return tuple(resolved)
 
     def _step(self, step: syntax.Step, local: Local) -> Sequence[Step]:
@@ -165,9 +169,10 @@ class StepResolver:
             if is_placeholder(item):
                 conv = syntax.Word("conv", step.name.span)
                 call = syntax.Call(conv, step.arguments, step.span, step.label)
-                steps += self._call(call, local, order)
+                found = self._call(call, local, order)
             else:
-                steps += self._calls.call(item, {}, local.defaults)
+                found = self._calls.call(item, {}, local.defaults)
+            steps += found or (WrongStep(item.span),)
         return steps
 
     # constants and tensors of a body
@@ -190,13 +195,19 @@ class StepResolver:
         check_name(step.name, self._diagnostics)
         if name in local.saved:
             self._error("NET202", f"`{name}` is saved twice", step.name.span, "rename one", local.saved[name])
+        self._saves[name] = step.span
         resolved.append(SaveStep(name, step.span))
         return replace(local, saved={**local.saved, name: step.name.span})
 
     def _from(self, name: syntax.Word, span: Span, local: Local) -> Sequence[Step]:
         if name.text not in local.saved:
             help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
-            self._error("NET201", f"no tensor is saved as `{name.text}` here", name.span, help)
+            also = []
+            if elsewhere := self._saves.get(name.text):
+                help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
+                also = [Label(elsewhere, "saved in another body")]
+            message = f"no tensor is saved as `{name.text}` here"
+            self._diagnostics.error("NET201", message, name.span, also=also, help=help)
             return ()
         return (FromStep(name.text, span),)
 

@@ -17,6 +17,7 @@ from netdsl.expressions import known
 from netdsl.ops.base import Shape, Weighted
 from netdsl.passes.effects import effect, parameters
 from netdsl.passes.joins import Joins
+from netdsl.passes.reports import Reports
 from netdsl.passes.state import State
 from netdsl.resolved import FromStep, SaveStep
 from netdsl.source import Span
@@ -114,7 +115,7 @@ class _Measure:
         # Of an instance, by whether its input is kept already and how many levels are wanted: the block,
         # its input and its end.
         self._blocks: dict[tuple[Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
-        self._joins = Joins(Diagnostics(), [])
+        self._joins = Joins(Reports(Diagnostics()))
 
     def network(self, typed: TypedNetwork, depth: int) -> tuple[Part, ...]:
         point = _Point.start(typed.network.input)
@@ -191,8 +192,9 @@ class _Measure:
         operation = step.operation
         values = {name: known(value, frame.values) for name, value in step.step.arguments}
         done = effect(operation, values, step.input, step.output)
-        irregular = None if done.regular else step.step
-        state = point.state.through(step.output, done.reduction, done.window, done.deep, irregular)
+        state = point.state.through(
+            step.output, done.reduction, done.window, done.deep, step.step, done.regular
+        )
         kept = operation.kept(step.input, step.output)
         tensor = point.tensor if kept.view else _Tensor(math.prod(step.output))
         activations = NUMBER * kept.numbers
@@ -249,9 +251,8 @@ class _Measure:
             name = f"branch {number}"
             branches.append(_container("branch", name, inside, point, end, place.levels - 2, span))
             ends.append(end)
-        joined = self._joins.branches(step.step, point.state, [end.state for end in ends])
-        assert joined is not None  # or the network would have no types
-        after = _Point(joined[0], _Tensor(math.prod(step.output)))
+        state, _ = self._joins.joined(step.step, point.state, [end.state for end in ends])
+        after = _Point(state, _Tensor(math.prod(step.output)))
         join = step.step.join
         part = _container(join, join, branches, point, after, place.levels - 1, step.step.span)
         if join == "mul":

@@ -1,0 +1,124 @@
+"""What single operations do: arguments checked, shapes, parameters and multiply-accumulates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from netdsl.arguments import Mismatch, convert, schema
+from netdsl.diagnostics import Diagnostics
+from netdsl.expressions import Environment, Expr, Operator, Ref, known_or_none, references
+from netdsl.ops import Operation
+from netdsl.ops.base import Misfit
+from netdsl.passes.calls import wrong_argument
+from netdsl.passes.effects import Effect, effect
+from netdsl.passes.reports import Reports, origin, shrinking
+from netdsl.passes.state import State
+from netdsl.resolved import OperationStep
+from netdsl.typed import TypedOperation
+from netdsl.values import Value, show
+
+
+class Operations:
+    """Applies operations, each with its arguments to an input of one shape once."""
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._effects: dict[tuple[object, ...], Effect] = {}
+
+    def apply(
+        self, step: OperationStep, environment: Environment, state: State
+    ) -> tuple[TypedOperation | None, State]:
+        """The operation and the tensor after it; none after an error, or where the input is unknown."""
+        values = self._reports.values(step.arguments, environment)
+        # A number and a yes or no may be equal in Python: 1 and True.
+        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
+        found = self._effects.get(key)
+        if found is None:
+            operation = self._converted(step, values, environment)
+            if operation is None:
+                return None, state.lost()
+            if not state.known:
+                return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
+            output = operation.infer(state.shape)
+            if isinstance(output, Misfit):
+                self._misfit(output, step, state)
+                meant = output.output or operation.whatever()
+                return None, _after(effect(operation, values, state.shape, meant), step, state)
+            found = self._effects[key] = effect(operation, values, state.shape, output)
+        typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
+        return typed, _after(found, step, state)
+
+    def _converted(
+        self, step: OperationStep, values: dict[str, Value], environment: Environment
+    ) -> Operation | None:
+        """The operation with its arguments; None where one has no value, or a wrong one."""
+        exprs = dict(step.arguments)
+        # What has no value was an error before, and doesn't keep the others from being checked.
+        whole = len(values) == len(exprs)
+        checked = convert(step.operation, values) if whole else _mismatches(step, values)
+        if isinstance(checked, Operation):
+            return checked
+        for name, mismatch in checked.items():
+            expr = exprs[name]
+            place = expr if expr.span else replace(expr, span=step.span)
+            found = Diagnostics()
+            wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
+            note = _where(expr, environment)
+            # Of a constant of the wrong value the first use is shown.
+            cause = expr.name if isinstance(expr, Ref) else ""
+            for diagnostic in found:
+                help = _rounded(expr, values[name], mismatch.expected, environment) or diagnostic.help
+                self._reports.add(replace(diagnostic, notes=note, help=help), cause)
+        return None
+
+    def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
+        also = origin(state) if misfit.cause != "arguments" else []
+        notes = shrinking(state) if misfit.cause == "size" else []
+        help = misfit.help
+        if misfit.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
+            side = math.isqrt(state.shape[0])
+            square = side if side * side == state.shape[0] else "…"
+            help = f"write the input as channels x height x width, as in `input 1x{square}x{square}`"
+        self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
+
+
+def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
+    """What the names in an expression are."""
+    names = (name for name in dict.fromkeys(references(expr)) if name in environment)
+    known = [f"`{name}` is {show(environment[name])}" for name in names]
+    return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
+
+
+def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
+    """What makes a quotient a number that layers can have."""
+    if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
+        return f"write `floor({expr.name})`, or `//` where it is divided"
+    if not isinstance(expr, Operator) or expr.span is None:
+        return ""
+    if value == 0 and expr.name == "//":
+        least = _least(expr, environment)
+        return f"{least}write `max(1, {expr.span.text})`"
+    if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
+        left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
+        return f"`//` rounds down: `{left} // {right}`" if left and right else ""
+    return ""
+
+
+def _least(quotient: Operator, environment: Environment) -> str:
+    """What the number that is divided has to be at least."""
+    whole, divisor = quotient.operands
+    least = known_or_none(divisor, environment)
+    return f"make `{whole.name}` at least {show(least)}, or " if isinstance(whole, Ref) and least else ""
+
+
+def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, Mismatch]:
+    fields = (field for field in schema(step.operation) if field.name in values)
+    found = {field.name: field.metadata["type"].convert(values[field.name]) for field in fields}
+    return {name: result for name, result in found.items() if isinstance(result, Mismatch)}
+
+
+def _after(found: Effect, step: OperationStep, state: State) -> State:
+    return state.through(found.output, found.reduction, found.window, found.deep, step, found.regular)

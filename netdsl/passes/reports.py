@@ -1,0 +1,117 @@
+"""What shape inference reports: every place once, with the calls that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.expressions import Const, Environment, Expr, evaluate
+from netdsl.ops.base import describe, show_shape
+from netdsl.passes.state import State
+from netdsl.resolved import Bound
+from netdsl.source import Span
+from netdsl.values import Value
+
+# Of a longer way only the two ends are shown.
+_LONGEST = 6
+# Of more sizes that a map had, the last are shown.
+_SIZES = 6
+
+
+class Via(NamedTuple):
+    """A call on the way: `residual(16, stride=2)`, and where it stands."""
+
+    text: str
+    span: Span
+
+
+class Reports:
+    """`way` is the calls that lead to where we are, outermost first."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+        self._told: set[tuple[str, object]] = set()
+        self.way: list[Via] = []
+
+    def add(self, found: Diagnostic, cause: str = "") -> None:
+        """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
+        what has one `cause` in a block (else: what reads the same) once.
+        """
+        place = found.labels[0].span if found.labels else None
+        outer = self.way[0].span if self.way else place
+        foreign = place is not None and outer is not None and outer.source is not place.source
+        keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
+        if self.way:
+            keys.add((cause or found.message, tuple(self.way)))
+        if keys & self._told:
+            return
+        self._told |= keys
+        # The outermost call stands in the user's own file, the innermost gave the arguments.
+        spans = dict.fromkeys(via.span for via in (*self.way[-1:], *self.way[:1]))
+        seen = {label.span for label in found.labels}
+        calls = tuple(Label(span, "called here") for span in spans if span not in seen)
+        path = [via.text for via in self.way]
+        if len(path) > _LONGEST:
+            path[2:-2] = ["…"]
+        notes = (*found.notes, ": ".join(path)) if path else found.notes
+        # Of a block of another file the call is what can be mended.
+        labels = calls[::-1] + found.labels if foreign else found.labels + calls
+        self._diagnostics.add(replace(found, labels=labels, notes=notes))
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        labels = {span: Label(span, label)}
+        for more in also:
+            labels.setdefault(more.span, more)
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help))
+
+    def value(self, expr: Expr, environment: Environment) -> Value | None:
+        """The value; None after an error, and where a name has none: that was an error before."""
+        if isinstance(expr, Const):
+            return expr.value
+        found = Diagnostics()
+        try:
+            value = evaluate(expr, environment, found)
+        except KeyError:
+            return None
+        for diagnostic in found:
+            self.add(diagnostic)
+        return value
+
+    def values(self, bound: Bound, environment: Environment) -> dict[str, Value]:
+        """The values of arguments, of those that have one."""
+        values: Mapping[str, Value | None] = {name: self.value(expr, environment) for name, expr in bound}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Reports nothing inside: something is only tried."""
+        kept = self._diagnostics, self._told
+        self._diagnostics, self._told = Diagnostics(), set()
+        try:
+            yield
+        finally:
+            self._diagnostics, self._told = kept
+
+
+def origin(state: State) -> list[Label]:
+    """Where a tensor got its shape."""
+    return [Label(state.made, f"{describe(state.shape)} comes from here")] if state.made else []
+
+
+def shrinking(state: State) -> list[str]:
+    """How a map became as small as it is."""
+    sizes = [show_shape(size) for size in state.sizes[-_SIZES:]]
+    return [f"height and width on the way: {' → '.join(sizes)}"] if len(sizes) > 1 else []
