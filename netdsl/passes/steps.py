@@ -167,7 +167,8 @@ class StepResolver:
                 call = syntax.Call(conv, step.arguments, step.span, step.label)
                 steps += self._call(call, local, order)
             else:
-                steps += self._calls.call(item, {}, local.defaults)
+                for own in self._calls.call(item, {}, local.defaults):
+                    steps.append(own._replace(unit=step.span) if isinstance(own, OperationStep) else own)
         return steps
 
     # constants and tensors of a body
