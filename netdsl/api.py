@@ -95,7 +95,7 @@ class Network:
 
     def source_map(self, style: Style = "module") -> tuple[Place, ...]:
         """What in the generated code stands for which step of the `.net` file."""
-        return trace(self._compiled, style)
+        return trace(self._compiled, style, self.source(style))
 
     def entry(self, style: Style) -> str:
         """What generated code calls the network: its class or function; `forward` in the functional style."""

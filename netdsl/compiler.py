@@ -107,14 +107,11 @@ def generate(compiled: Compiled, style: Style) -> str:
     return render(f"{style}.py.j2", _view(compiled, style))
 
 
-def trace(compiled: Compiled, style: Style) -> tuple[Place, ...]:
-    """The source map of the code that `generate` gives: what in it stands for which step of the file.
-
-    It is made when it is asked for: the same file always gives the same code.
-    """
+def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
+    """The source map of the `code` that `generate` gave: what in it stands for which step of the file."""
     from netdsl.codegen.sourcemap import source_map
 
-    return source_map(f"{style}.py.j2", _view(compiled, style), generate(compiled, style))
+    return source_map(f"{style}.py.j2", _view(compiled, style), code)
 
 
 def _view(compiled: Compiled, style: Style) -> object:

@@ -7,6 +7,7 @@ the layout and never the tree, so that the marked code and the code itself can b
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,22 @@ def source_map(template: str, view: object, code: str) -> tuple[Place, ...]:
     steps: list[Span] = []
     marked = ast.parse(laid_out(template, _marked(view, steps)))
     return tuple(sorted(_places(marked, ast.parse(code), steps), key=_order))
+
+
+def as_json(code: str, places: Sequence[Place]) -> str:
+    """The map of the file `code` as text, a line for each place. Lines and columns count from 1."""
+    lines = []
+    for place in places:
+        line, column = place.step.source.position(place.step.start)
+        entry = {
+            "line": place.line,
+            "column": place.column + 1,
+            "end_line": place.end_line,
+            "end_column": place.end_column + 1,
+            "step": {"file": place.step.source.name, "line": line, "column": column, "text": place.step.text},
+        }
+        lines.append(f"  {json.dumps(entry)}")
+    return f'{{"code": {json.dumps(code)}, "places": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
 def _order(place: Place) -> tuple[int, int, int, int]:

@@ -64,6 +64,7 @@ def _summary(compiled: Compiled) -> str:
 )
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
+@click.option("--map", "mapped", is_flag=True, help="Write a source map beside each: NAME.py.map.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
 def build(
     files: tuple[str, ...],
@@ -72,6 +73,7 @@ def build(
     settings: tuple[str, ...],
     shape: str | None,
     stdout: bool,
+    mapped: bool,
     check_only: bool,
 ) -> None:
     """Write the PyTorch code of networks: NAME.py, NAME_functional.py, NAME_sequential.py.
@@ -81,7 +83,9 @@ def build(
     short_lived()
     if stdout and check_only:
         raise click.UsageError("--stdout and --check exclude each other")
-    codes = _generated(net_files(files), style, pairs(settings, shape))
+    if stdout and mapped:
+        raise click.UsageError("--stdout and --map exclude each other: a map stands beside a file")
+    codes = _generated(net_files(files), style, pairs(settings, shape), mapped)
     if stdout:
         click.echo("\n\n".join(codes.values()), nl=False)
     elif check_only:
@@ -95,9 +99,10 @@ def build(
         _write_all(output, codes)
 
 
-def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict[str, str]:
-    """The code of every network by file name; ends the program where any has an error."""
-    from netdsl.compiler import STYLES, generate
+def _generated(paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool) -> dict[str, str]:
+    """The code of every network by file name, and its map; ends the program where any has an error."""
+    from netdsl.codegen.sourcemap import as_json
+    from netdsl.compiler import STYLES, generate, trace
 
     styles: Iterable[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
     errors: list[Diagnostic] = []
@@ -119,6 +124,8 @@ def _generated(paths: list[Path], chosen: str, settings: dict[str, str]) -> dict
                 found[file] = path
                 if not errors:
                     codes[file] = generate(compiled, style)
+                if mapped and not errors:
+                    codes[f"{file}.map"] = as_json(file, trace(compiled, style, codes[file]))
     if errors:
         show(errors)
         sys.exit(INPUT_ERROR)

@@ -114,12 +114,15 @@ class Position(NamedTuple):
 
 
 def step_at(places: Sequence[Place], at: Position) -> Span | None:
-    """The step of the innermost expression around a place in the code, or else the first on its line."""
+    """The step of the innermost expression around a place in the code; of a line alone all its steps."""
     if at.column is not None and at.end_line is not None and at.end_column is not None:
         covering = [place for place in places if place.covers(at.line, at.column, at.end_line, at.end_column)]
         if covering:
             return covering[-1].step
-    return next((place.step for place in places if place.line <= at.line <= place.end_line), None)
+        return None
+    steps = [place.step for place in places if place.line <= at.line <= place.end_line]
+    alike = [step for step in steps if step.source is steps[0].source]
+    return Span(steps[0].source, min(s.start for s in alike), max(s.end for s in alike)) if steps else None
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]:

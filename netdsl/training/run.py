@@ -163,7 +163,7 @@ def _train(
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
     if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
-    with board as each_epoch, failures_located(network, record.style, run.folder):
+    with board as each_epoch, failures_located(network, record.style, run.folder if run.writes else None):
         done = train(
             model,
             data,
