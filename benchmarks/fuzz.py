@@ -97,17 +97,16 @@ def main() -> None:
                     print(f"{number}: {finding.kind} {finding.place}", flush=True)
                 seen[finding[:2]] += 1
             seen.update(own.finding[:2] for own in chunk.found if own not in new)
-            slowest, memory, done = (
-                max(slowest, chunk.slowest),
-                max(memory, chunk.memory),
-                done + len(numbers),
-            )
+            slowest, memory = max(slowest, chunk.slowest), max(memory, chunk.memory)
+            done += len(numbers)
             if done % 10_000 == 0:
                 rate = done / (time.perf_counter() - started)
                 print(f"{arguments.start + done:,}: {rate:.0f} texts/s, slowest {slowest[0]:.2f} s "
                       f"(number {slowest[1]}), {memory:.0f} MB", flush=True)  # fmt: skip
     seconds = time.perf_counter() - started
-    print(f"{done:,} texts in {seconds:.0f} s, {done / seconds:.0f}/s with {arguments.processes} processes; "
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{done:,} texts in {seconds:.0f} s, {done / seconds:.0f}/s with {arguments.processes} processes "
+          f"({done / (used.ru_utime + used.ru_stime):.0f} a second of one core); "
           f"slowest {slowest[0]:.2f} s (number {slowest[1]}), {memory:.0f} MB at most")  # fmt: skip
     for (kind, place), times in seen.most_common():
         print(f"{times:7} {kind} {place}")

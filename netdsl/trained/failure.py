@@ -25,6 +25,7 @@ from netdsl.codegen.sourcemap import Place
 from netdsl.compiler import Style
 from netdsl.diagnostics import Diagnostic, Label, NetworkError
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.world import lost_others
 from netdsl.source import Span
 
 # Python's own traceback, in the run's folder.
@@ -57,7 +58,7 @@ def failures_located(network: Network, style: Style, folder: Path | None = None)
     try:
         yield
     except Exception as error:
-        running = under_way(error, network, style)
+        running = [] if lost_others(error) else under_way(error, network, style)
         if not running:
             raise
         if folder is None:

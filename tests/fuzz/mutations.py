@@ -20,7 +20,7 @@ EXTREMES = [
     "1.7M", "9" * 30, "0." + "3" * 30, "2147483648", "9223372036854775808", "3x3", "1x7", "0x0", "3x32x32",
     "1x1x1x1", "999999x999999", "64x64x64", "yes", "no", "[]", "[6, 8]", '""', "(1 / 0)", "(0 - 1)", "in",
 ]  # fmt: skip
-NOISE = [
+NOISE: list[str] = [
     *"{}()[],|:;=+-*/#\"'.<>!?@$%^&~`\\ \t\n\r", "==", "!=", "<=", "**", "//", "->", "...", '"""', "{{",
     "}}", "{%", "%}", "\r\n", "\x00", "\x1b[31m", "\u2028", "\u202e", "\ufeff", "é", "ｃ", "𝔁", "字",
     "e\u0301", "“",
@@ -62,7 +62,7 @@ def mutated(text: str, chance: random.Random) -> str:
 
 
 def _fewer_statements(text: str, chance: random.Random) -> str:
-    statements = re.split(r"\n(?=\S)", text)
+    statements: list[str] = re.split(r"\n(?=\S)", text)
     return "\n".join(
         own for own in statements if own.startswith(("network", "input")) or chance.random() < 0.6
     )

@@ -74,7 +74,7 @@ def test_every_module_is_traced_to_the_step_that_made_it(style: Style) -> None:
         def broken(x: Tensor) -> Tensor:
             raise RuntimeError("broken")
 
-        module.forward = broken  # type: ignore[method-assign]
+        module.forward = broken
         error = failure(network, style, model)
         del module.forward
         *_, last = under_way(error, network, style)
