@@ -32,7 +32,7 @@ def test_mutated_networks(start: int) -> None:
         assert wrong(mutant(SEED, number), style) == [], f"mutant({SEED}, {number})"
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(deadline=None, derandomize=True, max_examples=15)
 @given(strategies.networks(), st.integers(0, 10**6), st.integers(1, 4))
 def test_mutated_networks_over_the_whole_language(text: str, seed: int, times: int) -> None:
     chance = random.Random(seed)
