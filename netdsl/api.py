@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import linecache
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netdsl.compiler import Compiled, Style, compile_network, generate
+from netdsl.compiler import Compiled, Style, compile_network, generate, trace
 from netdsl.diagnostics import Diagnostic, Diagnostics, NetworkError
 from netdsl.files import find, read
 from netdsl.recipe import Recipe
@@ -17,6 +19,8 @@ from netdsl.values import Value, show
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from netdsl.codegen.sourcemap import Place
 
 
 class Network:
@@ -84,6 +88,15 @@ class Network:
             self._sources[style] = generate(self._compiled, style)
         return self._sources[style]
 
+    def file(self, style: Style) -> str:
+        """What Python calls the file of the generated code that has none; another for other code."""
+        digest = hashlib.blake2b(self.source(style).encode(), digest_size=3).hexdigest()
+        return f"<{self.name}_{style} {digest}>"
+
+    def source_map(self, style: Style = "module") -> tuple[Place, ...]:
+        """What in the generated code stands for which step of the `.net` file."""
+        return trace(self._compiled, style, self.source(style))
+
     def entry(self, style: Style) -> str:
         """What generated code calls the network: its class or function; `forward` in the functional style."""
         from netdsl.codegen.sequential import sequential_entry
@@ -96,9 +109,11 @@ class Network:
 
     def imported(self, style: Style = "module") -> ModuleType:
         """The generated code as a Python module, without a file."""
-        name = f"{self.name}_{style}"
-        module = ModuleType(name)
-        exec(compile(self.source(style), f"<{name}>", "exec"), module.__dict__)
+        module = ModuleType(f"{self.name}_{style}")
+        code, file = self.source(style), self.file(style)
+        # So that tracebacks show its lines.
+        linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
+        exec(compile(code, file, "exec"), module.__dict__)
         return module
 
     def module(self) -> nn.Module:

@@ -26,6 +26,7 @@ from netdsl.syntax import Program
 from netdsl.typed import TypedNetwork
 
 if TYPE_CHECKING:
+    from netdsl.codegen.sourcemap import Place
     from netdsl.lowered import LoweredNetwork
 
 # The name of the input's shape among a network's parameters: no parameter can be called so.
@@ -105,11 +106,24 @@ def compile_network(
 
 def generate(compiled: Compiled, style: Style) -> str:
     """The Python code of a network in a style."""
+    from netdsl.codegen.render import render
+
+    return render(f"{style}.py.j2", _view(compiled, style))
+
+
+def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
+    """The source map of the `code` that `generate` gave: what in it stands for which step of the file."""
+    from netdsl.codegen.sourcemap import source_map
+
+    return source_map(f"{style}.py.j2", _view(compiled, style), code)
+
+
+def _view(compiled: Compiled, style: Style) -> object:
+    """What the style's template lays out."""
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view
-    from netdsl.codegen.render import render
     from netdsl.codegen.sequential import sequential_view
 
     view = {"module": module_view, "functional": functional_view, "sequential": sequential_view}[style]
     name = compiled.source.name.replace("\\", "/").rsplit("/", 1)[-1]
-    return render(f"{style}.py.j2", view(compiled.lowered, name))
+    return view(compiled.lowered, name)

@@ -1,5 +1,6 @@
 """A network ready to be written as code, still hierarchical: a block is lowered once, over its
-parameters, and a stage is runs of calls. The same for every output style.
+parameters, and a stage is runs of calls. The same for every output style. A span is where a step stands:
+of what a unit is made of, the unit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from netdsl.expressions import NO, Expr
 from netdsl.ops import Operation
 from netdsl.ops.base import Symbolic, TorchCall, Weight
 from netdsl.resolved import ResolvedNetwork
+from netdsl.source import Span
 from netdsl.values import Symbol
 
 
@@ -25,6 +27,7 @@ class Layer(NamedTuple):
     function: TorchCall | None
     weights: tuple[Weight, ...]
     label: str | None
+    span: Span
     last_norm: bool = False
     freeze: Expr = NO
 
@@ -36,6 +39,7 @@ class BlockCall(NamedTuple):
     size: Expr
     arguments: tuple[tuple[str, Expr], ...]
     label: str | None
+    span: Span
 
 
 class Skip(NamedTuple):
@@ -47,6 +51,7 @@ class Skip(NamedTuple):
     body: LoweredBody
     shortcut: LoweredBody | None
     same: Expr
+    span: Span
     drop_path: Layer | None = None
 
 
@@ -55,6 +60,7 @@ class Branches(NamedTuple):
 
     join: Literal["add", "concat", "mul"]
     branches: tuple[LoweredBody, ...]
+    span: Span
 
 
 class Carried(NamedTuple):
@@ -146,6 +152,16 @@ def calls(body: LoweredBody) -> Iterator[BlockCall]:
     return (step for step in steps(body) if isinstance(step, BlockCall))
 
 
+def place(body: LoweredBody) -> Span | None:
+    """Where the layers and calls of a body stand, from the first to the last; None where it has none."""
+    spans = [step.span for step in steps(body) if isinstance(step, (Layer, BlockCall))]
+    if not spans:
+        return None
+    # What a parameter holds may stand in an order, and that elsewhere.
+    first, last = spans[0], spans[-1]
+    return first.to(last) if first.source is last.source and first.start <= last.start else first
+
+
 def is_chain(body: LoweredBody) -> bool:
     """Whether the steps run one after another, with no join and no way back among them."""
     return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
@@ -211,6 +227,7 @@ class LoweredSection(NamedTuple):
     name: str
     kind: str
     body: LoweredBody
+    span: Span
 
 
 class Run(NamedTuple):
@@ -226,6 +243,7 @@ class LoweredStage(NamedTuple):
 
     name: str
     runs: tuple[Run, ...]
+    span: Span
 
 
 LoweredPart: TypeAlias = LoweredSection | LoweredStage

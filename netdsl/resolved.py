@@ -20,13 +20,14 @@ Join: TypeAlias = Literal["add", "concat", "mul"]
 
 
 class OperationStep(NamedTuple):
-    """`last_norm`: it is the last norm of a skip connection's body."""
+    """`last_norm`: it is the last norm of a skip connection's body. `unit` is the unit whose order has it."""
 
     operation: type[Operation]
     arguments: Bound
     span: Span
     label: str | None = None
     last_norm: bool = False
+    unit: Span | None = None
 
 
 class BlockStep(NamedTuple):

@@ -21,6 +21,8 @@ from netdsl.source import Source
 from tests.outline import outline
 
 CASES = Path(__file__).parent / "cases"
+# Said of a network that runs, which no case here does.
+AT_RUNTIME = {"NET502"}
 CODES = {path.stem for path in ERRORS.glob("NET*.md")}
 SEPARATOR = "=== output\n"
 HEADER = re.compile(r"=== (style|set): (.*)\n")
@@ -80,7 +82,7 @@ def test_every_code_has_a_case() -> None:
     shown = {
         code for text in texts for code in re.findall(r"^(?:error|warning)\[(NET\d+)\]", text, re.MULTILINE)
     }
-    assert shown == CODES
+    assert shown == CODES - AT_RUNTIME
 
 
 def test_every_code_is_emitted() -> None:

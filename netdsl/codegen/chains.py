@@ -83,13 +83,15 @@ class ModuleMaker:
         """A step as the expression that makes it."""
         match step:
             case Layer():
-                return self._frozen(step, torch_call(self.initialisation.call(step), self.scope, {}))
+                return self._frozen(
+                    step, torch_call(self.initialisation.call(step), self.scope, {}, step.span)
+                )
             case BlockCall():
                 return call_of(self._constructors[step.block.name], step, self.scope)
             case Choice(holder, cases):
                 (_, (layer,)), *_ = cases
                 assert isinstance(layer, Layer)
-                made = torch_call(layer.module, self.scope, {})
+                made = torch_call(layer.module, self.scope, {}, layer.span)
                 return self._frozen(layer, made._replace(function=py.show(self.scope(Ref(holder)))))
             case Repeat(times, index, None, (inner,)):
                 with self.scope.loop(index) as variable:

@@ -15,6 +15,7 @@ from netdsl.codegen.names import Names
 from netdsl.expressions import NO, YES, Expr
 from netdsl.lowered import Branches, From, Layer, Let, LoweredBody, LoweredStep, Save, Skip, When
 from netdsl.ops.base import Operation
+from netdsl.source import Span
 
 # Writes a branch: from its input and the variable for what comes between to what comes out.
 Written = Callable[[py.Expression, str], py.Expression]
@@ -100,7 +101,7 @@ class Flow(ABC):
             case Branches(join, branches):
                 source = self.bound(value, target)
                 writers = [self._part(*named) for named in zip(branches, branch_names(step), strict=True)]
-                return self._joined(join, writers, source, target)
+                return self._joined(join, writers, source, target, step.span)
             case When(cases, otherwise):
                 bodies = [*(body for _, body in cases), otherwise]
                 return self.choose([condition for condition, _ in cases], bodies, value, target)
@@ -161,7 +162,7 @@ class Flow(ABC):
         self.choose([skip.same], [(), body], projected, projected.text, "same")
         if source.text != target:
             self.names.release(projected.text)
-        return py.Operation("+", (own, projected))
+        return py.Operation("+", (own, projected), skip.span)
 
     def _skip(self, skip: Skip, source: py.Name, target: str) -> py.Expression:
         drop_path = skip.drop_path
@@ -172,9 +173,10 @@ class Flow(ABC):
 
         if skip.same == YES:
             plain = is_nothing(skip.body) and drop_path is None
-            return self._joined("add", [None if plain else body, None], source, target)
+            return self._joined("add", [None if plain else body, None], source, target, skip.span)
         if skip.same == NO and skip.shortcut is not None:
-            return self._joined("add", [body, self._part(skip.shortcut, "shortcut")], source, target)
+            branches = [body, self._part(skip.shortcut, "shortcut")]
+            return self._joined("add", branches, source, target, skip.span)
         if skip.same == NO:
             return self.steps(skip.body, source, target, "body")
         with self._variable(source, target) as inner:
@@ -183,13 +185,13 @@ class Flow(ABC):
             made = self.steps(skip.body, source, inner, "body")
             made = made if self.repeats(made) else self.assign(inner, made)
             kept = made if drop_path is None else self.layer(drop_path, made, inner)
-            added = py.Operation("+", (kept, source))
+            added = py.Operation("+", (kept, source), skip.span)
             return py.Operation("if", (self.condition(skip.same, "adds"), added, made))
 
     def _joined(
-        self, join: str, branches: Sequence[Written | None], source: py.Name, target: str
+        self, join: str, branches: Sequence[Written | None], source: py.Name, target: str, span: Span
     ) -> py.Expression:
-        """The join of what the branches make of `source`."""
+        """The join of what the branches make of `source`; `span` is the step."""
         count = sum(branch is not None for branch in branches)
         own = count == 1 and source.text != target
         variables = [target] if own else self.names.series("y", count)
@@ -207,7 +209,7 @@ class Flow(ABC):
             values.append(value if inline else self.bound(value, variable))
         if not own:
             self.names.release(*variables)
-        return joined(join, values)
+        return joined(join, values, span)
 
     def _written(
         self, branch: Written, source: py.Name, variable: str
@@ -229,10 +231,10 @@ class Flow(ABC):
         self.names.release(name)
 
 
-def joined(join: str, values: Sequence[py.Expression]) -> py.Expression:
+def joined(join: str, values: Sequence[py.Expression], span: Span) -> py.Expression:
     if join == "concat":
-        return py.Call("torch.cat", (py.Sequence("[]", tuple(values)), py.Literal(1)))
-    return py.Operation("+" if join == "add" else "*", tuple(values)) if len(values) > 1 else values[0]
+        return py.Call("torch.cat", (py.Sequence("[]", tuple(values)), py.Literal(1)), span=span)
+    return py.Operation("+" if join == "add" else "*", tuple(values), span) if len(values) > 1 else values[0]
 
 
 def is_nothing(body: LoweredBody) -> bool:

@@ -88,7 +88,7 @@ class ForwardWriter(Flow):
         def make(x: py.Expression) -> py.Expression:
             weights = {weight.name: self._weight(weight, tensors) for weight in layer.weights}
             shared = {"training": py.Name("training"), "generator": py.Name("generator")}
-            return torch_call(function, self._scope, {"x": x, **shared, **weights})
+            return torch_call(function, self._scope, {"x": x, **shared, **weights}, layer.span)
 
         return self.around(layer.operation, value, target, make)
 

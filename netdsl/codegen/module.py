@@ -44,7 +44,9 @@ def _network_class(network: LoweredNetwork, name: str, classes: Classes) -> Clas
             continue
         else:
             made = maker.chain(part.body)
-        value = py.Call(f"self.{writer.attribute(part.name, made)}", (writer.bound(value, "x"),))
+        value = py.Call(
+            f"self.{writer.attribute(part.name, made)}", (writer.bound(value, "x"),), span=part.span
+        )
     forward = writer.forward(value)
     initialised = classes.initialised("self", "module", writer.special)
     setup = pruned((*maker.setup, *initialised))

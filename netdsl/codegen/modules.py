@@ -15,7 +15,7 @@ from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.views import torch_call
 from netdsl.expressions import Expr, Ref, references
-from netdsl.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner
+from netdsl.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
 from netdsl.ops.base import Slot
 from netdsl.torch_names import MODULE_ATTRIBUTES
 
@@ -125,7 +125,7 @@ class ModuleWriter(Flow):
             else:
                 own = step_name(run[0]) if len(run) == 1 else "body" if alone else "layers"
                 attribute = self.attribute(name if name and alone else own, self.maker.chain(run))
-                value = py.Call(f"self.{attribute}", (self.bound(value, target),))
+                value = py.Call(f"self.{attribute}", (self.bound(value, target),), span=place(run))
         return value
 
     def _counted(self, bodies: Sequence[LoweredBody]) -> Counter[str]:
@@ -154,15 +154,21 @@ class ModuleWriter(Flow):
             attribute = self._own(step, name)
             if isinstance(step, Layer):
                 return self.around(
-                    step.operation, value, target, lambda x: py.Call(f"self.{attribute}", (x,))
+                    step.operation,
+                    value,
+                    target,
+                    lambda x: py.Call(f"self.{attribute}", (x,), span=step.span),
                 )
-            return py.Call(f"self.{attribute}", (self.bound(value, target),))
+            return py.Call(f"self.{attribute}", (self.bound(value, target),), span=place((step,)))
         assert isinstance(step, Layer)
         function = step.function
         if function is None:
             return value
         return self.around(
-            step.operation, value, target, lambda x: torch_call(function, self.maker.scope, {"x": x})
+            step.operation,
+            value,
+            target,
+            lambda x: torch_call(function, self.maker.scope, {"x": x}, step.span),
         )
 
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
@@ -171,7 +177,7 @@ class ModuleWriter(Flow):
     def _around(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
         """The call of a step's own attribute around the call before it."""
         value = value if self.inlines(value) else self.bound(value, target)
-        return py.Call(f"self.{self._own(step, name)}", (value,))
+        return py.Call(f"self.{self._own(step, name)}", (value,), span=place((step,)))
 
     # cases
 
@@ -220,7 +226,8 @@ class ModuleWriter(Flow):
         self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
         projection, self.maker.setup = tuple(self.maker.setup), outside
         self.maker.setup.append(py.If(self.maker.scope(skip.same), (identity,), projection))
-        return py.Operation("+", (made, py.Call(f"self.{name}", (source,))))
+        projected = py.Call(f"self.{name}", (source,), span=place(body))
+        return py.Operation("+", (made, projected), skip.span)
 
     def inlines(self, value: py.Expression) -> bool:
         """A call on a variable, also of a module on what a module makes."""

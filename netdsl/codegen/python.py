@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
+from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value
 
 
@@ -23,16 +24,20 @@ class Name(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A Python operator with its operands; `if` has condition, yes, no."""
+    """A Python operator with its operands; `if` has condition, yes, no. `span` is what it stands for."""
 
     operator: str
     operands: tuple[Expression, ...]
+    span: Span | None = None
 
 
 class Call(NamedTuple):
+    """`span` is the step of the file that the call stands for."""
+
     function: str
     positional: tuple[Expression, ...] = ()
     named: tuple[tuple[str, Expression], ...] = ()
+    span: Span | None = None
 
 
 class Sequence(NamedTuple):

@@ -56,6 +56,18 @@ def _imports(code: str) -> list[str]:
     return [line for name, line in _IMPORTS.items() if name in used]
 
 
+def laid_out(template: str, view: object) -> str:
+    """The code of a view with the imports and helpers that it needs, not yet formatted."""
+    layout = _environment().get_template(template)
+    raw: str = layout.render(view=view, imports=())
+    try:
+        helpers = carried(raw)
+        imports = _imports("\n".join((*helpers, raw)))
+    except SyntaxError as error:
+        raise BrokenCode(raw) from error
+    return layout.render(view=view, imports=(*imports, *helpers))
+
+
 def render(template: str, view: object) -> str:
     """The formatted code of a view."""
     # Black is the slowest import of a build; nothing else needs it.
@@ -63,12 +75,8 @@ def render(template: str, view: object) -> str:
     import black.parsing
     from black.mode import TargetVersion
 
-    layout = _environment().get_template(template)
-    raw = layout.render(view=view, imports=())
+    raw = laid_out(template, view)
     try:
-        helpers = carried(raw)
-        imports = _imports("\n".join((*helpers, raw)))
-        raw = layout.render(view=view, imports=(*imports, *helpers))
         code = black.format_str(raw, mode=black.Mode(target_versions={TargetVersion.PY311}))
         compile(code, template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:

@@ -55,7 +55,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
         elif not is_chain(part.body):
             name = taken.free(camel(part.name))
             definitions.append(classes.of_section(part.body, name, part.name))
-            writer.add(part.name, py.Call(name))
+            writer.add(part.name, py.Call(name, span=part.span))
         elif len(network.parts) == 1 or any(map(label_of, part.body)):
             writer.steps(part.body)
         elif part.body:

@@ -94,4 +94,6 @@ def call_of(
     values = {p.name: (scope.held if p.type == OPERATION else scope)(given[p.name]) for p in chosen}
     positional = tuple(values[p.name] for p in chosen if not p.named)
     named = tuple((signature.names[p.name], values[p.name]) for p in chosen if p.named)
-    return py.Call(signature.name, (*first, *map(py.Name, signature.state), *size, *positional), named)
+    return py.Call(
+        signature.name, (*first, *map(py.Name, signature.state), *size, *positional), named, call.span
+    )

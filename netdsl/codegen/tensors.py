@@ -118,7 +118,7 @@ class ListWriter:
                 self._list.write(py.If(self._scope(present), inside))
 
     def _tensor(self, layer: Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
-        made = self._inits.tensor(layer, weight, kernel, self._scope)
+        made = self._inits.tensor(layer, weight, kernel, self._scope)._replace(span=layer.span)
         trained = self._trained(layer, weight)
         if weight.kind == "buffers" or trained == py.Literal(True):
             return made

@@ -11,6 +11,7 @@ from netdsl.codegen.scope import Scope
 from netdsl.expressions import ONE, Expr
 from netdsl.lowered import LoweredBlock, LoweredNetwork
 from netdsl.ops.base import Slot, TorchCall
+from netdsl.source import Span
 from netdsl.values import show as show_value
 
 
@@ -80,16 +81,17 @@ def _sides(block: LoweredBlock, scope: Scope) -> str:
 
 
 def torch_call(
-    call: TorchCall, translate: Callable[[Expr], Expression], slots: Mapping[str, Expression]
+    call: TorchCall, translate: Callable[[Expr], Expression], slots: Mapping[str, Expression], span: Span
 ) -> Call:
     """A torch call in the names of a scope; `slots` fill what is no argument of the language.
 
-    `None` at the end is left out.
+    `None` at the end is left out; `span` is the step.
     """
     positional = tuple(slots[a.name] if isinstance(a, Slot) else translate(a) for a in call.positional)
     while positional and positional[-1] == Literal(None):
         positional = positional[:-1]
-    return Call(call.target, positional, tuple((name, translate(value)) for name, value in call.named))
+    named = tuple((name, translate(value)) for name, value in call.named)
+    return Call(call.target, positional, named, span)
 
 
 def class_names(network: LoweredNetwork) -> tuple[str, dict[str, str]]:

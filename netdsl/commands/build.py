@@ -71,6 +71,7 @@ def style_options(command: F) -> F:
 @style_options
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code; write no file.")
+@click.option("--map", "mapped", is_flag=True, help="Write a source map beside each: NAME.py.map.")
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
 @report_option
 def build(
@@ -80,6 +81,7 @@ def build(
     settings: tuple[str, ...],
     shape: str | None,
     stdout: bool,
+    mapped: bool,
     check_only: bool,
     form: Form,
 ) -> None:
@@ -93,7 +95,9 @@ def build(
     report = Report(form)
     if stdout and not report.textual:
         raise click.UsageError(f"--stdout and --format {form} exclude each other")
-    codes = _generated(net_files(files), style, pairs(settings, shape), report)
+    if stdout and mapped:
+        raise click.UsageError("--stdout and --map exclude each other: a map stands beside a file")
+    codes = _generated(net_files(files), style, pairs(settings, shape), mapped, report)
     report.end()
     if report.failed:
         sys.exit(INPUT_ERROR)
@@ -110,9 +114,12 @@ def build(
         _write_all(output, codes, report)
 
 
-def _generated(paths: list[Path], chosen: str, settings: dict[str, str], report: Report) -> dict[str, str]:
-    """The code of every network by file name; not of all where the report has errors."""
-    from netdsl.compiler import STYLES, generate
+def _generated(
+    paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
+) -> dict[str, str]:
+    """The code of every network by file name, and its map; not of all where the report has errors."""
+    from netdsl.codegen.sourcemap import as_json
+    from netdsl.compiler import STYLES, generate, trace
     from netdsl.diagnostics import Diagnostic, Label
 
     styles: Sequence[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
@@ -128,8 +135,13 @@ def _generated(paths: list[Path], chosen: str, settings: dict[str, str], report:
             message = f"two networks would both be written to {file_name(name, styles[0])}"
             report.add([Diagnostic("NET202", message, labels, help="rename a network")])
         named[name] = span
-        if not report.failed:
-            codes |= {file_name(name, style): generate(compiled, style) for style in styles}
+        if report.failed:
+            continue
+        for style in styles:
+            file = file_name(name, style)
+            codes[file] = generate(compiled, style)
+            if mapped:
+                codes[f"{file}.map"] = as_json(file, trace(compiled, style, codes[file]))
     if not named and not report.failed:
         message = f"there is no network in {', '.join(map(str, paths))}"
         report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])

@@ -134,7 +134,7 @@ class _Lowering:
         size: Expr = Const(shape[0])
         flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size})
         body = BodyLowering(self, Context()).body([(part.body.frame, part.body)], flow)
-        return LoweredSection(name, part.section.kind, body)
+        return LoweredSection(name, part.section.kind, body, part.section.span)
 
     def _stage(self, part: TypedStage, name: str) -> LoweredStage:
         copies: list[Copy] = []
@@ -142,7 +142,7 @@ class _Lowering:
             block, extra = self._lowered[instance]
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
-        return LoweredStage(name, runs_of(part, copies))
+        return LoweredStage(name, runs_of(part, copies), part.stage.span)
 
 
 def _in_order(

@@ -31,6 +31,7 @@ from netdsl.passes.flow import Flow
 from netdsl.passes.loops import Loops
 from netdsl.passes.pairs import paired
 from netdsl.resolved import SaveStep
+from netdsl.source import Span
 from netdsl.typed import (
     Frame,
     Instance,
@@ -113,6 +114,7 @@ class BodyLowering:
             operation.function(arguments, x),
             operation.weights(arguments, x),
             step.label,
+            step.unit or step.span,
             step.last_norm,
             arguments.get("freeze", NO),
         )
@@ -148,7 +150,7 @@ class BodyLowering:
                 # A default speaks of the parameters before it, which stand here for the block's own names.
                 expr = self._context.argument(cast(Expr, defaults[name]), names, instances)
                 names[name] = paired(expr, parameter)
-        call = block_call(block, flow.tensor.size, names, step.label)
+        call = block_call(block, flow.tensor.size, names, step.label, step.span)
         if block.output.size is None:
             size = self._context.told({frame: inner.output[0] for frame, inner in instances.items()}, "size")
         else:
@@ -247,7 +249,7 @@ class BodyLowering:
         chosen = grids.pop() if len(grids) == 1 else None
         flow.reduction = None if chosen is None else ends[chosen].reduction
         flow.tensor = Symbolic(self._context.bounded(size, column), ends[0].tensor.is_map)
-        return (Branches(first.step.join, tuple(lowered)),)
+        return (Branches(first.step.join, tuple(lowered), first.step.span),)
 
     def _skip(self, column: Column[TypedSkip], flow: Flow) -> Sequence[LoweredStep]:
         step = next(iter(column.values())).step
@@ -263,7 +265,7 @@ class BodyLowering:
         dropped = {frame: skip.drop_path for frame, skip in column.items() if skip.drop_path}
         drop_path = self._layer(dropped, inner.inner()) if dropped else None
         flow.advance(inner.tensor, inner.reduction)
-        return (Skip(body, None if same == YES else shortcut, same, drop_path),)
+        return (Skip(body, None if same == YES else shortcut, same, step.span, drop_path),)
 
     def _same(self, column: Column[TypedSkip], before: Flow, after: Flow) -> Expr:
         """Whether the body keeps the shape, decided by strides and channels."""
@@ -300,7 +302,9 @@ class BodyLowering:
         raise AssertionError("every frame has chosen a body")
 
 
-def block_call(block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None) -> BlockCall:
+def block_call(
+    block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None, span: Span
+) -> BlockCall:
     """The call with the arguments that differ from the block's defaults."""
     given = ((p.name, values[p.name]) for p in block.parameters if values[p.name] != p.default)
-    return BlockCall(block, size, tuple(given), label)
+    return BlockCall(block, size, tuple(given), label, span)

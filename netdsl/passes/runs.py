@@ -48,13 +48,14 @@ def _longest(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[in
     if series is not None:
         return series
     first = copies[0]
-    call = _call(first, Const(first.size), {name: Const(value) for name, value in first.values.items()})
+    values = {name: Const(value) for name, value in first.values.items()}
+    call = _call(stage, first, Const(first.size), values)
     return 1, call._replace(copies=first.times)
 
 
-def _call(copy: Copy, size: Expr, values: Mapping[str, Expr]) -> Run:
+def _call(stage: TypedStage, copy: Copy, size: Expr, values: Mapping[str, Expr]) -> Run:
     given = {p.name: paired(values[p.name], p) for p in copy.block.parameters}
-    return Run(block_call(copy.block, size, given, None), 1)
+    return Run(block_call(copy.block, size, given, None, stage.stage.span), 1)
 
 
 def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int, Run] | None:
@@ -71,7 +72,7 @@ def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int
     length = min([sizes.length, *(series.length for series in values.values())])
     if length < _FEWEST:
         return None
-    run = _call(copies[0], sizes.expr, {name: series.expr for name, series in values.items()})
+    run = _call(stage, copies[0], sizes.expr, {name: series.expr for name, series in values.items()})
     return length, run._replace(copies=length, variable=INDEX)
 
 

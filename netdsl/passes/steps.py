@@ -171,7 +171,10 @@ class StepResolver:
                 call = syntax.Call(conv, step.arguments, step.span, step.label)
                 found = self._call(call, local, order)
             else:
-                found = self._calls.call(item, {}, local.defaults)
+                found = [
+                    own._replace(unit=step.span) if isinstance(own, OperationStep) else own
+                    for own in self._calls.call(item, {}, local.defaults)
+                ]
             steps += found or (WrongStep(item.span),)
         return steps
 

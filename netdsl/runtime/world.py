@@ -139,7 +139,7 @@ def joined(device: str = "auto") -> Iterator[World]:
     except Exception as error:
         # Without a goodbye: it could wait for what the others will never send.
         _require_first_to_fail(store, error)
-        if isinstance(error, dist.DistError) or "gloo" in str(error):
+        if lost_others(error):
             raise RunError(
                 f"process {world.rank} lost the others: {first_line(error)}",
                 "the system may have killed one of them, for its memory say; "
@@ -148,6 +148,11 @@ def joined(device: str = "auto") -> Iterator[World]:
         raise
     else:
         _part()
+
+
+def lost_others(error: Exception) -> bool:
+    """Whether an error says that the other processes can't be reached any more."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def _meet(world: World, *, on_gpus: bool) -> Store:

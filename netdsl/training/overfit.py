@@ -26,6 +26,7 @@ from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.world import ALONE
+from netdsl.trained.failure import failures_located
 from netdsl.trained.run import create_model, require_style
 from netdsl.training.inputs import Inputs
 
@@ -91,7 +92,8 @@ def overfit(
     speed.prepare()
 
     def attempt(lr: float) -> Attempt:
-        return _attempt(network, style, data, _with_lr(recipe, lr), speed)
+        with failures_located(network, require_style(style)):
+            return _attempt(network, style, data, _with_lr(recipe, lr), speed)
 
     first = attempt(recipe.optimizer.lr)
     classes = len(data.classes)

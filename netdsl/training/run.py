@@ -32,6 +32,7 @@ from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
 from netdsl.runtime.world import ALONE, World
+from netdsl.trained.failure import failures_located
 from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, require_style
 from netdsl.training.inputs import Inputs
 from netdsl.training.record import Record, recipe_record
@@ -162,7 +163,7 @@ def _train(
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
     if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
-    with board as each_epoch:
+    with board as each_epoch, failures_located(network, record.style, run.folder if run.writes else None):
         done = train(
             model,
             data,

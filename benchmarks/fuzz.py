@@ -1,0 +1,117 @@
+"""Mutated networks by the hundred thousand: no exception, no hang, every error can be shown and understood.
+
+    python -m benchmarks.fuzz [-n 100000] [--seed 0] [--start 0] [--processes 2] [--findings DIR]
+
+Text i of a seed is always the same: `--start 40000` goes on where a run was stopped. What is found is kept
+once a kind and place, with the text that shows it. Exit status 1 where anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import re
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fuzz.checks import Finding, check
+from tests.fuzz.mutations import mutant
+
+CHUNK = 200
+# Of so many networks the code is generated for one: formatting it takes ten times as long as all else.
+GENERATED = 60
+# MB more than at the start of a process.
+MOST_MEMORY = 500
+
+
+class Found(NamedTuple):
+    number: int
+    finding: Finding
+
+
+class Chunk(NamedTuple):
+    """What came of some texts; `slowest` has seconds and number of a text."""
+
+    found: tuple[Found, ...]
+    slowest: tuple[float, int]
+    memory: float
+
+
+def megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run_chunk(seed: int, numbers: range) -> Chunk:
+    gc.disable()  # Collected once a chunk: half as long again otherwise.
+    found, slowest = [], (0.0, numbers[0])
+    for number in numbers:
+        before, started = megabytes(), time.process_time()
+        text = mutant(seed, number)
+        style = number // GENERATED if number % GENERATED == 0 else None
+        found += [Found(number, finding) for finding in check(text, style)]
+        slowest = max(slowest, (time.process_time() - started, number))
+        if megabytes() - before > MOST_MEMORY:
+            found.append(Found(number, Finding("memory", "", f"{megabytes() - before:.0f} MB")))
+    gc.collect()
+    return Chunk(tuple(found), slowest, megabytes())
+
+
+def keep(folder: Path, seed: int, found: Iterable[Found]) -> None:
+    """Writes the text that shows each finding, and what is wrong with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, finding in found:
+        name = re.sub(r"\W+", "-", f"{finding.kind} {finding.place}").strip("-")[:100]
+        path = folder / f"{name}.{seed}-{number}"
+        path.with_suffix(path.suffix + ".net").write_text(mutant(seed, number), "utf-8", "surrogatepass")
+        path.with_suffix(path.suffix + ".txt").write_text(finding.details)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-n", type=int, default=100_000, dest="number")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--findings", type=Path, default=Path("findings"))
+    arguments = parser.parse_args()
+    end = arguments.start + arguments.number
+    chunks = [range(i, min(i + CHUNK, end)) for i in range(arguments.start, end, CHUNK)]
+    seen: Counter[tuple[str, str]] = Counter()
+    slowest, memory, done, started = (0.0, 0), 0.0, 0, time.perf_counter()
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        work = partial(run_chunk, arguments.seed)
+        for numbers, chunk in zip(chunks, pool.map(work, chunks), strict=True):
+            new = [own for own in chunk.found if (own.finding.kind, own.finding.place) not in seen]
+            keep(arguments.findings, arguments.seed, {own.finding[:2]: own for own in new}.values())
+            for number, finding in new:
+                if not seen[finding[:2]]:
+                    print(f"{number}: {finding.kind} {finding.place}", flush=True)
+                seen[finding[:2]] += 1
+            seen.update(own.finding[:2] for own in chunk.found if own not in new)
+            slowest, memory = max(slowest, chunk.slowest), max(memory, chunk.memory)
+            done += len(numbers)
+            if done % 10_000 == 0:
+                rate = done / (time.perf_counter() - started)
+                print(f"{arguments.start + done:,}: {rate:.0f} texts/s, slowest {slowest[0]:.2f} s "
+                      f"(number {slowest[1]}), {memory:.0f} MB", flush=True)  # fmt: skip
+    seconds = time.perf_counter() - started
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{done:,} texts in {seconds:.0f} s, {done / seconds:.0f}/s with {arguments.processes} processes "
+          f"({done / (used.ru_utime + used.ru_stime):.0f} a second of one core); "
+          f"slowest {slowest[0]:.2f} s (number {slowest[1]}), {memory:.0f} MB at most")  # fmt: skip
+    for (kind, place), times in seen.most_common():
+        print(f"{times:7} {kind} {place}")
+    sys.exit(1 if seen else 0)
+
+
+if __name__ == "__main__":
+    main()

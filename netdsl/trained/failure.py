@@ -1,0 +1,192 @@
+"""Where a network failed: from a Python traceback back to the steps of the `.net` file.
+
+Python says which generated line failed, but of an `nn.Sequential` it doesn't say which of its modules did.
+What made a module is told by a twin of the network without numbers, whose code takes note of each.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType, TracebackType
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from netdsl.api import Network
+from netdsl.atomic import write
+from netdsl.codegen.sourcemap import Place
+from netdsl.compiler import Style
+from netdsl.diagnostics import Diagnostic, Label, NetworkError
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.world import lost_others
+from netdsl.source import Span
+
+# Python's own traceback, in the run's folder.
+TRACEBACK = "traceback.txt"
+
+# So many lines of torch's message are shown; all of it is in the traceback.
+_MOST_LINES = 8
+
+# What the twin calls to note which call made a module: no name that code can have.
+_NOTE = "<note>"
+
+
+class StepFailed(NetworkError):
+    """A step of the network failed while it ran."""
+
+
+class UnderWay(NamedTuple):
+    """A step that was running, and the path of the module that it made, where it made one."""
+
+    step: Span
+    module: str = ""
+
+
+@contextmanager
+def failures_located(network: Network, style: Style, folder: Path | None = None) -> Iterator[None]:
+    """Around what runs a network: raises StepFailed in place of what one of its steps raised.
+
+    Python's traceback goes into the `folder`, without one to standard error.
+    """
+    try:
+        yield
+    except Exception as error:
+        running = [] if lost_others(error) else under_way(error, network, style)
+        if not running:
+            raise
+        if folder is None:
+            traceback.print_exception(error)
+            note = "Python's traceback is above"
+        else:
+            write(folder / TRACEBACK, "".join(traceback.format_exception(error)).encode())
+            note = f"Python's traceback is in {folder / TRACEBACK}"
+        raise StepFailed([_diagnostic(error, running, note)]) from error
+
+
+def under_way(error: Exception, network: Network, style: Style) -> Sequence[UnderWay]:
+    """The steps that were running when the error was raised, the innermost last; none where neither it nor
+    what caused it came out of the network.
+    """
+    places, file = network.source_map(style), network.file(style)
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = list(_frames(cause.__traceback__))
+        positions = [at for frame, at in frames if frame.f_code.co_filename == file]
+        # What torch.compile can't compile it names in its message only.
+        compiled = re.findall(rf'File "{re.escape(file)}", line (\d+)', str(cause))
+        if compiled and not positions:
+            steps = [(step_at(places, Position(int(line))), "") for line in compiled]
+        elif style == "functional":
+            steps = [(step_at(places, at), "") for at in positions]
+        else:
+            steps = list(_in_modules(frames, network, style, places))
+        found = [UnderWay(step, module) for step, module in steps if step is not None]
+        if found:
+            return [one for i, one in enumerate(found) if not i or one.step != found[i - 1].step]
+        cause = cause.__cause__
+    return []
+
+
+def _diagnostic(error: Exception, running: Sequence[UnderWay], note: str) -> Diagnostic:
+    *outer, (step, module) = running
+    shown = " ".join(step.text.partition("{")[0].split())
+    told = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    here = Label(step, f"module `{module}`" if module else "")
+    around = [Label(own.step, f"in `{own.module}`" if own.module else "from here") for own in reversed(outer)]
+    help = error.help if isinstance(error, RunError) else ""
+    message = f"`{shown}` failed while the network ran: {told[0]}"
+    return Diagnostic("NET502", message, (here, *around), (*told[1:_MOST_LINES], note), help)
+
+
+class Position(NamedTuple):
+    """A place in code as Python tells it; without ranges (`python -X no_debug_ranges`) the line alone."""
+
+    line: int
+    column: int | None = None
+    end_line: int | None = None
+    end_column: int | None = None
+
+
+def step_at(places: Sequence[Place], at: Position) -> Span | None:
+    """The step of the innermost expression around a place in the code; of a line alone all its steps."""
+    if at.column is not None and at.end_line is not None and at.end_column is not None:
+        covering = [place for place in places if place.covers(at.line, at.column, at.end_line, at.end_column)]
+        if covering:
+            return covering[-1].step
+        return None
+    steps = [place.step for place in places if place.line <= at.line <= place.end_line]
+    alike = [step for step in steps if step.source is steps[0].source]
+    return Span(steps[0].source, min(s.start for s in alike), max(s.end for s in alike)) if steps else None
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]:
+    """The frames of a traceback, the outermost first, and where each stands."""
+    while trace is not None:
+        positions = trace.tb_frame.f_code.co_positions()
+        line, end_line, column, end_column = next(islice(positions, trace.tb_lasti // 2, None))
+        yield trace.tb_frame, Position(line or trace.tb_lineno, column, end_line, end_column)
+        trace = trace.tb_next
+
+
+# --- modules -------------------------------------------------------------------------------------
+
+
+def _in_modules(
+    frames: Sequence[tuple[FrameType, Position]], network: Network, style: Style, places: Sequence[Place]
+) -> Iterator[tuple[Span | None, str]]:
+    """The steps that made the modules under way, and the innermost one's step that is no module."""
+    running = [
+        (own, at, frame.f_code.co_filename == network.file(style))
+        for frame, at in frames
+        if isinstance(own := frame.f_locals.get("self"), nn.Module)
+    ]
+    # torch.compile wraps the model in a module of its own.
+    model = next((own for own, _, _ in running if not hasattr(own, "_orig_mod")), None)
+    if model is None:
+        return
+    paths = {module: path for path, module in model.named_modules()}
+    module, at, in_code = [entry for entry in running if entry[0] in paths][-1]
+    yield from _makers(network, style, places, paths[module])
+    if in_code:
+        yield step_at(places, at), ""
+
+
+def _makers(
+    network: Network, style: Style, places: Sequence[Place], path: str
+) -> Iterator[tuple[Span | None, str]]:
+    """The steps that made the modules on a path, the outermost first."""
+    made: dict[nn.Module, Span] = {}
+
+    def note(module: nn.Module, number: int) -> nn.Module:
+        made[module] = places[number].step
+        return module
+
+    namespace: dict[str, Any] = {_NOTE: note}
+    exec(_noting(network.source(style), places), namespace)
+    with torch.device("meta"):
+        twin: nn.Module = namespace[network.entry(style)]()
+    names = path.split(".")
+    for length in range(1, len(names) + 1):
+        own = ".".join(names[:length])
+        yield made.get(twin.get_submodule(own)), own
+
+
+def _noting(code: str, places: Sequence[Place]) -> CodeType:
+    """The code with `<note>(call, number)` in place of each call that stands for a step."""
+    numbers = {place[:4]: number for number, place in enumerate(places)}
+    tree = ast.parse(code)
+    for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+        assert call.end_lineno is not None and call.end_col_offset is not None
+        number = numbers.get((call.lineno, call.col_offset, call.end_lineno, call.end_col_offset))
+        if number is not None:
+            made = ast.Call(call.func, call.args, call.keywords)
+            call.func, call.args, call.keywords = ast.Name(_NOTE, ast.Load()), [made], []
+            call.args.append(ast.Constant(number))
+    return compile(ast.fix_missing_locations(tree), "<twin>", "exec")
