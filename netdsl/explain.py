@@ -8,6 +8,7 @@ from collections.abc import Set
 from lark import UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from netdsl.advice import advice
 from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.source import Source, Span
 
@@ -30,6 +31,10 @@ STATEMENTS = {
     "expect": "expect params < 125k",
     "use": 'use "blocks.net"',
 }
+
+# The first words of steps that aren't calls.
+STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
+_RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
 
 # What the grammar's terminals are called in a message; all others by their text.
 _TERMINALS = {
@@ -59,8 +64,12 @@ _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARI
 _NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
 
 
-def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
-    """Reports why the statement that stands between two offsets can't be read."""
+def explain(
+    source: Source, start: int, end: int, rule: str, error: UnexpectedInput, diagnostics: Diagnostics
+) -> str:
+    """Reports why the text between two offsets isn't what a rule of the grammar says. Returns the name of
+    the language that it is of, if that is known.
+    """
     text = source.text
     place = start + (error.pos_in_stream or 0)
     if (
@@ -71,19 +80,31 @@ def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagno
         place = end
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))
-    statement = _first_word(text, start, end)
+    statement = _first_word(text, start, end) if rule == "statement" else ""
+    if known := advice(text[start:end], statement if statement in STATEMENTS else rule):
+        line = _first_line(source, start, end)
+        diagnostics.error("NET101", known.message, line, help=known.help)
+        return known.language
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
         _foreign(found, span, diagnostics)
-        return
-    if not text[start:place].strip():
+        return ""
+    if rule == "statement" and not text[start:place].strip():
         _not_a_statement(found, span, diagnostics)
-        return
+        return ""
     expected = _expected(error)
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
-    hint = _hint(found, before, expected, statement) or _expectation(expected, statement, before)
+    hint = _hint(found, before, expected, statement, rule) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=hint)
+    return ""
+
+
+def _first_line(source: Source, start: int, end: int) -> Span:
+    """The first line of a text, without blanks around it."""
+    line = source.text[start:end]
+    start += len(line) - len(line.lstrip())
+    return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
 
 
 def _found(text: str, place: int, end: int) -> str:
@@ -127,10 +148,19 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
 
 
-def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
+def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str) -> str:
     """What to do about a mistake that people make often."""
     last = before.split()[-1] if before.split() else ""
-    in_table = statement == "stages" and before.rstrip(" \t\r").endswith("\n")
+    if found in _RESERVED and "NAME" in expected and statement not in ("stages",) and last != "{":
+        return f"`{found}` is a word of the language: choose another name"
+    if found in STATEMENTS and expected & {"RBRACE", "_NL"}:
+        return "a statement stands at the top of the file, never in a body"
+    if found == "," and "RPAR" in expected and (pair := re.search(r"\(\s*(\d+)$", before)):
+        return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
+    if found.startswith("'"):
+        return 'texts stand in straight double quotes: `"images"`'
+    if found == "." and re.search(r"\w$", before):
+        return "a name has no `.`"
     if statement == "input" and found in ("x", ","):
         return "a size is one word, as `input 3x32x32`"
     if found == ";":
@@ -143,19 +173,17 @@ def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
         return _NUMBERS
     if re.match(r"[=!<>]=?$", found) and "AND" in expected:
         return "comparisons don't chain: join two of them with `and`"
-    if found in ("=", ":") and statement == "train":
+    if found in ("=", ":") and rule == "entry":
         return "a key and its value stand side by side, as `epochs 10`"
     if found == "{" and last in ("shortcut", "else"):
         return f"`{last}` follows the `}}` of a `{'skip' if last == 'shortcut' else 'when'}`"
-    if expected == {"NAME"} and (in_table or last == "{"):
+    if rule == "header":
         return "the first line of a table names its columns, as `out  repeat  stride`"
-    if statement == "stages" and found == ",":
-        return "blanks stand between the cells of a table"
+    if rule == "row" and found in ("+", "*", "/", "//", "-"):
+        return "an expression in a table stands in brackets, as `(2 * n)`"
     if statement == "stages" and before.count("{") == before.count("}") + 1:
         if "LBRACE" not in expected and "\n" not in before:
             return "a table has a line for the names of its columns, and one for each row"
-        if found in ("+", "*", "/", "//", "-"):
-            return "an expression in a table stands in brackets, as `(2 * n)`"
     return ""
 
 

@@ -89,6 +89,8 @@ class _InitReader:
         """Whether the rule can be used where the key says."""
         if of_label:
             steps = self._labels[key.text]
+            if not steps:  # the step couldn't be read
+                return True
             found = [roles(OPERATIONS[step]) for step in steps if step in OPERATIONS]
             if len(found) < len(steps) or not all(found):
                 message = f"the step `{key.text}` has no weights of its own"

@@ -108,6 +108,8 @@ class StepResolver:
                 local = self._let(step, local, resolved)
             elif isinstance(step, syntax.Save):
                 local = self._save(step, local, resolved)
+            elif isinstance(step, syntax.Unread):
+                local = self._unread(step, local)
             else:
                 resolved += self._step(step, local)
         return tuple(resolved)
@@ -200,6 +202,16 @@ class StepResolver:
             return ()
         return (FromStep(name.text, span),)
 
+    def _unread(self, step: syntax.Unread, local: Local) -> Local:
+        """What the step would have defined is known, so that nothing is said of its uses."""
+        if step.kind == "let":
+            return replace(local, names={**local.names, step.name: step.name})
+        if step.kind == "save":
+            return replace(local, saved={**local.saved, step.name: step.span})
+        if step.kind == "label":
+            self.labels.setdefault(step.name, set())
+        return local
+
     # steps with bodies
 
     def _branches(self, step: syntax.Branches, local: Local) -> Sequence[Step]:
@@ -271,6 +283,9 @@ class StepResolver:
         after: list[Step] = []
         if plus is not None and uses_units(steps):
             last = steps[-1]
+            if isinstance(last, syntax.Unread):
+                self._steps(steps, local)
+                return ()
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
                 help = "end the body with a `unit`, or take the `+` out of the order"
