@@ -90,7 +90,11 @@ def _assigned(match: re.Match[str]) -> Advice | None:
     if step:
         labelled = f"{target}: {step}" if match[1] and "," not in step else step
         return _write("steps aren't assigned", labelled, "a step takes what the one before it gives")
-    return _write("a constant is defined with `let`", f"let {target} = {value.strip()}") if not match[1] else None
+    return (
+        _write("a constant is defined with `let`", f"let {target} = {value.strip()}")
+        if not match[1]
+        else None
+    )
 
 
 def _assigned_outside(match: re.Match[str]) -> Advice | None:
@@ -99,7 +103,9 @@ def _assigned_outside(match: re.Match[str]) -> Advice | None:
         step = found.help.split("`")[1]
         return Advice("steps stand in a section", f"write `layers {{ {step} }}`", "Python")
     if found is None or re.search(r"\w\.\w|\w\(", match[3]):
-        return Advice("this is Python", "write its layers in a section, as `stem { conv(16, 3), relu }`", "Python")
+        return Advice(
+            "this is Python", "write its layers in a section, as `stem { conv(16, 3), relu }`", "Python"
+        )
     key = match[2]
     return _recipe_key(key, match[3]) if key in KEYS or key in _KEYS else found
 
@@ -138,10 +144,12 @@ def _translated(match: re.Match[str]) -> Advice | None:
     return _write(f"`{match[1]}` is called `{own_name(name)}` here", step) if step else None
 
 
-def _arrows(match: re.Match[str]) -> Advice:
+def _arrows(match: re.Match[str]) -> Advice | None:
     steps = [part.strip() for part in re.split(r"[-=]>|>>|;|→", match[0]) if part.strip()]
     if len(steps) == 1:
         return Advice("steps are separated by commas or new lines", "leave the `;` out")
+    if any(step.count("(") != step.count(")") for step in steps):
+        return None
     return _write("steps are separated by commas or new lines", ", ".join(steps))
 
 
@@ -156,7 +164,9 @@ def _comment(match: re.Match[str]) -> Advice:
 
 def _join(match: re.Match[str]) -> Advice:
     join = match[1]
-    return _write(f"the branches of `{join}` stand in braces", f"{join} {{ | a | b }}", "a branch after each `|`")
+    return _write(
+        f"the branches of `{join}` stand in braces", f"{join} {{ | a | b }}", "a branch after each `|`"
+    )
 
 
 def _without_braces(match: re.Match[str]) -> Advice:
@@ -167,7 +177,9 @@ def _without_braces(match: re.Match[str]) -> Advice:
 def _two_steps(match: re.Match[str]) -> Advice | None:
     if match[1] in _WORDS or match[3] in _WORDS:
         return None
-    return Advice("two steps stand side by side", f"put `,` between them: `{match[1]}{match[2] or ''}, {match[3]}`")
+    return Advice(
+        "two steps stand side by side", f"put `,` between them: `{match[1]}{match[2] or ''}, {match[3]}`"
+    )
 
 
 def _shown(match: re.Match[str]) -> Advice | None:
@@ -177,7 +189,21 @@ def _shown(match: re.Match[str]) -> Advice | None:
     return _write("arguments stand in brackets", f"{name}({given})" if given else name) if name else None
 
 
-_WORDS = ("skip", "add", "concat", "mul", "repeat", "when", "else", "save", "from", "let", "default", "shortcut", "if")
+_WORDS = (
+    "skip",
+    "add",
+    "concat",
+    "mul",
+    "repeat",
+    "when",
+    "else",
+    "save",
+    "from",
+    "let",
+    "default",
+    "shortcut",
+    "if",
+)
 _COMMENTS: list[_Rule] = [(r"(?://|/\*+|--|%|'''|\"\"\"|\*/)\s?(.*)", _comment)]
 
 _STEP_RULES: list[_Rule] = [
@@ -185,14 +211,20 @@ _STEP_RULES: list[_Rule] = [
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", _comment),
     *_PASTED,
     (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", _loop),
-    (r"(?:if|elif)\s+([^{:]+)", lambda m: _write("a choice is written with `when`", f"when {m[1].strip()} {{ … }}")),
+    (
+        r"(?:if|elif)\s+([^{:]+)",
+        lambda m: _write("a choice is written with `when`", f"when {m[1].strip()} {{ … }}"),
+    ),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned),
     (r"-?\s*[\"']?(\w+)[\"']?\s*:\s*((?:[\d(\[\"'].*)?)$", _shown),
     (r"(add|concat|mul)\s*[(\[]", _join),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
     (r"(.+?)\s*[x*×]\s*(\d+)$", _repeated),
-    (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", lambda m: _call(m[1]) and _write("steps are written one after the other", _call(m[1])) or None),
+    (
+        r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$",
+        lambda m: _call(m[1]) and _write("steps are written one after the other", _call(m[1])) or None,
+    ),
     (r"((?:\w+\.)*\w+)\s*(?:\(.*\))?(?:\(\w+\))?[;,]?$", _translated),
     (r".*(?:[-=]>|>>|;|→).*", _arrows),
     (r"(\w+)(\([^()]*\))?[ \t]+([A-Za-z_]\w*(?:\([^()]*\))?)$", _two_steps),
@@ -248,7 +280,13 @@ def _recipe_key(key: str, value: str) -> Advice | None:
 def _outside(match: re.Match[str]) -> Advice | None:
     """A step at the top of the file."""
     name = match[1]
-    if name not in OPERATIONS and name not in _WORDS and name != "unit" and not own_name(name) and not match[2]:
+    if (
+        name not in OPERATIONS
+        and name not in _WORDS
+        and name != "unit"
+        and not own_name(name)
+        and not match[2]
+    ):
         return None
     text = match[0].strip().rstrip(";,")
     step = text if name in (*OPERATIONS, *_WORDS) or "{" in text else translated(text) or text
@@ -277,18 +315,24 @@ def _language(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
 
 def _items(match: re.Match[str]) -> Advice | None:
     items = re.findall(r"\+|\w+(?:\([^()]*\))?", match[1])
-    return _write("commas stand between the items of an order", f"order {', '.join(items)}") if items else None
+    return (
+        _write("commas stand between the items of an order", f"order {', '.join(items)}") if items else None
+    )
 
 
 def _braces(match: re.Match[str]) -> Advice:
     head = re.sub(r"\s+", " ", match[1]).strip()
     inside = match[2].strip()
-    body = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line that belongs to it"
+    body = (
+        f"`{head} {{ {inside} }}`"
+        if inside
+        else f"`{head} {{`, and `}}` after the last line that belongs to it"
+    )
     return Advice("a body stands in braces", f"write {body}")
 
 
 _BRACES: _Rule = (
-    r"((?:stem|head|layers|train|init|(?:stages?|block)\s+\w+(?:\(.*\))?))\s*:?\s*([^{]*)$",
+    r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
     _braces,
 )
 _STATEMENT_RULES: list[_Rule] = [
@@ -300,7 +344,13 @@ _STATEMENT_RULES: list[_Rule] = [
     (r"```", lambda m: Advice("this is Markdown", "leave the line out")),
     (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _side_by_side),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
-    (r"-\s*(\w+)\s*:?\s*(.*)", lambda m: (step := _shown(m)) and Advice("steps stand in a section", step.help.replace("write `", "write `layers { ").replace(")`", ") }`"))),
+    (
+        r"-\s*(\w+)\s*:?\s*(.*)",
+        lambda m: (step := _shown(m))
+        and Advice(
+            "steps stand in a section", step.help.replace("write `", "write `layers { ").replace(")`", ") }`")
+        ),
+    ),
     (r"(?:model|self|net)\.\w+\(", _language("this is Python", "Python")),
     (r"(\w+)()\s+((?=[\w\"'])[^{=]+)$", lambda m: _recipe_key(m[1], m[3])),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
@@ -313,9 +363,30 @@ _OF_STATEMENT: dict[str, list[_Rule]] = {
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+([\w][^{]*)$", _stage),
     ],
-    "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", lambda m: _write("a constant has a `=`", f"let {m[1]} = {m[2]}"))],
-    "use": [(r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", lambda m: _write("a path stands in quotes", f'use "{m[1].strip()}"'))],
-    "classes": [(r"classes\s*[:=]\s*(\w+)", lambda m: _write("`classes` and its value stand side by side", f"classes {m[1]}"))],
+    "let": [
+        (
+            r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$",
+            lambda m: _write("a constant has a `=`", f"let {m[1]} = {m[2]}"),
+        )
+    ],
+    "init": [
+        (
+            r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$",
+            lambda m: _write("the initialisation stands without quotes or a colon", f"init {m[1]}"),
+        )
+    ],
+    "use": [
+        (
+            r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$",
+            lambda m: _write("a path stands in quotes", f'use "{m[1].strip()}"'),
+        )
+    ],
+    "classes": [
+        (
+            r"classes\s*[:=]\s*(\w+)",
+            lambda m: _write("`classes` and its value stand side by side", f"classes {m[1]}"),
+        )
+    ],
 }
 
 
@@ -353,16 +424,33 @@ _RULES: dict[str, list[_Rule]] = {
     ],
     "header": [
         *_COMMENTS,
-        (r"\|?[\s\w,|;]+$", lambda m: _write("blanks stand between the columns", "  ".join(re.findall(r"\w+", m[0])))),
+        (
+            r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$",
+            lambda m: _write("blanks stand between the columns", "  ".join(re.findall(r"\w+", m[0]))),
+        ),
     ],
     "row": [
         *_COMMENTS,
-        (r"[\w.\s,|;]+$", lambda m: _write("blanks stand between the cells", "  ".join(re.findall(r"[\w.]+", m[0])))),
-        (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", lambda m: _write("cells have no names: the header has them", "  ".join(re.findall(r"=\s*([\w.]+)", m[0])))),
+        (
+            r"[\w.\s,|;]+$",
+            lambda m: _write("blanks stand between the cells", "  ".join(re.findall(r"[\w.]+", m[0]))),
+        ),
+        (
+            r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$",
+            lambda m: _write(
+                "cells have no names: the header has them", "  ".join(re.findall(r"=\s*([\w.]+)", m[0]))
+            ),
+        ),
     ],
     "init_rule": [
         *_COMMENTS,
-        (r"([\w.]+)\s*[:=]\s*(\w.*)$", lambda m: _write("a key and its rule stand side by side", f"{m[1]} {m[2]}")),
+        (
+            r"([\w.]+)\s*[:=]\s*(\w.*)$",
+            lambda m: _write("a key and its rule stand side by side", f"{m[1]} {m[2]}"),
+        ),
     ],
-    **{word: [*_OF_STATEMENT.get(word, ()), _BRACES] for word in ("stem", "head", "layers", "train", "init", "stages", "block", *_OF_STATEMENT)},
+    **{
+        word: [*_OF_STATEMENT.get(word, ()), _BRACES]
+        for word in ("stem", "head", "layers", "train", "init", "stages", "block", *_OF_STATEMENT)
+    },
 }

@@ -153,7 +153,7 @@ def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str
     last = before.split()[-1] if before.split() else ""
     if found in _RESERVED and "NAME" in expected and statement not in ("stages",) and last != "{":
         return f"`{found}` is a word of the language: choose another name"
-    if found in STATEMENTS and expected & {"RBRACE", "_NL"}:
+    if found in STATEMENTS and rule == "step":
         return "a statement stands at the top of the file, never in a body"
     if found == "," and "RPAR" in expected and (pair := re.search(r"\(\s*(\d+)$", before)):
         return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
@@ -177,7 +177,7 @@ def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str
         return "a key and its value stand side by side, as `epochs 10`"
     if found == "{" and last in ("shortcut", "else"):
         return f"`{last}` follows the `}}` of a `{'skip' if last == 'shortcut' else 'when'}`"
-    if rule == "header":
+    if rule == "header" or (statement == "stages" and expected == {"NAME"} and last == "{"):
         return "the first line of a table names its columns, as `out  repeat  stride`"
     if rule == "row" and found in ("+", "*", "/", "//", "-"):
         return "an expression in a table stands in brackets, as `(2 * n)`"

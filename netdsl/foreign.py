@@ -290,7 +290,9 @@ def _written(name: str, values: dict[str, str], padding: str) -> str:
         del values["padding"]
     if name.endswith("pool") and values.get("stride") == values.get("kernel"):
         values.pop("stride", None)
-    first = {"conv": ("out", "kernel"), "groupnorm": ("groups",), "crop": ("padding",), "step": ()}.get(name, _FIRST)
+    first = {"conv": ("out", "kernel"), "groupnorm": ("groups",), "crop": ("padding",), "step": ()}.get(
+        name, _FIRST
+    )
     shown = []
     for key, value in values.items():
         if key in first and (name != "conv" or "out" in values):

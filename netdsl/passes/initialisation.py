@@ -75,7 +75,7 @@ class _InitReader:
                 "NET305",
                 f"there is no initialisation `{base.text}`",
                 base.span,
-                help=nearest(base.text, BASES) or "`kaiming` or `pytorch`",
+                help=_base_help(base.text),
             )
         return base.text if base else "kaiming"
 
@@ -143,6 +143,17 @@ class _InitReader:
             self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
+
+
+def _base_help(name: str) -> str:
+    if name.lower() in ("he", "kaiming_normal", "msra"):
+        return "write `init kaiming`"
+    rules = [
+        rule for rule in RULES if rule.startswith("xavier" if name.lower() == "glorot" else name.lower())
+    ]
+    if rules:
+        return f"write `init {{ conv {rules[0]}, linear {rules[0]} }}`"
+    return nearest(name, BASES) or "write `init kaiming` or `init pytorch`"
 
 
 def _plain(value: Value) -> Value:
