@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
 from typing import NamedTuple, TypeAlias
 
 from netdsl.foreign import no_step, own_name, own_value, translated
 from netdsl.ops import OPERATIONS
-from netdsl.recipe import Recipe
+from netdsl.recipewords import KEYS, own_choice, recipe_line
 
-KEYS = tuple(field.name for field in fields(Recipe))
 # What is longer was written by no beginner.
 _LONGEST = 400
+
+# The first words of steps that aren't calls, and of what continues them.
+_WORDS = {
+    *("skip", "add", "concat", "mul", "repeat", "when", "else", "save", "from", "let", "default"),
+    *("shortcut", "if"),
+}
+# In a call: a tuple, a text, a tensor, an argument of torch.
+_LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
 
 class Advice(NamedTuple):
@@ -24,14 +30,15 @@ class Advice(NamedTuple):
     language: str = ""
 
 
-# In a call: a tuple, a text, a tensor.
-_LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
+# What a line looks like, and what to say of it.
 _Rule: TypeAlias = tuple[str, Callable[[re.Match[str]], Advice | None]]
 
 
 def advice(text: str, rule: str) -> Advice | None:
-    """What to say of a text that the `rule` of the grammar refuses; None where no mistake is recognised."""
-    line = _line(text)
+    """What to say of a text that isn't what a rule of the grammar, or the statement of that name, wants;
+    None where no mistake is recognised.
+    """
+    line = re.sub(r'("[^"]*"|[^"#])#.*', r"\1", text.strip().split("\n", 1)[0]).strip()
     if len(line) > _LONGEST:
         return None
     for pattern, say in _RULES.get(rule, ()):
@@ -41,16 +48,7 @@ def advice(text: str, rule: str) -> Advice | None:
     return None
 
 
-def _line(text: str) -> str:
-    """The first line, without its comment."""
-    return re.sub(r'("[^"]*"|[^"#])#.*', r"\1", text.strip().split("\n", 1)[0]).strip()
-
-
-def _write(message: str, text: str, why: str = "") -> Advice:
-    return Advice(message, f"write `{text}`" + (f": {why}" if why else ""))
-
-
-def _shape(text: str) -> str:
+def shape(text: str) -> str:
     """`(3, 32, 32)` as the language has it, with the channels first; as it is where it is no shape."""
     text = text.strip()
     if not re.fullmatch(r"[\d\sxX×*,()\[\]]+", text):
@@ -61,170 +59,157 @@ def _shape(text: str) -> str:
     return "x".join(sides)
 
 
-def _call(text: str) -> str:
-    """A step as the language writes it, translated where it is of another library."""
+def _write(message: str, template: str) -> Callable[[re.Match[str]], Advice]:
+    """The line as it is to be, with the pattern's groups filled in."""
+    return lambda match: Advice(message, f"write `{match.expand(template)}`")
+
+
+def _leave_out(message: str, why: str) -> Callable[[re.Match[str]], Advice]:
+    return lambda match: Advice(match.expand(message), f"leave it out: {why}")
+
+
+def _language(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
+    help = "write its layers in a section, as `stem { conv(16, 3), bn, relu }`"
+    return lambda match: Advice(match.expand(message), help, language)
+
+
+def _step(text: str) -> str:
+    """A step as the language writes it, also of another library; empty where it isn't known."""
     text = text.strip().rstrip(";,")
     name = re.match(r"[\w.]*", text)
     own = name and name[0] in OPERATIONS and not _LIKE_PYTHON.search(text)
     return text if own else translated(text)
 
 
-# --- Python, and what looks like it ---------------------------------------------------------------
+# --- steps ----------------------------------------------------------------------------------------
 
 
 def _python(match: re.Match[str]) -> Advice:
-    word = match[1]
     help = {
         "class": "a network starts with `network NAME`, and a block is `block NAME(out) { … }`",
         "def": "leave it out: steps run in the order in which they stand",
         "return": "leave it out: a body gives what its last step gives",
-    }.get(word, "leave it out: the generated code has what it needs")
-    return Advice(f"`{word}` is Python", help, "Python")
+    }.get(match[1], "leave it out: the generated code has what it needs")
+    return Advice(f"`{match[1]}` is Python", help, "Python")
+
+
+def _assigned_step(match: re.Match[str]) -> str:
+    """What `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` is as a step."""
+    called = re.fullmatch(r"(?:self\.)?(\w+)\((?:x|out|h|y)\)", match[3].strip())
+    step = _step(match[3]) or (called[1] if called else "")
+    return f"{match[2]}: {step}" if match[1] and step and ")," not in step else step
 
 
 def _assigned(match: re.Match[str]) -> Advice | None:
-    """`self.conv1 = nn.Conv2d(3, 64, 3)`, `x = F.relu(x)`, in a body."""
-    target, value = match[2], match[3]
-    called = re.fullmatch(r"(?:self\.)?(\w+)\((x|out|h|y)\)", value.strip())
-    step = _call(value) or (called[1] if called else "")
-    if step:
-        labelled = f"{target}: {step}" if match[1] and "," not in step else step
-        return _write("steps aren't assigned", labelled, "a step takes what the one before it gives")
-    return (
-        _write("a constant is defined with `let`", f"let {target} = {value.strip()}")
-        if not match[1]
-        else None
-    )
-
-
-def _assigned_outside(match: re.Match[str]) -> Advice | None:
-    found = _assigned(match)
-    if found and not found.help.startswith("write `let "):
-        step = found.help.split("`")[1]
-        return Advice("steps stand in a section", f"write `layers {{ {step} }}`", "Python")
-    if found is None or re.search(r"\w\.\w|\w\(", match[3]):
-        return Advice(
-            "this is Python", "write its layers in a section, as `stem { conv(16, 3), relu }`", "Python"
-        )
-    key = match[2]
-    return _recipe_key(key, match[3]) if key in KEYS or key in _KEYS else found
-
-
-_PASTED: list[_Rule] = [
-    (r"(import|class|def|return|super|print|assert|with|try|del|lambda|async|@\w+)\b", _python),
-    (r"(from)\s+[\w.]+\s+import\b", _python),
-    (r"(if)\s+__name__", _python),
-]
-
-
-# --- steps ----------------------------------------------------------------------------------------
-
-
-def _repeated(match: re.Match[str]) -> Advice | None:
-    step, times = match[1].strip(), match[2]
-    return _write("steps are repeated with `repeat`", f"repeat {times} {{ {step} }}") if step else None
+    if step := _assigned_step(match):
+        return Advice("steps aren't assigned", f"write `{step}`: it takes what the step before it gives")
+    if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
+        return None
+    return Advice("a constant is defined with `let`", f"write `let {match[2]} = {match[3].strip()}`")
 
 
 def _bracketless(match: re.Match[str]) -> Advice | None:
     """`conv 64, 3`."""
-    name = match[1] if match[1] in OPERATIONS else own_name(match[1])
-    if not name and match[1] in _WORDS:
-        return None
-    given = ", ".join(re.findall(r"[^\s,]+(?:\s*=\s*[^\s,]+)?", match[2]))
-    return _write("arguments stand in brackets", f"{name or match[1]}({given})")
+    name = match[1] if match[1] in OPERATIONS else own_name(match[1]) or match[1]
+    given = ", ".join(re.findall(r"[^\s,=]+(?:\s*=\s*[^\s,]+)?", match[2]))
+    return None if name in _WORDS else Advice("arguments stand in brackets", f"write `{_with(name, given)}`")
 
 
 def _translated(match: re.Match[str]) -> Advice | None:
     name = re.split(r"\W", match[1])[-1]
-    if match[1] in OPERATIONS and not _LIKE_PYTHON.search(match[0]):
+    own = match[1] in OPERATIONS
+    if own and not _LIKE_PYTHON.search(match[0]):
         return None
     if why := no_step(name):
         return Advice(f"`{match[1]}` is no step", why)
-    step = translated(match[0])
-    return _write(f"`{match[1]}` is called `{own_name(name)}` here", step) if step else None
+    message = (
+        "arguments are words, numbers and sizes" if own else f"`{match[1]}` is called `{own_name(name)}` here"
+    )
+    step = translated(match[0].rstrip(";,"))
+    return Advice(message, f"write `{step}`") if step else None
 
 
 def _arrows(match: re.Match[str]) -> Advice | None:
     steps = [part.strip() for part in re.split(r"[-=]>|>>|;|→", match[0]) if part.strip()]
-    if len(steps) == 1:
-        return Advice("steps are separated by commas or new lines", "leave the `;` out")
+    message = "steps are separated by commas or new lines"
     if any(step.count("(") != step.count(")") for step in steps):
         return None
-    return _write("steps are separated by commas or new lines", ", ".join(steps))
-
-
-def _loop(match: re.Match[str]) -> Advice:
-    return _write("a loop is written with `repeat`", f"repeat {match[2]} as {match[1]} {{ … }}")
+    return Advice(message, "leave the `;` out" if len(steps) == 1 else f"write `{', '.join(steps)}`")
 
 
 def _comment(match: re.Match[str]) -> Advice:
     words = match[1].strip().removesuffix("*/").strip()
-    return Advice("a comment starts with `#`", f"write `# {words[:60]}`" if words else "write `#`")
-
-
-def _join(match: re.Match[str]) -> Advice:
-    join = match[1]
-    return _write(
-        f"the branches of `{join}` stand in braces", f"{join} {{ | a | b }}", "a branch after each `|`"
-    )
+    return Advice("a comment starts with `#`", f"write `# {words}`" if words else "write `#`")
 
 
 def _without_braces(match: re.Match[str]) -> Advice:
-    head, body = match[1].strip(), match[2].strip().removeprefix(":").strip()
-    return _write("a body stands in braces", f"{head} {{ {body or '…'} }}")
+    body = match[2].strip(" :")
+    return Advice("a body stands in braces", f"write `{match[1].strip()} {{ {body or '…'} }}`")
 
 
 def _two_steps(match: re.Match[str]) -> Advice | None:
-    if match[1] in _WORDS or match[3] in _WORDS:
+    if {match[1], match[3]} & _WORDS or not (match[2] or match[1] in OPERATIONS):
         return None
-    return Advice(
-        "two steps stand side by side", f"put `,` between them: `{match[1]}{match[2] or ''}, {match[3]}`"
+    if match[3] not in OPERATIONS and "(" not in match[3]:
+        return None
+    return Advice("two steps stand side by side", f"write `{match[1]}{match[2] or ''}, {match[3]}`")
+
+
+def _yaml_step(name: str, given: str) -> str:
+    """`conv: 64` as a step."""
+    own = name if name in OPERATIONS else own_name(name)
+    return _with(own, given.strip(" []{}()\"'")) if own else ""
+
+
+def _with(name: str, given: str) -> str:
+    """A call; a convolution has a kernel too."""
+    given = f"{given}, 3" if name == "conv" and given.isdigit() else given
+    return f"{name}({given})" if given else name
+
+
+def _listed(match: re.Match[str]) -> Advice | None:
+    step = _yaml_step(match[1], match[2]) or _step(match[1] + match[2])
+    return (
+        Advice("steps stand one after the other, with arguments in brackets", f"write `{step}`")
+        if step
+        else None
     )
 
 
-def _shown(match: re.Match[str]) -> Advice | None:
-    """`conv: 64`, `- conv: 64`: YAML."""
-    name = match[1] if match[1] in OPERATIONS else own_name(match[1])
-    given = match[2].strip(" []()")
-    return _write("arguments stand in brackets", f"{name}({given})" if given else name) if name else None
+def _added(match: re.Match[str]) -> Advice | None:
+    """`model.add(Dense(10))`."""
+    step = _step(match[1])
+    return Advice("steps stand one after the other", f"write `{step}`") if step else None
 
 
-_WORDS = (
-    "skip",
-    "add",
-    "concat",
-    "mul",
-    "repeat",
-    "when",
-    "else",
-    "save",
-    "from",
-    "let",
-    "default",
-    "shortcut",
-    "if",
-)
 _COMMENTS: list[_Rule] = [(r"(?://|/\*+|--|%|'''|\"\"\"|\*/)\s?(.*)", _comment)]
-
-_STEP_RULES: list[_Rule] = [
+_PYTHON: list[_Rule] = [
+    (r"(import|class|def|return|super|print|assert|with|try|del|lambda|async|@\w+)\b", _python),
+    (r"(from)\s+[\w.]+\s+import\b", _python),
+    (r"(if)\s+__name__", _python),
+]
+_STEPS: list[_Rule] = [
     *_COMMENTS,
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", _comment),
-    *_PASTED,
-    (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", _loop),
+    *_PYTHON,
     (
-        r"(?:if|elif)\s+([^{:]+)",
-        lambda m: _write("a choice is written with `when`", f"when {m[1].strip()} {{ … }}"),
+        r"(network|input|classes|order|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
+        lambda m: Advice(f"`{m[1]}` is a statement, and this is a body", "move it out of the braces"),
     ),
+    (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", _write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
+    (r"if\s+([^{:]+?)\s*[{:]", _write("a choice is a `when`", r"when \1 { … }")),
+    (r"\[(\w+)\]", _language(r"`[\1]` is Darknet", "Darknet")),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned),
-    (r"-?\s*[\"']?(\w+)[\"']?\s*:\s*((?:[\d(\[\"'].*)?)$", _shown),
-    (r"(add|concat|mul)\s*[(\[]", _join),
+    (r"-?\s*[\"']?(\w+)[\"']?\s*:\s*((?:[\d(\[{\"'].*)?)$", _listed),
+    (
+        r"[-*•]\s*(\w+)(\(.*\))?$",
+        _write("steps have no dash before them", r"\1\2"),
+    ),
+    (r"(add|concat|mul)\s*[(\[]", _write("branches stand in braces, each after a `|`", r"\1 { | a | b }")),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
-    (r"(.+?)\s*[x*×]\s*(\d+)$", _repeated),
-    (
-        r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$",
-        lambda m: _call(m[1]) and _write("steps are written one after the other", _call(m[1])) or None,
-    ),
+    (r"(.+?)\s*[x*×]\s*(\d+)$", _write("steps are repeated with `repeat`", r"repeat \2 { \1 }")),
+    (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", _added),
     (r"((?:\w+\.)*\w+)\s*(?:\(.*\))?(?:\(\w+\))?[;,]?$", _translated),
     (r".*(?:[-=]>|>>|;|→).*", _arrows),
     (r"(\w+)(\([^()]*\))?[ \t]+([A-Za-z_]\w*(?:\([^()]*\))?)$", _two_steps),
@@ -234,52 +219,21 @@ _STEP_RULES: list[_Rule] = [
 # --- statements -----------------------------------------------------------------------------------
 
 
-def _side_by_side(match: re.Match[str]) -> Advice | None:
-    """`classes: 10`, `epochs = 10`, `lr: 0.1`."""
-    key, value = match[1], match[2].strip().rstrip(";,")
-    if key in ("input", "classes", "network", "use", "order"):
-        value = _shape(value) if key == "input" else f'"{value}"' if key == "use" else value.strip("\"'")
-        return _write(f"`{key}` and its value stand side by side", f"{key} {value}")
-    return _recipe_key(key, value)
+def _recipe_key(match: re.Match[str]) -> Advice | None:
+    """`epochs: 10` at the top of a file."""
+    line = recipe_line(match[1], match[2])
+    return Advice(f"`{match[1]}` belongs to the recipe", f"write `train {{ {line} }}`") if line else None
 
 
-_KEYS = {
-    "batch_size": "batch", "batchsize": "batch", "num_epochs": "epochs", "max_epochs": "epochs",
-    "n_epochs": "epochs", "epoch": "epochs", "scheduler": "schedule", "lr_scheduler": "schedule",
-    "lr_schedule": "schedule", "policy": "schedule", "augmentation": "augment", "augmentations": "augment",
-    "transform": "augment", "transforms": "augment", "dataset": "data", "criterion": "loss",
-    "loss_function": "loss", "optim": "optimizer", "optimiser": "optimizer", "solver": "optimizer",
-    "random_seed": "seed", "val_size": "validation",
-}  # fmt: skip
-_OF_OPTIMIZER = {"lr": "lr", "learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay",
-                 "wd": "weight_decay", "decay": "weight_decay", "nesterov": "nesterov"}  # fmt: skip
-
-
-def recipe_line(key: str, value: str) -> str:
-    """A line of a recipe for another library's key; empty where that isn't known."""
-    value = value.strip().rstrip(";,")
-    if key in _OF_OPTIMIZER:
-        return f"optimizer sgd({_OF_OPTIMIZER[key]}={own_value(value)})"
-    own = _KEYS.get(key, key)
-    if own not in KEYS:
-        return ""
-    return f"{own} {_choice(value) or own_value(value)}"
-
-
-def _choice(value: str) -> str:
-    """An optimizer, a schedule or the like."""
-    bare = re.sub(r"^(torch|optim|nn|lr_scheduler|transforms|T|v2|\.)*\.", "", value.strip("\"'"))
-    return translated(bare)
-
-
-def _recipe_key(key: str, value: str) -> Advice | None:
-    line = recipe_line(key, value)
-    return _write(f"`{key}` belongs to the recipe", f"train {{ {line} }}") if line else None
+def _assigned_outside(match: re.Match[str]) -> Advice | None:
+    if step := _assigned_step(match):
+        return Advice("steps stand in a section", f"write `layers {{ {step} }}`", "Python")
+    return _assigned(match) or _language("this is Python", "Python")(match)
 
 
 def _outside(match: re.Match[str]) -> Advice | None:
     """A step at the top of the file."""
-    name = match[1]
+    name, text = match[1], match[0].rstrip(";,")
     if (
         name not in OPERATIONS
         and name not in _WORDS
@@ -288,104 +242,82 @@ def _outside(match: re.Match[str]) -> Advice | None:
         and not match[2]
     ):
         return None
-    text = match[0].strip().rstrip(";,")
-    step = text if name in (*OPERATIONS, *_WORDS) or "{" in text else translated(text) or text
-    step = re.sub(r"\{$", "{ … }", step)
-    return _write("steps stand in a section", f"layers {{ {step} }}")
+    own = name in OPERATIONS or name in _WORDS or "{" in text
+    step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
+    return Advice("steps stand in a section", f"write `layers {{ {step} }}`")
+
+
+def _listed_outside(match: re.Match[str]) -> Advice | None:
+    step = _yaml_step(match[1], match[2])
+    return Advice("steps stand in a section", f"write `layers {{ {step} }}`") if step else None
 
 
 def _stage(match: re.Match[str]) -> Advice:
     """`stage residual(16) x5`, `stage residual 16, repeat=5`."""
     inside = (match[2] or "").strip().removeprefix("(").removesuffix(")")
     rest = re.sub(r"^[\s,]*(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r"repeat=\1", match[3].strip())
-    given = ", ".join(filter(None, (inside, ", ".join(re.split(r"[\s,]+", rest.strip(" ,"))))))
-    return _write("all that a stage is given stands in its brackets", f"stage {match[1]}({given})")
+    given = ", ".join(filter(None, (inside, *re.split(r"[\s,]+", rest.strip(" ,")))))
+    return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
 
 
 def _network(match: re.Match[str]) -> Advice | None:
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
-    return _write("a name consists of letters, digits and `_`", f"network {name}") if name else None
+    return Advice("a name consists of letters, digits and `_`", f"write `network {name}`") if name else None
 
 
-def _language(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
-    help = "write its layers as `stem { conv(16, 3), bn, relu }`"
-    return lambda match: Advice(message.format(*match.groups()), help, language)
+def _order(match: re.Match[str]) -> Advice | None:
+    items = ", ".join(re.findall(r"\+|\w+(?:\([^()]*\))?", match[1]))
+    return Advice("commas stand between the items of an order", f"write `order {items}`") if items else None
 
 
-def _items(match: re.Match[str]) -> Advice | None:
-    items = re.findall(r"\+|\w+(?:\([^()]*\))?", match[1])
-    return (
-        _write("commas stand between the items of an order", f"order {', '.join(items)}") if items else None
-    )
+def _body(match: re.Match[str]) -> Advice:
+    """`stem:` and `stem conv(64, 3), relu`."""
+    head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
+    write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
+    return Advice("a body stands in braces", f"write {write}")
 
 
-def _braces(match: re.Match[str]) -> Advice:
-    head = re.sub(r"\s+", " ", match[1]).strip()
-    inside = match[2].strip()
-    body = (
-        f"`{head} {{ {inside} }}`"
-        if inside
-        else f"`{head} {{`, and `}}` after the last line that belongs to it"
-    )
-    return Advice("a body stands in braces", f"write {body}")
-
-
-_BRACES: _Rule = (
-    r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
-    _braces,
-)
-_STATEMENT_RULES: list[_Rule] = [
+_STATEMENTS: list[_Rule] = [
     *_COMMENTS,
-    *_PASTED,
-    (r"\[(\w+)\]", _language("`[{0}]` is Darknet", "Darknet")),
+    *_PYTHON,
+    (r"\[(\w+)\]", _language(r"`[\1]` is Darknet", "Darknet")),
     (r"layer\s*\{", _language("`layer` is Caffe", "Caffe")),
-    (r"[{\"].*", lambda m: _language("this is JSON", "JSON")(m) if ":" in m[0] or m[0] == "{" else None),
-    (r"```", lambda m: Advice("this is Markdown", "leave the line out")),
-    (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _side_by_side),
+    (r"\{$|[{\"].*:", _language("this is JSON", "JSON")),
+    (r"```", _leave_out("this is Markdown", "a file is the code alone")),
+    (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
-    (
-        r"-\s*(\w+)\s*:?\s*(.*)",
-        lambda m: (step := _shown(m))
-        and Advice(
-            "steps stand in a section", step.help.replace("write `", "write `layers { ").replace(")`", ") }`")
-        ),
-    ),
+    (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
     (r"(?:model|self|net)\.\w+\(", _language("this is Python", "Python")),
-    (r"(\w+)()\s+((?=[\w\"'])[^{=]+)$", lambda m: _recipe_key(m[1], m[3])),
+    (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
 ]
+_BODY: _Rule = (
+    r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
+    _body,
+)
 _OF_STATEMENT: dict[str, list[_Rule]] = {
-    "input": [(r"input\s*[:=]?\s*(.+)$", lambda m: _write("a shape is one word", f"input {_shape(m[1])}"))],
-    "network": [(r"network\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network)],
-    "order": [(r"order\s+\[?([^\]]+)\]?$", _items)],
+    **{word: [_BODY] for word in ("stem", "head", "layers", "train", "stages", "block")},
+    "input": [
+        (r"input\s*[:=]?\s*(.+)$", lambda m: Advice("a shape is one word", f"write `input {shape(m[1])}`")),
+    ],
+    "network": [
+        (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
+        (r"network\s*[:=]\s*(\w+)", _write("a network and its name stand side by side", r"network \1")),
+    ],
+    "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
-        (r"stage\s*:?\s+(\w+)()\s+([\w][^{]*)$", _stage),
+        (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
     ],
-    "let": [
-        (
-            r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$",
-            lambda m: _write("a constant has a `=`", f"let {m[1]} = {m[2]}"),
-        )
-    ],
+    "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", _write("a constant has a `=`", r"let \1 = \2"))],
     "init": [
-        (
-            r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$",
-            lambda m: _write("the initialisation stands without quotes or a colon", f"init {m[1]}"),
-        )
+        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", _write("the initialisation is a word", r"init \1")),
+        _BODY,
     ],
-    "use": [
-        (
-            r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$",
-            lambda m: _write("a path stands in quotes", f'use "{m[1].strip()}"'),
-        )
-    ],
+    "use": [(r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", _write("a path stands in double quotes", r'use "\1"'))],
     "classes": [
-        (
-            r"classes\s*[:=]\s*(\w+)",
-            lambda m: _write("`classes` and its value stand side by side", f"classes {m[1]}"),
-        )
+        (r"classes\s*[:=]\s*(\w+)", _write("`classes` and its value stand side by side", r"classes \1"))
     ],
 }
 
@@ -393,64 +325,50 @@ _OF_STATEMENT: dict[str, list[_Rule]] = {
 # --- recipes, tables, rules of initialisation -----------------------------------------------------
 
 
-def _entry(match: re.Match[str]) -> Advice | None:
-    key, value = match[1].strip("\"'"), match[2].strip().rstrip(";,")
-    line = recipe_line(key, value)
-    return _write("a key and its value stand side by side", line or f"{key} {own_value(value)}")
+def _entry(match: re.Match[str]) -> Advice:
+    line = recipe_line(match[1], match[2]) or f"{match[1]} {own_value(match[2].rstrip(';,'))}"
+    return Advice("a key and its value stand side by side", f"write `{line}`")
 
 
 def _entry_brackets(match: re.Match[str]) -> Advice:
     """`optimizer sgd lr=0.1`."""
     given = ", ".join(re.findall(r"\w+\s*=\s*(?:\[[^\]]*\]|[^\s,]+)|\"[^\"]*\"|[\d.]\S*", match[3]))
-    return _write("arguments stand in brackets", f"{match[1]} {match[2]}({given})")
+    return Advice("arguments stand in brackets", f"write `{match[1]} {match[2]}({given})`")
 
 
 def _entry_choice(match: re.Match[str]) -> Advice | None:
-    found = _choice(match[2])
-    return _write("it has another name here", f"{match[1]} {found}") if found else None
+    found = own_choice(match[2])
+    return Advice("it has another name here", f"write `{match[1]} {found}`") if found else None
+
+
+def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
+    return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
 
 
 _RULES: dict[str, list[_Rule]] = {
-    "statement": _STATEMENT_RULES,
-    "step": _STEP_RULES,
+    **_OF_STATEMENT,
+    "statement": _STATEMENTS,
+    "step": _STEPS,
     "entry": [
         *_COMMENTS,
-        (r"-?\s*([\w\"']+)\s*[:=]\s*(.+)$", _entry),
-        (r"(\w+)\s+(\w+)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
+        (r"-?\s*[\"']?(\w+)[\"']?\s*[:=]\s*(.+)$", _entry),
+        (r"(\w+)\s+([A-Za-z]\w*)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
         (r"(\w+)\s+([\w.]+\(.*\))$", _entry_choice),
-        (r"(\w+)\s+(.+);$", lambda m: _write("lines end without `;`", f"{m[1]} {m[2]}")),
-        (r"(\w+)\s+'([^']*)'$", lambda m: _write("words stand without quotes", f"{m[1]} {m[2]}")),
-        (r"(\d+)\s+(\w+)$", lambda m: _write("the key stands first", f"{m[2]} {m[1]}")),
+        (r"(\w+\s+.+);$", _write("lines end without `;`", r"\1")),
+        (r"(\w+)\s+'([^']*)'$", _write("words stand without quotes", r"\1 \2")),
+        (r"(\d+)\s+(\w+)$", lambda m: m[2] in KEYS and _write("the key stands first", r"\2 \1")(m) or None),
     ],
     "header": [
         *_COMMENTS,
-        (
-            r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$",
-            lambda m: _write("blanks stand between the columns", "  ".join(re.findall(r"\w+", m[0]))),
-        ),
+        (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("blanks stand between the columns", r"\w+")),
     ],
     "row": [
         *_COMMENTS,
-        (
-            r"[\w.\s,|;]+$",
-            lambda m: _write("blanks stand between the cells", "  ".join(re.findall(r"[\w.]+", m[0]))),
-        ),
-        (
-            r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$",
-            lambda m: _write(
-                "cells have no names: the header has them", "  ".join(re.findall(r"=\s*([\w.]+)", m[0]))
-            ),
-        ),
+        (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
+        (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", _blanks("the header names the cells", r"(?<==)\s*[\w.]+")),
     ],
     "init_rule": [
         *_COMMENTS,
-        (
-            r"([\w.]+)\s*[:=]\s*(\w.*)$",
-            lambda m: _write("a key and its rule stand side by side", f"{m[1]} {m[2]}"),
-        ),
+        (r"([\w.]+)\s*[:=]\s*(\w.*)$", _write("a key and its rule stand side by side", r"\1 \2")),
     ],
-    **{
-        word: [*_OF_STATEMENT.get(word, ()), _BRACES]
-        for word in ("stem", "head", "layers", "train", "init", "stages", "block", *_OF_STATEMENT)
-    },
 }

@@ -81,8 +81,9 @@ def explain(
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end) if rule == "statement" else ""
-    if known := advice(text[start:end], statement if statement in STATEMENTS else rule):
-        line = _first_line(source, start, end)
+    said = _with_arguments(text, start, end) if rule == "step" else end
+    if known := advice(text[start:said], statement if statement in STATEMENTS else rule):
+        line = _first_line(source, start, said)
         diagnostics.error("NET101", known.message, line, help=known.help)
         return known.language
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
@@ -98,6 +99,14 @@ def explain(
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=hint)
     return ""
+
+
+def _with_arguments(text: str, start: int, end: int) -> int:
+    """The end of `conv 64, 3` where a step was taken to end at the comma."""
+    if not re.match(r"\w+[ \t]+\d", text[start:end]):
+        return end
+    rest = re.compile(r"(?:[ \t]*,[ \t]*(?:\d[\w.]*|\w+[ \t]*=[ \t]*[\w.]+))*").match(text, end)
+    return rest.end() if rest else end
 
 
 def _first_line(source: Source, start: int, end: int) -> Span:
@@ -159,6 +168,14 @@ def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str
         return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
     if found.startswith("'"):
         return 'texts stand in straight double quotes: `"images"`'
+    if found in ("elif", "elseif") or (found == "if" and last == "else"):
+        return "write `else when … { … }`"
+    if found == ":" and "RPAR" in expected and (name := re.search(r"(\w+)\s*$", before)):
+        return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
+    if re.match(r"\w", found) and {"RPAR", "_COMMA"} <= expected and (word := re.search(r"[\w.]+$", last)):
+        return f"put a comma between the arguments: `{word[0]}, {found}`"
+    if rule == "step" and re.match(r"\w", found) and expected == {"$END"}:
+        return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
     if found == "." and re.search(r"\w$", before):
         return "a name has no `.`"
     if statement == "input" and found in ("x", ","):
@@ -181,9 +198,8 @@ def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str
         return "the first line of a table names its columns, as `out  repeat  stride`"
     if rule == "row" and found in ("+", "*", "/", "//", "-"):
         return "an expression in a table stands in brackets, as `(2 * n)`"
-    if statement == "stages" and before.count("{") == before.count("}") + 1:
-        if "LBRACE" not in expected and "\n" not in before:
-            return "a table has a line for the names of its columns, and one for each row"
+    if statement == "stages" and "{" in before and "\n" not in before:
+        return "a table has a line for the names of its columns, and one for each row"
     return ""
 
 

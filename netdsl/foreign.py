@@ -186,8 +186,8 @@ def own_name(name: str) -> str:
 
 def own_argument(name: str, known: Iterable[str]) -> str | None:
     """What an argument is called here, where that is one of `known`; empty where it is to be left out."""
-    candidates = (_ARGUMENTS.get(name), _SIZES.get(name))
-    return next((found for found in candidates if found == "" or found in known), None)
+    candidates = [table[name] for table in (_ARGUMENTS, _SIZES) if name in table]
+    return next((found for found in candidates if not found or found in known), None)
 
 
 def no_step(name: str) -> str:
@@ -282,6 +282,8 @@ def _activation(named: dict[str, str]) -> str:
 
 def _written(name: str, values: dict[str, str], padding: str) -> str:
     """The call, without arguments that are as they are by default; `padding` is that of a convolution."""
+    if name == "conv" and values.keys() == {"out"}:
+        values["kernel"] = "3"
     if name == "adaptive_avgpool" and values.get("size") in ("1", None):
         return "global_avgpool"
     if name in ("conv", "depthwise"):

@@ -27,6 +27,8 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINES = {"stages": "row", "train": "entry"}
 # What a step that can't be read would have defined.
 _DEFINES = re.compile(r"(let|save)\s+([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
+# What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
+_ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 _BY_BLOCKS = ("stage", "stages")
 
 
@@ -206,8 +208,8 @@ class _Reader:
                 break
             inside = text[piece.start : piece.end]
             after_unread = bool(steps) and isinstance(steps[-1], syntax.Unread) and piece.follows
-            if after_unread and not re.match(r"[A-Za-z_]\w*\s*(?!=)[^\s=]|[A-Za-z_]\w*\s*$", inside):
-                continue  # arguments of what couldn't be read
+            if (after_unread or self.language == "Darknet") and _ARGUMENT.match(inside):
+                continue
             steps.append(self._step(start + piece.start, inside))
         return tuple(steps)
 

@@ -66,7 +66,7 @@ def bind(
             "NET301",
             f"`{name}` needs {listing(missing)}",
             span,
-            help=f"write `{_usage(name, parameters)}`",
+            help=f"add {_filled(missing)}" if given else f"write `{_usage(name, parameters)}`",
         )
         sound = False
     return list(given.values()) if sound else None
@@ -104,6 +104,10 @@ def _takes(parameters: Sequence[Parameter], positional: Sequence[str]) -> str:
         return f"it takes {listing(positional)}"
     names = listing(parameter.name for parameter in parameters)
     return f"leave it out, or give it by name: {names}" if parameters else "leave it out: it takes none"
+
+
+def _filled(missing: Sequence[str]) -> str:
+    return listing(f"{parameter}=…" for parameter in missing)
 
 
 def _usage(name: str, parameters: Sequence[Parameter]) -> str:

@@ -17,7 +17,7 @@ from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
-from netdsl.values import Symbol, show
+from netdsl.values import Size, Symbol, Value, show
 
 # Default arguments by operation and argument.
 Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
@@ -165,10 +165,10 @@ class CallResolver:
             return True
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
-            if isinstance(expr.value, str):
-                word = own_value(f'"{expr.value}"')
-                if not isinstance(arg_type.convert(Symbol(word)), Mismatch):  # type: ignore[attr-defined]
-                    result = Mismatch(f"`{word}`, without quotes")
+            meant = _meant(expr.value)
+            if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
+                how = "without quotes" if isinstance(meant, Symbol) else "one word"
+                result = Mismatch(f"`{meant}`, {how}")
             wrong_argument(name, argument, expr, result, self._diagnostics)
             return False
         return True
@@ -203,6 +203,16 @@ class CallResolver:
         return tuple(bound) if len(bound) == len(exprs) else None
 
 
+def _meant(value: Value) -> Symbol | Size | None:
+    """The word for a text, the size for a list."""
+    match value:
+        case str():
+            return Symbol(own_value(f'"{value}"'))
+        case (int(height), int(width)):
+            return Size((height, width))
+    return None
+
+
 def _after_input(step: syntax.Call) -> str:
     """The call without the number of channels that comes in, where that is given as torch wants it."""
     shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
@@ -225,7 +235,8 @@ def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnost
     own = own_name(name)
     help = nearest(own if own in known else name, known) or f"define it with `block {name}(…) {{ … }}`"
     if (own or name) in OPERATIONS:
-        help = f"an operation stands in a section, as `layers {{ {own or name} }}`"
+        line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
+        help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
     diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
 
 
@@ -258,8 +269,8 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                 )
             elif argument.name.text not in known:
                 takes = f"it takes {listing(known)}" if known else "it takes none"
-                own = own_argument(argument.name.text, known)
-                help = f"write `{own}`" if own else nearest(argument.name.text, known) or takes
+                other = own_argument(argument.name.text, known)
+                help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"
                 diagnostics.error("NET301", message, argument.name.span, help=help)
             elif first := defaults.get(name, {}).get(argument.name.text):

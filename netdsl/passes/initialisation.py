@@ -148,10 +148,9 @@ class _InitReader:
 def _base_help(name: str) -> str:
     if name.lower() in ("he", "kaiming_normal", "msra"):
         return "write `init kaiming`"
-    rules = [
-        rule for rule in RULES if rule.startswith("xavier" if name.lower() == "glorot" else name.lower())
-    ]
-    if rules:
+    family = "xavier" if name.lower().startswith("glorot") else name.lower()
+    rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
+    if rules and not nearest(name, BASES):
         return f"write `init {{ conv {rules[0]}, linear {rules[0]} }}`"
     return nearest(name, BASES) or "write `init kaiming` or `init pytorch`"
 

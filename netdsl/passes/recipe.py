@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from netdsl import syntax
-from netdsl.advice import KEYS, recipe_line
 from netdsl.arguments import ArgType, Mismatch, Word, convert, schema, signature, usage
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe, Sgd
+from netdsl.recipewords import KEYS, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
 

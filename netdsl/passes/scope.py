@@ -35,6 +35,8 @@ _MEANINGS = {
 def check_name(word: syntax.Word, diagnostics: Diagnostics) -> None:
     """Names of the file become names in Python."""
     name = word.text
+    if name in ("yes", "no"):
+        diagnostics.error("NET202", f"`{name}` is a value", word.span, help="choose another name")
     if keyword.iskeyword(name) or name.startswith("__") or name == "self":
         message = f"`{name}` has a meaning in Python"
         diagnostics.error("NET204", message, word.span, help="choose another name")
