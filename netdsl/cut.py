@@ -36,10 +36,11 @@ class Chunk(NamedTuple):
 
     def text(self, source: Source) -> str:
         """What the parser is to read, as long as the text itself."""
-        text = source.text[self.start : self.end]
+        kept, place = [], self.start
         for start, end in self.erased:
-            text = text[: start - self.start] + " " * (end - start) + text[end - self.start :]
-        return text
+            kept += [source.text[place:start], " " * (end - start)]
+            place = end
+        return "".join(kept) + source.text[place : self.end]
 
 
 def starts_statement(text: str) -> bool:

@@ -7,6 +7,7 @@ one leaves the others. One that can't be read as a whole is read part by part.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -21,7 +22,8 @@ from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
 
 # Bounds, so that reading an unknown file has a bounded cost.
-MAX_LENGTH = 200_000
+MAX_LENGTH = 100_000
+MAX_LINE = 10_000
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINES = {"stages": "row", "train": "entry"}
@@ -55,6 +57,11 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and bring them in with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
+        return syntax.Program((), (("", ""),))
+    if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
+        span = Span(source, long.start(), long.start() + 1)
+        help = "break it after a comma"
+        diagnostics.error("NET100", f"a line is longer than {MAX_LINE:,} characters", span, help=help)
         return syntax.Program((), (("", ""),))
     statements: list[syntax.Statement] = []
     unread: list[tuple[str, str]] = []
@@ -129,13 +136,14 @@ class _Reader:
         except UnexpectedInput as error:
             before = self._mistakes
             word = next(iter(_WORD.findall(text)), "")
-            found = self._by_parts(start, text, word) if word in STATEMENTS and "{" in text else None
+            parted = word in STATEMENTS and "{" in text
+            found = self._by_parts(start, text, word, error.pos_in_stream) if parted else None
             if self._mistakes == before:  # what is wrong is how the parts are put together
                 self._explain(start, text, "statement", error)
                 return None
             return found
 
-    def _by_parts(self, start: int, text: str, word: str) -> syntax.Statement | None:
+    def _by_parts(self, start: int, text: str, word: str, place: int | None) -> syntax.Statement | None:
         rule = _LINES.get(word)
         found = parts(text, lines=rule is not None)
         outline = found.outline
@@ -145,14 +153,14 @@ class _Reader:
         try:
             node = self._parse(start, outline, "statement")
         except UnexpectedInput as error:
-            if found.bodies and "{" in text and "\n" not in text and word == "stages":
+            if word == "stages" and "\n" not in text:
                 return None
             self._explain(start, text[: _end_of_head(text, error)], "statement", error)
             node = None
         pieces = found.bodies[0] if len(found.bodies) == 1 else ()
         match node:
             case syntax.Section() | syntax.Block():
-                return node._replace(body=self._bodies(start, text, (node.body,), found)[0])
+                return node._replace(body=self._bodies(start, text, (node.body,), found, place)[0])
             case syntax.Stages():
                 return self._table(node, start, text, pieces)
             case syntax.Train():
@@ -161,12 +169,14 @@ class _Reader:
                 return node._replace(rules=tuple(self._each(start, text, pieces, "init_rule")))
         if word in ("stem", "head", "layers", "block"):
             for body in found.bodies:
-                self._steps(start, text, body)
+                self._steps(start, text, body, place)
         return None
 
     def _each(self, start: int, text: str, pieces: Iterable[Piece], rule: str) -> Iterator[Any]:
         """The lines that can be read."""
         for piece in pieces:
+            if self._mistakes >= MOST:
+                return
             try:
                 yield self._parse(start + piece.start, text[piece.start : piece.end], rule)
             except UnexpectedInput as error:
@@ -177,7 +187,7 @@ class _Reader:
     ) -> syntax.Stages | None:
         header = list(self._each(start, text, pieces[:1], "header"))
         rows: list[syntax.Row | syntax.Section] = []
-        for piece in pieces[1:]:
+        for piece in pieces[1:] if self._mistakes < MOST else ():
             inside = text[piece.start : piece.end]
             place = start + piece.start
             if inside.startswith("layers"):
@@ -191,35 +201,70 @@ class _Reader:
     # steps
 
     def _bodies(
-        self, start: int, text: str, empty: tuple[syntax.Body, ...], found: Parts
+        self, start: int, text: str, empty: tuple[syntax.Body, ...], found: Parts, place: int | None
     ) -> list[syntax.Body]:
         """The bodies with their steps; as they are where text and tree don't agree."""
         if len(empty) != len(found.bodies):
             return list(empty)
         return [
-            syntax.Body(self._steps(start, text, pieces), body.span)
+            syntax.Body(self._steps(start, text, pieces, place), body.span)
             for body, pieces in zip(empty, found.bodies, strict=True)
         ]
 
-    def _steps(self, start: int, text: str, pieces: tuple[Piece, ...]) -> tuple[syntax.Step, ...]:
+    def _steps(
+        self, start: int, text: str, pieces: tuple[Piece, ...], place: int | None
+    ) -> tuple[syntax.Step, ...]:
+        """The steps of a body. `place` is where in the text the first of them is wrong, if that is known: all
+        before it are read at once, and so are those after it, up to the next.
+        """
         steps: list[syntax.Step] = []
-        for piece in pieces:
-            if self._mistakes >= MOST:
-                break
-            inside = text[piece.start : piece.end]
-            after_unread = bool(steps) and isinstance(steps[-1], syntax.Unread) and piece.follows
-            if (after_unread or self.language == "Darknet") and _ARGUMENT.match(inside):
-                continue
-            steps.append(self._step(start + piece.start, inside))
+        inside = place is not None and pieces and pieces[0].start <= place <= pieces[-1].end
+        wrong = place if inside else None
+        while pieces and self._mistakes < MOST:
+            if wrong is None:
+                read, wrong = self._run(start, text, pieces)
+                if wrong is None:
+                    return (*steps, *read)
+            sound = bisect_right(pieces, wrong, key=lambda piece: piece.start) - 1
+            if sound > 0:
+                steps += self._run(start, text, pieces[:sound])[0]
+            piece = pieces[max(0, sound)]
+            step = self._step(start + piece.start, text[piece.start : piece.end], wrong - piece.start)
+            steps.append(step)
+            pieces = pieces[max(0, sound) + 1 :]
+            if isinstance(step, syntax.Unread):
+                pieces = self._after_unread(text, pieces)
+            wrong = None
         return tuple(steps)
 
-    def _step(self, start: int, text: str) -> syntax.Step:
+    def _run(
+        self, start: int, text: str, pieces: tuple[Piece, ...]
+    ) -> tuple[tuple[syntax.Step, ...], int | None]:
+        """Steps read at once, or the place where one of them is wrong."""
+        begin, end = pieces[0].start, pieces[-1].end
         try:
-            return self._parse(start, text, "step")  # type: ignore[no-any-return]
+            body: syntax.Body = self._parse(start + begin - 1, f"{{{text[begin:end]}\n}}", "body")
+            return body.steps, None
         except UnexpectedInput as error:
-            before = self._mistakes
-            step = self._step_by_parts(start, text)
-            if self._mistakes == before:
+            place = error.pos_in_stream if error.pos_in_stream is not None else -1
+            return (), begin + place - 1 if 0 <= place <= end - begin else end
+
+    def _after_unread(self, text: str, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`."""
+        for index, piece in enumerate(pieces):
+            goes_on = piece.follows or self.language == "Darknet"
+            if not goes_on or not _ARGUMENT.match(text[piece.start : piece.end]):
+                return pieces[index:]
+        return ()
+
+    def _step(self, start: int, text: str, place: int | None) -> syntax.Step:
+        """One step, of which it is known where it is wrong."""
+        before = self._mistakes
+        step = self._step_by_parts(start, text, place) if "{" in text else None
+        if self._mistakes == before:
+            try:
+                return self._parse(start, text, "step")  # type: ignore[no-any-return]
+            except UnexpectedInput as error:
                 self._explain(start, text, "step", error)
                 step = None
         if step is not None:
@@ -228,9 +273,9 @@ class _Reader:
         kind, name = (defined[1] or "label", defined[2] or defined[3]) if defined else ("", "")
         return syntax.Unread(kind, name, Span(self._source, start, start + len(text)))
 
-    def _step_by_parts(self, start: int, text: str) -> syntax.Step | None:
+    def _step_by_parts(self, start: int, text: str, place: int | None) -> syntax.Step | None:
         first = _WORD.match(text)
-        if "{" not in text or first is None or first[0] not in STEPS:
+        if first is None or first[0] not in STEPS:
             return None
         found = parts(text, lines=False)
         try:
@@ -238,9 +283,9 @@ class _Reader:
         except UnexpectedInput as error:
             self._explain(start, text[: _end_of_head(text, error)], "step", error)
             for body in found.bodies:
-                self._steps(start, text, body)
+                self._steps(start, text, body, place)
             return None
-        return syntax.with_bodies(step, self._bodies(start, text, syntax.bodies(step), found))
+        return syntax.with_bodies(step, self._bodies(start, text, syntax.bodies(step), found, place))
 
 
 def _end_of_head(text: str, error: UnexpectedInput) -> int:

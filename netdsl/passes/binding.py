@@ -11,6 +11,9 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_argument, own_value
 from netdsl.source import Span
 
+# Of more nothing is said one by one.
+MAX_ARGUMENTS = 100
+
 
 class Given(NamedTuple):
     """An argument that found its parameter."""
@@ -30,6 +33,10 @@ def bind(
     filled: frozenset[str] = frozenset(),
 ) -> list[Given] | None:
     """The arguments by parameter, or None after diagnostics; `filled` parameters need none."""
+    if len(arguments) > MAX_ARGUMENTS:
+        message = f"`{name}` has {len(arguments):,} arguments"
+        diagnostics.error("NET301", message, span, help=_takes(parameters, [p.name for p in parameters]))
+        return None
     known = {parameter.name for parameter in parameters}
     positional = [parameter.name for parameter in parameters if not parameter.named]
     given: dict[str, Given] = {}

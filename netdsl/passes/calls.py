@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.explain import STATEMENTS
 from netdsl.expressions import Const, Expr, constant
 from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
@@ -50,6 +50,7 @@ class CallResolver:
         self._defaults = defaults
         self._diagnostics = diagnostics
         self._unread = unread
+        self._unknowns = 0
 
     def call(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
         """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
@@ -80,6 +81,9 @@ class CallResolver:
         return self._operation(step, OPERATIONS[target], names, defaults)
 
     def _unknown(self, step: syntax.Call) -> None:
+        self._unknowns += 1
+        if self._unknowns > MOST:
+            return
         word = step.name
         known = [*OPERATIONS, *self._blocks.known, UNIT]
         own = translated(
