@@ -205,6 +205,8 @@ _STEPS: list[_Rule] = [
         r"[-*•]\s*(\w+)(\(.*\))?$",
         _write("steps have no dash before them", r"\1\2"),
     ),
+    (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", _write("arguments stand in round brackets", r"\1(\2)")),
+    (r"repeat\s+(\w+)\s+in\s+(?:range\()?(\w+)", _write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
     (r"(add|concat|mul)\s*[(\[]", _write("branches stand in braces, each after a `|`", r"\1 { | a | b }")),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
@@ -260,6 +262,10 @@ def _stage(match: re.Match[str]) -> Advice:
     return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
 
 
+def _input(match: re.Match[str]) -> Advice:
+    return Advice("a shape is one word", f"write `input {shape(match[1])}`")
+
+
 def _network(match: re.Match[str]) -> Advice | None:
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
@@ -271,9 +277,16 @@ def _order(match: re.Match[str]) -> Advice | None:
     return Advice("commas stand between the items of an order", f"write `order {items}`") if items else None
 
 
+def _block_name(match: re.Match[str]) -> Advice:
+    words = re.match(r"block\s+([\w.-]+)", match.string)
+    name = re.sub(r"\W+", "_", words[1]) if words else ""
+    return Advice("a name consists of letters, digits and `_`", f"write `block {name}(…) {{ … }}`")
+
+
 def _body(match: re.Match[str]) -> Advice:
     """`stem:` and `stem conv(64, 3), relu`."""
     head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
+    inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
     write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
     return Advice("a body stands in braces", f"write {write}")
 
@@ -285,28 +298,56 @@ _STATEMENTS: list[_Rule] = [
     (r"layer\s*\{", _language("`layer` is Caffe", "Caffe")),
     (r"\{$|[{\"].*:", _language("this is JSON", "JSON")),
     (r"```", _leave_out("this is Markdown", "a file is the code alone")),
+    (r"(?:input_shape|input_size|shape)\s*[:=]?\s*(.+)$", _input),
     (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
     (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
     (r"(?:model|self|net)\.\w+\(", _language("this is Python", "Python")),
     (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
+    (
+        r"(?:num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
+        _write("it is called `classes` here", r"classes \1"),
+    ),
+    (
+        r"(?:const|var|int|float|set|val)\s+(\w+\s*=.*)$",
+        _write("a constant is defined with `let`", r"let \1"),
+    ),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
 ]
 _BODY: _Rule = (
     r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
     _body,
 )
+_SIGN: _Rule = (
+    r"(stem|head|layers|train|init)\s*[=:]\s*\{",
+    _write("nothing stands between `{` and the word before it", r"\1 { … }"),
+)
 _OF_STATEMENT: dict[str, list[_Rule]] = {
-    **{word: [_BODY] for word in ("stem", "head", "layers", "train", "stages", "block")},
-    "input": [
-        (r"input\s*[:=]?\s*(.+)$", lambda m: Advice("a shape is one word", f"write `input {shape(m[1])}`")),
+    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers", "train")},
+    "stages": [(r"stages\s*\{", _write("a table is of one block", r"stages residual { … }")), _BODY],
+    "block": [
+        (r"block\s+\w*[-.]", _block_name),
+        (
+            r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
+            _write("parameters stand in brackets", r"block \1(\2) { … }"),
+        ),
+        (r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{", _write("parameters stand in brackets", r"block \1(\2) { … }")),
+        _BODY,
     ],
+    "default": [
+        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", _write("defaults have no braces", r"default \1")),
+        (r"default\s+(\w+\s*=\s*\w+)$", _write("a default is of an operation", r"default conv(\1)")),
+        (r"default\s+(\w+)\s+(\w+\s*=.*)$", _write("arguments stand in brackets", r"default \1(\2)")),
+    ],
+    "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
     "network": [
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
         (r"network\s*[:=]\s*(\w+)", _write("a network and its name stand side by side", r"network \1")),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
+        (r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$", _write("the block stands first", r"stage \2(\3, repeat=\1)")),
+        (r"stage\s*\d*\s*:\s*(\w+.*)$", _write("nothing stands between `stage` and the block", r"stage \1")),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
     ],
@@ -326,6 +367,8 @@ _OF_STATEMENT: dict[str, list[_Rule]] = {
 
 
 def _entry(match: re.Match[str]) -> Advice:
+    if match[1] == "augment":
+        return _augment(match)
     line = recipe_line(match[1], match[2]) or f"{match[1]} {own_value(match[2].rstrip(';,'))}"
     return Advice("a key and its value stand side by side", f"write `{line}`")
 
@@ -336,9 +379,18 @@ def _entry_brackets(match: re.Match[str]) -> Advice:
     return Advice("arguments stand in brackets", f"write `{match[1]} {match[2]}({given})`")
 
 
+def _augment(match: re.Match[str]) -> Advice:
+    """`augment flip crop(4)`, `augment: [flip, crop(4)]`."""
+    found = re.findall(r"[A-Za-z]\w*(?:\([^()]*\))?", match[2])
+    given = ", ".join(own_choice(item) or item for item in found)
+    return Advice("commas stand between augmentations", f"write `augment {given}`")
+
+
 def _entry_choice(match: re.Match[str]) -> Advice | None:
     found = own_choice(match[2])
-    return Advice("it has another name here", f"write `{match[1]} {found}`") if found else None
+    if not found or found == match[2]:
+        return None
+    return Advice("it has another name here", f"write `{match[1]} {found}`")
 
 
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
@@ -352,6 +404,12 @@ _RULES: dict[str, list[_Rule]] = {
     "entry": [
         *_COMMENTS,
         (r"-?\s*[\"']?(\w+)[\"']?\s*[:=]\s*(.+)$", _entry),
+        (r"(augment)\s+(.+\s.+)$", _augment),
+        (
+            r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
+            _write("a folder is told by its path", r'data folder("\1")'),
+        ),
+        (r"(\w+\s+.+?)\s*,$", _write("lines end without a comma", r"\1")),
         (r"(\w+)\s+([A-Za-z]\w*)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
         (r"(\w+)\s+([\w.]+\(.*\))$", _entry_choice),
         (r"(\w+\s+.+);$", _write("lines end without `;`", r"\1")),
@@ -369,6 +427,9 @@ _RULES: dict[str, list[_Rule]] = {
     ],
     "init_rule": [
         *_COMMENTS,
+        (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", _write("a rule is a word", r"\1 zeros")),
+        (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", _write("a rule is a word", r"\1 ones")),
+        (r"(\w+)\s*[:= ]\s*([\d.]+)$", _write("a rule is a word", r"\1 constant(\2)")),
         (r"([\w.]+)\s*[:=]\s*(\w.*)$", _write("a key and its rule stand side by side", r"\1 \2")),
     ],
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Set
 
 from lark import UnexpectedInput
@@ -35,6 +36,32 @@ STATEMENTS = {
 # The first words of steps that aren't calls.
 STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
 _RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
+
+# What people write for the first word of a statement.
+_OTHER_WORDS = {
+    "network": ("net", "model", "name", "graph"),
+    "input": ("input_shape", "input_size", "inputs", "shape"),
+    "classes": ("num_classes", "nclasses", "n_classes", "outputs"),
+    "layers": ("layer", "body", "backbone", "features", "trunk", "encoder", "neck", "section"),
+    "head": ("classifier", "tail"),
+    "stage": ("group", "blocks"),
+    "block": ("define", "function", "func", "fn", "module", "macro", "component"),
+    "let": ("const", "var", "set", "int", "float", "param", "val"),
+    "train": ("training", "recipe", "config", "solver", "hyperparameters"),
+    "use": ("include", "require", "load"),
+    "expect": ("assume", "check", "ensure"),
+    "init": ("initialize", "initialise", "initialization"),
+}
+_POWERS = "there are no powers; write a product"
+_OTHER_OPERATORS = {
+    "^": _POWERS,
+    "**": _POWERS,
+    "&": "write `and`",
+    "!": "write `not`",
+    "?": "write `if c then a else b`",
+    "<>": "write `!=`",
+    "if": "write `if c then a else b`",
+}
 
 # What the grammar's terminals are called in a message; all others by their text.
 _TERMINALS = {
@@ -82,7 +109,8 @@ def explain(
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end) if rule == "statement" else ""
     said = _with_arguments(text, start, end) if rule == "step" else end
-    if known := advice(text[start:said], statement if statement in STATEMENTS else rule):
+    follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
+    if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
         line = _first_line(source, start, said)
         diagnostics.error("NET101", known.message, line, help=known.help)
         return known.language
@@ -95,7 +123,8 @@ def explain(
     expected = _expected(error)
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
-    hint = _hint(found, before, expected, statement, rule) or _expectation(expected, statement, before)
+    after = text[place:end]
+    hint = _hint(found, before, after, expected, statement, rule) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=hint)
     return ""
@@ -122,8 +151,13 @@ def _found(text: str, place: int, end: int) -> str:
     return match.group() if match else ""
 
 
+def _is_value(expected: Set[str]) -> bool:
+    """Whether a value may stand here, and not an operator."""
+    return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected
+
+
 def _first_word(text: str, start: int, end: int) -> str:
-    match = re.compile(r"\s*([a-z]+)").match(text, start, end)
+    match = re.compile(r"\s*([A-Za-z_]\w*)").match(text, start, end)
     return match[1] if match else ""
 
 
@@ -139,16 +173,33 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif own := _own_word(found):
+        message = f"`{found}` does not start a statement"
+        help = f"write `{own}` in its place"
     else:
         message = f"`{found}` does not start a statement"
         help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 
+def _own_word(word: str) -> str:
+    """The statement that another word is used for."""
+    lower = word.lower()
+    return (
+        lower if lower in STATEMENTS else next((own for own, all in _OTHER_WORDS.items() if lower in all), "")
+    )
+
+
 def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     """A character that the language doesn't have."""
     shown = f"`{found}`" if found.isprintable() and found.strip() else f"the character U+{ord(found):04X}"
-    if found in "“”„«»":
+    plain = unicodedata.normalize("NFKC", found)
+    plain = {"–": "-", "—": "-", "−": "-", "×": "x", "’": '"', "‘": '"', "÷": "/", "≤": "<=", "≥": ">="}.get(
+        found, plain
+    )
+    if plain != found and plain.isascii() and plain.strip():
+        help = f"write `{plain}`"
+    elif found in "“”„«»":
         help = 'texts stand in straight quotes: `"images"`'
     elif found.isalpha():
         help = "names consist of the letters a to z and A to Z, digits and `_`"
@@ -157,7 +208,7 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
 
 
-def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str) -> str:
+def _hint(found: str, before: str, after: str, expected: Set[str], statement: str, rule: str) -> str:
     """What to do about a mistake that people make often."""
     last = before.split()[-1] if before.split() else ""
     if found in _RESERVED and "NAME" in expected and statement not in ("stages",) and last != "{":
@@ -170,24 +221,64 @@ def _hint(found: str, before: str, expected: Set[str], statement: str, rule: str
         return 'texts stand in straight double quotes: `"images"`'
     if found in ("elif", "elseif") or (found == "if" and last == "else"):
         return "write `else when … { … }`"
+    if found == ":" and re.search(r":\s*(int|float|bool|str)", after):
+        return "leave the type out"
     if found == ":" and "RPAR" in expected and (name := re.search(r"(\w+)\s*$", before)):
         return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
+    if last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in before:
+        return f"leave `{last.rpartition('(')[2]}` out: parameters have no types"
     if re.match(r"\w", found) and {"RPAR", "_COMMA"} <= expected and (word := re.search(r"[\w.]+$", last)):
         return f"put a comma between the arguments: `{word[0]}, {found}`"
     if rule == "step" and re.match(r"\w", found) and expected == {"$END"}:
         return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
-    if found == "." and re.search(r"\w$", before):
+    if found == "." and re.search(r"[A-Za-z_]\w*$", before):
         return "a name has no `.`"
     if statement == "input" and found in ("x", ","):
         return "a size is one word, as `input 3x32x32`"
     if found == ";":
-        return "steps are separated by commas or new lines"
+        inside = before.count("(") > before.count(")")
+        return (
+            "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
+        )
+    if found in _OTHER_OPERATORS and (found == "!" or not _is_value(expected)):
+        return _OTHER_OPERATORS[found]
+    if found == "" and before.rstrip().endswith(","):
+        return "leave the last `,` out"
+    if found == "%":
+        percent = re.search(r"\d+$", before)
+        share = percent and not re.match(r"%\s*\w", after)
+        return f"write `{int(percent[0][:9]) / 100:g}`" if percent and share else "write `a - a // b * b`"
+    if found in STATEMENTS and rule == "statement" and "$END" in expected:
+        return f"a statement starts on a line of its own: put `{found}` on a new one"
+    if found == "," and before.endswith("}"):
+        return "leave it out: each statement stands on lines of its own"
+    if found == "|":
+        return "branches stand in `add { … }`, `concat { … }` or `mul { … }`"
+    if "VBAR" in expected and last == "{":
+        return "a `|` stands before each branch, the first too"
+    if found == "else" and before.startswith("skip"):
+        return "write `shortcut`"
+    if found == "otherwise":
+        return "write `else`"
+    if found == "times":
+        return "leave `times` out"
+    if (
+        re.fullmatch(r"\d{3}", found)
+        and (number := re.search(r"[\d ]*\d$", before.rstrip()))
+        and not expected & {"RPAR"}
+    ):
+        rest = re.match(r"[\d ]+", after)
+        return f"a number has no blanks: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
     if found == "=" and expected & {"COMPARISON", "THEN"}:
         return "values are compared with `==`"
-    if found == "**" or (found.startswith("*") and last.endswith("*")):
+    if found == "**" or (found.startswith("*") and before.endswith("*")):
         return "there are no powers; write a product"
+    if statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", found)):
+        return f"write `repeat={times[1] or times[2]}`"
     if re.match(r"\.?\d", found) and "NUMBER" in expected and not re.fullmatch(r"\d+(\.\d+)?", found):
-        return _NUMBERS
+        plain = found.replace("_", "")
+        plain = f"0{plain}" if plain.startswith(".") else plain
+        return f"write `{plain}`" if re.fullmatch(r"\d+(\.\d+)?", plain) else _NUMBERS
     if re.match(r"[=!<>]=?$", found) and "AND" in expected:
         return "comparisons don't chain: join two of them with `and`"
     if found in ("=", ":") and rule == "entry":
@@ -207,6 +298,8 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
     """`expected …`, and an example of the statement where it is short."""
     hidden = {"CALLED"}
     words = []
+    if {"THEN", "RSQB", "RBRACE"} <= expected:  # after a value, wherever it stands
+        return "expected an operator, or the end of the value"
     if "NUMBER" in expected:
         words.append("a value")
         hidden |= _VALUES | _OPERATORS

@@ -17,7 +17,7 @@ _KEYS = {
     **dict.fromkeys(("augmentation", "augmentations", "transform", "transforms"), "augment"),
     **dict.fromkeys(("criterion", "loss_function"), "loss"),
     **dict.fromkeys(("optim", "optimiser", "solver"), "optimizer"),
-    "dataset": "data",
+    **dict.fromkeys(("dataset", "train_data", "training_data"), "data"),
     "random_seed": "seed",
     "val_size": "validation",
 }

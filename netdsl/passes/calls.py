@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -171,7 +172,7 @@ class CallResolver:
         if isinstance(result, Mismatch):
             meant = _meant(expr.value)
             if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
-                how = "without quotes" if isinstance(meant, Symbol) else "one word"
+                how = "without quotes" if isinstance(expr.value, str) else "one word"
                 result = Mismatch(f"`{meant}`, {how}")
             wrong_argument(name, argument, expr, result, self._diagnostics)
             return False
@@ -207,9 +208,11 @@ class CallResolver:
         return tuple(bound) if len(bound) == len(exprs) else None
 
 
-def _meant(value: Value) -> Symbol | Size | None:
-    """The word for a text, the size for a list."""
+def _meant(value: Value) -> Symbol | Size | int | None:
+    """The word, number or size for a text, the size for a list."""
     match value:
+        case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
+            return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
         case str():
             return Symbol(own_value(f'"{value}"'))
         case (int(height), int(width)):
@@ -304,4 +307,7 @@ def wrong_argument(
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
     message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
+    found = expr.value if isinstance(expr, Const) else value
+    if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
+        help = f"write it as a step of its own, after the call: `, {found.name}`"
     diagnostics.error("NET302", message, expr.span, notes=notes, help=help)
