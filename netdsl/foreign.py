@@ -256,8 +256,9 @@ def _tells_what_comes_in(positional: list[str], named: dict[str, str], known: _K
     given = len(positional) + sum(own_argument(key, ("out", "kernel")) in ("out", "kernel") for key in named)
     if len(positional) == 3 and known.name == "conv":  # (64, 3, 1) is more likely (out, kernel, stride)
         first, second, third = positional
-        numbers = first.isdigit() and second.isdigit() and third.isdigit()
-        return numbers and not (int(second) % 2 and int(second) < int(first) and int(third) < 3)
+        if not (first.isdigit() and second.isdigit() and third.isdigit()):
+            return "x" in third and third[0].isdigit()
+        return not (int(second) % 2 and int(second) < int(first) and int(third) < 3)
     return given > needed
 
 
