@@ -59,7 +59,6 @@ def test_layers_of_other_libraries(theirs: str, ours: str) -> None:
 
 
 def test_what_can_be_read_of_a_body_is_kept() -> None:
-    text = "stem { conv(4 3), relu\n skip { bn, conv(4 } \n}"
     program = parse(
         Source("n", "stem {\n  conv(4 3), relu\n  skip { bn, conv(4 3), tanh }\n}\n"), Diagnostics()
     )
