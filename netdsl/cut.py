@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.explain import STATEMENTS
+from netdsl.hints import STATEMENTS
 from netdsl.source import Source, Span
 
 MAX_DEPTH = 64

@@ -11,31 +11,8 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from netdsl.advice import advice
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.hints import STATEMENTS, Mistake, hint
 from netdsl.source import Source, Span
-
-# Every statement's first word, and how the statement is written.
-STATEMENTS = {
-    "network": "network name(depth=20)",
-    "input": "input 3x32x32",
-    "classes": "classes 10",
-    "order": "order bn, relu, conv",
-    "default": "default conv(bias=no)",
-    "let": "let n = (depth - 2) / 9",
-    "stem": "stem { conv(16, 3), relu }",
-    "head": "head { global_avgpool, flatten, linear(classes) }",
-    "layers": "layers { conv(16, 3), relu }",
-    "stage": "stage residual(16, repeat=5, stride=2)",
-    "stages": "stages residual { … }",
-    "block": "block name(out, stride=1) { … }",
-    "init": "init kaiming",
-    "train": "train { … }",
-    "expect": "expect params < 125k",
-    "use": 'use "blocks.net"',
-}
-
-# The first words of steps that aren't calls.
-STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
-_RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
 
 # What people write for the first word of a statement.
 _OTHER_WORDS = {
@@ -51,16 +28,6 @@ _OTHER_WORDS = {
     "use": ("include", "require", "load"),
     "expect": ("assume", "check", "ensure"),
     "init": ("initialize", "initialise", "initialization"),
-}
-_POWERS = "there are no powers; write a product"
-_OTHER_OPERATORS = {
-    "^": _POWERS,
-    "**": _POWERS,
-    "&": "write `and`",
-    "!": "write `not`",
-    "?": "write `if c then a else b`",
-    "<>": "write `!=`",
-    "if": "write `if c then a else b`",
 }
 
 # What the grammar's terminals are called in a message; all others by their text.
@@ -88,7 +55,6 @@ _TERMINALS = {
 # hide the point.
 _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
-_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
 
 
 def explain(
@@ -124,9 +90,10 @@ def explain(
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
     after = text[place:end]
-    hint = _hint(found, before, after, expected, statement, rule) or _expectation(expected, statement, before)
+    mistake = Mistake(found, before, after, expected, statement, rule)
+    help = hint(mistake) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
-    diagnostics.error("NET101", shown, span, help=hint)
+    diagnostics.error("NET101", shown, span, help=help)
     return ""
 
 
@@ -149,11 +116,6 @@ def _found(text: str, place: int, end: int) -> str:
     """The word, number, text or character at a place; empty at the end of the line."""
     match = re.compile(r'"[^"\n]*"|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
     return match.group() if match else ""
-
-
-def _is_value(expected: Set[str]) -> bool:
-    """Whether a value may stand here, and not an operator."""
-    return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected
 
 
 def _first_word(text: str, start: int, end: int) -> str:
@@ -206,92 +168,6 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     else:
         help = "remove it"
     diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
-
-
-def _hint(found: str, before: str, after: str, expected: Set[str], statement: str, rule: str) -> str:
-    """What to do about a mistake that people make often."""
-    last = before.split()[-1] if before.split() else ""
-    if found in _RESERVED and "NAME" in expected and statement not in ("stages",) and last != "{":
-        return f"`{found}` is a word of the language: choose another name"
-    if found in STATEMENTS and rule == "step":
-        return "a statement stands at the top of the file, never in a body"
-    if found == "," and "RPAR" in expected and (pair := re.search(r"\(\s*(\d+)$", before)):
-        return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
-    if found.startswith("'"):
-        return 'texts stand in straight double quotes: `"images"`'
-    if found in ("elif", "elseif") or (found == "if" and last == "else"):
-        return "write `else when … { … }`"
-    if found == ":" and re.search(r":\s*(int|float|bool|str)", after):
-        return "leave the type out"
-    if found == ":" and "RPAR" in expected and (name := re.search(r"(\w+)\s*$", before)):
-        return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
-    if last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in before:
-        return f"leave `{last.rpartition('(')[2]}` out: parameters have no types"
-    if re.match(r"\w", found) and {"RPAR", "_COMMA"} <= expected and (word := re.search(r"[\w.]+$", last)):
-        return f"put a comma between the arguments: `{word[0]}, {found}`"
-    if rule == "step" and re.match(r"\w", found) and expected == {"$END"}:
-        return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
-    if found == "." and re.search(r"[A-Za-z_]\w*$", before):
-        return "a name has no `.`"
-    if statement == "input" and found in ("x", ","):
-        return "a size is one word, as `input 3x32x32`"
-    if found == ";":
-        inside = before.count("(") > before.count(")")
-        return (
-            "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
-        )
-    if found in _OTHER_OPERATORS and (found == "!" or not _is_value(expected)):
-        return _OTHER_OPERATORS[found]
-    if found == "" and before.rstrip().endswith(","):
-        return "leave the last `,` out"
-    if found == "%":
-        percent = re.search(r"\d+$", before)
-        share = percent and not re.match(r"%\s*\w", after)
-        return f"write `{int(percent[0][:9]) / 100:g}`" if percent and share else "write `a - a // b * b`"
-    if found in STATEMENTS and rule == "statement" and "$END" in expected:
-        return f"a statement starts on a line of its own: put `{found}` on a new one"
-    if found == "," and before.endswith("}"):
-        return "leave it out: each statement stands on lines of its own"
-    if found == "|":
-        return "branches stand in `add { … }`, `concat { … }` or `mul { … }`"
-    if "VBAR" in expected and last == "{":
-        return "a `|` stands before each branch, the first too"
-    if found == "else" and before.startswith("skip"):
-        return "write `shortcut`"
-    if found == "otherwise":
-        return "write `else`"
-    if found == "times":
-        return "leave `times` out"
-    if (
-        re.fullmatch(r"\d{3}", found)
-        and (number := re.search(r"[\d ]*\d$", before.rstrip()))
-        and not expected & {"RPAR"}
-    ):
-        rest = re.match(r"[\d ]+", after)
-        return f"a number has no blanks: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
-    if found == "=" and expected & {"COMPARISON", "THEN"}:
-        return "values are compared with `==`"
-    if found == "**" or (found.startswith("*") and before.endswith("*")):
-        return "there are no powers; write a product"
-    if statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", found)):
-        return f"write `repeat={times[1] or times[2]}`"
-    if re.match(r"\.?\d", found) and "NUMBER" in expected and not re.fullmatch(r"\d+(\.\d+)?", found):
-        plain = found.replace("_", "")
-        plain = f"0{plain}" if plain.startswith(".") else plain
-        return f"write `{plain}`" if re.fullmatch(r"\d+(\.\d+)?", plain) else _NUMBERS
-    if re.match(r"[=!<>]=?$", found) and "AND" in expected:
-        return "comparisons don't chain: join two of them with `and`"
-    if found in ("=", ":") and rule == "entry":
-        return "a key and its value stand side by side, as `epochs 10`"
-    if found == "{" and last in ("shortcut", "else"):
-        return f"`{last}` follows the `}}` of a `{'skip' if last == 'shortcut' else 'when'}`"
-    if rule == "header" or (statement == "stages" and expected == {"NAME"} and last == "{"):
-        return "the first line of a table names its columns, as `out  repeat  stride`"
-    if rule == "row" and found in ("+", "*", "/", "//", "-"):
-        return "an expression in a table stands in brackets, as `(2 * n)`"
-    if statement == "stages" and "{" in before and "\n" not in before:
-        return "a table has a line for the names of its columns, and one for each row"
-    return ""
 
 
 def _expectation(expected: Set[str], statement: str, before: str) -> str:

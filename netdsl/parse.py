@@ -17,7 +17,8 @@ from lark import Lark, Token, UnexpectedInput
 from netdsl import syntax, tables
 from netdsl.cut import Cutter, Parts, Piece, parts, starts_statement
 from netdsl.diagnostics import MOST, Diagnostics
-from netdsl.explain import STATEMENTS, STEPS, explain
+from netdsl.explain import explain
+from netdsl.hints import STATEMENTS, STEPS
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
 

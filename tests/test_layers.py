@@ -19,7 +19,7 @@ LAYERS = [
     {"diagnostics", "values"},
     {"syntax", "expressions", "files"},
     {"arguments", "foreign", "tree"},
-    {"advice", "cut", "explain", "parse", "tables", "ops", "recipe", "recipewords", "initrules"},
+    {"advice", "cut", "explain", "hints", "parse", "tables", "ops", "recipe", "recipewords", "initrules"},
     {"resolved", "typed", "lowered"},
     {"passes"},
     {"codegen"},

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
 from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
-from netdsl.explain import STATEMENTS
 from netdsl.expressions import Const, Expr, constant
 from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
 from netdsl.passes.orders import UNIT
