@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Set
 
 from lark import UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from netdsl.advice import advice
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.hints import STATEMENTS, Mistake, hint
 from netdsl.source import Source, Span
 
-# Every statement's first word, and how the statement is written.
-STATEMENTS = {
-    "network": "network name(depth=20)",
-    "input": "input 3x32x32",
-    "classes": "classes 10",
-    "order": "order bn, relu, conv",
-    "default": "default conv(bias=no)",
-    "let": "let n = (depth - 2) / 9",
-    "stem": "stem { conv(16, 3), relu }",
-    "head": "head { global_avgpool, flatten, linear(classes) }",
-    "layers": "layers { conv(16, 3), relu }",
-    "stage": "stage residual(16, repeat=5, stride=2)",
-    "stages": "stages residual { … }",
-    "block": "block name(out, stride=1) { … }",
-    "init": "init kaiming",
-    "train": "train { … }",
-    "expect": "expect params < 125k",
-    "use": 'use "blocks.net"',
+# What people write for the first word of a statement.
+_OTHER_WORDS = {
+    "network": ("net", "model", "name", "graph"),
+    "input": ("input_shape", "input_size", "inputs", "shape"),
+    "classes": ("num_classes", "nclasses", "n_classes", "outputs"),
+    "layers": ("layer", "body", "backbone", "features", "trunk", "encoder", "neck", "section"),
+    "head": ("classifier", "tail"),
+    "stage": ("group", "blocks"),
+    "block": ("define", "function", "func", "fn", "module", "macro", "component"),
+    "let": ("const", "var", "set", "int", "float", "param", "val"),
+    "train": ("training", "recipe", "config", "solver", "hyperparameters"),
+    "use": ("include", "require", "load"),
+    "expect": ("assume", "check", "ensure"),
+    "init": ("initialize", "initialise", "initialization"),
 }
 
 # What the grammar's terminals are called in a message; all others by their text.
@@ -56,11 +55,14 @@ _TERMINALS = {
 # hide the point.
 _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
-_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
 
 
-def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagnostics: Diagnostics) -> None:
-    """Reports why the statement that stands between two offsets can't be read."""
+def explain(
+    source: Source, start: int, end: int, rule: str, error: UnexpectedInput, diagnostics: Diagnostics
+) -> str:
+    """Reports why the text between two offsets isn't what a rule of the grammar says. Returns the name of
+    the language that it is of, if that is known.
+    """
     text = source.text
     place = start + (error.pos_in_stream or 0)
     if (
@@ -71,19 +73,43 @@ def explain(source: Source, start: int, end: int, error: UnexpectedInput, diagno
         place = end
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))
-    statement = _first_word(text, start, end)
+    statement = _first_word(text, start, end) if rule == "statement" else ""
+    said = _with_arguments(text, start, end) if rule == "step" else end
+    follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
+    if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
+        line = _first_line(source, start, said)
+        diagnostics.error("NET101", known.message, line, help=known.help)
+        return known.language
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
         _foreign(found, span, diagnostics)
-        return
-    if not text[start:place].strip():
+        return ""
+    if rule == "statement" and not text[start:place].strip():
         _not_a_statement(found, span, diagnostics)
-        return
+        return ""
     expected = _expected(error)
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
-    hint = _hint(found, before, expected, statement) or _expectation(expected, statement, before)
+    after = text[place:end]
+    mistake = Mistake(found, before, after, expected, statement, rule)
+    help = hint(mistake) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
-    diagnostics.error("NET101", shown, span, help=hint)
+    diagnostics.error("NET101", shown, span, help=help)
+    return ""
+
+
+def _with_arguments(text: str, start: int, end: int) -> int:
+    """The end of `conv 64, 3` where a step was taken to end at the comma."""
+    if not re.match(r"\w+[ \t]+\d", text[start:end]):
+        return end
+    rest = re.compile(r"(?:[ \t]*,[ \t]*(?:\d[\w.]*|\w+[ \t]*=[ \t]*[\w.]+))*").match(text, end)
+    return rest.end() if rest else end
+
+
+def _first_line(source: Source, start: int, end: int) -> Span:
+    """The first line of a text, without blanks around it."""
+    line = source.text[start:end]
+    start += len(line) - len(line.lstrip())
+    return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
 
 
 def _found(text: str, place: int, end: int) -> str:
@@ -93,7 +119,7 @@ def _found(text: str, place: int, end: int) -> str:
 
 
 def _first_word(text: str, start: int, end: int) -> str:
-    match = re.compile(r"\s*([a-z]+)").match(text, start, end)
+    match = re.compile(r"\s*([A-Za-z_]\w*)").match(text, start, end)
     return match[1] if match else ""
 
 
@@ -109,16 +135,33 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif own := _own_word(found):
+        message = f"`{found}` does not start a statement"
+        help = f"write `{own}` in its place"
     else:
         message = f"`{found}` does not start a statement"
         help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 
+def _own_word(word: str) -> str:
+    """The statement that another word is used for."""
+    lower = word.lower()
+    return (
+        lower if lower in STATEMENTS else next((own for own, all in _OTHER_WORDS.items() if lower in all), "")
+    )
+
+
 def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     """A character that the language doesn't have."""
     shown = f"`{found}`" if found.isprintable() and found.strip() else f"the character U+{ord(found):04X}"
-    if found in "“”„«»":
+    plain = unicodedata.normalize("NFKC", found)
+    plain = {"–": "-", "—": "-", "−": "-", "×": "x", "’": '"', "‘": '"', "÷": "/", "≤": "<=", "≥": ">="}.get(
+        found, plain
+    )
+    if plain != found and plain.isascii() and plain.strip():
+        help = f"write `{plain}`"
+    elif found in "“”„«»":
         help = 'texts stand in straight quotes: `"images"`'
     elif found.isalpha():
         help = "names consist of the letters a to z and A to Z, digits and `_`"
@@ -127,42 +170,12 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
 
 
-def _hint(found: str, before: str, expected: Set[str], statement: str) -> str:
-    """What to do about a mistake that people make often."""
-    last = before.split()[-1] if before.split() else ""
-    in_table = statement == "stages" and before.rstrip(" \t\r").endswith("\n")
-    if statement == "input" and found in ("x", ","):
-        return "a size is one word, as `input 3x32x32`"
-    if found == ";":
-        return "steps are separated by commas or new lines"
-    if found == "=" and expected & {"COMPARISON", "THEN"}:
-        return "values are compared with `==`"
-    if found == "**" or (found.startswith("*") and last.endswith("*")):
-        return "there are no powers; write a product"
-    if re.match(r"\.?\d", found) and "NUMBER" in expected and not re.fullmatch(r"\d+(\.\d+)?", found):
-        return _NUMBERS
-    if re.match(r"[=!<>]=?$", found) and "AND" in expected:
-        return "comparisons don't chain: join two of them with `and`"
-    if found in ("=", ":") and statement == "train":
-        return "a key and its value stand side by side, as `epochs 10`"
-    if found == "{" and last in ("shortcut", "else"):
-        return f"`{last}` follows the `}}` of a `{'skip' if last == 'shortcut' else 'when'}`"
-    if expected == {"NAME"} and (in_table or last == "{"):
-        return "the first line of a table names its columns, as `out  repeat  stride`"
-    if statement == "stages" and found == ",":
-        return "blanks stand between the cells of a table"
-    if statement == "stages" and before.count("{") == before.count("}") + 1:
-        if "LBRACE" not in expected and "\n" not in before:
-            return "a table has a line for the names of its columns, and one for each row"
-        if found in ("+", "*", "/", "//", "-"):
-            return "an expression in a table stands in brackets, as `(2 * n)`"
-    return ""
-
-
 def _expectation(expected: Set[str], statement: str, before: str) -> str:
     """`expected …`, and an example of the statement where it is short."""
     hidden = {"CALLED"}
     words = []
+    if {"THEN", "RSQB", "RBRACE"} <= expected:  # after a value, wherever it stands
+        return "expected an operator, or the end of the value"
     if "NUMBER" in expected:
         words.append("a value")
         hidden |= _VALUES | _OPERATORS

@@ -96,7 +96,7 @@ def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
 def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     """The files, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
     from netdsl.diagnostics import nearest
-    from netdsl.passes.recipe import KEYS
+    from netdsl.recipewords import KEYS
 
     files: list[str] = []
     overrides: dict[str, str] = {}

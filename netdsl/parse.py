@@ -1,36 +1,38 @@
 """Text to syntax tree, with human messages for syntax errors.
 
 A file is first cut into its top-level statements, then each is parsed by itself, so that an error in
-one leaves the others.
+one leaves the others. One that can't be read as a whole is read part by part.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from lark import Lark, Token, UnexpectedInput
 
 from netdsl import syntax, tables
-from netdsl.diagnostics import Diagnostics, Label
-from netdsl.explain import STATEMENTS, explain
+from netdsl.cut import Cutter, Parts, Piece, parts, starts_statement
+from netdsl.diagnostics import MOST, Diagnostics
+from netdsl.explain import explain
+from netdsl.hints import STATEMENTS, STEPS
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
 
 # Bounds, so that reading an unknown file has a bounded cost.
-MAX_LENGTH = 1_000_000
-MAX_DEPTH = 64
+MAX_LENGTH = 100_000
+MAX_LINE = 10_000
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
-_CLOSING = {"{": "}", "(": ")", "[": "]"}
-_INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
-_STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
-_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
-# The `{` of a statement on the next line: an error, but one that is easily read past.
-_STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
+_LINES = {"stages": "row", "train": "entry"}
+# What a step that can't be read would have defined.
+_DEFINES = re.compile(r"(let|save)\s+([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
+# What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
+_ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
+_BY_BLOCKS = ("stage", "stages")
 
 
 class Newlines:
@@ -52,31 +54,49 @@ def _parser() -> Lark:
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
-    """The program; a statement that can't be read is left out, with a diagnostic."""
+    """The program; what can't be read is left out, with a diagnostic."""
     if len(source.text) > MAX_LENGTH:
-        diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters")
-        return syntax.Program(())
-    statements = []
+        help = "move blocks into other files, and bring them in with `use`"
+        diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
+        return syntax.Program((), (("", ""),))
+    if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
+        span = Span(source, long.start(), long.start() + 1)
+        help = "break it after a comma"
+        diagnostics.error("NET100", f"a line is longer than {MAX_LINE:,} characters", span, help=help)
+        return syntax.Program((), (("", ""),))
+    statements: list[syntax.Statement] = []
     unread: list[tuple[str, str]] = []
+    reader = _Reader(source, diagnostics)
     failed = False
-    for chunk in _chunks(source, diagnostics):
-        first = source.text[chunk.start]
-        if (
-            failed
-            and first in " \t"
-            and not _STARTS_STATEMENT.match(source.text[chunk.start : chunk.end].strip())
-        ):
-            continue  # an indented line belongs to what couldn't be read
-        statement = _parse_chunk(source, chunk, diagnostics) if chunk.sound else None
+    for chunk in Cutter(source, diagnostics).chunks():
+        text = chunk.text(source)
+        if not text.strip():
+            continue
+        if not starts_statement(text.strip()) and failed and (text[0] in " \t" or reader.language):
+            continue  # it belongs to what couldn't be read
+        reader.language = ""
+        statement = reader.statement(chunk.start, text) if chunk.sound else None
         failed = statement is None
-        if failed:
-            words = _WORD.findall(source.text[chunk.start : chunk.end])
-            unread.append((words[0] if words else "", words[1] if len(words) > 1 else ""))
+        if statement is None:
+            words = (*_WORD.findall(text)[:2], "", "")
+            unread.append((words[0], words[1]))
+            statement = _gap(words[0], Span(source, chunk.start, chunk.end))
         if isinstance(statement, (syntax.Network, syntax.Block)):
             statement = statement._replace(documentation=chunk.documentation)
         if statement is not None:
             statements.append(statement)
+        if failed and diagnostics.errors >= MOST:
+            break
     return syntax.Program(tuple(statements), tuple(unread))
+
+
+def _gap(word: str, span: Span) -> syntax.Section | None:
+    """What stands for layers that couldn't be read."""
+    if word not in ("stem", "head", "layers", *_BY_BLOCKS):
+        return None
+    kind = "layers" if word in _BY_BLOCKS else word
+    step = syntax.Unread("", "", span)
+    return syntax.Section(syntax.Word(kind, span), syntax.Body((step,), span), span)
 
 
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr, ...]:
@@ -93,122 +113,184 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr,
         return ()
 
 
-class _Chunk(NamedTuple):
-    """A statement's text; the newlines in `joined` are read as blanks."""
+class _Reader:
+    """Reads parts of a source; `start` is where the text of a part stands in it."""
 
-    start: int
-    end: int
-    sound: bool
-    documentation: str
-    joined: tuple[int, int] = (0, 0)
+    def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
+        self._source = source
+        self._diagnostics = diagnostics
+        self._mistakes = 0
+        # Of what couldn't be read last, if it is of another language.
+        self.language = ""
 
+    def _parse(self, start: int, text: str, rule: str) -> Any:
+        return TreeBuilder(self._source, start).transform(_parser().parse(text, rule))
 
-def _chunks(source: Source, diagnostics: Diagnostics) -> Iterator[_Chunk]:
-    """Cuts the text at newlines outside brackets; keeps the comment lines directly above."""
-    text = source.text
-    position = 0
-    comments: list[str] = []
-    while position < len(text):
-        end_of_line = text.find("\n", position)
-        end_of_line = len(text) if end_of_line < 0 else end_of_line
-        line = text[position:end_of_line].strip()
-        if line.startswith("#"):
-            comments.append(line[1:].strip())
-            position = end_of_line + 1
-        elif not line:
-            comments.clear()
-            position = end_of_line + 1
-        else:
-            end, sound, joined = _statement_end(source, position, diagnostics)
-            yield _Chunk(position, end, sound, "\n".join(comments), joined)
-            comments.clear()
-            position = end + 1
+    def _explain(self, start: int, text: str, rule: str, error: UnexpectedInput) -> None:
+        self._mistakes += 1
+        self.language = explain(self._source, start, start + len(text), rule, error, self._diagnostics)
 
+    def statement(self, start: int, text: str) -> syntax.Statement | None:
+        """The statement, as much of it as can be read; None where nothing can."""
+        try:
+            return self._parse(start, text, "statement")  # type: ignore[no-any-return]
+        except UnexpectedInput as error:
+            before = self._mistakes
+            word = next(iter(_WORD.findall(text)), "")
+            parted = word in STATEMENTS and "{" in text
+            found = self._by_parts(start, text, word, error.pos_in_stream) if parted else None
+            if self._mistakes == before:  # what is wrong is how the parts are put together
+                self._explain(start, text, "statement", error)
+                return None
+            return found
 
-def _statement_end(source: Source, start: int, diagnostics: Diagnostics) -> tuple[int, bool, tuple[int, int]]:
-    """Where the statement ends, whether its brackets are sound, and newlines to read over."""
-    text = source.text
-    joined = (0, 0)
-    open_brackets: list[int] = []
-    for match in _INTERESTING.finditer(text, start):
-        char, place = match.group(), match.start()
-        if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
-            span = Span(source, place, match.end())
-            diagnostics.error("NET101", "the text has no end", span, help='add `"`')
-            return _next_statement(text, place), False, joined
-        if char in _CLOSING:
-            open_brackets.append(place)
-            if len(open_brackets) > MAX_DEPTH:
-                span = Span(source, place, place + 1)
-                diagnostics.error("NET104", f"brackets are nested more than {MAX_DEPTH} deep", span)
-                return _next_statement(text, place), False, joined
-        elif char in ("}", ")", "]"):
-            if open_brackets and _CLOSING[text[open_brackets[-1]]] == char:
-                open_brackets.pop()
-            else:
-                _mismatched(source, open_brackets, place, diagnostics)
-                return _next_statement(text, place), False, joined
-        elif char == "\n":
-            if not open_brackets and not _CONTINUES.match(text, place + 1):
-                brace = _STRAY_BRACE.match(text, place + 1)
-                if not brace or "{" in text[start:place] or not _TAKES_BODY.match(text, start):
-                    return place, True, joined
-                joined = (place, brace.end() - 1)
-                span = Span(source, brace.end() - 1, brace.end())
-                help = "put it at the end of the line before"
-                diagnostics.error("NET101", "`{` must stand on the line of its statement", span, help=help)
-            # A statement's word at the start of a line, inside brackets: the bracket was forgotten.
-            if (
-                open_brackets
-                and _STARTS_STATEMENT.match(text, place + 1)
-                and not _in_table(text, open_brackets, place)
-            ):
-                _unclosed(source, open_brackets[-1], None, diagnostics)
-                return place, False, joined
-    if open_brackets:
-        _unclosed(source, open_brackets[-1], None, diagnostics)
-    return len(text), not open_brackets, joined
-
-
-def _mismatched(source: Source, open_brackets: list[int], place: int, diagnostics: Diagnostics) -> None:
-    """A closing bracket that doesn't close the last one opened: it is too many, or that one wasn't closed."""
-    char, span = source.text[place], Span(source, place, place + 1)
-    if any(_CLOSING[source.text[opened]] == char for opened in open_brackets):
-        _unclosed(source, open_brackets[-1], span, diagnostics)
-    else:
-        diagnostics.error("NET102", f"`{char}` closes nothing", span, help="remove it")
-
-
-def _in_table(text: str, open_brackets: list[int], place: int) -> bool:
-    """A transition `layers { … }` may stand at the start of a line of a table."""
-    return text.startswith("layers", place + 1) and len(open_brackets) == 1
-
-
-def _next_statement(text: str, place: int) -> int:
-    """The end of the line before the next one that starts a statement."""
-    while (place := text.find("\n", place)) >= 0:
-        if _STARTS_STATEMENT.match(text, place + 1):
-            return place
-        place += 1
-    return len(text)
-
-
-def _unclosed(source: Source, place: int, found: Span | None, diagnostics: Diagnostics) -> None:
-    opened = source.text[place]
-    closing = _CLOSING[opened]
-    also = [Label(found, f"this stands where `{closing}` is missing")] if found else []
-    span = Span(source, place, place + 1)
-    diagnostics.error(
-        "NET102", f"`{opened}` is not closed", span, "opened here", also=also, help=f"add `{closing}`"
-    )
-
-
-def _parse_chunk(source: Source, chunk: _Chunk, diagnostics: Diagnostics) -> Any:
-    text = source.text[chunk.start : chunk.end]
-    start, end = (max(0, place - chunk.start) for place in chunk.joined)
-    text = text[:start] + " " * (end - start) + text[end:]
-    try:
-        return TreeBuilder(source, chunk.start).transform(_parser().parse(text, "statement"))
-    except UnexpectedInput as error:
-        explain(source, chunk.start, chunk.end, error, diagnostics)
+    def _by_parts(self, start: int, text: str, word: str, place: int | None) -> syntax.Statement | None:
+        rule = _LINES.get(word)
+        found = parts(text, lines=rule is not None)
+        outline = found.outline
+        if word == "stages":  # a table has a header
+            brace = outline.index("{")
+            outline = outline[:brace] + "{\nx\n}"
+        try:
+            node = self._parse(start, outline, "statement")
+        except UnexpectedInput as error:
+            if word == "stages" and "\n" not in text:
+                return None
+            self._explain(start, text[: _end_of_head(text, error)], "statement", error)
+            node = None
+        pieces = found.bodies[0] if len(found.bodies) == 1 else ()
+        match node:
+            case syntax.Section() | syntax.Block():
+                return node._replace(body=self._bodies(start, text, (node.body,), found, place)[0])
+            case syntax.Stages():
+                return self._table(node, start, text, pieces)
+            case syntax.Train():
+                return node._replace(entries=tuple(self._each(start, text, pieces, "entry")))
+            case syntax.Init():
+                return node._replace(rules=tuple(self._each(start, text, pieces, "init_rule")))
+        if word in ("stem", "head", "layers", "block"):
+            for body in found.bodies:
+                self._steps(start, text, body, place)
         return None
+
+    def _each(self, start: int, text: str, pieces: Iterable[Piece], rule: str) -> Iterator[Any]:
+        """The lines that can be read."""
+        for piece in pieces:
+            if self._mistakes >= MOST:
+                return
+            try:
+                yield self._parse(start + piece.start, text[piece.start : piece.end], rule)
+            except UnexpectedInput as error:
+                self._explain(start + piece.start, text[piece.start : piece.end], rule, error)
+
+    def _table(
+        self, table: syntax.Stages, start: int, text: str, pieces: tuple[Piece, ...]
+    ) -> syntax.Stages | None:
+        header = list(self._each(start, text, pieces[:1], "header"))
+        rows: list[syntax.Row | syntax.Section] = []
+        for piece in pieces[1:] if self._mistakes < MOST else ():
+            inside = text[piece.start : piece.end]
+            place = start + piece.start
+            if inside.startswith("layers"):
+                row = self.statement(place, inside)
+            else:
+                row = next(self._each(start, text, (piece,), "row"), None)
+            gap = _gap("layers", Span(self._source, place, place + len(inside)))
+            rows.append(row if isinstance(row, (syntax.Row, syntax.Section)) else gap)  # type: ignore[arg-type]
+        return table._replace(header=header[0], rows=tuple(rows)) if header else None
+
+    # steps
+
+    def _bodies(
+        self, start: int, text: str, empty: tuple[syntax.Body, ...], found: Parts, place: int | None
+    ) -> list[syntax.Body]:
+        """The bodies with their steps; as they are where text and tree don't agree."""
+        if len(empty) != len(found.bodies):
+            return list(empty)
+        return [
+            syntax.Body(self._steps(start, text, pieces, place), body.span)
+            for body, pieces in zip(empty, found.bodies, strict=True)
+        ]
+
+    def _steps(
+        self, start: int, text: str, pieces: tuple[Piece, ...], place: int | None
+    ) -> tuple[syntax.Step, ...]:
+        """The steps of a body. `place` is where in the text the first of them is wrong, if that is known: all
+        before it are read at once, and so are those after it, up to the next.
+        """
+        steps: list[syntax.Step] = []
+        inside = place is not None and pieces and pieces[0].start <= place <= pieces[-1].end
+        wrong = place if inside else None
+        while pieces and self._mistakes < MOST:
+            if wrong is None:
+                read, wrong = self._run(start, text, pieces)
+                if wrong is None:
+                    return (*steps, *read)
+            sound = bisect_right(pieces, wrong, key=lambda piece: piece.start) - 1
+            if sound > 0:
+                steps += self._run(start, text, pieces[:sound])[0]
+            piece = pieces[max(0, sound)]
+            step = self._step(start + piece.start, text[piece.start : piece.end], wrong - piece.start)
+            steps.append(step)
+            pieces = pieces[max(0, sound) + 1 :]
+            if isinstance(step, syntax.Unread):
+                pieces = self._after_unread(text, pieces)
+            wrong = None
+        return tuple(steps)
+
+    def _run(
+        self, start: int, text: str, pieces: tuple[Piece, ...]
+    ) -> tuple[tuple[syntax.Step, ...], int | None]:
+        """Steps read at once, or the place where one of them is wrong."""
+        begin, end = pieces[0].start, pieces[-1].end
+        try:
+            body: syntax.Body = self._parse(start + begin - 1, f"{{{text[begin:end]}\n}}", "body")
+            return body.steps, None
+        except UnexpectedInput as error:
+            place = error.pos_in_stream if error.pos_in_stream is not None else -1
+            return (), begin + place - 1 if 0 <= place <= end - begin else end
+
+    def _after_unread(self, text: str, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`."""
+        for index, piece in enumerate(pieces):
+            goes_on = piece.follows or self.language == "Darknet"
+            if not goes_on or not _ARGUMENT.match(text[piece.start : piece.end]):
+                return pieces[index:]
+        return ()
+
+    def _step(self, start: int, text: str, place: int | None) -> syntax.Step:
+        """One step, of which it is known where it is wrong."""
+        before = self._mistakes
+        step = self._step_by_parts(start, text, place) if "{" in text else None
+        if self._mistakes == before:
+            try:
+                return self._parse(start, text, "step")  # type: ignore[no-any-return]
+            except UnexpectedInput as error:
+                self._explain(start, text, "step", error)
+                step = None
+        if step is not None:
+            return step
+        defined = _DEFINES.match(text)
+        kind, name = (defined[1] or "label", defined[2] or defined[3]) if defined else ("", "")
+        return syntax.Unread(kind, name, Span(self._source, start, start + len(text)))
+
+    def _step_by_parts(self, start: int, text: str, place: int | None) -> syntax.Step | None:
+        first = _WORD.match(text)
+        if first is None or first[0] not in STEPS:
+            return None
+        found = parts(text, lines=False)
+        try:
+            step: syntax.Step = self._parse(start, found.outline, "step")
+        except UnexpectedInput as error:
+            self._explain(start, text[: _end_of_head(text, error)], "step", error)
+            for body in found.bodies:
+                self._steps(start, text, body, place)
+            return None
+        return syntax.with_bodies(step, self._bodies(start, text, syntax.bodies(step), found, place))
+
+
+def _end_of_head(text: str, error: UnexpectedInput) -> int:
+    """The end of the text before the brace that follows an error."""
+    place = error.pos_in_stream
+    brace = text.find("{", place + 1) if place is not None and place >= 0 else -1
+    return len(text) if brace < 0 else brace

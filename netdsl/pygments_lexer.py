@@ -20,8 +20,8 @@ from pygments.token import (
     Whitespace,
 )
 
-from netdsl.explain import STATEMENTS
 from netdsl.expressions import FUNCTIONS
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS
 
 _NAME = r"[A-Za-z_]\w*"

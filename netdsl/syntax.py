@@ -5,7 +5,7 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from netdsl.source import Span
@@ -144,7 +144,15 @@ class Default(NamedTuple):
     span: Span
 
 
-Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | Default
+class Unread(NamedTuple):
+    """A step that couldn't be read, and what it would have defined: the `let`, `save` or label."""
+
+    kind: str
+    name: str
+    span: Span
+
+
+Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | Default | Unread
 
 
 class Body(NamedTuple):
@@ -166,6 +174,22 @@ def bodies(step: Step) -> tuple[Body, ...]:
             return (*chosen, otherwise) if otherwise else chosen
         case _:
             return ()
+
+
+def with_bodies(step: Step, new: Sequence[Body]) -> Step:
+    """The step with other bodies, as many as `bodies` gives."""
+    match step:
+        case Skip():
+            return step._replace(body=new[0], shortcut=new[1] if step.shortcut else None)
+        case Branches():
+            return step._replace(branches=tuple(new))
+        case Repeat():
+            return step._replace(body=new[0])
+        case When():
+            cases = tuple((condition, body) for (condition, _), body in zip(step.cases, new, strict=False))
+            return step._replace(cases=cases, otherwise=new[-1] if step.otherwise else None)
+        case _:
+            return step
 
 
 def calls(steps: Iterable[Step]) -> Iterator[Call]:

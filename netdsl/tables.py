@@ -29,7 +29,7 @@ def make(postlex: PostLex) -> Lark:
         GRAMMAR.read_text(encoding="utf-8"),
         parser="lalr",
         lexer="contextual",
-        start=["statement", "values"],
+        start=["statement", "values", "body", "step", "header", "row", "entry", "init_rule"],
         propagate_positions=True,
         maybe_placeholders=True,
         postlex=postlex,

@@ -162,6 +162,8 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def statement(self, meta: Meta, children: list[Any]) -> Any:
         return children[0]
 
+    step = statement
+
     def values(self, meta: Meta, children: list[syntax.Expr]) -> tuple[syntax.Expr, ...]:
         return tuple(children)
 

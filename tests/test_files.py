@@ -43,7 +43,8 @@ def test_the_same_network_however_the_file_is_saved(tmp_path: Path, content: byt
     [
         (b"network \xff\n", "is not UTF-8 text"),
         (TEXT.encode("utf-16"), "is not UTF-8 text"),
-        (b"#" * 1_000_001, "is longer than 1,000,000 characters"),
+        (b"#\n" * 50_001, "is longer than 100,000 characters"),
+        (b"#" * 10_001, "a line is longer than 10,000 characters"),
         (b"", "n.net is empty"),
     ],
 )

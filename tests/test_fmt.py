@@ -129,7 +129,7 @@ LONG = "long" * 30
         "stem { " + f"conv({LONG}, " * 60 + "1" + ")" * 60 + " }",
         "stem { " + "add { | " * 60 + "bn" + " }" * 61,
         "let a = " + " + ".join(["f(1)"] * 1000),
-        "stem { " + ", ".join(["conv(8, 3)"] * 1000) + " }",
+        "stem { " + ", ".join(["conv(8, 3)"] * 800) + " }",
     ],
     ids=["brackets", "conditions", "arguments", "branches", "sum", "steps"],
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pygments.formatters import HtmlFormatter
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token
 
-from netdsl.explain import STATEMENTS
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.pygments_lexer import NetLexer
 from netdsl.resources import NETWORKS, START

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl.explain import STATEMENTS
+from netdsl.hints import STATEMENTS
 from netdsl.initrules import RULES
 from netdsl.lsp.context import Bracket, Context, context_at
 from netdsl.lsp.symbols import Symbol

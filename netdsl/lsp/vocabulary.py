@@ -12,7 +12,7 @@ from netdsl.expressions import constant
 from netdsl.recipe import CHOICES, Recipe
 from netdsl.values import show
 
-# What `netdsl.explain.STATEMENTS` begin.
+# What `netdsl.hints.STATEMENTS` begin.
 STATEMENT_DOCS = {
     "network": "Names the network; its parameters are constants that `--set` overrides.",
     "input": "The shape of one example, without the batch.",

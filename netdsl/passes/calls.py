@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from netdsl import syntax
 from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label, listing, nearest
-from netdsl.explain import STATEMENTS
+from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.expressions import Const, Expr, constant
+from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
-from netdsl.values import Symbol, show
+from netdsl.values import Size, Symbol, Value, show
 
 # Default arguments by operation and argument.
 Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
@@ -49,6 +51,7 @@ class CallResolver:
         self._defaults = defaults
         self._diagnostics = diagnostics
         self._unread = unread
+        self._unknowns = 0
 
     def call(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
         """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
@@ -64,7 +67,7 @@ class CallResolver:
         if target is not None:
             return self._target(step, target, names, defaults)
         if name not in self._unread:
-            self._unknown(step.name)
+            self._unknown(step)
         return ()
 
     def _named(self, name: str) -> str | None:
@@ -78,9 +81,17 @@ class CallResolver:
             return self._block(step, target, names)
         return self._operation(step, OPERATIONS[target], names, defaults)
 
-    def _unknown(self, word: syntax.Word) -> None:
+    def _unknown(self, step: syntax.Call) -> None:
+        self._unknowns += 1
+        if self._unknowns > MOST:
+            return
+        word = step.name
         known = [*OPERATIONS, *self._blocks.known, UNIT]
-        help = nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        own = translated(
+            step.span.text.removeprefix(step.label.text).lstrip(" :") if step.label else step.span.text
+        )
+        help = no_step(word.text) or (f"write `{own}`" if own and "\n" not in own else "")
+        help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
@@ -120,6 +131,10 @@ class CallResolver:
     def _operation(
         self, step: syntax.Call, operation: type[Operation], names: Names, own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
+        if out := _after_input(step):
+            message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
+            self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`")
+            return ()
         inherited = _inherited(operation, self._defaults)
         local = _inherited(operation, own)
         filled = frozenset({*inherited, *local})
@@ -140,6 +155,8 @@ class CallResolver:
                 continue
             argument_, known = found[field.name]
             words = arg_type.words if isinstance(arg_type, Word) else ()
+            if field.name == "kernel" and not self._is_kernel(argument_.value):
+                return ()
             expr = self._scope.argument(argument_.value, known, words)
             if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
                 return ()
@@ -153,8 +170,21 @@ class CallResolver:
             return True
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
+            meant = _meant(expr.value)
+            if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
+                how = "without quotes" if isinstance(expr.value, str) else "one word"
+                result = Mismatch(f"`{meant}`, {how}")
             wrong_argument(name, argument, expr, result, self._diagnostics)
             return False
+        return True
+
+    def _is_kernel(self, node: syntax.Expr) -> bool:
+        """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
+        match node:
+            case syntax.Binary("*", syntax.Literal(int(height)), syntax.Literal(int(width)), span):
+                message = f"`{span.text}` is a number, {height * width}, and no size"
+                self._diagnostics.error("NET302", message, span, help=f"write `{height}x{width}`")
+                return False
         return True
 
     # blocks
@@ -178,6 +208,45 @@ class CallResolver:
         return tuple(bound) if len(bound) == len(exprs) else None
 
 
+def _meant(value: Value) -> Symbol | Size | int | None:
+    """The word, number or size for a text, the size for a list."""
+    match value:
+        case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
+            return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
+        case str():
+            return Symbol(own_value(f'"{value}"'))
+        case (int(height), int(width)):
+            return Size((height, width))
+    return None
+
+
+def _after_input(step: syntax.Call) -> str:
+    """The call without the number of channels that comes in, where that is given as torch wants it."""
+    shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
+    numbers = [text for text in shown if text.isdigit()]
+    match step.name.text, numbers:
+        case "linear", [_, _] if len(shown) == 2:
+            wrong = True
+        case "linear", [_] if shown[1:] == ["classes"]:
+            wrong = True
+        case "conv", [_, out, kernel, *_] if len(numbers) == len(shown):
+            wrong = int(out) > 11 and int(out) % 2 == 0 and int(kernel) < 12
+        case _:
+            wrong = False
+    named = [f"{a.name.text}={a.value.span.text}" for a in step.arguments if a.name]
+    return f"{step.name.text}({', '.join([*shown[1:], *named])})" if wrong else ""
+
+
+def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
+    """A stage is made of copies of a block."""
+    own = own_name(name)
+    help = nearest(own if own in known else name, known) or f"define it with `block {name}(…) {{ … }}`"
+    if (own or name) in OPERATIONS:
+        line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
+        help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
+    diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
+
+
 def _inherited(operation: type[Operation], defaults: Defaults) -> dict[str, syntax.Argument]:
     """An operation's defaults, with those of the operation that it inherits from."""
     own = {parameter.name for parameter in signature(operation)}
@@ -191,9 +260,10 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
     for call in calls:
         name = call.name.text
         if name not in OPERATIONS:
-            diagnostics.error(
-                "NET201", f"there is no operation `{name}`", call.name.span, help=nearest(name, OPERATIONS)
-            )
+            own = own_name(name)
+            help = f"write `{own}`" if own in OPERATIONS else nearest(name, OPERATIONS)
+            help = help or f"the operations are {', '.join(OPERATIONS)}"
+            diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
             continue
         known = [parameter.name for parameter in signature(OPERATIONS[name])]
         for argument in call.arguments:
@@ -206,7 +276,8 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                 )
             elif argument.name.text not in known:
                 takes = f"it takes {listing(known)}" if known else "it takes none"
-                help = nearest(argument.name.text, known) or takes
+                other = own_argument(argument.name.text, known)
+                help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"
                 diagnostics.error("NET301", message, argument.name.span, help=help)
             elif first := defaults.get(name, {}).get(argument.name.text):
@@ -236,4 +307,7 @@ def wrong_argument(
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
     message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
+    found = expr.value if isinstance(expr, Const) else value
+    if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
+        help = f"write it as a step of its own, after the call: `, {found.name}`"
     diagnostics.error("NET302", message, expr.span, notes=notes, help=help)

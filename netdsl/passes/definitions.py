@@ -46,7 +46,7 @@ class Definitions:
         self.program = file.program
         self._registry = registry
         self._diagnostics = diagnostics
-        self.unread = {name for _, name in file.program.unread}
+        self.unread = {word for words in file.program.unread for word in words}
         # The blocks of the file's own text by name, with their keys.
         self.own: dict[str, str] = {}
         for block in self.of(syntax.Block):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import cast, get_args
 
 from netdsl import syntax
+from netdsl.advice import shape as shape_of
 from netdsl.diagnostics import Diagnostics, listing, nearest
 from netdsl.ops.base import Shape
 from netdsl.passes.scope import Scope
 from netdsl.resolved import Expectation, Quantity
-from netdsl.values import Size, is_number, show
+from netdsl.values import Size, Value, is_number, show
 
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
@@ -20,15 +21,27 @@ def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) 
     if value is None:
         return None
     shape = value.lengths if isinstance(value, Size) else (value,)
+    product = isinstance(statement.shape, syntax.Binary) and statement.shape.span.text.count("*") == 2
+    if product:
+        meant = shape_of(statement.shape.span.text)
+        message = f"the input is a number of features, {show(value)}"
+        diagnostics.error("NET302", message, statement.shape.span, help=f"write `input {meant}`")
+        return None
     if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
         return cast(Shape, shape)
     diagnostics.error(
         "NET302",
         f"the input is {show(value)}",
         statement.shape.span,
-        help="channels, height and width as `3x32x32`, or a number of features",
+        help=_input_help(statement.shape, value),
     )
     return None
+
+
+def _input_help(node: syntax.Expr, value: Value) -> str:
+    if isinstance(value, tuple) and len(value) == 3:
+        return f"write `input {shape_of(node.span.text)}`"
+    return "channels, height and width as `3x32x32`, or a number of features"
 
 
 def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:

@@ -75,7 +75,7 @@ class _InitReader:
                 "NET305",
                 f"there is no initialisation `{base.text}`",
                 base.span,
-                help=nearest(base.text, BASES) or "`kaiming` or `pytorch`",
+                help=_base_help(base.text),
             )
         return base.text if base else "kaiming"
 
@@ -89,6 +89,8 @@ class _InitReader:
         """Whether the rule can be used where the key says."""
         if of_label:
             steps = self._labels[key.text]
+            if not steps:  # the step couldn't be read
+                return True
             found = [roles(OPERATIONS[step]) for step in steps if step in OPERATIONS]
             if len(found) < len(steps) or not all(found):
                 message = f"the step `{key.text}` has no weights of its own"
@@ -141,6 +143,16 @@ class _InitReader:
             self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
+
+
+def _base_help(name: str) -> str:
+    if name.lower() in ("he", "kaiming_normal", "msra"):
+        return "write `init kaiming`"
+    family = "xavier" if name.lower().startswith("glorot") else name.lower()
+    rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
+    if rules and not nearest(name, BASES):
+        return f"write `init {{ conv {rules[0]}, linear {rules[0]} }}`"
+    return nearest(name, BASES) or "write `init kaiming` or `init pytorch`"
 
 
 def _plain(value: Value) -> Value:

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics
+from netdsl.foreign import translated
+from netdsl.ops import OPERATIONS
 from netdsl.source import Source, Span
 
 UNIT = "unit"
@@ -49,6 +51,14 @@ def plus_of(order: Order) -> int | None:
     return next((i for i, item in enumerate(order) if isinstance(item, syntax.Plus)), None)
 
 
+def _own(item: syntax.Call | syntax.Plus) -> str:
+    """An item as the language writes it."""
+    if isinstance(item, syntax.Plus) or item.name.text in OPERATIONS:
+        return item.span.text
+    lower = item.name.text.lower()
+    return lower if lower in OPERATIONS else translated(item.span.text) or item.span.text
+
+
 def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
     """An order has exactly one bare `conv`, and at most one `+` after it."""
     units = (item for item in order.items if isinstance(item, syntax.Call) and is_unit(item))
@@ -58,7 +68,11 @@ def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
         return False
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
-    if len(bare) != 1:
+    own = [_own(item) for item in order.items]
+    if not bare and "conv" in own:
+        help = f"write `order {', '.join(own)}`"
+        diagnostics.error("NET201", "the operations of an order have other names", order.span, help=help)
+    elif len(bare) != 1:
         diagnostics.error(
             "NET304",
             f"an order has exactly one bare `conv`, and this one has {len(bare)}",

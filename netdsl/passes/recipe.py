@@ -9,13 +9,13 @@ from typing import Any, cast
 from netdsl import syntax
 from netdsl.arguments import ArgType, Mismatch, Word, convert, schema, signature, usage
 from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe, Sgd
+from netdsl.recipewords import KEYS, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
-
-KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
 
 
 class RecipeReader:
@@ -32,7 +32,8 @@ class RecipeReader:
         for entry in train.entries if train else ():
             key = entry.key.text
             if key not in KEYS:
-                help = nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+                line = recipe_line(key, entry.span.text.removeprefix(key))
+                help = f"write `{line}`" if line else nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
                 self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
             elif key in seen:
                 self._diagnostics.error(
@@ -129,7 +130,12 @@ class RecipeReader:
         word = node.function if isinstance(node, syntax.Apply) else None
         name = word.text if word else node.name if isinstance(node, syntax.Name) else ""
         if name not in choices:
-            help = nearest(name, choices) or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
+            text = node.span.text.strip('"')
+            own = translated(text) if own_name(name or text) in choices else ""
+            help = f"write `{own}`" if own else nearest(name or text, choices)
+            if isinstance(node, syntax.ListOf):
+                help = f"leave the brackets out: `{key} {text.strip('[]')}`"
+            help = help or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
             shown = word.span if word else node.span
             self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
             return None

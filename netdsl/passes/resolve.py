@@ -10,6 +10,7 @@ from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import ONE
 from netdsl.ops.base import UNKNOWN, Shape
+from netdsl.passes.calls import unknown_block
 from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry
 from netdsl.passes.facts import read_expectation, read_input
 from netdsl.passes.initialisation import LAST_NORM, read_init
@@ -299,9 +300,7 @@ class _Resolver:
             target = value.name if isinstance(value, Symbol) else str(value)
         if target not in self._registry.blocks:
             target = target or name.text
-            known = self._main.known
-            help = nearest(target, known) or f"define it with `block {target}(…) {{ … }}`"
-            self._diagnostics.error("NET201", f"there is no block `{target}`", name.span, help=help)
+            unknown_block(name, target, self._main.known, self._diagnostics)
             return None
         return target
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
+from netdsl.foreign import own_value
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
@@ -25,16 +26,17 @@ Names: TypeAlias = Mapping[str, str]
 # Names that people expect to mean something.
 _MEANINGS = {
     "in": "`in` is the number of channels that enter a block",
-    "True": "write `yes`",
-    "true": "write `yes`",
-    "False": "write `no`",
-    "false": "write `no`",
+    "None": "leave the argument out",
+    "valid": "write `0`",
+    "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
 }
 
 
 def check_name(word: syntax.Word, diagnostics: Diagnostics) -> None:
     """Names of the file become names in Python."""
     name = word.text
+    if name in ("yes", "no"):
+        diagnostics.error("NET202", f"`{name}` is a value", word.span, help="choose another name")
     if keyword.iskeyword(name) or name.startswith("__") or name == "self":
         message = f"`{name}` has a meaning in Python"
         diagnostics.error("NET204", message, word.span, help="choose another name")
@@ -159,7 +161,9 @@ class Scope:
         if node.name in self._unread:
             return None
         known = [*local, *self._definitions, *words, *self._blocks]
-        help = _MEANINGS.get(node.name) or nearest(node.name, known)
+        own = own_value(node.name)
+        help = f"write `{own}`" if own in ("yes", "no") else _MEANINGS.get(node.name, "")
+        help = help or nearest(node.name, known)
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
         return None

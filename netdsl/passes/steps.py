@@ -111,6 +111,8 @@ class StepResolver:
                 local = self._let(step, local, resolved)
             elif isinstance(step, syntax.Save):
                 local = self._save(step, local, resolved)
+            elif isinstance(step, syntax.Unread):
+                local = self._unread(step, local, resolved)
             else:
                 # What comes to nothing had an error.
                 resolved += self._step(step, local) or (WrongStep(step.span),)
@@ -214,6 +216,18 @@ class StepResolver:
             return ()
         return (FromStep(name.text, span),)
 
+    def _unread(self, step: syntax.Unread, local: Local, resolved: list[Step]) -> Local:
+        """What the step would have defined is known, so that nothing is said of its uses."""
+        if step.kind == "let":
+            return replace(local, names={**local.names, step.name: step.name})
+        if step.kind == "save":
+            resolved.append(SaveStep(step.name, step.span))
+            return replace(local, saved={**local.saved, step.name: step.span})
+        resolved.append(WrongStep(step.span))
+        if step.kind == "label":
+            self.labels.setdefault(step.name, set())
+        return local
+
     # steps with bodies
 
     def _branches(self, step: syntax.Branches, local: Local) -> Sequence[Step]:
@@ -285,6 +299,9 @@ class StepResolver:
         after: list[Step] = []
         if plus is not None and uses_units(steps):
             last = steps[-1]
+            if isinstance(last, syntax.Unread):
+                self._steps(steps, local)
+                return ()
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
                 help = "end the body with a `unit`, or take the `+` out of the order"

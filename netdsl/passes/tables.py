@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl import syntax
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Label, listing
 from netdsl.source import Span
 
 
@@ -27,7 +27,10 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         elif len(row.cells) != len(table.header):
             also = [Label(table.header[0].span.to(table.header[-1].span), f"{len(table.header)} columns")]
             message = f"the row has {len(row.cells)} cells, and the table {len(table.header)} columns"
-            diagnostics.error("NET105", message, row.span, also=also, help="put an expression in brackets")
+            missing = listing(word.text for word in table.header[len(row.cells) :])
+            help = "remove a cell, name its column, or put brackets around an expression"
+            help = f"add a cell for {missing}" if missing else help
+            diagnostics.error("NET105", message, row.span, also=also, help=help)
         else:
             cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)

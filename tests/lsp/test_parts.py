@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netdsl.explain import STATEMENTS
 from netdsl.expressions import FUNCTIONS
 from netdsl.files import read_text, shipped
+from netdsl.hints import STATEMENTS
 from netdsl.lsp import features, vocabulary
 from netdsl.lsp.completion import STEPS
 from netdsl.lsp.documents import Document
@@ -23,7 +23,7 @@ from netdsl.ops import OPERATIONS
 from netdsl.passes.definitions import STAGE_NAMES
 from netdsl.passes.facts import QUANTITIES
 from netdsl.passes.initialisation import BASES, BIAS, LAST_NORM
-from netdsl.passes.recipe import KEYS
+from netdsl.recipewords import KEYS
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
 

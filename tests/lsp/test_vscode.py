@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from netdsl.explain import STATEMENTS
 from netdsl.expressions import FUNCTIONS
+from netdsl.hints import STATEMENTS
 from netdsl.initrules import RULES
 from netdsl.lsp.completion import STEPS
 from netdsl.ops import OPERATIONS
 from netdsl.passes.facts import QUANTITIES
-from netdsl.passes.recipe import KEYS
 from netdsl.recipe import CHOICES
+from netdsl.recipewords import KEYS
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))

@@ -1,0 +1,130 @@
+"""How long, and in how much memory, `netdsl check` ends for files that nobody would write.
+
+    python benchmarks/bounds.py
+
+Each file is checked by a process of its own that may take 500 MB; every one has to end with a diagnostic
+within 2 seconds (of the processor, so that a busy machine doesn't count).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+HEAD = "network wrong\ninput 3x8x8\n"
+MEMORY = 500 * 2**20
+SECONDS = 2
+
+
+def hostile() -> dict[str, bytes]:
+    """Files by name, each of them wrong in its own way."""
+    draw = random.Random(0)
+    printable = [chr(code) for code in (10, *range(32, 127))]
+    brackets = '{}()[]|,\n\nab "#=xstem \n'
+    texts = {
+        "random text, 1 MB": "".join(draw.choices(printable, k=1_000_000)),
+        "random text": "".join(draw.choices(printable, k=99_000)),
+        "random brackets": "".join(draw.choices(brackets, k=99_000)),
+        "100,000 lines": HEAD + "stem {\n" + "relu\n" * 100_000 + "}\n",
+        "a wrong step after 16,000": HEAD + "stem {\n" + "relu\n" * 16_000 + "relu 3 x\n}\n",
+        "50,000 errors": "x\n" * 50_000,
+        "24,000 errors in a body": HEAD + "stem {\n" + "x y\n" * 24_000 + "}\n",
+        "16,000 unknown names": HEAD + "stem {\n" + "".join(f"x{n}\n" for n in range(14_000)) + "}\n",
+        "20,000 wrong rows": HEAD + "stages residual {\nout\n" + "1 +\n" * 20_000 + "}\n",
+        "20,000 wrong recipe lines": HEAD + "train {\n" + "a:b\n" * 20_000 + "}\n",
+        "90,000 comments": HEAD + "#\n" * 45_000,
+        "repeat 1e12": HEAD + "stem { repeat 1e12 { relu } }\n",
+        "a stage of 1e12": HEAD + "stage residual(16, repeat=1e12)\n",
+        "repeat in repeat": HEAD
+        + "stem { "
+        + "repeat 99999 as i { " * 8
+        + "conv(i + 1, 3) "
+        + "}" * 9
+        + "\n",
+        "blocks that double": HEAD
+        + "".join(f"block b{n}(k) {{ b{n - 1}(k * 2), b{n - 1}(k * 3) }}\n" for n in range(1, 60))
+        + "block b0(k) { conv(k, 3) }\nstem { b59(1) }\n",
+        "uses itself": HEAD + 'use "wrong.net"\n',
+        "a long line": HEAD + "stem { " + "relu, " * 15_000 + "}\n",
+        "a long sum": HEAD + "let n = " + "1+" * 4_900 + "1\n",
+        "long sums": HEAD + ("let n = " + "1+" * 4_900 + "1\n") * 10,
+        "a long name": HEAD + "stem { " + "a" * 9_000 + " }\n",
+        "many arguments": HEAD + "stem { conv(" + "a=1," * 2_000 + ") }\n",
+        "nested skips, many": HEAD + ("stem { " + "skip { " * 60 + "x y" + " }" * 60 + " }\n") * 150,
+        "nested skips, wide": HEAD
+        + "stem { "
+        + "skip {\n" * 60
+        + "relu\n" * 15_000
+        + "x y"
+        + " }" * 60
+        + " }\n",
+        "unclosed bodies": HEAD + "stem {\n" * 12_000,
+        "unclosed calls": HEAD + "stem { conv(3,\n" * 6_000,
+        "texts": HEAD + '"a"\n' * 24_000,
+        "quotes": HEAD + '"\n' * 45_000,
+        "for a pattern": HEAD + ("stem { " + "a.b(c) " * 50 + "! }\n") * 250,
+        "for another": HEAD + ("stem { conv " + "1 " * 90 + "a=1 " * 40 + "! }\n") * 250,
+        "zeros": "\0" * 99_000,
+    }
+    for name, opened, closed in (("(", "(", ")"), ("[", "[", "]"), ("{", "{", "}")):
+        texts[f"deep {name}"] = HEAD + "let n = " + opened * 4_900 + "1" + closed * 4_900 + "\n"
+        texts[f"deep lines of {name}"] = HEAD + "let n = " + f"{opened}\n" * 24_000 + f"{closed}\n" * 24_000
+        texts[f"only {closed}"] = HEAD + f"{closed}\n" * 48_000
+        texts[f"only {closed}, in lines"] = HEAD + (closed * 9_000 + "\n") * 10
+    files = {name: text.encode() for name, text in texts.items()}
+    files["random bytes, 1 MB"] = draw.randbytes(1_000_000)
+    return files
+
+
+class Outcome(NamedTuple):
+    """How a process ended, its seconds of processor time and by the clock, its peak in MB, its last line."""
+
+    status: int
+    seconds: float
+    wall: float
+    peak: float
+    said: str
+
+
+def check(path: Path) -> Outcome:
+    before = time.perf_counter()
+    said = path.with_suffix(".txt")
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "netdsl", "check", path.name],
+            cwd=path.parent,
+            stderr=output,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - before
+    last = said.read_text(encoding="utf-8").strip().rpartition("\n")[2]
+    peak = used.ru_maxrss / 1024
+    return Outcome(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, wall, peak, last)
+
+
+def main() -> None:
+    failed = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "wrong.net"
+        for name, content in hostile().items():
+            path.write_bytes(content)
+            end = check(path)
+            if end.status != 1 or end.seconds > SECONDS:
+                failed.append(name)
+            times = f"{end.seconds:5.2f} s ({end.wall:5.2f} by the clock)"
+            print(f"{name:28} {times}  {end.peak:4.0f} MB  status {end.status}  {end.said[:60]}", flush=True)
+    print(f"too slow, or without a diagnostic: {', '.join(failed) or 'none'}")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

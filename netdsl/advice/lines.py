@@ -1,0 +1,76 @@
+"""Lines of recipes, tables and initialisations that are wrong in a way that has a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from netdsl.advice.rules import COMMENTS, Advice, Rule, write
+from netdsl.foreign import own_value
+from netdsl.recipewords import KEYS, own_choice, recipe_line
+
+
+def _entry(match: re.Match[str]) -> Advice:
+    if match[1] == "augment":
+        return _augment(match)
+    line = recipe_line(match[1], match[2]) or f"{match[1]} {own_value(match[2].rstrip(';,'))}"
+    return Advice("a key and its value stand side by side", f"write `{line}`")
+
+
+def _entry_brackets(match: re.Match[str]) -> Advice:
+    """`optimizer sgd lr=0.1`."""
+    given = ", ".join(re.findall(r"\w+\s*=\s*(?:\[[^\]]*\]|[^\s,]+)|\"[^\"]*\"|[\d.]\S*", match[3]))
+    return Advice("arguments stand in brackets", f"write `{match[1]} {match[2]}({given})`")
+
+
+def _augment(match: re.Match[str]) -> Advice:
+    """`augment flip crop(4)`, `augment: [flip, crop(4)]`."""
+    found = re.findall(r"[A-Za-z]\w*(?:\([^()]*\))?", match[2])
+    given = ", ".join(own_choice(item) or item for item in found)
+    return Advice("commas stand between augmentations", f"write `augment {given}`")
+
+
+def _entry_choice(match: re.Match[str]) -> Advice | None:
+    found = own_choice(match[2])
+    if not found or found == match[2]:
+        return None
+    return Advice("it has another name here", f"write `{match[1]} {found}`")
+
+
+def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
+    return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
+
+
+LINES: dict[str, list[Rule]] = {
+    "entry": [
+        *COMMENTS,
+        (r"-?\s*[\"']?(\w+)[\"']?\s*[:=]\s*(.+)$", _entry),
+        (r"(augment)\s+(.+\s.+)$", _augment),
+        (
+            r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
+            write("a folder is told by its path", r'data folder("\1")'),
+        ),
+        (r"(\w+\s+.+?)\s*,$", write("lines end without a comma", r"\1")),
+        (r"(\w+)\s+([A-Za-z]\w*)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
+        (r"(\w+)\s+([\w.]+\(.*\))$", _entry_choice),
+        (r"(\w+\s+.+);$", write("lines end without `;`", r"\1")),
+        (r"(\w+)\s+'([^']*)'$", write("words stand without quotes", r"\1 \2")),
+        (r"(\d+)\s+(\w+)$", lambda m: m[2] in KEYS and write("the key stands first", r"\2 \1")(m) or None),
+    ],
+    "header": [
+        *COMMENTS,
+        (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("blanks stand between the columns", r"\w+")),
+    ],
+    "row": [
+        *COMMENTS,
+        (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
+        (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", _blanks("the header names the cells", r"(?<==)\s*[\w.]+")),
+    ],
+    "init_rule": [
+        *COMMENTS,
+        (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", write("a rule is a word", r"\1 zeros")),
+        (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", write("a rule is a word", r"\1 ones")),
+        (r"(\w+)\s*[:= ]\s*([\d.]+)$", write("a rule is a word", r"\1 constant(\2)")),
+        (r"([\w.]+)\s*[:=]\s*(\w.*)$", write("a key and its rule stand side by side", r"\1 \2")),
+    ],
+}

@@ -1,0 +1,153 @@
+"""Statements that are wrong in a way that has a name, and pasted files."""
+
+from __future__ import annotations
+
+import re
+
+from netdsl.advice.rules import COMMENTS, PYTHON, WORDS, Advice, Rule, leave_out, pasted, shape, write
+from netdsl.advice.steps import assigned, assigned_step, yaml_step
+from netdsl.foreign import own_name, translated
+from netdsl.ops import OPERATIONS
+from netdsl.recipewords import recipe_line
+
+
+def _recipe_key(match: re.Match[str]) -> Advice | None:
+    """`epochs: 10` at the top of a file."""
+    line = recipe_line(match[1], match[2])
+    return Advice(f"`{match[1]}` belongs to the recipe", f"write `train {{ {line} }}`") if line else None
+
+
+def _assigned_outside(match: re.Match[str]) -> Advice | None:
+    if step := assigned_step(match):
+        return Advice("steps stand in a section", f"write `layers {{ {step} }}`", "Python")
+    return assigned(match) or pasted("this is Python", "Python")(match)
+
+
+def _outside(match: re.Match[str]) -> Advice | None:
+    """A step at the top of the file."""
+    name, text = match[1], match[0].rstrip(";,")
+    if (
+        name not in OPERATIONS
+        and name not in WORDS
+        and name != "unit"
+        and not own_name(name)
+        and not match[2]
+    ):
+        return None
+    own = name in OPERATIONS or name in WORDS or "{" in text
+    step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
+    return Advice("steps stand in a section", f"write `layers {{ {step} }}`")
+
+
+def _listed_outside(match: re.Match[str]) -> Advice | None:
+    step = yaml_step(match[1], match[2])
+    return Advice("steps stand in a section", f"write `layers {{ {step} }}`") if step else None
+
+
+def _stage(match: re.Match[str]) -> Advice:
+    """`stage residual(16) x5`, `stage residual 16, repeat=5`."""
+    inside = (match[2] or "").strip().removeprefix("(").removesuffix(")")
+    rest = re.sub(r"^[\s,]*(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r"repeat=\1", match[3].strip())
+    given = ", ".join(filter(None, (inside, *re.split(r"[\s,]+", rest.strip(" ,")))))
+    return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
+
+
+def _input(match: re.Match[str]) -> Advice:
+    return Advice("a shape is one word", f"write `input {shape(match[1])}`")
+
+
+def _network(match: re.Match[str]) -> Advice | None:
+    name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
+    name = f"net_{name}" if name[:1].isdigit() else name
+    return Advice("a name consists of letters, digits and `_`", f"write `network {name}`") if name else None
+
+
+def _order(match: re.Match[str]) -> Advice | None:
+    items = ", ".join(re.findall(r"\+|\w+(?:\([^()]*\))?", match[1]))
+    return Advice("commas stand between the items of an order", f"write `order {items}`") if items else None
+
+
+def _block_name(match: re.Match[str]) -> Advice:
+    words = re.match(r"block\s+([\w.-]+)", match.string)
+    name = re.sub(r"\W+", "_", words[1]) if words else ""
+    return Advice("a name consists of letters, digits and `_`", f"write `block {name}(…) {{ … }}`")
+
+
+def _body(match: re.Match[str]) -> Advice:
+    """`stem:` and `stem conv(64, 3), relu`."""
+    head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
+    inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
+    write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
+    return Advice("a body stands in braces", f"write {write}")
+
+
+STATEMENTS: list[Rule] = [
+    *COMMENTS,
+    *PYTHON,
+    (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
+    (r"layer\s*\{", pasted("`layer` is Caffe", "Caffe")),
+    (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
+    (r"```", leave_out("this is Markdown", "a file is the code alone")),
+    (r"(?:input_shape|input_size|shape)\s*[:=]?\s*(.+)$", _input),
+    (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
+    (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
+    (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
+    (r"(?:model|self|net)\.\w+\(", pasted("this is Python", "Python")),
+    (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
+    (
+        r"(?:num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
+        write("it is called `classes` here", r"classes \1"),
+    ),
+    (
+        r"(?:const|var|int|float|set|val)\s+(\w+\s*=.*)$",
+        write("a constant is defined with `let`", r"let \1"),
+    ),
+    (r"(\w+)(\(.*\)?)?.*$", _outside),
+]
+_BODY: Rule = (
+    r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
+    _body,
+)
+_SIGN: Rule = (
+    r"(stem|head|layers|train|init)\s*[=:]\s*\{",
+    write("nothing stands between `{` and the word before it", r"\1 { … }"),
+)
+OF_STATEMENT: dict[str, list[Rule]] = {
+    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers", "train")},
+    "stages": [(r"stages\s*\{", write("a table is of one block", r"stages residual { … }")), _BODY],
+    "block": [
+        (r"block\s+\w*[-.]", _block_name),
+        (
+            r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
+            write("parameters stand in brackets", r"block \1(\2) { … }"),
+        ),
+        (r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{", write("parameters stand in brackets", r"block \1(\2) { … }")),
+        _BODY,
+    ],
+    "default": [
+        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", write("defaults have no braces", r"default \1")),
+        (r"default\s+(\w+\s*=\s*\w+)$", write("a default is of an operation", r"default conv(\1)")),
+        (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments stand in brackets", r"default \1(\2)")),
+    ],
+    "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
+    "network": [
+        (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
+        (r"network\s*[:=]\s*(\w+)", write("a network and its name stand side by side", r"network \1")),
+    ],
+    "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
+    "stage": [
+        (r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$", write("the block stands first", r"stage \2(\3, repeat=\1)")),
+        (r"stage\s*\d*\s*:\s*(\w+.*)$", write("nothing stands between `stage` and the block", r"stage \1")),
+        (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
+        (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
+    ],
+    "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2"))],
+    "init": [
+        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation is a word", r"init \1")),
+        _BODY,
+    ],
+    "use": [(r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", write("a path stands in double quotes", r'use "\1"'))],
+    "classes": [
+        (r"classes\s*[:=]\s*(\w+)", write("`classes` and its value stand side by side", r"classes \1"))
+    ],
+}

@@ -1,0 +1,315 @@
+"""How other libraries write a layer, an argument or a value, and how the language does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+# A name elsewhere, ours, and what its arguments by position are; `-` are those that the language works out
+# by itself, or doesn't have.
+_CALLS = """
+Conv2d                 conv             - out kernel stride padding dilation groups bias
+ConvTranspose2d        conv_transpose   - out kernel stride padding output_padding groups bias dilation
+Linear                 linear           - out bias
+BatchNorm1d            bn               - eps momentum affine
+BatchNorm2d            bn               - eps momentum affine
+GroupNorm              groupnorm        groups - eps
+LayerNorm              layernorm        - eps
+InstanceNorm2d         instancenorm     - eps momentum affine
+LocalResponseNorm      lrn              size alpha beta k
+ReLU                   relu             -
+ReLU6                  relu6            -
+LeakyReLU              leaky_relu       slope -
+ELU                    elu              - -
+GELU                   gelu             -
+SiLU                   silu             -
+Hardswish              hardswish        -
+Hardsigmoid            hardsigmoid      -
+Sigmoid                sigmoid
+Tanh                   tanh
+PReLU                  prelu            - -
+MaxPool2d              maxpool          kernel stride padding - - ceil
+AvgPool2d              avgpool          kernel stride padding ceil count_padding
+AdaptiveAvgPool2d      adaptive_avgpool size
+AdaptiveMaxPool2d      global_maxpool   -
+Flatten                flatten          - -
+Dropout                dropout          p -
+Dropout2d              dropout          p -
+StochasticDepth        drop_path        p -
+ChannelShuffle         channel_shuffle  groups
+Upsample               upsample         - factor mode
+ZeroPad2d              pad              n
+Identity               identity
+
+Conv2D                 conv             out kernel stride padding
+DepthwiseConv2D        depthwise        kernel stride padding
+Conv2DTranspose        conv_transpose   out kernel stride padding
+Dense                  linear           out -
+BatchNormalization     bn               - momentum eps
+LayerNormalization     layernorm        - eps
+GroupNormalization     groupnorm        groups - eps
+MaxPooling2D           maxpool          kernel stride padding
+AveragePooling2D       avgpool          kernel stride padding
+GlobalAveragePooling2D global_avgpool
+GlobalMaxPooling2D     global_maxpool
+SpatialDropout2D       dropout          p
+UpSampling2D           upsample         factor
+ZeroPadding2D          pad              n
+
+convolution            conv             out kernel stride padding
+convolutional          conv             out kernel stride padding
+dwconv                 depthwise        kernel stride padding
+deconv                 conv_transpose   out kernel stride padding
+fc                     linear           out
+fully_connected        linear           out
+innerproduct           linear           out
+batchnorm              bn               -
+norm                   bn               -
+swish                  silu
+hswish                 hardswish
+hsigmoid               hardsigmoid
+leaky                  leaky_relu       slope
+lrelu                  leaky_relu       slope
+maxpooling             maxpool          kernel stride
+pool                   maxpool          kernel stride
+averagepool            avgpool          kernel stride
+gap                    global_avgpool
+global_pool            global_avgpool
+BasicBlock             residual         - out stride
+ResidualBlock          residual         out stride
+ResBlock               residual         out stride
+
+SGD                    sgd              - lr momentum - weight_decay nesterov
+Adam                   adam             - lr
+AdamW                  adamw            - lr
+MultiStepLR            step             - at factor
+MultiStep              step             at factor
+CosineAnnealingLR      cosine           - -
+CosineAnnealing        cosine           - -
+CosineDecay            cosine           - -
+OneCycleLR             onecycle         - -
+RandomCrop             crop             - padding
+RandomHorizontalFlip   flip             -
+HorizontalFlip         flip             -
+RandomFlip             flip             -
+HFlip                  flip             -
+CrossEntropyLoss       cross_entropy    - - - - - smoothing
+SparseCategoricalCrossentropy cross_entropy
+"""
+
+# An argument's name elsewhere, and ours; the empty one is left out.
+_ARGUMENTS = {
+    **dict.fromkeys(("out_channels", "out_features", "filters", "units", "channels", "features", "num_output",
+                     "num_filters", "out_planes", "planes", "width"), "out"),  # fmt: skip
+    **dict.fromkeys(("kernel_size", "kernels", "pool_size", "ksize", "k", "size", "filter_size"), "kernel"),
+    **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape",
+                     "inplace", "input_shape", "device", "dtype", "in_planes", "params"), ""),  # fmt: skip
+    **dict.fromkeys(("rate", "prob", "probability", "drop", "drop_rate", "dropout"), "p"),
+    **dict.fromkeys(("strides", "step"), "stride"),
+    **dict.fromkeys(("learning_rate", "base_lr", "initial_lr", "max_lr"), "lr"),
+    "output_size": "size",
+    "pad": "padding",
+    "use_bias": "bias",
+    "dilation_rate": "dilation",
+    "num_groups": "groups",
+    "negative_slope": "slope",
+    "alpha": "slope",
+    "ceil_mode": "ceil",
+    "count_include_pad": "count_padding",
+    "scale_factor": "factor",
+    "epsilon": "eps",
+    "milestones": "at",
+    "steps": "at",
+    "gamma": "factor",
+    "warmup_epochs": "warmup",
+    "label_smoothing": "smoothing",
+    "wd": "weight_decay",
+}
+# Those that mean one of two arguments, whichever an operation has.
+_SIZES = {"kernel_size": "size", "size": "factor"}
+
+_VALUES = {
+    **dict.fromkeys(("True", "true", "TRUE", "on", "On", "Yes", "YES"), "yes"),
+    **dict.fromkeys(("False", "false", "FALSE", "off", "Off", "No", "NO"), "no"),
+    "None": "none",
+}
+
+# Values that are left out, since they are the language's own.
+_DEFAULTS = {
+    ("stride", "1"), ("dilation", "1"), ("groups", "1"), ("bias", "yes"), ("padding", "same"),
+    ("affine", "yes"), ("ceil", "no"), ("count_padding", "yes"), ("padding", "none"),
+}  # fmt: skip
+# What is given by position, where an operation has it.
+_FIRST = ("out", "kernel", "size", "p", "slope", "n", "factor", "groups")
+
+# What is no step of the language, and why.
+NO_STEPS = {
+    "softmax": "leave it out: the loss `cross_entropy` has the softmax",
+    "logsoftmax": "leave it out: the loss `cross_entropy` has the softmax",
+    "crossentropyloss": "the loss stands in the recipe: `train { loss cross_entropy }`",
+    "sequential": "leave it out: steps run in the order in which they stand",
+    "modulelist": "repeat steps with `repeat 3 { … }`, or blocks with `stage`",
+    "input": "write `input 3x32x32` at the top of the file",
+    "softmax2d": "leave it out: the loss `cross_entropy` has the softmax",
+}
+_JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
+
+
+class _Known(NamedTuple):
+    name: str
+    order: tuple[str, ...]
+
+
+@cache
+def _known() -> tuple[dict[str, _Known], dict[str, _Known]]:
+    """The table, by names as they stand in it, and by names whose spelling counts for nothing."""
+    exact = {}
+    for line in _CALLS.split("\n"):
+        if line:
+            name, ours, *order = line.split()
+            exact[name] = _Known(ours, tuple(order))
+    return exact, {_plain(name): known for name, known in reversed(exact.items())}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[12]d$", "", name.lower().replace("_", ""))
+
+
+def own_name(name: str) -> str:
+    """What an operation, block or word of a recipe is called here; empty where nothing is known."""
+    exact, plain = _known()
+    found = exact.get(name) or plain.get(_plain(name))
+    return found.name if found else ""
+
+
+def own_argument(name: str, known: Iterable[str]) -> str | None:
+    """What an argument is called here, where that is one of `known`; empty where it is to be left out."""
+    candidates = [table[name] for table in (_ARGUMENTS, _SIZES) if name in table]
+    return next((found for found in candidates if not found or found in known), None)
+
+
+def no_step(name: str) -> str:
+    """Why a layer of another library is no step here; empty where nothing is known."""
+    if join := _JOINS.get(name.lower()):
+        return f"write `{join} {{ | a | b }}`, with a branch after each `|`"
+    return NO_STEPS.get(name.lower().replace("_", ""), "")
+
+
+def own_value(text: str) -> str:
+    """A value as the language writes it: `(3, 3)` is `3`, `False` is `no`, `"same"` is `same`."""
+    text = text.strip()
+    if quoted := re.fullmatch(r"[\"'](\w+)[\"']", text):
+        text = quoted[1].lower()
+    if pair := re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*,?\s*\)", text):
+        return pair[1] if pair[1] == pair[2] else f"{pair[1]}x{pair[2]}"
+    return _VALUES.get(text, text)
+
+
+def _split(text: str) -> list[str]:
+    """The arguments of a call: what stands between commas outside of brackets."""
+    depth, parts = 0, [""]
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts if part.strip()]
+
+
+def translated(text: str) -> str:
+    """A call of another library as steps of the language; empty where it isn't known."""
+    text = re.sub(r"\)\s*\(\s*\w+\s*\)$", ")", text.strip())  # Keras: layer(…)(x)
+    found = re.fullmatch(r"((?:\w+\.)*)(\w+)\s*(?:\((.*)\))?", text, re.DOTALL)
+    if not found or len(text) > 1000:
+        return ""
+    prefix, name, inside = found[1], found[2], found[3] or ""
+    if name == "Activation":
+        return own_name(own_value(inside)) or own_value(inside)
+    exact, plain = _known()
+    known = exact.get(name) or plain.get(_plain(name))
+    functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."
+    if known is None or (functional and known.order[1:2] == ("out",)):
+        return ""
+    positional, named = _arguments(_split(inside)[functional:])
+    # torch's convolutions are told what comes in; `Conv2d(64, 3)` is written by someone who isn't used to it.
+    told = known.order[:2] == ("-", "out") and _tells_what_comes_in(positional, named, known)
+    order = known.order[1:] if known.order[:2] == ("-", "out") and not told else known.order
+    values = dict(zip(order, positional, strict=False))
+    for key, value in named.items():
+        values[own_argument(key, order) or (key if key in order else "-")] = value
+    values.pop("-", None)
+    ours = known.name
+    if ours == "conv" and values.get("groups", "1") == values.get("out") == _entering(positional, named):
+        ours = "depthwise"
+        del values["groups"], values["out"]
+    unpadded = told or name in ("Conv2D", "DepthwiseConv2D")
+    return _written(ours, values, "0" if unpadded else "same") + _activation(named)
+
+
+def _tells_what_comes_in(positional: list[str], named: dict[str, str], known: _Known) -> bool:
+    if "in_channels" in named or "in_features" in named:
+        return True
+    needed = sum(key in known.order for key in ("out", "kernel"))
+    given = len(positional) + sum(own_argument(key, ("out", "kernel")) in ("out", "kernel") for key in named)
+    if len(positional) == 3 and known.name == "conv":  # (64, 3, 1) is more likely (out, kernel, stride)
+        first, second, third = positional
+        if not (first.isdigit() and second.isdigit() and third.isdigit()):
+            return "x" in third and third[0].isdigit()
+        return not (int(second) % 2 and int(second) < int(first) and int(third) < 3)
+    return given > needed
+
+
+def _entering(positional: list[str], named: dict[str, str]) -> str:
+    return named.get("in_channels") or (positional[0] if positional else "")
+
+
+def _arguments(parts: list[str]) -> tuple[list[str], dict[str, str]]:
+    positional, named = [], {}
+    for part in parts:
+        if pair := re.fullmatch(r"(\w+)\s*=(?!=)\s*(.*)", part, re.DOTALL):
+            named[pair[1]] = own_value(pair[2])
+        elif part not in ("x", "h", "inputs"):
+            positional.append(own_value(part))
+    return positional, named
+
+
+def _activation(named: dict[str, str]) -> str:
+    name = named.get("activation", "")
+    return f", {own_name(name) or name}" if name and name != "none" and not no_step(name) else ""
+
+
+def _written(name: str, values: dict[str, str], padding: str) -> str:
+    """The call, without arguments that are as they are by default; `padding` is that of a convolution."""
+    if name == "conv" and values.keys() == {"out"}:
+        values["kernel"] = "3"
+    if name == "adaptive_avgpool" and values.get("size") in ("1", None):
+        return "global_avgpool"
+    if name in ("conv", "depthwise"):
+        values["padding"] = _padding(values, padding)
+    elif values.get("padding") in ("same", "valid", "0"):
+        del values["padding"]
+    if name.endswith("pool") and values.get("stride") == values.get("kernel"):
+        values.pop("stride", None)
+    first = {"conv": ("out", "kernel"), "groupnorm": ("groups",), "crop": ("padding",), "step": ()}.get(
+        name, _FIRST
+    )
+    shown = []
+    for key, value in values.items():
+        if key in first and (name != "conv" or "out" in values):
+            shown.append(value)
+        elif (key, value) not in _DEFAULTS:
+            shown.append(f"{key}={value}")
+    return f"{name}({', '.join(shown)})" if shown else name
+
+
+def _padding(values: dict[str, str], default: str) -> str:
+    """`same` where that is what the number means."""
+    given = values.get("padding", default)
+    given = "0" if given == "valid" else given
+    kernel, dilation = values.get("kernel", ""), values.get("dilation", "1")
+    if given.isdigit() and kernel.isdigit() and dilation.isdigit():
+        return "same" if 2 * int(given) == int(dilation) * (int(kernel) - 1) else given
+    return given

@@ -1,0 +1,182 @@
+"""The words of the grammar, and what to do about mistakes that people make often with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from typing import NamedTuple
+
+# Every statement's first word, and how the statement is written.
+STATEMENTS = {
+    "network": "network name(depth=20)",
+    "input": "input 3x32x32",
+    "classes": "classes 10",
+    "order": "order bn, relu, conv",
+    "default": "default conv(bias=no)",
+    "let": "let n = (depth - 2) / 9",
+    "stem": "stem { conv(16, 3), relu }",
+    "head": "head { global_avgpool, flatten, linear(classes) }",
+    "layers": "layers { conv(16, 3), relu }",
+    "stage": "stage residual(16, repeat=5, stride=2)",
+    "stages": "stages residual { … }",
+    "block": "block name(out, stride=1) { … }",
+    "init": "init kaiming",
+    "train": "train { … }",
+    "expect": "expect params < 125k",
+    "use": 'use "blocks.net"',
+}
+
+# The first words of steps that aren't calls.
+STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
+_RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
+
+_POWERS = "there are no powers; write a product"
+_OTHER_OPERATORS = {
+    "^": _POWERS,
+    "**": _POWERS,
+    "&": "write `and`",
+    "!": "write `not`",
+    "?": "write `if c then a else b`",
+    "<>": "write `!=`",
+    "if": "write `if c then a else b`",
+}
+_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
+
+
+class Mistake(NamedTuple):
+    """What was found, what stands before it and from there on, and what was expected by which rule."""
+
+    found: str
+    before: str
+    after: str
+    expected: Set[str]
+    statement: str
+    rule: str
+
+    @property
+    def last(self) -> str:
+        """The last word before it."""
+        words = self.before.split()
+        return words[-1] if words else ""
+
+
+def hint(mistake: Mistake) -> str:
+    """What to do about a mistake; empty where nothing is known."""
+    for of in (_arguments, _signs, _bodies, _values, _lines):
+        if found := of(mistake):
+            return found
+    return ""
+
+
+def _arguments(m: Mistake) -> str:
+    """A word, a pair, an argument that is written as elsewhere."""
+    if m.found in _RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
+        return f"`{m.found}` is a word of the language: choose another name"
+    if m.found in STATEMENTS and m.rule == "step":
+        return "a statement stands at the top of the file, never in a body"
+    if m.found == "," and "RPAR" in m.expected and (pair := re.search(r"\(\s*(\d+)$", m.before)):
+        return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
+    if m.found.startswith("'"):
+        return 'texts stand in straight double quotes: `"images"`'
+    if m.found in ("elif", "elseif") or (m.found == "if" and m.last == "else"):
+        return "write `else when … { … }`"
+    if m.found == ":" and re.search(r":\s*(int|float|bool|str)", m.after):
+        return "leave the type out"
+    if m.found == ":" and "RPAR" in m.expected and (name := re.search(r"(\w+)\s*$", m.before)):
+        return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
+    if m.last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in m.before:
+        return f"leave `{m.last.rpartition('(')[2]}` out: parameters have no types"
+    if (
+        re.match(r"\w", m.found)
+        and {"RPAR", "_COMMA"} <= m.expected
+        and (word := re.search(r"[\w.]+$", m.last))
+    ):
+        return f"put a comma between the arguments: `{word[0]}, {m.found}`"
+    if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
+        return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
+    if m.found == "." and re.search(r"[A-Za-z_]\w*$", m.before):
+        return "a name has no `.`"
+    return ""
+
+
+def _signs(m: Mistake) -> str:
+    """Signs that mean something elsewhere."""
+    if m.statement == "input" and m.found in ("x", ","):
+        return "a size is one word, as `input 3x32x32`"
+    if m.found == ";":
+        inside = m.before.count("(") > m.before.count(")")
+        return (
+            "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
+        )
+    if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
+        return _OTHER_OPERATORS[m.found]
+    if m.found == "" and m.before.rstrip().endswith(","):
+        return "leave the last `,` out"
+    if m.found == "%":
+        percent = re.search(r"\d+$", m.before)
+        share = percent and not re.match(r"%\s*\w", m.after)
+        return f"write `{int(percent[0][:9]) / 100:g}`" if percent and share else "write `a - a // b * b`"
+    if m.found in STATEMENTS and m.rule == "statement" and "$END" in m.expected:
+        return f"a statement starts on a line of its own: put `{m.found}` on a new one"
+    if m.found == "," and m.before.endswith("}"):
+        return "leave it out: each statement stands on lines of its own"
+    return ""
+
+
+def _bodies(m: Mistake) -> str:
+    """Bodies and branches."""
+    if m.found == "|":
+        return "branches stand in `add { … }`, `concat { … }` or `mul { … }`"
+    if "VBAR" in m.expected and m.last == "{":
+        return "a `|` stands before each branch, the first too"
+    if m.found == "else" and m.before.startswith("skip"):
+        return "write `shortcut`"
+    if m.found == "otherwise":
+        return "write `else`"
+    if m.found == "times":
+        return "leave `times` out"
+    return ""
+
+
+def _values(m: Mistake) -> str:
+    """Numbers and comparisons."""
+    if (
+        re.fullmatch(r"\d{3}", m.found)
+        and (number := re.search(r"[\d ]*\d$", m.before.rstrip()))
+        and not m.expected & {"RPAR"}
+    ):
+        rest = re.match(r"[\d ]+", m.after)
+        return f"a number has no blanks: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
+    if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
+        return "values are compared with `==`"
+    if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
+        return "there are no powers; write a product"
+    if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
+        return f"write `repeat={times[1] or times[2]}`"
+    if re.match(r"\.?\d", m.found) and "NUMBER" in m.expected and not re.fullmatch(r"\d+(\.\d+)?", m.found):
+        plain = m.found.replace("_", "")
+        plain = f"0{plain}" if plain.startswith(".") else plain
+        return f"write `{plain}`" if re.fullmatch(r"\d+(\.\d+)?", plain) else _NUMBERS
+    if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
+        return "comparisons don't chain: join two of them with `and`"
+    return ""
+
+
+def _lines(m: Mistake) -> str:
+    """Lines of recipes and tables."""
+    if m.found in ("=", ":") and m.rule == "entry":
+        return "a key and its value stand side by side, as `epochs 10`"
+    if m.found == "{" and m.last in ("shortcut", "else"):
+        return f"`{m.last}` follows the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
+    if m.rule == "header" or (m.statement == "stages" and m.expected == {"NAME"} and m.last == "{"):
+        return "the first line of a table names its columns, as `out  repeat  stride`"
+    if m.rule == "row" and m.found in ("+", "*", "/", "//", "-"):
+        return "an expression in a table stands in brackets, as `(2 * n)`"
+    if m.statement == "stages" and "{" in m.before and "\n" not in m.before:
+        return "a table has a line for the names of its columns, and one for each row"
+    return ""
+
+
+def _is_value(expected: Set[str]) -> bool:
+    """Whether a value may stand here, and not an operator."""
+    return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected
