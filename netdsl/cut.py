@@ -118,6 +118,8 @@ class Cutter:
         brace = _STRAY_BRACE.match(self._text, place + 1)
         if not brace or "{" in self._text[start:place] or not _TAKES_BODY.match(self._text, start):
             return False
+        if self._erased and place < self._erased[-1][1]:
+            return True  # another newline of the same gap
         self._erased.append((place, brace.end() - 1))
         message = "`{` must stand on the line of its statement"
         self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the line before")

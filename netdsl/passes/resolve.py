@@ -222,7 +222,7 @@ class _Resolver:
                     parts.append(self._stage(call.name, call.arguments, statement.span, parts))
                 case syntax.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
-                    if len(rows) < len(statement.rows):
+                    if not rows or len(rows) < len(statement.rows):
                         parts.append(_wrong(statement.span))
                     for row in rows:
                         if isinstance(row, syntax.Section):

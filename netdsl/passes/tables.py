@@ -21,6 +21,10 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
     """The rows of a table in order, transitions between them; a malformed row is left out."""
     if not _sound_header(table, diagnostics):
         return
+    if not table.rows:
+        header = table.header[0].span.to(table.header[-1].span)
+        help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
+        diagnostics.error("NET105", "the table has no rows", header, help=help)
     for row in table.rows:
         if isinstance(row, syntax.Section):
             yield row
