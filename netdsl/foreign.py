@@ -242,7 +242,8 @@ def translated(text: str) -> str:
         values[own_argument(key, order) or (key if key in order else "-")] = value
     values.pop("-", None)
     ours = known.name
-    if ours == "conv" and values.get("groups", "1") == values.get("out") == _entering(positional, named):
+    groups = values.get("groups")
+    if ours == "conv" and groups and groups == values.get("out") == _entering(positional, named):
         ours = "depthwise"
         del values["groups"], values["out"]
     unpadded = told or name in ("Conv2D", "DepthwiseConv2D")
