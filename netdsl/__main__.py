@@ -1,4 +1,4 @@
-from netdsl.cli import main
+from netdsl.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from errno import EIO, ENOSPC
+
 import click
 
 from netdsl import __version__
@@ -10,6 +14,7 @@ from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
 from netdsl.commands.difference import diff
 from netdsl.commands.drawing import graph
+from netdsl.commands.errors import fail
 from netdsl.commands.explain import explain
 from netdsl.commands.formatting import fmt
 from netdsl.commands.language_server import lsp
@@ -56,3 +61,17 @@ for command in (
     watch,
 ):
     main.add_command(command)
+
+
+def run() -> None:
+    """The program: `main`, and an error of its own where its output finds no place."""
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (ENOSPC, EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
+        fail(f"the output can't be written: {error.strerror}")

@@ -24,6 +24,11 @@ def find(name: str) -> Path:
     return path
 
 
+def inside(folder: Path) -> list[Path]:
+    """The .net files in a folder. Hidden ones are editors' own."""
+    return [path for path in sorted(folder.glob("*.net")) if path.is_file() and path.name[0] != "."]
+
+
 def read_text(path: str) -> str:
     """The text of a used file. Raises OSError or ValueError (UnicodeDecodeError) where it can't be read."""
     return Path(path).read_text(encoding="utf-8-sig")
@@ -45,9 +50,9 @@ def kept(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
 def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     """The text of a file, or None after a diagnostic."""
     if path.is_dir():
-        inside = sorted(path.glob("*.net"))
-        message = f"{path} is a folder" if inside else f"there is no .net file in {path}"
-        diagnostics.error("NET100", message, help=f"name a file, as {inside[0]}" if inside else "")
+        files = inside(path)
+        message = f"{path} is a folder" if files else f"there is no .net file in {path}"
+        diagnostics.error("NET100", message, help=f"name a file, as {files[0]}" if files else "")
         return None
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from netdsl.cli import main
+from netdsl.files import inside
 
 TINY = """\
 network tiny(width=4)
@@ -191,3 +194,23 @@ def test_eval_never_runs_the_python_of_a_run(tmp_path: Path) -> None:
     assert "there is no style `x`" in netdsl("eval", "run").output
     Path("run/run.json").write_text("[]")
     assert "run.json is damaged" in netdsl("eval", "run").output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["summary", "resnet32"], ["build", "resnet32", "--stdout"]])
+def test_output_that_finds_no_place(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "netdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the output can't be written: No space left on device\n"
+
+
+def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    """Links and hidden files of editors, and folders called like networks, are none of them."""
+    (tmp_path / "a.net").write_text("block b(out) { conv(out, 3) }\n", encoding="utf-8")
+    (tmp_path / "folder.net").mkdir()
+    (tmp_path / ".#a.net").symlink_to("someone@host.1")
+    (tmp_path / "gone.net").symlink_to("nowhere")
+    assert inside(tmp_path) == [tmp_path / "a.net"]

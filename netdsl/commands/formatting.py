@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
 
 def _paths(names: Sequence[str]) -> list[Path | None]:
     """The files to format. Those that come with netdsl are no one's to change by their bare names."""
-    from netdsl.files import find
+    from netdsl.files import find, inside
 
     if _STREAM in names and len(names) > 1:
         raise click.UsageError("`-` stands alone")
@@ -81,8 +82,8 @@ def _paths(names: Sequence[str]) -> list[Path | None]:
             fail(f"`{name}` comes with netdsl", f"`netdsl new my_{name} --from {name}` makes a copy of it")
         elif not path.is_dir():
             paths.append(path)
-        elif inside := sorted(path.glob("*.net")):
-            paths += inside
+        elif files := inside(path):
+            paths += files
         else:
             fail(f"there is no .net file in {printable(path)}")
     return paths
@@ -140,6 +141,8 @@ def _write(file: _File) -> None:
     if file.path is None:
         click.echo(file.after, nl=False)
     elif file.changed:
+        if not os.access(file.path, os.W_OK):  # its folder may be written, and that would do
+            fail(f"{file.name} can't be written: it is write-protected")
         try:
             write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link
         except OSError as error:

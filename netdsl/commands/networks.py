@@ -21,12 +21,12 @@ def short_lived() -> None:
 
 def net_files(names: tuple[str, ...]) -> list[Path]:
     """The files that arguments name; a folder stands for the .net files in it, one without for itself."""
-    from netdsl.files import find
+    from netdsl.files import find, inside
 
     paths: list[Path] = []
     for name in names:
         path = find(name)
-        paths += sorted(path.glob("*.net")) or [path]  # a path that is no folder has nothing in it
+        paths += inside(path) or [path]  # a path that is no folder has nothing in it
     return paths
 
 
