@@ -209,8 +209,10 @@ def test_output_that_finds_no_place(arguments: list[str]) -> None:
 
 def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     """Links and hidden files of editors, and folders called like networks, are none of them."""
-    (tmp_path / "a.net").write_text("block b(out) { conv(out, 3) }\n", encoding="utf-8")
-    (tmp_path / "folder.net").mkdir()
-    (tmp_path / ".#a.net").symlink_to("someone@host.1")
-    (tmp_path / "gone.net").symlink_to("nowhere")
-    assert inside(tmp_path) == [tmp_path / "a.net"]
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    (folder / "a.net").write_text("block b(out) { conv(out, 3) }\n", encoding="utf-8")
+    (folder / "folder.net").mkdir()
+    (folder / ".#a.net").symlink_to("someone@host.1")
+    (folder / "gone.net").symlink_to("nowhere")
+    assert inside(folder) == [folder / "a.net"]
