@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from netdsl.expressions import Const, Environment, Expr
-from netdsl.passes.fixes import channels_of, variants
-from netdsl.passes.joins import Joins
+from netdsl.expressions import Environment, Expr
+from netdsl.passes.fixes import Attempt, changed_body, channels_of, variants
+from netdsl.passes.joins import Joins, places
 from netdsl.passes.operations import Operations
 from netdsl.passes.reports import Reports, Via
 from netdsl.passes.resolve import MAX_REPEAT
@@ -86,10 +86,11 @@ class Place(NamedTuple):
 
 
 class Bodies:
-    """Infers bodies of one network."""
+    """Infers bodies of one network. Without an `attempt`, no fixes are looked for."""
 
-    def __init__(self, network: ResolvedNetwork, reports: Reports) -> None:
+    def __init__(self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None) -> None:
         self._network = network
+        self._attempt = attempt
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, State]] = {}
@@ -97,6 +98,11 @@ class Bodies:
         self._joins = Joins(reports)
         self._depth = 0
         self._steps = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps were looked at."""
+        return self._steps
 
     def instances(self) -> tuple[Instance, ...]:
         """All distinct ones, inner blocks before those that call them."""
@@ -290,8 +296,8 @@ class Bodies:
             def fits(end: State, index: int = index) -> bool:
                 return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
-            channels = channels_of(step.branches[other], ends[other].shape)
-            if fix := self._fix(step.branches[index], place, state, channels, fits):
+            channels = channels_of(step.branches[other], ends[other].shape, place.values)
+            if fix := self._fix(step, step.branches[index], place, state, channels, fits):
                 return (index, other), fix
         return pair, ""
 
@@ -301,8 +307,8 @@ class Bodies:
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
-            channels = Const(state.shape[0])
-            fix = self._fix(step.body, place, state, channels, lambda tried: tried.grid is state.grid)
+            channels = channels_of((), state.shape, place.values)
+            fix = self._fix(step, step.body, place, state, channels, lambda tried: tried.grid is state.grid)
             self._joins.irregular(step, state, end, fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.
@@ -332,28 +338,52 @@ class Bodies:
             return same and way.grid is start.grid
 
         if not agrees(shortcut):
-            channels = channels_of(step.body, body.shape)
-            fix = self._fix(step.shortcut or (), place, start, channels, agrees)
+            channels = channels_of(step.body, body.shape, place.values)
+            fix = self._fix(step, step.shortcut or (), place, start, channels, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
 
     def _fix(
-        self, body: Body, place: Place, state: State, channels: Expr, fits: Callable[[State], bool]
+        self,
+        step: SkipStep | BranchesStep,
+        body: Body,
+        place: Place,
+        state: State,
+        channels: Sequence[Expr],
+        fits: Callable[[State], bool],
     ) -> str:
-        """The change of one argument that makes a body fit: all are tried. Empty where none does."""
+        """The change of a body that makes it fit the join, here and in all blocks of the network; of
+        several the one that leaves the fewest errors. Empty where none does.
+        """
+        if self._attempt is None:
+            return ""
+        best: tuple[int, str] | None = None
+        for change in variants(body, place.values, channels):
+            if not self._leads(changed_body(body, change), place, state, fits):
+                continue
+            errors = self._attempt(change)
+            if errors is None:
+                break
+            again = any(label.span in places(step) for error in errors for label in error.labels)
+            if not again and (best is None or len(errors) < best[0]):
+                best = len(errors), change.text
+            if not errors:
+                break
+        return best[1] if best else ""
+
+    def _leads(self, body: Body, place: Place, state: State, fits: Callable[[State], bool]) -> bool:
+        """Whether a body that is only tried leads to a tensor that fits."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)
         try:
             with self._reports.silent():
-                for variant in variants(body, place.values, channels):
-                    _, end = self._body(variant.body, place.inner(), state)
-                    if end.known and fits(end):
-                        return variant.text
+                _, end = self._body(body, place.inner(), state)
+            return end.known and fits(end)
         except TooLarge:
             del self._reports.way[way:]
+            return False
         finally:
             # What was tried isn't part of the network.
             self._instances, self._steps, self._depth = instances, steps, depth
-        return ""
 
 
 def _beginning(state: State) -> State:

@@ -73,7 +73,7 @@ class Joins:
         """Branches that don't fit: all of them are shown."""
         wrong, other = pair
         shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
-        labels = [Label(_first(step.spans[i]), f"gives {describe(ends[i].shape)}") for i in shown]
+        labels = [Label(step.spans[i].first_line, f"gives {describe(ends[i].shape)}") for i in shown]
         remedy = _remedy(step.join, ends[other].shape, ends[wrong].shape)
         ranks = {len(ends[index].shape) for index in pair}
         self._reports.error(
@@ -159,6 +159,10 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
     return f"{channels}, or join them by `concat`" if join == "add" else channels
 
 
-def _first(span: Span) -> Span:
-    """The first line of a branch."""
-    return Span(span.source, span.start, span.start + len(span.text.split("\n", 1)[0].rstrip()))
+def places(step: SkipStep | BranchesStep) -> set[Span]:
+    """What is shown where a join has no shape."""
+    return (
+        {step.span, *(span.first_line for span in step.spans)}
+        if isinstance(step, BranchesStep)
+        else {step.span}
+    )
