@@ -212,4 +212,4 @@ def needs_map(name: str, x: Shape) -> Misfit | None:
     if len(x) == 3:
         return None
     message = f"`{name}` needs a feature map, and its input is a vector of {x[0]}"
-    return Misfit(message, "put it before `flatten`", cause="vector")
+    return Misfit(message, f"put `{name}` before `flatten`", cause="vector")

@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from itertools import chain
 from typing import NamedTuple
 
 from netdsl.expressions import Environment, Expr
-from netdsl.passes.fixes import Attempt, changed_body, channels_of, variants
+from netdsl.passes.fixes import (
+    Attempt,
+    backwards,
+    best,
+    changed_body,
+    channels_of,
+    is_idle,
+    larger_inputs,
+    variants,
+)
 from netdsl.passes.joins import Joins, places
 from netdsl.passes.operations import Operations
 from netdsl.passes.reports import Reports, Via
@@ -259,7 +270,10 @@ class Bodies:
             if times is not None:
                 message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
                 span = step.times.span or step.span
-                self._reports.error("NET302", message, span, help="as in `repeat 3 { … }`")
+                help = "as in `repeat 3 { … }`"
+                if isinstance(times, Fraction) and times > 0:
+                    help = f"write `ceil({span.text})`, or `//` where it is divided"
+                self._reports.error("NET302", message, span, help=help)
             _, once = self._body(step.body, place.inner(), state)
             return None, state if once.shape == state.shape else state.lost()
         by_index = step.variable is not None and step.variable in names(step.body)
@@ -291,7 +305,9 @@ class Bodies:
         self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
     ) -> tuple[tuple[int, int], str]:
         """The change of one of two branches with which all fit, and that branch first."""
-        for index, other in (pair, pair[::-1]):
+        # In a sum the one that does nothing is what needs a projection.
+        first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
+        for index, other in first_idle if step.join == "add" else (pair, pair[::-1]):
 
             def fits(end: State, index: int = index) -> bool:
                 return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
@@ -299,7 +315,9 @@ class Bodies:
             channels = channels_of(step.branches[other], ends[other].shape, place.values)
             if fix := self._fix(step, step.branches[index], place, state, channels, fits):
                 return (index, other), fix
-        return pair, ""
+        # Else a branch is as it should be, and what comes in isn't.
+        before = chain(larger_inputs(self._network), backwards(self._network, (), step.span))
+        return pair, best(before, self._attempt, places(step))
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
         body, end = self._body(step.body, place.inner(), state)
@@ -315,7 +333,8 @@ class Bodies:
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
-            self._joins.uneven(step, state, end)
+            fix = best(larger_inputs(self._network), self._attempt, places(step))
+            self._joins.uneven(step, state, end, fix)
             return None, state.lost()
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
@@ -354,21 +373,9 @@ class Bodies:
         """The change of a body that makes it fit the join, here and in all blocks of the network; of
         several the one that leaves the fewest errors. Empty where none does.
         """
-        if self._attempt is None:
-            return ""
-        best: tuple[int, str] | None = None
-        for change in variants(body, place.values, channels):
-            if not self._leads(changed_body(body, change), place, state, fits):
-                continue
-            errors = self._attempt(change)
-            if errors is None:
-                break
-            again = any(label.span in places(step) for error in errors for label in error.labels)
-            if not again and (best is None or len(errors) < best[0]):
-                best = len(errors), change.text
-            if not errors:
-                break
-        return best[1] if best else ""
+        tried = variants(body, place.values, channels)
+        leading = (c for c in tried if self._leads(changed_body(body, c), place, state, fits))
+        return best(leading, self._attempt, places(step))
 
     def _leads(self, body: Body, place: Place, state: State, fits: Callable[[State], bool]) -> bool:
         """Whether a body that is only tried leads to a tensor that fits."""

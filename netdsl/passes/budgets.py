@@ -5,7 +5,7 @@ from __future__ import annotations
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Operator, known
 from netdsl.ops.base import Shape
-from netdsl.passes.fixes import Attempt, backwards
+from netdsl.passes.fixes import Attempt, backwards, best
 from netdsl.resolved import Expectation
 from netdsl.source import Span
 from netdsl.typed import TypedNetwork, TypedPart, TypedSection
@@ -70,13 +70,8 @@ def _fix(expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None)
     if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
         return ""
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
-    for change in backwards(typed.network, Const(channels)):
-        errors = attempt(change)
-        if errors is None:
-            break
-        if not any(label.span == expectation.span for error in errors for label in error.labels):
-            return change.text
-    return ""
+    changes = backwards(typed.network, [Const(channels)], expectation.span)
+    return best(changes, attempt, {expectation.span})
 
 
 def _advice(expectation: Expectation, shown: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.expressions import Const
 from netdsl.ops.base import Shape, show_shape
-from netdsl.passes.fixes import Attempt, with_argument
+from netdsl.passes.fixes import Attempt, with_arguments
 from netdsl.passes.state import State
 from netdsl.resolved import ResolvedNetwork, Section
 from netdsl.source import Span
@@ -58,8 +58,13 @@ def _in_the_last_layer(
         scores = layer.output[0] < layer.input[0] and layer.output[0] == output[0]
     else:
         scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
-    change = with_argument(layer.step, "out", Const(classes), "classes")
-    return _Remedy(layer.step.span, change.text) if scores and attempt(change) == () else None
+    change = with_arguments(layer.step, {"out": Const(classes)}, "classes")
+    return _Remedy(layer.step.span, change.text) if scores and _ended(attempt(change)) else None
+
+
+def _ended(errors: Sequence[Diagnostic] | None) -> bool:
+    """Whether a network with these errors ends in its scores."""
+    return errors is not None and all(error.code != "NET403" for error in errors)
 
 
 def _at_the_end(classes: int, output: Shape, parts: Sequence[TypedPart], place: Span) -> _Remedy:

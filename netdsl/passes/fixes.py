@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING
 from typing import NamedTuple, TypeAlias
 
+from netdsl.arguments import schema
 from netdsl.diagnostics import Diagnostic
-from netdsl.expressions import IN, YES, Const, Expr, Ref, references, substitute
-from netdsl.ops.base import Shape
+from netdsl.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, constant, references, substitute
+from netdsl.ops import OPERATIONS
+from netdsl.ops.base import UNKNOWN, Shape, show_shape
 from netdsl.resolved import (
     BlockStep,
     Body,
@@ -18,6 +21,7 @@ from netdsl.resolved import (
     bodies,
     with_bodies,
 )
+from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, show
 
 # What has arguments that can be changed.
@@ -29,10 +33,11 @@ Attempt: TypeAlias = "Callable[[Change], Sequence[Diagnostic] | None]"
 
 
 class Change(NamedTuple):
-    """Steps that stand in place of others, and what to write for that."""
+    """Steps that stand in place of others, or another input, and what to write for that."""
 
     steps: Sequence[tuple[Step, Step]]
     text: str
+    input: Shape = UNKNOWN
 
 
 def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
@@ -42,7 +47,23 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
         for part in network.parts
     )
     blocks = (block._replace(body=changed_body(block.body, change)) for block in network.blocks)
-    return network._replace(parts=tuple(parts), blocks=tuple(blocks))
+    shape = change.input or network.input
+    return network._replace(parts=tuple(parts), blocks=tuple(blocks), input=shape)
+
+
+def best(changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span]) -> str:
+    """The change after which no error shows these places, and that leaves the fewest; empty if none does."""
+    found: tuple[int, str] | None = None
+    for change in changes if attempt else ():
+        errors = attempt(change) if attempt else None
+        if errors is None:
+            break
+        again = any(label.span in places for error in errors for label in error.labels)
+        if not again and (found is None or len(errors) < found[0]):
+            found = len(errors), change.text
+        if not errors:
+            break
+    return found[1] if found else ""
 
 
 def changed_body(body: Body, change: Change) -> Body:
@@ -58,25 +79,38 @@ def changed_body(body: Body, change: Change) -> Body:
     )
 
 
-def with_argument(step: Call, name: str, value: Expr, shown: str = "") -> Change:
-    """A call with another argument, which is `shown` otherwise than it is."""
-    new = step._replace(arguments=tuple({**dict(step.arguments), name: value}.items()))
-    text = f"write `{_written(step, name, shown or _shown(value))}` in place of `{step.span.text}`"
-    return Change([(step, new)], text)
+def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:
+    """A call with other arguments, which are `shown` otherwise than they are."""
+    new = step._replace(arguments=tuple({**dict(step.arguments), **given}.items()))
+    written = {name: shown or _shown(value) for name, value in given.items()}
+    return Change([(step, new)], f"write `{_written(step, written)}` in place of `{step.span.text}`")
 
 
-def backwards(network: ResolvedNetwork, channels: Expr) -> Iterator[Change]:
-    """One argument of one step changed, from the last step to the first: what a transposed convolution adds,
-    then all else.
+def backwards(network: ResolvedNetwork, channels: Sequence[Expr], place: Span) -> Iterator[Change]:
+    """What may lead to another size at a place: one argument of one step before it changed, the nearest
+    first; before all else what makes maps larger, and all transposed convolutions at once.
     """
     sections = [part.body for part in network.parts if isinstance(part, Section)]
-    whole = [*reversed(sections), *(block.body for block in network.blocks)]
-    steps = [step for body in whole for step in reversed(list(_calls(body)))]
-    for step in sorted(steps, key=lambda step: "output_padding" not in dict(step.arguments)):
-        arguments = dict(step.arguments)
-        for name, expr in _changes(arguments, {}, [channels]):
-            if arguments[name] != expr:
-                yield with_argument(step, name, expr)
+    calls = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _calls(body)]
+    before = [s for s in calls if s.span.source is place.source and s.span.start < place.start]
+    before.sort(key=lambda step: -step.span.start)
+    before.sort(key=lambda step: not {"output_padding", "factor"} & dict(step.arguments).keys())
+    for step in before:
+        for given in _changes(dict(step.arguments), {}, channels):
+            if any(dict(step.arguments)[name] != value for name, value in given.items()):
+                yield with_arguments(step, given)
+    transposed = [(step, _doubling(dict(step.arguments))) for step in before]
+    steps = [pair for step, given in transposed if given for pair in with_arguments(step, given).steps]
+    yield Change(steps, "give the transposed convolutions `padding=1, output_padding=1`")
+
+
+def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
+    """The nearest inputs that more strides divide."""
+    for divisor in (2, 4, 8, 16, 32) if len(network.input) == 3 else ():
+        channels, *grid = network.input
+        shape = (channels, *(-(-length // divisor) * divisor for length in grid))
+        if shape != network.input:
+            yield Change((), f"write `input {show_shape(shape)}`, which the strides divide", shape)
 
 
 def channels_of(body: Body, output: Shape, values: Mapping[str, Value]) -> list[Expr]:
@@ -99,15 +133,17 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
     padding of all convolutions. Before all, another name for what enters the block.
     """
     steps = list(_calls(body))
+    if is_idle(body):
+        yield from _projections(body[0], values, channels)
     inside = [step for step in steps if any(IN.name in references(value) for _, value in step.arguments)]
     for name in channels if len(inside) > 1 else ():
         if isinstance(name, Ref) and name != IN:
             yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
     for step in steps:
         arguments = dict(step.arguments)
-        for argument, expr in _changes(arguments, values, channels):
-            if arguments[argument] != expr:
-                yield with_argument(step, argument, expr)
+        for given in _changes(arguments, values, channels):
+            if any(arguments[name] != value for name, value in given.items()):
+                yield with_arguments(step, given)
     padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
     yield Change(padded, "give its convolutions `padding=same`")
 
@@ -118,6 +154,24 @@ def _calls(body: Body) -> Iterator[Call]:
             yield step
         for inner in bodies(step):
             yield from _calls(inner)
+
+
+def is_idle(body: Body) -> bool:
+    """Whether a body is `identity` alone."""
+    return len(body) == 1 and isinstance(body[0], OperationStep) and body[0].operation.name == "identity"
+
+
+def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
+    """A convolution of 1x1 in place of `identity`."""
+    strides = ["", ", stride"] if "stride" in values else [""]
+    conv = OPERATIONS["conv"]
+    defaults = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(conv)}
+    for out in channels:
+        for stride in strides:
+            given = {"out": out, "kernel": ONE} | ({"stride": Ref("stride")} if stride else {})
+            step = OperationStep(conv, tuple({**defaults, **given}.items()), idle.span)
+            text = f"write `conv({_shown(out)}, 1{stride})` in place of `identity`"
+            yield Change([(idle, step)], text)
 
 
 def _renamed(step: Call, name: Ref) -> Call:
@@ -148,38 +202,63 @@ def _shown(expr: Expr) -> str:
 
 def _changes(
     arguments: Mapping[str, Expr], values: Mapping[str, Value], channels: Sequence[Expr]
-) -> Iterator[tuple[str, Expr]]:
+) -> Iterator[Mapping[str, Expr]]:
+    half = _half(arguments)
     if "ceil" in arguments:
-        yield "ceil", YES
+        yield {"ceil": YES}
     if "output_padding" in arguments:
-        yield "output_padding", Const(1)
+        yield {"output_padding": ONE}
+        yield {"kernel": arguments["stride"]}
+        yield _doubling(arguments)
     if "padding" in arguments and arguments["padding"] != _SAME:
         if _may_be_same(arguments):
-            yield "padding", _SAME
-        kernel = arguments.get("kernel")
-        sides = kernel.value if isinstance(kernel, Const) else None
-        largest = max(sides.lengths) if isinstance(sides, Size) else sides
-        for padding in range(largest // 2 + 1 if isinstance(largest, int) else 0):
-            yield "padding", Const(padding)
+            yield {"padding": _SAME}
+        yield from ({"padding": Const(padding)} for padding in range(half + 1))
+        if "ceil" in arguments:
+            yield {"stride": ONE, "padding": Const(half)}
     if arguments.get("padding") == _SAME:
-        yield "padding", Const(0)
+        yield {"padding": ZERO}
     if "stride" in arguments and "stride" in values:  # a number would fit one instance of the block alone
-        yield "stride", Ref("stride")
+        yield {"stride": Ref("stride")}
     elif "stride" in arguments and isinstance(arguments["stride"], Const):
-        yield from (("stride", Const(number)) for number in (1, 2, 4))
+        yield from ({"stride": Const(number)} for number in (1, 2, 4))
     if "factor" in arguments:
-        yield from (("factor", Const(number)) for number in (2, 4, 8))
+        yield from ({"factor": Const(number)} for number in (2, 4, 8))
     if "out" in arguments:
-        yield from (("out", expr) for expr in channels)
+        yield from ({"out": expr} for expr in channels)
 
 
-def _written(step: Call, name: str, value: str) -> str:
-    """The call as it stands in the file, with another argument."""
-    call, given = step.span, dict(step.arguments)[name].span
-    if given and given.source is call.source and call.start <= given.start and given.end <= call.end:
-        return call.text[: given.start - call.start] + value + call.text[given.end - call.start :]
-    before, bracket, _ = call.text.rpartition(")")
-    return f"{before}, {name}={value})" if bracket else f"{call.text}({name}={value})"
+def _half(arguments: Mapping[str, Expr]) -> int:
+    """Half of a kernel that is a number; 0 where there is none."""
+    kernel = arguments.get("kernel")
+    sides = kernel.value if isinstance(kernel, Const) else None
+    largest = max(sides.lengths) if isinstance(sides, Size) else sides
+    return largest // 2 if isinstance(largest, int) else 0
+
+
+def _doubling(arguments: Mapping[str, Expr]) -> dict[str, Expr]:
+    """The paddings with which a transposed convolution doubles its map; none for other steps."""
+    return {"padding": ONE, "output_padding": ONE} if "output_padding" in arguments else {}
+
+
+def _written(step: Call, given: Mapping[str, str]) -> str:
+    """The call as it stands in the file, with other arguments."""
+    call, arguments = step.span, dict(step.arguments)
+    text, more = call.text, ""
+    for name, value in sorted(given.items(), key=lambda pair: -_start(arguments[pair[0]])):
+        span = arguments[name].span if name in arguments else None
+        if span and span.source is call.source and call.start <= span.start and span.end <= call.end:
+            text = text[: span.start - call.start] + value + text[span.end - call.start :]
+        else:
+            more += f", {name}={value}"
+    before, bracket, _ = text.rpartition(")")
+    if not more:
+        return text
+    return f"{before}{more})" if bracket else f"{text}({more[2:]})"
+
+
+def _start(expr: Expr) -> int:
+    return expr.span.start if expr.span else -1
 
 
 _SAME = Const(Symbol("same"))

@@ -27,7 +27,7 @@ def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, D
         label = Label(network.input_span)
         yield network._replace(input=first), Diagnostic("NET302", message, (label,), (), help)
     for index, part in enumerate(network.parts[:-1]):
-        if isinstance(part, Section) and _ends_in_scores(part):
+        if isinstance(part, Section) and part.kind != "stem" and _ends_in_scores(part):
             others = (*network.parts[:index], *network.parts[index + 1 :])
             after = network.parts[index + 1].span
             message = f"`{part.kind}` makes a vector of the map, and there are layers behind it"

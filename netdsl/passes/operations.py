@@ -17,8 +17,12 @@ from netdsl.passes.effects import Effect, effect
 from netdsl.passes.reports import Reports, origin, shrinking
 from netdsl.passes.state import State
 from netdsl.resolved import OperationStep
+from netdsl.source import Span
 from netdsl.typed import TypedOperation
 from netdsl.values import Value, show
+
+# Kernels are smaller, and numbers of channels mostly larger.
+_CHANNELS = 12
 
 
 class Operations:
@@ -44,7 +48,7 @@ class Operations:
                 return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
             output = operation.infer(state.shape)
             if isinstance(output, Misfit):
-                self._misfit(output, step, state)
+                self._misfit(output, step, values, state)
                 meant = output.output or operation.whatever()
                 return None, _after(effect(operation, values, state.shape, meant), step, state)
             found = self._effects[key] = effect(operation, values, state.shape, output)
@@ -74,15 +78,36 @@ class Operations:
                 self._reports.add(replace(diagnostic, notes=note, help=help), cause)
         return None
 
-    def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
+    def _misfit(self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: State) -> None:
         also = origin(state) if misfit.cause != "arguments" else []
         notes = shrinking(state) if misfit.cause == "size" else []
-        help = misfit.help
+        help = _without_channels(step, values, state) or misfit.help
         if misfit.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
             side = math.isqrt(state.shape[0])
             square = side if side * side == state.shape[0] else "…"
-            help = f"write the input as channels x height x width, as in `input 1x{square}x{square}`"
+            meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
+            help = f"write the input as channels x height x width, as in `input {meant}`"
         self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
+
+
+def _without_channels(step: OperationStep, values: Mapping[str, Value], state: State) -> str:
+    """What to write where a call starts with a number of channels that its operation doesn't take: a
+    depthwise convolution or pool with its own, a convolution with those of its input.
+    """
+    kernel, first = values.get("kernel"), next(iter(values), "")
+    given = [expr.span for _, expr in step.arguments if expr.span and _inside(expr.span, step.span)]
+    if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
+        return ""
+    start, end = (span.start - step.span.start for span in given[:2])
+    by_name = "=" in step.span.text[start:end]
+    if by_name or (first == "out" and (values["out"] != state.shape[0] or len(given) < 3)):
+        return ""
+    what = "takes no number of channels" if first == "kernel" else "finds out what comes in"
+    return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
+
+
+def _inside(span: Span, outer: Span) -> bool:
+    return span.source is outer.source and outer.start <= span.start and span.end <= outer.end
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
