@@ -16,10 +16,10 @@ from typing import NamedTuple
 from netdsl.expressions import Environment, Expr
 from netdsl.passes.fixes import (
     Attempt,
-    backwards,
     best,
     changed_body,
     channels_of,
+    enlarging,
     is_idle,
     larger_inputs,
     variants,
@@ -316,7 +316,7 @@ class Bodies:
             if fix := self._fix(step, step.branches[index], place, state, channels, fits):
                 return (index, other), fix
         # Else a branch is as it should be, and what comes in isn't.
-        before = chain(larger_inputs(self._network), backwards(self._network, (), step.span))
+        before = chain(larger_inputs(self._network), enlarging(self._network, step.span))
         return pair, best(before, self._attempt, places(step))
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:

@@ -70,7 +70,7 @@ def _fix(expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None)
     if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
         return ""
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
-    changes = backwards(typed.network, [Const(channels)], expectation.span)
+    changes = backwards(typed.network, Const(channels), expectation.span)
     return best(changes, attempt, {expectation.span})
 
 

@@ -86,22 +86,43 @@ def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Ch
     return Change([(step, new)], f"write `{_written(step, written)}` in place of `{step.span.text}`")
 
 
-def backwards(network: ResolvedNetwork, channels: Sequence[Expr], place: Span) -> Iterator[Change]:
-    """What may lead to another size at a place: one argument of one step before it changed, the nearest
-    first; before all else what makes maps larger, and all transposed convolutions at once.
+def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
+    """Other sizes of what makes maps larger, from a place back: one step changed, then all transposed
+    convolutions at once.
     """
+    steps = [
+        step for step in _before(network, place) if {"output_padding", "factor"} & {*dict(step.arguments)}
+    ]
+    for step in steps:
+        yield from _changed(step, {}, ())
+    transposed = [(step, _doubling(dict(step.arguments))) for step in steps]
+    both = [pair for step, given in transposed if given for pair in with_arguments(step, given).steps]
+    yield Change(both, "give the transposed convolutions `padding=1, output_padding=1`")
+
+
+def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
+    """What may lead to another shape at a place: one argument of one step before it changed, the nearest
+    first; before all else what makes maps larger.
+    """
+    yield from enlarging(network, place)
+    for step in _before(network, place):
+        yield from _changed(step, {}, [channels])
+
+
+def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
+    """The steps that stand before a place in its file, the nearest first."""
     sections = [part.body for part in network.parts if isinstance(part, Section)]
     calls = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _calls(body)]
     before = [s for s in calls if s.span.source is place.source and s.span.start < place.start]
-    before.sort(key=lambda step: -step.span.start)
-    before.sort(key=lambda step: not {"output_padding", "factor"} & dict(step.arguments).keys())
-    for step in before:
-        for given in _changes(dict(step.arguments), {}, channels):
-            if any(dict(step.arguments)[name] != value for name, value in given.items()):
-                yield with_arguments(step, given)
-    transposed = [(step, _doubling(dict(step.arguments))) for step in before]
-    steps = [pair for step, given in transposed if given for pair in with_arguments(step, given).steps]
-    yield Change(steps, "give the transposed convolutions `padding=1, output_padding=1`")
+    return sorted(before, key=lambda step: -step.span.start)
+
+
+def _changed(step: Call, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
+    """A step with other arguments."""
+    arguments = dict(step.arguments)
+    for given in _changes(arguments, values, channels):
+        if any(arguments[name] != value for name, value in given.items()):
+            yield with_arguments(step, given)
 
 
 def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
@@ -140,10 +161,7 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
         if isinstance(name, Ref) and name != IN:
             yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
     for step in steps:
-        arguments = dict(step.arguments)
-        for given in _changes(arguments, values, channels):
-            if any(arguments[name] != value for name, value in given.items()):
-                yield with_arguments(step, given)
+        yield from _changed(step, values, channels)
     padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
     yield Change(padded, "give its convolutions `padding=same`")
 
