@@ -90,14 +90,16 @@ def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
     """Other sizes of what makes maps larger, from a place back: one step changed, then all transposed
     convolutions at once.
     """
-    steps = [
-        step for step in _before(network, place) if {"output_padding", "factor"} & {*dict(step.arguments)}
-    ]
+    steps = _before(network, place)
     for step in steps:
-        yield from _changed(step, {}, ())
-    transposed = [(step, _doubling(dict(step.arguments))) for step in steps]
-    both = [pair for step, given in transposed if given for pair in with_arguments(step, given).steps]
-    yield Change(both, "give the transposed convolutions `padding=1, output_padding=1`")
+        yield from _with_each(step, _enlarged(dict(step.arguments)))
+    given = [
+        (step, _doubling(dict(step.arguments))) for step in steps if "output_padding" in dict(step.arguments)
+    ]
+    if given and all(doubling == given[0][1] for _, doubling in given):
+        words = ", ".join(f"{name}={_shown(value)}" for name, value in given[0][1].items())
+        pairs = [pair for step, doubling in given for pair in with_arguments(step, doubling).steps]
+        yield Change(pairs, f"give the transposed convolutions `{words}`")
 
 
 def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
@@ -106,7 +108,7 @@ def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator
     """
     yield from enlarging(network, place)
     for step in _before(network, place):
-        yield from _changed(step, {}, [channels])
+        yield from _with_each(step, _changes(dict(step.arguments), {}, [channels]))
 
 
 def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
@@ -117,10 +119,10 @@ def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
     return sorted(before, key=lambda step: -step.span.start)
 
 
-def _changed(step: Call, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
+def _with_each(step: Call, changes: Iterable[Mapping[str, Expr]]) -> Iterator[Change]:
     """A step with other arguments."""
     arguments = dict(step.arguments)
-    for given in _changes(arguments, values, channels):
+    for given in changes:
         if any(arguments[name] != value for name, value in given.items()):
             yield with_arguments(step, given)
 
@@ -161,9 +163,16 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
         if isinstance(name, Ref) and name != IN:
             yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
     for step in steps:
-        yield from _changed(step, values, channels)
+        yield from _with_each(step, _changes(dict(step.arguments), values, channels))
     padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
     yield Change(padded, "give its convolutions `padding=same`")
+
+
+def unstrided(body: Body) -> Iterator[Change]:
+    """One step without its stride: a block of two steps has it in both."""
+    for step in _calls(body):
+        if "stride" in dict(step.arguments):
+            yield from _with_each(step, [{"stride": ONE}])
 
 
 def _calls(body: Body) -> Iterator[Call]:
@@ -177,6 +186,11 @@ def _calls(body: Body) -> Iterator[Call]:
 def is_idle(body: Body) -> bool:
     """Whether a body is `identity` alone."""
     return len(body) == 1 and isinstance(body[0], OperationStep) and body[0].operation.name == "identity"
+
+
+def is_parameter(expr: Expr) -> bool:
+    """Whether it is a name of the block other than `in`."""
+    return any(name != IN.name for name in references(expr))
 
 
 def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
@@ -224,10 +238,7 @@ def _changes(
     half = _half(arguments)
     if "ceil" in arguments:
         yield {"ceil": YES}
-    if "output_padding" in arguments:
-        yield {"output_padding": ONE}
-        yield {"kernel": arguments["stride"]}
-        yield _doubling(arguments)
+    yield from _enlarged(arguments)
     if "padding" in arguments and arguments["padding"] != _SAME:
         if _may_be_same(arguments):
             yield {"padding": _SAME}
@@ -240,8 +251,6 @@ def _changes(
         yield {"stride": Ref("stride")}
     elif "stride" in arguments and isinstance(arguments["stride"], Const):
         yield from ({"stride": Const(number)} for number in (1, 2, 4))
-    if "factor" in arguments:
-        yield from ({"factor": Const(number)} for number in (2, 4, 8))
     if "out" in arguments:
         yield from ({"out": expr} for expr in channels)
 
@@ -254,9 +263,22 @@ def _half(arguments: Mapping[str, Expr]) -> int:
     return largest // 2 if isinstance(largest, int) else 0
 
 
-def _doubling(arguments: Mapping[str, Expr]) -> dict[str, Expr]:
-    """The paddings with which a transposed convolution doubles its map; none for other steps."""
-    return {"padding": ONE, "output_padding": ONE} if "output_padding" in arguments else {}
+def _enlarged(arguments: Mapping[str, Expr]) -> Iterator[Mapping[str, Expr]]:
+    """Other arguments of a step that makes maps larger."""
+    if "output_padding" in arguments:
+        yield {"output_padding": ONE}
+        yield _doubling(arguments)
+        yield {"kernel": arguments["stride"]}
+    if "factor" in arguments:
+        yield from ({"factor": Const(number)} for number in (2, 4, 8))
+
+
+def _doubling(arguments: Mapping[str, Expr]) -> Mapping[str, Expr]:
+    """The paddings with which a transposed convolution with a stride of 2 doubles its map."""
+    half, kernel = _half(arguments), arguments["kernel"]
+    if isinstance(kernel, Const) and kernel.value == 2 * half:
+        return {"padding": Const(max(half - 1, 0))}
+    return {"padding": Const(half), "output_padding": ONE}
 
 
 def _written(step: Call, given: Mapping[str, str]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.expressions import references
-from netdsl.passes.bodies import Bodies, TooLarge, entering
+from netdsl.passes.bodies import Bodies, TooLarge
 from netdsl.passes.budgets import check_budgets
 from netdsl.passes.ends import check_end
 from netdsl.passes.fixes import Change, changed
 from netdsl.passes.meant import whole_changes
+from netdsl.passes.place import entering
 from netdsl.passes.reports import Reports, Via
 from netdsl.passes.state import State
 from netdsl.resolved import ResolvedNetwork, Section, Stage, WrongStep

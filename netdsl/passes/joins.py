@@ -153,6 +153,8 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
         return "a gate stays a map: take `flatten` out, and write `conv(…, 1)` in place of `linear(…)`"
     if len(one) != len(other):
         return "end both in a map, or both in a vector"
+    if join == "add" and one[0] != other[0] and one[1:] != other[1:]:
+        return f"{_remedy('concat', one, other)}; then give both {one[0]} channels"
     if join == "concat" or one[0] == other[0]:
         small, large = sorted((one, other), key=_area)
         ratios = {length // less for length, less in zip(large[1:], small[1:], strict=True)}
