@@ -82,10 +82,13 @@ class TooLarge(Exception):
 
 
 class Bodies:
-    """Infers bodies of one network. Without an `attempt`, no fixes are looked for."""
+    """Infers bodies of one network of at most so many steps; without an `attempt` it looks for no fixes."""
 
-    def __init__(self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None) -> None:
+    def __init__(
+        self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None, most: int = MAX_STEPS
+    ) -> None:
         self._network = network
+        self._most = most
         self._attempt = attempt
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
@@ -148,8 +151,8 @@ class Bodies:
 
     def _count(self, span: Span) -> None:
         self._steps += 1
-        if self._steps > MAX_STEPS:
-            message = f"the network has more than {MAX_STEPS:,} different steps"
+        if self._steps > self._most:
+            message = f"the network has more than {self._most:,} different steps"
             self._too_large("NET602", message, span, "repeat less")
 
     def _too_large(self, code: str, message: str, span: Span, help: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.expressions import references
-from netdsl.passes.bodies import Bodies, TooLarge
+from netdsl.passes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.passes.budgets import check_budgets
 from netdsl.passes.ends import check_end
 from netdsl.passes.fixes import Change, changed
@@ -18,7 +18,7 @@ from netdsl.resolved import ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
 
 # So many steps are looked at, and so many changes tried, to find fixes.
-_MOST_STEPS = 60_000
+_MOST_STEPS = 20_000
 _MOST_CHANGES = 60
 
 
@@ -44,13 +44,15 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
 class _Inference:
     """One run over a network; `sound` if there was no error before. Fixes are looked for by other runs."""
 
-    def __init__(self, network: ResolvedNetwork, sound: bool, fixes: bool = True) -> None:
+    def __init__(
+        self, network: ResolvedNetwork, sound: bool, fixes: bool = True, most: int = MAX_STEPS
+    ) -> None:
         self._network = network
         self._sound = sound
         self.found = Diagnostics()
         self._reports = Reports(self.found)
         self._attempt = self._try if fixes else None
-        self._bodies = Bodies(network, self._reports, self._attempt)
+        self._bodies = Bodies(network, self._reports, self._attempt, most)
         self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
         self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
         # Where a stage is missing, the others have no numbers.
@@ -64,13 +66,13 @@ class _Inference:
 
     def _try(self, change: Change) -> Sequence[Diagnostic] | None:
         """The errors of the whole network after a change; None when enough was tried."""
-        if self._steps_left <= 0 or self._changes_left <= 0:
+        if self._changes_left <= 0:
             return None
-        other = _Inference(changed(self._network, change), self._sound, fixes=False)
+        other = _Inference(changed(self._network, change), self._sound, fixes=False, most=self._steps_left)
         other.run()
         self._steps_left -= other._bodies.steps
         self._changes_left -= 1
-        return tuple(other.found)
+        return tuple(other.found) if self._steps_left >= 0 else None
 
     def run(self) -> TypedNetwork | None:
         shape = self._network.input
