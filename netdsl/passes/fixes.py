@@ -7,7 +7,7 @@ from dataclasses import MISSING
 from typing import NamedTuple, TypeAlias
 
 from netdsl.arguments import schema
-from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics import MOST, Diagnostic
 from netdsl.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, constant, references, substitute
 from netdsl.ops import OPERATIONS
 from netdsl.ops.base import UNKNOWN, Shape, show_shape
@@ -51,19 +51,23 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
     return network._replace(parts=tuple(parts), blocks=tuple(blocks), input=shape)
 
 
-def best(changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span]) -> str:
-    """The change after which no error shows these places, and that leaves the fewest; empty if none does."""
-    found: tuple[int, str] | None = None
+def best(
+    changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MOST
+) -> str:
+    """The change after which no error shows these places, and that leaves the fewest, at `most` so many;
+    empty if none does.
+    """
+    fewest, text = most + 1, ""
     for change in changes if attempt else ():
         errors = attempt(change) if attempt else None
         if errors is None:
             break
         again = any(label.span in places for error in errors for label in error.labels)
-        if not again and (found is None or len(errors) < found[0]):
-            found = len(errors), change.text
+        if not again and len(errors) < fewest:
+            fewest, text = len(errors), change.text
         if not errors:
             break
-    return found[1] if found else ""
+    return text
 
 
 def changed_body(body: Body, change: Change) -> Body:

@@ -17,6 +17,8 @@ from netdsl.passes.state import State
 from netdsl.resolved import ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
 
+# The codes of shapes that don't fit, but for how the network ends.
+_MISFITS = ("NET401", "NET402", "NET404")
 # So many steps are looked at, and so many changes tried, to find fixes.
 _MOST_STEPS = 20_000
 _MOST_CHANGES = 60
@@ -30,7 +32,9 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
     if inference.found.errors:
         # One mistake in the order of things makes many errors; what is meant has fewer.
         for meant, error in whole_changes(network):
-            if _Inference(meant, sound, fixes=False).errors() < inference.found.errors:
+            other = _Inference(meant, sound, fixes=False)
+            other.run()
+            if other.misfits() < inference.misfits():
                 diagnostics.add(error)
                 inference = _Inference(meant, sound)
                 inference.run()
@@ -59,10 +63,9 @@ class _Inference:
         sections = (part.body for part in network.parts if isinstance(part, Section))
         self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
 
-    def errors(self) -> int:
-        """How many errors a run finds."""
-        self.run()
-        return self.found.errors
+    def misfits(self) -> int:
+        """How many of the errors are of steps that don't fit each other."""
+        return sum(error.code in _MISFITS for error in self.found)
 
     def _try(self, change: Change) -> Sequence[Diagnostic] | None:
         """The errors of the whole network after a change; None when enough was tried."""

@@ -152,7 +152,9 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
     if len(one) != len(other) and join == "mul":
         return "a gate stays a map: take `flatten` out, and write `conv(…, 1)` in place of `linear(…)`"
     if len(one) != len(other):
-        return "end both in a map, or both in a vector"
+        grid = next(shape[1:] for shape in (one, other) if len(shape) == 3)
+        pool = "" if grid == (1, 1) else "global_avgpool, "
+        return f"end both in a vector, the map in `{pool}flatten`, or both in a map"
     if join == "add" and one[0] != other[0] and one[1:] != other[1:]:
         return f"{_remedy('concat', one, other)}; then give both {one[0]} channels"
     if join == "concat" or one[0] == other[0]:

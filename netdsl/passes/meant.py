@@ -20,19 +20,26 @@ def channels_last(shape: Shape) -> Shape | None:
 
 
 def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, Diagnostic]]:
-    """The network with its channels first, with its head last, and what is to be said if that fits better."""
+    """The network with its channels first, its stem first, its head last; what to say if that fits better."""
     if first := channels_last(network.input):
         message = f"`input` is channels x height x width, and this one has {network.input[0]} channels"
         help = f"write `input {show_shape(first)}`"
         label = Label(network.input_span)
         yield network._replace(input=first), Diagnostic("NET302", message, (label,), (), help)
+    order = "sections and stages run in the order in which they stand"
+    for index, part in enumerate(network.parts):
+        if isinstance(part, Section) and part.kind == "stem" and index:
+            others = (*network.parts[:index], *network.parts[index + 1 :])
+            label, help = Label(part.span.first_line), f"{order}: move `stem` before the others"
+            found = Diagnostic("NET402", "`stem` stands behind other layers", (label,), (), help)
+            yield network._replace(parts=(part, *others)), found
     for index, part in enumerate(network.parts[:-1]):
         if isinstance(part, Section) and part.kind != "stem" and _ends_in_scores(part):
             others = (*network.parts[:index], *network.parts[index + 1 :])
             after = network.parts[index + 1].span
             message = f"`{part.kind}` makes a vector of the map, and there are layers behind it"
             labels = (Label(part.span.first_line), Label(after.first_line, "this needs the map"))
-            help = f"sections and stages run in the order in which they stand: move `{part.kind}` to the end"
+            help = f"{order}: move `{part.kind}` to the end"
             found = Diagnostic("NET402", message, labels, (), help)
             yield network._replace(parts=(*others, part)), found
 

@@ -34,6 +34,8 @@ class Operations:
     def __init__(self, reports: Reports, attempt: Attempt | None) -> None:
         self._reports = reports
         self._attempt = attempt
+        # Steps that got a map for a vector. What they give is a guess, which may be wrong.
+        self._guessed: set[Span] = set()
         self._effects: dict[tuple[object, ...], Effect] = {}
 
     def apply(
@@ -52,7 +54,11 @@ class Operations:
                 return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
             output = operation.infer(state.shape)
             if isinstance(output, Misfit):
+                if output.cause == "vector" and state.made in self._guessed:
+                    return None, state.lost()
                 self._misfit(output, step, values, state)
+                if len(state.shape) > len(operation.whatever()) > 0:
+                    self._guessed.add(step.span)
                 meant = output.output or operation.whatever()
                 return None, _after(effect(operation, values, state.shape, meant), step, state)
             found = self._effects[key] = effect(operation, values, state.shape, output)
@@ -100,6 +106,8 @@ class Operations:
         groups = values.get("groups")
         if not isinstance(groups, int) or len(state.shape) != 3:
             return ""
+        if groups == state.shape[0] and isinstance(kernel := dict(step.arguments).get("kernel"), Const):
+            return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
         divisors = [n for n in range(2, state.shape[0]) if state.shape[0] % n == 0]
         near = sorted(divisors, key=lambda n: abs(n - groups))[:_NEAR]
         changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
