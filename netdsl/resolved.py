@@ -4,7 +4,7 @@ written out, defaults and the recipe are filled in. Shapes are not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.diagnostics import Diagnostic
@@ -132,6 +132,22 @@ def bodies(step: Step) -> tuple[Body, ...]:
             return (*(body for _, body in cases), otherwise)
         case _:
             return ()
+
+
+def with_bodies(step: Step, new: Sequence[Body]) -> Step:
+    """The step with other bodies, as many as `bodies` gives."""
+    match step:
+        case SkipStep(shortcut=shortcut):
+            return step._replace(body=new[0], shortcut=None if shortcut is None else new[1])
+        case BranchesStep():
+            return step._replace(branches=tuple(new))
+        case RepeatStep():
+            return step._replace(body=new[0])
+        case WhenStep(cases=cases):
+            chosen = tuple((condition, body) for (condition, _), body in zip(cases, new, strict=False))
+            return step._replace(cases=chosen, otherwise=new[-1])
+        case _:
+            return step
 
 
 def names(body: Body) -> Iterator[str]:

@@ -42,6 +42,11 @@ class Span:
     def text(self) -> str:
         return self.source.text[self.start : self.end]
 
+    @property
+    def first_line(self) -> Span:
+        """The part of it in its first line."""
+        return Span(self.source, self.start, self.start + len(self.text.split("\n", 1)[0].rstrip()))
+
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
         return Span(self.source, self.start, other.end)

@@ -42,12 +42,12 @@ report_option = click.option(
 
 class Report:
     """Errors and warnings: text goes to the standard error as it is found, other forms to the standard
-    output in the end.
+    output in the end. What several files have in common, a used file or an argument, is shown once.
     """
 
     def __init__(self, form: Form = "text") -> None:
         self._form = form
-        self._found: list[Diagnostic] = []
+        self._found: dict[Diagnostic, None] = {}
 
     @property
     def failed(self) -> bool:
@@ -60,7 +60,9 @@ class Report:
 
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in diagnostics:
-            self._found.append(diagnostic)
+            if diagnostic in self._found:
+                continue
+            self._found[diagnostic] = None
             if self.textual and len(self._found) <= SHOWN:
                 _show(diagnostic)
 

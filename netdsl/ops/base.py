@@ -204,7 +204,10 @@ def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
     below = next(n for n in range(min(groups, size), 0, -1) if size % n == 0)
     above = next((n for n in range(groups + 1, size + 1) if size % n == 0), None)
     near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
-    return Misfit(f"{what} can't be split into {groups} groups", f"write {near}", output)
+    help = f"write {near}"
+    if below == 1 and above in (None, size):
+        help = f"take numbers of channels that {groups} divides, or `groups=1`"
+    return Misfit(f"{what} can't be split into {groups} groups", help, output)
 
 
 def needs_map(name: str, x: Shape) -> Misfit | None:
@@ -212,4 +215,4 @@ def needs_map(name: str, x: Shape) -> Misfit | None:
     if len(x) == 3:
         return None
     message = f"`{name}` needs a feature map, and its input is a vector of {x[0]}"
-    return Misfit(message, "put it before `flatten`", cause="vector")
+    return Misfit(message, f"put `{name}` before `flatten`", cause="vector")

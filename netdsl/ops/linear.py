@@ -39,7 +39,7 @@ class Linear(Weighted):
             return (self.out,)
         help = "put `flatten` before it"
         if x[1:] != (1, 1):
-            help += f", or `global_avgpool, flatten` ({x[0]} features, not {math.prod(x):,})"
+            help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
         return Misfit(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
             help,

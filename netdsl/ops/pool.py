@@ -55,7 +55,7 @@ class _Pool(Operation):
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))
             if min(height, width) >= 1:
                 return (x[0], height, width)
-        return window.output(self.name, x)
+        return window.output(self.name, x, f"`global_{self.name}`")
 
     def kept(self, x: Shape, y: Shape) -> Kept:
         return Kept(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)

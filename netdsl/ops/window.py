@@ -18,14 +18,13 @@ class Window(NamedTuple):
 
     def output(self, name: str, x: Shape, way_out: str = "") -> Shape | Misfit:
         """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
-        (`torch.nn.Conv2d`, section Shape). `way_out` is what else than a smaller window would do.
+        (`torch.nn.Conv2d`, section Shape). `way_out` is what to write for a window that is too large.
         """
         grid = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(x[1:], *self, strict=True)]
         if min(grid) < 1:
-            most = tuple(min(n + 2 * p, k) for n, k, p in zip(x[1:], self.sizes, self.padding, strict=True))
-            help = f"a window of {show_shape(most)} fits" + (f", or write {way_out}" if way_out else "")
-            if max(most) == 1:
-                help = "take it out, or a stride or pool before it"
+            small = max(x[1:]) == 1 and not any(self.padding)
+            out = "take it out, or a stride or pool before it"
+            help = f"write {way_out}" if way_out and not small else out
             return Misfit(
                 f"`{name}` has a window of {show_shape(self.sizes)}, and its input is only {show_shape(x)}",
                 help,

@@ -7,14 +7,28 @@ unknown too, and all else is still checked. A wrong step has no typed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from fractions import Fraction
+from itertools import chain
 
-from netdsl.expressions import Const, Environment, Expr
-from netdsl.passes.fixes import channels_of, variants
-from netdsl.passes.joins import Joins
+from netdsl.expressions import Environment
+from netdsl.passes.fixes import (
+    Attempt,
+    Change,
+    best,
+    changed_body,
+    channels_of,
+    enlarging,
+    is_idle,
+    is_parameter,
+    larger_inputs,
+    unstrided,
+    variants,
+)
+from netdsl.passes.joins import Joins, places
 from netdsl.passes.operations import Operations
+from netdsl.passes.place import Place, beginning, entering, shown_arguments
 from netdsl.passes.reports import Reports, Via
 from netdsl.passes.resolve import MAX_REPEAT
 from netdsl.passes.state import State
@@ -40,7 +54,6 @@ from netdsl.resolved import (
 from netdsl.source import Span
 from netdsl.typed import (
     NOTHING,
-    Frame,
     Instance,
     TypedBody,
     TypedBranches,
@@ -68,35 +81,27 @@ class TooLarge(Exception):
     """A network beyond a limit, which was reported; ends the inference, and never leaves it."""
 
 
-class Place(NamedTuple):
-    """A point of a body: what names and saved tensors are there. Both grow as the body goes on."""
-
-    values: dict[str, Value]
-    frame: Frame
-    saved: dict[str, State]
-
-    @classmethod
-    def root(cls, values: Mapping[str, Value]) -> Place:
-        own = dict(values)
-        return cls(own, Frame(own), {})
-
-    def inner(self, **more: Value) -> Place:
-        values = {**self.values, **more}
-        return Place(values, Frame(values, self.frame), dict(self.saved))
-
-
 class Bodies:
-    """Infers bodies of one network."""
+    """Infers bodies of one network of at most so many steps; without an `attempt` it looks for no fixes."""
 
-    def __init__(self, network: ResolvedNetwork, reports: Reports) -> None:
+    def __init__(
+        self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None, most: int = MAX_STEPS
+    ) -> None:
         self._network = network
+        self._most = most
+        self._attempt = attempt
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, State]] = {}
-        self._operations = Operations(reports)
+        self._operations = Operations(reports, attempt)
         self._joins = Joins(reports)
         self._depth = 0
         self._steps = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps were looked at."""
+        return self._steps
 
     def instances(self) -> tuple[Instance, ...]:
         """All distinct ones, inner blocks before those that call them."""
@@ -136,8 +141,8 @@ class Bodies:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
             self._too_large("NET602", message, span, "let more of them be alike")
-        self._reports.way.append(Via(f"{block.name}({_shown(block, values)})", span))
-        body, end = self._body(block.body, Place.root(values), _beginning(state))
+        self._reports.way.append(Via(f"{block.name}({shown_arguments(block, values)})", span))
+        body, end = self._body(block.body, Place.root(values), beginning(state))
         self._reports.way.pop()
         # Another call of the instance has an input of another origin.
         made = None if end.made is state.made else end.made
@@ -146,8 +151,8 @@ class Bodies:
 
     def _count(self, span: Span) -> None:
         self._steps += 1
-        if self._steps > MAX_STEPS:
-            message = f"the network has more than {MAX_STEPS:,} different steps"
+        if self._steps > self._most:
+            message = f"the network has more than {self._most:,} different steps"
             self._too_large("NET602", message, span, "repeat less")
 
     def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
@@ -253,7 +258,10 @@ class Bodies:
             if times is not None:
                 message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
                 span = step.times.span or step.span
-                self._reports.error("NET302", message, span, help="as in `repeat 3 { … }`")
+                help = "as in `repeat 3 { … }`"
+                if isinstance(times, Fraction) and times > 0:
+                    help = f"write `ceil({span.text})`, or `//` where it is divided"
+                self._reports.error("NET302", message, span, help=help)
             _, once = self._body(step.body, place.inner(), state)
             return None, state if once.shape == state.shape else state.lost()
         by_index = step.variable is not None and step.variable in names(step.body)
@@ -285,15 +293,20 @@ class Bodies:
         self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
     ) -> tuple[tuple[int, int], str]:
         """The change of one of two branches with which all fit, and that branch first."""
-        for index, other in (pair, pair[::-1]):
+        # In a sum the one that does nothing is what needs a projection.
+        first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
+        for index, other in first_idle if step.join == "add" else (pair, pair[::-1]):
 
             def fits(end: State, index: int = index) -> bool:
                 return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
-            channels = channels_of(step.branches[other], ends[other].shape)
-            if fix := self._fix(step.branches[index], place, state, channels, fits):
+            channels = channels_of(step.branches[other], ends[other].shape, place.values)
+            changes = variants(step.branches[index], place.values, channels)
+            if fix := self._fix(step, step.branches[index], changes, place, state, fits):
                 return (index, other), fix
-        return pair, ""
+        # Else a branch is as it should be, and what comes in isn't.
+        before = chain(larger_inputs(self._network), enlarging(self._network, step.span))
+        return pair, best(before, self._attempt, places(step))
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
         body, end = self._body(step.body, place.inner(), state)
@@ -301,15 +314,16 @@ class Bodies:
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
-            channels = Const(state.shape[0])
-            fix = self._fix(step.body, place, state, channels, lambda tried: tried.grid is state.grid)
+            changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
+            fix = self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
             self._joins.irregular(step, state, end, fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
-            self._joins.uneven(step, state, end)
+            fix = best(larger_inputs(self._network), self._attempt, places(step))
+            self._joins.uneven(step, state, end, fix)
             return None, state.lost()
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
@@ -332,44 +346,63 @@ class Bodies:
             return same and way.grid is start.grid
 
         if not agrees(shortcut):
-            channels = channels_of(step.body, body.shape)
-            fix = self._fix(step.shortcut or (), place, start, channels, agrees)
+            fix = self._either(step, place, start, body, shortcut, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
 
-    def _fix(
-        self, body: Body, place: Place, state: State, channels: Expr, fits: Callable[[State], bool]
+    def _either(
+        self,
+        step: SkipStep,
+        place: Place,
+        start: State,
+        body: State,
+        shortcut: State,
+        agrees: Callable[[State], bool],
     ) -> str:
-        """The change of one argument that makes a body fit: all are tried. Empty where none does."""
+        """The change of the shortcut with which it agrees with the body, or of the body."""
+
+        def fits(way: State) -> bool:
+            same = way.shape == shortcut.shape and way.reduction == shortcut.reduction
+            return same and way.grid is start.grid
+
+        ways = step.shortcut or ()
+        channels = channels_of(step.body, body.shape, place.values)
+        others = channels_of(ways, shortcut.shape, place.values)
+        tries = [
+            (ways, variants(ways, place.values, channels), agrees),
+            (step.body, variants(step.body, place.values, others), fits),
+        ]
+        if is_parameter(others[0]) and not is_parameter(channels[0]):  # a number, or `in`, is rather wrong
+            tries.reverse()
+        tries.append((step.body, unstrided(step.body), fits))
+        found = (self._fix(step, way, changes, place, start, good) for way, changes, good in tries)
+        return next(filter(None, found), "")
+
+    def _fix(
+        self,
+        step: SkipStep | BranchesStep,
+        body: Body,
+        changes: Iterator[Change],
+        place: Place,
+        state: State,
+        fits: Callable[[State], bool],
+    ) -> str:
+        """The change of a body that makes it fit the join, here and in all blocks of the network; of
+        several the one that leaves the fewest errors. Empty where none does.
+        """
+        leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
+        return best(leading, self._attempt, places(step))
+
+    def _leads(self, body: Body, place: Place, state: State, fits: Callable[[State], bool]) -> bool:
+        """Whether a body that is only tried leads to a tensor that fits."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)
         try:
             with self._reports.silent():
-                for variant in variants(body, place.values, channels):
-                    _, end = self._body(variant.body, place.inner(), state)
-                    if end.known and fits(end):
-                        return variant.text
+                _, end = self._body(body, place.inner(), state)
+            return end.known and fits(end)
         except TooLarge:
             del self._reports.way[way:]
+            return False
         finally:
             # What was tried isn't part of the network.
             self._instances, self._steps, self._depth = instances, steps, depth
-        return ""
-
-
-def _beginning(state: State) -> State:
-    """The input of a block, for which its own reductions and lengths begin anew."""
-    return State(state.shape, made=state.made, sizes=state.sizes)
-
-
-def entering(state: State) -> dict[str, Value]:
-    """`in` as a block or section has it."""
-    return {"in": state.shape[0]} if state.known else {}
-
-
-def _shown(block: BlockDefinition, values: Mapping[str, Value]) -> str:
-    """The arguments of a block: required ones by position, the others by name."""
-    return ", ".join(
-        show(values[name]) if default is None else f"{name}={show(values[name])}"
-        for name, default in block.parameters
-        if name in values
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Operator, known
-from netdsl.ops.base import Shape, show_shape
+from netdsl.ops.base import Shape
+from netdsl.passes.fixes import Attempt, backwards, best
 from netdsl.resolved import Expectation
 from netdsl.source import Span
 from netdsl.typed import TypedNetwork, TypedPart, TypedSection
@@ -18,30 +19,7 @@ MAX_OPERATIONS = 10**6
 _HEAVIEST = 3
 
 
-def check_end(output: Shape, classes: int, place: Span, made: Span | None, diagnostics: Diagnostics) -> None:
-    """A network with classes ends in a vector of scores; `place` is its last step, `made` what gave the
-    output its shape.
-    """
-    if output == (classes,):
-        return
-    length = len(output)
-    shown = f"a vector of {output[0]}" if length == 1 else f"a map of {show_shape(output)}"
-    if length == 1:
-        help = "write `linear(classes)` for the last layer"
-    elif output == (classes, 1, 1):
-        help = "add `flatten` at the end"
-    elif output[0] == classes:
-        help = "add `global_avgpool, flatten` at the end"
-    else:
-        help = "end it with `global_avgpool, flatten, linear(classes)`"
-    if length == 1 and made:
-        place = made
-    also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != place else []
-    message = f"the network must end in a vector of {classes} scores, and it ends in {shown}"
-    diagnostics.error("NET403", message, place, also=also, help=help)
-
-
-def check_budgets(typed: TypedNetwork, diagnostics: Diagnostics) -> None:
+def check_budgets(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
     """The limits of the compiler, and the expectations of the file."""
     span, cost = typed.network.span, typed.cost
     for count, most, what in (
@@ -54,10 +32,12 @@ def check_budgets(typed: TypedNetwork, diagnostics: Diagnostics) -> None:
                 "NET602", message, span, also=_heaviest(typed, what), help="repeat less, or make it narrower"
             )
     for expectation in typed.network.expectations:
-        _check(expectation, typed, diagnostics)
+        _check(expectation, typed, attempt, diagnostics)
 
 
-def _check(expectation: Expectation, typed: TypedNetwork, diagnostics: Diagnostics) -> None:
+def _check(
+    expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics
+) -> None:
     actual: dict[str, Value] = {
         "params": typed.cost.parameters,
         "macs": typed.cost.macs,
@@ -80,8 +60,18 @@ def _check(expectation: Expectation, typed: TypedNetwork, diagnostics: Diagnosti
         f"`{expectation.quantity}` is {shown}, which is not {expectation.comparison} {wanted}",
         expectation.span,
         also=_heaviest(typed, quantity) if quantity in _COUNTED else (),
-        help=_advice(expectation, shown),
+        help=_fix(expectation, typed, attempt) or _advice(expectation, shown),
     )
+
+
+def _fix(expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None) -> str:
+    """The change of one argument with which the network has the output that is expected."""
+    wanted = expectation.value
+    if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
+        return ""
+    channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
+    changes = backwards(typed.network, Const(channels), expectation.span)
+    return best(changes, attempt, {expectation.span}, most=0)
 
 
 def _advice(expectation: Expectation, shown: str) -> str:
@@ -110,7 +100,7 @@ def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
 def _head(part: TypedPart) -> Span:
     """The first line of a part."""
     span = part.section.span if isinstance(part, TypedSection) else part.stage.span
-    return Span(span.source, span.start, span.start + len(span.text.split("\n", 1)[0].rstrip()))
+    return span.first_line
 
 
 def _as_value(shape: Shape) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from netdsl import syntax
@@ -310,4 +311,7 @@ def wrong_argument(
     found = expr.value if isinstance(expr, Const) else value
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
         help = f"write it as a step of its own, after the call: `, {found.name}`"
+    quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
+    if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
+        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
     diagnostics.error("NET302", message, expr.span, notes=notes, help=help)

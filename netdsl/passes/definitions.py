@@ -44,6 +44,7 @@ class Definitions:
 
     def __init__(self, file: File, registry: Registry, diagnostics: Diagnostics) -> None:
         self.program = file.program
+        self.missing = file.missing
         self._registry = registry
         self._diagnostics = diagnostics
         self.unread = {word for words in file.program.unread for word in words}

@@ -41,6 +41,8 @@ def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) 
 def _input_help(node: syntax.Expr, value: Value) -> str:
     if isinstance(value, tuple) and len(value) == 3:
         return f"write `input {shape_of(node.span.text)}`"
+    if isinstance(value, Size) and len(value.lengths) == 2:
+        return f"channels come first: write `input 1x{node.span.text}`, or `input 3x{node.span.text}`"
     return "channels, height and width as `3x32x32`, or a number of features"
 
 

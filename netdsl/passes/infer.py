@@ -2,32 +2,80 @@
 
 from __future__ import annotations
 
-from netdsl.diagnostics import Diagnostics
+from collections.abc import Sequence
+
+from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.expressions import references
-from netdsl.passes.bodies import Bodies, TooLarge, entering
-from netdsl.passes.budgets import check_budgets, check_end
+from netdsl.passes.bodies import MAX_STEPS, Bodies, TooLarge
+from netdsl.passes.budgets import check_budgets
+from netdsl.passes.ends import check_end
+from netdsl.passes.fixes import Change, changed
+from netdsl.passes.meant import whole_changes
+from netdsl.passes.place import entering
 from netdsl.passes.reports import Reports, Via
 from netdsl.passes.state import State
 from netdsl.resolved import ResolvedNetwork, Section, Stage, WrongStep
-from netdsl.source import Span
 from netdsl.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
+
+# The codes of shapes that don't fit, but for how the network ends.
+_MISFITS = ("NET401", "NET402", "NET404")
+# So many steps are looked at, and so many changes tried, to find fixes.
+_MOST_STEPS = 20_000
+_MOST_CHANGES = 60
 
 
 def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
     """The network with its shapes; None where there is an error, now or before."""
-    return _Inference(network, diagnostics).run()
+    sound = not diagnostics.errors
+    inference = _Inference(network, sound)
+    typed = inference.run()
+    if inference.found.errors:
+        # One mistake in the order of things makes many errors; what is meant has fewer.
+        for meant, error in whole_changes(network):
+            other = _Inference(meant, sound, fixes=False)
+            other.run()
+            if other.misfits() < inference.misfits():
+                diagnostics.add(error)
+                inference = _Inference(meant, sound)
+                inference.run()
+                typed = None
+                break
+    for found in inference.found:
+        diagnostics.add(found)
+    return typed
 
 
 class _Inference:
-    def __init__(self, network: ResolvedNetwork, diagnostics: Diagnostics) -> None:
+    """One run over a network; `sound` if there was no error before. Fixes are looked for by other runs."""
+
+    def __init__(
+        self, network: ResolvedNetwork, sound: bool, fixes: bool = True, most: int = MAX_STEPS
+    ) -> None:
         self._network = network
-        self._diagnostics = diagnostics
-        self._reports = Reports(diagnostics)
-        self._bodies = Bodies(network, self._reports)
+        self._sound = sound
+        self.found = Diagnostics()
+        self._reports = Reports(self.found)
+        self._attempt = self._try if fixes else None
+        self._bodies = Bodies(network, self._reports, self._attempt, most)
+        self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
         self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
         # Where a stage is missing, the others have no numbers.
         sections = (part.body for part in network.parts if isinstance(part, Section))
         self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
+
+    def misfits(self) -> int:
+        """How many of the errors are of steps that don't fit each other."""
+        return sum(error.code in _MISFITS for error in self.found)
+
+    def _try(self, change: Change) -> Sequence[Diagnostic] | None:
+        """The errors of the whole network after a change; None when enough was tried."""
+        if self._changes_left <= 0:
+            return None
+        other = _Inference(changed(self._network, change), self._sound, fixes=False, most=self._steps_left)
+        other.run()
+        self._steps_left -= other._bodies.steps
+        self._changes_left -= 1
+        return tuple(other.found) if self._steps_left >= 0 else None
 
     def run(self) -> TypedNetwork | None:
         shape = self._network.input
@@ -41,10 +89,9 @@ class _Inference:
                 parts.append(typed)
         except TooLarge:
             return None
-        classes = self._network.classes
-        if classes is not None and state.known and parts:
-            check_end(state.shape, classes, _last(self._network), state.made, self._diagnostics)
-        if self._diagnostics.errors:  # of a network that isn't known as a whole no sums are checked
+        if state.known and parts:
+            check_end(self._network, parts, state, self._attempt, self.found)
+        if self.found.errors or not self._sound:  # of what isn't known as a whole no sums are checked
             return None
         assert state.known
         cost = sum((part.cost for part in parts), NOTHING)
@@ -52,8 +99,8 @@ class _Inference:
         typed_network = TypedNetwork(
             self._network, tuple(parts), instances, state.shape, cost, state.depth, state.receptive_field
         )
-        check_budgets(typed_network, self._diagnostics)
-        return None if self._diagnostics.errors else typed_network
+        check_budgets(typed_network, self._attempt, self.found)
+        return None if self.found.errors else typed_network
 
     def _section(self, section: Section, state: State) -> tuple[TypedSection, State]:
         body, state = self._bodies.section(section.body, state)
@@ -85,9 +132,3 @@ class _Inference:
                 state = before.repeated(state, left + 1)
                 break
         return TypedStage(stage, tuple(runs), self._blocks), state
-
-
-def _last(network: ResolvedNetwork) -> Span:
-    """The last step of a network, or the stage or section in which it ends."""
-    part = network.parts[-1]
-    return part.body[-1].span if isinstance(part, Section) and part.body else part.span

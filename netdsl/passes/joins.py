@@ -73,7 +73,7 @@ class Joins:
         """Branches that don't fit: all of them are shown."""
         wrong, other = pair
         shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
-        labels = [Label(_first(step.spans[i]), f"gives {describe(ends[i].shape)}") for i in shown]
+        labels = [Label(step.spans[i].first_line, f"gives {describe(ends[i].shape)}") for i in shown]
         remedy = _remedy(step.join, ends[other].shape, ends[wrong].shape)
         ranks = {len(ends[index].shape) for index in pair}
         self._reports.error(
@@ -96,7 +96,7 @@ class Joins:
             end.irregular.span,
             f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
-            help=fix or (_GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"),
+            help=fix or _out_of_skip(start, end),
         )
 
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
@@ -108,10 +108,10 @@ class Joins:
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
-    def uneven(self, step: SkipStep, start: State, end: State) -> None:
+    def uneven(self, step: SkipStep, start: State, end: State, fix: str) -> None:
         """The body makes a map smaller and larger again, and this one can't be divided so."""
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
-        help = "choose an input whose height and width the strides in the body divide"
+        help = fix or "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
     def disagree(self, step: SkipStep, start: State, body: State, shortcut: State, fix: str) -> None:
@@ -141,9 +141,22 @@ def _fits(join: str, full: Shape, shape: Shape) -> bool:
     return full[0] == shape[0] and (stretched or full == shape)
 
 
+def _out_of_skip(start: State, end: State) -> str:
+    """What to do with a step that changes height and width by other than a stride."""
+    if len(end.shape) < len(start.shape):
+        return "the body of a `skip` stays a map: put what makes a vector of it behind the `skip`"
+    return _GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"
+
+
 def _remedy(join: str, one: Shape, other: Shape) -> str:
+    if len(one) != len(other) and join == "mul":
+        return "a gate stays a map: take `flatten` out, and write `conv(…, 1)` in place of `linear(…)`"
     if len(one) != len(other):
-        return "end both in a map, or both in a vector"
+        grid = next(shape[1:] for shape in (one, other) if len(shape) == 3)
+        pool = "" if grid == (1, 1) else "global_avgpool, "
+        return f"end both in a vector, the map in `{pool}flatten`, or both in a map"
+    if join == "add" and one[0] != other[0] and one[1:] != other[1:]:
+        return f"{_remedy('concat', one, other)}; then give both {one[0]} channels"
     if join == "concat" or one[0] == other[0]:
         small, large = sorted((one, other), key=_area)
         ratios = {length // less for length, less in zip(large[1:], small[1:], strict=True)}
@@ -159,6 +172,10 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
     return f"{channels}, or join them by `concat`" if join == "add" else channels
 
 
-def _first(span: Span) -> Span:
-    """The first line of a branch."""
-    return Span(span.source, span.start, span.start + len(span.text.split("\n", 1)[0].rstrip()))
+def places(step: SkipStep | BranchesStep) -> set[Span]:
+    """What is shown where a join has no shape."""
+    return (
+        {step.span, *(span.first_line for span in step.spans)}
+        if isinstance(step, BranchesStep)
+        else {step.span}
+    )

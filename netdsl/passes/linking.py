@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from netdsl import syntax
-from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.ops import OPERATIONS
 from netdsl.passes.calls import Blocks, CallResolver, read_defaults
+from netdsl.passes.counts import Counts
 from netdsl.passes.definitions import Definitions, Registry
-from netdsl.passes.orders import Order, check_order, default_order
+from netdsl.passes.orders import UNIT, Order, check_order, default_order
 from netdsl.passes.scope import Scope, check_name
 from netdsl.passes.steps import StepResolver
 from netdsl.resolved import BlockDefinition
@@ -52,14 +53,17 @@ class LinkedFile:
         self.known: Mapping[str, str] = known
         self._keys, self._registry, self._diagnostics = own, registry, diagnostics
         self.text = text
-        self.scope = Scope(_constants(text, constants), known, overrides, diagnostics, text.unread)
+        # What a file that couldn't be read would have brought: nothing is said of its blocks.
+        self.unread = text.unread | _lost(text.program, known) if text.missing else text.unread
+        self.scope = Scope(_constants(text, constants), known, overrides, diagnostics, self.unread)
         defaults = read_defaults(
             (call for default in text.of(syntax.Default) for call in default.calls), diagnostics
         )
         blocks = Blocks(registry.blocks, known, values)
-        self.calls = CallResolver(self.scope, blocks, defaults, diagnostics, text.unread)
+        self.calls = CallResolver(self.scope, blocks, defaults, diagnostics, self.unread)
         self.order = _order(text, diagnostics)
-        self.steps = StepResolver(self.scope, self.calls, self.order, registry.free, diagnostics)
+        self.counts = Counts(self.scope, diagnostics)
+        self.steps = StepResolver(self.scope, self.calls, self.order, self.counts, registry.free, diagnostics)
 
     def block_definitions(self) -> list[BlockDefinition]:
         """The file's blocks, and the standard ones as it sees them."""
@@ -95,6 +99,25 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
             elif name in OPERATIONS:
                 found.add(name)
     return frozenset(found)
+
+
+def _lost(program: syntax.Program, known: Collection[str]) -> set[str]:
+    """The names that stand where blocks do, and are not known or near to what is."""
+    near = [*known, *OPERATIONS, UNIT]
+    return {name for name in _called(program.statements) if name not in near and not nearest(name, near)}
+
+
+def _called(node: object) -> Iterator[str]:
+    match node:
+        case syntax.Call(name=word) | syntax.Stages(block=word):
+            yield word.text
+        case syntax.Parameter(default=syntax.Name(name=name)) | syntax.Argument(
+            syntax.Word(), syntax.Name(name)
+        ):
+            yield name
+    if isinstance(node, tuple):
+        for part in node:
+            yield from _called(part)
 
 
 def _names(node: object) -> Iterator[str]:

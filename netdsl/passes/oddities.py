@@ -12,6 +12,7 @@ from netdsl.expressions import Const, constant, known
 from netdsl.ops import Operation
 from netdsl.ops.base import Shape, Slot, Symbolic, show_shape
 from netdsl.passes.lastnorm import roles
+from netdsl.passes.meant import channels_last
 from netdsl.resolved import Expectation
 from netdsl.source import Span
 from netdsl.typed import (
@@ -56,6 +57,7 @@ class _Layers:
             self._shortcuts(section)
         for body in (*sections, *(instance.body for instance in self._network.instances)):
             self._body(body)
+        self._input()
         self._biases()
         self._end()
         self._field([*sections, *(instance.body for instance in self._network.instances)])
@@ -119,6 +121,13 @@ class _Layers:
         self._check(twice, "NET708", second.step.span, message, "take one of them out", also)
 
     # the whole
+
+    def _input(self) -> None:
+        """Images come as channels x height x width, and other libraries put the channels last."""
+        shape, span = self._network.network.input, self._network.network.input_span
+        if first := channels_last(shape):
+            message = f"the `input` has {shape[0]} channels, and looks like an image with its channels last"
+            self._check(True, "NET710", span, message, f"write `input {show_shape(first)}`")
 
     def _biases(self) -> None:
         """One warning for a network, since one line says what is meant."""

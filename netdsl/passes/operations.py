@@ -9,23 +9,33 @@ from fractions import Fraction
 
 from netdsl.arguments import Mismatch, convert, schema
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Environment, Expr, Operator, Ref, known_or_none, references
+from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
 from netdsl.ops.base import Misfit
 from netdsl.passes.calls import wrong_argument
 from netdsl.passes.effects import Effect, effect
+from netdsl.passes.fixes import Attempt, best, with_arguments
 from netdsl.passes.reports import Reports, origin, shrinking
 from netdsl.passes.state import State
 from netdsl.resolved import OperationStep
+from netdsl.source import Span
 from netdsl.typed import TypedOperation
 from netdsl.values import Value, show
+
+# So many numbers of groups are tried.
+_NEAR = 4
+# Kernels are smaller, and numbers of channels mostly larger.
+_CHANNELS = 12
 
 
 class Operations:
     """Applies operations, each with its arguments to an input of one shape once."""
 
-    def __init__(self, reports: Reports) -> None:
+    def __init__(self, reports: Reports, attempt: Attempt | None) -> None:
         self._reports = reports
+        self._attempt = attempt
+        # Steps that got a map for a vector. What they give is a guess, which may be wrong.
+        self._guessed: set[Span] = set()
         self._effects: dict[tuple[object, ...], Effect] = {}
 
     def apply(
@@ -44,7 +54,11 @@ class Operations:
                 return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
             output = operation.infer(state.shape)
             if isinstance(output, Misfit):
-                self._misfit(output, step, state)
+                if output.cause == "vector" and state.made in self._guessed:
+                    return None, state.lost()
+                self._misfit(output, step, values, state)
+                if len(state.shape) > len(operation.whatever()) > 0:
+                    self._guessed.add(step.span)
                 meant = output.output or operation.whatever()
                 return None, _after(effect(operation, values, state.shape, meant), step, state)
             found = self._effects[key] = effect(operation, values, state.shape, output)
@@ -74,15 +88,53 @@ class Operations:
                 self._reports.add(replace(diagnostic, notes=note, help=help), cause)
         return None
 
-    def _misfit(self, misfit: Misfit, step: OperationStep, state: State) -> None:
+    def _misfit(self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: State) -> None:
         also = origin(state) if misfit.cause != "arguments" else []
         notes = shrinking(state) if misfit.cause == "size" else []
-        help = misfit.help
+        help = _without_channels(step, values, state) or self._groups(step, values, state) or misfit.help
+        if misfit.cause == "vector" and values.get("kernel") == 1 and "out" in values:
+            help = f"write `linear({_text(step, values)})`"
         if misfit.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
             side = math.isqrt(state.shape[0])
-            square = side if side * side == state.shape[0] else "…"
-            help = f"write the input as channels x height x width, as in `input 1x{square}x{square}`"
+            square = side if side * side == state.shape[0] else state.shape[0]
+            meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
+            help = f"write the input as channels x height x width, as in `input {meant}`"
         self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
+
+    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: State) -> str:
+        """The nearest numbers of groups that divide the channels here and in all blocks of the network."""
+        groups = values.get("groups")
+        if not isinstance(groups, int) or len(state.shape) != 3:
+            return ""
+        if groups == state.shape[0] and isinstance(kernel := dict(step.arguments).get("kernel"), Const):
+            return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
+        divisors = [n for n in range(2, state.shape[0]) if state.shape[0] % n == 0]
+        near = sorted(divisors, key=lambda n: abs(n - groups))[:_NEAR]
+        changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
+        found = [
+            n for n, change in zip(near, changes, strict=True) if best([change], self._attempt, {step.span})
+        ]
+        return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}" if found else ""
+
+
+def _without_channels(step: OperationStep, values: Mapping[str, Value], state: State) -> str:
+    """What to write where a call starts with a number of channels that its operation doesn't take: a
+    depthwise convolution or pool with its own, a convolution with those of its input.
+    """
+    kernel, first = values.get("kernel"), next(iter(values), "")
+    given = [expr.span for _, expr in step.arguments if expr.span and _inside(expr.span, step.span)]
+    if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
+        return ""
+    start, end = (span.start - step.span.start for span in given[:2])
+    by_name = "=" in step.span.text[start:end]
+    if by_name or (first == "out" and (values["out"] != state.shape[0] or len(given) < 3)):
+        return ""
+    what = "takes no number of channels" if first == "kernel" else "finds out what comes in"
+    return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
+
+
+def _inside(span: Span, outer: Span) -> bool:
+    return span.source is outer.source and outer.start <= span.start and span.end <= outer.end
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
@@ -122,3 +174,9 @@ def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, M
 
 def _after(found: Effect, step: OperationStep, state: State) -> State:
     return state.through(found.output, found.reduction, found.window, found.deep, step, found.regular)
+
+
+def _text(step: OperationStep, values: Mapping[str, Value]) -> str:
+    """A step's number of outputs, as its call has it."""
+    span = dict(step.arguments)["out"].span
+    return span.text if span and _inside(span, step.span) else show(values["out"])

@@ -269,9 +269,10 @@ class _Resolver:
         if len(repeat) > 1:
             message = "`repeat` is given twice"
             self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
-        value = self._main.scope.value(repeat[0].value) if repeat else 1
+        copies: int | None = 1
         place = repeat[0].value.span if repeat else span
-        copies = whole(value, "`repeat`", place, self._diagnostics)
+        if repeat:
+            copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
         if copies is not None and copies > MAX_REPEAT:
             message = f"a stage of {copies:,} blocks is too long"
             self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
@@ -291,7 +292,7 @@ class _Resolver:
     def _stage_block(self, name: syntax.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
         target = self._main.known.get(name.text)
-        if name.text in self._text.unread:
+        if name.text in self._main.unread:
             return None
         if target is None and self._main.scope.defines(name.text):
             value = self._main.scope.constant(name.text)

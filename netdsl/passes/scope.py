@@ -68,6 +68,16 @@ class Scope:
     def defines(self, name: str) -> bool:
         return name in self._definitions
 
+    def definition(self, name: str) -> tuple[syntax.Expr, Span]:
+        """What stands for a constant in the file or on the command line, and where its name is."""
+        return self._definitions[name]
+
+    def otherwise(self, name: str, value: int) -> Scope:
+        """The scope if one constant were another number; what is wrong then isn't said."""
+        node = syntax.Literal(value, self._definitions[name][1])
+        overrides = {**self._overrides, name: node}
+        return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
+
     def names(self) -> Collection[str]:
         return self._definitions.keys()
 

@@ -6,14 +6,16 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import cast
 
 from netdsl import syntax
 from netdsl.arguments import Parameter
 from netdsl.diagnostics import Diagnostics, Label, nearest
-from netdsl.expressions import IN, Ref
+from netdsl.expressions import IN, Const, Ref
 from netdsl.passes.binding import bind
 from netdsl.passes.calls import CallResolver, Defaults, read_defaults
+from netdsl.passes.counts import Counts
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.passes.scope import Names, Scope, check_name
 from netdsl.resolved import (
@@ -72,12 +74,14 @@ class StepResolver:
         scope: Scope,
         calls: CallResolver,
         order: Order,
+        counts: Counts,
         free_key: Callable[[str], str],
         diagnostics: Diagnostics,
     ) -> None:
         self._scope = scope
         self._calls = calls
         self._order = order
+        self._counts = counts
         self._free_key = free_key
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
@@ -258,6 +262,9 @@ class StepResolver:
 
     def _repeat(self, step: syntax.Repeat, local: Local) -> Sequence[Step]:
         times = self._scope.argument(step.times, local.names)
+        if isinstance(times, Const) and isinstance(times.value, Fraction):
+            self._counts.read(step.times, times.value)
+            times = None
         known, index = local.names, None
         if step.variable:
             index = step.variable.text

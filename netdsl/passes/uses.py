@@ -22,11 +22,14 @@ LIBRARY = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
 
 
 class File(NamedTuple):
-    """`used` are the paths of the files that it uses directly, with the place of the `use`."""
+    """`used` are the paths of the files that it uses directly, with the place of the `use`; `missing` if one
+    couldn't be read.
+    """
 
     path: str
     program: syntax.Program
     used: tuple[tuple[str, Span], ...] = ()
+    missing: bool = False
 
 
 def gather(main: Source, read: Reader, diagnostics: Diagnostics) -> dict[str, File]:
@@ -53,12 +56,10 @@ class _Gathering:
         # Its place among the files is before those that it uses.
         self._files[path] = File(path, program)
         self._open.append((path, place))
-        used = []
-        for statement in program.statements:
-            if isinstance(statement, syntax.Use) and (found := self._use(statement, path)):
-                used.append((found, statement.span))
+        uses = [statement for statement in program.statements if isinstance(statement, syntax.Use)]
+        used = [(found, use.span) for use in uses if (found := self._use(use, path))]
         self._open.pop()
-        self._files[path] = File(path, program, tuple(used))
+        self._files[path] = File(path, program, tuple(used), missing=len(used) < len(uses))
 
     def _use(self, use: syntax.Use, user: str) -> str | None:
         """The path of a used file, read now or before; None after a diagnostic."""
