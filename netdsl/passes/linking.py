@@ -35,6 +35,7 @@ class LinkedFile:
         registry: Registry,
         diagnostics: Diagnostics,
     ) -> None:
+        used = list(used)
         known = dict(text.own)
         places: dict[str, Span] = {}
         for other, place in used:
@@ -52,7 +53,10 @@ class LinkedFile:
         self.known: Mapping[str, str] = known
         self._keys, self._registry, self._diagnostics = own, registry, diagnostics
         self.text = text
-        self.scope = Scope(_constants(text, constants), known, overrides, diagnostics, text.unread)
+        self.scope = Scope(
+            _constants(text, constants), known, overrides, diagnostics, text.unread,
+            text.program, [other.program for other, _ in used],
+        )  # fmt: skip
         defaults = read_defaults(
             (call for default in text.of(syntax.Default) for call in default.calls), diagnostics
         )

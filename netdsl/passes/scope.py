@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.foreign import own_value
 from netdsl.ops import OPERATIONS
+from netdsl.passes.strangers import meaning
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 
@@ -52,10 +53,15 @@ class Scope:
         overrides: Mapping[str, syntax.Expr],
         diagnostics: Diagnostics,
         unread: Collection[str] = (),
+        program: syntax.Program = syntax.Program(()),
+        used: Sequence[syntax.Program] = (),
     ) -> None:
         """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
-        be read: nothing is said of them again.
+        be read: nothing is said of them again. `program` is the file, and `used` are those that it uses, for
+        who looks for a name in the wrong place.
         """
+        self.program = program
+        self._used = used
         self._unread = unread
         self._definitions = definitions
         self._blocks = blocks
@@ -160,13 +166,19 @@ class Scope:
             return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
         if node.name in self._unread:
             return None
-        known = [*local, *self._definitions, *words, *self._blocks]
+        self._unknown(node, [*local, *self._definitions, *words, *self._blocks], words)
+        return None
+
+    def _unknown(self, node: syntax.Name, known: Collection[str], words: Collection[str]) -> None:
+        if found := meaning(node.name, node.span, self.program, self._used):
+            place = found.span or node.span
+            self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
+            return
         own = own_value(node.name)
         help = f"write `{own}`" if own in ("yes", "no") else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
-        return None
 
     def _operator(
         self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Names

@@ -16,6 +16,7 @@ from netdsl.passes.binding import bind
 from netdsl.passes.calls import CallResolver, Defaults, read_defaults
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.passes.scope import Names, Scope, check_name
+from netdsl.passes.strangers import saved_below
 from netdsl.resolved import (
     BlockDefinition,
     BlockStep,
@@ -212,6 +213,8 @@ class StepResolver:
                 help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
                 also = [Label(elsewhere, "saved in another body")]
             message = f"no tensor is saved as `{name.text}` here"
+            if below := saved_below(name.text, name.span, self._scope.program):
+                message, help, also = below.message, below.help, list(below.also)
             self._diagnostics.error("NET201", message, name.span, also=also, help=help)
             return ()
         return (FromStep(name.text, span),)
