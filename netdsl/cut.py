@@ -21,7 +21,8 @@ _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
 # The `{` of a statement on the next line: an error, but one that is easily read past.
 _STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
 
-_OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|[{}()\[\],|\n]')
+# `||` stands between no branches: it is what others write for `or`.
+_OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|\|\||[{}()\[\],|\n]')
 _STEP_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*(else|shortcut)\b")
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 
 from netdsl.advice.rules import COMMENTS, Advice, Rule, write
-from netdsl.foreign import own_value
+from netdsl.foreign import own_name, own_value
+from netdsl.ops import OPERATIONS
 from netdsl.recipewords import KEYS, own_choice, recipe_line
 
 
@@ -37,6 +38,15 @@ def _entry_choice(match: re.Match[str]) -> Advice | None:
     return Advice("it has another name here", f"write `{match[1]} {found}`")
 
 
+def _transition(match: re.Match[str]) -> Advice | None:
+    """`bn, relu, conv(in // 2, 1)` between the rows of a table."""
+    first = re.match(r"\w+", match[1])
+    if not first or (first[0] not in OPERATIONS and not own_name(first[0])) or re.match(r"\w+\s*=", match[1]):
+        return None
+    message = "steps between the rows of a table stand in `layers { … }`"
+    return Advice(message, f"write `layers {{ {match[1].strip(' ,')} }}`")
+
+
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
     return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
 
@@ -63,6 +73,7 @@ LINES: dict[str, list[Rule]] = {
     ],
     "row": [
         *COMMENTS,
+        (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
         (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", _blanks("the header names the cells", r"(?<==)\s*[\w.]+")),
     ],

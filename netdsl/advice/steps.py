@@ -19,6 +19,8 @@ from netdsl.advice.rules import (
 from netdsl.foreign import no_step, own_name, translated
 from netdsl.ops import OPERATIONS
 
+_OPERATION = "|".join(OPERATIONS)
+
 
 def assigned_step(match: re.Match[str]) -> str:
     """What `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` is as a step."""
@@ -123,7 +125,16 @@ STEPS: list[Rule] = [
     ),
     (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", write("arguments stand in round brackets", r"\1(\2)")),
     (r"repeat\s+(\w+)\s+in\s+(?:range\()?(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
+    (
+        r"skip\s*(\(.*\))\s*if[\s_]*same\b",
+        write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),
+    ),
+    (r"skip\s*\(?\s*(?:if[\s_]*)?same\s*\)?\s*\{?$", write("it is `if same`", "skip if same { … }")),
     (r"(add|concat|mul)\s*[(\[]", write("branches stand in braces, each after a `|`", r"\1 { | a | b }")),
+    (
+        rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
+        _without_braces,
+    ),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
     (r"(.+?)\s*[x*×]\s*(\d+)$", write("steps are repeated with `repeat`", r"repeat \2 { \1 }")),
