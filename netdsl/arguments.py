@@ -130,7 +130,7 @@ def schema(cls: type) -> tuple[Field[Any], ...]:
 
 
 class Parameter(NamedTuple):
-    """One parameter of a signature: of an operation, a block or a recipe's function. A block's have no type."""
+    """One parameter of a signature: of an operation, a recipe's function or a block, whose have no type."""
 
     name: str
     required: bool

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.gaps import missing
 from netdsl.hints import STATEMENTS
 from netdsl.source import Source, Span
 
@@ -98,7 +99,7 @@ class Cutter:
                 if opened and CLOSING[text[opened[-1]]] == char:
                     opened.pop()
                 elif any(CLOSING[text[bracket]] == char for bracket in opened):
-                    self._unclosed(opened[-1], place)
+                    self._unclosed(start, opened[-1], place)
                     return self._next_statement(place), False
                 else:
                     self._error("NET102", f"`{char}` closes nothing", place, place + 1, "remove it")
@@ -107,10 +108,10 @@ class Cutter:
                 if not _CONTINUES.match(text, place + 1) and not self._brace_follows(start, place):
                     return place, True
             elif char == "\n" and self._is_forgotten(opened, place):
-                self._unclosed(opened[-1])
+                self._unclosed(start, opened[-1])
                 return place, False
         if opened:
-            self._unclosed(opened[-1])
+            self._unclosed(start, opened[-1])
             return self._next_statement(start), False
         return len(text), True
 
@@ -153,7 +154,30 @@ class Cutter:
             place += 1
         return len(self._text)
 
-    def _unclosed(self, bracket: int, found: int | None = None) -> None:
+    def _unclosed(self, start: int, bracket: int, found: int | None = None) -> None:
+        """Reports the bracket that is most likely meant, and where the other one is missing: by the lines'
+        indentation, else the innermost that is open.
+        """
+        if gap := missing(self._text, start):
+            bracket, end = gap.opened, gap.end
+            closing = CLOSING[self._text[bracket]]
+            place = Span(self._source, end - 1, end)
+            line = place.source.position(end - 1)[0]
+            message = f"`{self._text[bracket]}` is not closed"
+            help = f"add `{closing}` at the end of line {line}"
+            rest = self._text[end:].lstrip(" \t")
+            if rest[:1] == ",":
+                help = f"add `{closing}` before `{rest.split(chr(10))[0].strip()}` in line {line}"
+            elif rest[:1] in (*CLOSING.values(), "{"):
+                help = f"add `{closing}` before the `{rest[0]}` in line {line}"
+            elif closing == "}" and "\n" in self._text[bracket:end]:
+                help = f"add `}}` after line {line}, on a line of its own"
+                if word := _STEP_CONTINUES.match(self._text, end):
+                    help = f"write `}} {word[2]}` in line {line + word[0].count(chr(10))}"
+            also = [Label(place, f"`{closing}` is missing after this")]
+            span = Span(self._source, bracket, bracket + 1)
+            self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
+            return
         opened = self._text[bracket]
         also = []
         if found is not None:

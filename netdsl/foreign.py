@@ -268,9 +268,13 @@ def _entering(positional: list[str], named: dict[str, str]) -> str:
 
 def _arguments(parts: list[str]) -> tuple[list[str], dict[str, str]]:
     positional, named = [], {}
+    last = ""
     for part in parts:
         if pair := re.fullmatch(r"(\w+)\s*=(?!=)\s*(.*)", part, re.DOTALL):
-            named[pair[1]] = own_value(pair[2])
+            last = pair[1]
+            named[last] = own_value(pair[2])
+        elif last and part.isdigit():  # `milestones=50, 75`
+            named[last] = f"[{named[last].strip('[]')}, {part}]"
         elif part not in ("x", "h", "inputs"):
             positional.append(own_value(part))
     return positional, named

@@ -20,7 +20,7 @@ LAYERS = [
     {"diagnostics", "rendering", "annotations", "values"},
     {"syntax", "expressions", "files"},
     {"arguments", "foreign", "tree"},
-    {"advice", "cut", "explain", "hints", "parse", "tables", "ops", "recipe", "recipewords", "initrules"},
+    {"advice", "cut", "explain", "gaps", "hints", "parse", "tables", "ops", "recipe", "recipewords", "initrules"},
     {"resolved", "typed", "lowered"},
     {"passes", "format", "pygments_lexer"},
     {"summary"},

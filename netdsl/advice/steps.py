@@ -129,7 +129,10 @@ STEPS: list[Rule] = [
         r"skip\s*(\(.*\))\s*if[\s_]*same\b",
         write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),
     ),
-    (r"skip\s*\(?\s*(?:if[\s_]*)?same\s*\)?\s*\{?$", write("it is `if same`", "skip if same { … }")),
+    (
+        r"skip\s*(?!if\s+same\s*[({])\(?\s*(?:if[\s_]*)?same\s*\)?\s*(?:\{.*)?$",
+        write("it is `if same`", "skip if same { … }"),
+    ),
     (r"(add|concat|mul)\s*[(\[]", write("branches stand in braces, each after a `|`", r"\1 { | a | b }")),
     (
         rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from fractions import Fraction
+from typing import NamedTuple, TypeAlias, cast
 
 from netdsl import syntax
-from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
+from netdsl.arguments import Flag, Mismatch, Parameter, Real, Word, schema, signature
 from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.expressions import Const, Expr, constant
 from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
 from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
+from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
-from netdsl.values import Size, Symbol, Value, show
+from netdsl.values import Size, Symbol, Value, is_number, normal, show
 
 # Default arguments by operation and argument.
 Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
@@ -158,13 +160,13 @@ class CallResolver:
             if field.name == "kernel" and not self._is_kernel(argument_.value):
                 return ()
             expr = self._scope.argument(argument_.value, known, words)
-            if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
+            if expr is None or not self._fits(step, argument_, expr, arg_type):
                 return ()
             bound.append((field.name, expr))
         label = step.label.text if step.label else None
         return (OperationStep(operation, tuple(bound), step.span, label),)
 
-    def _fits(self, name: str, argument: str, expr: Expr, arg_type: object) -> bool:
+    def _fits(self, step: syntax.Call, given: Given, expr: Expr, arg_type: object) -> bool:
         """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
         if not isinstance(expr, Const):
             return True
@@ -174,7 +176,9 @@ class CallResolver:
             if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
                 how = "without quotes" if isinstance(expr.value, str) else "one word"
                 result = Mismatch(f"`{meant}`, {how}")
-            wrong_argument(name, argument, expr, result, self._diagnostics)
+            help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
+            name, argument = step.name.text, given.parameter
+            wrong_argument(name, argument, expr, result, self._diagnostics, help=help)
             return False
         return True
 
@@ -218,6 +222,26 @@ def _meant(value: Value) -> Symbol | Size | int | None:
         case (int(height), int(width)):
             return Size((height, width))
     return None
+
+
+def _without(step: syntax.Call, given: Given, value: Value, arg_type: object) -> str:
+    """The call without a number that stands where a word does: `upsample(2, 2)`, `linear(10, 512)`."""
+    if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
+        return ""
+    left = [a for a in step.arguments if a.value is not given.value]
+    if len(left) == len(step.arguments) or any(a.name for a in step.arguments if a not in left):
+        return ""
+    shown = [f"{a.name.text}={a.value.span.text}" if a.name else a.value.span.text for a in left]
+    return f"write `{written(step.name.text, shown)}`"
+
+
+def _share(value: Value, arg_type: object) -> str:
+    """A share in place of percent."""
+    if isinstance(arg_type, Real) and arg_type.high == 1 and is_number(value):
+        percent = cast(Fraction, value)
+        if 5 <= percent < 100:
+            return f"write `{show(normal(Fraction(percent) / 100))}`"
+    return ""
 
 
 def _after_input(step: syntax.Call) -> str:
@@ -303,10 +327,11 @@ def wrong_argument(
     diagnostics: Diagnostics,
     value: object = None,
     notes: Sequence[str] = (),
+    help: str = "",
 ) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
-    message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
+    message, help = f"`{argument}` of `{name}` is {shown}", help or f"it must be {mismatch.expected}"
     found = expr.value if isinstance(expr, Const) else value
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
         help = f"write it as a step of its own, after the call: `, {found.name}`"

@@ -198,10 +198,17 @@ def own_rule(call: syntax.Call) -> str:
     given = []
     for argument in call.arguments:
         key = argument.name.text if argument.name else ""
-        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(key, key)
+        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(
+            key, key
+        )
         if key in known or not key:
             given.append(f"{key}={argument.value.span.text}" if key else argument.value.span.text)
-    needed = {"trunc_normal": "std=0.02", "normal": "std=0.01", "uniform": "a=-0.05, b=0.05", "constant": "val=0"}
+    needed = {
+        "trunc_normal": "std=0.02",
+        "normal": "std=0.01",
+        "uniform": "a=-0.05, b=0.05",
+        "constant": "val=0",
+    }
     if name in needed:
         given = given or [needed[name]]
     return f"{name}({', '.join(given)})" if given else name

@@ -11,14 +11,18 @@ from netdsl.diagnostics import listing, nearest
 from netdsl.foreign import own_argument, own_value
 from netdsl.source import Span
 
+# What people call the number of a stage's blocks.
+_COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
 
-def _written(arguments: Sequence[syntax.Argument]) -> list[str]:
+
+def _shown(arguments: Sequence[syntax.Argument]) -> list[str]:
     return [
         f"{a.name.text}={own_value(a.value.span.text)}" if a.name else a.value.span.text for a in arguments
     ]
 
 
-def _call(name: str, arguments: Sequence[str]) -> str:
+def written(name: str, arguments: Sequence[str]) -> str:
+    """A call with these arguments."""
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
@@ -36,7 +40,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
     rest = list(arguments)
     while rest:
         first = rest.pop(0)
-        text = _written([first])[0]
+        text = _shown([first])[0]
         if first.name is None and any("=" in given for given in shown):
             moved.append(text)
             continue
@@ -48,7 +52,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
             shown.append(text)
         elif isinstance(types.get(first.name.text), Wholes):
             shown.append(f"{first.name.text}=[{', '.join([value, *numbers])}]")
-        elif isinstance(types.get(first.name.text), Pair) and len(numbers) == 1 and value.isdigit():
+        elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.isdigit():
             shown.append(f"{first.name.text}={own_value(f'({value}, {numbers[0]})')}")
         elif first.value.span.source.text.startswith(f",{numbers[0]}", first.value.span.end):
             return f"numbers have a decimal point: write `{first.name.text}={value}.{numbers[0]}`"
@@ -57,7 +61,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
             moved += numbers
     by_position = [given for given in shown if "=" not in given]
     by_name = [given for given in shown if "=" in given]
-    return f"write `{_call(name, [*by_position, *moved, *by_name])}`"
+    return f"write `{written(name, [*by_position, *moved, *by_name])}`"
 
 
 def too_many(
@@ -66,18 +70,22 @@ def too_many(
     """The call with as many arguments by position as it takes."""
     positional = [parameter for parameter in parameters if not parameter.named]
     by_position = [argument for argument in arguments if argument.name is None]
-    by_name = _written([argument for argument in arguments if argument.name])
+    by_name = _shown([argument for argument in arguments if argument.name])
     kept, extra = by_position[: len(positional)], by_position[len(positional) :]
-    shown = _written(kept)
+    shown = _shown(kept)
     if not positional and parameters:
         names = listing(parameter.name for parameter in parameters)
-        return f"write `{_call(name, by_name)}`; what it takes by name is {names}"
+        small = re.fullmatch(r"0\.00\d+|\d(\.\d+)?e-\d+", extra[0].value.span.text)
+        only = "eps" if small and "eps" in names else parameters[0].name if len(parameters) == 1 else ""
+        if only and only != "freeze":
+            return f"write `{written(name, [f'{only}={extra[0].value.span.text}', *by_name])}`"
+        return f"write `{written(name, by_name)}`; what it takes by name is {names}"
     if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
         if _number(kept[-1]) and _number(extra[0]):
             shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
     elif _is_stage(span) and len(extra) == 1 and _number(extra[0]):
         shown.append(f"repeat={_number(extra[0])}")
-    return f"write `{_call(name, [*shown, *by_name])}`"
+    return f"write `{written(name, [*shown, *by_name])}`"
 
 
 def _is_stage(span: Span) -> bool:
@@ -106,6 +114,8 @@ def unknown(
     taken = {a.name.text for a in arguments if a.name and a is not argument}
     if own and own not in taken:
         return f"write `{own}`" if column else f"write `{own}={own_value(value)}`"
+    if (column or _is_stage(span)) and (given in _COPIES or nearest(given, ["repeat"])):
+        return "write `repeat`" if column else f"write `repeat={value}`"
     if near := nearest(given, [key for key in known if key not in taken]):
         return near
     if own := _word(value, parameters, taken):
@@ -117,6 +127,10 @@ def unknown(
             else f"leave it out: `{name}` has no stride"
         )
     free = [key for key in known if key not in taken]
+    missing = [p.name for p in parameters if p.required and p.name not in taken]
+    by_position = sum(a.name is None for a in arguments)
+    if not by_position and len(missing) == 1:
+        return f"write `{missing[0]}`" if column else f"write `{missing[0]}={value}`"
     if not parameters:
         return f"write `{name}`: it takes no arguments"
     return f"leave it out: it takes {listing(known)}" if free else "leave it out"
@@ -131,18 +145,16 @@ def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
     return ""
 
 
-def _repeated(
-    name: str, argument: syntax.Argument, arguments: Sequence[syntax.Argument], span: Span
-) -> str:
+def _repeated(name: str, argument: syntax.Argument, arguments: Sequence[syntax.Argument], span: Span) -> str:
     """`repeat=3` in a call that is no stage."""
     times = argument.value.span.text
-    rest = _written([a for a in arguments if a is not argument])
+    rest = _shown([a for a in arguments if a is not argument])
     text, start = span.source.text, span.source.text.rfind("\n", 0, span.start) + 1
     alone = re.fullmatch(r"\s*layers\s*\{\s*", text[start : span.start])
     if alone and re.match(r"[ \t]*\}", text[span.end :]):
-        return f"write `stage {_call(name, [*rest, f'repeat={times}'])}` in place of `layers {{ … }}`"
+        return f"write `stage {written(name, [*rest, f'repeat={times}'])}` in place of `layers {{ … }}`"
     later = [given for given in rest if not given.startswith("stride=")]
     if later == rest:
-        return f"write `repeat {times} {{ {_call(name, rest)} }}`"
+        return f"write `repeat {times} {{ {written(name, rest)} }}`"
     fewer = str(int(times) - 1) if times.isdigit() else f"{times} - 1"
-    return f"write `{_call(name, rest)}, repeat {fewer} {{ {_call(name, later)} }}`"
+    return f"write `{written(name, rest)}, repeat {fewer} {{ {written(name, later)} }}`"

@@ -21,6 +21,9 @@ from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 MAX_DEPTH = 100
 
 
+# The file of names that stand in none.
+_NOTHING = syntax.Program(())
+
 # The names of a body, and what its expressions call them.
 Names: TypeAlias = Mapping[str, str]
 
@@ -30,6 +33,22 @@ _MEANINGS = {
     "None": "leave the argument out",
     "valid": "write `0`",
     "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
+}
+
+# Functions of other languages.
+_FUNCTIONS = {
+    "int": "write `floor(…)`, or divide with `//`",
+    "trunc": "write `floor(…)`",
+    "pow": "there are no powers, but products: write `a * a`",
+    "square": "write a product: `a * a`",
+    "abs": "write `max(a, -a)`",
+    "make_divisible": "write `round_to(…)`",
+    "_make_divisible": "write `round_to(…)`",
+    "maximum": "write `max(…)`",
+    "minimum": "write `min(…)`",
+    "clip": "write `min(max(a, low), high)`",
+    "clamp": "write `min(max(a, low), high)`",
+    "mod": "write `a - a // b * b`",
 }
 
 
@@ -53,7 +72,7 @@ class Scope:
         overrides: Mapping[str, syntax.Expr],
         diagnostics: Diagnostics,
         unread: Collection[str] = (),
-        program: syntax.Program = syntax.Program(()),
+        program: syntax.Program = _NOTHING,
         used: Sequence[syntax.Program] = (),
     ) -> None:
         """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
@@ -193,7 +212,10 @@ class Scope:
     def _apply(self, node: syntax.Apply, local: Names) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
-            help = nearest(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+            help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
+            if name in OPERATIONS or name in self._blocks:
+                help = "a step is no value: write it as a step of its own"
+            help = help or f"the functions are {', '.join(FUNCTIONS)}"
             self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
             return None
         low, high = FUNCTIONS[name]

@@ -30,7 +30,9 @@ class Meaning(NamedTuple):
     span: Span | None = None
 
 
-def meaning(name: str, place: Span, program: syntax.Program, used: Sequence[syntax.Program]) -> Meaning | None:
+def meaning(
+    name: str, place: Span, program: syntax.Program, used: Sequence[syntax.Program]
+) -> Meaning | None:
     """Why a name of the file isn't known at a place; None where nothing is found. `used` are the files that
     the file uses.
     """
@@ -124,7 +126,9 @@ def _of_stages(name: str, way: Sequence[object], program: syntax.Program) -> Mea
     named = argument.name.text if argument and argument.name else "share"
     parameter = own[0] if own else next(n for n in (named, "share", "number") if n not in taken)
     tables = any(s.block.text == block.name.text for s in _all(program, syntax.Stages))
-    stage = f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
+    stage = (
+        f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
+    )
     head = "" if own else f"`{_with(block, parameter)}` above, "
     return Meaning(message, f"write `{parameter}` here, {head}and `{stage}`", span=whole.span)
 
