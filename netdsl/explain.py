@@ -89,6 +89,13 @@ def explain(
         _not_a_statement(found, span, diagnostics)
         return ""
     expected = _expected(error)
+    joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
+    if "VBAR" in expected and joined and rule == "step":
+        begin = start + joined.end()
+        branch = _first_line(source, begin, _end_of_line(text, begin))
+        help = f"write `| {branch.text}`, and a `|` before each other branch"
+        diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
+        return ""
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
     after = text[place:end]
@@ -162,6 +169,8 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif found in ("end", "done", "fi", "endif", "pass"):
+        message, help = f"`{found}` does not start a statement", "leave it out: a body ends with `}`"
     elif own := _own_word(found):
         message = f"`{found}` does not start a statement"
         help = f"write `{own}` in its place"

@@ -202,12 +202,14 @@ def own_value(text: str) -> str:
     text = text.strip()
     if quoted := re.fullmatch(r"[\"'](\w+)[\"']", text):
         text = quoted[1].lower()
+    if same := re.fullmatch(r"\[\s*(\d+)\s*,\s*\1\s*\]", text):
+        return same[1]
     if pair := re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*,?\s*\)", text):
         return pair[1] if pair[1] == pair[2] else f"{pair[1]}x{pair[2]}"
     return _VALUES.get(text, text)
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """The arguments of a call: what stands between commas outside of brackets."""
     depth, parts = 0, [""]
     for char in text:
@@ -226,14 +228,14 @@ def translated(text: str) -> str:
     if not found or len(text) > 1000:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
-    if name == "Activation":
+    if name.lower() in ("activation", "act", "nonlinearity") and inside:
         return own_name(own_value(inside)) or own_value(inside)
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."
     if known is None or (functional and known.order[1:2] == ("out",)):
         return ""
-    positional, named = _arguments(_split(inside)[functional:])
+    positional, named = _arguments(split(inside)[functional:])
     # torch's convolutions are told what comes in; `Conv2d(64, 3)` is written by someone who isn't used to it.
     told = known.order[:2] == ("-", "out") and _tells_what_comes_in(positional, named, known)
     order = known.order[1:] if known.order[:2] == ("-", "out") and not told else known.order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
 from netdsl.ops import OPERATIONS
 
 _INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
@@ -74,8 +75,8 @@ def missing(text: str, start: int) -> Gap | None:
 
 
 def _inside(text: str, opened: int, end: int) -> int:
-    """The end of what a bracket was to enclose: no list has names, `at=[1, 2, factor=0.1)`, and no operation is
-    given another, `conv(64, 3, relu }`.
+    """The end of what a bracket was to enclose: lists have no names, `at=[1, 2, factor=0.1)`, and operations
+    aren't given others, `conv(64, 3, relu }`.
     """
     called = re.search(r"\w*$", text[max(0, opened - 30) : opened])
     stranger = _NAMED if text[opened] == "[" else _STEP if called and called[0] in OPERATIONS else None

@@ -47,6 +47,15 @@ def _transition(match: re.Match[str]) -> Advice | None:
     return Advice(message, f"write `layers {{ {match[1].strip(' ,')} }}`")
 
 
+def _in_brackets(match: re.Match[str]) -> Advice | None:
+    """`16 * k  2  1`."""
+    term = r"[\w.]+(?:\([^()]*\))?"
+    expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
+    row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
+    row = re.sub(r"\s{2,}", "  ", row)
+    return Advice("an expression in a table stands in brackets", f"write `{row}`") if "(" in row else None
+
+
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
     return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
 
@@ -75,6 +84,7 @@ LINES: dict[str, list[Rule]] = {
         *COMMENTS,
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
+        (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),
         (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", _blanks("the header names the cells", r"(?<==)\s*[\w.]+")),
     ],
     "init_rule": [

@@ -29,6 +29,10 @@ _CHOICES = (
     (rf"({_TERM})\s+if\s+({_CONDITIONS})\s+else\s+({_TERM})", r"if \2 then \1 else \3"),
     (rf"({_CONDITIONS})\s*\?\s*({_TERM})\s*:\s*({_TERM})", r"if \1 then \2 else \3"),
     (rf"\bif\s+({_CONDITIONS})\s*:\s*({_TERM})\s*(?:else)\s*:?\s*({_TERM})", r"if \1 then \2 else \3"),
+    (
+        rf"\bif\s+({_CONDITIONS})\s*\{{\s*({_TERM})\s*\}}\s*else\s*\{{\s*({_TERM})\s*\}}",
+        r"if \1 then \2 else \3",
+    ),
     (rf"({_ATOM})\s*%\s*({_ATOM})", r"\1 - \1 // \2 * \2"),
 )
 

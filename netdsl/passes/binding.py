@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.arguments import Parameter
 from netdsl.diagnostics import Diagnostics, Label, listing
-from netdsl.passes.misfits import in_order, too_many, unknown
+from netdsl.passes.misfits import in_order, too_many, twice, unknown
 from netdsl.source import Span
 
 # Of more nothing is said one by one.
@@ -60,9 +61,8 @@ def bind(
             sound = False
         elif parameter in given:
             also = [Label(given[parameter].span, "first given here")]
-            diagnostics.error(
-                "NET301", f"`{name}` is given `{parameter}` twice", place, also=also, help="remove one"
-            )
+            help = twice(name, arguments, given[parameter].value) if argument.name else "remove one"
+            diagnostics.error("NET301", f"`{name}` is given `{parameter}` twice", place, also=also, help=help)
             sound = False
         else:
             given[parameter] = Given(parameter, argument.value, place)
@@ -72,14 +72,17 @@ def bind(
             "NET301",
             f"`{name}` needs {listing(missing)}",
             span,
-            help=f"add {_filled(missing)}" if given else f"write `{_usage(name, parameters)}`",
+            help=_added(span, missing) if given else f"write `{_usage(name, parameters)}`",
         )
         sound = False
     return list(given.values()) if sound else None
 
 
-def _filled(missing: Sequence[str]) -> str:
-    return listing(f"{parameter}=…" for parameter in missing)
+def _added(span: Span, missing: Sequence[str]) -> str:
+    """What to add; most kernels are 3x3."""
+    if missing == ["kernel"] and (call := re.fullmatch(r"(\w+\(.*?),?\s*\)", span.text)):
+        return f"write `{call[1]}, {'kernel=' if '=' in call[1] else ''}3)`"
+    return "add " + listing(f"{parameter}=…" for parameter in missing)
 
 
 def _usage(name: str, parameters: Sequence[Parameter]) -> str:

@@ -18,6 +18,7 @@ from netdsl.passes.binding import Given, bind
 from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
+from netdsl.passes.strangers import is_saved
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, is_number, normal, show
@@ -92,8 +93,14 @@ class CallResolver:
         own = translated(
             step.span.text.removeprefix(step.label.text).lstrip(" :") if step.label else step.span.text
         )
-        help = no_step(word.text) or (f"write `{own}`" if own and "\n" not in own else "")
+        help = (
+            _spelt(word.text, self._blocks.known)
+            or no_step(word.text)
+            or (f"write `{own}`" if own and "\n" not in own else "")
+        )
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        if is_saved(word.text, self._scope.program):
+            help = f"write `from {word.text}`"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
@@ -261,10 +268,18 @@ def _after_input(step: syntax.Call) -> str:
     return f"{step.name.text}({', '.join([*shown[1:], *named])})" if wrong else ""
 
 
+def _spelt(name: str, known: Collection[str]) -> str:
+    """The block of the same letters: `ResBlock` for `res_block`."""
+    plain = name.replace("_", "").lower()
+    found = next((block for block in known if block.replace("_", "").lower() == plain), "")
+    return f"write `{found}`" if found else ""
+
+
 def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
-    help = nearest(own if own in known else name, known) or f"define it with `block {name}(…) {{ … }}`"
+    help = _spelt(name, known) or nearest(own if own in known else name, known)
+    help = help or f"define it with `block {name}(…) {{ … }}`"
     if (own or name) in OPERATIONS:
         line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
         help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"

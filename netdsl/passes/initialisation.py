@@ -114,7 +114,7 @@ class _InitReader:
         if own == "linear" or key.lower() in _LAST:
             if len(of_linear) == 1:
                 return f"write `{of_linear[0]}`, the label of the last layer"
-            return f"give the last layer a label, `{key}: linear(…)`"
+            return f"write `linear`, or give the last layer this label: `{key}: linear(…)`"
         if key.lower() in ("weight", "weights", "w"):
             return "write `conv` and `linear`, each in a line of its own"
         if self._labels:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from netdsl import syntax
 from netdsl.arguments import Pair, Parameter, Wholes, Word
 from netdsl.diagnostics import listing, nearest
-from netdsl.foreign import own_argument, own_value
+from netdsl.foreign import no_step, own_argument, own_value
 from netdsl.source import Span
 
 # What people call the number of a stage's blocks.
@@ -64,6 +64,18 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
     return f"write `{written(name, [*by_position, *moved, *by_name])}`"
 
 
+def twice(name: str, arguments: Sequence[syntax.Argument], first: syntax.Expr) -> str:
+    """The call where one argument is given by position, as `first`, and by name too. Where the two differ most
+    say at first what comes in, as in `depthwise(64, 3, stride=2)`.
+    """
+    by_name = [argument.name.text for argument in arguments if argument.name]
+    if arguments[0].name or len(set(by_name)) < len(by_name):
+        return "remove one"
+    equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
+    left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
+    return f"write `{written(name, _shown(left))}`"
+
+
 def too_many(
     name: str, parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument], span: Span
 ) -> str:
@@ -105,7 +117,7 @@ def unknown(
     known = [parameter.name for parameter in parameters]
     column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
     if given == "activation":
-        return f"leave it out, and write `, {own_value(value)}` after the call"
+        return no_step(value) or f"leave it out, and write `, {own_value(value)}` after the call"
     if given == "repeat":
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, cast
 
 from netdsl import syntax
-from netdsl.arguments import ArgType, Mismatch, Word, convert, schema, signature, usage
+from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature, usage
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
@@ -149,7 +149,10 @@ class RecipeReader:
             if isinstance(node, syntax.ListOf):
                 help = f"leave the brackets out: `{key} {text.strip('[]')}`"
             if key == "data" and not help:
-                help = f'write `folder("{name or text}")`: {listing(n for n in choices if n != "folder")} are known'
+                known = listing(choice for choice in choices if choice != "folder")
+                help = f'write `folder("{name or text}")`: {known} are known'
+            if key == "augment" and not help:
+                help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
             help = help or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
             shown = word.span if word else node.span
             self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
@@ -171,11 +174,12 @@ class RecipeReader:
             for argument in given:
                 if mismatch := result.get(argument.parameter):
                     shown_value = show(values[argument.parameter])
+                    flagged = len(given) == 1 and isinstance(_type(cls, argument.parameter), Flag)
                     self._diagnostics.error(
                         "NET501",
                         f"`{argument.parameter}` of `{name}` is {shown_value}",
                         argument.span,
-                        help=f"it must be {mismatch.expected}",
+                        help=f"write `{name}`" if flagged else f"it must be {mismatch.expected}",
                     )
             return None
         return cast(object, result)
@@ -194,7 +198,8 @@ def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
             for argument in chosen.values[0].arguments
             if (text := _text(argument)).partition("=")[0] != new.partition("=")[0]
         ]
-        return f"leave the line out, and write `optimizer {chosen.values[0].function.text}({', '.join([new, *given])})`"
+        call = f"{chosen.values[0].function.text}({', '.join([new, *given])})"
+        return f"leave the line out, and write `optimizer {call}`"
     if line:
         return f"write `{line}`"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"

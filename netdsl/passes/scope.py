@@ -10,7 +10,7 @@ from typing import TypeAlias
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
-from netdsl.foreign import own_value
+from netdsl.foreign import own_argument, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.passes.strangers import meaning
 from netdsl.source import Span
@@ -193,8 +193,12 @@ class Scope:
             place = found.span or node.span
             self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
             return
-        own = own_value(node.name)
-        help = f"write `{own}`" if own in ("yes", "no") else _MEANINGS.get(node.name, "")
+        own = own_argument(node.name, known) or own_value(node.name)
+        if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
+            own = own if own in known else "in"
+        if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
+            own = "classes"
+        help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)

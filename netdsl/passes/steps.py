@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import cast
 
 from netdsl import syntax
@@ -157,10 +158,11 @@ class StepResolver:
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
             message = f"`{name}` has a meaning in Python, torch or generated code"
-            self._error("NET204", message, label.span, "choose another label")
+            self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
         first = local.labels.setdefault(name, label.span)
         if first is not label.span:
-            self._error("NET202", f"the label `{name}` stands twice", label.span, "rename one", first)
+            help = f"rename one, as `{_free(name, local.labels)}`"
+            self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
         self.labels.setdefault(name, set()).add(step)
 
     def _unit(self, step: syntax.Call, local: Local, order: Order) -> list[Step]:
@@ -354,6 +356,12 @@ def _apart(steps: Sequence[syntax.Step]) -> tuple[list[syntax.Call], list[syntax
 
 def _between(first: Span, second: Span) -> str:
     return first.source.text[first.end : second.start]
+
+
+def _free(label: str, taken: Mapping[str, Span]) -> str:
+    """The label with the next free number."""
+    stem, number = label.rstrip("0123456789"), label[len(label.rstrip("0123456789")) :]
+    return next(f"{stem}{n}" for n in count(int(number[:9] or 1) + 1) if f"{stem}{n}" not in taken)
 
 
 def _needs_block(steps: Iterable[syntax.Step]) -> bool:

@@ -55,6 +55,11 @@ def saved_below(name: str, place: Span, program: syntax.Program) -> Meaning | No
     return _below(name, list(_way(program, place)), syntax.Save)
 
 
+def is_saved(name: str, program: syntax.Program) -> bool:
+    """Whether a tensor is saved by a name."""
+    return any(save.name.text == name for save in _all(program, syntax.Save))
+
+
 def _way(node: object, place: Span) -> Iterator[object]:
     """The nodes around a place, from the outside in."""
     if isinstance(node, Span) or not isinstance(node, tuple):

@@ -30,10 +30,9 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
             message = "steps between the rows of a table stand in `layers { … }`"
             diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
         elif len(row.cells) != len(table.header):
-            also = [
-                Label(table.header[0].span.to(table.header[-1].span), _counted(len(table.header), "column"))
-            ]
-            message = f"the row has {_counted(len(row.cells), 'cell')}, and the table {_counted(len(table.header), 'column')}"
+            columns = _counted(len(table.header), "column")
+            also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
+            message = f"the row has {_counted(len(row.cells), 'cell')}, and the table {columns}"
             missing = listing(word.text for word in table.header[len(row.cells) :])
             help = "remove a cell, name its column, or put brackets around an expression"
             help = f"add a cell for {missing}" if missing else help
