@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.gaps import missing
+from netdsl.gaps import Gap, missing
 from netdsl.hints import STATEMENTS
 from netdsl.source import Source, Span
 
@@ -155,42 +155,40 @@ class Cutter:
         return len(self._text)
 
     def _unclosed(self, start: int, bracket: int, found: int | None = None) -> None:
-        """Reports the bracket that is most likely meant, and where the other one is missing: by the lines'
-        indentation, else the innermost that is open.
+        """Reports the bracket that is most likely meant: by the lines' indentation, else the innermost one.
+        That of another kind may have been found in its place.
         """
-        if gap := missing(self._text, start):
-            bracket, end = gap.opened, gap.end
-            closing = CLOSING[self._text[bracket]]
-            place = Span(self._source, end - 1, end)
-            line = place.source.position(end - 1)[0]
-            message = f"`{self._text[bracket]}` is not closed"
-            help = f"add `{closing}` at the end of line {line}"
-            rest = self._text[end:].lstrip(" \t")
-            if rest[:1] == ",":
-                help = f"add `{closing}` before `{rest.split(chr(10))[0].strip()}` in line {line}"
-            elif rest[:1] in (*CLOSING.values(), "{"):
-                help = f"add `{closing}` before the `{rest[0]}` in line {line}"
-            elif closing == "}" and "\n" in self._text[bracket:end]:
-                help = f"add `}}` after line {line}, on a line of its own"
-                if word := _STEP_CONTINUES.match(self._text, end):
-                    help = f"write `}} {word[2]}` in line {line + word[0].count(chr(10))}"
-            also = [Label(place, f"`{closing}` is missing after this")]
-            span = Span(self._source, bracket, bracket + 1)
-            self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
-            return
-        opened = self._text[bracket]
         also = []
-        if found is not None:
+        if gap := missing(self._text, start):
+            bracket = gap.opened
+        closing = CLOSING[self._text[bracket]]
+        help = f"add `{closing}`"
+        if gap:
+            place = Span(self._source, gap.end - 1, gap.end)
+            also = [Label(place, f"`{closing}` is missing after this")]
+            help = _closed_help(self._text, gap, closing, self._source.position(gap.end - 1)[0])
+        elif found is not None:
             place = Span(self._source, found, found + 1)
-            also = [Label(place, f"this stands where `{CLOSING[opened]}` is missing")]
-        span = Span(self._source, bracket, bracket + 1)
-        help = f"add `{CLOSING[opened]}`"
-        self._diagnostics.error(
-            "NET102", f"`{opened}` is not closed", span, "opened here", also=also, help=help
-        )
+            also = [Label(place, f"this stands where `{closing}` is missing")]
+        message, span = f"`{self._text[bracket]}` is not closed", Span(self._source, bracket, bracket + 1)
+        self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
 
     def _error(self, code: str, message: str, start: int, end: int, help: str) -> None:
         self._diagnostics.error(code, message, Span(self._source, start, end), help=help)
+
+
+def _closed_help(text: str, gap: Gap, closing: str, line: int) -> str:
+    """Where to add the other bracket; `line` is that of the gap."""
+    rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
+    if rest.startswith((",", "{", *CLOSING.values())):
+        shown = rest if rest.startswith(",") else rest[0]
+        return f"add `{closing}` before `{shown}` in line {line}"
+    if closing != "}" or "\n" not in text[gap.opened : gap.end]:
+        return f"add `{closing}` at the end of line {line}"
+    if word := _STEP_CONTINUES.match(text, gap.end):
+        newlines = word[0].count("\n")
+        return f"write `}} {word[2]}` in line {line + newlines}"
+    return f"add `}}` after line {line}, on a line of its own"
 
 
 class Piece(NamedTuple):

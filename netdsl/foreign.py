@@ -152,6 +152,9 @@ NO_STEPS = {
     "sequential": "leave it out: steps run in the order in which they stand",
     "modulelist": "repeat steps with `repeat 3 { … }`, or blocks with `stage`",
     "input": "write `input 3x32x32` at the top of the file",
+    **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
+    **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
+    **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
     "softmax2d": "leave it out: the loss `cross_entropy` has the softmax",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}

@@ -10,7 +10,7 @@ from netdsl.ops import OPERATIONS
 _INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
 _LINE = re.compile(r"([ \t]*)(\S)?")
 # What is a whole line, and no value that goes on in the next.
-_WHOLE = re.compile(r"[\w)\]}\"]$")
+_WHOLE = re.compile(r"[\w)\]}\"]")
 # What begins a line of no body.
 _STATEMENT = re.compile(r"(network|input|classes|order|stem|head|stages?|block|train|expect)\b")
 _STEP = re.compile(rf"\s*,\s*({'|'.join(OPERATIONS)})\b")
@@ -62,7 +62,7 @@ def missing(text: str, start: int) -> Gap | None:
             innermost = opened[-1]
             if text[innermost.place] != "{":
                 follows = _STATEMENT.match(text, place + 1)
-                if follows or (line[2] not in "})]" and _WHOLE.search(text[start:end])):
+                if follows or (line[2] not in "})]" and _WHOLE.match(text, end - 1)):
                     return Gap(innermost.place, _inside(text, innermost.place, end))
             elif indent > innermost.indent:
                 deeper.add(innermost.place)

@@ -155,6 +155,10 @@ def _bodies(m: Mistake) -> str:
 
 def _values(m: Mistake) -> str:
     """Numbers and comparisons."""
+    if m.found == "[" and re.search(r"\w$", m.before):
+        return "values aren't picked from lists: give each its row in a table `stages block { … }`"
+    if m.found == "{" and m.last == "repeat":
+        return "say how often: write `repeat 3 { … }`"
     if (
         re.fullmatch(r"\d{3}", m.found)
         and (number := re.search(r"[\d ]*\d$", m.before.rstrip()))

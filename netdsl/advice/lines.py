@@ -14,6 +14,9 @@ from netdsl.recipewords import KEYS, own_choice, recipe_line
 def _entry(match: re.Match[str]) -> Advice:
     if match[1] == "augment":
         return _augment(match)
+    if re.search(r",\s*\w+\s*[=:]", match[2]) and "(" not in match[0]:
+        lines = [re.sub(r"\s*[=:]\s*", " ", part.strip()) for part in match[0].split(",")]
+        return Advice("each key stands on a line of its own", f"write `{'`, `'.join(lines)}`, each on a line")
     line = recipe_line(match[1], match[2]) or f"{match[1]} {own_value(match[2].rstrip(';,'))}"
     return Advice("a key and its value stand side by side", f"write `{line}`")
 
@@ -65,6 +68,12 @@ LINES: dict[str, list[Rule]] = {
         *COMMENTS,
         (r"-?\s*[\"']?(\w+)[\"']?\s*[:=]\s*(.+)$", _entry),
         (r"(augment)\s+(.+\s.+)$", _augment),
+        (
+            r"(validation|images)\s+(\d{1,2})\s*%$",
+            lambda m: Advice(
+                "it is a number of images", f"write `{m[1]} {500 * int(m[2])}`, of CIFAR's 50,000"
+            ),
+        ),
         (
             r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
             write("a folder is told by its path", r'data folder("\1")'),

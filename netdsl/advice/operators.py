@@ -41,7 +41,7 @@ def operators(line: str) -> Advice | None:
     """What to say of a line that has operators of other languages; None where it has none."""
     own = line
     for pattern, replacement in _WORDS:
-        own = re.sub(pattern, replacement, own)  # type: ignore[call-overload]
+        own = re.sub(pattern, replacement, own)
     named = own != line
     for pattern, template in _CHOICES:
         own = re.sub(pattern, template, own)
@@ -58,6 +58,17 @@ def operators(line: str) -> Advice | None:
         message = "operators have other names here"
     own = re.sub(r"\s*\{$", " { … }", own)
     return Advice(message, f"write `{own}`")
+
+
+def colons(line: str) -> Advice | None:
+    """What to say of `residual(32, repeat: 2)`."""
+    own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
+    own = re.sub(r"\s*\{$", " { … }", own)
+    return (
+        Advice("an argument and its value are joined by `=`", f"write `{own}`")
+        if own.count("=") > line.count("=")
+        else None
+    )
 
 
 def _power(match: re.Match[str]) -> str:

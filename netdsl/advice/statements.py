@@ -128,7 +128,15 @@ _SIGN: Rule = (
     write("nothing stands between `{` and the word before it", r"\1 { … }"),
 )
 OF_STATEMENT: dict[str, list[Rule]] = {
-    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers", "train")},
+    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers")},
+    "train": [
+        (
+            r"train\s*\(",
+            lambda m: Advice("keys stand in braces", "write `train {`, and each key on a line, `epochs 10`"),
+        ),
+        _SIGN,
+        _BODY,
+    ],
     "stages": [(r"stages\s*\{", write("a table is of one block", r"stages residual { … }")), _BODY],
     "block": [
         (r"block\s+\w*[-.]", _block_name),
@@ -176,6 +184,10 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     ],
     "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2"))],
     "init": [
+        (
+            r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
+            write("a rule stands behind what it is for", r"init { conv \1\2, linear \1\2 }"),
+        ),
         (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation is a word", r"init \1")),
         _BODY,
     ],

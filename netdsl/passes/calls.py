@@ -314,7 +314,7 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                     help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
                 )
             elif argument.name.text not in known:
-                takes = f"it takes {listing(known)}" if known else "it takes none"
+                takes = f"it takes {listing(known)}" if known else "leave it out: it takes none"
                 other = own_argument(argument.name.text, known)
                 help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"

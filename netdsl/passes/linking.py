@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics
+from netdsl.foreign import own_name
 from netdsl.ops import OPERATIONS
 from netdsl.passes.calls import Blocks, CallResolver, read_defaults
 from netdsl.passes.definitions import Definitions, Registry
@@ -96,8 +97,10 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
         for name in _names([*file.text.program.statements, *extra]):
             if name in file.known:
                 found.add(file.known[name])
-            elif name in OPERATIONS:
-                found.add(name)
+            elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
+                found.add(
+                    own
+                )  # also what is called otherwise elsewhere, so that nothing is said of its calls
     return frozenset(found)
 
 

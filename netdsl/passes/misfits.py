@@ -65,7 +65,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
 
 
 def twice(name: str, arguments: Sequence[syntax.Argument], first: syntax.Expr) -> str:
-    """The call where one argument is given by position, as `first`, and by name too. Where the two differ most
+    """The call where one argument is given by position, as `first`, and by name too. Where they differ, most
     say at first what comes in, as in `depthwise(64, 3, stride=2)`.
     """
     by_name = [argument.name.text for argument in arguments if argument.name]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
-from netdsl.foreign import own_argument, own_value
+from netdsl.foreign import own_argument, own_name, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.passes.strangers import meaning
 from netdsl.source import Span
@@ -31,6 +31,7 @@ Names: TypeAlias = Mapping[str, str]
 _MEANINGS = {
     "in": "`in` is the number of channels that enter a block",
     "None": "leave the argument out",
+    "none": "write `no`, or leave the argument out",
     "valid": "write `0`",
     "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
 }
@@ -198,6 +199,8 @@ class Scope:
             own = own if own in known else "in"
         if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
             own = "classes"
+        if (operation := own_name(node.name)) in OPERATIONS and own not in known:
+            own, known = operation, [*known, operation]
         help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")

@@ -105,8 +105,8 @@ def _uncounted(name: str, way: Sequence[object]) -> Meaning | None:
 def _below(name: str, way: Sequence[object], kind: type[syntax.Let | syntax.Save]) -> Meaning | None:
     """A constant or a tensor that is defined further down in a body around the place."""
     place = way[-1].span.start if way else 0  # type: ignore[attr-defined]
-    for body in reversed(way):
-        for step in body.steps if isinstance(body, syntax.Body) else ():
+    for body in [node for node in reversed(way) if isinstance(node, syntax.Body)]:
+        for step in body.steps:
             if isinstance(step, kind) and step.name.text == name and step.span.start > place:
                 inner = next(s for s in body.steps if s.span.start <= place <= s.span.end)
                 help = f"move `{step.span.text}` up, before line {_line(inner.span)}"
