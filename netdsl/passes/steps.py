@@ -310,6 +310,8 @@ class StepResolver:
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
                 help = "end the body with a `unit`, or take the `+` out of the order"
+                if any(map(is_unit, steps)) and "\n" not in last.span.text:
+                    help = f"move `{last.span.text}` up, before the last `unit`"
                 self._error("NET304", message, last.span, help)
                 return ()
             assert isinstance(last, syntax.Call)
