@@ -130,16 +130,19 @@ def schema(cls: type) -> tuple[Field[Any], ...]:
 
 
 class Parameter(NamedTuple):
-    """One parameter of a signature: of an operation, a block or a recipe's function."""
+    """One parameter of a signature: of an operation, a recipe's function or a block, whose have no type."""
 
     name: str
     required: bool
     named: bool = False
+    type: ArgType | None = None
 
 
 @cache
 def signature(cls: type) -> tuple[Parameter, ...]:
-    return tuple(Parameter(f.name, f.default is MISSING, bool(f.kw_only)) for f in schema(cls))
+    return tuple(
+        Parameter(f.name, f.default is MISSING, bool(f.kw_only), f.metadata["type"]) for f in schema(cls)
+    )
 
 
 def convert(cls: type[T], values: dict[str, Value]) -> T | dict[str, Mismatch]:

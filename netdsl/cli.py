@@ -69,7 +69,8 @@ def run() -> None:
         try:
             main()
         finally:
-            sys.stdout.flush()
+            if not sys.stdout.closed:  # as the language server leaves it
+                sys.stdout.flush()
     except OSError as error:
         if error.filename is not None or error.errno not in (ENOSPC, EIO):
             raise

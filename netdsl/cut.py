@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.gaps import Gap, missing
 from netdsl.hints import STATEMENTS
 from netdsl.source import Source, Span
 
@@ -21,7 +22,8 @@ _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
 # The `{` of a statement on the next line: an error, but one that is easily read past.
 _STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
 
-_OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|[{}()\[\],|\n]')
+# `||` stands between no branches: it is what others write for `or`.
+_OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|\|\||[{}()\[\],|\n]')
 _STEP_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*(else|shortcut)\b")
 
 
@@ -97,7 +99,7 @@ class Cutter:
                 if opened and CLOSING[text[opened[-1]]] == char:
                     opened.pop()
                 elif any(CLOSING[text[bracket]] == char for bracket in opened):
-                    self._unclosed(opened[-1], place)
+                    self._unclosed(start, opened[-1], place)
                     return self._next_statement(place), False
                 else:
                     self._error("NET102", f"`{char}` closes nothing", place, place + 1, "remove it")
@@ -106,10 +108,10 @@ class Cutter:
                 if not _CONTINUES.match(text, place + 1) and not self._brace_follows(start, place):
                     return place, True
             elif char == "\n" and self._is_forgotten(opened, place):
-                self._unclosed(opened[-1])
+                self._unclosed(start, opened[-1])
                 return place, False
         if opened:
-            self._unclosed(opened[-1])
+            self._unclosed(start, opened[-1])
             return self._next_statement(start), False
         return len(text), True
 
@@ -154,20 +156,41 @@ class Cutter:
             place += 1
         return len(self._text)
 
-    def _unclosed(self, bracket: int, found: int | None = None) -> None:
-        opened = self._text[bracket]
+    def _unclosed(self, start: int, bracket: int, found: int | None = None) -> None:
+        """Reports the bracket that is most likely meant: by the lines' indentation, else the innermost one.
+        That of another kind may have been found in its place.
+        """
         also = []
-        if found is not None:
+        if gap := missing(self._text, start):
+            bracket = gap.opened
+        closing = CLOSING[self._text[bracket]]
+        help = f"add `{closing}`"
+        if gap:
+            place = Span(self._source, gap.end - 1, gap.end)
+            also = [Label(place, f"`{closing}` is missing after this")]
+            help = _closed_help(self._text, gap, closing, self._source.position(gap.end - 1)[0])
+        elif found is not None:
             place = Span(self._source, found, found + 1)
-            also = [Label(place, f"this stands where `{CLOSING[opened]}` is missing")]
-        span = Span(self._source, bracket, bracket + 1)
-        help = f"add `{CLOSING[opened]}`"
-        self._diagnostics.error(
-            "NET102", f"`{opened}` is not closed", span, "opened here", also=also, help=help
-        )
+            also = [Label(place, f"this stands where `{closing}` is missing")]
+        message, span = f"`{self._text[bracket]}` is not closed", Span(self._source, bracket, bracket + 1)
+        self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
 
     def _error(self, code: str, message: str, start: int, end: int, help: str) -> None:
         self._diagnostics.error(code, message, Span(self._source, start, end), help=help)
+
+
+def _closed_help(text: str, gap: Gap, closing: str, line: int) -> str:
+    """Where to add the other bracket; `line` is that of the gap."""
+    rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
+    if rest.startswith((",", "{", *CLOSING.values())):
+        shown = rest if rest.startswith(",") else rest[0]
+        return f"add `{closing}` before `{shown}` in line {line}"
+    if closing != "}" or "\n" not in text[gap.opened : gap.end]:
+        return f"add `{closing}` at the end of line {line}"
+    if word := _STEP_CONTINUES.match(text, gap.end):
+        newlines = word[0].count("\n")
+        return f"write `}} {word[2]}` in line {line + newlines}"
+    return f"add `}}` after line {line}, on a line of its own"
 
 
 class Piece(NamedTuple):

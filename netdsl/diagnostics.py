@@ -117,7 +117,9 @@ class NetworkError(Exception):
 def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelt name, or the empty string."""
     spelt = {word.lower(): word for word in known}
-    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    # Of two letters or fewer everything is near.
+    cutoff = 0.6 if len(name) > 2 else 1
+    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
     return f"did you mean `{spelt[match[0]]}`?" if match else ""
 
 

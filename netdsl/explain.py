@@ -74,6 +74,8 @@ def explain(
     found = _found(text, place, end)
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end) if rule == "statement" else ""
+    if _without_braces(source, start, place, found, diagnostics):
+        return ""
     said = _with_arguments(text, start, end) if rule == "step" else end
     follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
     if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
@@ -87,6 +89,13 @@ def explain(
         _not_a_statement(found, span, diagnostics)
         return ""
     expected = _expected(error)
+    joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
+    if "VBAR" in expected and joined and rule == "step":
+        begin = start + joined.end()
+        branch = _first_line(source, begin, _end_of_line(text, begin))
+        help = f"write `| {branch.text}`, and a `|` before each other branch"
+        diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
+        return ""
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
     after = text[place:end]
@@ -98,11 +107,36 @@ def explain(
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:
-    """The end of `conv 64, 3` where a step was taken to end at the comma."""
+    """The end of `conv 64, 3`, or of `skip conv(64, 3), bn`, where a step was taken to end at the comma."""
+    if re.match(r"(skip|repeat|when)\b[^{]*$", text[start:end]):
+        return _end_of_line(text, end)
     if not re.match(r"\w+[ \t]+\d", text[start:end]):
         return end
     rest = re.compile(r"(?:[ \t]*,[ \t]*(?:\d[\w.]*|\w+[ \t]*=[ \t]*[\w.]+))*").match(text, end)
     return rest.end() if rest else end
+
+
+def _end_of_line(text: str, place: int) -> int:
+    """The end of the line, or of the body that ends in it."""
+    depth = 0
+    for match in re.compile(r"[(){}\[\]|\n#]").finditer(text, place):
+        depth += (match[0] in "([{") - (match[0] in ")]}")
+        if depth < 0 or (depth == 0 and match[0] in "|\n#"):
+            return match.start()
+    return len(text)
+
+
+def _without_braces(source: Source, start: int, place: int, found: str, diagnostics: Diagnostics) -> bool:
+    """Whether it is `shortcut conv(64, 1), bn`, and reported."""
+    before = re.search(r"\}\s*(shortcut|else(?:\s+when\s[^{}]*?)?)\s*$", source.text[start:place])
+    if not before or not re.match(r"[A-Za-z_]", found) or found in ("if", "when"):
+        return False
+    end = _end_of_line(source.text, place)
+    steps = source.text[place:end].strip(" ,")
+    span = Span(source, start + before.start(1), place + len(steps))
+    help = f"write `{before[1]} {{ {steps} }}`"
+    diagnostics.error("NET101", "a body stands in braces", span, help=help)
+    return True
 
 
 def _first_line(source: Source, start: int, end: int) -> Span:
@@ -135,6 +169,8 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif found in ("end", "done", "fi", "endif", "pass"):
+        message, help = f"`{found}` does not start a statement", "leave it out: a body ends with `}`"
     elif own := _own_word(found):
         message = f"`{found}` does not start a statement"
         help = f"write `{own}` in its place"

@@ -152,6 +152,9 @@ NO_STEPS = {
     "sequential": "leave it out: steps run in the order in which they stand",
     "modulelist": "repeat steps with `repeat 3 { … }`, or blocks with `stage`",
     "input": "write `input 3x32x32` at the top of the file",
+    **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
+    **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
+    **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
     "softmax2d": "leave it out: the loss `cross_entropy` has the softmax",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
@@ -202,12 +205,14 @@ def own_value(text: str) -> str:
     text = text.strip()
     if quoted := re.fullmatch(r"[\"'](\w+)[\"']", text):
         text = quoted[1].lower()
+    if same := re.fullmatch(r"\[\s*(\d+)\s*,\s*\1\s*\]", text):
+        return same[1]
     if pair := re.fullmatch(r"\(\s*(\d+)\s*,\s*(\d+)\s*,?\s*\)", text):
         return pair[1] if pair[1] == pair[2] else f"{pair[1]}x{pair[2]}"
     return _VALUES.get(text, text)
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """The arguments of a call: what stands between commas outside of brackets."""
     depth, parts = 0, [""]
     for char in text:
@@ -226,14 +231,14 @@ def translated(text: str) -> str:
     if not found or len(text) > 1000:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
-    if name == "Activation":
+    if name.lower() in ("activation", "act", "nonlinearity") and inside:
         return own_name(own_value(inside)) or own_value(inside)
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."
     if known is None or (functional and known.order[1:2] == ("out",)):
         return ""
-    positional, named = _arguments(_split(inside)[functional:])
+    positional, named = _arguments(split(inside)[functional:])
     # torch's convolutions are told what comes in; `Conv2d(64, 3)` is written by someone who isn't used to it.
     told = known.order[:2] == ("-", "out") and _tells_what_comes_in(positional, named, known)
     order = known.order[1:] if known.order[:2] == ("-", "out") and not told else known.order
@@ -269,9 +274,13 @@ def _entering(positional: list[str], named: dict[str, str]) -> str:
 
 def _arguments(parts: list[str]) -> tuple[list[str], dict[str, str]]:
     positional, named = [], {}
+    last = ""
     for part in parts:
         if pair := re.fullmatch(r"(\w+)\s*=(?!=)\s*(.*)", part, re.DOTALL):
-            named[pair[1]] = own_value(pair[2])
+            last = pair[1]
+            named[last] = own_value(pair[2])
+        elif last and part.isdigit():  # `milestones=50, 75`
+            named[last] = f"[{named[last].strip('[]')}, {part}]"
         elif part not in ("x", "h", "inputs"):
             positional.append(own_value(part))
     return positional, named

@@ -6,6 +6,8 @@ import re
 from collections.abc import Set
 from typing import NamedTuple
 
+from netdsl.diagnostics import nearest
+
 # Every statement's first word, and how the statement is written.
 STATEMENTS = {
     "network": "network name(depth=20)",
@@ -70,16 +72,27 @@ def hint(mistake: Mistake) -> str:
 
 def _arguments(m: Mistake) -> str:
     """A word, a pair, an argument that is written as elsewhere."""
+    alone = (
+        m.rule == "step"
+        and re.fullmatch(r"\w+", m.before.strip())
+        and m.last not in (*STEPS, "shortcut", "else")
+    )
+    if alone and (near := nearest(m.last, (*STEPS, "shortcut"))):
+        return near
     if m.found in _RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
         return f"`{m.found}` is a word of the language: choose another name"
     if m.found in STATEMENTS and m.rule == "step":
         return "a statement stands at the top of the file, never in a body"
     if m.found == "," and "RPAR" in m.expected and (pair := re.search(r"\(\s*(\d+)$", m.before)):
-        return f"a pair is one word, as `{pair[1]}x{pair[1]}`"
+        other = re.match(r",\s*(\d+)", m.after)
+        if other and other[1] == pair[1]:
+            return f"write `{pair[1]}`: one number is for both directions"
+        return f"a pair is one word, as `{pair[1]}x{other[1] if other else pair[1]}`"
     if m.found.startswith("'"):
         return 'texts stand in straight double quotes: `"images"`'
     if m.found in ("elif", "elseif") or (m.found == "if" and m.last == "else"):
-        return "write `else when … { … }`"
+        condition = re.match(r"\w+\s+([^{:]+)", m.after)
+        return f"write `else when {condition[1].strip() if condition else '…'} {{ … }}`"
     if m.found == ":" and re.search(r":\s*(int|float|bool|str)", m.after):
         return "leave the type out"
     if m.found == ":" and "RPAR" in m.expected and (name := re.search(r"(\w+)\s*$", m.before)):
@@ -131,6 +144,8 @@ def _bodies(m: Mistake) -> str:
         return "a `|` stands before each branch, the first too"
     if m.found == "else" and m.before.startswith("skip"):
         return "write `shortcut`"
+    if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
+        return f"leave the `{m.found}` out: write `{m.last.strip('}')} {{ … }}`"
     if m.found == "otherwise":
         return "write `else`"
     if m.found == "times":
@@ -140,6 +155,10 @@ def _bodies(m: Mistake) -> str:
 
 def _values(m: Mistake) -> str:
     """Numbers and comparisons."""
+    if m.found == "[" and re.search(r"\w$", m.before):
+        return "values aren't picked from lists: give each its row in a table `stages block { … }`"
+    if m.found == "{" and m.last == "repeat":
+        return "say how often: write `repeat 3 { … }`"
     if (
         re.fullmatch(r"\d{3}", m.found)
         and (number := re.search(r"[\d ]*\d$", m.before.rstrip()))

@@ -32,6 +32,8 @@ _LINES = {"stages": "row", "train": "entry"}
 _DEFINES = re.compile(r"(let|save)\s+([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
 # What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
 _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
+# Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
+_BODILESS = ("let", "save", "from", "default")
 _BY_BLOCKS = ("stage", "stages")
 
 
@@ -137,7 +139,7 @@ class _Reader:
         except UnexpectedInput as error:
             before = self._mistakes
             word = next(iter(_WORD.findall(text)), "")
-            parted = word in STATEMENTS and "{" in text
+            parted = word in STATEMENTS and word not in _BODILESS and "{" in text
             found = self._by_parts(start, text, word, error.pos_in_stream) if parted else None
             if self._mistakes == before:  # what is wrong is how the parts are put together
                 self._explain(start, text, "statement", error)
@@ -276,7 +278,7 @@ class _Reader:
 
     def _step_by_parts(self, start: int, text: str, place: int | None) -> syntax.Step | None:
         first = _WORD.match(text)
-        if first is None or first[0] not in STEPS:
+        if first is None or first[0] not in STEPS or first[0] in _BODILESS:
             return None
         found = parts(text, lines=False)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from netdsl.advice.lines import LINES
+from netdsl.advice.operators import colons, operators
 from netdsl.advice.rules import Advice, Rule, shape
 from netdsl.advice.statements import OF_STATEMENT, STATEMENTS
 from netdsl.advice.steps import STEPS
@@ -25,6 +26,12 @@ def advice(text: str, rule: str) -> Advice | None:
     line = re.sub(r'("[^"]*"|[^"#])#.*', r"\1", text.strip().split("\n", 1)[0]).strip()
     if len(line) > _LONGEST:
         return None
+    if (
+        re.match(r"\w", line)
+        and not re.search(r"//|;|['\"]", line)
+        and (found := colons(line) or operators(line))
+    ):
+        return found
     for pattern, say in _RULES.get(rule, ()):
         match = re.match(pattern, line)
         if match and (found := say(match)):

@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable
 
 from netdsl.advice.rules import COMMENTS, Advice, Rule, write
-from netdsl.foreign import own_value
+from netdsl.foreign import own_name, own_value
+from netdsl.ops import OPERATIONS
 from netdsl.recipewords import KEYS, own_choice, recipe_line
 
 
 def _entry(match: re.Match[str]) -> Advice:
     if match[1] == "augment":
         return _augment(match)
+    if re.search(r",\s*\w+\s*[=:]", match[2]) and "(" not in match[0]:
+        lines = [re.sub(r"\s*[=:]\s*", " ", part.strip()) for part in match[0].split(",")]
+        return Advice("each key stands on a line of its own", f"write `{'`, `'.join(lines)}`, each on a line")
     line = recipe_line(match[1], match[2]) or f"{match[1]} {own_value(match[2].rstrip(';,'))}"
     return Advice("a key and its value stand side by side", f"write `{line}`")
 
@@ -37,6 +41,24 @@ def _entry_choice(match: re.Match[str]) -> Advice | None:
     return Advice("it has another name here", f"write `{match[1]} {found}`")
 
 
+def _transition(match: re.Match[str]) -> Advice | None:
+    """`bn, relu, conv(in // 2, 1)` between the rows of a table."""
+    first = re.match(r"\w+", match[1])
+    if not first or (first[0] not in OPERATIONS and not own_name(first[0])) or re.match(r"\w+\s*=", match[1]):
+        return None
+    message = "steps between the rows of a table stand in `layers { … }`"
+    return Advice(message, f"write `layers {{ {match[1].strip(' ,')} }}`")
+
+
+def _in_brackets(match: re.Match[str]) -> Advice | None:
+    """`16 * k  2  1`."""
+    term = r"[\w.]+(?:\([^()]*\))?"
+    expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
+    row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
+    row = re.sub(r"\s{2,}", "  ", row)
+    return Advice("an expression in a table stands in brackets", f"write `{row}`") if "(" in row else None
+
+
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
     return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
 
@@ -46,6 +68,12 @@ LINES: dict[str, list[Rule]] = {
         *COMMENTS,
         (r"-?\s*[\"']?(\w+)[\"']?\s*[:=]\s*(.+)$", _entry),
         (r"(augment)\s+(.+\s.+)$", _augment),
+        (
+            r"(validation|images)\s+(\d{1,2})\s*%$",
+            lambda m: Advice(
+                "it is a number of images", f"write `{m[1]} {500 * int(m[2])}`, of CIFAR's 50,000"
+            ),
+        ),
         (
             r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
             write("a folder is told by its path", r'data folder("\1")'),
@@ -63,7 +91,9 @@ LINES: dict[str, list[Rule]] = {
     ],
     "row": [
         *COMMENTS,
+        (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
+        (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),
         (r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$", _blanks("the header names the cells", r"(?<==)\s*[\w.]+")),
     ],
     "init_rule": [

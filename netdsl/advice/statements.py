@@ -81,8 +81,23 @@ def _body(match: re.Match[str]) -> Advice:
     return Advice("a body stands in braces", f"write {write}")
 
 
+def _dashed(match: re.Match[str]) -> Advice:
+    """`stage res-block(16)`."""
+    return Advice("a name has no `-`", f"write `stage {match[1].replace('-', '_')}{match[2]}`")
+
+
+def _digits(match: re.Match[str]) -> Advice:
+    """`expect params < 1,000,000`."""
+    number = re.sub(r"\D", "", match[3])
+    return Advice("a number is one word", f"write `expect {match[1]} {match[2]} {number}`")
+
+
 STATEMENTS: list[Rule] = [
     *COMMENTS,
+    (
+        r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
+        write("the blocks of a file are used", r'use "\1"'),
+    ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
     (r"layer\s*\{", pasted("`layer` is Caffe", "Caffe")),
@@ -113,7 +128,15 @@ _SIGN: Rule = (
     write("nothing stands between `{` and the word before it", r"\1 { … }"),
 )
 OF_STATEMENT: dict[str, list[Rule]] = {
-    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers", "train")},
+    **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers")},
+    "train": [
+        (
+            r"train\s*\(",
+            lambda m: Advice("keys stand in braces", "write `train {`, and each key on a line, `epochs 10`"),
+        ),
+        _SIGN,
+        _BODY,
+    ],
     "stages": [(r"stages\s*\{", write("a table is of one block", r"stages residual { … }")), _BODY],
     "block": [
         (r"block\s+\w*[-.]", _block_name),
@@ -129,6 +152,23 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (r"default\s+(\w+\s*=\s*\w+)$", write("a default is of an operation", r"default conv(\1)")),
         (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments stand in brackets", r"default \1(\2)")),
     ],
+    "expect": [
+        (
+            r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$",
+            _digits,
+        ),
+        (
+            r"expect\s+(\w+)\s*([=!<>]=?)\s*([\d.]+)\s+([kM])$",
+            write("a number is one word", r"expect \1 \2 \3\4"),
+        ),
+        (
+            r"expect\s+(\w+)\s+between\s+([\w.]+)\s+and\s+([\w.]+)$",
+            write("one line expects one thing", r"expect \1 >= \2` and `expect \1 <= \3"),
+        ),
+        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", write("what is expected is compared", r"expect \1 == \2")),
+        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", write("the quantity stands first", r"expect \2 >= \1")),
+        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", write("the quantity stands first", r"expect \2 <= \1")),
+    ],
     "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
     "network": [
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
@@ -140,9 +180,14 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (r"stage\s*\d*\s*:\s*(\w+.*)$", write("nothing stands between `stage` and the block", r"stage \1")),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
+        (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
     ],
     "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2"))],
     "init": [
+        (
+            r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
+            write("a rule stands behind what it is for", r"init { conv \1\2, linear \1\2 }"),
+        ),
         (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation is a word", r"init \1")),
         _BODY,
     ],

@@ -16,8 +16,12 @@ from netdsl.advice.rules import (
     pasted,
     write,
 )
-from netdsl.foreign import no_step, own_name, translated
+from netdsl.foreign import no_step, own_name, split, translated
 from netdsl.ops import OPERATIONS
+
+# What tensors are called in Python.
+_TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
+_OPERATION = "|".join(OPERATIONS)
 
 
 def assigned_step(match: re.Match[str]) -> str:
@@ -28,8 +32,12 @@ def assigned_step(match: re.Match[str]) -> str:
 
 
 def assigned(match: re.Match[str]) -> Advice | None:
-    if step := assigned_step(match):
-        return Advice("steps aren't assigned", f"write `{step}`: it takes what the step before it gives")
+    called = re.match(r"\w+\s*\(", match[3])
+    if (step := assigned_step(match)) or called:
+        step = step or match[3].strip()
+        if match[2] in _TENSORS or match[1] or ":" in step:
+            return Advice("steps aren't assigned", f"write `{step}`: it takes what the step before it gives")
+        return Advice("a name before a step is a label", f"write `{match[2]}: {step}`")
     if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
         return None
     return Advice("a constant is defined with `let`", f"write `let {match[2]} = {match[3].strip()}`")
@@ -69,12 +77,25 @@ def _without_braces(match: re.Match[str]) -> Advice:
     return Advice("a body stands in braces", f"write `{match[1].strip()} {{ {body or '…'} }}`")
 
 
-def _two_steps(match: re.Match[str]) -> Advice | None:
-    if {match[1], match[3]} & WORDS or not (match[2] or match[1] in OPERATIONS):
-        return None
-    if match[3] not in OPERATIONS and "(" not in match[3]:
-        return None
-    return Advice("two steps stand side by side", f"write `{match[1]}{match[2] or ''}, {match[3]}`")
+def _side_by_side(match: re.Match[str]) -> Advice | None:
+    """`conv(16, 3) bn relu`."""
+    steps = re.findall(r"\w+(?:\([^()]*\))?", match[0])
+    for step in steps:
+        if step in WORDS or not ("(" in step or step in OPERATIONS):
+            return None
+    message = f"{'two' if len(steps) == 2 else len(steps)} steps stand side by side"
+    return Advice(message, f"write `{', '.join(steps)}`")
+
+
+def _joined(match: re.Match[str]) -> Advice:
+    """`concat(a, conv(64, 3))`, with what is no call as a saved tensor."""
+    parts = split(match[2])
+    if len(parts) < 2:
+        parts = ["a", "b"]
+    else:
+        parts = [part if "(" in part or part in OPERATIONS else f"from {part}" for part in parts]
+    written = " | ".join(part.replace("from x", "identity") if part == "from x" else part for part in parts)
+    return Advice("branches stand in braces, each after a `|`", f"write `{match[1]} {{ | {written} }}`")
 
 
 def yaml_step(name: str, given: str) -> str:
@@ -123,12 +144,35 @@ STEPS: list[Rule] = [
     ),
     (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", write("arguments stand in round brackets", r"\1(\2)")),
     (r"repeat\s+(\w+)\s+in\s+(?:range\()?(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
-    (r"(add|concat|mul)\s*[(\[]", write("branches stand in braces, each after a `|`", r"\1 { | a | b }")),
+    (
+        r"skip\s*(\(.*\))\s*if[\s_]*same\b",
+        write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),
+    ),
+    (
+        r"skip\s*(?!if\s+same\s*[({])\(?\s*(?:if[\s_]*)?same\s*\)?\s*(?:\{.*)?$",
+        write("it is `if same`", "skip if same { … }"),
+    ),
+    (r"(add|concat|mul)\s*(?:\(\[?|\[)(.*?)(?:\]?\)|\]|)$", _joined),
+    (
+        r"(add|concat|mul)\s+(\w+)$",
+        write("branches stand in braces, each after a `|`", r"\1 { | identity | from \2 }"),
+    ),
+    (r"skip\s*\((?!\s*drop_path)(\w+\(.*\)|\w+\s*,.*)\)$", write("a body stands in braces", r"skip { \1 }")),
+    (
+        r"[+]\s*=?\s*\w*",
+        lambda m: Advice("an addition is a skip connection", "put the steps before it into `skip { … }`"),
+    ),
+    (r"unless\s+([^{]+?)\s*\{", write("a choice is a `when`", r"when not (\1) { … }")),
+    (r"while\b", lambda m: Advice("there is no `while`", "write `repeat 3 { … }`, with a number")),
+    (
+        rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
+        _without_braces,
+    ),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
     (r"(.+?)\s*[x*×]\s*(\d+)$", write("steps are repeated with `repeat`", r"repeat \2 { \1 }")),
     (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", _added),
     (r"((?:\w+\.)*\w+)\s*(?:\(.*\))?(?:\(\w+\))?[;,]?$", _translated),
     (r".*(?:[-=]>|>>|;|→).*", _arrows),
-    (r"(\w+)(\([^()]*\))?[ \t]+([A-Za-z_]\w*(?:\([^()]*\))?)$", _two_steps),
+    (r"\w+(\([^()]*\))?((?:[ \t]+|\s*[+&]\s*)[A-Za-z_]\w*(\([^()]*\))?)+$", _side_by_side),
 ]

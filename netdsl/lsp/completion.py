@@ -28,8 +28,8 @@ from netdsl.lsp.vocabulary import (
     words,
 )
 from netdsl.ops import OPERATIONS
-from netdsl.passes.definitions import STAGE_NAMES
 from netdsl.passes.lastnorm import roles
+from netdsl.passes.strangers import STAGE_NAMES
 from netdsl.recipe import CHOICES
 
 Kind: TypeAlias = Literal[

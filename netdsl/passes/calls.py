@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from netdsl import syntax
-from netdsl.arguments import Mismatch, Parameter, Word, schema, signature
+from netdsl.arguments import Flag, Mismatch, Parameter, Real, Word, schema, signature
 from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.expressions import Const, Expr, constant
 from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
 from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
+from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
+from netdsl.passes.strangers import is_saved
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
-from netdsl.values import Size, Symbol, Value, show
+from netdsl.values import Size, Symbol, Value, is_number, normal, show
 
 # Default arguments by operation and argument.
 Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
@@ -91,8 +93,14 @@ class CallResolver:
         own = translated(
             step.span.text.removeprefix(step.label.text).lstrip(" :") if step.label else step.span.text
         )
-        help = no_step(word.text) or (f"write `{own}`" if own and "\n" not in own else "")
+        help = (
+            _spelt(word.text, self._blocks.known)
+            or no_step(word.text)
+            or (f"write `{own}`" if own and "\n" not in own else "")
+        )
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        if is_saved(word.text, self._scope.program):
+            help = f"write `from {word.text}`"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
@@ -159,13 +167,13 @@ class CallResolver:
             if field.name == "kernel" and not self._is_kernel(argument_.value):
                 return ()
             expr = self._scope.argument(argument_.value, known, words)
-            if expr is None or not self._fits(step.name.text, field.name, expr, arg_type):
+            if expr is None or not self._fits(step, argument_, expr, arg_type):
                 return ()
             bound.append((field.name, expr))
         label = step.label.text if step.label else None
         return (OperationStep(operation, tuple(bound), step.span, label),)
 
-    def _fits(self, name: str, argument: str, expr: Expr, arg_type: object) -> bool:
+    def _fits(self, step: syntax.Call, given: Given, expr: Expr, arg_type: object) -> bool:
         """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
         if not isinstance(expr, Const):
             return True
@@ -175,7 +183,9 @@ class CallResolver:
             if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
                 how = "without quotes" if isinstance(expr.value, str) else "one word"
                 result = Mismatch(f"`{meant}`, {how}")
-            wrong_argument(name, argument, expr, result, self._diagnostics)
+            help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
+            name, argument = step.name.text, given.parameter
+            wrong_argument(name, argument, expr, result, self._diagnostics, help=help)
             return False
         return True
 
@@ -221,6 +231,26 @@ def _meant(value: Value) -> Symbol | Size | int | None:
     return None
 
 
+def _without(step: syntax.Call, given: Given, value: Value, arg_type: object) -> str:
+    """The call without a number that stands where a word does: `upsample(2, 2)`, `linear(10, 512)`."""
+    if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
+        return ""
+    left = [a for a in step.arguments if a.value is not given.value]
+    if len(left) == len(step.arguments) or any(a.name for a in step.arguments if a not in left):
+        return ""
+    shown = [f"{a.name.text}={a.value.span.text}" if a.name else a.value.span.text for a in left]
+    return f"write `{written(step.name.text, shown)}`"
+
+
+def _share(value: Value, arg_type: object) -> str:
+    """A share in place of percent."""
+    if isinstance(arg_type, Real) and arg_type.high == 1 and is_number(value):
+        percent = cast(Fraction, value)
+        if 5 <= percent < 100:
+            return f"write `{show(normal(Fraction(percent) / 100))}`"
+    return ""
+
+
 def _after_input(step: syntax.Call) -> str:
     """The call without the number of channels that comes in, where that is given as torch wants it."""
     shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
@@ -238,10 +268,18 @@ def _after_input(step: syntax.Call) -> str:
     return f"{step.name.text}({', '.join([*shown[1:], *named])})" if wrong else ""
 
 
+def _spelt(name: str, known: Collection[str]) -> str:
+    """The block of the same letters: `ResBlock` for `res_block`."""
+    plain = name.replace("_", "").lower()
+    found = next((block for block in known if block.replace("_", "").lower() == plain), "")
+    return f"write `{found}`" if found else ""
+
+
 def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
-    help = nearest(own if own in known else name, known) or f"define it with `block {name}(…) {{ … }}`"
+    help = _spelt(name, known) or nearest(own if own in known else name, known)
+    help = help or f"define it with `block {name}(…) {{ … }}`"
     if (own or name) in OPERATIONS:
         line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
         help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
@@ -276,7 +314,7 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                     help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
                 )
             elif argument.name.text not in known:
-                takes = f"it takes {listing(known)}" if known else "it takes none"
+                takes = f"it takes {listing(known)}" if known else "leave it out: it takes none"
                 other = own_argument(argument.name.text, known)
                 help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
                 message = f"`{name}` has no argument `{argument.name.text}`"
@@ -304,10 +342,11 @@ def wrong_argument(
     diagnostics: Diagnostics,
     value: object = None,
     notes: Sequence[str] = (),
+    help: str = "",
 ) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
     shown = show(expr.value if isinstance(expr, Const) else value)
-    message, help = f"`{argument}` of `{name}` is {shown}", f"it must be {mismatch.expected}"
+    message, help = f"`{argument}` of `{name}` is {shown}", help or f"it must be {mismatch.expected}"
     found = expr.value if isinstance(expr, Const) else value
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
         help = f"write it as a step of its own, after the call: `, {found.name}`"

@@ -9,13 +9,11 @@ from netdsl.diagnostics import Diagnostics, Label
 from netdsl.ops import OPERATIONS
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import check_name
+from netdsl.passes.strangers import STAGE_NAMES
 from netdsl.passes.uses import File
 from netdsl.source import Span
 
 S = TypeVar("S")
-
-# Names that a stage's arguments know besides those of the file.
-STAGE_NAMES = ("index", "block_index", "block_count")
 
 
 class Registry:

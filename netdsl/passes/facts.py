@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import cast, get_args
 
 from netdsl import syntax
@@ -46,6 +47,46 @@ def _input_help(node: syntax.Expr, value: Value) -> str:
     return "channels, height and width as `3x32x32`, or a number of features"
 
 
+# What people call the facts of a network.
+_QUANTITIES = {
+    **dict.fromkeys(("parameters", "param", "size", "weights", "num_params", "n_params", "count"), "params"),
+    **dict.fromkeys(("mac", "madds", "multadds", "mult_adds", "multiply_adds", "operations", "ops"), "macs"),
+    **dict.fromkeys(("layers", "num_layers", "levels"), "depth"),
+    **dict.fromkeys(("receptive", "rf", "field_of_view", "fov"), "receptive_field"),
+    **dict.fromkeys(("shape", "output_shape", "out", "output_size"), "output"),
+}
+_FLOPS = ("flops", "flop", "gflops", "mflops")
+_OF_TRAINING = ("accuracy", "acc", "error", "loss", "top1", "top5", "val_acc", "test_acc", "test_accuracy")
+_OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram")
+
+
+def _quantity_help(statement: syntax.Expect) -> str:
+    """What to expect in place of what isn't known of a network."""
+    name, compared, value = statement.quantity.text.lower(), statement.comparison, statement.value
+    if name in _FLOPS:
+        number = value.value if isinstance(value, syntax.Literal) else None
+        half = f"{float(cast(Fraction, number)) / 2:g}" if is_number(number) else f"({value.span.text}) / 2"
+        return f"write `expect macs {compared} {_short(half)}`: one MAC is two FLOPs"
+    if own := _QUANTITIES.get(name):
+        return f"write `expect {own} {compared} {value.span.text}`"
+    if name in _OF_TRAINING:
+        return "leave the line out: it is known after `netdsl train`, and not before"
+    if name in _OF_MACHINES:
+        return "leave the line out: it depends on the machine; `params` and `macs` can be expected"
+    return nearest(name, QUANTITIES) or f"{listing(QUANTITIES)} can be expected"
+
+
+def _short(number: str) -> str:
+    """`1e+07` as `10M`."""
+    try:
+        count = int(float(number))
+    except ValueError:
+        return number
+    if count % 1_000_000 == 0 and count:
+        return f"{count // 1_000_000}M"
+    return f"{count // 1000}k" if count % 1000 == 0 and count else str(count)
+
+
 def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
     """What the file expects of the network, or None after a diagnostic."""
     quantity = statement.quantity.text
@@ -54,7 +95,7 @@ def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagno
             "NET201",
             f"there is nothing called `{quantity}` to expect",
             statement.quantity.span,
-            help=nearest(quantity, QUANTITIES) or f"{listing(QUANTITIES)} can be expected",
+            help=_quantity_help(statement),
         )
         return None
     value = scope.value(statement.value)

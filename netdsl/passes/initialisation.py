@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
 
 from netdsl import syntax
 from netdsl.arguments import Word, convert, schema, signature, usage
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import constant
+from netdsl.foreign import own_name
 from netdsl.initrules import FOR_KERNELS, RULES
 from netdsl.ops import OPERATIONS
 from netdsl.passes.binding import bind
@@ -18,6 +20,18 @@ from netdsl.resolved import Init, Rule
 from netdsl.source import Span
 from netdsl.values import Symbol, Value, show
 
+# What rules are called elsewhere.
+_RULES = {
+    **dict.fromkeys(("random_normal", "gaussian", "gauss", "randn", "msra_normal"), "normal"),
+    **dict.fromkeys(("random_uniform", "rand"), "uniform"),
+    **dict.fromkeys(("truncated_normal", "truncnormal", "trunc"), "trunc_normal"),
+    **dict.fromkeys(("zero", "none"), "zeros"),
+    **dict.fromkeys(("one",), "ones"),
+    **dict.fromkeys(("const", "fill"), "constant"),
+    **dict.fromkeys(("orthogonal", "sparse", "variance_scaling", "variancescaling"), "kaiming_normal"),
+    **dict.fromkeys(("default", "torch"), "pytorch"),
+    **dict.fromkeys(("eye", "identity", "delta"), "dirac"),
+}
 BASES = ("kaiming", "pytorch")
 # Keys that name no operation: all biases, and the last norm of every skip connection's body.
 BIAS, LAST_NORM = "bias", "last_bn"
@@ -35,6 +49,10 @@ def read_init(
     if statement is None:
         return Init("kaiming")
     return _InitReader(labels, scope, diagnostics).read(statement)
+
+
+# What the last layer is called.
+_LAST = ("fc", "classifier", "output", "out", "last", "logits", "head", "final", "prediction")
 
 
 class _InitReader:
@@ -81,9 +99,27 @@ class _InitReader:
 
     def _unknown(self, key: syntax.Word) -> None:
         what = f"`{key.text}` is no operation with weights, and no label of a step"
-        known = [*self._kinds, *self._labels]
-        help = nearest(key.text, known) or "as in `conv kaiming_normal(mode=fan_out)`"
+        help = self._meant(key.text)
         self._diagnostics.error("NET305", what, key.span, help=help)
+
+    def _meant(self, key: str) -> str:
+        """What to write for an unknown key."""
+        known = [*self._kinds, *self._labels]
+        own = own_name(key)
+        if own in self._kinds and own not in ("linear", *self._labels):
+            return f"write `{own}`"
+        if near := nearest(key, known):
+            return near
+        of_linear = [label for label, steps in self._labels.items() if "linear" in steps]
+        if own == "linear" or key.lower() in _LAST:
+            if len(of_linear) == 1:
+                return f"write `{of_linear[0]}`, the label of the last layer"
+            return f"write `linear`, or give the last layer this label: `{key}: linear(…)`"
+        if key.lower() in ("weight", "weights", "w"):
+            return "write `conv` and `linear`, each in a line of its own"
+        if self._labels:
+            return f"the labels are {listing(self._labels)}"
+        return f"give a step the label, `{key}: conv(…)`"
 
     def _applies(self, key: syntax.Word, of_label: bool, rule: Rule, call: syntax.Call) -> bool:
         """Whether the rule can be used where the key says."""
@@ -112,7 +148,9 @@ class _InitReader:
     def _rule(self, call: syntax.Call) -> Rule | None:
         name = call.name.text
         if name not in RULES:
-            help = nearest(name, RULES) or f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
+            own = own_rule(call)
+            help = f"write `{own}`" if own else nearest(name, RULES)
+            help = help or f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
             self._diagnostics.error("NET305", f"there is no rule `{name}`", call.name.span, help=help)
             return None
         cls = RULES[name]
@@ -143,6 +181,37 @@ class _InitReader:
             self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
+
+
+def own_rule(call: syntax.Call) -> str:
+    """A rule of another library as ours, with the arguments that it can have."""
+    plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
+    plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))
+    family, _, kind = plain.partition("_")
+    own = {"he": "kaiming", "msra": "kaiming", "glorot": "xavier", "lecun": "kaiming"}.get(family, family)
+    name = f"{own}_{kind or 'normal'}" if own in ("kaiming", "xavier") else _RULES.get(plain, plain)
+    if name not in RULES:
+        return ""
+    if family == "lecun":
+        return f"{name}(nonlinearity=linear)"
+    known = {parameter.name for parameter in signature(RULES[name])}
+    given = []
+    for argument in call.arguments:
+        key = argument.name.text if argument.name else ""
+        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(
+            key, key
+        )
+        if key in known or not key:
+            given.append(f"{key}={argument.value.span.text}" if key else argument.value.span.text)
+    needed = {
+        "trunc_normal": "std=0.02",
+        "normal": "std=0.01",
+        "uniform": "a=-0.05, b=0.05",
+        "constant": "val=0",
+    }
+    if name in needed:
+        given = given or [needed[name]]
+    return f"{name}({', '.join(given)})" if given else name
 
 
 def _base_help(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.foreign import own_name
 from netdsl.ops import OPERATIONS
 from netdsl.passes.calls import Blocks, CallResolver, read_defaults
 from netdsl.passes.counts import Counts
@@ -36,6 +37,7 @@ class LinkedFile:
         registry: Registry,
         diagnostics: Diagnostics,
     ) -> None:
+        used = list(used)
         known = dict(text.own)
         places: dict[str, Span] = {}
         for other, place in used:
@@ -55,7 +57,10 @@ class LinkedFile:
         self.text = text
         # What a file that couldn't be read would have brought: nothing is said of its blocks.
         self.unread = text.unread | _lost(text.program, known) if text.missing else text.unread
-        self.scope = Scope(_constants(text, constants), known, overrides, diagnostics, self.unread)
+        self.scope = Scope(
+            _constants(text, constants), known, overrides, diagnostics, self.unread,
+            text.program, [other.program for other, _ in used],
+        )  # fmt: skip
         defaults = read_defaults(
             (call for default in text.of(syntax.Default) for call in default.calls), diagnostics
         )
@@ -96,8 +101,10 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
         for name in _names([*file.text.program.statements, *extra]):
             if name in file.known:
                 found.add(file.known[name])
-            elif name in OPERATIONS:
-                found.add(name)
+            elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
+                found.add(
+                    own
+                )  # also what is called otherwise elsewhere, so that nothing is said of its calls
     return frozenset(found)
 
 

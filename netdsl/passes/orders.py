@@ -59,6 +59,16 @@ def _own(item: syntax.Call | syntax.Plus) -> str:
     return lower if lower in OPERATIONS else translated(item.span.text) or item.span.text
 
 
+def _with_one(order: syntax.Order) -> list[str]:
+    """The items with the first `conv` bare and no other, or with one at the end."""
+    items: list[str] = []
+    for item in order.items:
+        conv = isinstance(item, syntax.Call) and item.name.text == "conv"
+        if not conv or "conv" not in items:
+            items.append("conv" if conv else _own(item))
+    return items if "conv" in items else [*items, "conv"]
+
+
 def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
     """An order has exactly one bare `conv`, and at most one `+` after it."""
     units = (item for item in order.items if isinstance(item, syntax.Call) and is_unit(item))
@@ -73,12 +83,8 @@ def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
         help = f"write `order {', '.join(own)}`"
         diagnostics.error("NET201", "the operations of an order have other names", order.span, help=help)
     elif len(bare) != 1:
-        diagnostics.error(
-            "NET304",
-            f"an order has exactly one bare `conv`, and this one has {len(bare)}",
-            order.span,
-            help="as in `order bn, relu, conv`",
-        )
+        message = f"an order has exactly one bare `conv`, and this one has {len(bare)}"
+        diagnostics.error("NET304", message, order.span, help=f"write `order {', '.join(_with_one(order))}`")
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
         diagnostics.error(
             "NET304",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 from netdsl import syntax
-from netdsl.arguments import ArgType, Mismatch, Word, convert, schema, signature, usage
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature, usage
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
@@ -16,6 +17,20 @@ from netdsl.recipe import CHOICES, Recipe, Sgd
 from netdsl.recipewords import KEYS, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
+
+_WITHOUT = "leave the line out"
+# Keys of other libraries that have no place here.
+_KEYS = {
+    **dict.fromkeys(
+        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: data is read as fast as it can be"
+    ),
+    **dict.fromkeys(
+        ("device", "gpu", "cuda"), f"{_WITHOUT}: `netdsl train --device cuda` says where it runs"
+    ),
+    **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
+    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: accuracy is always told"),
+    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
+}
 
 
 class RecipeReader:
@@ -32,8 +47,7 @@ class RecipeReader:
         for entry in train.entries if train else ():
             key = entry.key.text
             if key not in KEYS:
-                line = recipe_line(key, entry.span.text.removeprefix(key))
-                help = f"write `{line}`" if line else nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+                help = _key_help(entry, train.entries if train else ())
                 self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
             elif key in seen:
                 self._diagnostics.error(
@@ -119,9 +133,8 @@ class RecipeReader:
             return None
         result = arg_type.convert(value)
         if isinstance(result, Mismatch):
-            self._diagnostics.error(
-                "NET501", f"`{shown}` is {show(value)}", node.span, help=f"it must be {result.expected}"
-            )
+            message, help = f"`{shown}` is {show(value)}", f"it must be {result.expected}"
+            self._diagnostics.error("NET501", message, node.span, help=_whole_help(field, value) or help)
             return None
         return result
 
@@ -135,6 +148,11 @@ class RecipeReader:
             help = f"write `{own}`" if own else nearest(name or text, choices)
             if isinstance(node, syntax.ListOf):
                 help = f"leave the brackets out: `{key} {text.strip('[]')}`"
+            if key == "data" and not help:
+                known = listing(choice for choice in choices if choice != "folder")
+                help = f'write `folder("{name or text}")`: {known} are known'
+            if key == "augment" and not help:
+                help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
             help = help or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
             shown = word.span if word else node.span
             self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
@@ -156,14 +174,49 @@ class RecipeReader:
             for argument in given:
                 if mismatch := result.get(argument.parameter):
                     shown_value = show(values[argument.parameter])
+                    flagged = len(given) == 1 and isinstance(_type(cls, argument.parameter), Flag)
                     self._diagnostics.error(
                         "NET501",
                         f"`{argument.parameter}` of `{name}` is {shown_value}",
                         argument.span,
-                        help=f"it must be {mismatch.expected}",
+                        help=f"write `{name}`" if flagged else f"it must be {mismatch.expected}",
                     )
             return None
         return cast(object, result)
+
+
+def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
+    """What to write for an unknown key."""
+    key = entry.key.text
+    line = recipe_line(key, entry.span.text.removeprefix(key))
+    chosen = next((e for e in entries if e.key.text == "optimizer"), None)
+    if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], syntax.Apply):
+        # What the optimizer is given already stays, but for this.
+        new = line.removeprefix("optimizer sgd(").removesuffix(")")
+        given = [
+            text
+            for argument in chosen.values[0].arguments
+            if (text := _text(argument)).partition("=")[0] != new.partition("=")[0]
+        ]
+        call = f"{chosen.values[0].function.text}({', '.join([new, *given])})"
+        return f"leave the line out, and write `optimizer {call}`"
+    if line:
+        return f"write `{line}`"
+    return _KEYS.get(key, "") or nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+
+
+def _text(argument: syntax.Argument) -> str:
+    value = argument.value.span.text
+    return f"{argument.name.text}={value}" if argument.name else value
+
+
+def _whole_help(field: str, value: Value) -> str:
+    """A whole number in place of a fraction."""
+    if not isinstance(value, Fraction) or value <= 0:
+        return ""
+    if field in ("validation", "images") and value < 1:
+        return f"write `{field} {round(value * 50_000)}`: a number of images, of the 50,000 of CIFAR"
+    return f"write `{field} {round(value)}`" if value >= 1 else ""
 
 
 def _type(cls: type, field: str) -> ArgType:

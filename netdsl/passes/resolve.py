@@ -11,7 +11,7 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import ONE
 from netdsl.ops.base import UNKNOWN, Shape
 from netdsl.passes.calls import unknown_block
-from netdsl.passes.definitions import STAGE_NAMES, Definitions, Registry
+from netdsl.passes.definitions import Definitions, Registry
 from netdsl.passes.facts import read_expectation, read_input
 from netdsl.passes.initialisation import LAST_NORM, read_init
 from netdsl.passes.lastnorm import LastNorms
@@ -19,6 +19,7 @@ from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
 from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import check_name, whole
+from netdsl.passes.strangers import STAGE_NAMES
 from netdsl.passes.tables import rows_of
 from netdsl.passes.uses import LIBRARY, File
 from netdsl.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
-from netdsl.foreign import own_value
+from netdsl.foreign import own_argument, own_name, own_value
 from netdsl.ops import OPERATIONS
+from netdsl.passes.strangers import meaning
 from netdsl.source import Span
 from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 
@@ -20,6 +21,9 @@ from netdsl.values import LARGEST, Size, Symbol, Value, is_number, show
 MAX_DEPTH = 100
 
 
+# The file of names that stand in none.
+_NOTHING = syntax.Program(())
+
 # The names of a body, and what its expressions call them.
 Names: TypeAlias = Mapping[str, str]
 
@@ -27,8 +31,25 @@ Names: TypeAlias = Mapping[str, str]
 _MEANINGS = {
     "in": "`in` is the number of channels that enter a block",
     "None": "leave the argument out",
+    "none": "write `no`, or leave the argument out",
     "valid": "write `0`",
     "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
+}
+
+# Functions of other languages.
+_FUNCTIONS = {
+    "int": "write `floor(…)`, or divide with `//`",
+    "trunc": "write `floor(…)`",
+    "pow": "there are no powers, but products: write `a * a`",
+    "square": "write a product: `a * a`",
+    "abs": "write `max(a, -a)`",
+    "make_divisible": "write `round_to(…)`",
+    "_make_divisible": "write `round_to(…)`",
+    "maximum": "write `max(…)`",
+    "minimum": "write `min(…)`",
+    "clip": "write `min(max(a, low), high)`",
+    "clamp": "write `min(max(a, low), high)`",
+    "mod": "write `a - a // b * b`",
 }
 
 
@@ -52,10 +73,15 @@ class Scope:
         overrides: Mapping[str, syntax.Expr],
         diagnostics: Diagnostics,
         unread: Collection[str] = (),
+        program: syntax.Program = _NOTHING,
+        used: Sequence[syntax.Program] = (),
     ) -> None:
         """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
-        be read: nothing is said of them again.
+        be read: nothing is said of them again. `program` is the file, and `used` are those that it uses, for
+        who looks for a name in the wrong place.
         """
+        self.program = program
+        self._used = used
         self._unread = unread
         self._definitions = definitions
         self._blocks = blocks
@@ -170,13 +196,25 @@ class Scope:
             return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
         if node.name in self._unread:
             return None
-        known = [*local, *self._definitions, *words, *self._blocks]
-        own = own_value(node.name)
-        help = f"write `{own}`" if own in ("yes", "no") else _MEANINGS.get(node.name, "")
+        self._unknown(node, [*local, *self._definitions, *words, *self._blocks], words)
+        return None
+
+    def _unknown(self, node: syntax.Name, known: Collection[str], words: Collection[str]) -> None:
+        if found := meaning(node.name, node.span, self.program, self._used):
+            place = found.span or node.span
+            self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
+            return
+        own = own_argument(node.name, known) or own_value(node.name)
+        if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
+            own = own if own in known else "in"
+        if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
+            own = "classes"
+        if (operation := own_name(node.name)) in OPERATIONS and own not in known:
+            own, known = operation, [*known, operation]
+        help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
-        return None
 
     def _operator(
         self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Names
@@ -191,7 +229,10 @@ class Scope:
     def _apply(self, node: syntax.Apply, local: Names) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
-            help = nearest(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+            help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
+            if name in OPERATIONS or name in self._blocks:
+                help = "a step is no value: write it as a step of its own"
+            help = help or f"the functions are {', '.join(FUNCTIONS)}"
             self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
             return None
         low, high = FUNCTIONS[name]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count
 from typing import cast
 
 from netdsl import syntax
@@ -18,6 +19,7 @@ from netdsl.passes.calls import CallResolver, Defaults, read_defaults
 from netdsl.passes.counts import Counts
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.passes.scope import Names, Scope, check_name
+from netdsl.passes.strangers import saved_below
 from netdsl.resolved import (
     BlockDefinition,
     BlockStep,
@@ -160,10 +162,11 @@ class StepResolver:
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
             message = f"`{name}` has a meaning in Python, torch or generated code"
-            self._error("NET204", message, label.span, "choose another label")
+            self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
         first = local.labels.setdefault(name, label.span)
         if first is not label.span:
-            self._error("NET202", f"the label `{name}` stands twice", label.span, "rename one", first)
+            help = f"rename one, as `{_free(name, local.labels)}`"
+            self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
         self.labels.setdefault(name, set()).add(step)
 
     def _unit(self, step: syntax.Call, local: Local, order: Order) -> list[Step]:
@@ -216,6 +219,8 @@ class StepResolver:
                 help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
                 also = [Label(elsewhere, "saved in another body")]
             message = f"no tensor is saved as `{name.text}` here"
+            if below := saved_below(name.text, name.span, self._scope.program):
+                message, help, also = below.message, below.help, list(below.also)
             self._diagnostics.error("NET201", message, name.span, also=also, help=help)
             return ()
         return (FromStep(name.text, span),)
@@ -312,6 +317,8 @@ class StepResolver:
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
                 help = "end the body with a `unit`, or take the `+` out of the order"
+                if any(map(is_unit, steps)) and "\n" not in last.span.text:
+                    help = f"move `{last.span.text}` up, before the last `unit`"
                 self._error("NET304", message, last.span, help)
                 return ()
             assert isinstance(last, syntax.Call)
@@ -358,6 +365,12 @@ def _apart(steps: Sequence[syntax.Step]) -> tuple[list[syntax.Call], list[syntax
 
 def _between(first: Span, second: Span) -> str:
     return first.source.text[first.end : second.start]
+
+
+def _free(label: str, taken: Mapping[str, Span]) -> str:
+    """The label with the next free number."""
+    stem, number = label.rstrip("0123456789"), label[len(label.rstrip("0123456789")) :]
+    return next(f"{stem}{n}" for n in count(int(number[:9] or 1) + 1) if f"{stem}{n}" not in taken)
 
 
 def _needs_block(steps: Iterable[syntax.Step]) -> bool:

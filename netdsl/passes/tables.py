@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing
+from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
 
@@ -28,9 +30,13 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
     for row in table.rows:
         if isinstance(row, syntax.Section):
             yield row
+        elif steps := _steps(row, table):
+            message = "steps between the rows of a table stand in `layers { … }`"
+            diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
         elif len(row.cells) != len(table.header):
-            also = [Label(table.header[0].span.to(table.header[-1].span), f"{len(table.header)} columns")]
-            message = f"the row has {len(row.cells)} cells, and the table {len(table.header)} columns"
+            columns = _counted(len(table.header), "column")
+            also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
+            message = f"the row has {_counted(len(row.cells), 'cell')}, and the table {columns}"
             missing = listing(word.text for word in table.header[len(row.cells) :])
             help = "remove a cell, name its column, or put brackets around an expression"
             help = f"add a cell for {missing}" if missing else help
@@ -38,6 +44,21 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         else:
             cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _steps(row: syntax.Row, table: syntax.Stages) -> str:
+    """The row as steps, where its cells are operations or a block; empty where they are cells."""
+    names = [cell.function.text if isinstance(cell, syntax.Apply) else "" for cell in row.cells]
+    words = [cell.name if isinstance(cell, syntax.Name) else "" for cell in row.cells]
+    alone = len(row.cells) == 1 < len(table.header)
+    block = alone and re.search(rf"\bblock\s+{words[0] or names[0]}\b", row.span.source.text)
+    called = any(name in OPERATIONS for name in names)
+    operations = len(row.cells) != len(table.header) and all(word in OPERATIONS for word in words)
+    return ", ".join(cell.span.text for cell in row.cells) if block or called or operations else ""
 
 
 def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:

@@ -20,9 +20,9 @@ from netdsl.lsp.documents import Document
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import read
 from netdsl.ops import OPERATIONS
-from netdsl.passes.definitions import STAGE_NAMES
 from netdsl.passes.facts import QUANTITIES
 from netdsl.passes.initialisation import BASES, BIAS, LAST_NORM
+from netdsl.passes.strangers import STAGE_NAMES
 from netdsl.recipewords import KEYS
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)

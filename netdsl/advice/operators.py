@@ -1,0 +1,79 @@
+"""Operators of other languages as the language's own."""
+
+from __future__ import annotations
+
+import re
+
+from netdsl.advice.rules import Advice
+
+# A number, a name or a call, and products and sums of them.
+_ATOM = r"(?:[\w.]+(?:\([^()]*\))?|\([^()]*\))"
+_TERM = rf"{_ATOM}(?:\s*(?://|[-+*/])\s*{_ATOM})*"
+_CONDITION = rf"{_TERM}(?:\s*(?:[=!<>]=|<|>)\s*{_TERM})?"
+_CONDITIONS = rf"(?:not\s+)?{_CONDITION}(?:\s+(?:and|or)\s+(?:not\s+)?{_CONDITION})*"
+
+# Before these, the first two: what is written otherwise in a condition.
+_WORDS = (
+    (r"\s*\|\|\s*", " or "),
+    (r"\s*&&\s*", " and "),
+    (r"!\s*(?=[A-Za-z_(])", "not "),
+    (r"\s*={3}\s*", " == "),
+    (r"\s*(?:!==|<>)\s*", " != "),
+    (r"\s*=<\s*", " <= "),
+    (r"\bis\s+not\b", "!="),
+    (r"\bis\b(?!\s*\()", "=="),
+    (r"\bmod\b", "%"),
+    (r"\b(AND|OR|NOT)\b", lambda m: m[1].lower()),
+)
+_CHOICES = (
+    (rf"({_TERM})\s+if\s+({_CONDITIONS})\s+else\s+({_TERM})", r"if \2 then \1 else \3"),
+    (rf"({_CONDITIONS})\s*\?\s*({_TERM})\s*:\s*({_TERM})", r"if \1 then \2 else \3"),
+    (rf"\bif\s+({_CONDITIONS})\s*:\s*({_TERM})\s*(?:else)\s*:?\s*({_TERM})", r"if \1 then \2 else \3"),
+    (
+        rf"\bif\s+({_CONDITIONS})\s*\{{\s*({_TERM})\s*\}}\s*else\s*\{{\s*({_TERM})\s*\}}",
+        r"if \1 then \2 else \3",
+    ),
+    (rf"({_ATOM})\s*%\s*({_ATOM})", r"\1 - \1 // \2 * \2"),
+)
+
+
+def operators(line: str) -> Advice | None:
+    """What to say of a line that has operators of other languages; None where it has none."""
+    own = line
+    for pattern, replacement in _WORDS:
+        own = re.sub(pattern, replacement, own)
+    named = own != line
+    for pattern, template in _CHOICES:
+        own = re.sub(pattern, template, own)
+    chosen = "then" in own and "then" not in line
+    powers = own
+    own = re.sub(rf"(/\s*)?({_ATOM})\s*(?:\*\*|\^)\s*(\d)\b", _power, own)
+    if own == line:
+        return None
+    if powers != own:
+        message = "there are no powers, but products"
+    elif chosen and not named:
+        message = "a choice is `if c then a else b`"
+    else:
+        message = "operators have other names here"
+    own = re.sub(r"\s*\{$", " { … }", own)
+    return Advice(message, f"write `{own}`")
+
+
+def colons(line: str) -> Advice | None:
+    """What to say of `residual(32, repeat: 2)`."""
+    own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
+    own = re.sub(r"\s*\{$", " { … }", own)
+    return (
+        Advice("an argument and its value are joined by `=`", f"write `{own}`")
+        if own.count("=") > line.count("=")
+        else None
+    )
+
+
+def _power(match: re.Match[str]) -> str:
+    base, exponent = match[2], int(match[3])
+    if base.isdigit() and len(base) < 4:
+        return f"{match[1] or ''}{int(base) ** exponent}"
+    product = " * ".join([base] * exponent) or "1"
+    return f"{match[1]}({product})" if match[1] else product

@@ -1,0 +1,172 @@
+"""What to write in place of arguments that find no parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from netdsl import syntax
+from netdsl.arguments import Pair, Parameter, Wholes, Word
+from netdsl.diagnostics import listing, nearest
+from netdsl.foreign import no_step, own_argument, own_value
+from netdsl.source import Span
+
+# What people call the number of a stage's blocks.
+_COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
+
+
+def _shown(arguments: Sequence[syntax.Argument]) -> list[str]:
+    return [
+        f"{a.name.text}={own_value(a.value.span.text)}" if a.name else a.value.span.text for a in arguments
+    ]
+
+
+def written(name: str, arguments: Sequence[str]) -> str:
+    """A call with these arguments."""
+    return f"{name}({', '.join(arguments)})" if arguments else name
+
+
+def _number(argument: syntax.Argument) -> str:
+    """The whole number that an argument by position is; empty where it is none."""
+    text = argument.value.span.text
+    return text if argument.name is None and text.isdigit() else ""
+
+
+def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument]) -> str:
+    """A call in which an argument by position follows one by name, so that it can be read."""
+    types = {parameter.name: parameter.type for parameter in parameters}
+    shown: list[str] = []
+    moved: list[str] = []
+    rest = list(arguments)
+    while rest:
+        first = rest.pop(0)
+        text = _shown([first])[0]
+        if first.name is None and any("=" in given for given in shown):
+            moved.append(text)
+            continue
+        numbers = []
+        while first.name and rest and _number(rest[0]):
+            numbers.append(_number(rest.pop(0)))
+        value = first.value.span.text
+        if not numbers or first.name is None:
+            shown.append(text)
+        elif isinstance(types.get(first.name.text), Wholes):
+            shown.append(f"{first.name.text}=[{', '.join([value, *numbers])}]")
+        elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.isdigit():
+            shown.append(f"{first.name.text}={own_value(f'({value}, {numbers[0]})')}")
+        elif first.value.span.source.text.startswith(f",{numbers[0]}", first.value.span.end):
+            return f"numbers have a decimal point: write `{first.name.text}={value}.{numbers[0]}`"
+        else:
+            shown.append(text)
+            moved += numbers
+    by_position = [given for given in shown if "=" not in given]
+    by_name = [given for given in shown if "=" in given]
+    return f"write `{written(name, [*by_position, *moved, *by_name])}`"
+
+
+def twice(name: str, arguments: Sequence[syntax.Argument], first: syntax.Expr) -> str:
+    """The call where one argument is given by position, as `first`, and by name too. Where they differ, most
+    say at first what comes in, as in `depthwise(64, 3, stride=2)`.
+    """
+    by_name = [argument.name.text for argument in arguments if argument.name]
+    if arguments[0].name or len(set(by_name)) < len(by_name):
+        return "remove one"
+    equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
+    left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
+    return f"write `{written(name, _shown(left))}`"
+
+
+def too_many(
+    name: str, parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument], span: Span
+) -> str:
+    """The call with as many arguments by position as it takes."""
+    positional = [parameter for parameter in parameters if not parameter.named]
+    by_position = [argument for argument in arguments if argument.name is None]
+    by_name = _shown([argument for argument in arguments if argument.name])
+    kept, extra = by_position[: len(positional)], by_position[len(positional) :]
+    shown = _shown(kept)
+    if not positional and parameters:
+        names = listing(parameter.name for parameter in parameters)
+        small = re.fullmatch(r"0\.00\d+|\d(\.\d+)?e-\d+", extra[0].value.span.text)
+        only = "eps" if small and "eps" in names else parameters[0].name if len(parameters) == 1 else ""
+        if only and only != "freeze":
+            return f"write `{written(name, [f'{only}={extra[0].value.span.text}', *by_name])}`"
+        return f"write `{written(name, by_name)}`; what it takes by name is {names}"
+    if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
+        if _number(kept[-1]) and _number(extra[0]):
+            shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
+    elif _is_stage(span) and len(extra) == 1 and _number(extra[0]):
+        shown.append(f"repeat={_number(extra[0])}")
+    return f"write `{written(name, [*shown, *by_name])}`"
+
+
+def _is_stage(span: Span) -> bool:
+    return bool(re.match(r"stage\b", span.text))
+
+
+def unknown(
+    name: str,
+    argument: syntax.Argument,
+    parameters: Sequence[Parameter],
+    arguments: Sequence[syntax.Argument],
+    span: Span,
+) -> str:
+    """What to write for an argument of another name."""
+    assert argument.name is not None
+    given, value = argument.name.text, argument.value.span.text
+    known = [parameter.name for parameter in parameters]
+    column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
+    if given == "activation":
+        return no_step(value) or f"leave it out, and write `, {own_value(value)}` after the call"
+    if given == "repeat":
+        return _repeated(name, argument, arguments, span)
+    own = own_argument(given, known)
+    if own == "":
+        return "leave it out: what comes in is known"
+    taken = {a.name.text for a in arguments if a.name and a is not argument}
+    if own and own not in taken:
+        return f"write `{own}`" if column else f"write `{own}={own_value(value)}`"
+    if (column or _is_stage(span)) and (given in _COPIES or nearest(given, ["repeat"])):
+        return "write `repeat`" if column else f"write `repeat={value}`"
+    if near := nearest(given, [key for key in known if key not in taken]):
+        return near
+    if own := _word(value, parameters, taken):
+        return f"write `{own}`"
+    if given == "stride" and (column or _is_stage(span)):
+        return (
+            f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
+            if value == "2"
+            else f"leave it out: `{name}` has no stride"
+        )
+    free = [key for key in known if key not in taken]
+    missing = [p.name for p in parameters if p.required and p.name not in taken]
+    by_position = sum(a.name is None for a in arguments)
+    if not by_position and len(missing) == 1:
+        return f"write `{missing[0]}`" if column else f"write `{missing[0]}={value}`"
+    if not parameters:
+        return f"write `{name}`: it takes no arguments"
+    return f"leave it out: it takes {listing(known)}" if free else "leave it out"
+
+
+def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
+    """The argument that takes a word: `mode=nearest` for `interpolation=nearest`."""
+    words = own_value(value)
+    for parameter in parameters:
+        if isinstance(parameter.type, Word) and words in parameter.type.words and parameter.name not in taken:
+            return f"{parameter.name}={words}"
+    return ""
+
+
+def _repeated(name: str, argument: syntax.Argument, arguments: Sequence[syntax.Argument], span: Span) -> str:
+    """`repeat=3` in a call that is no stage."""
+    times = argument.value.span.text
+    rest = _shown([a for a in arguments if a is not argument])
+    text, start = span.source.text, span.source.text.rfind("\n", 0, span.start) + 1
+    alone = re.fullmatch(r"\s*layers\s*\{\s*", text[start : span.start])
+    if alone and re.match(r"[ \t]*\}", text[span.end :]):
+        return f"write `stage {written(name, [*rest, f'repeat={times}'])}` in place of `layers {{ … }}`"
+    later = [given for given in rest if not given.startswith("stride=")]
+    if later == rest:
+        return f"write `repeat {times} {{ {written(name, rest)} }}`"
+    fewer = str(int(times) - 1) if times.isdigit() else f"{times} - 1"
+    return f"write `{written(name, rest)}, repeat {fewer} {{ {written(name, later)} }}`"
