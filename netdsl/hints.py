@@ -32,7 +32,7 @@ STATEMENTS = {
 STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
 _RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
 
-_POWERS = "there are no powers; write a product"
+_POWERS = "there are no powers: write the product out, or each number in a row of a table"
 _OTHER_OPERATORS = {
     "^": _POWERS,
     "**": _POWERS,
@@ -85,6 +85,8 @@ def _arguments(m: Mistake) -> str:
         return "a statement stands at the top of the file, never in a body"
     if m.found == "," and "RPAR" in m.expected and (pair := re.search(r"\(\s*(\d+)$", m.before)):
         other = re.match(r",\s*(\d+)", m.after)
+        if re.search(r"\bat\s*=\s*\(\s*\d+$", m.before):
+            return f"a list stands in `[ ]`: write `at=[{pair[1]}{m.after.partition(')')[0]}]`"
         if other and other[1] == pair[1]:
             return f"write `{pair[1]}`: one number is for both directions"
         return f"a pair is one word, as `{pair[1]}x{other[1] if other else pair[1]}`"
@@ -169,9 +171,12 @@ def _values(m: Mistake) -> str:
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
         return "values are compared with `==`"
     if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
-        return "there are no powers; write a product"
+        return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"
+    digits = re.search(r"\d*$", m.before)
+    if digits and (giga := re.fullmatch(r"(\d+)\.?(\d{0,3})[GB]", digits[0] + m.found)):
+        return f"write `{giga[1]}{giga[2]:0<3}M`"
     if re.match(r"\.?\d", m.found) and "NUMBER" in m.expected and not re.fullmatch(r"\d+(\.\d+)?", m.found):
         plain = m.found.replace("_", "")
         plain = f"0{plain}" if plain.startswith(".") else plain

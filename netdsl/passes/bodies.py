@@ -224,6 +224,8 @@ class Bodies:
             else:
                 message = f"`{step.holder}` is {show(value)}, and no operation or block"
                 help = f"give it one, as in `{step.holder}=relu`"
+                if isinstance(value, str):
+                    help = f"write `{value}` without quotes"
                 self._reports.error("NET302", message, step.span, help=help)
             return None, state.lost()
         found: tuple[TypedOperation | TypedCall | None, State] = (
@@ -316,6 +318,8 @@ class Bodies:
         if end.grid is not state.grid:
             changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
             fix = self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
+            if isinstance(end.irregular, OperationStep):
+                fix = self._operations.without_channels(end.irregular, place.values, state) or fix
             self._joins.irregular(step, state, end, fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.

@@ -11,7 +11,7 @@ from netdsl.expressions import Const
 from netdsl.ops.base import Shape, show_shape
 from netdsl.passes.fixes import Attempt, with_arguments
 from netdsl.passes.state import State
-from netdsl.resolved import ResolvedNetwork, Section
+from netdsl.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.source import Span
 from netdsl.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 
@@ -36,7 +36,11 @@ def check_end(
         return
     shown = f"a vector of {output[0]}" if len(output) == 1 else f"a map of {show_shape(output)}"
     place = _last(network)
-    remedy = _in_the_last_layer(classes, output, parts, attempt) or _at_the_end(classes, output, parts, place)
+    remedy = (
+        _in_the_last_layer(classes, output, parts, attempt)
+        or _in_the_last_step(network, classes)
+        or _at_the_end(classes, output, parts, place)
+    )
     made = state.made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
     message = f"the network must end in a vector of {classes} scores, and it ends in {shown}"
@@ -49,7 +53,7 @@ def _in_the_last_layer(
     """The last layer with another number of outputs, where it looks as if it made the scores."""
     steps = list(_backwards(parts))
     after = list(takewhile(lambda step: not _outputs(step), steps))
-    if len(output) > 1 or attempt is None or len(after) == len(steps):
+    if len(output) > 1 or len(after) == len(steps):
         return None
     layer = steps[len(after)]
     assert isinstance(layer, (TypedOperation, TypedCall))
@@ -59,7 +63,17 @@ def _in_the_last_layer(
     else:
         scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
     change = with_arguments(layer.step, {"out": Const(classes)}, "classes")
-    return _Remedy(layer.step.span, change.text) if scores and _ended(attempt(change)) else None
+    ended = attempt is None or _ended(attempt(change))  # where there are other errors nothing is tried
+    return _Remedy(layer.step.span, change.text) if scores and ended else None
+
+
+def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
+    """The last step with another number of outputs, where errors before it leave its input unknown."""
+    part = network.parts[-1]
+    last = part.body[-1] if isinstance(part, Section) and part.body else None
+    if not isinstance(last, OperationStep) or last.operation.name != "linear":
+        return None
+    return _Remedy(last.span, with_arguments(last, {"out": Const(classes)}, "classes").text)
 
 
 def _ended(errors: Sequence[Diagnostic] | None) -> bool:

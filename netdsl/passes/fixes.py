@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from netdsl.arguments import schema
@@ -166,10 +167,15 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
     for name in channels if len(inside) > 1 else ():
         if isinstance(name, Ref) and name != IN:
             yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
+    paddings = (
+        _with_each(step, [{"padding": _SAME}]) for step in steps if _may_be_same(dict(step.arguments))
+    )
+    yield from chain.from_iterable(paddings)
+    padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
+    if len([step for step, new in padded if step != new]) > 1:
+        yield Change(padded, "give its convolutions `padding=same`")
     for step in steps:
         yield from _with_each(step, _changes(dict(step.arguments), values, channels))
-    padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
-    yield Change(padded, "give its convolutions `padding=same`")
 
 
 def unstrided(body: Body) -> Iterator[Change]:

@@ -96,7 +96,11 @@ def too_many(
         if _number(kept[-1]) and _number(extra[0]):
             shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
     elif _is_stage(span) and len(extra) == 1 and _number(extra[0]):
-        shown.append(f"repeat={_number(extra[0])}")
+        copies, last = _number(kept[-1]), _number(extra[0])
+        if len(kept) > 1 and positional[-1].name == "stride" and last == "2" and int(copies or 0) > 2:
+            shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # in the order of the columns of a table
+        else:
+            shown.append(f"repeat={last}")
     return f"write `{written(name, [*shown, *by_name])}`"
 
 

@@ -101,6 +101,12 @@ class Operations:
             help = f"write the input as channels x height x width, as in `input {meant}`"
         self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
 
+    def without_channels(self, step: OperationStep, environment: Environment, state: State) -> str:
+        """What to write in place of a call with channels that it doesn't take; empty where it has none."""
+        own = {name: expr for name, expr in step.arguments if set(references(expr)) <= environment.keys()}
+        values = self._reports.values(tuple(own.items()), environment)
+        return _without_channels(step, values, state)
+
     def _groups(self, step: OperationStep, values: Mapping[str, Value], state: State) -> str:
         """The nearest numbers of groups that divide the channels here and in all blocks of the network."""
         groups = values.get("groups")
@@ -153,6 +159,8 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     if value == 0 and expr.name == "//":
         least = _least(expr, environment)
         return f"{least}write `max(1, {expr.span.text})`"
+    if isinstance(value, Fraction) and expr.name == "*" and "whole" in expected:
+        return f"write `floor({expr.span.text})`"
     if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
         left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
         return f"`//` rounds down: `{left} // {right}`" if left and right else ""
