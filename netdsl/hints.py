@@ -171,6 +171,11 @@ def _values(m: Mistake) -> str:
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
         return "values are compared with `==`"
     if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
+        base, exponent = re.search(r"(\d+)\s*\*?$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
+        if base and exponent:
+            two, name = int(base[1]), exponent[1]
+            few = f"if {name} == 0 then 1 else if {name} == 1 then {two} else {two**2}"
+            return f"there are no powers: write `({few})`"
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"

@@ -35,6 +35,9 @@ _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default")
 _BY_BLOCKS = ("stage", "stages")
+# A constant as other languages write it.
+_IS_CONSTANT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)[^(]*$")
+_LET = "let "
 
 
 class Newlines:
@@ -143,8 +146,17 @@ class _Reader:
             found = self._by_parts(start, text, word, error.pos_in_stream) if parted else None
             if self._mistakes == before:  # what is wrong is how the parts are put together
                 self._explain(start, text, "statement", error)
-                return None
+                return self._constant(start, text)
             return found
+
+    def _constant(self, start: int, text: str) -> syntax.Statement | None:
+        """The `let` that is meant where `width = 32` stands: so what speaks of it is still checked."""
+        if start < len(_LET) or not _IS_CONSTANT.match(text):
+            return None
+        try:
+            return self._parse(start - len(_LET), _LET + text, "statement")  # type: ignore[no-any-return]
+        except UnexpectedInput:
+            return None
 
     def _by_parts(self, start: int, text: str, word: str, place: int | None) -> syntax.Statement | None:
         rule = _LINES.get(word)

@@ -109,9 +109,10 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
 
 
 def _lost(program: syntax.Program, known: Collection[str]) -> set[str]:
-    """The names that stand where blocks do, and are not known or near to what is."""
+    """The names that stand where blocks do, and are not known, here or elsewhere, or near to what is."""
     near = [*known, *OPERATIONS, UNIT]
-    return {name for name in _called(program.statements) if name not in near and not nearest(name, near)}
+    names = set(_called(program.statements)).difference(near)
+    return {name for name in names if not nearest(name, near) and not own_name(name)}
 
 
 def _called(node: object) -> Iterator[str]:

@@ -213,6 +213,8 @@ class Scope:
             own, known = operation, [*known, operation]
         help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
+        if node.name == "classes":
+            help = "write `classes 10` on a line of its own, with how many there are"
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
 

@@ -59,7 +59,12 @@ class _Gathering:
         uses = [statement for statement in program.statements if isinstance(statement, syntax.Use)]
         used = [(found, use.span) for use in uses if (found := self._use(use, path))]
         self._open.pop()
-        self._files[path] = File(path, program, tuple(used), missing=len(used) < len(uses))
+        self._files[path] = File(
+            path,
+            program,
+            tuple(used),
+            missing=len(used) < len(uses) or any(word == "use" for word, _ in program.unread),
+        )
 
     def _use(self, use: syntax.Use, user: str) -> str | None:
         """The path of a used file, read now or before; None after a diagnostic."""
