@@ -18,8 +18,8 @@ from netdsl.files import shipped
 from netdsl.runtime import checkpoint
 from netdsl.source import Source
 from netdsl.summary.changes import compare
-from netdsl.summary.measure import EVERYTHING, measure
 from netdsl.summary.settings import compare_settings
+from netdsl.summary.structure import structure
 from netdsl.typed import TypedNetwork
 from tests import strategies
 from tests.building import HEAD, SMALL
@@ -39,7 +39,7 @@ def typed(text: str, **given: str) -> TypedNetwork:
 
 
 def differences(before: TypedNetwork, after: TypedNetwork) -> list[str]:
-    changes, _ = compare(measure(before, EVERYTHING), measure(after, EVERYTHING))
+    changes, _ = compare(structure(before), structure(after))
     return [change_line(change) for change in (*changes, *compare_settings(before.network, after.network))]
 
 
