@@ -83,11 +83,12 @@ def diff(
     where nothing differs, 1 where something does, 2 where there are errors.
     """
     with _troubles():
+        settings = [pairs(given, None) for given in (set_a, set_b)]
         compiled = [
-            compiled_network(name, pairs(given, None), {})
-            for name, given in ((before, set_a), (after, set_b))
+            compiled_network(name, given, {}) for name, given in zip((before, after), settings, strict=True)
         ]
 
+    from netdsl.commands.orders import explain
     from netdsl.summary.changes import compare
     from netdsl.summary.measure import measure
     from netdsl.summary.settings import compare_settings
@@ -96,6 +97,7 @@ def diff(
     networks = [found.network for found in compiled if found.network is not None]
     one, other = (measure(network, 1) for network in networks)
     changes, places = compare(*map(structure, networks))
+    changes = explain(compiled[0], compiled[1], settings[1], changes)
     changes += compare_settings(*(network.network for network in networks))
     sides = [
         Pair(None if i is None else one.parts[i], None if j is None else other.parts[j]) for i, j in places

@@ -46,10 +46,7 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
     try:
         write(output, paint(network, output.suffix.lower()))
     except TooLarge as error:
-        fail(
-            str(error),
-            "write parts that are equal as copies, `stage b(16, repeat=5)` or `repeat 5 { … }`: they are drawn once",
-        )
+        fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
     except OSError as error:
         fail(f"{output} can't be written: {error.strerror}")
     click.echo(f"wrote {output}")

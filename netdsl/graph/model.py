@@ -109,7 +109,8 @@ class Figure(NamedTuple):
 
 def boxes(figure: Figure) -> int:
     """How many boxes the picture of a figure has: its cards, panels and what stands in them."""
-    return sum(1 + _inside(part.chain) for part in (*figure.cards, *figure.panels))
+    chains = [*(card.chain for card in figure.cards), *(panel.chain for panel in figure.panels)]
+    return len(chains) + sum(map(_inside, chains))
 
 
 def _inside(chain: Chain) -> int:
