@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Exit statuses, as those of `diff`.
 DIFFERENT, TROUBLE = 1, 2
-# Weights are those of real modules, which take long to build of more operations.
-MOST_OPERATIONS = 10_000
+# Weights are those of real modules, which take long to build of more operations, or of longer code.
+MOST_OPERATIONS, MOST_BLOCKS = 10_000, 300
 
 FIGURES: list[tuple[str, Align]] = [
     ("part", "left"),
@@ -102,7 +102,10 @@ def diff(
     sides = [
         Pair(None if i is None else one.parts[i], None if j is None else other.parts[j]) for i, j in places
     ]
-    small = all(network.cost.operations <= MOST_OPERATIONS for network in networks)
+    small = all(
+        network.cost.operations <= MOST_OPERATIONS and len(network.network.blocks) <= MOST_BLOCKS
+        for network in networks
+    )
     fits = _fits(compiled, weights) if small else None
     if form == "json":
         print_json(_record(one, other, changes, sides, fits))
@@ -156,7 +159,8 @@ def _print(
         )
     click.echo("")
     if fits is None:
-        click.echo(f"weights aren't compared: a network has more than {MOST_OPERATIONS:,} operations")
+        limits = f"{MOST_OPERATIONS:,} operations or {MOST_BLOCKS} kinds of blocks"
+        click.echo(f"weights aren't compared: a network has more than {limits}")
     else:
         _print_fits(fits)
 
