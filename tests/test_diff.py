@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from netdsl.compiler import compile_network
 from netdsl.files import shipped
 from netdsl.runtime import checkpoint
 from netdsl.source import Source
-from netdsl.summary.changes import compare
+from netdsl.summary.changes import MOST_PLACES, compare
 from netdsl.summary.measure import EVERYTHING, measure
+from netdsl.summary.model import Part
 from netdsl.summary.settings import compare_settings
+from netdsl.summary.structure import Step, structure
 from netdsl.typed import TypedNetwork
 from tests import strategies
 from tests.building import HEAD, SMALL
@@ -39,7 +42,7 @@ def typed(text: str, **given: str) -> TypedNetwork:
 
 
 def differences(before: TypedNetwork, after: TypedNetwork) -> list[str]:
-    changes, _ = compare(measure(before, EVERYTHING), measure(after, EVERYTHING))
+    changes, _ = compare(structure(before), structure(after))
     return [change_line(change) for change in (*changes, *compare_settings(before.network, after.network))]
 
 
@@ -275,3 +278,107 @@ def test_the_page_shows_what_is_printed() -> None:
     page = (Path(__file__).parent.parent / "docs" / "tools.md").read_text()
     lines = netdsl("diff", "resnet32", "plain32").output.splitlines()
     assert "\n".join(line.rstrip() for line in lines[2:]) in page
+
+
+@pytest.mark.parametrize(
+    "before, after, told",
+    [
+        ("", "order bn, relu, conv", ["~ network: order conv, bn, +, relu → bn, relu, conv"]),
+        (
+            "order conv, bn, relu",
+            "order bn,  relu, conv\nlayers { dropout(0.5) }",
+            ["~ network: order conv, bn, relu → bn, relu, conv", "+ network: layers { dropout(0.5) }"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_follows_from_an_order_isnt_told(
+    before: str, after: str, told: list[str], tmp_path: Path
+) -> None:
+    for name, order in (("a", before), ("b", after)):
+        depth = "expect depth == 7\n"
+        (tmp_path / f"{name}.net").write_text(f"{SMALL}stage residual(4, repeat=3)\n{order}\n{HEAD}{depth}")
+    output = netdsl("diff", tmp_path / "a.net", tmp_path / "b.net").output
+    assert output.split("\n\n")[1].splitlines() == told
+
+
+def test_an_order_without_effect_is_no_difference(tmp_path: Path) -> None:
+    for name, order in (("a", "conv, bn, relu"), ("b", "bn, relu, conv")):
+        (tmp_path / f"{name}.net").write_text(f"{SMALL}order {order}\nstem {{ relu }}\n{HEAD}")
+    assert netdsl("diff", tmp_path / "a.net", tmp_path / "b.net").exit_code == 0
+
+
+# large networks
+
+
+DEEP = "block b0 {{ conv(3, {}) }}\n" + "".join(f"block b{n} {{{{ {{}} }}}}\n" for n in range(1, 19))
+CALLS = [f"b{n - 1}, b{n - 1}" for n in range(1, 19)]
+ADDS = [f"add {{ | b{n - 1} | b{n - 1} }}" for n in range(1, 19)]
+
+
+@pytest.mark.parametrize("bodies", [CALLS, ADDS])
+def test_what_blocks_in_blocks_differ_in_is_found(bodies: list[str]) -> None:
+    """A quarter of a million convolutions, told at a few places."""
+    one, other = (DEEP.format(kernel, *bodies) + "stem { b18 }" for kernel in (3, 5))
+    assert between(one, one) == []
+    (told,) = between(one, other)
+    assert told.startswith("~ stem > b18 >") and told.endswith("b0: conv kernel 3 → 5")
+    assert told.count("> b0") <= MOST_PLACES
+
+
+@pytest.mark.parametrize(
+    "before, after, told",
+    [
+        ("stage plain(3, repeat=90k)", "stage plain(3, repeat=100k)", "~ stage 1: repeat 90000 → 100000"),
+        (
+            "stem { repeat 100k { relu, bn } }",
+            "stem { repeat 100k { relu, bn(eps=1e-3) } }",
+            "~ stem: bn eps 1e-05 → 0.001",
+        ),
+        ("stage plain(3)\n" * 300, "stage plain(3)\n" * 301, "+ network: stage 301 { plain(3) }"),
+    ],
+)  # fmt: skip
+def test_many_copies(before: str, after: str, told: str) -> None:
+    assert between(before, before) == []
+    assert between(before, after) == [told]
+
+
+def test_a_stage_among_many_equal_ones() -> None:
+    """Rows of equal steps are the matcher's worst case."""
+    stages = "stage plain(3)\n" * 300
+    assert between(stages * 2, f"{stages}stage residual(3)\n{stages}") == [
+        "+ network: stage 301 { residual(3) }"
+    ]
+
+
+def test_weights_of_a_large_network_arent_compared(tmp_path: Path) -> None:
+    path = tmp_path / "large.net"
+    path.write_text(f"{SMALL}stage residual(3, repeat=100k)\n{HEAD}")
+    result = netdsl("diff", path, path)
+    assert result.exit_code == 0
+    assert "weights aren't compared: a network has more than 10,000 operations" in result.output
+    assert json.loads(netdsl("diff", path, path, "--format", "json").output)["weights"] is None
+
+
+def test_the_steps_are_those_of_a_summary() -> None:
+    """The structure leaves out figures, and nothing else."""
+
+    def assert_same(steps: Sequence[Step], parts: Sequence[Part], outer: int) -> None:
+        assert [(step.kind, step.title, step.arguments) for step in steps] == [
+            (part.kind, part.title, part.arguments) for part in parts
+        ]
+        for step, part in zip(steps, parts, strict=True):
+            assert step.copies * outer == part.copies
+            assert_same(step.steps, part.parts, part.copies)
+
+    for name in NETWORKS:
+        network = compile_network(Source(str(shipped()[name]), shipped()[name].read_text())).network
+        assert network is not None
+        assert_same(structure(network).parts, measure(network, EVERYTHING).parts, 1)
+
+
+def test_a_bare_names_file_is_shown_from_the_current_folder_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shipped()["resnet32"].parent
+    monkeypatch.chdir(folder.parent)
+    assert (
+        f"A: resnet32, {Path(folder.name, 'resnet32.net')}\n" in netdsl("diff", "resnet32", "plain32").output
+    )

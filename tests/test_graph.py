@@ -144,6 +144,25 @@ def test_dense_layers_are_one_panel_and_one_stack_for_each_stage() -> None:
     assert isinstance(layer.chain[0], SkipNode) and layer.chain[0].join == "concat"
 
 
+def test_equal_stages_in_a_row_are_one() -> None:
+    stages = "stage residual(8)\n" * 2000
+    shown = figure(typed(f"network n\ninput 3x8x8\nstage plain(8)\n{stages}stage plain(8)\nstage plain(8)\n"))
+    assert [card.title for card in shown.cards] == ["stage 1", "stages 2–2001", "stage 2002", "stage 2003"]
+    assert [panel.name for panel in shown.panels] == ["plain", "residual"]
+
+
+def loops(text: str) -> list[str]:
+    shown = figure(typed(f"network n\ninput 3x8x8\n{text}"))
+    return [node.times for node in nodes(chains(shown)) if isinstance(node, LoopNode)]
+
+
+def test_iterations_that_differ_say_which_they_are() -> None:
+    body = "when i == 1 { relu } else when i > 1 { gelu } else { silu }"
+    assert loops(f"layers {{ repeat 5 as i {{ {body} }} }}") == ["i = 0", "i = 1", "i = 2–4"]
+    assert loops("layers { repeat 3 as i { conv(8 + i, 3) } }") == ["× 3"]
+    assert loops("layers { repeat 3 { relu } }") == ["× 3"]
+
+
 def test_what_differs_is_shown_by_its_name_and_what_doesnt_by_its_value() -> None:
     shown = figure(typed(HARD))
     texts = [node.text for node in nodes(chains(shown)) if isinstance(node, OperationNode)]
@@ -289,6 +308,14 @@ def test_other_endings_are_refused(tmp_path: Path, name: str, said: str) -> None
     assert result.exit_code == 2
     assert "an .svg, a .png or an .html file" in result.output and said in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
+    stages = "stage residual(8)\nstage plain(8)\n" * 400
+    (tmp_path / "n.net").write_text(f"network n\ninput 3x8x8\nlayers {{ conv(8, 3) }}\n{stages}")
+    result = graph(tmp_path / "n.net", "-o", tmp_path / "n.svg")
+    assert result.exit_code == 1 and not (tmp_path / "n.svg").exists()
+    assert "the picture would have 1,6" in result.output and "1,000 at most" in result.output
 
 
 def test_parameters_and_the_input_can_be_set(tmp_path: Path) -> None:

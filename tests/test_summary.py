@@ -211,6 +211,17 @@ def test_blocks_in_blocks_are_followed_once() -> None:
     assert summary.receptive_field == summary.parts[0].receptive_field == 1 + 2 * 2**18
 
 
+def test_a_depth_of_too_many_rows_is_refused_with_one_that_isnt(tmp_path: Path) -> None:
+    blocks = "".join(f"block b{n} {{ b{n - 1}, b{n - 1} }}\n" for n in range(1, 19))
+    path = tmp_path / "n.net"
+    path.write_text(f"network n\ninput 3x4x4\nblock b0 {{ conv(3, 3), relu }}\n{blocks}layers {{ b18 }}\n")
+    result = netdsl("summary", path, "--depth", 30)
+    assert result.exit_code == 1 and not result.stdout
+    assert "has 1,048,576 rows" in result.stderr and "`--depth 15`" in result.stderr
+    found = json.loads(netdsl("summary", path, "--depth", 15, "--format", "json").output)
+    assert found["parameters"] == 2**18 * (3 * 3 * 9 + 3)
+
+
 # the command
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -18,12 +18,14 @@ from netdsl.options import pairs
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
-    from netdsl.summary.changes import Change, Pair
+    from netdsl.summary.changes import Change
     from netdsl.summary.model import Part, Summary
     from netdsl.trained.fit import Fit
 
 # Exit statuses, as those of `diff`.
 DIFFERENT, TROUBLE = 1, 2
+# Weights are those of real modules, which take long to build of more operations, or of longer code.
+MOST_OPERATIONS, MOST_BLOCKS = 10_000, 300
 
 FIGURES: list[tuple[str, Align]] = [
     ("part", "left"),
@@ -38,6 +40,26 @@ WEIGHTS: list[tuple[str, Align]] = [
     ("lost", "right"),
     ("new", "right"),
 ]
+
+
+class Pair(NamedTuple):
+    """A section or stage of the first network and what stands for it in the second; None where nothing."""
+
+    before: Part | None
+    after: Part | None
+
+    @property
+    def name(self) -> str:
+        part = self.before or self.after
+        assert part is not None
+        return part.name
+
+    @property
+    def differs(self) -> bool:
+        """Whether shape or figures differ."""
+        if self.before is None or self.after is None:
+            return True
+        return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)
 
 
 @click.command(name="diff")
@@ -61,25 +83,35 @@ def diff(
     where nothing differs, 1 where something does, 2 where there are errors.
     """
     with _troubles():
+        settings = [pairs(given, None) for given in (set_a, set_b)]
         compiled = [
-            compiled_network(name, pairs(given, None), {})
-            for name, given in ((before, set_a), (after, set_b))
+            compiled_network(name, given, {}) for name, given in zip((before, after), settings, strict=True)
         ]
 
+    from netdsl.commands.orders import explain
     from netdsl.summary.changes import compare
-    from netdsl.summary.measure import EVERYTHING, measure
+    from netdsl.summary.measure import measure
     from netdsl.summary.settings import compare_settings
+    from netdsl.summary.structure import structure
 
     networks = [found.network for found in compiled if found.network is not None]
-    one, other = (measure(network, EVERYTHING) for network in networks)
-    changes, sides = compare(one, other)
+    one, other = (measure(network, 1) for network in networks)
+    changes, places = compare(*map(structure, networks))
+    changes = explain(compiled[0], compiled[1], settings[1], changes)
     changes += compare_settings(*(network.network for network in networks))
-    fits = _fits(compiled, weights)
+    sides = [
+        Pair(None if i is None else one.parts[i], None if j is None else other.parts[j]) for i, j in places
+    ]
+    small = all(
+        network.cost.operations <= MOST_OPERATIONS and len(network.network.blocks) <= MOST_BLOCKS
+        for network in networks
+    )
+    fits = _fits(compiled, weights) if small else None
     if form == "json":
         print_json(_record(one, other, changes, sides, fits))
     else:
         _print(one, other, changes, sides, fits)
-    sys.exit(DIFFERENT if changes or not all(fit.whole for fit in fits) else 0)
+    sys.exit(DIFFERENT if changes or not all(fit.whole for fit in fits or ()) else 0)
 
 
 @contextmanager
@@ -107,10 +139,10 @@ def _fits(compiled: Sequence[Compiled], weights: Path | None) -> list[Fit]:
 
 
 def _print(
-    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit]
+    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit] | None
 ) -> None:
-    click.echo(f"A: {one.title}, {printable(one.file)}")
-    click.echo(f"B: {other.title}, {printable(other.file)}")
+    click.echo(f"A: {one.title}, {printable(_file(one))}")
+    click.echo(f"B: {other.title}, {printable(_file(other))}")
     click.echo("")
     for change in changes:
         click.echo(printable(change_line(change)))
@@ -126,7 +158,17 @@ def _print(
             f"memory {_arrow(_kib(one), _kib(other))} KiB"
         )
     click.echo("")
-    _print_fits(fits)
+    if fits is None:
+        limits = f"{MOST_OPERATIONS:,} operations or {MOST_BLOCKS} kinds of blocks"
+        click.echo(f"weights aren't compared: a network has more than {limits}")
+    else:
+        _print_fits(fits)
+
+
+def _file(summary: Summary) -> Path:
+    """The file of a network, from the current folder on where it lies in it, as a bare name's may."""
+    path = Path(summary.file)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def change_line(change: Change) -> str:
@@ -191,7 +233,7 @@ def _print_fits(fits: Sequence[Fit]) -> None:
 
 
 def _record(
-    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit]
+    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit] | None
 ) -> dict[str, object]:
     from dataclasses import asdict
 
@@ -209,5 +251,5 @@ def _record(
             }
             for pair in sides
         ],
-        "weights": [asdict(fit) for fit in fits],
+        "weights": None if fits is None else [asdict(fit) for fit in fits],
     }

@@ -41,10 +41,12 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
     assert network is not None
 
     from netdsl.atomic import write
-    from netdsl.graph.paint import paint
+    from netdsl.graph.paint import TooLarge, paint
 
     try:
         write(output, paint(network, output.suffix.lower()))
+    except TooLarge as error:
+        fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
     except OSError as error:
         fail(f"{output} can't be written: {error.strerror}")
     click.echo(f"wrote {output}")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import count, groupby
 from typing import TYPE_CHECKING
 
 import click
 
 from netdsl.commands.completion import complete_networks
+from netdsl.commands.errors import fail
 from netdsl.commands.networks import compiled_network, short_lived
 from netdsl.commands.tables import Align, format_option, print_json, print_table
 from netdsl.options import pairs, setting_options
 
 if TYPE_CHECKING:
     from netdsl.summary.model import Figures, Part, Summary
+    from netdsl.summary.structure import Step
 
 COLUMNS: list[tuple[str, Align]] = [
     ("part", "left"),
@@ -26,6 +28,8 @@ COLUMNS: list[tuple[str, Align]] = [
     ("field", "right"),
 ]
 
+# Nobody reads more; blocks that call each other can have millions.
+MOST_ROWS = 20_000
 # So many parts in a row that differ in their inputs alone are one row, where their own parts aren't shown.
 _FEWEST = 3
 # These have a row of their own even where they hold one part alone; a stage of equal blocks has not.
@@ -55,13 +59,27 @@ def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None,
 
     from netdsl.summary.measure import measure
     from netdsl.summary.record import record
+    from netdsl.summary.structure import structure
 
     assert compiled.network is not None
+    _check_depth(structure(compiled.network).parts, depth)
     found = measure(compiled.network, depth)
     if form == "json":
         print_json(record(found))
     else:
         _print(found)
+
+
+def _check_depth(parts: Sequence[Step], depth: int) -> None:
+    """Ends the program where a summary would have too many rows; two levels have no more than the text."""
+    from netdsl.summary.structure import rows
+
+    if depth > 2 and (wanted := rows(parts, depth)) > MOST_ROWS:
+        deepest = next(level for level in count(2) if rows(parts, level + 1) > MOST_ROWS)
+        fail(
+            f"`--depth {depth}` of this network has {wanted:,} rows, and a summary has {MOST_ROWS:,} at most",
+            f"ask for fewer levels: `--depth {deepest}`",
+        )
 
 
 def _print(summary: Summary) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from netdsl.expressions import Expr
@@ -56,6 +56,8 @@ from netdsl.typed import (
 
 # Copies of a stage that differ in their numbers alone are shown one by one up to so many.
 MOST_COPIES = 3
+# So many equal stages in a row are drawn as one.
+FEWEST_STAGES = 3
 
 
 def figure(network: TypedNetwork) -> Figure:
@@ -76,9 +78,10 @@ class _Figure:
         network = self._network.network
         cards = []
         stages = 0
-        for part in self._network.parts:
-            stages += isinstance(part, TypedStage)
-            cards.append(self._card(part, stages))
+        for part, count in _folded(self._network.parts):
+            before = stages
+            stages += count if isinstance(part, TypedStage) else 0
+            cards.append(self._card(part, before + 1, stages))
         panels: list[Panel] = []
         while len(panels) < len(self._shown):  # a panel may show blocks that have none yet
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
@@ -94,15 +97,18 @@ class _Figure:
 
     # the row of sections and stages
 
-    def _card(self, part: TypedPart, number: int) -> Card:
+    def _card(self, part: TypedPart, number: int, to: int) -> Card:
+        """A section, or the equal stages of these numbers."""
         if isinstance(part, TypedSection):
             body, kind = part.body, part.section.kind
             measured = sizes([(body.input, body.output, body.cost)])
             facts = (f"{kind}, {place(part.section.span)}", *measured)
             return Card(kind, self._chain([body]), facts, body.input, body.output)
         first, last = part.runs[0][0], part.runs[-1][0]
-        title = f"stage {number}"
-        facts = (f"{title}, {place(part.stage.span)}", *sizes([(first.input, last.output, part.cost)]))
+        title = f"stage {number}" if number == to else f"stages {number}–{to}"
+        each = "each " if number < to else ""
+        measured = tuple(each + line for line in sizes([(first.input, last.output, part.cost)]))
+        facts = (f"{title}, {place(part.stage.span)}", *measured)
         return Card(title, self._copies(part), facts, first.input, last.output)
 
     def _copies(self, stage: TypedStage) -> Chain:
@@ -260,19 +266,37 @@ class _Figure:
     def _repeat(self, steps: Sequence[TypedRepeat]) -> Chain:
         """A loop for each run of iterations that look alike."""
         step = steps[0].step
+        expr = source_text(step.times.span) if step.times.span else "n"
+        facts = (f"repeat {expr}, {place(step.span)}",)
         nodes = []
+        begun = [0] * len(steps)  # iterations of each step before the run
         for runs in zip(*(self._forms.runs(step) for step in steps), strict=True):
             bodies = [body for run in runs for body, _ in run]
-            times = common(sum(count for _, count in run) for run in runs)
-            expr = source_text(step.times.span) if step.times.span else "n"
-            facts = (f"repeat {expr}, {place(step.span)}",)
+            counts = [sum(count for _, count in run) for run in runs]
+            first, times = common(begun), common(counts)
+            begun = [before + count for before, count in zip(begun, counts, strict=True)]
+            whole = first == 0 and all(n == step.times for n, step in zip(begun, steps, strict=True))
+            if whole or first is None or times is None or step.variable is None:
+                label = f"× {times or cut(expr)}"
+            else:
+                label = f"{cut(step.variable)} = {first}" + (f"–{first + times - 1}" if times > 1 else "")
             output = common(run[-1][0].output for run in runs)
             chain = self._chain([_outlined(body, step) or body for body in bodies])
-            nodes.append(LoopNode(chain, f"× {times or cut(expr)}", facts, output))
+            nodes.append(LoopNode(chain, label, facts, output))
         return tuple(nodes)
 
 
 JOINS = {"add": "+", "mul": "×", "concat": "concat"}
+
+
+def _folded(parts: Sequence[TypedPart]) -> Iterator[tuple[TypedPart, int]]:
+    """The parts, those in a row once that are equal stages: of the same blocks, arguments and shapes."""
+    for _, group in groupby(parts, key=lambda part: part.runs if isinstance(part, TypedStage) else id(part)):
+        equal = list(group)
+        if len(equal) >= FEWEST_STAGES:
+            yield equal[0], len(equal)
+        else:
+            yield from ((part, 1) for part in equal)
 
 
 def _arguments(

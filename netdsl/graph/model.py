@@ -50,7 +50,7 @@ class BranchesNode(NamedTuple):
 
 
 class LoopNode(NamedTuple):
-    """A body that runs `times` times: `× 4`."""
+    """A body that runs `times` times: `× 4`, or in which iterations it does: `i = 0`."""
 
     body: Chain
     times: str
@@ -105,3 +105,25 @@ class Figure(NamedTuple):
     totals: str
     cards: tuple[Card, ...]
     panels: tuple[Panel, ...]
+
+
+def boxes(figure: Figure) -> int:
+    """How many boxes the picture of a figure has: its cards, panels and what stands in them."""
+    chains = [*(card.chain for card in figure.cards), *(panel.chain for panel in figure.panels)]
+    return len(chains) + sum(map(_inside, chains))
+
+
+def _inside(chain: Chain) -> int:
+    return sum(1 + sum(map(_inside, _chains(node))) for node in chain)
+
+
+def _chains(node: Node) -> tuple[Chain, ...]:
+    match node:
+        case SkipNode(body=body, shortcut=shortcut):
+            return (body, shortcut)
+        case BranchesNode(branches=branches):
+            return branches
+        case LoopNode(body=body):
+            return (body,)
+        case _:
+            return ()

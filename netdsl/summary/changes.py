@@ -1,19 +1,24 @@
 """What differs between two networks: in what they do, not in how their files say it.
 
-Compared are the summaries, where names, comments, units, constants and defaults have become steps with
+Compared are the structures, where names, comments, units, constants and defaults have become steps with
 arguments. A change that others follow from is told alone: where a block's `out` differs, its
-convolutions aren't named too.
+convolutions aren't named too. Two blocks are compared once for each place where both stand, so that the
+time that it takes follows the text, not the number of layers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import accumulate, chain, groupby
+from typing import TypeAlias
 
-from netdsl.summary.model import Part, Summary
+from netdsl.summary.structure import Step, Structure
+
+# In one section or stage, a change inside two blocks is told at so many places at most.
+MOST_PLACES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,99 +35,91 @@ class Change:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A section or stage of the first network and what stands for it in the second; None where nothing."""
-
-    before: Part | None
-    after: Part | None
-
-    @property
-    def name(self) -> str:
-        part = self.before or self.after
-        assert part is not None
-        return part.name
-
-    @property
-    def differs(self) -> bool:
-        """Whether shape or figures differ."""
-        if self.before is None or self.after is None:
-            return True
-        return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)
+# The positions of a section or stage of the first network and of what stands for it in the second; None
+# where nothing does.
+Pair: TypeAlias = tuple[int | None, int | None]
 
 
-def compare(before: Summary, after: Summary) -> tuple[list[Change], list[Pair]]:
-    """The differences of the structure, and the sections and stages side by side.
-
-    Both summaries are whole: of a depth that leaves nothing out.
-    """
+def compare(before: Structure, after: Structure) -> tuple[list[Change], list[Pair]]:
+    """The differences of the structure, and the sections and stages side by side."""
     found = _Changes()
     if before.input != after.input:
         found.tell("network", "input", *("x".join(map(str, side.input)) for side in (before, after)))
-    one, other = ([_relative(part, 1) for part in side.parts] for side in (before, after))
-    pairs = found.network(one, other)
+    pairs = found.network(before.parts, after.parts)
     return found.told(), pairs
 
 
 class _Changes:
     def __init__(self) -> None:
         # The places of each change, in the order in which they were found.
-        self._found: dict[tuple[str, str | None, str | None], list[str]] = {}
+        self._found: dict[tuple[str, str | None, str | None], dict[str, None]] = {}
+        # The places at which two blocks were compared, by section or stage.
+        self._met: dict[tuple[Step, Step, str], set[str]] = {}
+        self._effects = _Effects()
 
     def tell(self, place: str, what: str, before: str | None, after: str | None) -> None:
-        places = self._found.setdefault((what, before, after), [])
-        if place not in places:
-            places.append(place)
+        self._found.setdefault((what, before, after), {})[place] = None
 
     def told(self) -> list[Change]:
         return [Change(tuple(places), *change) for change, places in self._found.items()]
 
-    def network(self, before: Sequence[Part], after: Sequence[Part]) -> list[Pair]:
-        pairs = []
-        for xs, ys in _aligned(before, after):
-            if not _alike(xs, ys):
-                for x in xs:
-                    pairs.append(Pair(x, None))
-                    self.tell("network", "", _written(x), None)
-                for y in ys:
-                    pairs.append(Pair(None, y))
-                    self.tell("network", "", None, _written(y))
-                continue
-            x, y = xs[0], ys[0]
-            pairs.append(Pair(x, y))
-            if x.kind == "stage":
-                self._stage(x, y)
+    def network(self, before: Sequence[Step], after: Sequence[Step]) -> list[Pair]:
+        pairs: list[Pair] = []
+        i = j = 0
+        for xs, ys in self._aligned(before, after):
+            if _alike(xs, ys):
+                pairs.append((i, j))
+                if xs[0].kind == "stage":
+                    self._stage(xs[0], ys[0])
+                else:
+                    self._steps(xs[0].steps, ys[0].steps, xs[0].name)
             else:
-                self._steps(x.parts, y.parts, x.name)
+                for position, x in enumerate(xs, i):
+                    pairs.append((position, None))
+                    self.tell("network", "", _written(x), None)
+                for position, y in enumerate(ys, j):
+                    pairs.append((None, position))
+                    self.tell("network", "", None, _written(y))
+            i, j = i + len(xs), j + len(ys)
         return pairs
 
-    def _stage(self, before: Part, after: Part) -> None:
-        copies = [sum(block.copies for block in stage.parts) for stage in (before, after)]
+    def _stage(self, before: Step, after: Step) -> None:
+        copies = [sum(block.copies for block in stage.steps) for stage in (before, after)]
         if copies[0] != copies[1]:
             self.tell(before.name, "repeat", *map(str, copies))
-        for x, y in _side_by_side(before.parts, after.parts):
+        for x, y in _side_by_side(before.steps, after.steps):
             self._block(x, y, before.name)
 
-    def _block(self, before: Part, after: Part, place: str) -> None:
+    def _block(self, before: Step, after: Step, place: str) -> None:
         """Two blocks; how often they are there doesn't count."""
-        if _effect(before) == _effect(after):
+        if self._effects.equal(before, after) or self._was_here(before, after, place):
             return
-        if before.name != after.name and _effect(before, arguments=False) != _effect(after, arguments=False):
+        if before.name != after.name and not self._effects.equal(before, after, arguments=False):
             self.tell(place, "block", before.name, after.name)
             return
         given = dict(after.arguments)
         changed = [(name, x, given[name]) for name, x in before.arguments if given.get(name, x) != x]
         for argument in changed:
             self.tell(place, *argument)
-        if not changed or _kinds(before) != _kinds(after):  # else the steps differ because of the arguments
-            self._steps(before.parts, after.parts, f"{place} > {before.name}")
+        if not changed or self._effects.kinds(before) != self._effects.kinds(
+            after
+        ):  # else the steps differ because of the arguments
+            self._steps(before.steps, after.steps, f"{place} > {before.name}")
 
-    def _steps(self, before: Sequence[Part], after: Sequence[Part], place: str) -> None:
+    def _was_here(self, before: Step, after: Step, place: str) -> bool:
+        """Whether two blocks were compared at this place, or at so many others that it adds nothing."""
+        places = self._met.setdefault((before, after, place.partition(" > ")[0]), set())
+        if place in places or len(places) == MOST_PLACES:
+            return True
+        places.add(place)
+        return False
+
+    def _steps(self, before: Sequence[Step], after: Sequence[Step], place: str) -> None:
         """The steps of two bodies."""
         if _labels(before) != _labels(after) and Counter(_labels(before)) == Counter(_labels(after)):
-            self.tell(place, "order", *(", ".join(part.name for part in side) for side in (before, after)))
+            self.tell(place, "order", *(", ".join(step.name for step in side) for side in (before, after)))
             before, after = (sorted(side, key=_label) for side in (before, after))
-        for xs, ys in _aligned(before, after):
+        for xs, ys in self._aligned(before, after):
             if _alike(xs, ys):
                 self._step(xs[0], ys[0], place)
             elif len(xs) == 1 and _is_skip_of(xs[0], ys):
@@ -134,9 +131,11 @@ class _Changes:
             else:
                 self.tell(place, "", *(_listed(side) or None for side in (xs, ys)))
 
-    def _step(self, before: Part, after: Part, place: str) -> None:
+    def _step(self, before: Step, after: Step, place: str) -> None:
         if before.copies != after.copies:
             self.tell(place, f"{before.name} repeat", str(before.copies), str(after.copies))
+        if self._effects.equal(before, after):
+            return
         match before.kind:
             case "operation":
                 given = dict(after.arguments)
@@ -146,120 +145,141 @@ class _Changes:
             case "block":
                 self._block(before, after, place)
             case "shortcut" | "branch":
-                self._steps(before.parts, after.parts, f"{place} > {before.name}")
+                self._steps(before.steps, after.steps, f"{place} > {before.name}")
             case "skip":
                 self._steps(_body(before), _body(after), place)
                 self._steps(_shortcut(before), _shortcut(after), place)
             case _:
-                self._steps(before.parts, after.parts, place)
+                self._steps(before.steps, after.steps, place)
+
+    def _aligned(
+        self, before: Sequence[Step], after: Sequence[Step]
+    ) -> Iterator[tuple[Sequence[Step], Sequence[Step]]]:
+        """Steps with those that stand for them, one by one, and between them those that have no counterpart.
+
+        By their labels, where these are the same in both; else equal steps first.
+        """
+        if _labels(before) == _labels(after):
+            yield from (([x], [y]) for x, y in zip(before, after, strict=True))
+            return
+        effects = [[(step.copies, self._effects.of(step)) for step in side] for side in (before, after)]
+        for equal, xs, ys in _matched(before, after, *effects):
+            if equal:
+                yield from (([x], [y]) for x, y in zip(xs, ys, strict=True))
+                continue
+            for same, left, right in _matched(xs, ys, _labels(xs), _labels(ys)):
+                if same:
+                    yield from (([x], [y]) for x, y in zip(left, right, strict=True))
+                else:
+                    yield left, right
 
 
-def _relative(part: Part, outer: int) -> Part:
-    """A part with the number of copies that its `outer` part, so often there, has of it."""
-    inside = tuple(_relative(inner, part.copies) for inner in part.parts)
-    return replace(part, copies=part.copies // outer, parts=inside)
+class _Effects:
+    """What steps do, whatever their blocks are called: numbers that are equal where they do the same.
 
-
-def _effect(part: Part, arguments: bool = True) -> Hashable:
-    """What one copy of a part does, whatever its blocks are called; those that are equal here do the same.
-
-    Without the `arguments` of operations it is what kinds of steps there are.
+    How often a step is there doesn't count; without `arguments`, those of operations don't either. Each
+    block is looked at once.
     """
-    given = part.arguments if arguments and part.kind == "operation" else ()
-    return _label(part), given, tuple((inner.copies, _effect(inner, arguments)) for inner in part.parts)
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[Step, bool], int] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._kinds: dict[Step, tuple[str, ...]] = {}
+
+    def equal(self, before: Step, after: Step, arguments: bool = True) -> bool:
+        return self.of(before, arguments) == self.of(after, arguments)
+
+    def of(self, step: Step, arguments: bool = True) -> int:
+        if (step, arguments) not in self._of:
+            given = step.arguments if arguments and step.kind == "operation" else ()
+            inside = tuple((inner.copies, self.of(inner, arguments)) for inner in step.steps)
+            whole = (_label(step), given, inside)
+            self._of[step, arguments] = self._numbers.setdefault(whole, len(self._numbers))
+        return self._of[step, arguments]
+
+    def kinds(self, step: Step) -> tuple[str, ...]:
+        """The kinds of steps, in the order of their first; a shortcut comes and goes with the shape."""
+        if step not in self._kinds:
+            inside = (self.kinds(inner) for inner in step.steps if inner.kind != "shortcut")
+            self._kinds[step] = tuple(dict.fromkeys((_label(step), *chain.from_iterable(inside))))
+        return self._kinds[step]
 
 
-def _kinds(part: Part) -> list[str]:
-    """The kinds of steps, in the order of their first; a shortcut comes and goes with the shape."""
-    found = [_label(part)]
-    for inner in part.parts:
-        found += _kinds(inner) if inner.kind != "shortcut" else []
-    return list(dict.fromkeys(found))
+def _label(step: Step) -> str:
+    """What steps have in common that are compared with each other."""
+    return step.name if step.kind == "operation" else step.kind
 
 
-def _label(part: Part) -> str:
-    """What parts have in common that are compared with each other."""
-    return part.name if part.kind == "operation" else part.kind
+def _labels(steps: Sequence[Step]) -> list[str]:
+    return list(map(_label, steps))
 
 
-def _labels(parts: Sequence[Part]) -> list[str]:
-    return list(map(_label, parts))
+def _body(skip: Step) -> list[Step]:
+    return [step for step in skip.steps if step.kind != "shortcut"]
 
 
-def _body(skip: Part) -> list[Part]:
-    return [part for part in skip.parts if part.kind != "shortcut"]
+def _shortcut(skip: Step) -> list[Step]:
+    return [step for step in skip.steps if step.kind == "shortcut"]
 
 
-def _shortcut(skip: Part) -> list[Part]:
-    return [part for part in skip.parts if part.kind == "shortcut"]
+def _is_skip_of(step: Step, steps: Sequence[Step]) -> bool:
+    """Whether a step is a skip connection around such steps."""
+    return step.kind == "skip" and _labels(_body(step)) == _labels(steps)
 
 
-def _is_skip_of(part: Part, steps: Sequence[Part]) -> bool:
-    """Whether a part is a skip connection around such steps."""
-    return part.kind == "skip" and _labels(_body(part)) == _labels(steps)
-
-
-def _alike(before: Sequence[Part], after: Sequence[Part]) -> bool:
+def _alike(before: Sequence[Step], after: Sequence[Step]) -> bool:
     return len(before) == len(after) == 1 and _label(before[0]) == _label(after[0])
 
 
-def _aligned(
-    before: Sequence[Part], after: Sequence[Part]
-) -> Iterator[tuple[Sequence[Part], Sequence[Part]]]:
-    """Parts with those that stand for them, one by one, and between them those that have no counterpart.
-
-    By their labels, where these are the same in both; else equal parts first.
-    """
-    if _labels(before) == _labels(after):
-        yield from (([x], [y]) for x, y in zip(before, after, strict=True))
-        return
-    effects: list[list[Hashable]] = [
-        [(part.copies, _effect(part)) for part in side] for side in (before, after)
-    ]
-    for equal, xs, ys in _matched(before, after, *effects):
-        if equal:
-            yield from (([x], [y]) for x, y in zip(xs, ys, strict=True))
-            continue
-        for same, left, right in _matched(xs, ys, _labels(xs), _labels(ys)):
-            if same:
-                yield from (([x], [y]) for x, y in zip(left, right, strict=True))
-            else:
-                yield left, right
-
-
 def _matched(
-    before: Sequence[Part], after: Sequence[Part], left: Sequence[Hashable], right: Sequence[Hashable]
-) -> Iterator[tuple[bool, Sequence[Part], Sequence[Part]]]:
-    """Runs of parts whose keys `left` and `right` are equal, and the runs between them."""
-    for kind, i, k, j, m in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        yield kind == "equal", before[i:k], after[j:m]
+    before: Sequence[Step], after: Sequence[Step], left: Sequence[Hashable], right: Sequence[Hashable]
+) -> Iterator[tuple[bool, Sequence[Step], Sequence[Step]]]:
+    """Runs of steps whose keys `left` and `right` are equal, and the runs between them.
+
+    What is equal at both ends is set apart first: in long rows of equal steps the matcher finds nothing.
+    """
+    start = _common(left, right)
+    end = _common(left[start:][::-1], right[start:][::-1])
+    n, m = len(before) - end, len(after) - end
+    if start:
+        yield True, before[:start], after[:start]
+    for kind, i, k, j, o in SequenceMatcher(None, left[start:n], right[start:m]).get_opcodes():
+        yield kind == "equal", before[start + i : start + k], after[start + j : start + o]
+    if end:
+        yield True, before[n:], after[m:]
 
 
-def _side_by_side(before: Sequence[Part], after: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
+def _common(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
+    """How many keys are equal from the start on."""
+    differing = (i for i, (x, y) in enumerate(zip(left, right, strict=False)) if x != y)
+    return next(differing, min(len(left), len(right)))
+
+
+def _side_by_side(before: Sequence[Step], after: Sequence[Step]) -> Iterator[tuple[Step, Step]]:
     """The blocks of two stages, first with first and so on; equal ones in a row once."""
-    x, y = ([part for part in side for _ in range(part.copies)] for side in (before, after))
-    last = None
-    for pair in zip(x, y, strict=False):
-        if last is None or pair[0] is not last[0] or pair[1] is not last[1]:
-            yield pair
-        last = pair
+    left, right = (list(accumulate(step.copies for step in side)) for side in (before, after))
+    i = j = 0
+    while i < len(left) and j < len(right):
+        yield before[i], after[j]
+        end = min(left[i], right[j])
+        i, j = i + (left[i] == end), j + (right[j] == end)
 
 
-def _written(part: Part) -> str:
-    """A part as it would be written, its own parts too where they aren't those of a block."""
-    return _times(part.title, part.copies) + ("" if _is_call(part) else f" {{ {_listed(part.parts)} }}")
+def _written(step: Step) -> str:
+    """A step as it would be written, its own steps too where they aren't those of a block."""
+    return _times(step.title, step.copies) + ("" if _is_call(step) else f" {{ {_listed(step.steps)} }}")
 
 
-def _is_call(part: Part) -> bool:
-    return part.kind in ("operation", "block")
+def _is_call(step: Step) -> bool:
+    return step.kind in ("operation", "block")
 
 
-def _listed(parts: Sequence[Part]) -> str:
-    """Parts as they would be written; those in a row that are written alike once."""
-    rows = groupby(parts, key=lambda part: part.title if _is_call(part) else part)
+def _listed(steps: Sequence[Step]) -> str:
+    """Steps as they would be written; those in a row that are written alike once."""
+    rows = groupby(steps, key=lambda step: step.title if _is_call(step) else step)
     found = [(key, list(group)) for key, group in rows]
     return ", ".join(
-        _times(key, sum(part.copies for part in group)) if isinstance(key, str) else _written(key)
+        _times(key, sum(step.copies for step in group)) if isinstance(key, str) else _written(key)
         for key, group in found
     )
 

@@ -145,7 +145,7 @@ class _Measure:
 
     def _block(self, instance: Instance, point: _Point, levels: int, span: Span) -> _Found:
         """A block: followed once from a beginning of its own, then put where it stands."""
-        key = (instance, point.tensor.kept, levels)
+        key = (instance, point.tensor.kept, max(levels, 0))
         if key not in self._blocks:
             start = _Point.start(instance.input, point.tensor.kept)
             inside, end = self._body(instance.body, _Place(instance.frame, {}, levels - 1), start)

@@ -37,12 +37,15 @@ class Fit:
 
 def fit(before: Shapes, after: Shapes) -> list[Fit]:
     """Part by part, in the order of the first network."""
-    parts = dict.fromkeys(name.partition(".")[0] for name in (*before, *after))
-    return [_fit(part, _of(part, before), _of(part, after)) for part in parts]
+    one, other = _by_part(before), _by_part(after)
+    return [_fit(part, one.get(part, {}), other.get(part, {})) for part in dict.fromkeys((*one, *other))]
 
 
-def _of(part: str, shapes: Shapes) -> Shapes:
-    return {name: shape for name, shape in shapes.items() if name.partition(".")[0] == part}
+def _by_part(shapes: Shapes) -> dict[str, dict[str, tuple[int, ...]]]:
+    parts: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        parts.setdefault(name.partition(".")[0], {})[name] = shape
+    return parts
 
 
 def _fit(part: str, before: Shapes, after: Shapes) -> Fit:

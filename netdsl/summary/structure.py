@@ -1,0 +1,152 @@
+"""TypedNetwork to Structure: what a network does, without its figures and as short as its text.
+
+Equal blocks are one step here, however often and wherever they are called, so that networks of a million
+layers can be compared. The steps are those of a summary that leaves nothing out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple, TypeAlias, cast
+
+from netdsl.expressions import known
+from netdsl.ops.base import Shape
+from netdsl.summary.model import Kind
+from netdsl.summary.titles import of_block, of_operation
+from netdsl.typed import (
+    Frame,
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedHeld,
+    TypedNetwork,
+    TypedOperation,
+    TypedRepeat,
+    TypedSection,
+    TypedSkip,
+    TypedStage,
+    TypedStep,
+    TypedWhen,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A part of a summary by what it does; `copies` is how often one copy of the part around it has it."""
+
+    kind: Kind
+    name: str
+    title: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    steps: tuple[Step, ...] = ()
+    copies: int = 1
+
+
+Steps: TypeAlias = tuple[Step, ...]
+
+
+class Structure(NamedTuple):
+    """`parts` are the sections and stages."""
+
+    input: Shape
+    parts: Steps
+
+
+def structure(typed: TypedNetwork) -> Structure:
+    """What is compared of a network."""
+    return Structure(typed.network.input, _Steps().network(typed))
+
+
+def rows(parts: Sequence[Step], depth: int) -> int:
+    """How many parts a summary of `depth` levels has."""
+    known: dict[tuple[Step, int], int] = {}
+
+    def count(step: Step, levels: int) -> int:
+        if (step, levels) not in known:
+            inside = sum(count(inner, levels - 1) for inner in step.steps) if levels > 1 else 0
+            known[step, levels] = 1 + inside
+        return known[step, levels]
+
+    return sum(count(part, depth) for part in parts)
+
+
+class _Steps:
+    def __init__(self) -> None:
+        self._blocks: dict[Instance, Step] = {}
+
+    def network(self, typed: TypedNetwork) -> Steps:
+        parts: list[Step] = []
+        stages = 0
+        for part in typed.parts:
+            match part:
+                case TypedStage(runs=runs):
+                    stages += 1
+                    blocks = (replace(self._block(instance), copies=count) for instance, count in runs)
+                    parts.append(_container("stage", f"stage {stages}", blocks))
+                case TypedSection(section, body):
+                    kind = cast(Kind, section.kind)
+                    parts.append(_container(kind, kind, self._body(body)))
+        return tuple(parts)
+
+    def _block(self, instance: Instance) -> Step:
+        if instance not in self._blocks:
+            title, arguments = of_block(instance)
+            inside = self._body(instance.body)
+            self._blocks[instance] = Step("block", instance.block.name, title, arguments, inside)
+        return self._blocks[instance]
+
+    def _body(self, body: TypedBody) -> Steps:
+        return tuple(found for step in body.steps for found in self._step(step, body.frame))
+
+    def _step(self, step: TypedStep, frame: Frame) -> Steps:
+        match step:
+            case TypedOperation():
+                return (_operation(step, frame),)
+            case TypedCall(instance=instance):
+                return (self._block(instance),)
+            case TypedHeld(held=held):
+                return self._step(held, frame)
+            case TypedSkip():
+                return self._skip(step, frame)
+            case TypedBranches(branches=branches):
+                inside = (
+                    _container("branch", f"branch {number}", self._body(body))
+                    for number, body in enumerate(branches, 1)
+                )
+                join: Kind = step.step.join
+                return (_container(join, join, inside),)
+            case TypedRepeat(runs=runs):
+                return tuple(chain.from_iterable(_repeated(self._body(body), count) for body, count in runs))
+            case TypedWhen(body=body):
+                return self._body(body)
+            case _:
+                return ()
+
+    def _skip(self, step: TypedSkip, frame: Frame) -> Steps:
+        inside = self._body(step.body)
+        if not step.same and step.shortcut is None:  # `if same`, and it isn't: the body alone
+            return inside
+        if step.drop_path:
+            inside += (_operation(step.drop_path, frame),)
+        if step.shortcut:
+            inside += (_container("shortcut", "shortcut", self._body(step.shortcut)),)
+        return (_container("skip", "skip", inside),)
+
+
+def _operation(step: TypedOperation, frame: Frame) -> Step:
+    values = {name: known(value, frame.values) for name, value in step.step.arguments}
+    title, arguments = of_operation(type(step.operation), values)
+    return Step("operation", step.operation.name, title, arguments)
+
+
+def _container(kind: Kind, name: str, inside: Iterable[Step]) -> Step:
+    return Step(kind, name, name, (), tuple(inside))
+
+
+def _repeated(steps: Steps, count: int) -> Steps:
+    if count == 1:
+        return steps
+    return tuple(replace(step, copies=step.copies * count) for step in steps)
