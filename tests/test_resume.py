@@ -24,6 +24,7 @@ from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes
+from netdsl.trained.failure import StepFailed
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.run import resume_run, train_run
 from tests.runtime.samples import save_image
@@ -393,6 +394,6 @@ def test_what_a_resumed_run_was_told_is_kept_at_once(
 
 def test_batch_norm_on_one_image_is_explained(net: Path, tmp_path: Path, cache: None) -> None:
     net.write_text(NETWORK.replace("stem { conv(4, 3), bn, relu }", "stem { flatten, linear(4), bn, relu }"))
-    with pytest.raises(RunError, match="no statistics of a single image") as raised:
+    with pytest.raises(StepFailed, match="no statistics of a single image") as raised:
         begin(net, tmp_path / "run", batch="8", accumulate="8", epochs="1")
-    assert "--accumulate" in raised.value.help
+    assert "--accumulate" in raised.value.diagnostics[0].help

@@ -158,7 +158,7 @@ def test_import_weights(workplace: Path, file: str) -> None:
     torch.save(contents.get(file, state), file)
     result = run("--from", file, "-o", "out/w.safetensors")
     assert result.exit_code == 0, result.output
-    assert result.output == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position\n"
+    assert result.stdout == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position\n"
     ours = netdsl.load("tiny.net").module()
     ours.load_state_dict(safetensors.torch.load_file("out/w.safetensors"), strict=True)
     torch.testing.assert_close(ours.eval()(X.float()), theirs.float()(X.float()))

@@ -143,7 +143,7 @@ def test_it_is_shown_with_the_place_and_the_way_there(tmp_path: Path) -> None:
     shown = str(caught.value)
     assert shown.startswith("error[NET502]: `unit(2 * out, 3)` failed while the network ran: ")
     assert f"module `{inner}`" in shown and "in `stage2.1`" in shown
-    assert "test.net:8:17" in shown and "test.net:18:4" in shown
+    assert "test.net:8:17" in shown and "\n18 | " in shown
     written = (tmp_path / TRACEBACK).read_text()
     assert (
         written.startswith("Traceback") and "self.stage2(x)" in written and written.rstrip().endswith("same")
