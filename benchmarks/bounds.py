@@ -37,6 +37,12 @@ def hostile() -> dict[str, bytes]:
         "50,000 errors": "x\n" * 50_000,
         "24,000 errors in a body": HEAD + "stem {\n" + "x y\n" * 24_000 + "}\n",
         "16,000 unknown names": HEAD + "stem {\n" + "".join(f"x{n}\n" for n in range(14_000)) + "}\n",
+        "6,000 unknown values": HEAD + "stem {\n" + "".join(f"relu(y{n})\n" for n in range(6_000)) + "}\n",
+        "6,000 unknown channels": HEAD
+        + "stem {\n"
+        + "".join(f"conv(y{n},1)\n" for n in range(6_000))
+        + "}\n",
+        "6,000 unknown tensors": HEAD + "stem {\n" + "".join(f"from y{n}\n" for n in range(6_000)) + "}\n",
         "20,000 wrong rows": HEAD + "stages residual {\nout\n" + "1 +\n" * 20_000 + "}\n",
         "20,000 wrong recipe lines": HEAD + "train {\n" + "a:b\n" * 20_000 + "}\n",
         "90,000 comments": HEAD + "#\n" * 45_000,

@@ -92,7 +92,7 @@ def main() -> None:
     print(f"after an edit of {network(options.lines).count(chr(10)):,} lines, {options.rounds} rounds:")
     for what, seconds in times.items():
         median, longest = statistics.median(seconds) * 1e3, max(seconds) * 1e3
-        print(f"{what:<12}median {median:6.1f} ms   longest {longest:6.1f} ms")
+        print(f"{what:<13}median {median:6.1f} ms   longest {longest:6.1f} ms")
     print(f"{fresh} of {2 * options.rounds} hovers spoke of the edited text, the others of the one before")
 
 

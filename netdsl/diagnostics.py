@@ -12,6 +12,8 @@ from netdsl.source import Span
 
 # A file with more errors than this has one cause; the rest would be noise without end.
 MOST = 1000
+# After so many, no reasons are looked for in the rest of the file: each costs a look at all of it.
+EXPLAINED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,16 @@ class Diagnostics:
     def errors(self) -> int:
         """How many errors there are; a network with one isn't compiled."""
         return sum(found.severity == "error" for found in self._found.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is kept."""
+        return len(self._found) >= MOST
+
+    @property
+    def explains(self) -> bool:
+        """Whether so few are found yet that looking for reasons pays."""
+        return len(self._found) < EXPLAINED
 
     def add(self, diagnostic: Diagnostic) -> None:
         place = diagnostic.labels[0].span if diagnostic.labels else None

@@ -99,7 +99,7 @@ class CallResolver:
             or (f"write `{own}`" if own and "\n" not in own else "")
         )
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
-        if is_saved(word.text, self._scope.program):
+        if self._diagnostics.explains and is_saved(word.text, self._scope.program):
             help = f"write `from {word.text}`"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"

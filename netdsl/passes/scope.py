@@ -200,7 +200,10 @@ class Scope:
         return None
 
     def _unknown(self, node: syntax.Name, known: Collection[str], words: Collection[str]) -> None:
-        if found := meaning(node.name, node.span, self.program, self._used):
+        if self._diagnostics.full:
+            return
+        explains = self._diagnostics.explains
+        if explains and (found := meaning(node.name, node.span, self.program, self._used)):
             place = found.span or node.span
             self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
             return

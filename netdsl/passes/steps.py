@@ -219,7 +219,8 @@ class StepResolver:
                 help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
                 also = [Label(elsewhere, "saved in another body")]
             message = f"no tensor is saved as `{name.text}` here"
-            if below := saved_below(name.text, name.span, self._scope.program):
+            explains = self._diagnostics.explains
+            if explains and (below := saved_below(name.text, name.span, self._scope.program)):
                 message, help, also = below.message, below.help, list(below.also)
             self._diagnostics.error("NET201", message, name.span, also=also, help=help)
             return ()

@@ -76,11 +76,13 @@ def _way(node: object, place: Span) -> Iterator[object]:
 
 def _all(node: object, kind: type[T]) -> Iterator[T]:
     """All nodes of a kind inside of one."""
-    if isinstance(node, kind):
-        yield node
-    if isinstance(node, tuple) and not isinstance(node, Span):
-        for part in node:
-            yield from _all(part, kind)
+    left = [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, kind):
+            yield node
+        if isinstance(node, tuple):
+            left.extend(reversed(node))
 
 
 def _around(way: Sequence[object], kind: type[T]) -> T | None:
