@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.gaps import Gap, missing
+from netdsl.gaps import BRACKETS, Gap, missing
 from netdsl.hints import STATEMENTS
 from netdsl.source import Source, Span
 
@@ -16,7 +16,6 @@ MAX_DEPTH = 64
 
 CLOSING = {"{": "}", "(": ")", "[": "]"}
 _TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
-_INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
 _STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
 _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
 # The `{` of a statement on the next line: an error, but one that is easily read past.
@@ -84,7 +83,7 @@ class Cutter:
         """Where the statement ends, and whether its brackets are sound."""
         text = self._text
         opened: list[int] = []
-        for match in _INTERESTING.finditer(text, start):
+        for match in BRACKETS.finditer(text, start):
             char, place = match.group(), match.start()
             if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
                 self._error("NET101", "the text has no end", place, match.end(), 'add `"`')
@@ -141,7 +140,7 @@ class Cutter:
     def _closed(self) -> frozenset[int]:
         """The places of brackets that something closes, if by a bracket of another kind."""
         closed, opened = set(), []
-        for match in _INTERESTING.finditer(self._text):
+        for match in BRACKETS.finditer(self._text):
             if match.group() in CLOSING:
                 opened.append(match.start())
             elif match.group() in ("}", ")", "]") and opened:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from netdsl.ops import OPERATIONS
 
-_INTERESTING = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
+# Brackets and newlines, and what hides them.
+BRACKETS = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
 _LINE = re.compile(r"([ \t]*)(\S)?")
 # What is a whole line, and no value that goes on in the next.
 _WHOLE = re.compile(r"[\w)\]}\"]")
@@ -39,7 +40,7 @@ def missing(text: str, start: int) -> Gap | None:
     # Those whose body has been seen to be indented.
     deeper: set[int] = set()
     end = start
-    for match in _INTERESTING.finditer(text, start):
+    for match in BRACKETS.finditer(text, start):
         char, place = match.group(), match.start()
         if char == "{" and opened and text[opened[-1].place] != "{":  # never inside of the others
             return Gap(opened[-1].place, _before(text, place))

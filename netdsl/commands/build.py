@@ -119,10 +119,10 @@ def _generated(
 ) -> dict[str, str]:
     """The code of every network by file name, and its map; not of all where the report has errors."""
     from netdsl.codegen.sourcemap import as_json
-    from netdsl.compiler import STYLES, generate, trace
+    from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label
 
-    styles: Sequence[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
+    styles = styles_of(chosen)
     named: dict[str, Span] = {}
     codes: dict[str, str] = {}
     for path in paths:
@@ -146,6 +146,13 @@ def _generated(
         message = f"there is no network in {', '.join(map(str, paths))}"
         report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
     return codes
+
+
+def styles_of(chosen: str) -> Sequence[Style]:
+    """What `--style` stands for."""
+    from netdsl.compiler import STYLES
+
+    return STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
 
 
 def file_name(name: str, style: str) -> str:

@@ -33,8 +33,7 @@ def _png(context: click.Context, parameter: click.Parameter, value: Path | None)
     return value
 
 
-@click.command()
-@click.argument(
+_runs_argument = click.argument(
     "runs",
     nargs=-1,
     required=True,
@@ -42,6 +41,10 @@ def _png(context: click.Context, parameter: click.Parameter, value: Path | None)
     metavar="RUN...",
     shell_complete=complete_runs,
 )
+
+
+@click.command()
+@_runs_argument
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), callback=_png, help="A .png file."
 )
@@ -55,14 +58,7 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
 
 
 @click.command()
-@click.argument(
-    "runs",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN...",
-    shell_complete=complete_runs,
-)
+@_runs_argument
 @click.option(
     "-o",
     "--output",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from netdsl.commands.build import facts, file_name, is_current, style_options
+from netdsl.commands.build import facts, file_name, is_current, style_options, styles_of
 from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import INPUT_ERROR
 from netdsl.commands.report import show
@@ -21,7 +21,7 @@ from netdsl.commands.tables import printable
 from netdsl.options import pairs, setting_options
 
 if TYPE_CHECKING:
-    from netdsl.compiler import Compiled, Style
+    from netdsl.compiler import Compiled
     from netdsl.diagnostics import Diagnostic
 
 # Seconds between two looks at the files.
@@ -147,12 +147,11 @@ def _tell(path: Path, found: _Look, style: str, output: Path) -> None:
 def _write(compiled: Compiled, chosen: str, output: Path) -> str:
     """Writes the code that isn't there yet; says what was written."""
     from netdsl.atomic import write
-    from netdsl.compiler import STYLES, generate
+    from netdsl.compiler import generate
 
     assert compiled.network is not None
-    styles: Iterable[Style] = STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
     written = []
-    for style in styles:
+    for style in styles_of(chosen):
         place, code = output / file_name(compiled.network.network.name, style), generate(compiled, style)
         try:
             if not is_current(place, code):

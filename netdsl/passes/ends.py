@@ -53,7 +53,7 @@ def _in_the_last_layer(
     """The last layer with another number of outputs, where it looks as if it made the scores."""
     steps = list(_backwards(parts))
     after = list(takewhile(lambda step: not _outputs(step), steps))
-    if len(output) > 1 or len(after) == len(steps):
+    if len(output) > 1 or attempt is None or len(after) == len(steps):
         return None
     layer = steps[len(after)]
     assert isinstance(layer, (TypedOperation, TypedCall))
@@ -63,8 +63,7 @@ def _in_the_last_layer(
     else:
         scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
     change = with_arguments(layer.step, {"out": Const(classes)}, "classes")
-    ended = attempt is None or _ended(attempt(change))  # where there are other errors nothing is tried
-    return _Remedy(layer.step.span, change.text) if scores and ended else None
+    return _Remedy(layer.step.span, change.text) if scores and _ended(attempt(change)) else None
 
 
 def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:

@@ -103,9 +103,7 @@ class Operations:
 
     def without_channels(self, step: OperationStep, environment: Environment, state: State) -> str:
         """What to write in place of a call with channels that it doesn't take; empty where it has none."""
-        own = {name: expr for name, expr in step.arguments if set(references(expr)) <= environment.keys()}
-        values = self._reports.values(tuple(own.items()), environment)
-        return _without_channels(step, values, state)
+        return _without_channels(step, self._reports.values(step.arguments, environment), state)
 
     def _groups(self, step: OperationStep, values: Mapping[str, Value], state: State) -> str:
         """The nearest numbers of groups that divide the channels here and in all blocks of the network."""
