@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from netdsl.cli import main
 from netdsl.files import inside
+from tests.commands import netdsl
 
 TINY = """\
 network tiny(width=4)
@@ -20,14 +19,6 @@ classes 10
 layers { flatten, linear(width), relu, linear(classes) }
 """
 BROKEN = "network broken\ninput 3x8x8\nlayers { conv(8), rleu }\n"
-
-
-def netdsl(*arguments: object) -> Result:
-    """Runs a command; a traceback is never an answer."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert result.exit_code in (0, 1, 2)
-    return result
 
 
 @pytest.fixture(autouse=True)

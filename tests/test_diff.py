@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from hypothesis import given, settings
 
 from netdsl.api import load
-from netdsl.cli import main
 from netdsl.commands.difference import change_line
 from netdsl.compiler import compile_network
 from netdsl.files import shipped
@@ -26,6 +24,7 @@ from netdsl.summary.structure import Step, structure
 from netdsl.typed import TypedNetwork
 from tests import strategies
 from tests.building import HEAD, SMALL
+from tests.commands import netdsl
 from tests.test_properties import MODEST
 
 NETWORKS = sorted(set(shipped()) - {"std"})
@@ -49,12 +48,6 @@ def differences(before: TypedNetwork, after: TypedNetwork) -> list[str]:
 def between(before: str, after: str) -> list[str]:
     """The differences of two small networks."""
     return differences(*(typed(f"{SMALL}{text}\n{HEAD}") for text in (before, after)))
-
-
-def netdsl(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 # structure

@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netdsl.cli import main
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import LayoutError, formatted
 from netdsl.format import layout as layout_module
@@ -22,6 +21,7 @@ from netdsl.format.pieces import comments
 from netdsl.parse import parse
 from netdsl.resources import NETWORKS, START
 from netdsl.source import Source
+from tests.commands import netdsl
 from tests.strategies import networks
 from tests.test_docs import LIBRARIES, blocks
 
@@ -166,9 +166,7 @@ TIDY = "network a\ninput 3x8x8\nclasses 10\n\nlayers { flatten, linear(classes) 
 
 
 def run(*arguments: object, input: str | bytes | None = None) -> Result:
-    result = CliRunner().invoke(main, ["fmt", *map(str, arguments)], input=input)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    return netdsl("fmt", *arguments, input=input)
 
 
 @pytest.fixture(autouse=True)

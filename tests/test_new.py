@@ -11,12 +11,11 @@ import netdsl
 from netdsl.cli import main
 from netdsl.files import shipped
 from netdsl.resources import NETWORKS, START
+from tests.commands import netdsl as command
 
 
 def new(*arguments: str) -> Result:
-    result = CliRunner().invoke(main, ["new", *arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    return command("new", *arguments)
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,11 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from netdsl.api import Network
-from netdsl.cli import main
 from netdsl.compiler import compile_network
 from netdsl.files import read_text, shipped
 from netdsl.source import Source
@@ -28,6 +26,7 @@ from netdsl.summary.model import Figures, Part, Summary
 from netdsl.summary.record import record
 from tests import strategies
 from tests.building import SMALL, build
+from tests.commands import netdsl
 from tests.test_operations import EXAMPLES
 from tests.test_properties import MODEST
 
@@ -223,12 +222,6 @@ def test_a_depth_of_too_many_rows_is_refused_with_one_that_isnt(tmp_path: Path) 
 
 
 # the command
-
-
-def netdsl(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def test_the_table() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netdsl.runtime import metrics
-from tests.trained.commands import netdsl
+from tests.commands import netdsl
 
 
 def a_copy(run: Path, to: Path, accuracies: list[float | None], finished: bool = True) -> Path:

@@ -18,7 +18,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.trained.failure import TRACEBACK, StepFailed, failures_located, under_way
 from netdsl.trained.run import create_model
 from tests.building import build
-from tests.trained.commands import netdsl
+from tests.commands import netdsl
 
 CPU = torch.device("cpu")
 TEXT = """\
