@@ -82,6 +82,11 @@ class Network:
     def recipe(self) -> Recipe:
         return self._typed.network.recipe
 
+    @property
+    def typed(self) -> TypedNetwork:
+        """The tree of what runs, with its shapes; netdsl's own tools read it."""
+        return self._typed
+
     def source(self, style: Style = "module") -> str:
         """The generated code."""
         if style not in self._sources:

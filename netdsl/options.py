@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -37,6 +38,14 @@ def setting_options(command: F) -> F:
     )(command)
 
 
+picture_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PICTURE",
+    help="The file to draw; its ending chooses the format (png, pdf, svg, ...).",
+)
 device_option = click.option(
     "--device", type=click.Choice(WISHES["device"]), default="auto", show_default=True
 )

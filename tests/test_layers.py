@@ -41,13 +41,14 @@ LAYERS = [
     {"api", "explanations", "graph"},
     {"lsp"},
     {"trained"},
+    {"inspect"},
     {"training", "weights"},
     {"options"},
     {"commands"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-RUNTIME_USERS = {"trained", "training", "weights", "commands", "__init__"}
+RUNTIME_USERS = {"trained", "inspect", "training", "weights", "commands", "__init__"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 
@@ -100,9 +101,16 @@ def test_layers(path: Path) -> None:
 def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     heavy = {name for name in at_import(tree) if name.split(".")[0] in HEAVY}
-    # `runs` trains, `trained` uses what was trained, `weights` takes over others' weights; their importers
-    # import them late. The lexer is Pygments' own to import, the server that of its command.
-    assert not heavy or layer_of(path) in {"trained", "training", "weights", "pygments_lexer", "lsp"}
+    # `training` trains, `trained` and `inspect` use what was trained, `weights` takes over others' weights;
+    # their importers import them late. The lexer is Pygments' own to import, the server that of its command.
+    assert not heavy or layer_of(path) in {
+        "trained",
+        "inspect",
+        "training",
+        "weights",
+        "pygments_lexer",
+        "lsp",
+    }
 
 
 # What the runtime may know of netdsl: data without behaviour, and itself.

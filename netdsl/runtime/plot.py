@@ -14,6 +14,7 @@ from netdsl.runtime.storage import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +77,49 @@ def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
     """
     # Imported here: it takes longer than all else, and most commands draw nothing. A Figure of its
     # own needs no screen and leaves no global state, as pyplot would.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    require_format(picture)
     across, down = len(rows[0]), len(rows)
     size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
     figure = Figure(figsize=size, dpi=120, layout="constrained")
-    format = picture.suffix.removeprefix(".").lower() or "png"
-    known = FigureCanvasAgg(figure).get_supported_filetypes()
-    if format not in known:
-        raise RunError(f"{picture}: `{format}` is no picture format", f"use {', '.join(known)}")
     # Panels of a row are to be compared.
     grid = figure.subplots(down, across, squeeze=False, sharey="row")
     for panels, places in zip(rows, grid, strict=True):
         for panel, axes in zip(panels, places, strict=True):
             _draw_panel(axes, panel)
+    write_figure(figure, picture)
+
+
+def require_format(picture: Path) -> str:
+    """The format that a picture's ending names, PNG without one. Raises RunError where it is none."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    format = picture.suffix.removeprefix(".").lower() or "png"
+    known = FigureCanvasAgg.filetypes
+    if format not in known:
+        raise RunError(f"{picture}: `{format}` is no picture format", f"use {', '.join(known)}")
+    return format
+
+
+def write_figure(figure: Figure, picture: Path) -> None:
+    """Writes a picture, whole or not at all; its ending chooses the format. Raises RunError."""
     content = io.BytesIO()
-    figure.savefig(content, format=format)
+    figure.savefig(content, format=require_format(picture))
     write_atomic(picture, content.getvalue())
+
+
+def plain(text: str) -> str:
+    """A text without what matplotlib takes for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     for curve in panel.curves:
-        # To matplotlib `$` starts a formula, and a leading underscore hides a label: the blank.
-        label = " " + curve.label.replace("$", r"\$")
+        # A leading underscore hides a label: the blank.
+        label = " " + plain(curve.label)
         (line,) = axes.plot(curve.epochs, curve.accuracies, marker="o", markersize=3, label=label)
         if curve.deviations:
             pairs = list(zip(curve.accuracies, curve.deviations, strict=True))

@@ -1,0 +1,128 @@
+"""A network whose layers can be reached by their `.net` names, whatever style it was trained in."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType
+
+import torch
+from torch import Tensor, nn
+
+from netdsl.api import Network
+from netdsl.codegen.sourcemap import Place
+from netdsl.inspect.names import Layer, last_feature_map, layers
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.model import FunctionalModel, Model
+from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.source import Span
+
+# What the code calls to show a tensor: no name that code can have.
+_SHOW = "<show>"
+
+
+class Inspected(nn.Module):
+    """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); evaluation mode, frozen weights.
+
+    The network computes with its functional code, where every step is an expression. What a step computes
+    passes through the submodule of its name, `get_submodule("stage3.block2.conv1")`, which does nothing:
+    forward hooks of torch and attributions of captum see it there.
+
+    The weights are those of `model`, of any style, and no copies: all styles list them in one order.
+    Without `preprocessing` the images must be normalised already. Raises RunError where weights don't fit.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: Network, model: Model, preprocessing: Preprocessing | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = preprocessing.classes if preprocessing else ()
+        self.named = layers(network.typed)
+        self.weights = _frozen(model.parameters)
+        self.statistics = _frozen([tensor for tensor in model.statistics if tensor.dim()])  # no counters
+        self._require_fit()
+        channels = network.input_shape[0]
+        mean = preprocessing.mean if preprocessing else (0.0,) * channels
+        deviation = preprocessing.deviation if preprocessing else (1.0,) * channels
+        shape = (channels, *(1 for _ in network.input_shape[1:]))
+        device = self.weights[0].device if self.weights else None
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            self.register_buffer(name, torch.tensor(values, device=device).view(shape))
+        places = network.source_map("functional")
+        self._steps = [place.step for place in places]
+        self._points = self._add_points()
+        self._turns: dict[Span, Iterator[Sequence[nn.Module]]] = {}
+        namespace = {_SHOW: self._show}
+        exec(_showing(network.source("functional"), places, network.file("functional")), namespace)
+        self._run: Callable[..., Tensor] = namespace["forward"]
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        self._turns = {step: iter(points) for step, points in self._points.items()}
+        buffers = list(self.statistics) if len(self.statistics) else None
+        # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
+        x = (images - self.mean) / self.deviation
+        return FunctionalModel(self._run, list(self.weights), buffers)(x, training=False)
+
+    @property
+    def feature_map(self) -> Layer | None:
+        """The last feature map before the head; None where there is none."""
+        return last_feature_map(self.named)
+
+    def _show(self, tensor: Tensor, place: int) -> Tensor:
+        # Calls of blocks have no layer of their own: it is the last one inside.
+        turns = self._turns.get(self._steps[place])
+        for point in next(turns) if turns else ():
+            tensor = point(tensor)
+        return tensor
+
+    def _add_points(self) -> dict[Span, list[list[nn.Module]]]:
+        """A submodule for each layer; for each step those that its executions pass through, in order."""
+        points: list[list[nn.Module]] = []
+        steps: dict[Span, list[list[nn.Module]]] = defaultdict(list)
+        for layer in self.named:
+            point: nn.Module = self
+            for part in layer.name.split("."):
+                if part not in point._modules:
+                    point.add_module(part, nn.Identity())
+                point = point.get_submodule(part)
+            points.append([point])
+            if layer.alias is not None:
+                points[layer.alias].append(point)
+            elif layer.span is not None:
+                steps[layer.span].append(points[-1])
+        return steps
+
+    def _require_fit(self) -> None:
+        code = self.network.imported("functional")
+        buffers = code.init_buffers(device="meta") if hasattr(code, "init_buffers") else []
+        for own, given in ((code.init_params(device="meta"), self.weights), (buffers, self.statistics)):
+            if [tensor.shape for tensor in own] != [tensor.shape for tensor in given]:
+                raise RunError(f"the weights don't fit `{self.network.name}`", "they are of another network")
+
+
+def _frozen(tensors: Sequence[Tensor]) -> nn.ParameterList:
+    # New parameters on the same memory: the model's own keep their `requires_grad`.
+    return nn.ParameterList(nn.Parameter(tensor.detach(), requires_grad=False) for tensor in tensors)
+
+
+def _showing(code: str, places: Sequence[Place], file: str) -> CodeType:
+    """The code with `<show>(expression, number)` in place of each expression that stands for a step."""
+    numbers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, place in enumerate(places):
+        numbers[place[:4]].append(number)
+
+    class Wrap(ast.NodeTransformer):
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            node = super().generic_visit(node)
+            if isinstance(node, ast.expr):
+                at = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+                for number in reversed(numbers.pop(at, [])):  # the outer ones come first
+                    name = ast.Name(_SHOW, ast.Load())
+                    node = ast.copy_location(ast.Call(name, [node, ast.Constant(number)], []), node)
+            return node
+
+    return compile(ast.fix_missing_locations(Wrap().visit(ast.parse(code))), file, "exec")

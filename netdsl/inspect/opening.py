@@ -1,0 +1,46 @@
+"""Networks to look into: those of runs, and those of weights from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from netdsl.api import Network
+from netdsl.inspect.model import Inspected
+from netdsl.runtime import foreign
+from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.runtime.transplant import transplant
+from netdsl.trained import run as runs
+from netdsl.trained.run import OpenedRun, Which
+
+# How the images of ImageNet are normalised by those who publish weights (torchvision's models).
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def open_run(folder: Path | str, which: Which = "best", device: str = "cpu") -> Inspected:
+    """The trained network of a run, of any style.
+
+    Raises RunError where the folder holds no run or a damaged one, NetworkError where its network has
+    errors.
+    """
+    return of_run(runs.open_run(Path(folder)), which, torch.device(device))
+
+
+def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
+    """As `open_run`, of a run that is open already."""
+    return Inspected(run.network, run.model(which, device), run.preprocessing(which))
+
+
+def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
+    """A network with weights from elsewhere (.safetensors, .pth, .pt), matched as `import-weights` does.
+
+    Where the file doesn't say how images are normalised, they are as ImageNet's. Raises RunError.
+    """
+    model = runs.create_model(network, "module", 0, torch.device("cpu"))
+    path = Path(weights)
+    transplant(foreign.read(path), model.module(), foreign.keeps_order(path))
+    model.to(torch.device(device))
+    mean, deviation = IMAGENET
+    names = tuple(str(number) for number in range(network.classes or 0))
+    return Inspected(network, model, Preprocessing(names, mean, deviation))

@@ -1,0 +1,89 @@
+"""Sheets of pictures: rows of images with captions, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from torch import Tensor
+
+from netdsl.runtime.plot import plain, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# How numbers become colours: from nothing to much, or from minus over nothing to plus.
+Colours: TypeAlias = Literal["magma", "gray", "RdBu_r"]
+
+# Inches: the side of an image, and a line of its caption; points: the size of the letters.
+_SIDE, _LINE, _FONT = 1.6, 0.17, 8
+# How much of a map that lies over an image covers it.
+_COVER = 0.5
+
+
+class Panel(NamedTuple):
+    """An image (C, H, W) from 0 to 1, or a map of numbers (H, W), shown in `colours` from the least to the
+    largest (`RdBu_r`: with 0 in the middle). A map may lie `over` an image, and is stretched to its size.
+    """
+
+    image: Tensor
+    caption: str = ""
+    colours: Colours = "magma"
+    over: Tensor | None = None
+
+
+def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") -> None:
+    """Draws rows of panels into a file whose ending chooses the format; pixels are squares.
+
+    Raises RunError where the ending is no format, or the file can't be written.
+    """
+    # Imported here: it takes longer than all else. A Figure of its own needs no screen.
+    from matplotlib.figure import Figure
+
+    across = max(len(row) for row in rows)
+    lines = [max(panel.caption.count("\n") + bool(panel.caption) for panel in row) for row in rows]
+    heights = [_SIDE + _LINE * count for count in lines]
+    size = (across * (_SIDE + 0.1), sum(heights) + (0.35 if title else 0))
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    if title:
+        figure.suptitle(plain(title), fontsize=_FONT + 2)
+    grid = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
+    for row, places in zip(rows, grid, strict=True):
+        for axes in places:
+            axes.set_axis_off()
+        for panel, axes in zip(row, places, strict=False):
+            _draw(axes, panel)
+    write_figure(figure, file)
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    height, width = (panel.image if panel.over is None else panel.over).shape[-2:]
+    # Maps are coarser than the image below them: both fill the same square.
+    extent = (0.0, float(width), float(height), 0.0)
+    if panel.over is not None:
+        axes.imshow(_pixels(panel.over), extent=extent, cmap="gray", vmin=0, vmax=1)
+    if panel.image.dim() == 3:
+        axes.imshow(_pixels(panel.image), extent=extent, cmap="gray", vmin=0, vmax=1)
+    else:
+        numbers = panel.image.detach().cpu()
+        largest = float(numbers.abs().max()) or 1.0
+        low, high = (-largest, largest) if panel.colours == "RdBu_r" else (None, None)
+        alpha = None if panel.over is None else _COVER
+        smooth = "nearest" if panel.over is None else "bilinear"
+        axes.imshow(
+            numbers,
+            cmap=panel.colours,
+            extent=extent,
+            vmin=low,
+            vmax=high,
+            alpha=alpha,
+            interpolation=smooth,
+        )
+    axes.set_title(plain(panel.caption), fontsize=_FONT)
+
+
+def _pixels(image: Tensor) -> Tensor:
+    """(C, H, W) as matplotlib takes it: (H, W, 3), or (H, W) for a gray one."""
+    image = image.detach().cpu().clamp(0, 1)
+    return image[0] if len(image) == 1 else image.permute(1, 2, 0)
