@@ -62,13 +62,15 @@ def test_the_readme_begins_with_two_commands() -> None:
     assert test.endswith(".venv/bin/pytest")
 
 
-def readme_commands() -> list[str]:
-    texts = [text for page, text in blocks("sh")[1:] if page == "README.md"]
-    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
-    return [line for line in lines if line.startswith("netdsl ")]
+def commands() -> list[tuple[str, str]]:
+    """The lines that call netdsl in all pages, with the page's name."""
+    lines = [(page, line.partition("#")[0].strip()) for page, text in blocks("sh") for line in text.splitlines()]
+    return [(page, line) for page, line in lines if line.startswith("netdsl ")]
 
 
-@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("netdsl build")])
+@pytest.mark.parametrize(
+    "command", [c for page, c in commands() if page == "README.md" and c.startswith("netdsl build")]
+)
 def test_build_commands_of_the_readme(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "networks").symlink_to(ROOT / "networks")
     monkeypatch.chdir(tmp_path)
@@ -76,8 +78,8 @@ def test_build_commands_of_the_readme(command: str, tmp_path: Path, monkeypatch:
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("command", readme_commands())
-def test_options_in_the_readme_exist(command: str) -> None:
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_options_in_the_pages_exist(page: str, command: str) -> None:
     _, name, *arguments = shlex.split(command)
     of_group = isinstance(main.commands[name], click.Group)
     shown = CliRunner().invoke(main, [name, *arguments[:of_group], "--help"]).output
