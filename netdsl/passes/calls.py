@@ -210,7 +210,10 @@ class CallResolver:
         self, block: str, shown: str, arguments: Sequence[syntax.Argument], span: Span, names: Names
     ) -> Bound | None:
         """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
-        parameters = [Parameter(p.name.text, p.default is None) for p in self._blocks.all[block].parameters]
+        parameters = [
+            Parameter(p.name.text, p.default is None, default=p.default.span.text if p.default else "")
+            for p in self._blocks.all[block].parameters
+        ]
         given = bind(shown, parameters, arguments, span, self._diagnostics)
         if given is None:
             return None
