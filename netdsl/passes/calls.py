@@ -18,7 +18,7 @@ from netdsl.passes.binding import Given, bind
 from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
-from netdsl.passes.strangers import is_saved
+from netdsl.passes.strangers import is_saved, is_whole
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, is_number, normal, show
@@ -126,7 +126,7 @@ class CallResolver:
             # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
             for _, diagnostic in misfits:
                 self._diagnostics.add(diagnostic)
-            if not misfits:
+            if not misfits and is_whole(self._scope.program):
                 self._diagnostics.error(
                     "NET201", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",

@@ -108,8 +108,7 @@ def too_many(
 
 def _is_stage(argument: syntax.Argument, span: Span) -> bool:
     """Whether a call is a stage's, or a row's that the argument isn't in: it stands beside the block."""
-    place = argument.value.span
-    return bool(_STAGE.match(span.text)) or not (span.start <= place.start and place.end <= span.end)
+    return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 
 def unknown(

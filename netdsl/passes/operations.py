@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from netdsl.arguments import Mismatch, convert, schema
-from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
 from netdsl.ops.base import Misfit
@@ -76,16 +76,18 @@ class Operations:
         if isinstance(checked, Operation):
             return checked
         for name, mismatch in checked.items():
-            expr = exprs[name]
-            place = expr if expr.span else replace(expr, span=step.span)
+            expr = exprs[name] if exprs[name].span else replace(exprs[name], span=step.span)
+            place, around, calls = self._reports.written(expr, environment)
             found = Diagnostics()
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
-            note = _where(expr, environment)
+            note = _where(place, around)
+            used = (Label(expr.span, "used here"),) if expr.span and place is not expr else ()
             # Of a constant of the wrong value the first use is shown.
             cause = expr.name if isinstance(expr, Ref) else ""
             for diagnostic in found:
-                help = _rounded(expr, values[name], mismatch.expected, environment) or diagnostic.help
-                self._reports.add(replace(diagnostic, notes=note, help=help), cause)
+                help = _rounded(place, values[name], mismatch.expected, around) or diagnostic.help
+                labels = diagnostic.labels + used
+                self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
         return None
 
     def _misfit(self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: State) -> None:
@@ -126,7 +128,7 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
     depthwise convolution or pool with its own, a convolution with those of its input.
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
-    given = [expr.span for _, expr in step.arguments if expr.span and _inside(expr.span, step.span)]
+    given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
     if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
         return ""
     start, end = (span.start - step.span.start for span in given[:2])
@@ -137,10 +139,6 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
     return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
 
 
-def _inside(span: Span, outer: Span) -> bool:
-    return span.source is outer.source and outer.start <= span.start and span.end <= outer.end
-
-
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
     """What the names in an expression are."""
     names = (name for name in dict.fromkeys(references(expr)) if name in environment)
@@ -149,7 +147,7 @@ def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
 
 
 def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
-    """What makes a quotient a number that layers can have."""
+    """What makes a quotient, or a multiple of `index`, a number that layers can have."""
     if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
         return f"write `floor({expr.name})`, or `//` where it is divided"
     if not isinstance(expr, Operator) or expr.span is None:
@@ -157,6 +155,8 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     if value == 0 and expr.name == "//":
         least = _least(expr, environment)
         return f"{least}write `max(1, {expr.span.text})`"
+    if value == 0 and environment.get("index") == 0 and "index" in references(expr):
+        return "`index` counts from 0: write `(index + 1)` in its place"
     if isinstance(value, Fraction) and expr.name == "*" and "whole" in expected:
         return f"write `floor({expr.span.text})`"
     if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
@@ -185,4 +185,4 @@ def _after(found: Effect, step: OperationStep, state: State) -> State:
 def _text(step: OperationStep, values: Mapping[str, Value]) -> str:
     """A step's number of outputs, as its call has it."""
     span = dict(step.arguments)["out"].span
-    return span.text if span and _inside(span, step.span) else show(values["out"])
+    return span.text if span and span.within(step.span) else show(values["out"])

@@ -60,6 +60,11 @@ def is_saved(name: str, program: syntax.Program) -> bool:
     return any(save.name.text == name for save in _all(program, syntax.Save))
 
 
+def is_whole(program: syntax.Program) -> bool:
+    """Whether all of a file could be read."""
+    return not program.unread and not any(_all(program, syntax.Unread))
+
+
 def _way(node: object, place: Span) -> Iterator[object]:
     """The nodes around a place, from the outside in."""
     if isinstance(node, Span) or not isinstance(node, tuple):
