@@ -11,7 +11,7 @@ from netdsl.arguments import Mismatch, convert, schema
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
-from netdsl.ops.base import Misfit
+from netdsl.ops.base import UNKNOWN, VECTOR, Misfit
 from netdsl.passes.calls import wrong_argument
 from netdsl.passes.effects import Effect, effect
 from netdsl.passes.fixes import Attempt, best, with_arguments
@@ -51,7 +51,7 @@ class Operations:
             if operation is None:
                 return None, state.lost()
             if not state.known:
-                return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
+                return None, self._poisoned(operation, step, values, state)
             output = operation.infer(state.shape)
             if isinstance(output, Misfit):
                 if output.cause == "vector" and state.made in self._guessed:
@@ -64,6 +64,19 @@ class Operations:
             found = self._effects[key] = effect(operation, values, state.shape, output)
         typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
         return typed, _after(found, step, state)
+
+    def _poisoned(
+        self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: State
+    ) -> State:
+        """After an error: an operation still needs a map, and a vector is none, however long it is."""
+        output = operation.whatever()
+        if state.shape == VECTOR:
+            inferred = operation.infer(state.shape)
+            if isinstance(inferred, Misfit) and inferred.cause == "vector":
+                self._misfit(inferred, step, values, state)
+            elif not isinstance(inferred, Misfit):
+                output = inferred
+        return _after(effect(operation, values, UNKNOWN, output), step, state)
 
     def _converted(
         self, step: OperationStep, values: dict[str, Value], environment: Environment
