@@ -72,6 +72,8 @@ def explain(
     ):
         place = end
     found = _found(text, place, end)
+    if found.startswith(".") and (digits := re.search(r"(?<![\w.])\d+$", text[start:place])):
+        place, found = place - len(digits[0]), digits[0] + found
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end) if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
@@ -98,7 +100,7 @@ def explain(
         return ""
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
-    after = text[place:end]
+    after = text[place:end] + (follows if said == end else "")
     mistake = Mistake(found, before, after, expected, statement, rule)
     help = hint(mistake) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
@@ -148,7 +150,7 @@ def _first_line(source: Source, start: int, end: int) -> Span:
 
 def _found(text: str, place: int, end: int) -> str:
     """The word, number, text or character at a place; empty at the end of the line."""
-    match = re.compile(r'"[^"\n]*"|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
+    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
     return match.group() if match else ""
 
 

@@ -42,6 +42,14 @@ _OTHER_OPERATORS = {
     "<>": "write `!=`",
     "if": "write `if c then a else b`",
 }
+_IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
+# What stands behind numbers elsewhere, and here; thousands of millions are spelt out.
+_UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
+# What tensors are called elsewhere, what is asked of them, and what names are taken from.
+_TENSORS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
+_SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
+_SUMMANDS = ("identity", "residual", "skip", "res")
+_PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
 _NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
 
 
@@ -64,7 +72,7 @@ class Mistake(NamedTuple):
 
 def hint(mistake: Mistake) -> str:
     """What to do about a mistake; empty where nothing is known."""
-    for of in (_arguments, _signs, _bodies, _values, _lines):
+    for of in (_arguments, _names, _signs, _bodies, _values, _lines):
         if found := of(mistake):
             return found
     return ""
@@ -109,9 +117,22 @@ def _arguments(m: Mistake) -> str:
         return f"put a comma between the arguments: `{word[0]}, {m.found}`"
     if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
         return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
-    if m.found == "." and re.search(r"[A-Za-z_]\w*$", m.before):
-        return "a name has no `.`"
     return ""
+
+
+def _names(m: Mistake) -> str:
+    """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`: names with a dot in them."""
+    base, part = re.search(r"[A-Za-z_]\w*$", m.before), re.match(r"\.([A-Za-z_]\w*)", m.after)
+    if not base or not part:
+        return "a name has no `.`" if base and m.found == "." else ""
+    name, attribute = base[0], part[1]
+    index = re.compile(r"\[[^\]]*\]|\([^()]*\)").match(m.after, part.end())
+    own = f"{name}_{attribute}"
+    if attribute in _SIZES:
+        own = "in" if name in _TENSORS else name
+    elif name in _PREFIXES:
+        own, index = attribute, None
+    return f"a name has no `.`: write `{own}` in place of `{name}{part[0]}{index[0] if index else ''}`"
 
 
 def _signs(m: Mistake) -> str:
@@ -148,11 +169,30 @@ def _bodies(m: Mistake) -> str:
         return "write `shortcut`"
     if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
         return f"leave the `{m.found}` out: write `{m.last.strip('}')} {{ … }}`"
+    if m.before.startswith("skip") and m.before.rstrip().endswith("}") and re.match(r"[+\w]", m.found):
+        return _after_skip(m)
     if m.found == "otherwise":
         return "write `else`"
     if m.found == "times":
         return "leave `times` out"
     return ""
+
+
+def _after_skip(m: Mistake) -> str:
+    """`skip { … } + relu`: the sum is in the `skip`, and what follows is a step, or the shortcut."""
+    rest = " ".join(m.after.lstrip("+").split())
+    if rest in (*_TENSORS, *_SUMMANDS):
+        return f"leave `{m.found} {rest}` out: `skip` adds its input"
+    if m.found == "+" and re.match(r"(conv|linear|avgpool|maxpool)\b", rest):
+        return f"write `shortcut {{ {rest} }}` in place of `+ {rest}`"
+    if rest.startswith("shortcut"):
+        return f"leave the `{m.found}` out"
+    if m.found != "+":
+        after = f"put a comma before `{m.found}`"
+        return f"write `shortcut` in place of `{m.found}`" if rest.endswith("{") else after
+    if rest.endswith("{"):
+        return "write `,` in place of `+`: a `skip` adds its input, and then come other steps"
+    return f"write `, {rest}`: a `skip` adds its input, and then come other steps"
 
 
 def _values(m: Mistake) -> str:
@@ -179,16 +219,28 @@ def _values(m: Mistake) -> str:
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"
-    digits = re.search(r"\d*$", m.before)
-    if digits and (giga := re.fullmatch(r"(\d+)\.?(\d{0,3})[GB]", digits[0] + m.found)):
-        return f"write `{giga[1]}{giga[2]:0<3}M`"
-    if re.match(r"\.?\d", m.found) and "NUMBER" in m.expected and not re.fullmatch(r"\d+(\.\d+)?", m.found):
-        plain = m.found.replace("_", "")
-        plain = f"0{plain}" if plain.startswith(".") else plain
-        return f"write `{plain}`" if re.fullmatch(r"\d+(\.\d+)?", plain) else _NUMBERS
+    if number := _number(m):
+        return number
     if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
         return "comparisons don't chain: join two of them with `and`"
     return ""
+
+
+def _number(m: Mistake) -> str:
+    """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`."""
+    if not re.match(r"\.?\d", m.found) or _IS_NUMBER.fullmatch(m.found):
+        return ""
+    if pair := re.match(r"(\d+)\.\s+(\d+)", m.after):
+        return f"write `{pair[1]}, {pair[2]}`"
+    parts = re.fullmatch(r"(\d[\d_]*)?(\.\d*)?([eE][-+]?\d+)?([A-Za-z]*)", m.found)
+    unit = _UNITS.get(parts[4], "") if parts else ""
+    if not parts or (parts[4] and parts[4] not in _UNITS):
+        return _NUMBERS
+    number = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".")
+    if parts[4] in ("G", "B"):
+        whole, _, decimals = number.partition(".")
+        return f"write `{whole}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
+    return f"write `{number}{parts[3] or ''}{unit}`"
 
 
 def _lines(m: Mistake) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from netdsl.advice.rules import (
+    ADDITION,
     COMMENTS,
     LIKE_PYTHON,
     PYTHON,
+    TENSORS,
     WORDS,
     Advice,
     Rule,
@@ -19,8 +21,6 @@ from netdsl.advice.rules import (
 from netdsl.foreign import no_step, own_name, split, translated
 from netdsl.ops import OPERATIONS
 
-# What tensors are called in Python.
-_TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 _OPERATION = "|".join(OPERATIONS)
 
 
@@ -35,11 +35,13 @@ def assigned(match: re.Match[str]) -> Advice | None:
     called = re.match(r"\w+\s*\(", match[3])
     if (step := assigned_step(match)) or called:
         step = step or match[3].strip()
-        if match[2] in _TENSORS or match[1] or ":" in step:
+        if match[2] in TENSORS or match[1] or ":" in step:
             return Advice("steps aren't assigned", f"write `{step}`: it takes what the step before it gives")
         return Advice("a name before a step is a label", f"write `{match[2]}: {step}`")
     if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
         return None
+    if match[2] in TENSORS and "+" in match[3]:
+        return ADDITION
     return Advice("a constant is defined with `let`", f"write `let {match[2]} = {match[3].strip()}`")
 
 
@@ -160,7 +162,11 @@ STEPS: list[Rule] = [
     (r"skip\s*\((?!\s*drop_path)(\w+\(.*\)|\w+\s*,.*)\)$", write("a body stands in braces", r"skip { \1 }")),
     (
         r"[+]\s*=?\s*\w*",
-        lambda m: Advice("an addition is a skip connection", "put the steps before it into `skip { … }`"),
+        lambda m: ADDITION,
+    ),
+    (
+        r"when\s*\{",
+        lambda m: Advice("a `when` has a condition", "give it one, as in `when stride == 1 { … }`"),
     ),
     (r"unless\s+([^{]+?)\s*\{", write("a choice is a `when`", r"when not (\1) { … }")),
     (r"while\b", lambda m: Advice("there is no `while`", "write `repeat 3 { … }`, with a number")),

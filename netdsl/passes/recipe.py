@@ -14,7 +14,7 @@ from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe, Sgd
-from netdsl.recipewords import KEYS, recipe_line
+from netdsl.recipewords import KEYS, own_choice, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
 
@@ -151,6 +151,8 @@ class RecipeReader:
             if key == "data" and not help:
                 known = listing(choice for choice in choices if choice != "folder")
                 help = f'write `folder("{name or text}")`: {known} are known'
+            if key == "augment" and isinstance(node, syntax.Binary):
+                help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
             if key == "augment" and not help:
                 help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
             help = help or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
@@ -203,6 +205,13 @@ def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
     if line:
         return f"write `{line}`"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+
+
+def _operands(node: syntax.Expr) -> list[str]:
+    """`flip` and `crop(4)` of `flip + crop(4)`."""
+    if isinstance(node, syntax.Binary):
+        return [*_operands(node.left), *_operands(node.right)]
+    return [own_choice(node.span.text) or node.span.text]
 
 
 def _text(argument: syntax.Argument) -> str:
