@@ -10,6 +10,7 @@ from lark import UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from netdsl.advice import advice
+from netdsl.advice.columns import columns
 from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.hints import STATEMENTS, Mistake, hint
 from netdsl.source import Source, Span
@@ -101,7 +102,8 @@ def explain(
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
     after = text[place:end] + (follows if said == end else "")
-    mistake = Mistake(found, before, after, expected, statement, rule)
+    table = columns(text, place) if rule == "header" or statement == "stages" else ""
+    mistake = Mistake(found, before, after, expected, statement, rule, table)
     help = hint(mistake) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=help)
@@ -109,8 +111,10 @@ def explain(
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:
-    """The end of `conv 64, 3`, or of `skip conv(64, 3), bn`, where a step was taken to end at the comma."""
-    if re.match(r"(skip|repeat|when)\b[^{]*$", text[start:end]):
+    """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
+    end at the comma.
+    """
+    if re.match(r"(skip|repeat|when|order)\b[^{]*$", text[start:end]):
         return _end_of_line(text, end)
     if not re.match(r"\w+[ \t]+\d", text[start:end]):
         return end

@@ -54,7 +54,9 @@ _NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes 
 
 
 class Mistake(NamedTuple):
-    """What was found, what stands before it and from there on, and what was expected by which rule."""
+    """What was found, what stands before it and from there on, and what was expected by which rule. Of a
+    table that begins without them, the columns.
+    """
 
     found: str
     before: str
@@ -62,6 +64,7 @@ class Mistake(NamedTuple):
     expected: Set[str]
     statement: str
     rule: str
+    columns: str = ""
 
     @property
     def last(self) -> str:
@@ -250,7 +253,9 @@ def _lines(m: Mistake) -> str:
     if m.found == "{" and m.last in ("shortcut", "else"):
         return f"`{m.last}` follows the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
     if m.rule == "header" or (m.statement == "stages" and m.expected == {"NAME"} and m.last == "{"):
-        return "the first line of a table names its columns, as `out  repeat  stride`"
+        if m.columns and m.rule == "header":
+            return f"name the columns in a line before it: `{m.columns}`"
+        return f"the first line of a table names its columns, as `{m.columns or 'out  repeat  stride'}`"
     if m.rule == "row" and m.found in ("+", "*", "/", "//", "-"):
         return "an expression in a table stands in brackets, as `(2 * n)`"
     if m.statement == "stages" and "{" in m.before and "\n" not in m.before:

@@ -38,6 +38,7 @@ _BY_BLOCKS = ("stage", "stages")
 # A constant as other languages write it.
 _IS_CONSTANT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)[^(]*$")
 _LET = "let "
+_ORDER = "order "
 
 
 class Newlines:
@@ -248,7 +249,7 @@ class _Reader:
             steps.append(step)
             pieces = pieces[max(0, sound) + 1 :]
             if isinstance(step, syntax.Unread):
-                pieces = self._after_unread(text, pieces)
+                pieces = self._after_unread(text, pieces, listed=text.startswith(_ORDER, piece.start))
             wrong = None
         return tuple(steps)
 
@@ -264,11 +265,13 @@ class _Reader:
             place = error.pos_in_stream if error.pos_in_stream is not None else -1
             return (), begin + place - 1 if 0 <= place <= end - begin else end
 
-    def _after_unread(self, text: str, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`."""
+    def _after_unread(self, text: str, pieces: tuple[Piece, ...], *, listed: bool) -> tuple[Piece, ...]:
+        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`, or, where
+        steps are `listed` there, `order bn, relu, conv`.
+        """
         for index, piece in enumerate(pieces):
             goes_on = piece.follows or self.language == "Darknet"
-            if not goes_on or not _ARGUMENT.match(text[piece.start : piece.end]):
+            if not goes_on or not (listed or _ARGUMENT.match(text[piece.start : piece.end])):
                 return pieces[index:]
         return ()
 

@@ -132,7 +132,14 @@ STEPS: list[Rule] = [
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", comment),
     *PYTHON,
     (
-        r"(network|input|classes|order|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
+        r"(order)\b\s*\w",
+        lambda m: Advice(
+            f"`{m[1]}` is a statement, and this is a body",
+            "move it out of the braces: one order holds for the whole file",
+        ),
+    ),
+    (
+        r"(network|input|classes|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
         lambda m: Advice(f"`{m[1]}` is a statement, and this is a body", "move it out of the braces"),
     ),
     (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),

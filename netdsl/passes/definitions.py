@@ -16,6 +16,14 @@ from netdsl.source import Span
 S = TypeVar("S")
 
 
+# What people mean by a second one.
+_FOR_ALL = {
+    syntax.Order: "an order holds for the whole file: ",
+    syntax.Network: "a file holds one network: ",
+    syntax.Init: "a file has one `init`, which may have many rules: ",
+}
+
+
 class Registry:
     """The blocks of all files by key: a block's own name where no block before it has that."""
 
@@ -81,7 +89,7 @@ class Definitions:
             first: Span = found[0].span  # type: ignore[attr-defined]
             also = [Label(first, "first here")]
             what = f"`{kind.__name__.lower()}` stands twice"
-            self._diagnostics.error("NET106", what, span, also=also, help="remove one")
+            self._diagnostics.error("NET106", what, span, also=also, help=_one_of(again, span, first))
         return found[0] if found else None
 
     # constants
@@ -97,3 +105,13 @@ class Definitions:
         elif name.text in definitions:
             self.twice(f"`{name.text}` is defined twice", name.span, definitions[name.text][1])
         definitions.setdefault(name.text, (value, name.span))
+
+
+def _one_of(again: object, span: Span, first: Span) -> str:
+    """What to do with the second of two statements of which one may stand."""
+    line = first.source.position(first.start)[0]
+    if span.text.split() == first.text.split():
+        return f"remove this one: line {line} says the same"
+    if isinstance(again, syntax.Train):
+        return f"move its keys into the `train` of line {line}"
+    return f"{_FOR_ALL.get(type(again), '')}remove this one, or that of line {line}"
