@@ -12,6 +12,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from netdsl.advice import advice
 from netdsl.advice.columns import columns
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.foreign import split
 from netdsl.hints import STATEMENTS, Mistake, hint
 from netdsl.source import Source, Span
 
@@ -97,6 +98,9 @@ def explain(
         begin = start + joined.end()
         branch = _first_line(source, begin, _end_of_line(text, begin))
         help = f"write `| {branch.text}`, and a `|` before each other branch"
+        steps = split(branch.text)
+        if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
+            help = f"write `| {' | '.join(steps)}`"
         diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
         return ""
     # What stands before, so that a hint can speak of it.
@@ -154,7 +158,9 @@ def _first_line(source: Source, start: int, end: int) -> Span:
 
 def _found(text: str, place: int, end: int) -> str:
     """The word, number, text or character at a place; empty at the end of the line."""
-    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
+    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(
+        text, place, end
+    )
     return match.group() if match else ""
 
 

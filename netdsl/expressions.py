@@ -172,11 +172,8 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
 def _truth(expr: Expr, environment: Environment) -> bool:
     value = _value(expr, environment)
     if not isinstance(value, bool):
-        raise _NoValue(
-            f"a condition is `yes` or `no`, and this is {show(value)}",
-            expr.span,
-            "compare it, as in `x == 1`",
-        )
+        help = f"compare it: `{expr.span.text} != 0`" if expr.span else ""
+        raise _NoValue(f"a condition is `yes` or `no`, and this is {show(value)}", expr.span, help)
     return value
 
 

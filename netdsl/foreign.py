@@ -130,9 +130,7 @@ _ARGUMENTS = {
 # Those that mean one of two arguments, whichever an operation has.
 _SIZES = {"kernel_size": "size", "size": "factor"}
 # What blocks call the same thing: in a call of one that has another name of the line, that is meant.
-_SYNONYMS = tuple(
-    frozenset(line.split())
-    for line in """
+_SYNONYMS = tuple(frozenset(line.split()) for line in """
     out filters channels width planes out_channels out_planes num_filters features dim dims units
     kernel kernel_size size k ksize filter_size
     stride strides s downsample
@@ -145,8 +143,7 @@ _SYNONYMS = tuple(
     norm norm_layer normalization
     growth growth_rate
     groups num_groups cardinality
-    """.strip().split("\n")
-)
+    """.strip().split("\n"))
 
 _VALUES = {
     **dict.fromkeys(("True", "true", "TRUE", "on", "On", "Yes", "YES"), "yes"),

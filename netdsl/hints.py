@@ -135,6 +135,8 @@ def _names(m: Mistake) -> str:
         own = "in" if name in _TENSORS else name
     elif name in _PREFIXES:
         own, index = attribute, None
+    elif m.rule == "step" and m.before == name:
+        return f"blocks are called by their own names: write `{attribute}` in place of `{name}{part[0]}`"
     return f"a name has no `.`: write `{own}` in place of `{name}{part[0]}{index[0] if index else ''}`"
 
 
@@ -149,6 +151,8 @@ def _signs(m: Mistake) -> str:
         )
     if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
         return _OTHER_OPERATORS[m.found]
+    if m.found == "" and "ELSE" in m.expected:
+        return "a choice has both: `if c then a else b`"
     if m.found == "" and m.before.rstrip().endswith(","):
         return "leave the last `,` out"
     if m.found == "%":
@@ -241,8 +245,8 @@ def _number(m: Mistake) -> str:
         return _NUMBERS
     number = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".")
     if parts[4] in ("G", "B"):
-        whole, _, decimals = number.partition(".")
-        return f"write `{whole}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
+        digits, _, decimals = number.partition(".")
+        return f"write `{digits}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
     return f"write `{number}{parts[3] or ''}{unit}`"
 
 

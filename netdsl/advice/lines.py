@@ -24,7 +24,8 @@ def _entry(match: re.Match[str]) -> Advice:
 def _entry_brackets(match: re.Match[str]) -> Advice:
     """`optimizer sgd lr=0.1`."""
     given = ", ".join(re.findall(r"\w+\s*=\s*(?:\[[^\]]*\]|[^\s,]+)|\"[^\"]*\"|[\d.]\S*", match[3]))
-    return Advice("arguments stand in brackets", f"write `{match[1]} {match[2]}({given})`")
+    name = own_choice(match[2]) or match[2]
+    return Advice("arguments stand in brackets", f"write `{match[1]} {name}({given})`")
 
 
 def _augment(match: re.Match[str]) -> Advice:
@@ -101,6 +102,11 @@ LINES: dict[str, list[Rule]] = {
         (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", write("a rule is a word", r"\1 zeros")),
         (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", write("a rule is a word", r"\1 ones")),
         (r"(\w+)\s*[:= ]\s*([\d.]+)$", write("a rule is a word", r"\1 constant(\2)")),
+        (
+            r"(?!bias)(\w+)\.(?:weight|kernel|gamma)\s*[:=]?\s*(\w.*)$",
+            write("a rule is for weights", r"\1 \2"),
+        ),
+        (r"(?:\w+\.)(bias|beta)\s*[:=]?\s*(\w.*)$", write("one rule is for all biases", r"bias \2")),
         (r"([\w.]+)\s*[:=]\s*(\w.*)$", write("a key and its rule stand side by side", r"\1 \2")),
     ],
 }

@@ -45,6 +45,8 @@ _CHOICES = (
 
 def operators(line: str) -> Advice | None:
     """What to say of a line that has operators of other languages; None where it has none."""
+    if re.match(r"(for|repeat)\s+\w+\s+in\b", line):
+        return None
     if changed := _CHANGED.match(line):
         return _changed(*changed.groups())
     own = line
@@ -54,6 +56,7 @@ def operators(line: str) -> Advice | None:
     for pattern, template in _CHOICES:
         own = re.sub(pattern, template, own)
     chosen = "then" in own and "then" not in line
+    own = re.sub(rf"\b((?:not\s+)?)({_ATOM})\s+(not\s+)?in\s*[\[({{]([^\])}}]+)[\])}}]", _one_of, own)
     powers = own
     own = re.sub(rf"(/\s*)?({_ATOM})\s*(?:\*\*|\^)\s*(\d)\b", _power, own)
     if own == line:
@@ -86,6 +89,13 @@ def colons(line: str) -> Advice | None:
         if own.count("=") > line.count("=")
         else None
     )
+
+
+def _one_of(match: re.Match[str]) -> str:
+    """`stride in [1, 2]`."""
+    denied = bool(match[1] or match[3])
+    tests = [f"{match[2]} {'!=' if denied else '=='} {value.strip()}" for value in match[4].split(",")]
+    return (" and " if denied else " or ").join(tests)
 
 
 def _power(match: re.Match[str]) -> str:

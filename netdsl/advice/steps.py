@@ -100,6 +100,46 @@ def _joined(match: re.Match[str]) -> Advice:
     return Advice("branches stand in braces, each after a `|`", f"write `{match[1]} {{ | {written} }}`")
 
 
+def _loop(match: re.Match[str]) -> Advice:
+    """`for i in range(3):`, `repeat i in 0..3 {`."""
+    counted = re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", match[2])
+    if counted:
+        return Advice("a loop is a `repeat`", f"write `repeat {counted[1]} as {match[1]} {{ … }}`")
+    between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", match[2])
+    if between:
+        times = f"({between[2]} - {between[1]})"
+        return Advice(
+            "a loop is a `repeat`, and counts from 0", f"write `repeat {times} as {match[1]} {{ … }}`"
+        )
+    return _of_list(match[2])
+
+
+def _of_list(values: str) -> Advice:
+    help = f"write its steps for each of `{values}`, or make a block of them, and a table `stages`"
+    return Advice("a `repeat` counts, and goes through no list", help)
+
+
+def _named(match: re.Match[str]) -> Advice:
+    """`save("a")`, `save as a`, `from(a)`."""
+    return Advice(f"a name stands behind `{match[1]}`", f"write `{match[1]} {match[2]}`")
+
+
+def _saved(match: re.Match[str]) -> Advice:
+    """`early: save`, `early: save conv(16, 3)`."""
+    name, rest = match[1], (match[2] or "").strip()
+    called = rest in OPERATIONS or "(" in rest
+    return _saved_after(name, rest) if called else _saved_after(rest or name, "")
+
+
+def _saved_after(name: str, step: str) -> Advice:
+    shown = f"{step}, save {name}" if step else f"save {name}"
+    return Advice("a tensor is saved after the step that makes it", f"write `{shown}`")
+
+
+def _dashed(match: re.Match[str]) -> Advice:
+    return Advice("a name has no `-`", f"write `{match[1].replace('-', '_')}: {match[2]}`")
+
+
 def yaml_step(name: str, given: str) -> str:
     """`conv: 64` as a step."""
     own = name if name in OPERATIONS else own_name(name)
@@ -142,7 +182,30 @@ STEPS: list[Rule] = [
         r"(network|input|classes|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
         lambda m: Advice(f"`{m[1]}` is a statement, and this is a body", "move it out of the braces"),
     ),
-    (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
+    (r"(?:for|repeat)\s+(\w+)\s+in\s+(.+?)\s*[:{]?\s*(?:\{.*)?$", _loop),
+    (r"repeat\s*\(?\s*\w+\s*=\s*(\w+)\s*\)?", write("`repeat` takes a number", r"repeat \1 { … }")),
+    (r"repeat\s+(\w+)\s*,\s*(\w+)\s*\{", write("the number of a round has `as`", r"repeat \1 as \2 { … }")),
+    (r"(save|from)\s*(?:\(\s*[\"']?|as\s+|=\s*|:\s*|[\"'])(\w+)[\"']?\s*\)?$", _named),
+    (r"(\w+)\s*:\s*save(?:\s+(.*))?$", _saved),
+    (r"save\s+(\w+)\s*[:=]?\s*(\w+\(.*\))$", lambda m: _saved_after(m[1], m[2])),
+    (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", write("a label stands without quotes", r"\1: \2")),
+    (
+        r"(\w+)\s*:\s*(?:skip|repeat|when|add|concat|mul)\b",
+        lambda m: Advice("operations and blocks alone have labels", f"leave `{m[1]}:` out"),
+    ),
+    (
+        r"(\w+)\s*:\s*\{",
+        lambda m: Advice("operations and blocks alone have labels", "leave it out, with its braces"),
+    ),
+    (r"(\w+(?:-\w+)+)\s*:\s*(.+)$", _dashed),
+    (r"(\d+)\s*:\s*(\w.*)$", write("a label starts with a letter", r"step\1: \2")),
+    (r"\w+\s*:\s*(\w+)\s*:\s*(\w.*)$", write("a step has one label", r"\1: \2")),
+    (r"\w+::(\w+.*)$", write("blocks are called by their own names", r"\1")),
+    (r"freeze\s+(\w+)\((.+)\)$", write("`freeze` is an argument", r"\1(\2, freeze=yes)")),
+    (
+        r"freeze\s*\{",
+        lambda m: Advice("`freeze` is an argument", "give it to each step: `conv(16, 3, freeze=yes)`"),
+    ),
     (r"if\s+([^{:]+?)\s*[{:]", write("a choice is a `when`", r"when \1 { … }")),
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", assigned),
@@ -152,7 +215,6 @@ STEPS: list[Rule] = [
         write("steps have no dash before them", r"\1\2"),
     ),
     (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", write("arguments stand in round brackets", r"\1(\2)")),
-    (r"repeat\s+(\w+)\s+in\s+(?:range\()?(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
     (
         r"skip\s*(\(.*\))\s*if[\s_]*same\b",
         write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),

@@ -249,7 +249,7 @@ class Bodies:
             if not isinstance(value, bool):
                 message = f"a condition is `yes` or `no`, and this is {show(value)}"
                 span = condition.span or step.span
-                self._reports.error("NET303", message, span, help="compare it, as in `x == 1`")
+                self._reports.error("NET303", message, span, help=f"compare it: `{span.text} != 0`")
                 return None, state.lost()
             if value:
                 chosen, body = index, inside
@@ -263,6 +263,8 @@ class Bodies:
             if times is not None:
                 message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
                 help = "write a whole number, as `3`"
+                if isinstance(times, tuple):
+                    help = f"write `{len(times)}`, and its steps for each of the list if they differ"
                 written = self._reports.written(step.times, place.values).expr
                 if isinstance(times, Fraction) and times > 0 and written.span:
                     text = written.span.text

@@ -8,17 +8,17 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias, cast
 
 from netdsl import syntax
-from netdsl.arguments import Flag, Mismatch, Parameter, Real, Word, schema, signature
+from netdsl.arguments import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
 from netdsl.expressions import Const, Expr, constant
-from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
+from netdsl.foreign import no_step, own_argument, own_name, own_parameter, own_value, translated
 from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
 from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
-from netdsl.passes.strangers import is_saved, is_whole
+from netdsl.passes.strangers import is_saved, is_whole, labelled
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, is_number, normal, show
@@ -67,6 +67,13 @@ class CallResolver:
             if value is None:
                 return ()
             target = value.name if isinstance(value, Symbol) else target
+            if target is None:
+                message = f"`{name}` is {show(value)}, and no operation or block"
+                help = "give it an operation or a block, as `relu`"
+                help = f"write `{value}` without quotes" if isinstance(value, str) else help
+                also = [Label(step.name.span, "used here")]
+                self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
+                return ()
         if target is not None:
             return self._target(step, target, names, defaults)
         if name not in self._unread:
@@ -101,6 +108,8 @@ class CallResolver:
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
         if self._diagnostics.explains and is_saved(word.text, self._scope.program):
             help = f"write `from {word.text}`"
+        elif self._diagnostics.explains and labelled(word.text, self._scope.program):
+            help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
@@ -164,6 +173,8 @@ class CallResolver:
                 continue
             argument_, known = found[field.name]
             words = arg_type.words if isinstance(arg_type, Word) else ()
+            if not self._is_value(step, argument_.value, {*known, *words}):
+                return ()
             if field.name == "kernel" and not self._is_kernel(argument_.value):
                 return ()
             expr = self._scope.argument(argument_.value, known, words)
@@ -185,9 +196,25 @@ class CallResolver:
                 result = Mismatch(f"`{meant}`, {how}")
             help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
             name, argument = step.name.text, given.parameter
-            wrong_argument(name, argument, expr, result, self._diagnostics, help=help)
+            origin = given.value.name if isinstance(given.value, syntax.Name) else ""
+            if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
+                return False  # that is said where `classes` stands
+            defined = self._scope.defines(origin)
+            also = [Label(self._scope.written(origin), "comes from here")] if defined else []
+            wrong_argument(name, argument, expr, result, self._diagnostics, help=help, also=also)
             return False
         return True
+
+    def _is_value(self, step: syntax.Call, node: syntax.Expr, names: Collection[str]) -> bool:
+        """Whether it isn't the name of a flag, given to say yes: `conv(16, 3, freeze)`."""
+        parameters = signature(OPERATIONS[step.name.text]) if step.name.text in OPERATIONS else ()
+        flags = [p.name for p in parameters if isinstance(getattr(p.type, "other", p.type), Flag)]
+        word = node.name if isinstance(node, syntax.Name) else ""
+        if word not in flags or word in names or self._scope.defines(word):
+            return True
+        message = f"`{word}` of `{step.name.text}` has no value"
+        self._diagnostics.error("NET302", message, node.span, help=f"write `{word}=yes`")
+        return False
 
     def _is_kernel(self, node: syntax.Expr) -> bool:
         """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
@@ -265,6 +292,8 @@ def _after_input(step: syntax.Call) -> str:
             wrong = True
         case "conv", [_, out, kernel, *_] if len(numbers) == len(shown):
             wrong = int(out) > 11 and int(out) % 2 == 0 and int(kernel) < 12
+        case "conv", _ if shown[:1] == ["in"] and len(shown) > 2:
+            wrong = own_parameter(shown[1], ["out"]) == "out"
         case _:
             wrong = False
     named = [f"{a.name.text}={a.value.span.text}" for a in step.arguments if a.name]
@@ -281,6 +310,10 @@ def _spelt(name: str, known: Collection[str]) -> str:
 def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
+    if name != word.text and name not in known:
+        message, help = f"`{word.text}` is {name}, and no block", "give it a block, as `residual`"
+        diagnostics.error("NET201", message, word.span, help=help)
+        return
     help = _spelt(name, known) or nearest(own if own in known else name, known)
     help = help or f"define it with `block {name}(…) {{ … }}`"
     if (own or name) in OPERATIONS:
@@ -344,7 +377,7 @@ def wrong_argument(
     mismatch: Mismatch,
     diagnostics: Diagnostics,
     value: object = None,
-    notes: Sequence[str] = (),
+    also: Sequence[Label] = (),
     help: str = "",
 ) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
@@ -356,4 +389,4 @@ def wrong_argument(
     quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
     if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
         help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
-    diagnostics.error("NET302", message, expr.span, notes=notes, help=help)
+    diagnostics.error("NET302", message, expr.span, also=also, help=help)

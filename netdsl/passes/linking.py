@@ -80,8 +80,13 @@ class LinkedFile:
         local = {"in": "in"}
         parameters = []
         for parameter in block.parameters:
-            check_name(parameter.name, self._diagnostics)
             name = parameter.name.text
+            if name == "in":
+                message = "`in` is what enters the block, and known without being given"
+                help = "leave it out, here and in the calls"
+                self._diagnostics.error("NET202", message, parameter.name.span, help=help)
+                continue
+            check_name(parameter.name, self._diagnostics)
             if name in local:
                 message = f"the parameter `{name}` stands twice"
                 self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")

@@ -12,6 +12,8 @@ from netdsl.foreign import no_step, own_argument, own_parameter, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
+# What the opposite of `freeze` is called elsewhere.
+_TRAINED = ("trainable", "requires_grad", "learnable")
 _STAGE = re.compile(r"stage\b")
 # What people call the number of a stage's blocks.
 _COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
@@ -129,8 +131,12 @@ def unknown(
     if given == "repeat":
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)
+    if given in _TRAINED and "freeze" in known:
+        return "write `freeze=yes`" if own_value(value) == "no" else "leave it out: weights are trained"
     if own == "":
         return "leave it out: what comes in is known"
+    if "warmup" in known and own_argument(given, ["lr"]) == "lr":
+        return f"leave it out, and give it to the optimizer: `lr={value}`"
     taken = _taken(parameters, [a for a in arguments if a is not argument])
     free = [parameter for parameter in parameters if parameter.name not in taken]
     block = all(parameter.type is None for parameter in parameters)
@@ -177,13 +183,19 @@ def _taken(parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument]
 
 
 def _only(free: Sequence[Parameter], value: str, block: bool) -> str:
-    """The one parameter that can be meant: it alone is missing, or a block has no other left for such a value."""
+    """The one parameter that can be meant: it alone is missing, or a block has no other for such a value."""
     missing = [parameter for parameter in free if parameter.required]
     if len(missing) == 1:
         return missing[0].name
-    operation = value in OPERATIONS
-    alike = [parameter for parameter in free if (parameter.default in OPERATIONS) == operation]
-    return alike[0].name if block and len(alike) == 1 and (operation or alike == free) else ""
+    kind = _kind(value)
+    alike = [parameter for parameter in free if _kind(parameter.default) == kind]
+    return alike[0].name if block and len(alike) == 1 and (kind != "value" or alike == free) else ""
+
+
+def _kind(value: str) -> str:
+    if value in OPERATIONS:
+        return "operation"
+    return "flag" if own_value(value) in ("yes", "no") else "value"
 
 
 def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:

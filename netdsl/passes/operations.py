@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -98,7 +98,8 @@ class Operations:
             # Of a constant of the wrong value the first use is shown.
             cause = expr.name if isinstance(expr, Ref) else ""
             for diagnostic in found:
-                help = _rounded(place, values[name], mismatch.expected, around) or diagnostic.help
+                counted = _counted(place, values[name], around, self._reports.parameters(calls))
+                help = counted or _rounded(place, values[name], mismatch.expected, around) or diagnostic.help
                 labels = diagnostic.labels + used
                 self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
         return None
@@ -160,7 +161,7 @@ def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
 
 
 def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
-    """What makes a quotient, or a multiple of `index`, a number that layers can have."""
+    """What makes a quotient a number that layers can have."""
     if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
         return f"write `floor({expr.name})`, or `//` where it is divided"
     if not isinstance(expr, Operator) or expr.span is None:
@@ -168,14 +169,19 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     if value == 0 and expr.name == "//":
         least = _least(expr, environment)
         return f"{least}write `max(1, {expr.span.text})`"
-    if value == 0 and environment.get("index") == 0 and "index" in references(expr):
-        return "`index` counts from 0: write `(index + 1)` in its place"
     if isinstance(value, Fraction) and expr.name == "*" and "whole" in expected:
         return f"write `floor({expr.span.text})`"
     if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
         left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
         return f"`//` rounds down: `{left} // {right}`" if left and right else ""
     return ""
+
+
+def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> str:
+    """What to write for the number of a round, or of a block, that makes a product 0."""
+    names = (name for name in references(expr) if environment.get(name) == 0 and name not in parameters)
+    name = next(names, "") if value == 0 and isinstance(expr, Operator) and expr.name == "*" else ""
+    return f"`{name}` counts from 0: write `({name} + 1)` in its place" if name else ""
 
 
 def _least(quotient: Operator, environment: Environment) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -60,6 +60,10 @@ class Reports:
         self._diagnostics = diagnostics
         self._told: set[tuple[str, object]] = set()
         self.way: list[Via] = []
+
+    def parameters(self, calls: int) -> Collection[str]:
+        """What is given to the block that so many calls on the way lead to."""
+        return self.way[calls - 1].given.keys() if calls else ()
 
     def written(self, expr: Expr, environment: Environment) -> Written:
         """Where the value of an expression was written: that of a parameter in a call, or as its default."""
