@@ -31,6 +31,8 @@ _KEYS = {
     **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: accuracy is always told"),
     "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
 }
+# What needs arguments, with them.
+_EXAMPLES = {"crop": "crop(4)", "cutout": "cutout(16)", "step": "step(at=[6, 8])", "folder": 'folder("images")'}
 
 
 class RecipeReader:
@@ -145,7 +147,7 @@ class RecipeReader:
         if name not in choices:
             text = node.span.text.strip('"')
             own = translated(text) if own_name(name or text) in choices else ""
-            help = f"write `{own}`" if own else nearest(name or text, choices)
+            help = f"write `{_EXAMPLES.get(own, own)}`" if own else nearest(name or text, choices)
             if isinstance(node, syntax.ListOf):
                 help = f"leave the brackets out: `{key} {text.strip('[]')}`"
             if text in choices:
