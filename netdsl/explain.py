@@ -90,7 +90,8 @@ def explain(
         _foreign(found, span, diagnostics)
         return ""
     if rule == "statement" and not text[start:place].strip():
-        _not_a_statement(found, span, diagnostics)
+        body = re.compile(r"\w+\s*\{").match(text, place, end)
+        _not_a_statement(found, bool(body), span, diagnostics)
         return ""
     expected = _expected(error)
     joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
@@ -118,7 +119,7 @@ def _with_arguments(text: str, start: int, end: int) -> int:
     """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
     end at the comma.
     """
-    if re.match(r"(skip|repeat|when|order)\b[^{]*$", text[start:end]):
+    if re.match(r"(skip|repeat|when|order|add|concat|mul)\b[^{]*$", text[start:end]):
         return _end_of_line(text, end)
     if not re.match(r"\w+[ \t]+\d", text[start:end]):
         return end
@@ -178,7 +179,7 @@ def _expected(error: UnexpectedInput) -> Set[str]:
     return expected - {"_NL"} if expected & {"RPAR", "RSQB"} else expected
 
 
-def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
+def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
     elif found in ("end", "done", "fi", "endif", "pass"):
@@ -188,7 +189,8 @@ def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
         help = f"write `{own}` in its place"
     else:
         message = f"`{found}` does not start a statement"
-        help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
+        help = nearest(found, STATEMENTS) or ("write `layers` in its place" if body else "")
+        help = help or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 

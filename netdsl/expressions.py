@@ -180,7 +180,9 @@ def _truth(expr: Expr, environment: Environment) -> bool:
 def _equal(expr: Operator, left: Value, right: Value) -> bool:
     numbers = is_number(left) and is_number(right)
     if not numbers and type(left) is not type(right):
-        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span)
+        text = next((value for value in (left, right) if isinstance(value, str)), "")
+        help = f"write `{text}` without quotes" if text else ""
+        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span, help)
     return left == right
 
 

@@ -112,6 +112,10 @@ def _arguments(m: Mistake) -> str:
         return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
     if m.last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in m.before:
         return f"leave `{m.last.rpartition('(')[2]}` out: parameters have no types"
+    if re.match(r"\d+\s*$", m.before.rpartition(",")[2].rpartition("(")[2].strip()) and (
+        size := re.match(r"[xX×*]\s*(\d+)", m.after)
+    ):
+        return f"a size is one word: write `{m.last.rpartition('(')[2]}x{size[1]}`"
     if (
         re.match(r"\w", m.found)
         and {"RPAR", "_COMMA"} <= m.expected
@@ -149,6 +153,8 @@ def _signs(m: Mistake) -> str:
         return (
             "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
         )
+    if m.found == "if" and m.before.startswith("skip"):
+        return "`if same` stands before the braces: write `skip if same { … }`"
     if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
         return _OTHER_OPERATORS[m.found]
     if m.found == "" and "ELSE" in m.expected:

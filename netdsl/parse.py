@@ -39,8 +39,8 @@ _BY_BLOCKS = ("stage", "stages")
 # A constant as other languages write it.
 _IS_CONSTANT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)[^(]*$")
 _LET = "let "
-# Steps whose commas are no separators: `order bn, relu, conv`, `repeat 3, i { … }`.
-_LISTED = re.compile(r"(order|repeat)\b[^{]*$")
+# Steps whose commas are no separators: `order bn, relu, conv`, `add x, y`, `repeat 3, i { … }`.
+_LISTED = re.compile(r"(order|repeat|add|concat|mul)\b[^{]*$")
 
 
 class Newlines:

@@ -36,10 +36,12 @@ def _augment(match: re.Match[str]) -> Advice:
 
 
 def _entry_choice(match: re.Match[str]) -> Advice | None:
-    found = own_choice(match[2])
+    plain = re.sub(r"(?<=[a-z])-(?=[a-z]+\s*=)", "_", match[2]).replace(";", ",")
+    found = own_choice(plain)
     if not found or found == match[2]:
         return None
-    return Advice("it has another name here", f"write `{match[1]} {found}`")
+    message = "it has another name here" if plain == match[2] else "names have `_`, and arguments commas"
+    return Advice(message, f"write `{match[1]} {found}`")
 
 
 def _transition(match: re.Match[str]) -> Advice | None:
@@ -91,6 +93,7 @@ LINES: dict[str, list[Rule]] = {
         (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("blanks stand between the columns", r"\w+")),
     ],
     "row": [
+        (r"[-|:\s]+$", lambda m: Advice("no line stands under the columns", "leave it out")),
         *COMMENTS,
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),

@@ -6,6 +6,7 @@ import re
 
 from netdsl.advice.rules import COMMENTS, PYTHON, WORDS, Advice, Rule, leave_out, pasted, shape, write
 from netdsl.advice.steps import assigned, assigned_step, yaml_step
+from netdsl.arguments import signature
 from netdsl.foreign import own_name, translated
 from netdsl.ops import OPERATIONS
 from netdsl.recipewords import recipe_line
@@ -92,6 +93,18 @@ def _output(match: re.Match[str]) -> Advice:
     return Advice("a shape is one word", f"write `expect output == {shape(match[1])}`")
 
 
+def _default(match: re.Match[str]) -> Advice:
+    """`default bias=no`."""
+    owners = (
+        name
+        for name, operation in OPERATIONS.items()
+        if match[2] in (parameter.name for parameter in signature(operation))
+    )
+    own = next(owners, "")
+    help = f"write `default {own}({match[1]})`" if own else "leave it out: no operation has it"
+    return Advice("a default is of an operation", help)
+
+
 def _digits(match: re.Match[str]) -> Advice:
     """`expect params < 1,000,000`."""
     number = re.sub(r"\D", "", match[3])
@@ -155,6 +168,7 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         _BODY,
     ],
     "block": [
+        (r"block\s+(\w+)\s*\(\s*\d", write("parameters are names", r"block \1(out) { … }")),
         (r"block\s+\w*[-.]", _block_name),
         (
             r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
@@ -169,7 +183,7 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     ],
     "default": [
         (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", write("defaults have no braces", r"default \1")),
-        (r"default\s+(\w+\s*=\s*\w+)$", write("a default is of an operation", r"default conv(\1)")),
+        (r"default\s+((\w+)\s*=\s*\w+)$", _default),
         (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments stand in brackets", r"default \1(\2)")),
     ],
     "expect": [
@@ -206,6 +220,10 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     ],
     "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
     "network": [
+        (
+            r"network\s+(\w+)\s*(\([^()]*\))?\s*\{",
+            write("a network has no braces: its statements stand in the lines below it", r"network \1\2"),
+        ),
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
         (r"network\s*[:=]\s*(\w+)", write("a network and its name stand side by side", r"network \1")),
     ],

@@ -215,6 +215,11 @@ STEPS: list[Rule] = [
         write("steps have no dash before them", r"\1\2"),
     ),
     (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", write("arguments stand in round brackets", r"\1(\2)")),
+    (r"skip\s+if\s*\(\s*same\s*\)", write("`same` has no brackets", "skip if same { … }")),
+    (
+        r"skip\s+if\s+(?!same\b)([^{]+?)\s*\{",
+        write("a `skip` has no condition but `if same`", r"when \1 { skip { … } }"),
+    ),
     (
         r"skip\s*(\(.*\))\s*if[\s_]*same\b",
         write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),
@@ -233,6 +238,11 @@ STEPS: list[Rule] = [
         r"[+]\s*=?\s*\w*",
         lambda m: ADDITION,
     ),
+    (
+        r"from\s+(\w+)\s*\+\s*from\s+(\w+)$",
+        write("tensors are added by `add`", r"add { | from \1 | from \2 }"),
+    ),
+    (r"(add|concat|mul)\s+(\w+(?:\s*,\s*\w+)+)$", _joined),
     (
         r"when\s*\{",
         lambda m: Advice("a `when` has a condition", "give it one, as in `when stride == 1 { … }`"),

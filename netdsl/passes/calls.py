@@ -106,6 +106,9 @@ class CallResolver:
             or (f"write `{own}`" if own and "\n" not in own else "")
         )
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        before = word.span.source.text[: word.span.start].rpartition("\n")[2]
+        if re.search(r"\bsave\s+\w+\s*,\s*$", before) and not step.arguments:  # `save a, b`
+            help = f"write `save {word.text}`"
         if self._diagnostics.explains and is_saved(word.text, self._scope.program):
             help = f"write `from {word.text}`"
         elif self._diagnostics.explains and labelled(word.text, self._scope.program):
@@ -173,7 +176,7 @@ class CallResolver:
                 continue
             argument_, known = found[field.name]
             words = arg_type.words if isinstance(arg_type, Word) else ()
-            if not self._is_value(step, argument_.value, {*known, *words}):
+            if not self._is_value(operation, argument_.value, {*known, *words}):
                 return ()
             if field.name == "kernel" and not self._is_kernel(argument_.value):
                 return ()
@@ -190,10 +193,7 @@ class CallResolver:
             return True
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
-            meant = _meant(expr.value)
-            if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
-                how = "without quotes" if isinstance(expr.value, str) else "one word"
-                result = Mismatch(f"`{meant}`, {how}")
+            result = meant(expr.value, arg_type) or result
             help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
             name, argument = step.name.text, given.parameter
             origin = given.value.name if isinstance(given.value, syntax.Name) else ""
@@ -205,16 +205,22 @@ class CallResolver:
             return False
         return True
 
-    def _is_value(self, step: syntax.Call, node: syntax.Expr, names: Collection[str]) -> bool:
-        """Whether it isn't the name of a flag, given to say yes: `conv(16, 3, freeze)`."""
-        parameters = signature(OPERATIONS[step.name.text]) if step.name.text in OPERATIONS else ()
-        flags = [p.name for p in parameters if isinstance(getattr(p.type, "other", p.type), Flag)]
+    def _is_value(self, operation: type[Operation], node: syntax.Expr, names: Collection[str]) -> bool:
+        """Whether it isn't another argument's name or word: `conv(16, 3, freeze)`, `conv(16, 3, same)`."""
         word = node.name if isinstance(node, syntax.Name) else ""
-        if word not in flags or word in names or self._scope.defines(word):
+        if word in names or self._scope.defines(word):
             return True
-        message = f"`{word}` of `{step.name.text}` has no value"
-        self._diagnostics.error("NET302", message, node.span, help=f"write `{word}=yes`")
-        return False
+        for parameter in signature(operation):
+            name, arg_type = parameter.name, parameter.type
+            if name == word and isinstance(getattr(arg_type, "other", arg_type), Flag):
+                message, own = f"`{word}` is an argument, and has no value", f"{word}=yes"
+            elif isinstance(arg_type, Word) and word in arg_type.words:
+                message, own = f"`{word}` is for `{name}`", f"{name}={word}"
+            else:
+                continue
+            self._diagnostics.error("NET302", message, node.span, help=f"write `{own}`")
+            return False
+        return True
 
     def _is_kernel(self, node: syntax.Expr) -> bool:
         """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
@@ -247,6 +253,14 @@ class CallResolver:
         exprs = [(argument.parameter, self._scope.expression(argument.value, names)) for argument in given]
         bound = [(name, expr) for name, expr in exprs if expr is not None]
         return tuple(bound) if len(bound) == len(exprs) else None
+
+
+def meant(value: Value, arg_type: object) -> Mismatch | None:
+    """That `"3"` is to be `3`, or `[3, 3]` `3x3`, where that fits."""
+    own = _meant(value)
+    if not own or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
+        return None
+    return Mismatch(f"`{own}`, {'without quotes' if isinstance(value, str) else 'one word'}")
 
 
 def _meant(value: Value) -> Symbol | Size | int | None:
@@ -337,7 +351,7 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
         if name not in OPERATIONS:
             own = own_name(name)
             help = f"write `{own}`" if own in OPERATIONS else nearest(name, OPERATIONS)
-            help = help or f"the operations are {', '.join(OPERATIONS)}"
+            help = help or "leave it out: defaults are of operations alone, and a block's stand in its head"
             diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
             continue
         known = [parameter.name for parameter in signature(OPERATIONS[name])]
@@ -347,7 +361,11 @@ def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Def
                     "NET301",
                     "defaults are given by name",
                     argument.value.span,
-                    help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
+                    help=(
+                        f"as in `default {name}({_example(known)}=…)`"
+                        if known
+                        else "leave it out: it takes none"
+                    ),
                 )
             elif argument.name.text not in known:
                 takes = f"it takes {listing(known)}" if known else "leave it out: it takes none"

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import check_name
@@ -16,6 +17,8 @@ from netdsl.source import Span
 S = TypeVar("S")
 
 
+# The statements whose second word is defined by them.
+_DEFINING = {"network", "let", "block"}
 # What people mean by a second one.
 _FOR_ALL = {
     syntax.Order: "an order holds for the whole file: ",
@@ -53,7 +56,11 @@ class Definitions:
         self.missing = file.missing
         self._registry = registry
         self._diagnostics = diagnostics
-        self.unread = {word for words in file.program.unread for word in words}
+        self.unread = {
+            word
+            for first, second in file.program.unread
+            for word in ((first,) if first in STATEMENTS.keys() - _DEFINING else (first, second))
+        }
         # The blocks of the file's own text by name, with their keys.
         self.own: dict[str, str] = {}
         for block in self.of(syntax.Block):

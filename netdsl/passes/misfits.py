@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from netdsl import syntax
 from netdsl.arguments import Pair, Parameter, Wholes, Word
 from netdsl.diagnostics import listing, nearest
-from netdsl.foreign import no_step, own_argument, own_parameter, own_value
+from netdsl.foreign import no_step, own_argument, own_name, own_parameter, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
@@ -126,8 +126,10 @@ def unknown(
     known = [parameter.name for parameter in parameters]
     column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
     stage = column or _is_stage(argument, span)
-    if given == "activation":
-        return no_step(value) or f"leave it out, and write `, {own_value(value)}` after the call"
+    block = bool(parameters) and all(parameter.type is None for parameter in parameters)
+    if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
+        operation = own_name(own_value(value)) or own_value(value)
+        return no_step(value) or f"leave it out, and write `, {operation}` after the call"
     if given == "repeat":
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)
@@ -139,7 +141,6 @@ def unknown(
         return f"leave it out, and give it to the optimizer: `lr={value}`"
     taken = _taken(parameters, [a for a in arguments if a is not argument])
     free = [parameter for parameter in parameters if parameter.name not in taken]
-    block = all(parameter.type is None for parameter in parameters)
     if not own or own in taken:
         own = own_parameter(given, [parameter.name for parameter in free]) if block else ""
     if own:

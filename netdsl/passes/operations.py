@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from netdsl.arguments import Mismatch, convert, schema
+from netdsl.arguments import Mismatch, convert, schema, signature
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
 from netdsl.ops.base import UNKNOWN, VECTOR, Misfit
-from netdsl.passes.calls import wrong_argument
+from netdsl.passes.calls import meant, wrong_argument
 from netdsl.passes.effects import Effect, effect
 from netdsl.passes.fixes import Attempt, best, with_arguments
 from netdsl.passes.reports import Reports, origin, shrinking
@@ -88,10 +88,12 @@ class Operations:
         checked = convert(step.operation, values) if whole else _mismatches(step, values)
         if isinstance(checked, Operation):
             return checked
+        types = {parameter.name: parameter.type for parameter in signature(step.operation)}
         for name, mismatch in checked.items():
             expr = exprs[name] if exprs[name].span else replace(exprs[name], span=step.span)
             place, around, calls = self._reports.written(expr, environment)
             found = Diagnostics()
+            mismatch = meant(values[name], types[name]) or mismatch
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
             note = _where(place, around)
             used = (Label(expr.span, "used here"),) if expr.span and place is not expr else ()

@@ -32,7 +32,12 @@ _KEYS = {
     "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
 }
 # What needs arguments, with them.
-_EXAMPLES = {"crop": "crop(4)", "cutout": "cutout(16)", "step": "step(at=[6, 8])", "folder": 'folder("images")'}
+_EXAMPLES = {
+    "crop": "crop(4)",
+    "cutout": "cutout(16)",
+    "step": "step(at=[6, 8])",
+    "folder": 'folder("images")',
+}
 
 
 class RecipeReader:
