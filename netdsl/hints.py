@@ -232,8 +232,8 @@ def _values(m: Mistake) -> str:
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"
-    if number := _number(m):
-        return number
+    if plain := _number(m):
+        return plain
     if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
         return "comparisons don't chain: join two of them with `and`"
     return ""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from netdsl import syntax
 from netdsl.arguments import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
-from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, nearest
 from netdsl.expressions import Const, Expr, constant
-from netdsl.foreign import no_step, own_argument, own_name, own_parameter, own_value, translated
+from netdsl.foreign import no_step, own_name, own_parameter, own_value, translated
 from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
+from netdsl.passes.defaults import Defaults, inherited_defaults
 from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
@@ -22,9 +23,6 @@ from netdsl.passes.strangers import is_saved, is_whole, labelled
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, is_number, normal, show
-
-# Default arguments by operation and argument.
-Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
 
 
 class Blocks(NamedTuple):
@@ -156,8 +154,8 @@ class CallResolver:
             message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
             self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`")
             return ()
-        inherited = _inherited(operation, self._defaults)
-        local = _inherited(operation, own)
+        inherited = inherited_defaults(operation, self._defaults)
+        local = inherited_defaults(operation, own)
         filled = frozenset({*inherited, *local})
         parameters = signature(operation)
         given = bind(step.name.text, parameters, step.arguments, step.span, self._diagnostics, filled=filled)
@@ -334,58 +332,6 @@ def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnost
         line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
         help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
     diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
-
-
-def _inherited(operation: type[Operation], defaults: Defaults) -> dict[str, syntax.Argument]:
-    """An operation's defaults, with those of the operation that it inherits from."""
-    own = {parameter.name for parameter in signature(operation)}
-    inherited = {n: a for n, a in defaults.get(operation.inherits, {}).items() if n in own}
-    return {**inherited, **defaults.get(operation.name, {})}
-
-
-def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Defaults:
-    """The arguments of `default` statements; what is wrong with one is a diagnostic."""
-    defaults: dict[str, dict[str, syntax.Argument]] = {}
-    for call in calls:
-        name = call.name.text
-        if name not in OPERATIONS:
-            own = own_name(name)
-            help = f"write `{own}`" if own in OPERATIONS else nearest(name, OPERATIONS)
-            help = help or "leave it out: defaults are of operations alone, and a block's stand in its head"
-            diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
-            continue
-        known = [parameter.name for parameter in signature(OPERATIONS[name])]
-        for argument in call.arguments:
-            if argument.name is None:
-                diagnostics.error(
-                    "NET301",
-                    "defaults are given by name",
-                    argument.value.span,
-                    help=(
-                        f"as in `default {name}({_example(known)}=…)`"
-                        if known
-                        else "leave it out: it takes none"
-                    ),
-                )
-            elif argument.name.text not in known:
-                takes = f"it takes {listing(known)}" if known else "leave it out: it takes none"
-                other = own_argument(argument.name.text, known)
-                help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
-                message = f"`{name}` has no argument `{argument.name.text}`"
-                diagnostics.error("NET301", message, argument.name.span, help=help)
-            elif first := defaults.get(name, {}).get(argument.name.text):
-                assert first.name
-                message = f"`{argument.name.text}` of `{name}` has two defaults"
-                also = [Label(first.name.span, "first here")]
-                diagnostics.error("NET301", message, argument.name.span, also=also, help="remove one")
-            else:
-                defaults.setdefault(name, {})[argument.name.text] = argument
-    return defaults
-
-
-def _example(known: Sequence[str]) -> str:
-    """An argument that people give defaults for."""
-    return "bias" if "bias" in known else known[0]
 
 
 def wrong_argument(

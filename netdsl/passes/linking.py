@@ -8,8 +8,9 @@ from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.foreign import own_name
 from netdsl.ops import OPERATIONS
-from netdsl.passes.calls import Blocks, CallResolver, read_defaults
+from netdsl.passes.calls import Blocks, CallResolver
 from netdsl.passes.counts import Counts
+from netdsl.passes.defaults import read_defaults
 from netdsl.passes.definitions import Definitions, Registry
 from netdsl.passes.orders import UNIT, Order, check_order, default_order
 from netdsl.passes.scope import Scope, check_name

@@ -15,8 +15,9 @@ from netdsl.arguments import Parameter
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.expressions import IN, Const, Ref
 from netdsl.passes.binding import bind
-from netdsl.passes.calls import CallResolver, Defaults, read_defaults
+from netdsl.passes.calls import CallResolver
 from netdsl.passes.counts import Counts
+from netdsl.passes.defaults import Defaults, read_defaults
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.passes.scope import Names, Scope, check_name
 from netdsl.passes.strangers import labelled, saved_below
