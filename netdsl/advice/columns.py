@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from netdsl.foreign import split
 
-_TABLE = re.compile(r"^stages\s+(\w+)", re.MULTILINE)
+_TABLE = re.compile(r"stages\s+(\w+)")
 _CELL = re.compile(r'"[^"\n]*"|\w+\([^()]*\)|\([^()]*\)|-?[\w.]+')
 # What the standard blocks take.
 _STANDARD = dict.fromkeys(("plain", "residual", "bottleneck"), "out, stride=1")
@@ -17,9 +17,11 @@ _LARGEST_STRIDE = 2
 
 def columns(text: str, place: int) -> str:
     """The columns of the table whose first row begins at a place; empty where its block isn't in the text."""
-    tables = _TABLE.findall(text, 0, place)
-    block = tables[-1] if tables else ""
-    defined = re.search(rf"^block\s+{block}\s*\(([^{{]*)\)\s*\{{", text, re.MULTILINE)
+    table = _TABLE.match(text, max(0, text.rfind("stages", 0, place)))
+    block = table[1] if table else ""
+    defined = None
+    if f"block {block}" in text:  # most names are of no block, and a pattern for each costs more
+        defined = re.search(rf"^block {block}\s*\(([^{{]*)\)\s*\{{", text, re.MULTILINE)
     given = defined[1] if defined else _STANDARD.get(block)
     if not given:
         return ""
