@@ -130,12 +130,16 @@ def schema(cls: type) -> tuple[Field[Any], ...]:
 
 
 class Parameter(NamedTuple):
-    """One parameter of a signature: of an operation, a recipe's function or a block, whose have no type."""
+    """One parameter of a signature: of an operation, a recipe's function or a block, whose have no type.
+
+    `default` is what a block's file has for it.
+    """
 
     name: str
     required: bool
     named: bool = False
     type: ArgType | None = None
+    default: str = ""
 
 
 @cache

@@ -10,7 +10,9 @@ from lark import UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from netdsl.advice import advice
+from netdsl.advice.columns import columns
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.foreign import split
 from netdsl.hints import STATEMENTS, Mistake, hint
 from netdsl.source import Source, Span
 
@@ -72,6 +74,8 @@ def explain(
     ):
         place = end
     found = _found(text, place, end)
+    if found.startswith(".") and (digits := re.search(r"(?<![\w.])\d+$", text[start:place])):
+        place, found = place - len(digits[0]), digits[0] + found
     span = Span(source, place, place + len(found))
     statement = _first_word(text, start, end) if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
@@ -86,7 +90,8 @@ def explain(
         _foreign(found, span, diagnostics)
         return ""
     if rule == "statement" and not text[start:place].strip():
-        _not_a_statement(found, span, diagnostics)
+        body = re.compile(r"\w+\s*\{").match(text, place, end)
+        _not_a_statement(found, bool(body), span, diagnostics)
         return ""
     expected = _expected(error)
     joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
@@ -94,12 +99,16 @@ def explain(
         begin = start + joined.end()
         branch = _first_line(source, begin, _end_of_line(text, begin))
         help = f"write `| {branch.text}`, and a `|` before each other branch"
+        steps = split(branch.text)
+        if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
+            help = f"write `| {' | '.join(steps)}`"
         diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
         return ""
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
-    after = text[place:end]
-    mistake = Mistake(found, before, after, expected, statement, rule)
+    after = text[place:end] + (follows if said == end else "")
+    table = columns(text, place) if rule == "header" or statement == "stages" else ""
+    mistake = Mistake(found, before, after, expected, statement, rule, table)
     help = hint(mistake) or _expectation(expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
     diagnostics.error("NET101", shown, span, help=help)
@@ -107,8 +116,10 @@ def explain(
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:
-    """The end of `conv 64, 3`, or of `skip conv(64, 3), bn`, where a step was taken to end at the comma."""
-    if re.match(r"(skip|repeat|when)\b[^{]*$", text[start:end]):
+    """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
+    end at the comma.
+    """
+    if re.match(r"(skip|repeat|when|order|add|concat|mul)\b[^{]*$", text[start:end]):
         return _end_of_line(text, end)
     if not re.match(r"\w+[ \t]+\d", text[start:end]):
         return end
@@ -148,7 +159,9 @@ def _first_line(source: Source, start: int, end: int) -> Span:
 
 def _found(text: str, place: int, end: int) -> str:
     """The word, number, text or character at a place; empty at the end of the line."""
-    match = re.compile(r'"[^"\n]*"|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(text, place, end)
+    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(
+        text, place, end
+    )
     return match.group() if match else ""
 
 
@@ -166,7 +179,7 @@ def _expected(error: UnexpectedInput) -> Set[str]:
     return expected - {"_NL"} if expected & {"RPAR", "RSQB"} else expected
 
 
-def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
+def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
         message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
     elif found in ("end", "done", "fi", "endif", "pass"):
@@ -176,7 +189,8 @@ def _not_a_statement(found: str, span: Span, diagnostics: Diagnostics) -> None:
         help = f"write `{own}` in its place"
     else:
         message = f"`{found}` does not start a statement"
-        help = nearest(found, STATEMENTS) or f"a statement starts with {', '.join(STATEMENTS)}"
+        help = nearest(found, STATEMENTS) or ("write `layers` in its place" if body else "")
+        help = help or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 

@@ -172,18 +172,17 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
 def _truth(expr: Expr, environment: Environment) -> bool:
     value = _value(expr, environment)
     if not isinstance(value, bool):
-        raise _NoValue(
-            f"a condition is `yes` or `no`, and this is {show(value)}",
-            expr.span,
-            "compare it, as in `x == 1`",
-        )
+        help = f"compare it: `{expr.span.text} != 0`" if expr.span else ""
+        raise _NoValue(f"a condition is `yes` or `no`, and this is {show(value)}", expr.span, help)
     return value
 
 
 def _equal(expr: Operator, left: Value, right: Value) -> bool:
     numbers = is_number(left) and is_number(right)
     if not numbers and type(left) is not type(right):
-        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span)
+        text = next((value for value in (left, right) if isinstance(value, str)), "")
+        help = f"write `{text}` without quotes" if text else ""
+        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span, help)
     return left == right
 
 

@@ -129,6 +129,21 @@ _ARGUMENTS = {
 }
 # Those that mean one of two arguments, whichever an operation has.
 _SIZES = {"kernel_size": "size", "size": "factor"}
+# What blocks call the same thing: in a call of one that has another name of the line, that is meant.
+_SYNONYMS = tuple(frozenset(line.split()) for line in """
+    out filters channels width planes out_channels out_planes num_filters features dim dims units
+    kernel kernel_size size k ksize filter_size
+    stride strides s downsample
+    reduction ratio squeeze r se_ratio reduction_ratio squeeze_ratio
+    hidden bottleneck mid middle inner width_mid hidden_dim
+    expand expansion expand_ratio t expansion_factor factor multiplier mult widen
+    repeat repeats n times count num num_layers num_blocks layers depth
+    drop drop_path drop_rate p dropout rate prob dropout_rate drop_prob
+    act activation nonlinearity act_layer
+    norm norm_layer normalization
+    growth growth_rate
+    groups num_groups cardinality
+    """.strip().split("\n"))
 
 _VALUES = {
     **dict.fromkeys(("True", "true", "TRUE", "on", "On", "Yes", "YES"), "yes"),
@@ -191,6 +206,12 @@ def own_argument(name: str, known: Iterable[str]) -> str | None:
     """What an argument is called here, where that is one of `known`; empty where it is to be left out."""
     candidates = [table[name] for table in (_ARGUMENTS, _SIZES) if name in table]
     return next((found for found in candidates if not found or found in known), None)
+
+
+def own_parameter(name: str, known: Iterable[str]) -> str:
+    """The one parameter of a block that is a synonym of a name; empty where there is none, or several."""
+    found = [other for other in known if any({name, other} <= line for line in _SYNONYMS)]
+    return found[0] if len(found) == 1 else ""
 
 
 def no_step(name: str) -> str:

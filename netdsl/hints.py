@@ -42,11 +42,21 @@ _OTHER_OPERATORS = {
     "<>": "write `!=`",
     "if": "write `if c then a else b`",
 }
+_IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
+# What stands behind numbers elsewhere, and here; thousands of millions are spelt out.
+_UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
+# What tensors are called elsewhere, what is asked of them, and what names are taken from.
+_TENSORS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
+_SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
+_SUMMANDS = ("identity", "residual", "skip", "res")
+_PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
 _NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
 
 
 class Mistake(NamedTuple):
-    """What was found, what stands before it and from there on, and what was expected by which rule."""
+    """What was found, what stands before it and from there on, and what was expected by which rule. Of a
+    table that begins without them, the columns.
+    """
 
     found: str
     before: str
@@ -54,6 +64,7 @@ class Mistake(NamedTuple):
     expected: Set[str]
     statement: str
     rule: str
+    columns: str = ""
 
     @property
     def last(self) -> str:
@@ -64,7 +75,7 @@ class Mistake(NamedTuple):
 
 def hint(mistake: Mistake) -> str:
     """What to do about a mistake; empty where nothing is known."""
-    for of in (_arguments, _signs, _bodies, _values, _lines):
+    for of in (_arguments, _names, _signs, _bodies, _values, _lines):
         if found := of(mistake):
             return found
     return ""
@@ -101,6 +112,10 @@ def _arguments(m: Mistake) -> str:
         return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
     if m.last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in m.before:
         return f"leave `{m.last.rpartition('(')[2]}` out: parameters have no types"
+    if re.match(r"\d+\s*$", m.before.rpartition(",")[2].rpartition("(")[2].strip()) and (
+        size := re.match(r"[xX×*]\s*(\d+)", m.after)
+    ):
+        return f"a size is one word: write `{m.last.rpartition('(')[2]}x{size[1]}`"
     if (
         re.match(r"\w", m.found)
         and {"RPAR", "_COMMA"} <= m.expected
@@ -109,9 +124,24 @@ def _arguments(m: Mistake) -> str:
         return f"put a comma between the arguments: `{word[0]}, {m.found}`"
     if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
         return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
-    if m.found == "." and re.search(r"[A-Za-z_]\w*$", m.before):
-        return "a name has no `.`"
     return ""
+
+
+def _names(m: Mistake) -> str:
+    """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`: names with a dot in them."""
+    base, part = re.search(r"[A-Za-z_]\w*$", m.before), re.match(r"\.([A-Za-z_]\w*)", m.after)
+    if not base or not part:
+        return "a name has no `.`" if base and m.found == "." else ""
+    name, attribute = base[0], part[1]
+    index = re.compile(r"\[[^\]]*\]|\([^()]*\)").match(m.after, part.end())
+    own = f"{name}_{attribute}"
+    if attribute in _SIZES:
+        own = "in" if name in _TENSORS else name
+    elif name in _PREFIXES:
+        own, index = attribute, None
+    elif m.rule == "step" and m.before == name:
+        return f"blocks are called by their own names: write `{attribute}` in place of `{name}{part[0]}`"
+    return f"a name has no `.`: write `{own}` in place of `{name}{part[0]}{index[0] if index else ''}`"
 
 
 def _signs(m: Mistake) -> str:
@@ -123,8 +153,12 @@ def _signs(m: Mistake) -> str:
         return (
             "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
         )
+    if m.found == "if" and m.before.startswith("skip"):
+        return "`if same` stands before the braces: write `skip if same { … }`"
     if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
         return _OTHER_OPERATORS[m.found]
+    if m.found == "" and "ELSE" in m.expected:
+        return "a choice has both: `if c then a else b`"
     if m.found == "" and m.before.rstrip().endswith(","):
         return "leave the last `,` out"
     if m.found == "%":
@@ -148,11 +182,30 @@ def _bodies(m: Mistake) -> str:
         return "write `shortcut`"
     if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
         return f"leave the `{m.found}` out: write `{m.last.strip('}')} {{ … }}`"
+    if m.before.startswith("skip") and m.before.rstrip().endswith("}") and re.match(r"[+\w]", m.found):
+        return _after_skip(m)
     if m.found == "otherwise":
         return "write `else`"
     if m.found == "times":
         return "leave `times` out"
     return ""
+
+
+def _after_skip(m: Mistake) -> str:
+    """`skip { … } + relu`: the sum is in the `skip`, and what follows is a step, or the shortcut."""
+    rest = " ".join(m.after.lstrip("+").split())
+    if rest in (*_TENSORS, *_SUMMANDS):
+        return f"leave `{m.found} {rest}` out: `skip` adds its input"
+    if m.found == "+" and re.match(r"(conv|linear|avgpool|maxpool)\b", rest):
+        return f"write `shortcut {{ {rest} }}` in place of `+ {rest}`"
+    if rest.startswith("shortcut"):
+        return f"leave the `{m.found}` out"
+    if m.found != "+":
+        after = f"put a comma before `{m.found}`"
+        return f"write `shortcut` in place of `{m.found}`" if rest.endswith("{") else after
+    if rest.endswith("{"):
+        return "write `,` in place of `+`: a `skip` adds its input, and then come other steps"
+    return f"write `, {rest}`: a `skip` adds its input, and then come other steps"
 
 
 def _values(m: Mistake) -> str:
@@ -179,16 +232,28 @@ def _values(m: Mistake) -> str:
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"
-    digits = re.search(r"\d*$", m.before)
-    if digits and (giga := re.fullmatch(r"(\d+)\.?(\d{0,3})[GB]", digits[0] + m.found)):
-        return f"write `{giga[1]}{giga[2]:0<3}M`"
-    if re.match(r"\.?\d", m.found) and "NUMBER" in m.expected and not re.fullmatch(r"\d+(\.\d+)?", m.found):
-        plain = m.found.replace("_", "")
-        plain = f"0{plain}" if plain.startswith(".") else plain
-        return f"write `{plain}`" if re.fullmatch(r"\d+(\.\d+)?", plain) else _NUMBERS
+    if plain := _number(m):
+        return plain
     if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
         return "comparisons don't chain: join two of them with `and`"
     return ""
+
+
+def _number(m: Mistake) -> str:
+    """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`."""
+    if not re.match(r"\.?\d", m.found) or _IS_NUMBER.fullmatch(m.found):
+        return ""
+    if pair := re.match(r"(\d+)\.\s+(\d+)", m.after):
+        return f"write `{pair[1]}, {pair[2]}`"
+    parts = re.fullmatch(r"(\d[\d_]*)?(\.\d*)?([eE][-+]?\d+)?([A-Za-z]*)", m.found)
+    unit = _UNITS.get(parts[4], "") if parts else ""
+    if not parts or (parts[4] and parts[4] not in _UNITS):
+        return _NUMBERS
+    number = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".")
+    if parts[4] in ("G", "B"):
+        digits, _, decimals = number.partition(".")
+        return f"write `{digits}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
+    return f"write `{number}{parts[3] or ''}{unit}`"
 
 
 def _lines(m: Mistake) -> str:
@@ -198,7 +263,9 @@ def _lines(m: Mistake) -> str:
     if m.found == "{" and m.last in ("shortcut", "else"):
         return f"`{m.last}` follows the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
     if m.rule == "header" or (m.statement == "stages" and m.expected == {"NAME"} and m.last == "{"):
-        return "the first line of a table names its columns, as `out  repeat  stride`"
+        if m.columns and m.rule == "header":
+            return f"name the columns in a line before it: `{m.columns}`"
+        return f"the first line of a table names its columns, as `{m.columns or 'out  repeat  stride'}`"
     if m.rule == "row" and m.found in ("+", "*", "/", "//", "-"):
         return "an expression in a table stands in brackets, as `(2 * n)`"
     if m.statement == "stages" and "{" in m.before and "\n" not in m.before:

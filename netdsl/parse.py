@@ -19,6 +19,7 @@ from netdsl.cut import Cutter, Parts, Piece, parts, starts_statement
 from netdsl.diagnostics import MOST, Diagnostics
 from netdsl.explain import explain
 from netdsl.hints import STATEMENTS, STEPS
+from netdsl.recipewords import own_choice
 from netdsl.source import Source, Span
 from netdsl.tree import TreeBuilder
 
@@ -29,7 +30,7 @@ MAX_LINE = 10_000
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINES = {"stages": "row", "train": "entry"}
 # What a step that can't be read would have defined.
-_DEFINES = re.compile(r"(let|save)\s+([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
+_DEFINES = re.compile(r"(let|save)\s*(?:as\s+|\(\s*\W?|\W)([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
 # What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
 _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
@@ -38,6 +39,8 @@ _BY_BLOCKS = ("stage", "stages")
 # A constant as other languages write it.
 _IS_CONSTANT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)[^(]*$")
 _LET = "let "
+# Steps whose commas are no separators: `order bn, relu, conv`, `add x, y`, `repeat 3, i { … }`.
+_LISTED = re.compile(r"(order|repeat|add|concat|mul)\b[^{]*$")
 
 
 class Newlines:
@@ -113,7 +116,9 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr,
         return values
     except UnexpectedInput:
         span = Span(source, 0, len(source.text))
-        help = "write a number, a word, or a call as `sgd(lr=0.1)`"
+        plain = source.text.strip("= ").replace("_", "")
+        own = plain if plain.isdigit() else own_choice(source.text)
+        help = f"write `{own}`" if own else "write a number, a word, or a call as `sgd(lr=0.1)`"
         diagnostics.error("NET101", f"`{source.text}` is not a value", span, help=help)
         return ()
 
@@ -248,7 +253,8 @@ class _Reader:
             steps.append(step)
             pieces = pieces[max(0, sound) + 1 :]
             if isinstance(step, syntax.Unread):
-                pieces = self._after_unread(text, pieces)
+                listed = bool(_LISTED.match(text, piece.start, piece.end))
+                pieces = self._after_unread(text, pieces, listed=listed)
             wrong = None
         return tuple(steps)
 
@@ -264,11 +270,13 @@ class _Reader:
             place = error.pos_in_stream if error.pos_in_stream is not None else -1
             return (), begin + place - 1 if 0 <= place <= end - begin else end
 
-    def _after_unread(self, text: str, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`."""
+    def _after_unread(self, text: str, pieces: tuple[Piece, ...], *, listed: bool) -> tuple[Piece, ...]:
+        """Without the pieces that are the rest of what couldn't be read: `conv 64, 3, stride=2`, or, where
+        steps are `listed` there, `order bn, relu, conv`.
+        """
         for index, piece in enumerate(pieces):
             goes_on = piece.follows or self.language == "Darknet"
-            if not goes_on or not _ARGUMENT.match(text[piece.start : piece.end]):
+            if not goes_on or not (listed or _ARGUMENT.match(text[piece.start : piece.end])):
                 return pieces[index:]
         return ()
 

@@ -35,6 +35,8 @@ def recipe_line(key: str, value: str) -> str:
     if key in _OF_OPTIMIZER:
         return f"optimizer sgd({_OF_OPTIMIZER[key]}={own_value(value)})"
     own = _KEYS.get(key, key)
+    if own == "schedule" and re.fullmatch(r"\[[\d\s,]+\]", value):
+        return f"schedule step(at={value})"
     return f"{own} {own_choice(value) or own_value(value)}" if own in KEYS else ""
 
 

@@ -120,6 +120,14 @@ def test_shape_parameters_and_macs_are_those_of_torch(step: str, size: str) -> N
     assert 2 * 2 * network.macs == flops.get_total_flops()  # two examples, two flops a multiply-accumulate
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_only_what_needs_a_map_is_wrong_after_an_unknown_vector(name: str) -> None:
+    arguments = next(iter(EXAMPLES[name]))
+    on_maps_alone = all("x" in size for inputs in EXAMPLES[name].values() for size in inputs)
+    text = f"network n\ninput 3x8x8\nlayers {{ unheard, flatten, {name}({arguments}) }}\n"
+    assert codes(text) == (["NET201", "NET402"] if on_maps_alone else ["NET201"])
+
+
 @pytest.mark.parametrize("step, size", list(examples()))
 def test_function_and_module_agree(step: str, size: str) -> None:
     first = f"conv({size.split('x')[0]}, 1)" if "x" in size else f"linear({size})"

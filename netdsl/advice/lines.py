@@ -24,7 +24,8 @@ def _entry(match: re.Match[str]) -> Advice:
 def _entry_brackets(match: re.Match[str]) -> Advice:
     """`optimizer sgd lr=0.1`."""
     given = ", ".join(re.findall(r"\w+\s*=\s*(?:\[[^\]]*\]|[^\s,]+)|\"[^\"]*\"|[\d.]\S*", match[3]))
-    return Advice("arguments stand in brackets", f"write `{match[1]} {match[2]}({given})`")
+    name = own_choice(match[2]) or match[2]
+    return Advice("arguments stand in brackets", f"write `{match[1]} {name}({given})`")
 
 
 def _augment(match: re.Match[str]) -> Advice:
@@ -35,10 +36,12 @@ def _augment(match: re.Match[str]) -> Advice:
 
 
 def _entry_choice(match: re.Match[str]) -> Advice | None:
-    found = own_choice(match[2])
+    plain = re.sub(r"(?<=[a-z])-(?=[a-z]+\s*=)", "_", match[2]).replace(";", ",")
+    found = own_choice(plain)
     if not found or found == match[2]:
         return None
-    return Advice("it has another name here", f"write `{match[1]} {found}`")
+    message = "it has another name here" if plain == match[2] else "names have `_`, and arguments commas"
+    return Advice(message, f"write `{match[1]} {found}`")
 
 
 def _transition(match: re.Match[str]) -> Advice | None:
@@ -90,6 +93,7 @@ LINES: dict[str, list[Rule]] = {
         (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("blanks stand between the columns", r"\w+")),
     ],
     "row": [
+        (r"[-|:\s]+$", lambda m: Advice("no line stands under the columns", "leave it out")),
         *COMMENTS,
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
@@ -101,6 +105,11 @@ LINES: dict[str, list[Rule]] = {
         (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", write("a rule is a word", r"\1 zeros")),
         (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", write("a rule is a word", r"\1 ones")),
         (r"(\w+)\s*[:= ]\s*([\d.]+)$", write("a rule is a word", r"\1 constant(\2)")),
+        (
+            r"(?!bias)(\w+)\.(?:weight|kernel|gamma)\s*[:=]?\s*(\w.*)$",
+            write("a rule is for weights", r"\1 \2"),
+        ),
+        (r"(?:\w+\.)(bias|beta)\s*[:=]?\s*(\w.*)$", write("one rule is for all biases", r"bias \2")),
         (r"([\w.]+)\s*[:=]\s*(\w.*)$", write("a key and its rule stand side by side", r"\1 \2")),
     ],
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
-from netdsl.advice.rules import Advice
+from netdsl.advice.rules import ADDITION, TENSORS, Advice
 
 # A number, a name or a call, and products and sums of them.
 _ATOM = r"(?:[\w.]+(?:\([^()]*\))?|\([^()]*\))"
 _TERM = rf"{_ATOM}(?:\s*(?://|[-+*/])\s*{_ATOM})*"
 _CONDITION = rf"{_TERM}(?:\s*(?:[=!<>]=|<|>)\s*{_TERM})?"
 _CONDITIONS = rf"(?:not\s+)?{_CONDITION}(?:\s+(?:and|or)\s+(?:not\s+)?{_CONDITION})*"
+
+# A constant that is to change.
+_CHANGED = re.compile(rf"(?:let\s+)?(\w+)\s*(?:([-+*]|//?)=(?!=)\s*({_TERM})|(\+\+|--))$")
 
 # Before these, the first two: what is written otherwise in a condition.
 _WORDS = (
@@ -23,6 +26,9 @@ _WORDS = (
     (r"\bis\s+not\b", "!="),
     (r"\bis\b(?!\s*\()", "=="),
     (r"\bmod\b", "%"),
+    (r"(?<=\w)\s*\+\+(?!\s*\w)|(?<=\w)\s*\+=\s*1\b", " + 1"),
+    (r"(?<=\w)\s*--(?!\s*\w)|(?<=\w)\s*-=\s*1\b", " - 1"),
+    (r"(?<=\w)\s*([-+*]|//?)=(?!=)\s*", r" \1 "),
     (r"\b(AND|OR|NOT)\b", lambda m: m[1].lower()),
 )
 _CHOICES = (
@@ -39,6 +45,10 @@ _CHOICES = (
 
 def operators(line: str) -> Advice | None:
     """What to say of a line that has operators of other languages; None where it has none."""
+    if re.match(r"(for|repeat)\s+\w+\s+in\b", line):
+        return None
+    if changed := _CHANGED.match(line):
+        return _changed(*changed.groups())
     own = line
     for pattern, replacement in _WORDS:
         own = re.sub(pattern, replacement, own)
@@ -46,6 +56,7 @@ def operators(line: str) -> Advice | None:
     for pattern, template in _CHOICES:
         own = re.sub(pattern, template, own)
     chosen = "then" in own and "then" not in line
+    own = re.sub(rf"\b((?:not\s+)?)({_ATOM})\s+(not\s+)?in\s*[\[({{]([^\])}}]+)[\])}}]", _one_of, own)
     powers = own
     own = re.sub(rf"(/\s*)?({_ATOM})\s*(?:\*\*|\^)\s*(\d)\b", _power, own)
     if own == line:
@@ -60,6 +71,15 @@ def operators(line: str) -> Advice | None:
     return Advice(message, f"write `{own}`")
 
 
+def _changed(name: str, operator: str | None, value: str | None, counted: str | None) -> Advice:
+    """`n += 1`, `n++`, `x += identity`."""
+    if name in TENSORS:
+        return ADDITION
+    term = f"{name} {operator} {value}" if operator else f"{name} {(counted or '')[0]} 1"
+    help = f"write `let new_{name} = {term}`, and `new_{name}` where that is meant"
+    return Advice("a constant keeps its value", help)
+
+
 def colons(line: str) -> Advice | None:
     """What to say of `residual(32, repeat: 2)`."""
     own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
@@ -69,6 +89,13 @@ def colons(line: str) -> Advice | None:
         if own.count("=") > line.count("=")
         else None
     )
+
+
+def _one_of(match: re.Match[str]) -> str:
+    """`stride in [1, 2]`."""
+    denied = bool(match[1] or match[3])
+    tests = [f"{match[2]} {'!=' if denied else '=='} {value.strip()}" for value in match[4].split(",")]
+    return (" and " if denied else " or ").join(tests)
 
 
 def _power(match: re.Match[str]) -> str:

@@ -14,6 +14,8 @@ WORDS = {
     *("skip", "add", "concat", "mul", "repeat", "when", "else", "save", "from", "let", "default"),
     *("shortcut", "if"),
 }
+# What tensors are called in Python.
+TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 # In a call: a tuple, a text, a tensor, an argument of torch.
 LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
@@ -77,6 +79,7 @@ def _python(match: re.Match[str]) -> Advice:
     return Advice(f"`{match[1]}` is Python", help, "Python")
 
 
+ADDITION = Advice("an addition is a skip connection", "put the steps before it into `skip { … }`")
 COMMENTS: list[Rule] = [(r"(?://|/\*+|--|%|'''|\"\"\"|\*/)\s?(.*)", comment)]
 PYTHON: list[Rule] = [
     (r"(import|class|def|return|super|print|assert|with|try|del|lambda|async|@\w+)\b", _python),

@@ -6,6 +6,7 @@ import re
 
 from netdsl.advice.rules import COMMENTS, PYTHON, WORDS, Advice, Rule, leave_out, pasted, shape, write
 from netdsl.advice.steps import assigned, assigned_step, yaml_step
+from netdsl.arguments import signature
 from netdsl.foreign import own_name, translated
 from netdsl.ops import OPERATIONS
 from netdsl.recipewords import recipe_line
@@ -76,6 +77,7 @@ def _block_name(match: re.Match[str]) -> Advice:
 def _body(match: re.Match[str]) -> Advice:
     """`stem:` and `stem conv(64, 3), relu`."""
     head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
+    inside = re.sub(r"^[=:]?\s*(?:[\w.]*Sequential|[\w.]*ModuleList)?\s*[(\[]*$", "", inside)
     inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
     write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
     return Advice("a body stands in braces", f"write {write}")
@@ -84,6 +86,23 @@ def _body(match: re.Match[str]) -> Advice:
 def _dashed(match: re.Match[str]) -> Advice:
     """`stage res-block(16)`."""
     return Advice("a name has no `-`", f"write `stage {match[1].replace('-', '_')}{match[2]}`")
+
+
+def _output(match: re.Match[str]) -> Advice:
+    """`expect output == (10,)`."""
+    return Advice("a shape is one word", f"write `expect output == {shape(match[1])}`")
+
+
+def _default(match: re.Match[str]) -> Advice:
+    """`default bias=no`."""
+    owners = (
+        name
+        for name, operation in OPERATIONS.items()
+        if match[2] in (parameter.name for parameter in signature(operation))
+    )
+    own = next(owners, "")
+    help = f"write `default {own}({match[1]})`" if own else "leave it out: no operation has it"
+    return Advice("a default is of an operation", help)
 
 
 def _digits(match: re.Match[str]) -> Advice:
@@ -137,19 +156,34 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         _SIGN,
         _BODY,
     ],
-    "stages": [(r"stages\s*\{", write("a table is of one block", r"stages residual { … }")), _BODY],
+    "stages": [
+        (
+            r"stages\s+(\w+)\s*[:=]?\s*[\[(]\s*[\[(\d]",
+            lambda m: Advice(
+                "a table has a line for the names of its columns, and one for each row",
+                f"write `stages {m[1]} {{`, these lines, and `}}`",
+            ),
+        ),
+        (r"stages\s*\{", write("a table is of one block", r"stages residual { … }")),
+        _BODY,
+    ],
     "block": [
+        (r"block\s+(\w+)\s*\(\s*\d", write("parameters are names", r"block \1(out) { … }")),
         (r"block\s+\w*[-.]", _block_name),
         (
             r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
             write("parameters stand in brackets", r"block \1(\2) { … }"),
         ),
         (r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{", write("parameters stand in brackets", r"block \1(\2) { … }")),
+        (
+            r"block\s+(\w+)(\(.*?\))?\s*->[^{]*\{",
+            write("a block gives what its last step gives", r"block \1\2 { … }"),
+        ),
         _BODY,
     ],
     "default": [
         (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", write("defaults have no braces", r"default \1")),
-        (r"default\s+(\w+\s*=\s*\w+)$", write("a default is of an operation", r"default conv(\1)")),
+        (r"default\s+((\w+)\s*=\s*\w+)$", _default),
         (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments stand in brackets", r"default \1(\2)")),
     ],
     "expect": [
@@ -165,33 +199,72 @@ OF_STATEMENT: dict[str, list[Rule]] = {
             r"expect\s+(\w+)\s+between\s+([\w.]+)\s+and\s+([\w.]+)$",
             write("one line expects one thing", r"expect \1 >= \2` and `expect \1 <= \3"),
         ),
+        (
+            r"expect\s+(\w+)\s+in\s*[\[(]?\s*([\w.]+?)\s*(?:,|\.\.\.?|-|to)\s*([\w.]+?)\s*[\])]?$",
+            write("one line expects one thing", r"expect \1 >= \2` and `expect \1 <= \3"),
+        ),
+        (
+            r"expect\s+(\w+)\s*(?:~=?|≈|about)\s*([\w.]+)$",
+            write("what is expected is compared", r"expect \1 <= \2"),
+        ),
+        (r"expect\s+output\s*={1,2}\s*([(\[].*[)\]])$", _output),
+        (
+            r"expect\s+\w+\.\w+",
+            lambda m: Advice(
+                "what is expected is of the whole network", "leave the line out, or the name before the `.`"
+            ),
+        ),
         (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", write("what is expected is compared", r"expect \1 == \2")),
         (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", write("the quantity stands first", r"expect \2 >= \1")),
         (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", write("the quantity stands first", r"expect \2 <= \1")),
     ],
     "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
     "network": [
+        (
+            r"network\s+(\w+)\s*(\([^()]*\))?\s*\{",
+            write("a network has no braces: its statements stand in the lines below it", r"network \1\2"),
+        ),
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
         (r"network\s*[:=]\s*(\w+)", write("a network and its name stand side by side", r"network \1")),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
+        (
+            r"stage\s+(\w+)\s*\{",
+            lambda m: Advice(
+                "all that a stage is given stands in its brackets",
+                f"write `stage {m[1]}(16, repeat=3)`, or a table: `stages {m[1]} {{ … }}`",
+            ),
+        ),
         (r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$", write("the block stands first", r"stage \2(\3, repeat=\1)")),
         (r"stage\s*\d*\s*:\s*(\w+.*)$", write("nothing stands between `stage` and the block", r"stage \1")),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
     ],
-    "let": [(r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2"))],
+    "let": [
+        (
+            r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
+            write("a line defines one constant", r"let \1 = \3` and `let \2 = \4"),
+        ),
+        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2")),
+    ],
     "init": [
         (
             r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
             write("a rule stands behind what it is for", r"init { conv \1\2, linear \1\2 }"),
         ),
+        (
+            r"init\s+(?:kaiming|pytorch|he)\s*\(([^()]*)\)$",
+            write("arguments are those of a rule", r"init { conv kaiming_normal(\1) }"),
+        ),
         (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation is a word", r"init \1")),
         _BODY,
     ],
-    "use": [(r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", write("a path stands in double quotes", r'use "\1"'))],
+    "use": [
+        (r"use\b[^\"]*(\"[^\"]+\.net\").*", write("all blocks of a file are brought in", r"use \1")),
+        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", write("a path stands in double quotes", r'use "\1"')),
+    ],
     "classes": [
         (r"classes\s*[:=]\s*(\w+)", write("`classes` and its value stand side by side", r"classes \1"))
     ],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from netdsl.advice.rules import (
+    ADDITION,
     COMMENTS,
     LIKE_PYTHON,
     PYTHON,
+    TENSORS,
     WORDS,
     Advice,
     Rule,
@@ -19,8 +21,6 @@ from netdsl.advice.rules import (
 from netdsl.foreign import no_step, own_name, split, translated
 from netdsl.ops import OPERATIONS
 
-# What tensors are called in Python.
-_TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 _OPERATION = "|".join(OPERATIONS)
 
 
@@ -35,11 +35,13 @@ def assigned(match: re.Match[str]) -> Advice | None:
     called = re.match(r"\w+\s*\(", match[3])
     if (step := assigned_step(match)) or called:
         step = step or match[3].strip()
-        if match[2] in _TENSORS or match[1] or ":" in step:
+        if match[2] in TENSORS or match[1] or ":" in step:
             return Advice("steps aren't assigned", f"write `{step}`: it takes what the step before it gives")
         return Advice("a name before a step is a label", f"write `{match[2]}: {step}`")
     if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
         return None
+    if match[2] in TENSORS and "+" in match[3]:
+        return ADDITION
     return Advice("a constant is defined with `let`", f"write `let {match[2]} = {match[3].strip()}`")
 
 
@@ -98,6 +100,46 @@ def _joined(match: re.Match[str]) -> Advice:
     return Advice("branches stand in braces, each after a `|`", f"write `{match[1]} {{ | {written} }}`")
 
 
+def _loop(match: re.Match[str]) -> Advice:
+    """`for i in range(3):`, `repeat i in 0..3 {`."""
+    counted = re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", match[2])
+    if counted:
+        return Advice("a loop is a `repeat`", f"write `repeat {counted[1]} as {match[1]} {{ … }}`")
+    between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", match[2])
+    if between:
+        times = f"({between[2]} - {between[1]})"
+        return Advice(
+            "a loop is a `repeat`, and counts from 0", f"write `repeat {times} as {match[1]} {{ … }}`"
+        )
+    return _of_list(match[2])
+
+
+def _of_list(values: str) -> Advice:
+    help = f"write its steps for each of `{values}`, or make a block of them, and a table `stages`"
+    return Advice("a `repeat` counts, and goes through no list", help)
+
+
+def _named(match: re.Match[str]) -> Advice:
+    """`save("a")`, `save as a`, `from(a)`."""
+    return Advice(f"a name stands behind `{match[1]}`", f"write `{match[1]} {match[2]}`")
+
+
+def _saved(match: re.Match[str]) -> Advice:
+    """`early: save`, `early: save conv(16, 3)`."""
+    name, rest = match[1], (match[2] or "").strip()
+    called = rest in OPERATIONS or "(" in rest
+    return _saved_after(name, rest) if called else _saved_after(rest or name, "")
+
+
+def _saved_after(name: str, step: str) -> Advice:
+    shown = f"{step}, save {name}" if step else f"save {name}"
+    return Advice("a tensor is saved after the step that makes it", f"write `{shown}`")
+
+
+def _dashed(match: re.Match[str]) -> Advice:
+    return Advice("a name has no `-`", f"write `{match[1].replace('-', '_')}: {match[2]}`")
+
+
 def yaml_step(name: str, given: str) -> str:
     """`conv: 64` as a step."""
     own = name if name in OPERATIONS else own_name(name)
@@ -130,10 +172,40 @@ STEPS: list[Rule] = [
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", comment),
     *PYTHON,
     (
-        r"(network|input|classes|order|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
+        r"(order)\b\s*\w",
+        lambda m: Advice(
+            f"`{m[1]}` is a statement, and this is a body",
+            "move it out of the braces: one order holds for the whole file",
+        ),
+    ),
+    (
+        r"(network|input|classes|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
         lambda m: Advice(f"`{m[1]}` is a statement, and this is a body", "move it out of the braces"),
     ),
-    (r"for\s+(\w+)\s+in\s+(?:range\()?\s*(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
+    (r"(?:for|repeat)\s+(\w+)\s+in\s+(.+?)\s*[:{]?\s*(?:\{.*)?$", _loop),
+    (r"repeat\s*\(?\s*\w+\s*=\s*(\w+)\s*\)?", write("`repeat` takes a number", r"repeat \1 { … }")),
+    (r"repeat\s+(\w+)\s*,\s*(\w+)\s*\{", write("the number of a round has `as`", r"repeat \1 as \2 { … }")),
+    (r"(save|from)\s*(?:\(\s*[\"']?|as\s+|=\s*|:\s*|[\"'])(\w+)[\"']?\s*\)?$", _named),
+    (r"(\w+)\s*:\s*save(?:\s+(.*))?$", _saved),
+    (r"save\s+(\w+)\s*[:=]?\s*(\w+\(.*\))$", lambda m: _saved_after(m[1], m[2])),
+    (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", write("a label stands without quotes", r"\1: \2")),
+    (
+        r"(\w+)\s*:\s*(?:skip|repeat|when|add|concat|mul)\b",
+        lambda m: Advice("operations and blocks alone have labels", f"leave `{m[1]}:` out"),
+    ),
+    (
+        r"(\w+)\s*:\s*\{",
+        lambda m: Advice("operations and blocks alone have labels", "leave it out, with its braces"),
+    ),
+    (r"(\w+(?:-\w+)+)\s*:\s*(.+)$", _dashed),
+    (r"(\d+)\s*:\s*(\w.*)$", write("a label starts with a letter", r"step\1: \2")),
+    (r"\w+\s*:\s*(\w+)\s*:\s*(\w.*)$", write("a step has one label", r"\1: \2")),
+    (r"\w+::(\w+.*)$", write("blocks are called by their own names", r"\1")),
+    (r"freeze\s+(\w+)\((.+)\)$", write("`freeze` is an argument", r"\1(\2, freeze=yes)")),
+    (
+        r"freeze\s*\{",
+        lambda m: Advice("`freeze` is an argument", "give it to each step: `conv(16, 3, freeze=yes)`"),
+    ),
     (r"if\s+([^{:]+?)\s*[{:]", write("a choice is a `when`", r"when \1 { … }")),
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", assigned),
@@ -143,7 +215,11 @@ STEPS: list[Rule] = [
         write("steps have no dash before them", r"\1\2"),
     ),
     (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", write("arguments stand in round brackets", r"\1(\2)")),
-    (r"repeat\s+(\w+)\s+in\s+(?:range\()?(\w+)", write("a loop is a `repeat`", r"repeat \2 as \1 { … }")),
+    (r"skip\s+if\s*\(\s*same\s*\)", write("`same` has no brackets", "skip if same { … }")),
+    (
+        r"skip\s+if\s+(?!same\b)([^{]+?)\s*\{",
+        write("a `skip` has no condition but `if same`", r"when \1 { skip { … } }"),
+    ),
     (
         r"skip\s*(\(.*\))\s*if[\s_]*same\b",
         write("the brackets of `skip` come after `if same`", r"skip if same \1 { … }"),
@@ -160,7 +236,16 @@ STEPS: list[Rule] = [
     (r"skip\s*\((?!\s*drop_path)(\w+\(.*\)|\w+\s*,.*)\)$", write("a body stands in braces", r"skip { \1 }")),
     (
         r"[+]\s*=?\s*\w*",
-        lambda m: Advice("an addition is a skip connection", "put the steps before it into `skip { … }`"),
+        lambda m: ADDITION,
+    ),
+    (
+        r"from\s+(\w+)\s*\+\s*from\s+(\w+)$",
+        write("tensors are added by `add`", r"add { | from \1 | from \2 }"),
+    ),
+    (r"(add|concat|mul)\s+(\w+(?:\s*,\s*\w+)+)$", _joined),
+    (
+        r"when\s*\{",
+        lambda m: Advice("a `when` has a condition", "give it one, as in `when stride == 1 { … }`"),
     ),
     (r"unless\s+([^{]+?)\s*\{", write("a choice is a `when`", r"when not (\1) { … }")),
     (r"while\b", lambda m: Advice("there is no `while`", "write `repeat 3 { … }`, with a number")),

@@ -18,6 +18,8 @@ from netdsl.expressions import ONE, YES, ZERO, Expr, constant
 Shape: TypeAlias = tuple[int, ...]
 # The shape of what came of an error. Nothing is known of it, and nothing is said of what depends on it.
 UNKNOWN: Shape = ()
+# The shape of a vector of which no more is known than that it is one.
+VECTOR: Shape = (0,)
 Arguments: TypeAlias = Mapping[str, Expr]
 
 
@@ -27,6 +29,8 @@ def show_shape(shape: Shape) -> str:
 
 def describe(shape: Shape) -> str:
     """A shape where it may be that of a map or of a vector."""
+    if shape == VECTOR:
+        return "a vector"
     return show_shape(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
 
 
@@ -120,7 +124,7 @@ class Operation(ABC):
         return x
 
     def whatever(self) -> Shape:
-        """Shape of the output whatever the input is; unknown where it depends on that."""
+        """What is known of the output's shape whatever the input is."""
         return UNKNOWN
 
     def macs(self, x: Shape, y: Shape) -> int:
@@ -214,5 +218,5 @@ def needs_map(name: str, x: Shape) -> Misfit | None:
     """The misfit of an operation on maps with a vector."""
     if len(x) == 3:
         return None
-    message = f"`{name}` needs a feature map, and its input is a vector of {x[0]}"
+    message = f"`{name}` needs a feature map, and its input is {describe(x)}"
     return Misfit(message, f"put `{name}` before `flatten`", cause="vector")

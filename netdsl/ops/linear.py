@@ -9,6 +9,7 @@ from typing import ClassVar
 from netdsl.arguments import Flag, Whole, arg
 from netdsl.expressions import ONE
 from netdsl.ops.base import (
+    VECTOR,
     Arguments,
     Kept,
     Misfit,
@@ -82,6 +83,9 @@ class Flatten(Operation):
 
     def infer(self, x: Shape) -> Shape | Misfit:
         return (math.prod(x),)
+
+    def whatever(self) -> Shape:
+        return VECTOR
 
     def kept(self, x: Shape, y: Shape) -> Kept:
         return Kept(view=True)

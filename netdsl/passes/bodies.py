@@ -7,12 +7,13 @@ unknown too, and all else is still checked. A wrong step has no typed form.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
-from netdsl.expressions import Environment
+from netdsl.expressions import Const, Environment, Ref
 from netdsl.passes.fixes import (
     Attempt,
     Change,
@@ -28,7 +29,7 @@ from netdsl.passes.fixes import (
 )
 from netdsl.passes.joins import Joins, places
 from netdsl.passes.operations import Operations
-from netdsl.passes.place import Place, beginning, entering, shown_arguments
+from netdsl.passes.place import Place, beginning, entering
 from netdsl.passes.reports import Reports, Via
 from netdsl.passes.resolve import MAX_REPEAT
 from netdsl.passes.state import State
@@ -128,7 +129,8 @@ class Bodies:
                 inside[parameter] = value
         key = (name, state.shape, tuple((n, type(value), value) for n, value in inside.items()))
         if key not in self._instances:
-            self._instances[key] = self._instance(block, inside, span, state)
+            via = Via.of(block, bound, inside, span, environment)
+            self._instances[key] = self._instance(block, inside, via, state)
         instance, end = self._instances[key]
         after = state.after(end)
         # What a block of another file makes is shown where it is called.
@@ -136,12 +138,12 @@ class Bodies:
         return instance, after._replace(made=span) if foreign else after
 
     def _instance(
-        self, block: BlockDefinition, values: Mapping[str, Value], span: Span, state: State
+        self, block: BlockDefinition, values: Mapping[str, Value], via: Via, state: State
     ) -> tuple[Instance, State]:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
-            self._too_large("NET602", message, span, "let more of them be alike")
-        self._reports.way.append(Via(f"{block.name}({shown_arguments(block, values)})", span))
+            self._too_large("NET602", message, via.span, "let more of them be alike")
+        self._reports.way.append(via)
         body, end = self._body(block.body, Place.root(values), beginning(state))
         self._reports.way.pop()
         # Another call of the instance has an input of another origin.
@@ -223,10 +225,11 @@ class Bodies:
                 self._reports.add(replace(misfit, notes=(*misfit.notes, note)))
             else:
                 message = f"`{step.holder}` is {show(value)}, and no operation or block"
-                help = f"give it one, as in `{step.holder}=relu`"
+                help = "give it an operation or a block, as `relu`"
                 if isinstance(value, str):
                     help = f"write `{value}` without quotes"
-                self._reports.error("NET302", message, step.span, help=help)
+                holder = Ref(step.holder, step.span)
+                self._reports.wrong("NET302", message, holder, place.values, help=help)
             return None, state.lost()
         found: tuple[TypedOperation | TypedCall | None, State] = (
             self._operations.apply(held, place.values, state)
@@ -246,7 +249,7 @@ class Bodies:
             if not isinstance(value, bool):
                 message = f"a condition is `yes` or `no`, and this is {show(value)}"
                 span = condition.span or step.span
-                self._reports.error("NET303", message, span, help="compare it, as in `x == 1`")
+                self._reports.error("NET303", message, span, help=f"compare it: `{span.text} != 0`")
                 return None, state.lost()
             if value:
                 chosen, body = index, inside
@@ -259,11 +262,15 @@ class Bodies:
         if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
             if times is not None:
                 message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
-                span = step.times.span or step.span
-                help = "as in `repeat 3 { … }`"
-                if isinstance(times, Fraction) and times > 0:
-                    help = f"write `ceil({span.text})`, or `//` where it is divided"
-                self._reports.error("NET302", message, span, help=help)
+                help = "write a whole number, as `3`"
+                if isinstance(times, tuple):
+                    help = f"write `{len(times)}`, and its steps for each of the list if they differ"
+                written = self._reports.written(step.times, place.values).expr
+                if isinstance(times, Fraction) and times > 0 and written.span:
+                    text = written.span.text
+                    help = f"write `ceil({text})`, or `//` where it is divided"
+                    help = f"write `{math.ceil(times)}`" if isinstance(written, Const) else help
+                self._reports.wrong("NET302", message, step.times, place.values, help=help)
             _, once = self._body(step.body, place.inner(), state)
             return None, state if once.shape == state.shape else state.lost()
         by_index = step.variable is not None and step.variable in names(step.body)
@@ -313,6 +320,8 @@ class Bodies:
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
         body, end = self._body(step.body, place.inner(), state)
         if not state.known or not end.known:
+            if step.drop_path:
+                self._operations.apply(step.drop_path, place.values, end)
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from netdsl import syntax
-from netdsl.arguments import Flag, Mismatch, Parameter, Real, Word, schema, signature
-from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, listing, nearest
+from netdsl.arguments import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
+from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, nearest
 from netdsl.expressions import Const, Expr, constant
-from netdsl.foreign import no_step, own_argument, own_name, own_value, translated
+from netdsl.foreign import no_step, own_name, own_parameter, own_value, translated
 from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.passes.binding import Given, bind
+from netdsl.passes.defaults import Defaults, inherited_defaults
 from netdsl.passes.misfits import written
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import Names, Scope
-from netdsl.passes.strangers import is_saved
+from netdsl.passes.strangers import is_saved, is_whole, labelled
 from netdsl.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.source import Span
 from netdsl.values import Size, Symbol, Value, is_number, normal, show
-
-# Default arguments by operation and argument.
-Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
 
 
 class Blocks(NamedTuple):
@@ -67,6 +65,13 @@ class CallResolver:
             if value is None:
                 return ()
             target = value.name if isinstance(value, Symbol) else target
+            if target is None:
+                message = f"`{name}` is {show(value)}, and no operation or block"
+                help = "give it an operation or a block, as `relu`"
+                help = f"write `{value}` without quotes" if isinstance(value, str) else help
+                also = [Label(step.name.span, "used here")]
+                self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
+                return ()
         if target is not None:
             return self._target(step, target, names, defaults)
         if name not in self._unread:
@@ -99,8 +104,13 @@ class CallResolver:
             or (f"write `{own}`" if own and "\n" not in own else "")
         )
         help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        before = word.span.source.text[: word.span.start].rpartition("\n")[2]
+        if re.search(r"\bsave\s+\w+\s*,\s*$", before) and not step.arguments:  # `save a, b`
+            help = f"write `save {word.text}`"
         if self._diagnostics.explains and is_saved(word.text, self._scope.program):
             help = f"write `from {word.text}`"
+        elif self._diagnostics.explains and labelled(word.text, self._scope.program):
+            help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
         if word.text in STATEMENTS:
             help = "a statement stands at the top of the file, never in a body"
         self._diagnostics.error(
@@ -126,7 +136,7 @@ class CallResolver:
             # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
             for _, diagnostic in misfits:
                 self._diagnostics.add(diagnostic)
-            if not misfits:
+            if not misfits and is_whole(self._scope.program):
                 self._diagnostics.error(
                     "NET201", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
@@ -144,8 +154,8 @@ class CallResolver:
             message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
             self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`")
             return ()
-        inherited = _inherited(operation, self._defaults)
-        local = _inherited(operation, own)
+        inherited = inherited_defaults(operation, self._defaults)
+        local = inherited_defaults(operation, own)
         filled = frozenset({*inherited, *local})
         parameters = signature(operation)
         given = bind(step.name.text, parameters, step.arguments, step.span, self._diagnostics, filled=filled)
@@ -164,6 +174,8 @@ class CallResolver:
                 continue
             argument_, known = found[field.name]
             words = arg_type.words if isinstance(arg_type, Word) else ()
+            if not self._is_value(operation, argument_.value, {*known, *words}):
+                return ()
             if field.name == "kernel" and not self._is_kernel(argument_.value):
                 return ()
             expr = self._scope.argument(argument_.value, known, words)
@@ -179,13 +191,32 @@ class CallResolver:
             return True
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
-            meant = _meant(expr.value)
-            if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
-                how = "without quotes" if isinstance(expr.value, str) else "one word"
-                result = Mismatch(f"`{meant}`, {how}")
+            result = meant(expr.value, arg_type) or result
             help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
             name, argument = step.name.text, given.parameter
-            wrong_argument(name, argument, expr, result, self._diagnostics, help=help)
+            origin = given.value.name if isinstance(given.value, syntax.Name) else ""
+            if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
+                return False  # that is said where `classes` stands
+            defined = self._scope.defines(origin)
+            also = [Label(self._scope.written(origin), "comes from here")] if defined else []
+            wrong_argument(name, argument, expr, result, self._diagnostics, help=help, also=also)
+            return False
+        return True
+
+    def _is_value(self, operation: type[Operation], node: syntax.Expr, names: Collection[str]) -> bool:
+        """Whether it isn't another argument's name or word: `conv(16, 3, freeze)`, `conv(16, 3, same)`."""
+        word = node.name if isinstance(node, syntax.Name) else ""
+        if word in names or self._scope.defines(word):
+            return True
+        for parameter in signature(operation):
+            name, arg_type = parameter.name, parameter.type
+            if name == word and isinstance(getattr(arg_type, "other", arg_type), Flag):
+                message, own = f"`{word}` is an argument, and has no value", f"{word}=yes"
+            elif isinstance(arg_type, Word) and word in arg_type.words:
+                message, own = f"`{word}` is for `{name}`", f"{name}={word}"
+            else:
+                continue
+            self._diagnostics.error("NET302", message, node.span, help=f"write `{own}`")
             return False
         return True
 
@@ -210,13 +241,24 @@ class CallResolver:
         self, block: str, shown: str, arguments: Sequence[syntax.Argument], span: Span, names: Names
     ) -> Bound | None:
         """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
-        parameters = [Parameter(p.name.text, p.default is None) for p in self._blocks.all[block].parameters]
+        parameters = [
+            Parameter(p.name.text, p.default is None, default=p.default.span.text if p.default else "")
+            for p in self._blocks.all[block].parameters
+        ]
         given = bind(shown, parameters, arguments, span, self._diagnostics)
         if given is None:
             return None
         exprs = [(argument.parameter, self._scope.expression(argument.value, names)) for argument in given]
         bound = [(name, expr) for name, expr in exprs if expr is not None]
         return tuple(bound) if len(bound) == len(exprs) else None
+
+
+def meant(value: Value, arg_type: object) -> Mismatch | None:
+    """That `"3"` is to be `3`, or `[3, 3]` `3x3`, where that fits."""
+    own = _meant(value)
+    if not own or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
+        return None
+    return Mismatch(f"`{own}`, {'without quotes' if isinstance(value, str) else 'one word'}")
 
 
 def _meant(value: Value) -> Symbol | Size | int | None:
@@ -262,6 +304,8 @@ def _after_input(step: syntax.Call) -> str:
             wrong = True
         case "conv", [_, out, kernel, *_] if len(numbers) == len(shown):
             wrong = int(out) > 11 and int(out) % 2 == 0 and int(kernel) < 12
+        case "conv", _ if shown[:1] == ["in"] and len(shown) > 2:
+            wrong = own_parameter(shown[1], ["out"]) == "out"
         case _:
             wrong = False
     named = [f"{a.name.text}={a.value.span.text}" for a in step.arguments if a.name]
@@ -278,60 +322,16 @@ def _spelt(name: str, known: Collection[str]) -> str:
 def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
+    if name != word.text and name not in known:
+        message, help = f"`{word.text}` is {name}, and no block", "give it a block, as `residual`"
+        diagnostics.error("NET201", message, word.span, help=help)
+        return
     help = _spelt(name, known) or nearest(own if own in known else name, known)
     help = help or f"define it with `block {name}(…) {{ … }}`"
     if (own or name) in OPERATIONS:
         line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
         help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
     diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
-
-
-def _inherited(operation: type[Operation], defaults: Defaults) -> dict[str, syntax.Argument]:
-    """An operation's defaults, with those of the operation that it inherits from."""
-    own = {parameter.name for parameter in signature(operation)}
-    inherited = {n: a for n, a in defaults.get(operation.inherits, {}).items() if n in own}
-    return {**inherited, **defaults.get(operation.name, {})}
-
-
-def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Defaults:
-    """The arguments of `default` statements; what is wrong with one is a diagnostic."""
-    defaults: dict[str, dict[str, syntax.Argument]] = {}
-    for call in calls:
-        name = call.name.text
-        if name not in OPERATIONS:
-            own = own_name(name)
-            help = f"write `{own}`" if own in OPERATIONS else nearest(name, OPERATIONS)
-            help = help or f"the operations are {', '.join(OPERATIONS)}"
-            diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
-            continue
-        known = [parameter.name for parameter in signature(OPERATIONS[name])]
-        for argument in call.arguments:
-            if argument.name is None:
-                diagnostics.error(
-                    "NET301",
-                    "defaults are given by name",
-                    argument.value.span,
-                    help=f"as in `default {name}({_example(known)}=…)`" if known else "it takes none",
-                )
-            elif argument.name.text not in known:
-                takes = f"it takes {listing(known)}" if known else "leave it out: it takes none"
-                other = own_argument(argument.name.text, known)
-                help = f"write `{other}`" if other else nearest(argument.name.text, known) or takes
-                message = f"`{name}` has no argument `{argument.name.text}`"
-                diagnostics.error("NET301", message, argument.name.span, help=help)
-            elif first := defaults.get(name, {}).get(argument.name.text):
-                assert first.name
-                message = f"`{argument.name.text}` of `{name}` has two defaults"
-                also = [Label(first.name.span, "first here")]
-                diagnostics.error("NET301", message, argument.name.span, also=also, help="remove one")
-            else:
-                defaults.setdefault(name, {})[argument.name.text] = argument
-    return defaults
-
-
-def _example(known: Sequence[str]) -> str:
-    """An argument that people give defaults for."""
-    return "bias" if "bias" in known else known[0]
 
 
 def wrong_argument(
@@ -341,7 +341,7 @@ def wrong_argument(
     mismatch: Mismatch,
     diagnostics: Diagnostics,
     value: object = None,
-    notes: Sequence[str] = (),
+    also: Sequence[Label] = (),
     help: str = "",
 ) -> None:
     """`conv` takes …: the one message for an argument of a wrong value."""
@@ -353,4 +353,4 @@ def wrong_argument(
     quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
     if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
         help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
-    diagnostics.error("NET302", message, expr.span, notes=notes, help=help)
+    diagnostics.error("NET302", message, expr.span, also=also, help=help)

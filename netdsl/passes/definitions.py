@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.hints import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.passes.orders import UNIT
 from netdsl.passes.scope import check_name
@@ -14,6 +15,16 @@ from netdsl.passes.uses import File
 from netdsl.source import Span
 
 S = TypeVar("S")
+
+
+# The statements whose second word is defined by them.
+_DEFINING = {"network", "let", "block"}
+# What people mean by a second one.
+_FOR_ALL = {
+    syntax.Order: "an order holds for the whole file: ",
+    syntax.Network: "a file holds one network: ",
+    syntax.Init: "a file has one `init`, which may have many rules: ",
+}
 
 
 class Registry:
@@ -45,7 +56,11 @@ class Definitions:
         self.missing = file.missing
         self._registry = registry
         self._diagnostics = diagnostics
-        self.unread = {word for words in file.program.unread for word in words}
+        self.unread = {
+            word
+            for first, second in file.program.unread
+            for word in ((first,) if first in STATEMENTS.keys() - _DEFINING else (first, second))
+        }
         # The blocks of the file's own text by name, with their keys.
         self.own: dict[str, str] = {}
         for block in self.of(syntax.Block):
@@ -81,7 +96,7 @@ class Definitions:
             first: Span = found[0].span  # type: ignore[attr-defined]
             also = [Label(first, "first here")]
             what = f"`{kind.__name__.lower()}` stands twice"
-            self._diagnostics.error("NET106", what, span, also=also, help="remove one")
+            self._diagnostics.error("NET106", what, span, also=also, help=_one_of(again, span, first))
         return found[0] if found else None
 
     # constants
@@ -97,3 +112,13 @@ class Definitions:
         elif name.text in definitions:
             self.twice(f"`{name.text}` is defined twice", name.span, definitions[name.text][1])
         definitions.setdefault(name.text, (value, name.span))
+
+
+def _one_of(again: object, span: Span, first: Span) -> str:
+    """What to do with the second of two statements of which one may stand."""
+    line = first.source.position(first.start)[0]
+    if span.text.split() == first.text.split():
+        return f"remove this one: line {line} says the same"
+    if isinstance(again, syntax.Train):
+        return f"move its keys into the `train` of line {line}"
+    return f"{_FOR_ALL.get(type(again), '')}remove this one, or that of line {line}"

@@ -98,7 +98,14 @@ def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagno
             help=_quantity_help(statement),
         )
         return None
-    value = scope.value(statement.value)
+    node = statement.value
+    if isinstance(node, syntax.Binary) and node.operator in ("and", "or"):
+        rest = node.span.text.removeprefix(node.left.span.text).strip().removeprefix(node.operator).strip()
+        first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
+        help = f"write `{first}` and `expect {rest}`, each on a line"
+        diagnostics.error("NET302", "one line expects one thing", node.span, help=help)
+        return None
+    value = scope.value(node)
     if value is None:
         return None
     if quantity == "output":
@@ -107,8 +114,12 @@ def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagno
             diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
             return None
         sound, help = isinstance(value, (Size, int)), "a shape, as `512x7x7`, or a number of features"
+        if isinstance(value, tuple):
+            help = f"write `{shape_of(node.span.text)}`"
     else:
         sound, help = is_number(value), "a number, as `125k`"
+        if isinstance(value, Size) and quantity == "receptive_field":
+            help = f"write `{max(value.lengths)}`: the side of a square"
     if not sound or isinstance(value, bool):
         message = f"the expected value is {show(value)}"
         diagnostics.error("NET302", message, statement.value.span, help=help)

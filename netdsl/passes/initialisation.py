@@ -105,9 +105,13 @@ class _InitReader:
     def _meant(self, key: str) -> str:
         """What to write for an unknown key."""
         known = [*self._kinds, *self._labels]
+        if key in OPERATIONS:
+            return f"leave the line out: `{key}` has no weights"
         own = own_name(key)
         if own in self._kinds and own not in ("linear", *self._labels):
             return f"write `{own}`"
+        if (norm := key.removesuffix("_bias")) in self._kinds and norm != key:
+            return f"leave the line out: biases of `{norm}` start at 0"
         if near := nearest(key, known):
             return near
         of_linear = [label for label, steps in self._labels.items() if "linear" in steps]

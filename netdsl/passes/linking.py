@@ -8,8 +8,9 @@ from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.foreign import own_name
 from netdsl.ops import OPERATIONS
-from netdsl.passes.calls import Blocks, CallResolver, read_defaults
+from netdsl.passes.calls import Blocks, CallResolver
 from netdsl.passes.counts import Counts
+from netdsl.passes.defaults import read_defaults
 from netdsl.passes.definitions import Definitions, Registry
 from netdsl.passes.orders import UNIT, Order, check_order, default_order
 from netdsl.passes.scope import Scope, check_name
@@ -80,8 +81,13 @@ class LinkedFile:
         local = {"in": "in"}
         parameters = []
         for parameter in block.parameters:
-            check_name(parameter.name, self._diagnostics)
             name = parameter.name.text
+            if name == "in":
+                message = "`in` is what enters the block, and known without being given"
+                help = "leave it out, here and in the calls"
+                self._diagnostics.error("NET202", message, parameter.name.span, help=help)
+                continue
+            check_name(parameter.name, self._diagnostics)
             if name in local:
                 message = f"the parameter `{name}` stands twice"
                 self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")

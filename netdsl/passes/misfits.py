@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from netdsl import syntax
 from netdsl.arguments import Pair, Parameter, Wholes, Word
 from netdsl.diagnostics import listing, nearest
-from netdsl.foreign import no_step, own_argument, own_value
+from netdsl.foreign import no_step, own_argument, own_name, own_parameter, own_value
+from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
+# What the opposite of `freeze` is called elsewhere.
+_TRAINED = ("trainable", "requires_grad", "learnable")
+_STAGE = re.compile(r"stage\b")
 # What people call the number of a stage's blocks.
 _COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
 
@@ -95,7 +99,7 @@ def too_many(
     if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
         if _number(kept[-1]) and _number(extra[0]):
             shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
-    elif _is_stage(span) and len(extra) == 1 and _number(extra[0]):
+    elif _STAGE.match(span.text) and len(extra) == 1 and _number(extra[0]):
         copies, last = _number(kept[-1]), _number(extra[0])
         if len(kept) > 1 and positional[-1].name == "stride" and last == "2" and int(copies or 0) > 2:
             shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # in the order of the columns of a table
@@ -104,8 +108,9 @@ def too_many(
     return f"write `{written(name, [*shown, *by_name])}`"
 
 
-def _is_stage(span: Span) -> bool:
-    return bool(re.match(r"stage\b", span.text))
+def _is_stage(argument: syntax.Argument, span: Span) -> bool:
+    """Whether a call is a stage's, or a row's that the argument isn't in: it stands beside the block."""
+    return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 
 def unknown(
@@ -120,36 +125,78 @@ def unknown(
     given, value = argument.name.text, argument.value.span.text
     known = [parameter.name for parameter in parameters]
     column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
-    if given == "activation":
-        return no_step(value) or f"leave it out, and write `, {own_value(value)}` after the call"
+    stage = column or _is_stage(argument, span)
+    block = bool(parameters) and all(parameter.type is None for parameter in parameters)
+    if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
+        operation = own_name(own_value(value)) or own_value(value)
+        return no_step(value) or f"leave it out, and write `, {operation}` after the call"
     if given == "repeat":
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)
+    if given in _TRAINED and "freeze" in known:
+        return "write `freeze=yes`" if own_value(value) == "no" else "leave it out: weights are trained"
     if own == "":
         return "leave it out: what comes in is known"
-    taken = {a.name.text for a in arguments if a.name and a is not argument}
-    if own and own not in taken:
+    if "warmup" in known and own_argument(given, ["lr"]) == "lr":
+        return f"leave it out, and give it to the optimizer: `lr={value}`"
+    taken = _taken(parameters, [a for a in arguments if a is not argument])
+    free = [parameter for parameter in parameters if parameter.name not in taken]
+    if not own or own in taken:
+        own = own_parameter(given, [parameter.name for parameter in free]) if block else ""
+    if own:
         return f"write `{own}`" if column else f"write `{own}={own_value(value)}`"
-    if (column or _is_stage(span)) and (given in _COPIES or nearest(given, ["repeat"])):
+    if stage and (given in _COPIES or nearest(given, ["repeat"])):
         return "write `repeat`" if column else f"write `repeat={value}`"
-    if near := nearest(given, [key for key in known if key not in taken]):
+    if near := nearest(given, [parameter.name for parameter in free]):
         return near
     if own := _word(value, parameters, taken):
         return f"write `{own}`"
-    if given == "stride" and (column or _is_stage(span)):
+    if again := next((key for key in known if key in taken and nearest(given, [key])), ""):
+        return f"leave it out: `{again}` is given already"
+    if given == "stride" and stage:
         return (
             f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
             if value == "2"
             else f"leave it out: `{name}` has no stride"
         )
-    free = [key for key in known if key not in taken]
-    missing = [p.name for p in parameters if p.required and p.name not in taken]
-    by_position = sum(a.name is None for a in arguments)
-    if not by_position and len(missing) == 1:
-        return f"write `{missing[0]}`" if column else f"write `{missing[0]}={value}`"
     if not parameters:
         return f"write `{name}`: it takes no arguments"
+    if block and given in _COPIES:
+        return _repeated(name, argument, arguments, span)
+    if only := _only(free, value, block):
+        return f"write `{only}`" if column else f"write `{only}={value}`"
+    if block and free:
+        shown = (f"{p.name}={p.default}" if p.default else p.name for p in parameters)
+        return f"leave it out: the block is `{written(name, list(shown))}`"
     return f"leave it out: it takes {listing(known)}" if free else "leave it out"
+
+
+def _taken(parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument]) -> set[str]:
+    """The parameters that arguments fill, by position, by name, or by what is most likely meant by a name."""
+    known = [parameter.name for parameter in parameters]
+    by_position = sum(argument.name is None for argument in arguments)
+    taken = {parameter.name for parameter in [p for p in parameters if not p.named][:by_position]}
+    for argument in arguments:
+        if argument.name:
+            given = argument.name.text
+            taken.add(given if given in known else own_argument(given, known) or given)
+    return taken
+
+
+def _only(free: Sequence[Parameter], value: str, block: bool) -> str:
+    """The one parameter that can be meant: it alone is missing, or a block has no other for such a value."""
+    missing = [parameter for parameter in free if parameter.required]
+    if len(missing) == 1:
+        return missing[0].name
+    kind = _kind(value)
+    alike = [parameter for parameter in free if _kind(parameter.default) == kind]
+    return alike[0].name if block and len(alike) == 1 and (kind != "value" or alike == free) else ""
+
+
+def _kind(value: str) -> str:
+    if value in OPERATIONS:
+        return "operation"
+    return "flag" if own_value(value) in ("yes", "no") else "value"
 
 
 def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:

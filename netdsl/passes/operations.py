@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from netdsl.arguments import Mismatch, convert, schema
-from netdsl.diagnostics import Diagnostics
+from netdsl.arguments import Mismatch, convert, schema, signature
+from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
-from netdsl.ops.base import Misfit
-from netdsl.passes.calls import wrong_argument
+from netdsl.ops.base import UNKNOWN, VECTOR, Misfit
+from netdsl.passes.calls import meant, wrong_argument
 from netdsl.passes.effects import Effect, effect
 from netdsl.passes.fixes import Attempt, best, with_arguments
 from netdsl.passes.reports import Reports, origin, shrinking
@@ -51,7 +51,7 @@ class Operations:
             if operation is None:
                 return None, state.lost()
             if not state.known:
-                return None, _after(effect(operation, values, state.shape, operation.whatever()), step, state)
+                return None, self._poisoned(operation, step, values, state)
             output = operation.infer(state.shape)
             if isinstance(output, Misfit):
                 if output.cause == "vector" and state.made in self._guessed:
@@ -65,6 +65,19 @@ class Operations:
         typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
         return typed, _after(found, step, state)
 
+    def _poisoned(
+        self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: State
+    ) -> State:
+        """After an error: an operation still needs a map, and a vector is none, however long it is."""
+        output = operation.whatever()
+        if state.shape == VECTOR:
+            inferred = operation.infer(state.shape)
+            if isinstance(inferred, Misfit) and inferred.cause == "vector":
+                self._misfit(inferred, step, values, state)
+            elif not isinstance(inferred, Misfit):
+                output = inferred
+        return _after(effect(operation, values, UNKNOWN, output), step, state)
+
     def _converted(
         self, step: OperationStep, values: dict[str, Value], environment: Environment
     ) -> Operation | None:
@@ -75,17 +88,22 @@ class Operations:
         checked = convert(step.operation, values) if whole else _mismatches(step, values)
         if isinstance(checked, Operation):
             return checked
+        types = {parameter.name: parameter.type for parameter in signature(step.operation)}
         for name, mismatch in checked.items():
-            expr = exprs[name]
-            place = expr if expr.span else replace(expr, span=step.span)
+            expr = exprs[name] if exprs[name].span else replace(exprs[name], span=step.span)
+            place, around, calls = self._reports.written(expr, environment)
             found = Diagnostics()
+            mismatch = meant(values[name], types[name]) or mismatch
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
-            note = _where(expr, environment)
+            note = _where(place, around)
+            used = (Label(expr.span, "used here"),) if expr.span and place is not expr else ()
             # Of a constant of the wrong value the first use is shown.
             cause = expr.name if isinstance(expr, Ref) else ""
             for diagnostic in found:
-                help = _rounded(expr, values[name], mismatch.expected, environment) or diagnostic.help
-                self._reports.add(replace(diagnostic, notes=note, help=help), cause)
+                counted = _counted(place, values[name], around, self._reports.parameters(calls))
+                help = counted or _rounded(place, values[name], mismatch.expected, around) or diagnostic.help
+                labels = diagnostic.labels + used
+                self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
         return None
 
     def _misfit(self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: State) -> None:
@@ -126,7 +144,7 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
     depthwise convolution or pool with its own, a convolution with those of its input.
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
-    given = [expr.span for _, expr in step.arguments if expr.span and _inside(expr.span, step.span)]
+    given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
     if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
         return ""
     start, end = (span.start - step.span.start for span in given[:2])
@@ -135,10 +153,6 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
         return ""
     what = "takes no number of channels" if first == "kernel" else "finds out what comes in"
     return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
-
-
-def _inside(span: Span, outer: Span) -> bool:
-    return span.source is outer.source and outer.start <= span.start and span.end <= outer.end
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
@@ -165,6 +179,13 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     return ""
 
 
+def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> str:
+    """What to write for the number of a round, or of a block, that makes a product 0."""
+    names = (name for name in references(expr) if environment.get(name) == 0 and name not in parameters)
+    name = next(names, "") if value == 0 and isinstance(expr, Operator) and expr.name == "*" else ""
+    return f"`{name}` counts from 0: write `({name} + 1)` in its place" if name else ""
+
+
 def _least(quotient: Operator, environment: Environment) -> str:
     """What the number that is divided has to be at least."""
     whole, divisor = quotient.operands
@@ -185,4 +206,4 @@ def _after(found: Effect, step: OperationStep, state: State) -> State:
 def _text(step: OperationStep, values: Mapping[str, Value]) -> str:
     """A step's number of outputs, as its call has it."""
     span = dict(step.arguments)["out"].span
-    return span.text if span and _inside(span, step.span) else show(values["out"])
+    return span.text if span and span.within(step.span) else show(values["out"])

@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import Any, cast
 
 from netdsl import syntax
-from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature, usage
+from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe, Sgd
-from netdsl.recipewords import KEYS, recipe_line
+from netdsl.recipewords import KEYS, own_choice, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
 
@@ -30,6 +30,13 @@ _KEYS = {
     **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
     **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: accuracy is always told"),
     "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
+}
+# What needs arguments, with them.
+_EXAMPLES = {
+    "crop": "crop(4)",
+    "cutout": "cutout(16)",
+    "step": "step(at=[6, 8])",
+    "folder": 'folder("images")',
 }
 
 
@@ -145,15 +152,21 @@ class RecipeReader:
         if name not in choices:
             text = node.span.text.strip('"')
             own = translated(text) if own_name(name or text) in choices else ""
-            help = f"write `{own}`" if own else nearest(name or text, choices)
+            help = f"write `{_EXAMPLES.get(own, own)}`" if own else nearest(name or text, choices)
             if isinstance(node, syntax.ListOf):
                 help = f"leave the brackets out: `{key} {text.strip('[]')}`"
+            if text in choices:
+                help = f"write `{text}` without quotes"
             if key == "data" and not help:
                 known = listing(choice for choice in choices if choice != "folder")
                 help = f'write `folder("{name or text}")`: {known} are known'
+            if key == "augment" and isinstance(node, syntax.Binary):
+                help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
             if key == "augment" and not help:
                 help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
-            help = help or f"one of {', '.join(usage(n, c) for n, c in choices.items())}"
+            if len(choices) == 1:
+                help = help or f"write `{next(iter(choices))}`"
+            help = help or f"there are {listing(choices)}"
             shown = word.span if word else node.span
             self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
             return None
@@ -163,6 +176,11 @@ class RecipeReader:
         values: dict[str, Value] = {}
         for argument in given or ():
             words = _words(_type(cls, argument.parameter))
+            held = argument.value.name if isinstance(argument.value, syntax.Name) else ""
+            if not self._scope.defines(held) and (other := _other_argument(cls, argument.parameter, held)):
+                message = f"`{held}` is no `{argument.parameter}` of `{name}`"
+                self._diagnostics.error("NET501", message, argument.span, help=f"write `{other}`")
+                return None
             value = self._scope.value(argument.value, words)
             if value is None:
                 return None
@@ -174,13 +192,13 @@ class RecipeReader:
             for argument in given:
                 if mismatch := result.get(argument.parameter):
                     shown_value = show(values[argument.parameter])
-                    flagged = len(given) == 1 and isinstance(_type(cls, argument.parameter), Flag)
-                    self._diagnostics.error(
-                        "NET501",
-                        f"`{argument.parameter}` of `{name}` is {shown_value}",
-                        argument.span,
-                        help=f"write `{name}`" if flagged else f"it must be {mismatch.expected}",
-                    )
+                    help = f"it must be {mismatch.expected}"
+                    if isinstance(_type(cls, argument.parameter), Flag):
+                        later = _later(cls, argument.parameter, values)
+                        help = f"write `{later}={argument.value.span.text}`" if later else help
+                        help = f"write `{name}`" if len(given) == 1 else help
+                    message = f"`{argument.parameter}` of `{name}` is {shown_value}"
+                    self._diagnostics.error("NET501", message, argument.span, help=help)
             return None
         return cast(object, result)
 
@@ -202,7 +220,29 @@ def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
         return f"leave the line out, and write `optimizer {call}`"
     if line:
         return f"write `{line}`"
-    return _KEYS.get(key, "") or nearest(key, KEYS) or f"the keys are {', '.join(KEYS)}"
+    return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
+
+
+def _other_argument(cls: type, parameter: str, word: str) -> str:
+    """`padding_mode=reflect` for `padding=reflect`."""
+    words = {f.name: _words(f.metadata["type"]) for f in schema(cls)}
+    others = (name for name, known in words.items() if word in known and word not in words[parameter])
+    return next((f"{name}={word}" for name in others), "")
+
+
+def _later(cls: type, flag: str, values: Mapping[str, Value]) -> str:
+    """The argument behind a flag that takes the number it was given: `sgd(0.1, 0.9, 5e-4)`."""
+    names = [f.name for f in schema(cls)]
+    later = [name for name in names[names.index(flag) + 1 :] if name not in values]
+    fits = (n for n in later if not isinstance(_type(cls, n).convert(values[flag]), Mismatch))
+    return next(fits, "")
+
+
+def _operands(node: syntax.Expr) -> list[str]:
+    """`flip` and `crop(4)` of `flip + crop(4)`."""
+    if isinstance(node, syntax.Binary):
+        return [*_operands(node.left), *_operands(node.right)]
+    return [own_choice(node.span.text) or node.span.text]
 
 
 def _text(argument: syntax.Argument) -> str:
@@ -211,7 +251,9 @@ def _text(argument: syntax.Argument) -> str:
 
 
 def _whole_help(field: str, value: Value) -> str:
-    """A whole number in place of a fraction."""
+    """A whole number in place of a fraction, or of a text."""
+    if isinstance(value, str) and value.isdigit():
+        return f"write `{field} {value}`"
     if not isinstance(value, Fraction) or value <= 0:
         return ""
     if field in ("validation", "images") and value < 1:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
-from netdsl.expressions import Const, Environment, Expr, evaluate
+from netdsl.expressions import Const, Environment, Expr, Ref, evaluate
 from netdsl.ops.base import describe, show_shape
+from netdsl.passes.place import shown_arguments
 from netdsl.passes.state import State
-from netdsl.resolved import Bound
+from netdsl.resolved import BlockDefinition, Bound
 from netdsl.source import Span
 from netdsl.values import Value
 
@@ -21,11 +22,35 @@ _LONGEST = 6
 _SIZES = 6
 
 
-class Via(NamedTuple):
-    """A call on the way: `residual(16, stride=2)`, and where it stands."""
+@dataclass(frozen=True)
+class Via:
+    """A call on the way: `residual(16, stride=2)`, where it stands, and what the names mean there.
+
+    `given` are the block's arguments, `defaults` those of its own that are plain values.
+    """
 
     text: str
     span: Span
+    environment: Environment = field(default_factory=dict, compare=False)
+    given: Mapping[str, Expr] = field(default_factory=dict, compare=False)
+    defaults: Mapping[str, Expr] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(
+        cls, block: BlockDefinition, given: Bound, values: Environment, span: Span, environment: Environment
+    ) -> Via:
+        """The call of a block whose parameters have these values in it."""
+        defaults = {name: default for name, default in block.parameters if isinstance(default, Const)}
+        text = f"{block.name}({shown_arguments(block, values)})"
+        return cls(text, span, environment, dict(given), defaults)
+
+
+class Written(NamedTuple):
+    """What stands where a value was written, with what the names mean there; so many `calls` lead there."""
+
+    expr: Expr
+    environment: Environment
+    calls: int
 
 
 class Reports:
@@ -36,9 +61,27 @@ class Reports:
         self._told: set[tuple[str, object]] = set()
         self.way: list[Via] = []
 
-    def add(self, found: Diagnostic, cause: str = "") -> None:
+    def parameters(self, calls: int) -> Collection[str]:
+        """What is given to the block that so many calls on the way lead to."""
+        return self.way[calls - 1].given.keys() if calls else ()
+
+    def written(self, expr: Expr, environment: Environment) -> Written:
+        """Where the value of an expression was written: that of a parameter in a call, or as its default."""
+        calls = len(self.way)
+        for index, via in reversed(list(enumerate(self.way))):
+            if not isinstance(expr, Ref):
+                break
+            given = via.given.get(expr.name)
+            if given is None or given.span is None:
+                expr = via.defaults.get(expr.name, expr)
+                break
+            expr, environment, calls = given, via.environment, index
+        return Written(expr, environment, calls)
+
+    def add(self, found: Diagnostic, cause: str = "", calls: int | None = None) -> None:
         """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
-        what has one `cause` in a block (else: what reads the same) once.
+        what has one `cause` in a block (else: what reads the same) once. Only the first `calls` on the way
+        lead to its place, if not all.
         """
         place = found.labels[0].span if found.labels else None
         outer = self.way[0].span if self.way else place
@@ -50,15 +93,20 @@ class Reports:
             return
         self._told |= keys
         # The outermost call stands in the user's own file, the innermost gave the arguments.
-        spans = dict.fromkeys(via.span for via in (*self.way[-1:], *self.way[:1]))
+        way = self.way[:calls]
+        spans = dict.fromkeys(via.span for via in (*way[-1:], *way[:1]))
         seen = {label.span for label in found.labels}
-        calls = tuple(Label(span, "called here") for span in spans if span not in seen)
+        called = tuple(
+            Label(span, "called here")
+            for span in spans
+            if span not in seen and not (place and place.within(span))
+        )
         path = [via.text for via in self.way]
         if len(path) > _LONGEST:
             path[2:-2] = ["…"]
         notes = (*found.notes, ": ".join(path)) if path else found.notes
         # Of a block of another file the call is what can be mended.
-        labels = calls[::-1] + found.labels if foreign else found.labels + calls
+        labels = called[::-1] + found.labels if foreign else found.labels + called
         self._diagnostics.add(replace(found, labels=labels, notes=notes))
 
     def error(
@@ -76,6 +124,14 @@ class Reports:
         for more in also:
             labels.setdefault(more.span, more)
         self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help))
+
+    def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: str) -> None:
+        """An error of a value, where it was written."""
+        place, _, calls = self.written(expr, environment)
+        labels = dict.fromkeys(span for span in (place.span, expr.span) if span)
+        texts = ("", "used here")
+        shown = tuple(Label(span, text) for span, text in zip(labels, texts, strict=False))
+        self.add(Diagnostic(code, message, shown, (), help), calls=calls)
 
     def value(self, expr: Expr, environment: Environment) -> Value | None:
         """The value; None after an error, and where a name has none: that was an error before."""

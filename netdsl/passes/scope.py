@@ -30,6 +30,7 @@ Names: TypeAlias = Mapping[str, str]
 # Names that people expect to mean something.
 _MEANINGS = {
     "in": "`in` is the number of channels that enter a block",
+    "same": "it is for `skip if same`, and the padding of `conv` and `depthwise`: write a number, or compare",
     "None": "leave the argument out",
     "none": "write `no`, or leave the argument out",
     "valid": "write `0`",
@@ -103,6 +104,10 @@ class Scope:
         node = syntax.Literal(value, self._definitions[name][1])
         overrides = {**self._overrides, name: node}
         return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
+
+    def written(self, name: str) -> Span:
+        """Where the value of a constant stands: in the file, or on the command line."""
+        return (self._overrides.get(name) or self._definitions[name][0]).span
 
     def names(self) -> Collection[str]:
         return self._definitions.keys()
@@ -212,10 +217,13 @@ class Scope:
             own = own if own in known else "in"
         if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
             own = "classes"
-        if (operation := own_name(node.name)) in OPERATIONS and own not in known:
+        operation = own_name(node.name)
+        if (operation in OPERATIONS or operation in self._blocks) and own not in known:
             own, known = operation, [*known, operation]
         help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
+        if "weight" in words and node.name in ("all", "both"):  # of `freeze`
+            help = "write `yes`"
         if node.name == "classes":
             help = "write `classes 10` on a line of its own, with how many there are"
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
@@ -236,7 +244,8 @@ class Scope:
         if name not in FUNCTIONS:
             help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
             if name in OPERATIONS or name in self._blocks:
-                help = "a step is no value: write it as a step of its own"
+                step = "a step is no value: write it as a step of its own"
+                help = step if node.arguments else f"write `{name}`: what is held has no brackets"
             help = help or f"the functions are {', '.join(FUNCTIONS)}"
             self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
             return None
@@ -244,7 +253,11 @@ class Scope:
         named = [argument.name for argument in node.arguments if argument.name]
         if named or not low <= len(node.arguments) <= high:
             count = str(low) if low == high else f"at least {low}"
-            self._diagnostics.error("NET301", f"`{name}` takes {count} numbers, by position", node.span)
+            values = [argument.value for argument in node.arguments]
+            inside = next((v.span.text.strip("[]") for v in values if isinstance(v, syntax.ListOf)), "")
+            help = f"write `{name}({inside})`" if inside else ""
+            message = f"`{name}` takes {count} numbers, by position"
+            self._diagnostics.error("NET301", message, node.span, help=help)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from netdsl.ops.base import UNKNOWN, Shape
+from netdsl.ops.base import UNKNOWN, VECTOR, Shape
 from netdsl.resolved import Step
 from netdsl.source import Span
 
@@ -36,7 +36,7 @@ class State(NamedTuple):
     @property
     def known(self) -> bool:
         """Whether nothing that led here was wrong."""
-        return self.shape != UNKNOWN
+        return self.shape not in (UNKNOWN, VECTOR)
 
     def lost(self) -> State:
         """After an error: nothing is known any more."""

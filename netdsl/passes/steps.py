@@ -15,11 +15,12 @@ from netdsl.arguments import Parameter
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.expressions import IN, Const, Ref
 from netdsl.passes.binding import bind
-from netdsl.passes.calls import CallResolver, Defaults, read_defaults
+from netdsl.passes.calls import CallResolver
 from netdsl.passes.counts import Counts
+from netdsl.passes.defaults import Defaults, read_defaults
 from netdsl.passes.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.passes.scope import Names, Scope, check_name
-from netdsl.passes.strangers import saved_below
+from netdsl.passes.strangers import labelled, saved_below
 from netdsl.resolved import (
     BlockDefinition,
     BlockStep,
@@ -215,11 +216,14 @@ class StepResolver:
         if name.text not in local.saved:
             help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
             also = []
+            explains = self._diagnostics.explains
+            if explains and (step := labelled(name.text, self._scope.program)):
+                help = f"write `, save {name.text}` after it: a label is no saved tensor"
+                also = [Label(step.span, "this step has the label")]
             if elsewhere := self._saves.get(name.text):
                 help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
                 also = [Label(elsewhere, "saved in another body")]
             message = f"no tensor is saved as `{name.text}` here"
-            explains = self._diagnostics.explains
             if explains and (below := saved_below(name.text, name.span, self._scope.program)):
                 message, help, also = below.message, below.help, list(below.also)
             self._diagnostics.error("NET201", message, name.span, also=also, help=help)

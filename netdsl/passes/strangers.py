@@ -60,6 +60,17 @@ def is_saved(name: str, program: syntax.Program) -> bool:
     return any(save.name.text == name for save in _all(program, syntax.Save))
 
 
+def is_whole(program: syntax.Program) -> bool:
+    """Whether all of a file could be read."""
+    return not program.unread and not any(_all(program, syntax.Unread))
+
+
+def labelled(name: str, program: syntax.Program) -> syntax.Call | None:
+    """The step that a name is the label of."""
+    found = (call for call in _all(program, syntax.Call) if call.label and call.label.text == name)
+    return next(found, None)
+
+
 def _way(node: object, place: Span) -> Iterator[object]:
     """The nodes around a place, from the outside in."""
     if isinstance(node, Span) or not isinstance(node, tuple):

@@ -69,7 +69,8 @@ class _Gathering:
     def _use(self, use: syntax.Use, user: str) -> str | None:
         """The path of a used file, read now or before; None after a diagnostic."""
         if not use.path.endswith(".net") or posixpath.isabs(use.path) or ":" in use.path:
-            help = 'as in `use "blocks.net"`'
+            relative = not posixpath.isabs(use.path) and ":" not in use.path
+            help = f'write `use "{use.path}.net"`' if relative else 'as in `use "blocks.net"`'
             self._error("`use` takes the relative path of a `.net` file", use.span, help)
             return None
         path = _normal(posixpath.join(posixpath.dirname(user), use.path))
