@@ -42,13 +42,13 @@ def dream(
     H, W): class visualisation. `ascent` says what is increased.
 
     A step changes the pixels by `step_size` in the root mean square, whatever the length of the gradient:
-    that differs by a factor of ten between networks and between classes. Before each step the images are
-    rolled by up to `jitter` pixels in each direction (by default a sixteenth of their side), and back
-    after it. After every `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels.
-    No image depends on the others of its batch.
+    one step size fits all networks and sizes of images. Before each step the images are rolled by up to
+    `jitter` pixels in each direction (by default a sixteenth of their side), and back after it. After every
+    `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels. No image depends on the
+    others of its batch. The jitter comes from `generator`, one of the CPU.
 
-    Simonyan, Vedaldi and Zisserman 2013, section 2; blur and jitter as in Yosinski et al. 2015, section 3,
-    and in the assignments of CS231n. Raises RunError where the gradient is not finite.
+    Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
+    Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where the gradient is not finite.
     """
     images = start.detach().expand(len(classes), -1, -1, -1).clone()
     reach = min(images.shape[2:]) // 16 if jitter is None else jitter

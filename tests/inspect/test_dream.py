@@ -51,6 +51,12 @@ def score(model: nn.Module, image: Tensor, number: int) -> Tensor:
     return found
 
 
+def stepped(start: Tensor) -> Tensor:
+    """One step of the default settings, before it is blurred."""
+    _, gradient = ascent(smooth(), start, CLASSES, 0.03)
+    return start + 0.05 * gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
 def test_the_gradient_is_that_of_the_score() -> None:
     model, start = smooth(), images()
     scores, gradient = ascent(model, start, CLASSES, 0.3, MEAN)
@@ -118,17 +124,12 @@ def test_blur() -> None:
 
 def test_blur_comes_every_so_many_steps() -> None:
     def dreamt(steps: int, blur_every: int) -> Tensor:
-        settings = {"steps": steps, "blur_every": blur_every}
-        return inspect.dream(smooth(), CLASSES, images(), jitter=0, blur=1.0, **settings).images
+        return inspect.dream(
+            smooth(), CLASSES, images(), steps=steps, jitter=0, blur_every=blur_every, blur=1.0
+        ).images
 
     assert torch.equal(dreamt(2, 3), dreamt(2, 0))
-    torch.testing.assert_close(dreamt(3, 3), blurred(_unclamped(dreamt(2, 0)), 1.0).clamp(0, 1))
-
-
-def _unclamped(start: Tensor) -> Tensor:
-    """One step of the default settings, before it is blurred."""
-    _, gradient = ascent(smooth(), start, CLASSES, 0.03)
-    return start + 0.05 * gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+    torch.testing.assert_close(dreamt(3, 3), blurred(stepped(dreamt(2, 0)), 1.0).clamp(0, 1))
 
 
 def test_the_seed_decides() -> None:
@@ -225,6 +226,30 @@ def test_each_digit_is_seen_as_itself(trained: Path, tmp_path: Path, style: str)
         assert record["score"]["end"] > record["score"]["start"] + 1
     with Image.open(tmp_path / "dream.png") as sheet:
         assert sheet.width > 2 * sheet.height  # two rows of five
+
+
+def test_a_dream_is_the_same_alone(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the other classes are, and however many there is room for at once."""
+    arguments = (
+        "dream",
+        trained / "module",
+        "--format",
+        "json",
+        "--jitter",
+        "1",
+        "-o",
+        tmp_path / "dream.png",
+    )
+
+    def scores(*options: str) -> list[float]:
+        return [record["score"]["end"] for record in json.loads(netdsl(*arguments, *options).stdout)]
+
+    every = scores()
+    monkeypatch.setattr(dreamed, "_AT_ONCE", 2)
+    assert scores("--class", "7", "--class", "2", "--class", "5") == pytest.approx(
+        [every[number] for number in (7, 2, 5)], rel=1e-3
+    )
+    assert scores("--class", "7", "--seed", "1") != pytest.approx([every[7]], rel=1e-3)
 
 
 def test_some_classes_from_an_image(trained: Path, pictures: Path, tmp_path: Path) -> None:
