@@ -131,7 +131,7 @@ def dream(
             start = of_noise(opened, model, size, seed)
         else:
             start = of_image(source, opened, model, console)
-        dream = partial(
+        dreaming = partial(
             ascend,
             steps=steps,
             step_size=step_size,
@@ -141,7 +141,7 @@ def dream(
             blur_every=blur_every,
             blur=blur,
         )
-        dreamed = dream_of(model, numbers, start, dream, seed, steps, console)
+        dreamed = dream_of(model, numbers, start, dreaming, seed, steps, console)
         write_dreams(dreamed, output)
     if form == "json":
         print_json([_record(each) for each in dreamed])

@@ -42,9 +42,7 @@ def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> T
     """Noise with mean and deviation of the training images, (1, C, H, W), of the network's input shape or
     of `size`. Raises RunError where the network takes no such images.
     """
-    shape = run.network.input_shape
-    if len(shape) != 3:
-        raise RunError(f"`{run.network.name}` takes vectors, not images", "its `input` is no image")
+    shape = _image_shape(run)
     channels, height, width = (shape[0], size, size) if size else shape
     generator = torch.Generator().manual_seed(seed)
     start = noise((channels, height, width), model.mean.cpu(), model.deviation.cpu(), generator)
@@ -55,7 +53,10 @@ def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> T
 
 
 def of_image(image: str, run: OpenedRun, model: Inspected, console: Console) -> Tensor:
-    """An image as the network takes it, (1, C, H, W). Raises RunError where it can't be read."""
+    """An image as the network takes it, (1, C, H, W). Raises RunError where it can't be read, or the network
+    takes none.
+    """
+    _image_shape(run)
     found = read([image], run, model.classes, console)
     if len(found) != 1:
         raise RunError(f"`{image}` is not one image", f"there are {len(found)}: name one of them")
@@ -96,6 +97,13 @@ def write_dreams(dreamed: Sequence[Dreamed], file: Path) -> None:
     write_sheet([panels[at : at + across] for at in range(0, len(panels), across)], file)
 
 
+def _image_shape(run: OpenedRun) -> tuple[int, ...]:
+    shape = run.network.input_shape
+    if len(shape) != 3:
+        raise RunError(f"`{run.network.name}` takes vectors, not images", "its `input` is no image")
+    return shape
+
+
 @torch.no_grad()
 def _judged(model: Inspected, classes: Tensor, start: Tensor, images: Tensor) -> list[Dreamed]:
     before, logits = model(start)[0], model(images)
@@ -118,7 +126,7 @@ def _require_size(run: OpenedRun, model: Inspected, images: Tensor) -> None:
     try:
         model(images)
     except RuntimeError as error:  # all that torch says of shapes
-        channels, height, width = run.network.input_shape
+        _, height, width = _image_shape(run)
         size = images.shape[-1]
         raise RunError(
             f"`{run.network.name}` takes no images of {size}x{size}",

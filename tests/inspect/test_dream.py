@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl import inspect
@@ -197,6 +198,8 @@ def test_noise_of_other_sizes() -> None:
     run = OpenedRun(Path("run"), vectors, "module", {})
     with pytest.raises(RunError, match="`flat` takes vectors"):
         dreamed.of_noise(run, opened(vectors, "module")[0], None, 0)
+    with pytest.raises(RunError, match="`flat` takes vectors"):
+        dreamed.of_image("test:0", run, opened(vectors, "module")[0], Console())
 
 
 @pytest.mark.parametrize(
@@ -263,6 +266,12 @@ def test_some_classes_from_an_image(trained: Path, pictures: Path, tmp_path: Pat
         assert last == f"wrote {tmp_path / 'dream.png'}"
         texts.append(rows)
     assert texts[0] == texts[1]
+    # The scores at the start are those of the image.
+    with Image.open(pictures / "0.png") as file:
+        pixels = torch.tensor(list(file.convert("RGB").tobytes())).view(8, 8, 3).permute(2, 0, 1) / 255
+    logits = inspect.open_run(trained / "module")(pixels[None])[0]
+    starts = [float(row.split()[1]) for row in texts[0]]
+    assert starts == pytest.approx([float(logits[3]), float(logits[8])], abs=0.006)
 
 
 def test_an_image_that_is_not_of_its_class(trained: Path, pictures: Path, tmp_path: Path) -> None:
