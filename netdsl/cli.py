@@ -14,6 +14,7 @@ from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
 from netdsl.commands.difference import diff
 from netdsl.commands.drawing import graph
+from netdsl.commands.dreaming import dream
 from netdsl.commands.errors import fail
 from netdsl.commands.explain import explain
 from netdsl.commands.formatting import fmt
@@ -59,6 +60,7 @@ for command in (
     summary,
     diff,
     watch,
+    dream,
 ):
     main.add_command(command)
 

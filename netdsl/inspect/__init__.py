@@ -11,6 +11,7 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.dreams import dream, noise
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
@@ -22,10 +23,12 @@ __all__ = [
     "Layer",
     "activations",
     "captured",
+    "dream",
     "evaluating",
     "find",
     "last_feature_map",
     "layers",
+    "noise",
     "open_run",
     "open_weights",
 ]

@@ -1,0 +1,171 @@
+"""`netdsl dream`."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.completion import complete_runs
+from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
+from netdsl.options import device_option, picture_option, weights_option
+
+if TYPE_CHECKING:
+    from netdsl.inspect.dreamed import Dreamed
+    from netdsl.trained.run import Which
+
+COLUMNS: list[tuple[str, Align]] = [
+    ("class", "left"),
+    ("score at start", "right"),
+    ("at end", "right"),
+    ("probability", "right"),
+    ("predicted", "left"),
+]
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter("it must be a finite number")
+    return value
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@click.option(
+    "--class",
+    "wanted",
+    multiple=True,
+    metavar="NAME",
+    help="Of this class; may be given several times.  [default: all]",
+)
+@click.option("--from", "source", metavar="IMAGE|test:N", help="Begin with an image instead of noise.")
+@click.option(
+    "--size",
+    type=click.IntRange(8, 512),
+    help="Another side than the network's input has, for networks that end in a global pool.",
+)
+@picture_option
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--step-size",
+    type=click.FloatRange(0, 1, min_open=True),
+    callback=_finite,
+    default=0.05,
+    show_default=True,
+    help="How much a step changes the pixels, root mean square of 0..1.",
+)
+@click.option(
+    "--l2",
+    type=click.FloatRange(0),
+    callback=_finite,
+    default=0.03,
+    show_default=True,
+    help="Weight of the squared distance from the mean colour.",
+)
+@click.option(
+    "--jitter",
+    type=click.IntRange(0, 512),
+    help="Shift by up to so many pixels in each step.  [default: a sixteenth of the side]",
+)
+@click.option(
+    "--blur-every", type=click.IntRange(0), default=4, show_default=True, help="So many steps; 0: never."
+)
+@click.option(
+    "--blur",
+    type=click.FloatRange(0, 16),
+    callback=_finite,
+    default=0.5,
+    show_default=True,
+    help="Standard deviation in pixels.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of noise and jitter.  [default: 0]"
+)
+@weights_option
+@device_option
+@format_option
+def dream(
+    run: Path,
+    wanted: tuple[str, ...],
+    source: str | None,
+    size: int | None,
+    output: Path,
+    steps: int,
+    step_size: float,
+    l2: float,
+    jitter: int | None,
+    blur_every: int,
+    blur: float,
+    seed: int,
+    weights: Which,
+    device: str,
+    form: str,
+) -> None:
+    """Draw what a class looks like to the network: images for which its score is high.
+
+    The status is 1 where an image isn't classified as its class.
+    """
+    if source is not None and size is not None:
+        raise click.UsageError("--size is of noise; an image of --from has the size of the network's input")
+
+    from rich.console import Console
+
+    from netdsl.inspect.dreamed import dream_of, of_image, of_noise, write_dreams
+    from netdsl.inspect.dreams import dream as ascend
+    from netdsl.inspect.opening import of_run
+    from netdsl.inspect.pictures import require_class
+    from netdsl.runtime.plot import require_format
+    from netdsl.runtime.speed import choose_device
+    from netdsl.trained.run import open_run
+
+    with errors_shown():
+        require_format(output)
+        opened, console = open_run(run), Console(stderr=True)
+        model = of_run(opened, weights, choose_device(device))
+        numbers = [require_class(name, model.classes) for name in dict.fromkeys(wanted or model.classes)]
+        if source is None:
+            start = of_noise(opened, model, size, seed)
+        else:
+            start = of_image(source, opened, model, console)
+        dreaming = partial(
+            ascend,
+            steps=steps,
+            step_size=step_size,
+            l2=l2,
+            mean=model.mean,
+            jitter=jitter,
+            blur_every=blur_every,
+            blur=blur,
+        )
+        dreamed = dream_of(model, numbers, start, dreaming, seed, steps, console)
+        write_dreams(dreamed, output)
+    if form == "json":
+        print_json([_record(each) for each in dreamed])
+    else:
+        print_table(COLUMNS, [_row(each) for each in dreamed])
+        click.echo(f"wrote {output}")
+    if others := [printable(each.name) for each in dreamed if each.predicted != each.name]:
+        fail(f"not classified as its class: {', '.join(others)}", "more `--steps`, or a smaller `--l2`")
+
+
+def _row(dreamed: Dreamed) -> list[str]:
+    return [
+        printable(dreamed.name),
+        f"{dreamed.start:.2f}",
+        f"{dreamed.end:.2f}",
+        percent(dreamed.probability),
+        printable(dreamed.predicted),
+    ]
+
+
+def _record(dreamed: Dreamed) -> dict[str, object]:
+    return {
+        "class": dreamed.name,
+        "score": {"start": dreamed.start, "end": dreamed.end},
+        "probability": dreamed.probability,
+        "predicted": dreamed.predicted,
+    }

@@ -1,0 +1,123 @@
+"""What a class looks like to a network: images for which its score is high."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from netdsl.inspect.layers import evaluating
+from netdsl.runtime.errors import RunError
+
+
+class Dreams(NamedTuple):
+    """`images` (N, C, H, W) from 0 to 1, and the scores of their classes, (steps + 1, N): of the shifted
+    images that each step began with, and in the last row of the result.
+    """
+
+    images: Tensor
+    scores: Tensor
+
+
+def dream(
+    model: nn.Module,
+    classes: Tensor,
+    start: Tensor,
+    *,
+    steps: int = 100,
+    step_size: float = 0.05,
+    l2: float = 0.03,
+    mean: Tensor | float = 0.5,
+    jitter: int | None = None,
+    blur_every: int = 4,
+    blur: float = 0.5,
+    generator: torch.Generator | None = None,
+    after_step: Callable[[], object] = lambda: None,
+) -> Dreams:
+    """Images that a network takes for classes (N,), by gradient ascent from `start`, (N, C, H, W) or (1, C,
+    H, W): class visualisation. `ascent` says what is increased.
+
+    A step changes the pixels by `step_size` in the root mean square, whatever the length of the gradient:
+    one step size fits all networks and sizes of images. Before each step the images are rolled by up to
+    `jitter` pixels in each direction (by default a sixteenth of their side), and back after it. After every
+    `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels. No image depends on the
+    others of its batch. The jitter comes from `generator`, one of the CPU.
+
+    Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
+    Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where the gradient is not finite.
+    """
+    images = start.detach().expand(len(classes), -1, -1, -1).clone()
+    reach = min(images.shape[2:]) // 16 if jitter is None else jitter
+    scores = []
+    with evaluating(model):
+        for step in range(1, steps + 1):
+            down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+            rolled = images.roll((down, right), (2, 3))
+            score, gradient = ascent(model, rolled, classes, l2, mean)
+            images = images + step_size * _normalised(gradient).roll((-down, -right), (2, 3))
+            if blur_every and step % blur_every == 0:
+                images = blurred(images, blur)
+            images = images.clamp(0, 1)
+            scores.append(score)
+            after_step()
+        with torch.no_grad():
+            scores.append(_scores(model, images, classes))
+    if not images.isfinite().all():
+        raise RunError("the gradient is not finite", "take a smaller step size and a smaller L2")
+    return Dreams(images, torch.stack(scores))
+
+
+def ascent(
+    model: nn.Module, images: Tensor, classes: Tensor, l2: float, mean: Tensor | float = 0.5
+) -> tuple[Tensor, Tensor]:
+    """The scores of the classes, (N,), and the gradient (N, C, H, W) of what `dream` increases: the score
+    before softmax minus `l2` times the squared distance from the mean colour, (C, 1, 1), summed over pixels.
+    (Simonyan et al. 2013, equation 1, where images are zero-centred.)
+
+    It isn't the probability, since that also rises as the scores of other classes fall.
+    """
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        scores = _scores(model, images, classes)
+        total = scores.sum() - l2 * (images - mean).square().sum()
+        (gradient,) = torch.autograd.grad(total, images)
+    return scores.detach(), gradient
+
+
+def noise(
+    shape: tuple[int, int, int],
+    mean: Tensor | float = 0.5,
+    deviation: Tensor | float = 0.25,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """A start for `dream`, (1, C, H, W): independent normal pixels, cut off at 0 and 1."""
+    return (mean + deviation * torch.randn(1, *shape, generator=generator)).clamp(0, 1)
+
+
+def blurred(images: Tensor, deviation: float) -> Tensor:
+    """Images (N, C, H, W) convolved with a Gaussian, in pixels; the border goes on outside."""
+    reach = math.ceil(3 * deviation)
+    if not reach:
+        return images
+    at = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    weights = torch.exp(-at.square() / (2 * deviation**2))
+    weights = weights / weights.sum()
+    channels = images.shape[1]
+    padded = F.pad(images, (reach,) * 4, mode="replicate")
+    across = F.conv2d(padded, weights.expand(channels, 1, 1, -1), groups=channels)
+    return F.conv2d(across, weights[:, None].expand(channels, 1, -1, 1), groups=channels)
+
+
+def _normalised(gradient: Tensor) -> Tensor:
+    # Where nothing is to gain, the gradient is zero and stays so.
+    size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return gradient / size.clamp(min=torch.finfo(gradient.dtype).tiny)
+
+
+def _scores(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    scores: Tensor = model(images)
+    return scores.gather(1, classes[:, None])[:, 0]
