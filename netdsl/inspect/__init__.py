@@ -15,6 +15,7 @@ from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, open_run, open_weights
+from netdsl.inspect.transfer import content_loss, gram, style_layers, style_loss, total_variation, transfer
 
 __all__ = [
     "IMAGENET",
@@ -22,10 +23,16 @@ __all__ = [
     "Layer",
     "activations",
     "captured",
+    "content_loss",
     "evaluating",
     "find",
+    "gram",
     "last_feature_map",
     "layers",
     "open_run",
     "open_weights",
+    "style_layers",
+    "style_loss",
+    "total_variation",
+    "transfer",
 ]
