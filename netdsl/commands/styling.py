@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ from netdsl.options import device_option, pairs, setting_options
 if TYPE_CHECKING:
     import torch
 
-    from netdsl.inspect import Inspected
-    from netdsl.inspect.transfer import StyleLayers, Transferred
+    from netdsl.inspect import Inspected, StyleLayers
+    from netdsl.inspect.transfer import Transferred
 
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".tiff")
 COLUMNS: list[tuple[str, Align]] = [
@@ -33,6 +34,12 @@ def _image(context: click.Context, parameter: click.Parameter, value: Path) -> P
     if value.suffix.lower() not in FORMATS:
         ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
         raise click.BadParameter(f"the result is an image, one of {', '.join(FORMATS)}, {ending}")
+    return value
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter("it must be a finite number")
     return value
 
 
@@ -72,11 +79,12 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_names,
     help="Whose Gram matrices are compared.  [default: one at each resolution]",
 )
-@click.option("--content-weight", type=click.FloatRange(0), default=1, show_default=True)
-@click.option("--style-weight", type=click.FloatRange(0), default=100, show_default=True)
+@click.option("--content-weight", type=click.FloatRange(0), callback=_finite, default=1, show_default=True)
+@click.option("--style-weight", type=click.FloatRange(0), callback=_finite, default=100, show_default=True)
 @click.option(
     "--tv-weight",
     type=click.FloatRange(0),
+    callback=_finite,
     default=10,
     show_default=True,
     help="Of the differences of neighbouring pixels: more is smoother.",
@@ -220,8 +228,7 @@ def _opened(
 
 def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> StyleLayers:
     """The layers that were named, and else those that are chosen by rule."""
-    from netdsl.inspect import find, style_layers
-    from netdsl.inspect.transfer import StyleLayers
+    from netdsl.inspect import StyleLayers, find, style_layers
 
     for name in filter(None, (content, *style)):
         find(model, name)

@@ -15,12 +15,21 @@ from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, open_run, open_weights
-from netdsl.inspect.transfer import content_loss, gram, style_layers, style_loss, total_variation, transfer
+from netdsl.inspect.transfer import (
+    StyleLayers,
+    content_loss,
+    gram,
+    style_layers,
+    style_loss,
+    total_variation,
+    transfer,
+)
 
 __all__ = [
     "IMAGENET",
     "Inspected",
     "Layer",
+    "StyleLayers",
     "activations",
     "captured",
     "content_loss",
