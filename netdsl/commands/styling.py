@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -28,6 +28,15 @@ COLUMNS: list[tuple[str, Align]] = [
     ("at the start", "right"),
     ("at the end", "right"),
 ]
+
+
+class Row(NamedTuple):
+    """A loss before the first step and after the last one."""
+
+    loss: str
+    layer: str | None
+    start: float
+    end: float
 
 
 def _image(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
@@ -137,8 +146,8 @@ def style(
 ) -> None:
     """Paint the content of one image in the style of another, both as a trained network sees them.
 
-    The network is that of a run, or one with weights from elsewhere:
-    --network vgg --set depth=19 --weights vgg19.pth
+    The network is that of a --run, or one of a .net file with --weights from elsewhere, as those of
+    torchvision's VGG: --network vgg --set depth=19 --weights vgg19.pth
     """
     _require_one_network(run, network, weights, bool(settings or shape))
 
@@ -180,15 +189,11 @@ def style(
             captions = (f"content: {content.name}", f"style: {style.name}", f"result: {model.network.name}")
             panels = zip((*images, done.images), captions, strict=True)
             write_sheet([[Panel(image[0], caption) for image, caption in panels]], sheet)
+    rows = list(_rows(layers, done))
     if form == "json":
-        records = [
-            dict(zip(("loss", "layer", "start", "end"), row, strict=True)) for row in _rows(layers, done)
-        ]
-        print_json(records)
+        print_json([row._asdict() for row in rows])
         return
-    print_table(
-        COLUMNS, [[loss, layer or "", f"{a:.4f}", f"{b:.4f}"] for loss, layer, a, b in _rows(layers, done)]
-    )
+    print_table(COLUMNS, [[row.loss, row.layer or "", f"{row.start:.4f}", f"{row.end:.4f}"] for row in rows])
     for written in filter(None, (output, sheet)):
         click.echo(f"wrote {written}")
 
@@ -214,6 +219,7 @@ def _opened(
 ) -> Inspected:
     from netdsl.api import Network
     from netdsl.inspect import open_run, open_weights
+    from netdsl.ops.base import describe
     from netdsl.runtime.errors import RunError
 
     if run is not None:
@@ -221,8 +227,12 @@ def _opened(
     else:
         assert network is not None and weights is not None
         model = open_weights(Network(compiled_network(network, settings, {})), weights, str(device))
-    if len(model.network.input_shape) != 3:
-        raise RunError(f"`{model.network.name}` takes vectors, not images", "its `input` is no image")
+    shape = model.network.input_shape
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise RunError(
+            f"the input of `{model.network.name}` is {describe(shape)}, no image",
+            "take a network whose `input` has 1 or 3 channels",
+        )
     return model
 
 
@@ -238,10 +248,9 @@ def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> St
     return StyleLayers(content or chosen.content, style or chosen.style)
 
 
-def _rows(layers: StyleLayers, done: Transferred) -> Iterator[tuple[str, str | None, float, float]]:
-    """Each loss with its layer, at the start and at the end."""
+def _rows(layers: StyleLayers, done: Transferred) -> Iterator[Row]:
     start, end = done.losses[0], done.losses[-1]
-    yield "content", layers.content, float(start.content), float(end.content)
+    yield Row("content", layers.content, float(start.content), float(end.content))
     for number, layer in enumerate(layers.style):
-        yield "style", layer, float(start.style[0, number]), float(end.style[0, number])
-    yield "total variation", None, float(start.variation), float(end.variation)
+        yield Row("style", layer, float(start.style[0, number]), float(end.style[0, number]))
+    yield Row("total variation", None, float(start.variation), float(end.variation))

@@ -316,6 +316,17 @@ def test_gray_networks_with_weights_from_elsewhere(drawn: Path) -> None:
     assert "the weights are of another network" in command(*arguments).output  # without the --set
 
 
+@pytest.mark.parametrize("input", ["12", "2x8x8"])
+def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
+    layers = "linear(classes)" if input == "12" else "conv(4, 3), flatten, linear(classes)"
+    Path("other.net").write_text(f"network other\ninput {input}\nclasses 2\nlayers {{ {layers} }}\n")
+    torch.save(netdsl.load("other.net").module().state_dict(), "weights.pth")
+    options = ("-o", "out.png", "--network", "other.net", "--weights", "weights.pth")
+    done = command("style", "harbour.png", "strokes.png", *options)
+    assert done.exit_code == 1
+    assert "no image" in done.output
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
