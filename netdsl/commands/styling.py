@@ -155,7 +155,7 @@ def style(
     from rich.console import Console
     from rich.progress import Progress
 
-    from netdsl.inspect import transfer
+    from netdsl.inspect import LossWeights, transfer
     from netdsl.inspect.sheet import Panel, write_sheet
     from netdsl.inspect.stylised import read_scaled, write_image
     from netdsl.runtime.plot import require_format
@@ -168,17 +168,16 @@ def style(
         model = _opened(run, network, weights, pairs(settings, shape), place)
         layers = _layers(model, content_layer, style_layers)
         channels = model.network.input_shape[0]
-        images = [read_scaled(file, channels, size).to(place) for file in (content, style)]
+        of_content, of_style = (read_scaled(file, channels, size).to(place) for file in (content, style))
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("painting", total=steps)
             done = transfer(
                 model,
-                *images,
+                of_content,
+                of_style,
                 layers,
-                content_weight=content_weight,
-                style_weight=style_weight,
-                tv_weight=tv_weight,
+                LossWeights(content_weight, style_weight, tv_weight),
                 steps=steps,
                 noise=noise,
                 generator=torch.Generator().manual_seed(seed),
@@ -187,7 +186,7 @@ def style(
         write_image(done.images[0], output)
         if sheet is not None:
             captions = (f"content: {content.name}", f"style: {style.name}", f"result: {model.network.name}")
-            panels = zip((*images, done.images), captions, strict=True)
+            panels = zip((of_content, of_style, done.images), captions, strict=True)
             write_sheet([[Panel(image[0], caption) for image, caption in panels]], sheet)
     rows = list(_rows(layers, done))
     if form == "json":

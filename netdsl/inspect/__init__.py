@@ -16,6 +16,7 @@ from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, open_run, open_weights
 from netdsl.inspect.transfer import (
+    LossWeights,
     StyleLayers,
     content_loss,
     gram,
@@ -29,6 +30,7 @@ __all__ = [
     "IMAGENET",
     "Inspected",
     "Layer",
+    "LossWeights",
     "StyleLayers",
     "activations",
     "captured",

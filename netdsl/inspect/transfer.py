@@ -49,6 +49,17 @@ class StyleLayers(NamedTuple):
     style: tuple[str, ...]
 
 
+class LossWeights(NamedTuple):
+    """How much each of the losses counts."""
+
+    content: float = 1.0
+    style: float = 100.0
+    variation: float = 10.0
+
+
+BALANCED = LossWeights()
+
+
 def gram(features: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, C): products of channels, summed over positions and divided by C*H*W.
 
@@ -90,10 +101,8 @@ def transfer(
     content: Tensor,
     style: Tensor,
     layers: StyleLayers,
+    weights: LossWeights = BALANCED,
     *,
-    content_weight: float = 1.0,
-    style_weight: float = 100.0,
-    tv_weight: float = 10.0,
     steps: int = 200,
     noise: float = 0.3,
     generator: torch.Generator | None = None,
@@ -102,17 +111,17 @@ def transfer(
     """Images with the content of `content` (N, C, H, W) and the style of `style` (N or 1, C, h, w), both
     from 0 to 1.
 
-    Lowers content_weight * content_loss + style_weight * the mean of style_loss over its layers + tv_weight
-    * total_variation, by Adam with pixels kept from 0 to 1. It begins with the content, mixed with the share
-    `noise` of uniform noise: 0 is the content alone, 1 the white noise of the paper. Without any, a flat area
-    has the same gradient everywhere and becomes a grid. No image depends on the others of its batch.
+    Lowers the weighted sum of `content_loss`, the mean of `style_loss` over its layers and `total_variation`,
+    by Adam with pixels kept from 0 to 1. It begins with the content, mixed with the share `noise` of uniform
+    noise: 0 is the content alone, 1 the white noise of the paper. Without any, a flat area has the same
+    gradient everywhere and becomes a grid. No image depends on the others of its batch.
 
     The network runs up to the last of the layers only, so any size will do if those before them are
     convolutions. Raises RunError where it doesn't, where there is no such layer or it gives no maps, and
     where the losses are not finite.
     """
     started = content + noise * (_uniform(content, generator) - content)
-    image = started.clone().requires_grad_()
+    image = started.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([image], _STEP_SIZE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     names = (layers.content, *layers.style)
@@ -128,8 +137,8 @@ def transfer(
         for _ in range(steps):
             with torch.enable_grad(), _fitting(content):
                 losses = seen()
-                total = content_weight * losses.content + style_weight * losses.style.mean(1)
-                total = (total + tv_weight * losses.variation).sum()
+                total = weights.content * losses.content + weights.style * losses.style.mean(1)
+                total = (total + weights.variation * losses.variation).sum()
                 # Times its numbers, whose gradients would come near Adam's epsilon otherwise.
                 (image.grad,) = torch.autograd.grad(total * content[0].numel(), image)
             optimizer.step()

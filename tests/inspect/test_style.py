@@ -16,7 +16,7 @@ import netdsl
 from docs.drawings import harbour, strokes
 from netdsl import inspect
 from netdsl.files import shipped
-from netdsl.inspect import Inspected, StyleLayers
+from netdsl.inspect import Inspected, LossWeights, StyleLayers
 from netdsl.inspect.stylised import read_scaled, write_image
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.transplant import transplant
@@ -45,7 +45,7 @@ def objective(model: nn.Sequential, image: Tensor, content: Tensor, style: Tenso
         return torch.einsum("ihw,jhw->ij", x, x) / x.numel()
 
     wanted, now = model[:3](content[None])[0], model[:3](image[None])[0]
-    total = 2 * ((now - wanted) ** 2).sum() / (wanted**2).sum()
+    total: Tensor = 2 * ((now - wanted) ** 2).sum() / (wanted**2).sum()
     for depth in (2, 4):
         a, g = gram(model[:depth](style[None])[0]), gram(model[:depth](image[None])[0])
         total = total + 3 / 2 * ((g - a) ** 2).sum() / (a**2).sum()
@@ -53,7 +53,7 @@ def objective(model: nn.Sequential, image: Tensor, content: Tensor, style: Tenso
     return total + 4 * ((below**2).sum() + (beside**2).sum()) / image.numel()
 
 
-WEIGHTS = {"content_weight": 2.0, "style_weight": 3.0, "tv_weight": 4.0}
+WEIGHTS = LossWeights(2, 3, 4)
 
 
 def test_gram_matrices() -> None:
@@ -108,7 +108,7 @@ def test_the_gradient_by_finite_differences() -> None:
         content,
         style,
         LAYERS,
-        **WEIGHTS,
+        WEIGHTS,
         steps=1,
         noise=0.5,
         generator=torch.Generator().manual_seed(1),
@@ -131,7 +131,7 @@ def test_the_gradient_by_finite_differences() -> None:
 
 def test_the_descent_is_that_of_adam_on_the_objective() -> None:
     model, content, style = small(), rand(1, 3, 9, 8), rand(1, 3, 7, 11)
-    done = inspect.transfer(model, content, style, LAYERS, **WEIGHTS, steps=4, noise=0)
+    done = inspect.transfer(model, content, style, LAYERS, WEIGHTS, steps=4, noise=0)
     image = content[0].clone().requires_grad_()
     optimizer = torch.optim.Adam([image], lr=0.05, eps=1e-8 / image.numel())
     totals = []
@@ -165,7 +165,7 @@ def test_the_loss_falls_and_images_of_a_batch_are_alone() -> None:
 
 def test_an_image_has_its_own_style() -> None:
     model, content = small(), rand(1, 3, 9, 8)
-    done = inspect.transfer(model, content, content, LAYERS, tv_weight=0, steps=3, noise=0)
+    done = inspect.transfer(model, content, content, LAYERS, LossWeights(variation=0), steps=3, noise=0)
     assert done.losses[0].style.abs().max() < 1e-20
     assert done.losses[0].content.item() == 0
     torch.testing.assert_close(done.images, content)
