@@ -72,13 +72,23 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help=f"The result; its ending chooses the format ({', '.join(FORMATS)}).",
 )
 @click.option(
-    "--run", type=click.Path(path_type=Path), shell_complete=complete_runs, help="Of a network trained here."
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="The network is that of a run.",
 )
 @click.option(
-    "--network", metavar="FILE", shell_complete=complete_networks, help="The network that --weights are of."
+    "--network",
+    metavar="NAME",
+    shell_complete=complete_networks,
+    help="The network is one that comes with netdsl, or a .net file; it needs --weights.",
 )
 @click.option(
-    "--weights", type=click.Path(path_type=Path), help="Weights from elsewhere: .safetensors, .pth, .pt."
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights from elsewhere: .safetensors, .pth, .pt.",
 )
 @setting_options
 @click.option("--content-layer", metavar="LAYER", help="Compared at each position.  [default: in the middle]")

@@ -205,6 +205,6 @@ def _fitting(images: Tensor) -> Iterator[None]:
         reason = str(error).partition("\n")[0]
         size = "x".join(map(str, images.shape[1:]))
         raise RunError(
-            f"the network can't see an image of {size} as far as that layer: {reason}",
+            f"the network can't see an image of {size} as far as those layers: {reason}",
             "take another size, or layers that come earlier",
         ) from error

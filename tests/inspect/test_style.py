@@ -252,7 +252,7 @@ def test_wrong_layers_and_sizes() -> None:
     assert error.value.help == "the network has layers"
     with pytest.raises(RunError, match="`layers.linear1` gives no feature map"):
         inspect.transfer(model, image, image, StyleLayers("layers.linear1", ("layers.conv1",)))
-    with pytest.raises(RunError, match="can't see an image of 3x1x8 as far as that layer"):
+    with pytest.raises(RunError, match="can't see an image of 3x1x8 as far as those layers"):
         inspect.transfer(model, image[:, :, :1], image, StyleLayers("layers.maxpool1", ("layers.conv1",)))
     with pytest.raises(RunError, match="no feature maps"):
         inspect.style_layers(inspect.layers(netdsl.load("two_layer_fc").typed))
