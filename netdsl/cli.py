@@ -23,6 +23,7 @@ from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
 from netdsl.commands.starting import new
+from netdsl.commands.styling import style
 from netdsl.commands.summary import summary
 from netdsl.commands.training import evaluate, reproduce, train
 from netdsl.commands.watching import watch
@@ -61,6 +62,7 @@ for command in (
     diff,
     watch,
     dream,
+    style,
 ):
     main.add_command(command)
 

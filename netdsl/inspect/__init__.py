@@ -16,19 +16,37 @@ from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, open_run, open_weights
+from netdsl.inspect.transfer import (
+    LossWeights,
+    StyleLayers,
+    content_loss,
+    gram,
+    style_layers,
+    style_loss,
+    total_variation,
+    transfer,
+)
 
 __all__ = [
     "IMAGENET",
     "Inspected",
     "Layer",
+    "LossWeights",
+    "StyleLayers",
     "activations",
     "captured",
     "dream",
+    "content_loss",
     "evaluating",
     "find",
+    "gram",
     "last_feature_map",
     "layers",
     "noise",
     "open_run",
     "open_weights",
+    "style_layers",
+    "style_loss",
+    "total_variation",
+    "transfer",
 ]

@@ -62,13 +62,18 @@ def last_feature_map(found: Sequence[Layer]) -> Layer | None:
     """The last feature map before the head, as Grad-CAM takes it (Selvaraju et al. 2017, section 3): one
     with a height and a width that isn't only a pool of another; None where the network has none.
     """
-    maps = [layer for layer in found if layer.alias is None and _is_map(layer)]
+    maps = feature_maps(found)
     before = [layer for layer in maps if not layer.name.startswith("head.")]
     if not maps:
         return None
     last = (before or maps)[-1]
     # Under the shortest of its names: `stage3`.
     return [layer for layer in found if layer is last or layer.alias == found.index(last)][-1]
+
+
+def feature_maps(found: Sequence[Layer]) -> list[Layer]:
+    """What has a height and a width and isn't only a pool of another, without what is in branches."""
+    return [layer for layer in found if layer.alias is None and _is_map(layer)]
 
 
 def _is_map(layer: Layer) -> bool:

@@ -35,12 +35,13 @@ def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
 def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
     """A network with weights from elsewhere (.safetensors, .pth, .pt), matched as `import-weights` does.
 
-    Where the file doesn't say how images are normalised, they are as ImageNet's. Raises RunError.
+    The file doesn't say how images are normalised: those of three channels are as ImageNet's, others are
+    left as they are. Raises RunError.
     """
     model = runs.create_model(network, "module", 0, torch.device("cpu"))
     path = Path(weights)
     transplant(foreign.read(path), model.module(), foreign.keeps_order(path))
     model.to(torch.device(device))
-    mean, deviation = IMAGENET
     names = tuple(str(number) for number in range(network.classes or 0))
-    return Inspected(network, model, Preprocessing(names, mean, deviation))
+    coloured = network.input_shape[0] == len(IMAGENET[0])
+    return Inspected(network, model, Preprocessing(names, *IMAGENET) if coloured else None)

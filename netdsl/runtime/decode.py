@@ -162,14 +162,21 @@ def _visit(
 def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """One image fitted to a shape (C, H, W), as (H, W, C), or None where the file isn't one."""
     channels, height, width = input_shape
+    image = open_image(file, channels)
+    if image is None:
+        return None
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(height, width, channels)
+
+
+def open_image(file: Path, channels: int) -> Image.Image | None:
+    """An image at its own size, upright, gray for one channel; None where the file isn't one."""
     try:
         with Image.open(file) as opened:
             image: Image.Image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):  # 16 bits: PIL would clip where others scale.
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("L" if channels == 1 else "RGB")
-            if image.size != (width, height):
-                image = image.resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(image).reshape(height, width, channels)
+            return image.convert({1: "L", 3: "RGB"}[channels])
     except Exception:  # noqa: BLE001 - PIL's decoders raise many kinds on broken files.
         return None
