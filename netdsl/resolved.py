@@ -258,6 +258,8 @@ class ResolvedNetwork(NamedTuple):
     blocks: tuple[BlockDefinition, ...]
     init: Init
     recipe: Recipe
+    # Where the keys of the recipe stand.
+    recipe_places: Mapping[str, Span]
     expectations: tuple[Expectation, ...]
     span: Span
 

@@ -293,7 +293,7 @@ class Bodies:
 
     def _joint(
         self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
-    ) -> tuple[tuple[int, int], str]:
+    ) -> tuple[tuple[int, int], Change | None]:
         """The change of one of two branches with which all fit, and that branch first."""
         # In a sum the one that does nothing is what needs a projection.
         first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
@@ -318,9 +318,10 @@ class Bodies:
         if end.grid is not state.grid:
             changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
             fix = self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
+            call = ""
             if isinstance(end.irregular, OperationStep):
-                fix = self._operations.without_channels(end.irregular, place.values, state) or fix
-            self._joins.irregular(step, state, end, fix)
+                call = self._operations.without_channels(end.irregular, place.values, state)
+            self._joins.irregular(step, state, end, Change((), call) if call else fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
@@ -361,7 +362,7 @@ class Bodies:
         body: State,
         shortcut: State,
         agrees: Callable[[State], bool],
-    ) -> str:
+    ) -> Change | None:
         """The change of the shortcut with which it agrees with the body, or of the body."""
 
         def fits(way: State) -> bool:
@@ -379,7 +380,7 @@ class Bodies:
             tries.reverse()
         tries.append((step.body, unstrided(step.body), fits))
         found = (self._fix(step, way, changes, place, start, good) for way, changes, good in tries)
-        return next(filter(None, found), "")
+        return next(filter(None, found), None)
 
     def _fix(
         self,
@@ -389,9 +390,9 @@ class Bodies:
         place: Place,
         state: State,
         fits: Callable[[State], bool],
-    ) -> str:
+    ) -> Change | None:
         """The change of a body that makes it fit the join, here and in all blocks of the network; of
-        several the one that leaves the fewest errors. Empty where none does.
+        several the one that leaves the fewest errors. None where none does.
         """
         leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
         return best(leading, self._attempt, places(step))

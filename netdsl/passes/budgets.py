@@ -71,7 +71,8 @@ def _fix(expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None)
         return ""
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
     changes = backwards(typed.network, Const(channels), expectation.span)
-    return best(changes, attempt, {expectation.span}, most=0)
+    found = best(changes, attempt, {expectation.span}, most=0)
+    return found.text if found else ""
 
 
 def _advice(expectation: Expectation, shown: str) -> str:

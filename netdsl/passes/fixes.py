@@ -40,6 +40,11 @@ class Change(NamedTuple):
     text: str
     input: Shape = UNKNOWN
 
+    @property
+    def edit(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return (self.text, *(step.span for step, _ in self.steps))
+
 
 def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
     """The network after a change."""
@@ -54,34 +59,39 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
 
 def best(
     changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MOST
-) -> str:
+) -> Change | None:
     """The change after which no error shows these places, and that leaves the fewest, at `most` so many;
-    empty if none does.
+    None if none does.
     """
-    fewest, text = most + 1, ""
+    fewest, found = most + 1, None
     for change in changes if attempt else ():
         errors = attempt(change) if attempt else None
         if errors is None:
             break
         again = any(label.span in places for error in errors for label in error.labels)
         if not again and len(errors) < fewest:
-            fewest, text = len(errors), change.text
+            fewest, found = len(errors), change
         if not errors:
             break
-    return text
+    return found
 
 
 def changed_body(body: Body, change: Change) -> Body:
-    """A body after a change."""
-    new = {id(old): step for old, step in change.steps}
-    return tuple(
-        (
-            new[id(step)]
-            if id(step) in new
-            else with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
-        )
-        for step in body
-    )
+    """A body after a change. What an order makes of one of its items is equal in all units, and is changed
+    in all of them.
+    """
+    new = {old.span: (old, step) for old, step in change.steps}
+
+    def after(step: Step) -> Step:
+        old, changed = new.get(step.span, (None, step))
+        alike = step
+        if isinstance(step, OperationStep) and isinstance(old, OperationStep):
+            alike = step._replace(unit=old.unit, last_norm=old.last_norm)
+        if alike == old:
+            return changed
+        return with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
+
+    return tuple(map(after, body))
 
 
 def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:

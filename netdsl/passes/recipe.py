@@ -12,8 +12,9 @@ from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, sig
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
+from netdsl.passes.recipechecks import check_recipe
 from netdsl.passes.scope import Scope
-from netdsl.recipe import CHOICES, Recipe, Sgd
+from netdsl.recipe import CHOICES, Recipe
 from netdsl.recipewords import KEYS, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
@@ -40,7 +41,10 @@ class RecipeReader:
         self._scope = scope
         self._diagnostics = diagnostics
 
-    def read(self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]) -> Recipe:
+    def read(
+        self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]
+    ) -> tuple[Recipe, dict[str, Span]]:
+        """The recipe, and where its keys stand."""
         recipe = Recipe()
         seen: dict[str, Span] = {}
         places: dict[str, Span] = {}
@@ -66,24 +70,8 @@ class RecipeReader:
                 continue
             recipe = self._override(recipe, path, values)
             places[path.partition(".")[0]] = values[0].span
-        self._check(recipe, places)
-        return recipe
-
-    def _check(self, recipe: Recipe, places: Mapping[str, Span]) -> None:
-        if isinstance(recipe.optimizer, Sgd) and recipe.optimizer.nesterov and not recipe.optimizer.momentum:
-            self._diagnostics.error(
-                "NET501",
-                "`nesterov` needs a momentum above 0",
-                places.get("optimizer"),
-                help="add `momentum=0.9`",
-            )
-        if recipe.accumulate > recipe.batch:
-            self._diagnostics.error(
-                "NET501",
-                f"a batch of {recipe.batch} can't be accumulated from {recipe.accumulate} parts",
-                places.get("accumulate") or places["batch"],
-                help="`accumulate` is at most `batch`",
-            )
+        check_recipe(recipe, places, self._diagnostics)
+        return recipe, places
 
     def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
         result: object

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, evaluate
 from netdsl.ops.base import describe, show_shape
+from netdsl.passes.fixes import Change
 from netdsl.passes.state import State
 from netdsl.resolved import Bound
 from netdsl.source import Span
@@ -36,9 +37,9 @@ class Reports:
         self._told: set[tuple[str, object]] = set()
         self.way: list[Via] = []
 
-    def add(self, found: Diagnostic, cause: str = "") -> None:
+    def add(self, found: Diagnostic, cause: str = "", fix: Change | None = None) -> None:
         """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
-        what has one `cause` in a block (else: what reads the same) once.
+        what has one `cause` in a block (else: what reads the same) once; so is what one `fix` mends.
         """
         place = found.labels[0].span if found.labels else None
         outer = self.way[0].span if self.way else place
@@ -46,6 +47,8 @@ class Reports:
         keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
         if self.way:
             keys.add((cause or found.message, tuple(self.way)))
+        if fix:
+            keys.add(("fix", fix.edit))
         if keys & self._told:
             return
         self._told |= keys
@@ -71,11 +74,14 @@ class Reports:
         also: Iterable[Label] = (),
         notes: Iterable[str] = (),
         help: str = "",
+        fix: Change | None = None,
     ) -> None:
+        """`fix` is better than the `help`, if there is one."""
         labels = {span: Label(span, label)}
         for more in also:
             labels.setdefault(more.span, more)
-        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help))
+        help = fix.text if fix else help
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), fix=fix)
 
     def value(self, expr: Expr, environment: Environment) -> Value | None:
         """The value; None after an error, and where a name has none: that was an error before."""

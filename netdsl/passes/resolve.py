@@ -17,6 +17,7 @@ from netdsl.passes.initialisation import LAST_NORM, read_init
 from netdsl.passes.lastnorm import LastNorms
 from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
+from netdsl.passes.recipechecks import check_augmentation
 from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import check_name, whole
 from netdsl.passes.strangers import STAGE_NAMES
@@ -62,6 +63,7 @@ class _Resolver:
         diagnostics: Diagnostics,
     ) -> None:
         self._overrides = overrides
+        self._standard = {s.name.text for s in standard.statements if isinstance(s, syntax.Block)}
         self._diagnostics = diagnostics
         self._registry = Registry()
         texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
@@ -92,7 +94,7 @@ class _Resolver:
         finite = True
         for file in self._files.values():
             known = {name: self._registry.blocks[key] for name, key in file.known.items()}
-            finite &= check_recursion(known, file.order, self._diagnostics)
+            finite &= check_recursion(file.text.program, known, file.order, self._standard, self._diagnostics)
         if self._network is None:
             self._check_library()
             return None
@@ -106,7 +108,8 @@ class _Resolver:
                 labels.setdefault(label, set()).update(steps)
         init = read_init(self._text.single(syntax.Init), labels, main.scope, self._diagnostics)
         train = self._text.single(syntax.Train)
-        recipe = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
+        recipe, places = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
+        check_augmentation(recipe, places, shape, self._diagnostics)
         expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(syntax.Expect))
         # What depends on the input's size is expected of the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
@@ -119,7 +122,7 @@ class _Resolver:
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span,
+            init, recipe, places, expectations, network.name.span,
         )  # fmt: skip
 
     def _marked(

@@ -140,7 +140,7 @@ class Scope:
             f"definitions go round in a circle: {shown}",
             spans[0],
             also=also,
-            help="break the circle",
+            help=_number_for(name, spans[0]),
         )
 
     def value(self, node: syntax.Expr, words: Collection[str] = ()) -> Value | None:
@@ -247,6 +247,15 @@ class Scope:
             self._diagnostics.error("NET301", f"`{name}` takes {count} numbers, by position", node.span)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
+
+
+def _number_for(name: str, place: Span) -> str:
+    """What to write for one of several constants that wait for each other."""
+    text = place.source.text
+    line = place.source.position(place.start)[0]
+    let = text[: place.start].rstrip().endswith("let")
+    written = f"let {name} = 16" if let else f"{name}=16"
+    return f"give `{name}` a number: write `{written}` in line {line}"
 
 
 def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:

@@ -1,4 +1,4 @@
-"""Warnings: of names and of layers. A network with errors has none, since an error may be their cause."""
+"""Warnings: of names, of layers and of the recipe. A network with errors has none, since an error may be their cause."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.passes.oddities import warn_of_layers
+from netdsl.passes.recipechecks import warn_of_recipe
 from netdsl.passes.unused import warn_of_names
 from netdsl.passes.uses import File
 from netdsl.typed import TypedNetwork
@@ -16,6 +17,7 @@ def warn(files: Mapping[str, File], network: TypedNetwork, diagnostics: Diagnost
     found = Diagnostics()
     warn_of_names(files, found)
     warn_of_layers(network, found)
+    warn_of_recipe(files, network.network, found)
     for warning in found:
         if not _allowed(warning):
             diagnostics.add(warning)
