@@ -6,9 +6,14 @@ import re
 from collections.abc import Callable
 
 from netdsl.advice.rules import COMMENTS, Advice, Rule, write
+from netdsl.expressions import FUNCTIONS
 from netdsl.foreign import own_name, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.recipewords import KEYS, own_choice, recipe_line
+
+
+# A call with a blank before its bracket, which is two cells of a row.
+APART = re.compile(rf"\b({'|'.join(FUNCTIONS)})([ \t]+)\(")
 
 
 def _entry(match: re.Match[str]) -> Advice:
@@ -59,6 +64,12 @@ def _in_brackets(match: re.Match[str]) -> Advice | None:
     return Advice("an expression in a table stands in brackets", f"write `{row}`") if "(" in row else None
 
 
+def _called(match: re.Match[str]) -> Advice:
+    """`round_to (w, 8)`."""
+    row = re.sub(r"\s{2,}", "  ", APART.sub(r"\1(", match[0]))
+    return Advice("in a table no blank stands before the bracket of a call", f"write `{row}`")
+
+
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
     return lambda match: Advice(message, f"write `{'  '.join(re.findall(cell, match[0]))}`")
 
@@ -91,6 +102,7 @@ LINES: dict[str, list[Rule]] = {
     ],
     "row": [
         *COMMENTS,
+        (rf".*{APART.pattern}.*", _called),
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
         (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),

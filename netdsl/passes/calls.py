@@ -68,7 +68,7 @@ class CallResolver:
                 return ()
             target = value.name if isinstance(value, Symbol) else target
         if target is not None:
-            return self._target(step, target, names, defaults)
+            return self._target(step, target, names, defaults) or _kept(step, target)
         if name not in self._unread:
             self._unknown(step)
         return ()
@@ -214,9 +214,20 @@ class CallResolver:
         given = bind(shown, parameters, arguments, span, self._diagnostics)
         if given is None:
             return None
-        exprs = [(argument.parameter, self._scope.expression(argument.value, names)) for argument in given]
+        exprs = [(argument.parameter, self._given(argument, names)) for argument in given]
         bound = [(name, expr) for name, expr in exprs if expr is not None]
         return tuple(bound) if len(bound) == len(exprs) else None
+
+    def _given(self, given: Given, names: Names) -> Expr | None:
+        """The argument of a block."""
+        name = syntax.Word(given.parameter, given.span)
+        return self._scope.expression(self._scope.unquoted(name, given.value), names)
+
+
+def _kept(step: syntax.Call, target: str) -> tuple[OperationStep] | tuple[()]:
+    """What stands for a wrong call, after its diagnostic, where every call of the operation keeps the shape."""
+    keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
+    return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
 
 
 def _meant(value: Value) -> Symbol | Size | int | None:

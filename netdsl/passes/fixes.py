@@ -188,6 +188,21 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
         yield from _with_each(step, _changes(dict(step.arguments), values, channels))
 
 
+def strided(body: Body, other: Body) -> Iterator[Change]:
+    """One step with a stride that is written in another branch and lacks here: a stride is written on
+    purpose, its lack is an oversight. The likeliest has a large kernel, and is the same operation.
+    """
+    written = [s for s in _calls(other) if (stride := dict(s.arguments).get("stride")) and stride.span]
+    for model in written:
+
+        def likely(step: Call, model: Call = model) -> tuple[bool, bool]:
+            return dict(step.arguments).get("kernel") == ONE, step[0] != model[0]
+
+        for step in sorted(_calls(body), key=likely):
+            if dict(step.arguments).get("stride") == ONE:
+                yield with_arguments(step, {"stride": dict(model.arguments)["stride"]})
+
+
 def unstrided(body: Body) -> Iterator[Change]:
     """One step without its stride: a block of two steps has it in both."""
     for step in _calls(body):

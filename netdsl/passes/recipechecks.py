@@ -44,8 +44,9 @@ def check_recipe(recipe: Recipe, places: Places, diagnostics: Diagnostics) -> No
         left -= held_back
         if recipe.images is not None and recipe.images > left:
             message = f"there are {left:,} images to train on, fewer than `images {recipe.images}`"
-            return error("images", message, f"write `images {left}`, or leave the line out")
-    left = left if recipe.images is None else recipe.images
+            error("images", message, f"write `images {left}`, or leave the line out")
+    if recipe.images is not None:
+        left = recipe.images if left is None else min(left, recipe.images)
     if left is not None and recipe.batch > left:
         key, verb = ("batch", "write") if "batch" in places else ("images", "add")
         message = f"a batch of {recipe.batch} is more than the {left:,} images to train on"
@@ -61,7 +62,7 @@ def check_augmentation(recipe: Recipe, places: Places, input: Shape, diagnostics
         if isinstance(step, Crop) and step.padding_mode == "reflect" and step.padding > most:
             size = show_shape(input[1:])
             message = f"`crop({step.padding}, padding_mode=reflect)` mirrors more than an image of {size} has"
-            help = f"write `crop({max(1, most // 8)}, padding_mode=reflect)`"
+            help = f"write `crop({max(1, (most + 1) // 8)}, padding_mode=reflect)`"
             diagnostics.error("NET501", message, places.get("augment"), help=help)
 
 

@@ -122,8 +122,21 @@ class _Resolver:
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, places, expectations, network.name.span,
+            init, recipe, places, expectations, network.name.span, self._sound(),
         )  # fmt: skip
+
+    def _sound(self) -> bool:
+        """Whether all errors are of statements on which neither shapes nor costs depend."""
+        apart = (syntax.Train, syntax.Init, syntax.Expect)
+        spans = [s.span for s in self._program.statements if isinstance(s, apart)]
+        unread = {word for word, _ in self._program.unread}
+
+        def harmless(place: Span) -> bool:
+            inside = (s.source is place.source and s.start <= place.start < s.end for s in spans)
+            return any(inside) or place.text.split(" ", 1)[0] == "expect" or place.source.name.startswith("--")
+
+        errors = [found for found in self._diagnostics if found.severity == "error"]
+        return unread <= {"expect"} and all(e.labels and harmless(e.labels[0].span) for e in errors)
 
     def _marked(
         self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]

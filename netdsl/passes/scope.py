@@ -116,9 +116,25 @@ class Scope:
             node, span = self._definitions[name]
             self._open.append(name)
             with self._deeper(span) as bounded:
-                self._values[name] = self.value(self._overrides.get(name) or node) if bounded else None
+                word = syntax.Word(name, span)
+                node = self.unquoted(word, self._overrides.get(name) or node)
+                self._values[name] = self.value(node) if bounded else None
             self._open.pop()
         return self._values[name]
+
+    def unquoted(self, name: syntax.Word, node: syntax.Expr) -> syntax.Expr:
+        """What is given to a name; where that is the name of an operation or block in quotes, what is meant,
+        after a diagnostic.
+        """
+        if not isinstance(node, syntax.Literal) or not isinstance(node.value, str):
+            return node
+        meant = next((n for n in (node.value, own_name(node.value)) if n in OPERATIONS or n in self._blocks), "")
+        if not meant:
+            return node
+        message = f"`{name.text}` is a text, and no operation or block"
+        help = f"write `{_defined(name.text, meant, name.span)}`, without quotes"
+        self._diagnostics.error("NET302", message, node.span, help=help)
+        return syntax.Name(meant, node.span)
 
     @contextmanager
     def _deeper(self, span: Span) -> Iterator[bool]:
@@ -251,11 +267,14 @@ class Scope:
 
 def _number_for(name: str, place: Span) -> str:
     """What to write for one of several constants that wait for each other."""
-    text = place.source.text
     line = place.source.position(place.start)[0]
-    let = text[: place.start].rstrip().endswith("let")
-    written = f"let {name} = 16" if let else f"{name}=16"
-    return f"give `{name}` a number: write `{written}` in line {line}"
+    return f"give `{name}` a number: write `{_defined(name, '16', place)}` in line {line}"
+
+
+def _defined(name: str, value: str, place: Span) -> str:
+    """A constant or parameter, whose name stands at a place, with a value."""
+    let = place.source.text[: place.start].rstrip().endswith("let")
+    return f"let {name} = {value}" if let else f"{name}={value}"
 
 
 def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:

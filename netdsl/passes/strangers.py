@@ -106,18 +106,23 @@ def called_in_lines(name: str, program: syntax.Program, apart: syntax.Block) -> 
 
 
 def _of_default(name: str, way: Sequence[object]) -> Meaning | None:
-    """A parameter in the default of one that stands before it, or of itself."""
+    """A parameter in the default of one that stands before it, or of itself; of all in a block the first."""
     block = _around(way, syntax.Block)
     parameters = {p.name.text: p for p in block.parameters} if block else {}
-    own = next((p for p in parameters.values() if p.default and any(p.default is node for node in way)), None)
-    if block is None or own is None or name not in parameters:
+    of_default = any(p.default is node for p in parameters.values() if p.default for node in way)
+    if block is None or not of_default or name not in parameters:
         return None
-    ordered = _ordered(block.parameters)
-    head = f"write `block {block.name.text}({', '.join(map(_shown, ordered))})`"
-    if own.name.text == name:
-        return Meaning(f"the default of `{name}` speaks of `{name}` itself", head)
-    message = f"the default of `{own.name.text}` speaks of `{name}`, which stands after it"
-    return Meaning(message, head, (Label(parameters[name].name.span),))
+    head = f"write `block {block.name.text}({', '.join(map(_shown, _ordered(block.parameters)))})`"
+    before: set[str] = set()
+    for own, parameter in parameters.items():
+        for node in _all(parameter.default, syntax.Name):
+            if node.name == own:
+                return Meaning(f"the default of `{own}` speaks of `{own}` itself", head, (), node.span)
+            if node.name in parameters.keys() - before:
+                message = f"the default of `{own}` speaks of `{node.name}`, which stands after it"
+                return Meaning(message, head, (Label(parameters[node.name].name.span),), node.span)
+        before.add(own)
+    return None
 
 
 def _ordered(parameters: Sequence[syntax.Parameter]) -> list[syntax.Parameter]:

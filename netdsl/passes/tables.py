@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label, listing
+from netdsl.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
@@ -28,6 +29,8 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
         diagnostics.error("NET105", "the table has no rows", header, help=help)
     for row in table.rows:
+        if isinstance(row, syntax.Row) and len(row.cells) > len(table.header):
+            row = _joined(row, diagnostics)
         if isinstance(row, syntax.Section):
             yield row
         elif steps := _steps(row, table):
@@ -44,6 +47,25 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         else:
             cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _joined(row: syntax.Row, diagnostics: Diagnostics) -> syntax.Row:
+    """The row with the two cells of `ceil (d)` as one call, after a diagnostic."""
+    cells: list[syntax.Expr] = []
+    for cell in row.cells:
+        last = cells[-1] if cells else None
+        if isinstance(last, syntax.Name) and last.name in FUNCTIONS:
+            text = cell.span.source.text
+            argument = syntax.Argument(None, cell)
+            end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
+            span = Span(cell.span.source, last.span.start, end)
+            message = "in a table no blank stands before the bracket of a call"
+            help = f"write `{last.name}{text[last.span.end:end].strip()}`"
+            diagnostics.error("NET105", message, span, help=help)
+            cells[-1] = syntax.Apply(syntax.Word(last.name, last.span), (argument,), span)
+        else:
+            cells.append(cell)
+    return row._replace(cells=tuple(cells))
 
 
 def _counted(number: int, what: str) -> str:
