@@ -206,6 +206,7 @@ class _Reader:
         for piece in pieces[1:] if self._mistakes < MOST else ():
             inside = text[piece.start : piece.end]
             place = start + piece.start
+            row: syntax.Statement | syntax.Row | None
             if inside.startswith("layers"):
                 row = self.statement(place, inside)
             else:

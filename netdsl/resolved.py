@@ -258,8 +258,6 @@ class ResolvedNetwork(NamedTuple):
     blocks: tuple[BlockDefinition, ...]
     init: Init
     recipe: Recipe
-    # Where the keys of the recipe stand.
-    recipe_places: Mapping[str, Span]
     expectations: tuple[Expectation, ...]
     span: Span
     # Whether no error is one of its layers.

@@ -47,6 +47,10 @@ class Span:
         """The part of it in its first line."""
         return Span(self.source, self.start, self.start + len(self.text.split("\n", 1)[0].rstrip()))
 
+    def within(self, other: Span) -> bool:
+        """Whether `other` encloses this one."""
+        return self.source is other.source and other.start <= self.start and self.end <= other.end
+
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
         return Span(self.source, self.start, other.end)

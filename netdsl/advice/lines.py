@@ -11,7 +11,9 @@ from netdsl.foreign import own_name, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.recipewords import KEYS, own_choice, recipe_line
 
-
+BRACKETS = "an expression in a table stands in brackets"
+# A choice without them, which is many cells.
+CHOICE = r"(.*?)(?<![(\w])(if\s.+?\sthen\s.+?\selse\s+\S+)(.*)$"
 # A call with a blank before its bracket, which is two cells of a row.
 APART = re.compile(rf"\b({'|'.join(FUNCTIONS)})([ \t]+)\(")
 
@@ -61,7 +63,7 @@ def _in_brackets(match: re.Match[str]) -> Advice | None:
     expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
     row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
     row = re.sub(r"\s{2,}", "  ", row)
-    return Advice("an expression in a table stands in brackets", f"write `{row}`") if "(" in row else None
+    return Advice(BRACKETS, f"write `{row}`") if "(" in row else None
 
 
 def _called(match: re.Match[str]) -> Advice:
@@ -103,6 +105,7 @@ LINES: dict[str, list[Rule]] = {
     "row": [
         *COMMENTS,
         (rf".*{APART.pattern}.*", _called),
+        (CHOICE, write(BRACKETS, r"\1(\2)\3")),
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
         (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),

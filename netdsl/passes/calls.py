@@ -180,9 +180,9 @@ class CallResolver:
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
             meant = _meant(expr.value)
-            if meant and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
+            if meant is not None and not isinstance(arg_type.convert(meant), Mismatch):  # type: ignore[attr-defined]
                 how = "without quotes" if isinstance(expr.value, str) else "one word"
-                result = Mismatch(f"`{meant}`, {how}")
+                result = Mismatch(f"`{show(meant)}`, {how}")
             help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
             name, argument = step.name.text, given.parameter
             wrong_argument(name, argument, expr, result, self._diagnostics, help=help)
@@ -225,18 +225,19 @@ class CallResolver:
 
 
 def _kept(step: syntax.Call, target: str) -> tuple[OperationStep] | tuple[()]:
-    """What stands for a wrong call, after its diagnostic, where every call of the operation keeps the shape."""
+    """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
     keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
     return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
 
 
-def _meant(value: Value) -> Symbol | Size | int | None:
-    """The word, number or size for a text, the size for a list."""
+def _meant(value: Value) -> Symbol | Size | bool | int | None:
+    """The word, flag, number or size for a text, the size for a list."""
     match value:
         case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
             return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
         case str():
-            return Symbol(own_value(f'"{value}"'))
+            own = own_value(f'"{value}"')
+            return own == "yes" if own in ("yes", "no") else Symbol(own)
         case (int(height), int(width)):
             return Size((height, width))
     return None

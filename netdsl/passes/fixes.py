@@ -60,8 +60,8 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
 def best(
     changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MOST
 ) -> Change | None:
-    """The change after which no error shows these places, and that leaves the fewest, at `most` so many;
-    None if none does.
+    """The change after which no error shows these places or is one of what is changed, and that leaves the
+    fewest, at `most` so many; None if none does.
     """
     fewest, found = most + 1, None
     for change in changes if attempt else ():
@@ -69,6 +69,8 @@ def best(
         if errors is None:
             break
         again = any(label.span in places for error in errors for label in error.labels)
+        steps = {step.span for step, _ in change.steps}
+        again = again or any(error.labels and error.labels[0].span in steps for error in errors)
         if not again and len(errors) < fewest:
             fewest, found = len(errors), change
         if not errors:
@@ -301,6 +303,9 @@ def _half(arguments: Mapping[str, Expr]) -> int:
 def _enlarged(arguments: Mapping[str, Expr]) -> Iterator[Mapping[str, Expr]]:
     """Other arguments of a step that makes maps larger."""
     if "output_padding" in arguments:
+        if arguments["stride"] == ONE:
+            yield {"stride": Const(2)}
+            yield {"stride": Const(2), **_doubling(arguments)}
         yield {"output_padding": ONE}
         yield _doubling(arguments)
         yield {"kernel": arguments["stride"]}

@@ -46,7 +46,9 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
 
 
 class _Inference:
-    """One run over a network; `sound` if no error before touches its layers. Fixes are looked for by other runs."""
+    """One run over a network; `sound` if no error before touches its layers. Fixes are looked for by other
+    runs.
+    """
 
     def __init__(
         self, network: ResolvedNetwork, sound: bool, fixes: bool = True, most: int = MAX_STEPS

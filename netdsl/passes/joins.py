@@ -119,7 +119,9 @@ class Joins:
         help = "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help, fix)
 
-    def disagree(self, step: SkipStep, start: State, body: State, shortcut: State, fix: Change | None) -> None:
+    def disagree(
+        self, step: SkipStep, start: State, body: State, shortcut: State, fix: Change | None
+    ) -> None:
         """Body and shortcut lead to different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:

@@ -17,7 +17,7 @@ from netdsl.passes.initialisation import LAST_NORM, read_init
 from netdsl.passes.lastnorm import LastNorms
 from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
-from netdsl.passes.recipechecks import check_augmentation
+from netdsl.passes.recipechecks import Subject, check_recipe
 from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import check_name, whole
 from netdsl.passes.strangers import STAGE_NAMES
@@ -108,13 +108,16 @@ class _Resolver:
                 labels.setdefault(label, set()).update(steps)
         init = read_init(self._text.single(syntax.Init), labels, main.scope, self._diagnostics)
         train = self._text.single(syntax.Train)
-        recipe, places = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
-        check_augmentation(recipe, places, shape, self._diagnostics)
+        recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
+            train, self._overrides.recipe
+        )
         expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(syntax.Expect))
         # What depends on the input's size is expected of the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
+        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        check_recipe(subject, self._diagnostics)
         if not finite:
             return None
         parts, blocks = self._marked(init, parts, blocks)
@@ -122,7 +125,7 @@ class _Resolver:
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, places, expectations, network.name.span, self._sound(),
+            init, recipe, expectations, network.name.span, self._sound(),
         )  # fmt: skip
 
     def _sound(self) -> bool:
@@ -132,8 +135,11 @@ class _Resolver:
         unread = {word for word, _ in self._program.unread}
 
         def harmless(place: Span) -> bool:
-            inside = (s.source is place.source and s.start <= place.start < s.end for s in spans)
-            return any(inside) or place.text.split(" ", 1)[0] == "expect" or place.source.name.startswith("--")
+            return (
+                any(place.within(span) for span in spans)
+                or place.text.split(" ", 1)[0] == "expect"
+                or place.source.name.startswith("--")
+            )
 
         errors = [found for found in self._diagnostics if found.severity == "error"]
         return unread <= {"expect"} and all(e.labels and harmless(e.labels[0].span) for e in errors)

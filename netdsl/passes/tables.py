@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl import syntax
+from netdsl.advice.lines import BRACKETS, CHOICE
 from netdsl.diagnostics import Diagnostics, Label, listing
 from netdsl.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
@@ -36,6 +37,9 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         elif steps := _steps(row, table):
             message = "steps between the rows of a table stand in `layers { … }`"
             diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
+        elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
+            help = choice.expand(r"write `\1(\2)\3`")
+            diagnostics.error("NET105", BRACKETS, row.span, help=help)
         elif len(row.cells) != len(table.header):
             columns = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
