@@ -15,6 +15,7 @@ from typing import Any
 from lark import Lark, Token, UnexpectedInput
 
 from netdsl import syntax, tables
+from netdsl.advice.lines import APART
 from netdsl.cut import Cutter, Parts, Piece, parts, starts_statement
 from netdsl.diagnostics import MOST, Diagnostics
 from netdsl.explain import explain
@@ -210,13 +211,22 @@ class _Reader:
         for piece in pieces[1:] if self._mistakes < MOST else ():
             inside = text[piece.start : piece.end]
             place = start + piece.start
+            row: syntax.Statement | syntax.Row | None
             if inside.startswith("layers"):
                 row = self.statement(place, inside)
             else:
-                row = next(self._each(start, text, (piece,), "row"), None)
+                row = next(self._each(start, text, (piece,), "row"), None) or self._row(place, inside)
             gap = _gap("layers", Span(self._source, place, place + len(inside)))
             rows.append(row if isinstance(row, (syntax.Row, syntax.Section)) else gap)  # type: ignore[arg-type]
         return table._replace(header=header[0], rows=tuple(rows)) if header else None
+
+    def _row(self, start: int, text: str) -> syntax.Row | None:
+        """The row that is meant where a blank stands before the bracket of a call."""
+        moved = APART.sub(r"\2\1(", text)
+        try:
+            return self._parse(start, moved, "row") if moved != text else None
+        except UnexpectedInput:
+            return None
 
     # steps
 

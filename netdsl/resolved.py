@@ -260,6 +260,8 @@ class ResolvedNetwork(NamedTuple):
     recipe: Recipe
     expectations: tuple[Expectation, ...]
     span: Span
+    # Whether no error is one of its layers.
+    sound: bool
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

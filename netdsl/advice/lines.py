@@ -6,9 +6,16 @@ import re
 from collections.abc import Callable
 
 from netdsl.advice.rules import COMMENTS, Advice, Rule, write
+from netdsl.expressions import FUNCTIONS
 from netdsl.foreign import own_name, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.recipewords import KEYS, own_choice, recipe_line
+
+BRACKETS = "an expression in a table stands in brackets"
+# A choice without them, which is many cells.
+CHOICE = r"(.*?)(?<![(\w])(if\s.+?\sthen\s.+?\selse\s+\S+)(.*)$"
+# A call with a blank before its bracket, which is two cells of a row.
+APART = re.compile(rf"\b({'|'.join(FUNCTIONS)})([ \t]+)\(")
 
 
 def _entry(match: re.Match[str]) -> Advice:
@@ -59,7 +66,13 @@ def _in_brackets(match: re.Match[str]) -> Advice | None:
     expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
     row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
     row = re.sub(r"\s{2,}", "  ", row)
-    return Advice("an expression in a table stands in brackets", f"write `{row}`") if "(" in row else None
+    return Advice(BRACKETS, f"write `{row}`") if "(" in row else None
+
+
+def _called(match: re.Match[str]) -> Advice:
+    """`round_to (w, 8)`."""
+    row = re.sub(r"\s{2,}", "  ", APART.sub(r"\1(", match[0]))
+    return Advice("in a table no blank stands before the bracket of a call", f"write `{row}`")
 
 
 def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
@@ -95,6 +108,8 @@ LINES: dict[str, list[Rule]] = {
     "row": [
         (r"[-|:\s]+$", lambda m: Advice("no line stands under the columns", "leave it out")),
         *COMMENTS,
+        (rf".*{APART.pattern}.*", _called),
+        (CHOICE, write(BRACKETS, r"\1(\2)\3")),
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("blanks stand between the cells", r"[\w.]+")),
         (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),

@@ -167,10 +167,16 @@ def _added(match: re.Match[str]) -> Advice | None:
     return Advice("steps stand one after the other", f"write `{step}`") if step else None
 
 
+def _quoted(match: re.Match[str]) -> Advice:
+    """`"relu"`."""
+    return Advice("steps stand without quotes", f"write `{own_step(match[1]) or match[1]}`")
+
+
 STEPS: list[Rule] = [
     *COMMENTS,
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", comment),
     *PYTHON,
+    (r"[\"'](\w+)[\"']$", _quoted),
     (
         r"(order)\b\s*\w",
         lambda m: Advice(

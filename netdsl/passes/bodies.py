@@ -24,6 +24,7 @@ from netdsl.passes.fixes import (
     is_idle,
     is_parameter,
     larger_inputs,
+    strided,
     unstrided,
     variants,
 )
@@ -300,19 +301,26 @@ class Bodies:
 
     def _joint(
         self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
-    ) -> tuple[tuple[int, int], str]:
+    ) -> tuple[tuple[int, int], Change | None]:
         """The change of one of two branches with which all fit, and that branch first."""
+
+        def fix(index: int, changes: Iterator[Change]) -> Change | None:
+            def fits(end: State) -> bool:
+                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
+
+            return self._fix(step, step.branches[index], changes, place, state, fits)
+
+        for index, other in (pair, pair[::-1]):
+            if _larger(ends[index], ends[other]) and (
+                found := fix(index, strided(step.branches[index], step.branches[other]))
+            ):
+                return (index, other), found
         # In a sum the one that does nothing is what needs a projection.
         first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
         for index, other in first_idle if step.join == "add" else (pair, pair[::-1]):
-
-            def fits(end: State, index: int = index) -> bool:
-                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
-
             channels = channels_of(step.branches[other], ends[other].shape, place.values)
-            changes = variants(step.branches[index], place.values, channels)
-            if fix := self._fix(step, step.branches[index], changes, place, state, fits):
-                return (index, other), fix
+            if found := fix(index, variants(step.branches[index], place.values, channels)):
+                return (index, other), found
         # Else a branch is as it should be, and what comes in isn't.
         before = chain(larger_inputs(self._network), enlarging(self._network, step.span))
         return pair, best(before, self._attempt, places(step))
@@ -327,9 +335,10 @@ class Bodies:
         if end.grid is not state.grid:
             changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
             fix = self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
+            call = ""
             if isinstance(end.irregular, OperationStep):
-                fix = self._operations.without_channels(end.irregular, place.values, state) or fix
-            self._joins.irregular(step, state, end, fix)
+                call = self._operations.without_channels(end.irregular, place.values, state)
+            self._joins.irregular(step, state, end, Change((), call) if call else fix)
             return None, state.lost()
         # Judged from channels and strides, never from one input size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
@@ -370,7 +379,7 @@ class Bodies:
         body: State,
         shortcut: State,
         agrees: Callable[[State], bool],
-    ) -> str:
+    ) -> Change | None:
         """The change of the shortcut with which it agrees with the body, or of the body."""
 
         def fits(way: State) -> bool:
@@ -386,9 +395,13 @@ class Bodies:
         ]
         if is_parameter(others[0]) and not is_parameter(channels[0]):  # a number, or `in`, is rather wrong
             tries.reverse()
+        if body.reduction < shortcut.reduction:
+            tries.insert(0, (step.body, strided(step.body, ways), fits))
+        elif shortcut.reduction < body.reduction:
+            tries.insert(0, (ways, strided(ways, step.body), agrees))
         tries.append((step.body, unstrided(step.body), fits))
         found = (self._fix(step, way, changes, place, start, good) for way, changes, good in tries)
-        return next(filter(None, found), "")
+        return next(filter(None, found), None)
 
     def _fix(
         self,
@@ -398,9 +411,9 @@ class Bodies:
         place: Place,
         state: State,
         fits: Callable[[State], bool],
-    ) -> str:
+    ) -> Change | None:
         """The change of a body that makes it fit the join, here and in all blocks of the network; of
-        several the one that leaves the fewest errors. Empty where none does.
+        several the one that leaves the fewest errors. None where none does.
         """
         leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
         return best(leading, self._attempt, places(step))
@@ -419,3 +432,8 @@ class Bodies:
         finally:
             # What was tried isn't part of the network.
             self._instances, self._steps, self._depth = instances, steps, depth
+
+
+def _larger(one: State, other: State) -> bool:
+    """Whether a branch's map is larger than another's, as if it lacked a stride."""
+    return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction

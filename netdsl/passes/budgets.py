@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.expressions import Const, Operator, known
 from netdsl.ops.base import Shape
 from netdsl.passes.fixes import Attempt, backwards, best
-from netdsl.resolved import Expectation
+from netdsl.resolved import Expectation, ResolvedNetwork
 from netdsl.source import Span
 from netdsl.typed import TypedNetwork, TypedPart, TypedSection
 from netdsl.values import Size, Value, show
@@ -31,13 +33,6 @@ def check_budgets(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Dia
             diagnostics.error(
                 "NET602", message, span, also=_heaviest(typed, what), help="repeat less, or make it narrower"
             )
-    for expectation in typed.network.expectations:
-        _check(expectation, typed, attempt, diagnostics)
-
-
-def _check(
-    expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics
-) -> None:
     actual: dict[str, Value] = {
         "params": typed.cost.parameters,
         "macs": typed.cost.macs,
@@ -45,7 +40,30 @@ def _check(
         "receptive_field": typed.receptive_field,
         "output": _as_value(typed.output),
     }
-    value, expected = actual[expectation.quantity], expectation.value
+    for expectation in typed.network.expectations:
+        quantity = {"params": "parameters"}.get(expectation.quantity, expectation.quantity)
+        also = _heaviest(typed, quantity) if quantity in _COUNTED else []
+        _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
+
+
+def check_output(
+    network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
+) -> None:
+    """What is expected of the output alone, of a network that isn't known as a whole."""
+    for expectation in network.expectations:
+        if expectation.quantity == "output":
+            _check(expectation, _as_value(output), network, [], attempt, diagnostics)
+
+
+def _check(
+    expectation: Expectation,
+    value: Value,
+    network: ResolvedNetwork,
+    also: Sequence[Label],
+    attempt: Attempt | None,
+    diagnostics: Diagnostics,
+) -> None:
+    expected = expectation.value
     if isinstance(value, Size) == isinstance(expected, Size):
         holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
     else:  # a vector is no map
@@ -54,24 +72,24 @@ def _check(
         return
     shown = f"{value:,}" if isinstance(value, int) else show(value)
     wanted = f"{expected:,}" if isinstance(expected, int) else show(expected)
-    quantity = {"params": "parameters"}.get(expectation.quantity, expectation.quantity)
     diagnostics.error(
         "NET601",
         f"`{expectation.quantity}` is {shown}, which is not {expectation.comparison} {wanted}",
         expectation.span,
-        also=_heaviest(typed, quantity) if quantity in _COUNTED else (),
-        help=_fix(expectation, typed, attempt) or _advice(expectation, shown),
+        also=also,
+        help=_fix(expectation, network, attempt) or _advice(expectation, shown),
     )
 
 
-def _fix(expectation: Expectation, typed: TypedNetwork, attempt: Attempt | None) -> str:
+def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> str:
     """The change of one argument with which the network has the output that is expected."""
     wanted = expectation.value
     if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
         return ""
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
-    changes = backwards(typed.network, Const(channels), expectation.span)
-    return best(changes, attempt, {expectation.span}, most=0)
+    changes = backwards(network, Const(channels), expectation.span)
+    found = best(changes, attempt, {expectation.span}, most=0)
+    return found.text if found else ""
 
 
 def _advice(expectation: Expectation, shown: str) -> str:

@@ -68,12 +68,11 @@ class CallResolver:
             if target is None:
                 message = f"`{name}` is {show(value)}, and no operation or block"
                 help = "give it an operation or a block, as `relu`"
-                help = f"write `{value}` without quotes" if isinstance(value, str) else help
                 also = [Label(step.name.span, "used here")]
                 self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
                 return ()
         if target is not None:
-            return self._target(step, target, names, defaults)
+            return self._target(step, target, names, defaults) or _kept(step, target)
         if name not in self._unread:
             self._unknown(step)
         return ()
@@ -248,26 +247,38 @@ class CallResolver:
         given = bind(shown, parameters, arguments, span, self._diagnostics)
         if given is None:
             return None
-        exprs = [(argument.parameter, self._scope.expression(argument.value, names)) for argument in given]
+        exprs = [(argument.parameter, self._given(argument, names)) for argument in given]
         bound = [(name, expr) for name, expr in exprs if expr is not None]
         return tuple(bound) if len(bound) == len(exprs) else None
+
+    def _given(self, given: Given, names: Names) -> Expr | None:
+        """The argument of a block."""
+        name = syntax.Word(given.parameter, given.span)
+        return self._scope.expression(self._scope.unquoted(name, given.value), names)
 
 
 def meant(value: Value, arg_type: object) -> Mismatch | None:
     """That `"3"` is to be `3`, or `[3, 3]` `3x3`, where that fits."""
     own = _meant(value)
-    if not own or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
+    if own is None or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
         return None
-    return Mismatch(f"`{own}`, {'without quotes' if isinstance(value, str) else 'one word'}")
+    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
 
 
-def _meant(value: Value) -> Symbol | Size | int | None:
-    """The word, number or size for a text, the size for a list."""
+def _kept(step: syntax.Call, target: str) -> tuple[OperationStep] | tuple[()]:
+    """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
+    keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
+    return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
+
+
+def _meant(value: Value) -> Symbol | Size | bool | int | None:
+    """The word, flag, number or size for a text, the size for a list."""
     match value:
         case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
             return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
         case str():
-            return Symbol(own_value(f'"{value}"'))
+            own = own_value(f'"{value}"')
+            return own == "yes" if own in ("yes", "no") else Symbol(own)
         case (int(height), int(width)):
             return Size((height, width))
     return None

@@ -40,6 +40,11 @@ class Change(NamedTuple):
     text: str
     input: Shape = UNKNOWN
 
+    @property
+    def edit(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return (self.text, *(step.span for step, _ in self.steps))
+
 
 def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
     """The network after a change."""
@@ -54,34 +59,41 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
 
 def best(
     changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MOST
-) -> str:
-    """The change after which no error shows these places, and that leaves the fewest, at `most` so many;
-    empty if none does.
+) -> Change | None:
+    """The change after which no error shows these places or is one of what is changed, and that leaves the
+    fewest, at `most` so many; None if none does.
     """
-    fewest, text = most + 1, ""
+    fewest, found = most + 1, None
     for change in changes if attempt else ():
         errors = attempt(change) if attempt else None
         if errors is None:
             break
         again = any(label.span in places for error in errors for label in error.labels)
+        steps = {step.span for step, _ in change.steps}
+        again = again or any(error.labels and error.labels[0].span in steps for error in errors)
         if not again and len(errors) < fewest:
-            fewest, text = len(errors), change.text
+            fewest, found = len(errors), change
         if not errors:
             break
-    return text
+    return found
 
 
 def changed_body(body: Body, change: Change) -> Body:
-    """A body after a change."""
-    new = {id(old): step for old, step in change.steps}
-    return tuple(
-        (
-            new[id(step)]
-            if id(step) in new
-            else with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
-        )
-        for step in body
-    )
+    """A body after a change. What an order makes of one of its items is equal in all units, and is changed
+    in all of them.
+    """
+    new = {old.span: (old, step) for old, step in change.steps}
+
+    def after(step: Step) -> Step:
+        old, changed = new.get(step.span, (None, step))
+        alike = step
+        if isinstance(step, OperationStep) and isinstance(old, OperationStep):
+            alike = step._replace(unit=old.unit, last_norm=old.last_norm)
+        if alike == old:
+            return changed
+        return with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
+
+    return tuple(map(after, body))
 
 
 def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:
@@ -176,6 +188,21 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
         yield Change(padded, "give its convolutions `padding=same`")
     for step in steps:
         yield from _with_each(step, _changes(dict(step.arguments), values, channels))
+
+
+def strided(body: Body, other: Body) -> Iterator[Change]:
+    """One step with a stride that is written in another branch and lacks here: a stride is written on
+    purpose, its lack is an oversight. The likeliest has a large kernel, and is the same operation.
+    """
+    written = [s for s in _calls(other) if (stride := dict(s.arguments).get("stride")) and stride.span]
+    for model in written:
+
+        def likely(step: Call, model: Call = model) -> tuple[bool, bool]:
+            return dict(step.arguments).get("kernel") == ONE, step[0] != model[0]
+
+        for step in sorted(_calls(body), key=likely):
+            if dict(step.arguments).get("stride") == ONE:
+                yield with_arguments(step, {"stride": dict(model.arguments)["stride"]})
 
 
 def unstrided(body: Body) -> Iterator[Change]:
@@ -276,6 +303,9 @@ def _half(arguments: Mapping[str, Expr]) -> int:
 def _enlarged(arguments: Mapping[str, Expr]) -> Iterator[Mapping[str, Expr]]:
     """Other arguments of a step that makes maps larger."""
     if "output_padding" in arguments:
+        if arguments["stride"] == ONE:
+            yield {"stride": Const(2)}
+            yield {"stride": Const(2), **_doubling(arguments)}
         yield {"output_padding": ONE}
         yield _doubling(arguments)
         yield {"kernel": arguments["stride"]}

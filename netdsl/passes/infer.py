@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.expressions import references
 from netdsl.passes.bodies import MAX_STEPS, Bodies, TooLarge
-from netdsl.passes.budgets import check_budgets
+from netdsl.passes.budgets import check_budgets, check_output
 from netdsl.passes.ends import check_end
 from netdsl.passes.fixes import Change, changed
 from netdsl.passes.meant import whole_changes
@@ -26,7 +26,7 @@ _MOST_CHANGES = 60
 
 def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
     """The network with its shapes; None where there is an error, now or before."""
-    sound = not diagnostics.errors
+    sound = network.sound
     inference = _Inference(network, sound)
     typed = inference.run()
     if inference.found.errors:
@@ -42,11 +42,13 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
                 break
     for found in inference.found:
         diagnostics.add(found)
-    return typed
+    return None if diagnostics.errors else typed
 
 
 class _Inference:
-    """One run over a network; `sound` if there was no error before. Fixes are looked for by other runs."""
+    """One run over a network; `sound` if no error before touches its layers. Fixes are looked for by other
+    runs.
+    """
 
     def __init__(
         self, network: ResolvedNetwork, sound: bool, fixes: bool = True, most: int = MAX_STEPS
@@ -92,6 +94,9 @@ class _Inference:
         if state.known and parts:
             check_end(self._network, parts, state, self._attempt, self.found)
         if self.found.errors or not self._sound:  # of what isn't known as a whole no sums are checked
+            attempt = None if self.found.errors else self._attempt
+            if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
+                check_output(self._network, state.shape, attempt, self.found)
             return None
         assert state.known
         cost = sum((part.cost for part in parts), NOTHING)

@@ -98,8 +98,12 @@ class _InitReader:
         return base.text if base else "kaiming"
 
     def _unknown(self, key: syntax.Word) -> None:
-        what = f"`{key.text}` is no operation with weights, and no label of a step"
-        help = self._meant(key.text)
+        own = key.text if key.text in OPERATIONS else own_name(key.text)
+        if own in OPERATIONS and own not in self._kinds:
+            what, help = f"`{own}` has no weights", "leave the line out"
+        else:
+            what = f"`{key.text}` is no operation with weights, and no label of a step"
+            help = self._meant(key.text)
         self._diagnostics.error("NET305", what, key.span, help=help)
 
     def _meant(self, key: str) -> str:

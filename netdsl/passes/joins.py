@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from netdsl.diagnostics import Label
 from netdsl.ops.base import Shape, describe
+from netdsl.passes.fixes import Change
 from netdsl.passes.projection import projection
 from netdsl.passes.reports import Reports, origin
 from netdsl.passes.state import State
@@ -69,7 +70,9 @@ class Joins:
             after = after._replace(grid=object(), irregular=step)
         return after, grid
 
-    def different(self, step: BranchesStep, ends: Sequence[State], pair: tuple[int, int], fix: str) -> None:
+    def different(
+        self, step: BranchesStep, ends: Sequence[State], pair: tuple[int, int], fix: Change | None
+    ) -> None:
         """Branches that don't fit: all of them are shown."""
         wrong, other = pair
         shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
@@ -82,12 +85,13 @@ class Joins:
             labels[0].span,
             labels[0].text,
             also=labels[1:],
-            help=fix or remedy,
+            help=remedy,
+            fix=fix,
         )
 
     # skip connections
 
-    def irregular(self, step: SkipStep, start: State, end: State, fix: str) -> None:
+    def irregular(self, step: SkipStep, start: State, end: State, fix: Change | None) -> None:
         """The body doesn't keep to the grid that its strides would make."""
         assert end.irregular is not None
         self._reports.error(
@@ -96,7 +100,8 @@ class Joins:
             end.irregular.span,
             f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
-            help=fix or _out_of_skip(start, end),
+            help=_out_of_skip(start, end),
+            fix=fix,
         )
 
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
@@ -108,24 +113,28 @@ class Joins:
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
-    def uneven(self, step: SkipStep, start: State, end: State, fix: str) -> None:
+    def uneven(self, step: SkipStep, start: State, end: State, fix: Change | None) -> None:
         """The body makes a map smaller and larger again, and this one can't be divided so."""
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
-        help = fix or "choose an input whose height and width the strides in the body divide"
-        self._unequal(step, label, [*origin(end), *origin(start)], help)
+        help = "choose an input whose height and width the strides in the body divide"
+        self._unequal(step, label, [*origin(end), *origin(start)], help, fix)
 
-    def disagree(self, step: SkipStep, start: State, body: State, shortcut: State, fix: str) -> None:
+    def disagree(
+        self, step: SkipStep, start: State, body: State, shortcut: State, fix: Change | None
+    ) -> None:
         """Body and shortcut lead to different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:
             strides = [way.reduction / start.reduction for way in (body, shortcut)]
             label = f"the body has a stride of {strides[0]}, the shortcut of {strides[1]}"
-        help = fix or "give both the same channels and strides"
-        self._unequal(step, label, [*origin(body), *origin(shortcut)], help)
+        help = "give both the same channels and strides"
+        self._unequal(step, label, [*origin(body), *origin(shortcut)], help, fix)
 
-    def _unequal(self, step: SkipStep, label: str, also: Sequence[Label], help: str) -> None:
+    def _unequal(
+        self, step: SkipStep, label: str, also: Sequence[Label], help: str, fix: Change | None = None
+    ) -> None:
         message = "skip connection adds two different shapes"
-        self._reports.error("NET401", message, step.span, label, also=also, help=help)
+        self._reports.error("NET401", message, step.span, label, also=also, help=help, fix=fix)
 
 
 def _area(shape: Shape) -> int:

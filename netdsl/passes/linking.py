@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from netdsl import syntax
-from netdsl.diagnostics import Diagnostics, nearest
-from netdsl.foreign import own_name
+from netdsl.diagnostics import Diagnostics
+from netdsl.foreign import own_name, own_value
 from netdsl.ops import OPERATIONS
 from netdsl.passes.calls import Blocks, CallResolver
 from netdsl.passes.counts import Counts
@@ -91,7 +91,8 @@ class LinkedFile:
             if name in local:
                 message = f"the parameter `{name}` stands twice"
                 self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")
-            default = None if parameter.default is None else self.scope.expression(parameter.default, local)
+            written = parameter.default and self.scope.unquoted(parameter.name, parameter.default)
+            default = None if written is None else self.scope.expression(written, local)
             parameters.append((name, default))
             local[name] = name
         body = self.steps.body(block.body, key, local)
@@ -115,10 +116,9 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
 
 
 def _lost(program: syntax.Program, known: Collection[str]) -> set[str]:
-    """The names that stand where blocks do, and are not known, here or elsewhere, or near to what is."""
-    near = [*known, *OPERATIONS, UNIT]
-    names = set(_called(program.statements)).difference(near)
-    return {name for name in names if not nearest(name, near) and not own_name(name)}
+    """The names that stand where blocks do, and are not known, here or elsewhere."""
+    names = set(_called(program.statements)).difference(known, OPERATIONS, (UNIT,))
+    return {name for name in names if not own_name(name) and own_value(name) == name}
 
 
 def _called(node: object) -> Iterator[str]:
@@ -137,6 +137,8 @@ def _called(node: object) -> Iterator[str]:
 def _names(node: object) -> Iterator[str]:
     if isinstance(node, syntax.Name):
         yield node.name
+    elif isinstance(node, syntax.Literal) and isinstance(node.value, str):
+        yield node.value  # an error, of which it is known what is meant
     elif isinstance(node, (tuple, list)):
         for part in node:
             yield from _names(part)

@@ -124,7 +124,9 @@ class Operations:
         return _without_channels(step, self._reports.values(step.arguments, environment), state)
 
     def _groups(self, step: OperationStep, values: Mapping[str, Value], state: State) -> str:
-        """The nearest numbers of groups that divide the channels here and in all blocks of the network."""
+        """The nearest numbers of groups that divide the channels here and in all blocks of the network; else
+        the nearest numbers of channels that the groups divide.
+        """
         groups = values.get("groups")
         if not isinstance(groups, int) or len(state.shape) != 3:
             return ""
@@ -132,11 +134,20 @@ class Operations:
             return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
         divisors = [n for n in range(2, state.shape[0]) if state.shape[0] % n == 0]
         near = sorted(divisors, key=lambda n: abs(n - groups))[:_NEAR]
+        # What else goes through the step is most likely divided by the groups.
+        if (common := math.gcd(groups, state.shape[0])) > 1 and common not in near:
+            near.append(common)
         changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
-        found = [
-            n for n, change in zip(near, changes, strict=True) if best([change], self._attempt, {step.span})
-        ]
-        return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}" if found else ""
+        tried = zip(near, changes, strict=True)
+        found = [n for n, change in tried if best([change], self._attempt, {step.span})]
+        if found:
+            return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}"
+        over = state.shape[0] % groups
+        if not near or not over or self._attempt is None:
+            return ""
+        below = state.shape[0] - over
+        fitting = [f"{n:d}" for n in (below, below + groups) if n]
+        return f"take {' or '.join(fitting)} channels in place of {state.shape[0]}: {groups} divides them"
 
 
 def _without_channels(step: OperationStep, values: Mapping[str, Value], state: State) -> str:

@@ -60,13 +60,33 @@ def _own(item: syntax.Call | syntax.Plus) -> str:
 
 
 def _with_one(order: syntax.Order) -> list[str]:
-    """The items with the first `conv` bare and no other, or with one at the end."""
-    items: list[str] = []
+    """The items with the first `conv` bare and no other, or with one at the end. Where a whole branch is
+    written out, `bn, relu, conv, bn, relu, conv`, one unit of it.
+    """
+    items = _period([_own(item) for item in order.items])
+    if items:
+        return items
     for item in order.items:
         conv = isinstance(item, syntax.Call) and item.name.text == "conv"
         if not conv or "conv" not in items:
             items.append("conv" if conv else _own(item))
     return items if "conv" in items else [*items, "conv"]
+
+
+def _period(items: Sequence[str]) -> list[str]:
+    """The shortest start with one `conv` which the items repeat, with the `+` where it stands in the last
+    repetition; empty where they repeat none.
+    """
+    steps = [item for item in items if item != "+"]
+    for length in range(1, len(steps)):
+        repeated = all(step == before for step, before in zip(steps[length:], steps, strict=False))
+        if repeated and steps[:length].count("conv") == 1:
+            unit = steps[:length]
+            if "+" in items:
+                before = len(items) - items[::-1].index("+") - items.count("+")
+                unit.insert(max((before - 1) % length, unit.index("conv")) + 1, "+")
+            return unit
+    return []
 
 
 def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:

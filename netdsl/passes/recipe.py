@@ -13,7 +13,7 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
-from netdsl.recipe import CHOICES, Recipe, Sgd
+from netdsl.recipe import CHOICES, Recipe
 from netdsl.recipewords import KEYS, own_choice, recipe_line
 from netdsl.source import Span
 from netdsl.values import Value, show
@@ -47,15 +47,24 @@ class RecipeReader:
         self._scope = scope
         self._diagnostics = diagnostics
 
-    def read(self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]) -> Recipe:
+    def read(
+        self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]
+    ) -> tuple[Recipe, dict[str, Span], set[str]]:
+        """The recipe, where its keys stand, and those of which the value isn't known: it is wrong, or may
+        stand in a line that couldn't be read.
+        """
         recipe = Recipe()
         seen: dict[str, Span] = {}
         places: dict[str, Span] = {}
+        wrong: set[str] = set()
+        spans = [found.labels[0].span for found in self._diagnostics if found.labels]
+        lost = train is not None and any(span.within(train.span) for span in spans)
         for entry in train.entries if train else ():
             key = entry.key.text
             if key not in KEYS:
                 help = _key_help(entry, train.entries if train else ())
                 self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
+                lost = True
             elif key in seen:
                 self._diagnostics.error(
                     "NET501",
@@ -67,30 +76,19 @@ class RecipeReader:
             else:
                 seen[key] = entry.key.span
                 places[key] = entry.span
+                before = self._diagnostics.errors
                 recipe = self._set(recipe, key, entry.values)
+                if self._diagnostics.errors > before:
+                    wrong.add(key)
         for path, values in overrides.items():
             if not values:  # its text was refused by the parser
                 continue
+            before, key = self._diagnostics.errors, path.partition(".")[0]
             recipe = self._override(recipe, path, values)
-            places[path.partition(".")[0]] = values[0].span
-        self._check(recipe, places)
-        return recipe
-
-    def _check(self, recipe: Recipe, places: Mapping[str, Span]) -> None:
-        if isinstance(recipe.optimizer, Sgd) and recipe.optimizer.nesterov and not recipe.optimizer.momentum:
-            self._diagnostics.error(
-                "NET501",
-                "`nesterov` needs a momentum above 0",
-                places.get("optimizer"),
-                help="add `momentum=0.9`",
-            )
-        if recipe.accumulate > recipe.batch:
-            self._diagnostics.error(
-                "NET501",
-                f"a batch of {recipe.batch} can't be accumulated from {recipe.accumulate} parts",
-                places.get("accumulate") or places["batch"],
-                help="`accumulate` is at most `batch`",
-            )
+            places[key] = values[0].span
+            if self._diagnostics.errors > before:
+                wrong.add(key)
+        return recipe, places, wrong | (set(KEYS) - places.keys() if lost else set())
 
     def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
         result: object

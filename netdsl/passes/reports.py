@@ -10,6 +10,7 @@ from typing import NamedTuple
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.expressions import Const, Environment, Expr, Ref, evaluate
 from netdsl.ops.base import describe, show_shape
+from netdsl.passes.fixes import Change
 from netdsl.passes.place import shown_arguments
 from netdsl.passes.state import State
 from netdsl.resolved import BlockDefinition, Bound
@@ -78,10 +79,12 @@ class Reports:
             expr, environment, calls = given, via.environment, index
         return Written(expr, environment, calls)
 
-    def add(self, found: Diagnostic, cause: str = "", calls: int | None = None) -> None:
+    def add(
+        self, found: Diagnostic, cause: str = "", calls: int | None = None, fix: Change | None = None
+    ) -> None:
         """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
-        what has one `cause` in a block (else: what reads the same) once. Only the first `calls` on the way
-        lead to its place, if not all.
+        what has one `cause` in a block (else: what reads the same) once; so is what one `fix` mends. Only the
+        first `calls` on the way lead to its place, if not all.
         """
         place = found.labels[0].span if found.labels else None
         outer = self.way[0].span if self.way else place
@@ -89,6 +92,8 @@ class Reports:
         keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
         if self.way:
             keys.add((cause or found.message, tuple(self.way)))
+        if fix:
+            keys.add(("fix", fix.edit))
         if keys & self._told:
             return
         self._told |= keys
@@ -119,11 +124,14 @@ class Reports:
         also: Iterable[Label] = (),
         notes: Iterable[str] = (),
         help: str = "",
+        fix: Change | None = None,
     ) -> None:
+        """`fix` is better than the `help`, if there is one."""
         labels = {span: Label(span, label)}
         for more in also:
             labels.setdefault(more.span, more)
-        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help))
+        help = fix.text if fix else help
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), fix=fix)
 
     def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: str) -> None:
         """An error of a value, where it was written."""

@@ -17,6 +17,7 @@ from netdsl.passes.initialisation import LAST_NORM, read_init
 from netdsl.passes.lastnorm import LastNorms
 from netdsl.passes.linking import LinkedFile, values_of
 from netdsl.passes.recipe import RecipeReader
+from netdsl.passes.recipechecks import Subject, check_recipe
 from netdsl.passes.recursion import check_recursion
 from netdsl.passes.scope import check_name, whole
 from netdsl.passes.strangers import STAGE_NAMES
@@ -62,6 +63,7 @@ class _Resolver:
         diagnostics: Diagnostics,
     ) -> None:
         self._overrides = overrides
+        self._standard = {s.name.text for s in standard.statements if isinstance(s, syntax.Block)}
         self._diagnostics = diagnostics
         self._registry = Registry()
         texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
@@ -92,7 +94,7 @@ class _Resolver:
         finite = True
         for file in self._files.values():
             known = {name: self._registry.blocks[key] for name, key in file.known.items()}
-            finite &= check_recursion(known, file.order, self._diagnostics)
+            finite &= check_recursion(file.text.program, known, file.order, self._standard, self._diagnostics)
         if self._network is None:
             self._check_library()
             return None
@@ -106,12 +108,16 @@ class _Resolver:
                 labels.setdefault(label, set()).update(steps)
         init = read_init(self._text.single(syntax.Init), labels, main.scope, self._diagnostics)
         train = self._text.single(syntax.Train)
-        recipe = RecipeReader(main.scope, self._diagnostics).read(train, self._overrides.recipe)
+        recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
+            train, self._overrides.recipe
+        )
         expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(syntax.Expect))
         # What depends on the input's size is expected of the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
+        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        check_recipe(subject, self._diagnostics)
         if not finite:
             return None
         parts, blocks = self._marked(init, parts, blocks)
@@ -119,8 +125,24 @@ class _Resolver:
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span,
+            init, recipe, expectations, network.name.span, self._sound(),
         )  # fmt: skip
+
+    def _sound(self) -> bool:
+        """Whether all errors are of statements on which neither shapes nor costs depend."""
+        apart = (syntax.Train, syntax.Init, syntax.Expect)
+        spans = [s.span for s in self._program.statements if isinstance(s, apart)]
+        unread = {word for word, _ in self._program.unread}
+
+        def harmless(place: Span) -> bool:
+            return (
+                any(place.within(span) for span in spans)
+                or place.text.split(" ", 1)[0] == "expect"
+                or place.source.name.startswith("--")
+            )
+
+        errors = [found for found in self._diagnostics if found.severity == "error"]
+        return unread <= {"expect"} and all(e.labels and harmless(e.labels[0].span) for e in errors)
 
     def _marked(
         self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keyword
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeAlias
 
 from netdsl import syntax
+from netdsl.arguments import Word, signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.foreign import own_argument, own_name, own_value
@@ -121,9 +123,30 @@ class Scope:
             node, span = self._definitions[name]
             self._open.append(name)
             with self._deeper(span) as bounded:
-                self._values[name] = self.value(self._overrides.get(name) or node) if bounded else None
+                word = syntax.Word(name, span)
+                node = self.unquoted(word, self._overrides.get(name) or node)
+                self._values[name] = self.value(node) if bounded else None
             self._open.pop()
         return self._values[name]
+
+    def unquoted(self, name: syntax.Word, node: syntax.Expr) -> syntax.Expr:
+        """What is given to a name; where that is an operation, a block or a word in quotes, what is meant,
+        after a diagnostic.
+        """
+        if not isinstance(node, syntax.Literal) or not isinstance(node.value, str):
+            return node
+        own = (node.value, own_name(node.value), own_value(node.value.lower()))
+        meant = next((n for n in own if n in OPERATIONS or n in self._blocks or n in bare_words()), "")
+        if not meant:
+            return node
+        message = f"`{name.text}` is the text {show(node.value)}"
+        by_name = node.span.source.text[: node.span.start].rstrip().endswith("=")
+        written = _defined(name.text, meant, name.span) if by_name else meant
+        help = f"write `{written}`, without quotes"
+        self._diagnostics.error("NET302", message, node.span, help=help)
+        return (
+            syntax.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
+        )
 
     @contextmanager
     def _deeper(self, span: Span) -> Iterator[bool]:
@@ -145,7 +168,7 @@ class Scope:
             f"definitions go round in a circle: {shown}",
             spans[0],
             also=also,
-            help="break the circle",
+            help=_number_for(name, spans[0]),
         )
 
     def value(self, node: syntax.Expr, words: Collection[str] = ()) -> Value | None:
@@ -260,6 +283,30 @@ class Scope:
             self._diagnostics.error("NET301", message, node.span, help=help)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
+
+
+def _number_for(name: str, place: Span) -> str:
+    """What to write for one of several constants that wait for each other."""
+    line = place.source.position(place.start)[0]
+    return f"give `{name}` a number: write `{_defined(name, '16', place)}` in line {line}"
+
+
+def _defined(name: str, value: str, place: Span) -> str:
+    """A constant or parameter, whose name stands at a place, with a value."""
+    let = place.source.text[: place.start].rstrip().endswith("let")
+    return f"let {name} = {value}" if let else f"{name}={value}"
+
+
+@cache
+def bare_words() -> frozenset[str]:
+    """All that arguments of operations take as a bare word."""
+    types = (parameter.type for operation in OPERATIONS.values() for parameter in signature(operation))
+    found = {word for arg_type in types if isinstance(arg_type, Word) for word in arg_type.words}
+    return frozenset({"yes", "no"} | found - OPERATIONS.keys())
+
+
+def _word(text: str) -> Value:
+    return text == "yes" if text in ("yes", "no") else Symbol(text)
 
 
 def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:

@@ -38,6 +38,7 @@ def meaning(
     """
     way = list(_way(program, place))
     for found in (
+        _of_default(name, way),
         _uncounted(name, way),
         _below(name, way, syntax.Let),
         _of_stages(name, way, program),
@@ -103,6 +104,52 @@ def _around(way: Sequence[object], kind: type[T]) -> T | None:
 
 def _line(span: Span) -> int:
     return span.source.position(span.start)[0]
+
+
+def called_in_lines(name: str, program: syntax.Program, apart: syntax.Block) -> list[int]:
+    """The lines that name a block, but for those of one block."""
+    statements = tuple(statement for statement in program.statements if statement is not apart)
+    words = [call.name for call in _all(statements, syntax.Call)]
+    words += [table.block for table in _all(statements, syntax.Stages)]
+    spans = [word.span for word in words if word.text == name]
+    spans += [node.span for node in _all(statements, syntax.Name) if node.name == name]
+    return sorted({_line(span) for span in spans})
+
+
+def _of_default(name: str, way: Sequence[object]) -> Meaning | None:
+    """A parameter in the default of one that stands before it, or of itself; of all in a block the first."""
+    block = _around(way, syntax.Block)
+    parameters = {p.name.text: p for p in block.parameters} if block else {}
+    of_default = any(p.default is node for p in parameters.values() if p.default for node in way)
+    if block is None or not of_default or name not in parameters:
+        return None
+    head = f"write `block {block.name.text}({', '.join(map(_shown, _ordered(block.parameters)))})`"
+    before: set[str] = set()
+    for own, parameter in parameters.items():
+        for node in _all(parameter.default, syntax.Name):
+            if node.name == own:
+                return Meaning(f"the default of `{own}` speaks of `{own}` itself", head, (), node.span)
+            if node.name in parameters.keys() - before:
+                message = f"the default of `{own}` speaks of `{node.name}`, which stands after it"
+                return Meaning(message, head, (Label(parameters[node.name].name.span),), node.span)
+        before.add(own)
+    return None
+
+
+def _ordered(parameters: Sequence[syntax.Parameter]) -> list[syntax.Parameter]:
+    """Each parameter behind those of which its default speaks; in a circle one has no default."""
+    ordered: list[syntax.Parameter] = []
+    left = [p._replace(default=None) if p.name.text in _spoken_of(p) else p for p in parameters]
+    while left:
+        waiting = {p.name.text for p in left}
+        ready = next((p for p in left if not waiting & _spoken_of(p)), None)
+        ordered.append(ready or left[0]._replace(default=None))
+        left.pop(left.index(ready) if ready else 0)
+    return ordered
+
+
+def _spoken_of(parameter: syntax.Parameter) -> set[str]:
+    return {node.name for node in _all(parameter.default, syntax.Name)}
 
 
 def _uncounted(name: str, way: Sequence[object]) -> Meaning | None:

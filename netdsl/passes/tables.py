@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl import syntax
+from netdsl.advice.lines import BRACKETS, CHOICE
 from netdsl.diagnostics import Diagnostics, Label, listing
+from netdsl.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.source import Span
 
@@ -28,11 +30,16 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
         diagnostics.error("NET105", "the table has no rows", header, help=help)
     for row in table.rows:
+        if isinstance(row, syntax.Row) and len(row.cells) > len(table.header):
+            row = _joined(row, diagnostics)
         if isinstance(row, syntax.Section):
             yield row
         elif steps := _steps(row, table):
             message = "steps between the rows of a table stand in `layers { … }`"
             diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
+        elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
+            help = choice.expand(r"write `\1(\2)\3`")
+            diagnostics.error("NET105", BRACKETS, row.span, help=help)
         elif len(row.cells) != len(table.header):
             columns = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
@@ -44,6 +51,25 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         else:
             cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _joined(row: syntax.Row, diagnostics: Diagnostics) -> syntax.Row:
+    """The row with the two cells of `ceil (d)` as one call, after a diagnostic."""
+    cells: list[syntax.Expr] = []
+    for cell in row.cells:
+        last = cells[-1] if cells else None
+        if isinstance(last, syntax.Name) and last.name in FUNCTIONS:
+            text = cell.span.source.text
+            argument = syntax.Argument(None, cell)
+            end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
+            span = Span(cell.span.source, last.span.start, end)
+            message = "in a table no blank stands before the bracket of a call"
+            help = f"write `{last.name}{text[last.span.end:end].strip()}`"
+            diagnostics.error("NET105", message, span, help=help)
+            cells[-1] = syntax.Apply(syntax.Word(last.name, last.span), (argument,), span)
+        else:
+            cells.append(cell)
+    return row._replace(cells=tuple(cells))
 
 
 def _counted(number: int, what: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.diagnostics import Diagnostics
 from netdsl.passes.oddities import warn_of_layers
 from netdsl.passes.unused import warn_of_names
 from netdsl.passes.uses import File
+from netdsl.source import Span
 from netdsl.typed import TypedNetwork
 
 
@@ -17,13 +18,12 @@ def warn(files: Mapping[str, File], network: TypedNetwork, diagnostics: Diagnost
     warn_of_names(files, found)
     warn_of_layers(network, found)
     for warning in found:
-        if not _allowed(warning):
+        if not is_allowed(warning.code, warning.labels[0].span):
             diagnostics.add(warning)
 
 
-def _allowed(warning: Diagnostic) -> bool:
+def is_allowed(code: str, span: Span) -> bool:
     """Whether `# allow NET703` stands in the line that is warned of."""
-    span = warning.labels[0].span
     line = span.source.line(span.source.position(span.start)[0])
     _, allow, codes = line.partition("# allow ")
-    return bool(allow) and warning.code in codes.replace(",", " ").split()
+    return bool(allow) and code in codes.replace(",", " ").split()
