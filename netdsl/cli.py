@@ -21,6 +21,7 @@ from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
+from netdsl.commands.saliency import saliency
 from netdsl.commands.starting import new
 from netdsl.commands.summary import summary
 from netdsl.commands.training import evaluate, reproduce, train
@@ -47,6 +48,7 @@ for command in (
     reproduce,
     evaluate,
     predict,
+    saliency,
     compare,
     plot,
     lesson,

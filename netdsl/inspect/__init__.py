@@ -11,10 +11,12 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.attributions import integrated_gradients, occlusion
+from netdsl.inspect.gradients import grad_cam, saliency, smooth_grad
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
-from netdsl.inspect.opening import IMAGENET, open_run, open_weights
+from netdsl.inspect.opening import IMAGENET, functional, open_run, open_weights
 
 __all__ = [
     "IMAGENET",
@@ -24,8 +26,14 @@ __all__ = [
     "captured",
     "evaluating",
     "find",
+    "functional",
+    "grad_cam",
+    "integrated_gradients",
     "last_feature_map",
     "layers",
+    "occlusion",
     "open_run",
     "open_weights",
+    "saliency",
+    "smooth_grad",
 ]
