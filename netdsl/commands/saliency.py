@@ -10,7 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
-from netdsl.commands.tables import format_option, percent, print_json, print_table, printable
+from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
 from netdsl.options import device_option, picture_option, weights_option
 
 if TYPE_CHECKING:
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from netdsl.trained.run import Which
 
 METHODS = ("simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion")
+COLUMNS: list[tuple[str, Align]] = [
+    ("image", "left"),
+    ("label", "left"),
+    ("predicted", "left"),
+    ("", "right"),
+    ("explained", "left"),
+    ("", "right"),
+]
 
 
 @click.command()
@@ -84,9 +92,7 @@ def saliency(
     if form == "json":
         print_json([_record(image, model.classes) for image in explained])
     else:
-        columns = ["image", "label", "predicted", "", "explained", ""]
-        aligned = [(name, "left" if name else "right") for name in columns]
-        print_table(aligned, [_row(image, model.classes) for image in explained])
+        print_table(COLUMNS, [_row(image, model.classes) for image in explained])
         click.echo(f"wrote {output}")
 
 

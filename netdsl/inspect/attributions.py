@@ -52,13 +52,15 @@ def occlusion(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
             strides=(channels, *(max(1, side // 4) for side in window)),
             perturbations_per_eval=max(1, _BATCH // len(images)),
         )
-    return found[:, 0]  # a window covers all channels
+    return found[:, 0].to(images.dtype)  # a window covers all channels; captum divides in float32
 
 
 def _captum() -> ModuleType:
     try:
         import captum.attr
     except ImportError as error:
-        raise RunError("this method needs captum, which isn't installed", 'pip install "netdsl[captum]"') from error
+        raise RunError(
+            "this method needs captum, which isn't installed", 'pip install "netdsl[captum]"'
+        ) from error
     attr: ModuleType = captum.attr
     return attr

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from netdsl.runtime.plot import plain, write_figure
@@ -70,8 +71,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     if panel.image.dim() == 3:
         axes.imshow(_pixels(panel.image), extent=extent, cmap="gray", vmin=0, vmax=1)
     else:
-        numbers = panel.image.detach().cpu()
-        largest = float(numbers.abs().max()) or 1.0
+        numbers = panel.image.detach().cpu().numpy()
+        largest = float(abs(numbers).max()) or 1.0
         low, high = (-largest, largest) if panel.colours == "RdBu_r" else (None, None)
         alpha = None if panel.over is None else _COVER
         smooth = "nearest" if panel.over is None else "bilinear"
@@ -85,10 +86,11 @@ def _draw(axes: Axes, panel: Panel) -> None:
             interpolation=smooth,
         )
     axes.set_axis_off()
-    axes.set_title(plain(panel.caption), fontsize=_FONT, pad=4)
+    # With `y`: to find the place by itself, matplotlib measures axes that nobody sees.
+    axes.set_title(plain(panel.caption), fontsize=_FONT, y=1, pad=4)
 
 
-def _pixels(image: Tensor) -> Tensor:
+def _pixels(image: Tensor) -> NDArray[Any]:
     """(C, H, W) as matplotlib takes it: (H, W, 3), or (H, W) for a gray one."""
     image = image.detach().cpu().clamp(0, 1)
-    return image[0] if len(image) == 1 else image.permute(1, 2, 0)
+    return (image[0] if len(image) == 1 else image.permute(1, 2, 0)).numpy()
