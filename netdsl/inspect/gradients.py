@@ -35,7 +35,7 @@ def smooth_grad(
     samples: int = 50,
     generator: torch.Generator,
 ) -> Tensor:
-    """The same of the mean gradient at `samples` noisy copies of each image (Smilkov et al. 2017, section 2.2).
+    """The same of the mean gradient at noisy copies of each image (Smilkov et al. 2017, section 2.2).
 
     Gradients are averaged with their signs, as in the paper's formula, and the magnitude is taken
     afterwards. The noise is Gaussian; its deviation is a share of the range of each image's own

@@ -77,11 +77,16 @@ def write_maps(
             explained, "maps", console=console, transient=True, disable=not console.is_terminal
         )
     ]
+    write_sheet(arranged(groups), file)
+
+
+def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
+    """The panels of images, of one number each, in rows of one length, as far as that goes."""
     across = max(1, _ACROSS // len(groups[0]))
     down = -(-len(groups) // across)
-    across = -(-len(groups) // down)  # rows of one length, as far as that goes
+    across = -(-len(groups) // down)
     rows = [groups[first : first + across] for first in range(0, len(groups), across)]
-    write_sheet([[panel for group in row for panel in group] for row in rows], file)
+    return [[panel for group in row for panel in group] for row in rows]
 
 
 def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
@@ -122,7 +127,9 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
 
 
 def _caption(image: Explained, classes: Sequence[str]) -> str:
-    """The image's name (of a file with its folder's, which may be its class), the class that is explained, and the label and the prediction where they differ."""
+    """The image's name, of a file with its folder's, which may be its class; the class that is explained; the
+    label and the prediction where they differ.
+    """
     share = float(image.probabilities[image.number])
     name = "/".join(Path(image.picture.name).parts[-2:])
     lines = [_short(name), f"{_short(classes[image.number])} ({share:.1%})"]
