@@ -45,7 +45,14 @@ COLUMNS: list[tuple[str, Align]] = [
 @click.option("--class", "wanted", metavar="NAME", help="Explain the score of this class.")
 @click.option("--predicted", is_flag=True, help="Explain what is predicted, where the label is known too.")
 @click.option("--maps-only", is_flag=True, help="Leave the images out.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise of smooth-grad.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of the noise of smooth-grad.",
+)
 @weights_option
 @device_option
 @format_option

@@ -134,22 +134,22 @@ def test_smooth_grad_follows_its_generator(bent: nn.Module, images: Tensor, clas
 
 def test_grad_cam_is_its_formula(bent: nn.Module, images: Tensor, classes: Tensor) -> None:
     """Equations 1 and 2, written out, with what torch's own hooks see."""
-    seen: dict[str, Tensor] = {}
     expected = []
     bent.eval()
-    layer = bent.get_submodule("conv")
     for image, number in zip(images, classes, strict=True):
-        handles = [
-            layer.register_forward_hook(lambda module, inputs, output: seen.update(features=output)),
-            layer.register_full_backward_hook(
-                lambda module, inputs, outputs: seen.update(gradient=outputs[0])
-            ),
-        ]
-        bent(image[None].requires_grad_())[0, number].backward()
-        for handle in handles:
-            handle.remove()
+        seen: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: object, output: Tensor, seen: list[Tensor] = seen) -> None:
+            output.retain_grad()
+            seen.append(output)
+
+        handle = bent.get_submodule("conv").register_forward_hook(keep)
+        bent(image[None])[0, number].backward()
+        handle.remove()
         total = torch.zeros(6, 6, dtype=torch.float64)
-        for features, gradient in zip(seen["features"][0], seen["gradient"][0], strict=True):
+        gradients = seen[0].grad
+        assert gradients is not None
+        for features, gradient in zip(seen[0][0], gradients[0], strict=True):
             total += gradient.sum() / 36 * features.detach()
         expected.append(total.clamp(min=0))
     found = cam_of_conv(bent, images, classes)
@@ -358,19 +358,21 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     cam = ("--method", "grad-cam", "--layer")
-    for options, status, message in [
+    wrong: list[tuple[list[object], int, str]] = [
         (["test:0", "--class", "cat"], 1, "there is no class `cat`\n  = help: the network's are 0, 1, 2"),
         (["test:0", *cam, "stage3"], 1, "there is no layer `stage3`\n  = help: the network has layers"),
         (["test:0", *cam, "layers.conv2"], 1, "`layers` has conv1, bn1, relu1"),
         (["test:0", *cam, "layers.linear"], 1, "no feature map: it has no height and width"),
         (["test:0", "--layer", "layers"], 2, "--layer is for --method grad-cam"),
         (["test:0", "--class", "1", "--predicted"], 2, "two answers to one question"),
+        (["test:0", "--seed", "9" * 30], 2, "is not in the range"),
         ([broken], 1, "is not an image"),
         ([tmp_path / "missing.png"], 1, "missing.png doesn't exist"),
         (["test:5000"], 1, "the run has"),
         (["test:0-100"], 1, "101 images don't fit on a sheet\n  = help: name 100 or fewer"),
         ([], 2, "IMAGE|test:N"),
-    ]:
+    ]
+    for options, status, message in wrong:
         picture = tmp_path / "maps.png"
         result = run_netdsl("saliency", trained / "module", *options, "-o", picture)
         assert (result.exit_code, picture.exists()) == (status, False), result.output
