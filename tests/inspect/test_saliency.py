@@ -169,6 +169,19 @@ def test_grad_cam_is_cam_where_the_head_is_a_mean_and_a_line(
     assert found.any()
 
 
+def test_layers_before_steps_in_place(images: Tensor, classes: Tensor) -> None:
+    """What a layer computes is seen as it was, not as the next one leaves it."""
+    torch.manual_seed(0)
+    tail = (nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 4))
+    one, other = (
+        nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace), *tail).double()
+        for inplace in (False, True)
+    )
+    other.load_state_dict(one.state_dict())
+    cams = [inspect.grad_cam(model, images, classes, "0") for model in (one, other)]
+    torch.testing.assert_close(cams[0], cams[1])
+
+
 def test_what_isnt_known_to_be_a_feature_map(pooled: Inspected, bent: nn.Module, images: Tensor) -> None:
     classes = torch.tensor([0, 1, 2])
     network = build(FLAT)
