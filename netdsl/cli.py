@@ -22,6 +22,7 @@ from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
+from netdsl.commands.saliency import saliency
 from netdsl.commands.starting import new
 from netdsl.commands.styling import style
 from netdsl.commands.summary import summary
@@ -49,6 +50,7 @@ for command in (
     reproduce,
     evaluate,
     predict,
+    saliency,
     compare,
     plot,
     lesson,

@@ -11,11 +11,13 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.dreams import dream, noise
+from netdsl.inspect.gradients import grad_cam, saliency, smooth_grad
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
-from netdsl.inspect.opening import IMAGENET, open_run, open_weights
+from netdsl.inspect.opening import IMAGENET, functional, open_run, open_weights
 from netdsl.inspect.transfer import (
     LossWeights,
     StyleLayers,
@@ -35,16 +37,22 @@ __all__ = [
     "StyleLayers",
     "activations",
     "captured",
-    "dream",
     "content_loss",
+    "dream",
     "evaluating",
     "find",
+    "functional",
+    "grad_cam",
     "gram",
+    "integrated_gradients",
     "last_feature_map",
     "layers",
     "noise",
+    "occlusion",
     "open_run",
     "open_weights",
+    "saliency",
+    "smooth_grad",
     "style_layers",
     "style_loss",
     "total_variation",

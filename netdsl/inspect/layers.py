@@ -46,8 +46,9 @@ def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
     handles = []
 
     def keep(name: str) -> None:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+        def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
             seen[name] = output
+            return output.clone()  # what comes next may work in place: `nn.ReLU(inplace=True)`
 
         handles.append(find(model, name).register_forward_hook(hook))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from netdsl.api import Network
 from netdsl.inspect.model import Inspected
 from netdsl.runtime import foreign
+from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.transplant import transplant
 from netdsl.trained import run as runs
@@ -45,3 +48,13 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     names = tuple(str(number) for number in range(network.classes or 0))
     coloured = network.input_shape[0] == len(IMAGENET[0])
     return Inspected(network, model, Preprocessing(names, *IMAGENET) if coloured else None)
+
+
+def functional(
+    forward: Callable[..., Tensor], params: Sequence[Tensor], buffers: Sequence[Tensor] | None = None
+) -> nn.Module:
+    """Generated code of the functional style as a module, which shares the tensors; in evaluation mode.
+
+    Its images must be normalised already, and its layers have no names.
+    """
+    return FunctionalModel(forward, list(params), None if buffers is None else list(buffers)).module().eval()

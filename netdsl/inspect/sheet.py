@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from netdsl.runtime.plot import plain, write_figure
@@ -13,11 +14,13 @@ from netdsl.runtime.plot import plain, write_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# How numbers become colours: from nothing to much, or from minus over nothing to plus.
-Colours: TypeAlias = Literal["magma", "gray", "RdBu_r"]
+# How numbers become colours: from nothing to much (`turbo` is to be seen over an image), or from minus over
+# nothing to plus.
+Colours: TypeAlias = Literal["magma", "turbo", "gray", "RdBu_r"]
 
-# Inches: the side of an image, and a line of its caption; points: the size of the letters.
-_SIDE, _LINE, _FONT = 1.6, 0.17, 8
+# Inches: the side of an image, a line of its caption, what is left around both, and the title; points: the
+# size of the letters.
+_SIDE, _LINE, _GAP, _TITLE, _FONT = 1.6, 0.15, 0.1, 0.35, 8
 # How much of a map that lies over an image covers it.
 _COVER = 0.5
 
@@ -43,17 +46,19 @@ def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") ->
 
     across = max(len(row) for row in rows)
     lines = [max(panel.caption.count("\n") + bool(panel.caption) for panel in row) for row in rows]
-    heights = [_SIDE + _LINE * count for count in lines]
-    size = (across * (_SIDE + 0.1), sum(heights) + (0.35 if title else 0))
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    heights = [_SIDE + _LINE * count + 1.5 * _GAP for count in lines]
+    width, height = across * (_SIDE + _GAP) + _GAP, sum(heights) + (_TITLE if title else 0)
+    figure = Figure(figsize=(width, height), dpi=150)
     if title:
-        figure.suptitle(plain(title), fontsize=_FONT + 2)
-    grid = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
-    for row, places in zip(rows, grid, strict=True):
-        for axes in places:
-            axes.set_axis_off()
-        for panel, axes in zip(row, places, strict=False):
-            _draw(axes, panel)
+        figure.suptitle(plain(title), fontsize=_FONT + 2, y=1 - _TITLE / 2 / height, va="center")
+    # Placed by hand: images are of one size, whatever their captions.
+    bottom = sum(heights)
+    for row, needed in zip(rows, heights, strict=True):
+        bottom -= needed
+        for place, panel in enumerate(row):
+            left = _GAP + place * (_SIDE + _GAP)
+            box = (left / width, (bottom + _GAP / 2) / height, _SIDE / width, _SIDE / height)
+            _draw(figure.add_axes(box), panel)
     write_figure(figure, file)
 
 
@@ -66,8 +71,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     if panel.image.dim() == 3:
         axes.imshow(_pixels(panel.image), extent=extent, cmap="gray", vmin=0, vmax=1)
     else:
-        numbers = panel.image.detach().cpu()
-        largest = float(numbers.abs().max()) or 1.0
+        numbers = panel.image.detach().cpu().numpy()
+        largest = float(abs(numbers).max()) or 1.0
         low, high = (-largest, largest) if panel.colours == "RdBu_r" else (None, None)
         alpha = None if panel.over is None else _COVER
         smooth = "nearest" if panel.over is None else "bilinear"
@@ -80,10 +85,12 @@ def _draw(axes: Axes, panel: Panel) -> None:
             alpha=alpha,
             interpolation=smooth,
         )
-    axes.set_title(plain(panel.caption), fontsize=_FONT)
+    axes.set_axis_off()
+    # With `y`: to find the place by itself, matplotlib measures axes that nobody sees.
+    axes.set_title(plain(panel.caption), fontsize=_FONT, y=1, pad=4)
 
 
-def _pixels(image: Tensor) -> Tensor:
+def _pixels(image: Tensor) -> NDArray[Any]:
     """(C, H, W) as matplotlib takes it: (H, W, 3), or (H, W) for a gray one."""
     image = image.detach().cpu().clamp(0, 1)
-    return image[0] if len(image) == 1 else image.permute(1, 2, 0)
+    return (image[0] if len(image) == 1 else image.permute(1, 2, 0)).numpy()

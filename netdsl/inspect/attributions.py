@@ -1,0 +1,66 @@
+"""Maps of what speaks for a class and what against it, by captum (the extra `captum`).
+
+Of captum's methods those that need nothing of a network but its logits: guided backpropagation and
+DeepLIFT put rules of their own in place of activation modules, which code of the functional style hasn't.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from netdsl.inspect.layers import evaluating
+from netdsl.runtime.errors import RunError
+
+# So many images go through the network at a time.
+_BATCH = 50
+
+
+def integrated_gradients(model: nn.Module, images: Tensor, classes: Tensor, steps: int = 50) -> Tensor:
+    """The gradient by the pixels, averaged on the way from a black image and multiplied by the image
+    (Sundararajan et al. 2017, section 3), summed over channels.
+
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits: the sum of a map is the
+    image's score less that of the black image. Raises RunError where captum isn't installed.
+    """
+    attribute = _captum().IntegratedGradients(model).attribute
+    with evaluating(model):
+        found: Tensor = attribute(images.detach(), target=classes, n_steps=steps, internal_batch_size=_BATCH)
+    return found.detach().sum(1)
+
+
+def occlusion(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    """How much the score falls where a window is covered in the image's mean colour (Zeiler and Fergus
+    2014, section 4.2): the mean over the windows that cover a pixel.
+
+    The window's sides are a quarter of the image's, and it moves by a quarter of its own. `images`
+    (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits. Raises RunError where captum isn't
+    installed.
+    """
+    attribute = _captum().Occlusion(model).attribute
+    channels, *sides = images.shape[1:]
+    window = [max(1, side // 4) for side in sides]
+    mean = images.mean((2, 3), keepdim=True).expand_as(images)
+    with evaluating(model), torch.no_grad():
+        found: Tensor = attribute(
+            images,
+            target=classes,
+            baselines=mean,
+            sliding_window_shapes=(channels, *window),
+            strides=(channels, *(max(1, side // 4) for side in window)),
+            perturbations_per_eval=max(1, _BATCH // len(images)),
+        )
+    return found[:, 0].to(images.dtype)  # a window covers all channels; captum divides in float32
+
+
+def _captum() -> ModuleType:
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise RunError(
+            "this method needs captum, which isn't installed", 'pip install "netdsl[captum]"'
+        ) from error
+    attr: ModuleType = captum.attr
+    return attr

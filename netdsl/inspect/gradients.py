@@ -1,0 +1,105 @@
+"""Which pixels a score depends on: maps made of gradients.
+
+Scores are logits, not probabilities: those rise too where the scores of the other classes fall (Simonyan
+et al. 2013, section 2). Images of a batch don't affect each other, so one backward pass does for all.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from netdsl.inspect.layers import captured, evaluating
+from netdsl.inspect.model import Inspected
+from netdsl.runtime.errors import RunError
+
+
+def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    """The gradient of the score of each image's class by its pixels: the largest magnitude over channels
+    (Simonyan et al. 2013, section 3.1).
+
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits by unit of brightness: to
+    first order the score changes by so much where a pixel does. Raises RunError where there is no such
+    class.
+    """
+    with evaluating(model):
+        return _by_pixels(model, images, classes).abs().amax(1)
+
+
+def smooth_grad(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    *,
+    noise: float = 0.15,
+    samples: int = 50,
+    generator: torch.Generator,
+) -> Tensor:
+    """The same of the mean gradient at noisy copies of each image (Smilkov et al. 2017, section 2.2).
+
+    Gradients are averaged with their signs, as in the paper's formula, and the magnitude is taken
+    afterwards. The noise is Gaussian; its deviation is a share of the range of each image's own
+    brightness. The paper takes 0.1 to 0.2, and 50 samples. Noise is drawn on the generator's device.
+    """
+    ranges = images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True)
+    total = torch.zeros_like(images)
+    with evaluating(model):
+        for _ in range(samples):
+            drawn = torch.randn(
+                images.shape, generator=generator, device=generator.device, dtype=images.dtype
+            )
+            total += _by_pixels(model, images + noise * ranges * drawn.to(images.device), classes)
+    return (total / samples).abs().amax(1)
+
+
+def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
+    """Where in a feature map the evidence for each image's class lies: ReLU of the sum of its channels,
+    each weighted by the mean gradient of the score by it (Selvaraju et al. 2017, equations 1 and 2).
+
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, h, w), the grid of the layer. Without `layer` it
+    is the last feature map before the head, which an `Inspected` knows. Raises RunError where there is no
+    such layer or class, or the layer is no feature map.
+    """
+    name = layer or last_layer(model)
+    with evaluating(model), captured(model, [name]) as seen, torch.enable_grad():
+        score = _scores(model, images.detach().requires_grad_(), classes).sum()
+        features = seen.get(name)
+        if features is None or features.dim() != 4:
+            raise RunError(f"layer `{name}` is no feature map: it has no height and width", _way_out(model))
+        (gradient,) = torch.autograd.grad(score, features)
+    weights = gradient.mean((2, 3), keepdim=True)
+    return (weights * features.detach()).sum(1).relu()
+
+
+def last_layer(model: nn.Module) -> str:
+    """The layer that Grad-CAM looks at where none is named. Raises RunError where there is none."""
+    if not isinstance(model, Inspected):
+        raise RunError("which feature map of the network is its last isn't known", "name a `layer`")
+    if model.feature_map is None:
+        raise RunError(
+            f"`{model.network.name}` has no feature map, and Grad-CAM needs one",
+            "the methods `simple` and `smooth-grad` need none",
+        )
+    return model.feature_map.name
+
+
+def _way_out(model: nn.Module) -> str:
+    if isinstance(model, Inspected) and model.feature_map:
+        return f"the last feature map is `{model.feature_map.name}`"
+    return "name a layer whose output is (N, C, H, W)"
+
+
+def _by_pixels(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    """The gradient of the score of each image's class by the image, (N, C, H, W)."""
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(_scores(model, images, classes).sum(), images)
+    return gradient
+
+
+def _scores(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
+    """The logit of each image's class, (N,)."""
+    logits: Tensor = model(images)
+    if not 0 <= int(classes.min()) <= int(classes.max()) < logits.shape[1]:
+        raise RunError(f"the network has {logits.shape[1]} classes", f"they are 0 to {logits.shape[1] - 1}")
+    return logits.gather(1, classes[:, None])[:, 0]

@@ -1,0 +1,144 @@
+"""Sheets of images and of what their classification depended on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from netdsl.inspect.attributions import integrated_gradients, occlusion
+from netdsl.inspect.gradients import grad_cam, last_layer, saliency, smooth_grad
+from netdsl.inspect.model import Inspected
+from netdsl.inspect.pictures import Picture
+from netdsl.inspect.sheet import Colours, Panel, write_sheet
+from netdsl.runtime.errors import RunError
+
+Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
+
+# So many panels stand in a row, and so many images on a sheet.
+_ACROSS, _MOST = 6, 100
+# Letters of a caption that are as wide as its image.
+_WIDE = 24
+
+
+class Explained(NamedTuple):
+    """An image, the number of the class whose score is explained, and the probabilities of all classes."""
+
+    picture: Picture
+    number: int
+    probabilities: Tensor
+
+    @property
+    def predicted(self) -> int:
+        """The number of the likeliest class."""
+        return int(self.probabilities.argmax())
+
+
+def choose(
+    model: Inspected, pictures: Sequence[Picture], wanted: int | None, always_predicted: bool
+) -> list[Explained]:
+    """The classes to explain: the one that is `wanted`; else that of the label, where the image has one;
+    else the one that is predicted. Raises RunError where there are more images than fit on a sheet.
+    """
+    if len(pictures) > _MOST:
+        raise RunError(f"{len(pictures):,} images don't fit on a sheet", f"name {_MOST} or fewer")
+    chosen = []
+    for picture in pictures:
+        with torch.no_grad():
+            probabilities = model(picture.pixels[None].to(model.mean.device)).softmax(1)[0].cpu()
+        number = picture.label if wanted is None else wanted
+        if number is None or always_predicted:
+            number = int(probabilities.argmax())
+        chosen.append(Explained(picture, number, probabilities))
+    return chosen
+
+
+class Look(NamedTuple):
+    """How the maps are to be made and drawn; `layer` is Grad-CAM's."""
+
+    methods: Sequence[Method]
+    layer: str | None = None
+    seed: int = 0
+    maps_only: bool = False
+
+
+def write_maps(
+    model: Inspected, explained: Sequence[Explained], look: Look, file: Path, console: Console
+) -> None:
+    """Draws each image, beside it a map of each method. Raises RunError."""
+    groups = [
+        _panels(model, image, look)
+        for image in track(
+            explained, "maps", console=console, transient=True, disable=not console.is_terminal
+        )
+    ]
+    write_sheet(arranged(groups), file)
+
+
+def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
+    """The panels of images, of one number each, in rows of one length, as far as that goes."""
+    across = max(1, _ACROSS // len(groups[0]))
+    down = -(-len(groups) // across)
+    across = -(-len(groups) // down)
+    rows = [groups[first : first + across] for first in range(0, len(groups), across)]
+    return [[panel for group in row for panel in group] for row in rows]
+
+
+def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
+    caption = _caption(image, model.classes)
+    pixels = image.picture.pixels
+    panels = [] if look.maps_only else [Panel(pixels, caption)]
+    for method in look.methods:
+        found, title, colours = _map(model, image, method, look)
+        if not found.any():
+            title += "\n(zero everywhere)"
+        if method == "grad-cam" and not look.maps_only:
+            panels.append(Panel(found, title, "turbo", over=pixels))
+        else:
+            panels.append(Panel(found, title, colours))
+    if look.maps_only:
+        panels[0] = panels[0]._replace(caption=f"{caption}\n{panels[0].caption}")
+    return panels
+
+
+def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tuple[Tensor, str, Colours]:
+    """A map, what it is called, and its colours: blue and red where it has two signs."""
+    device = model.mean.device
+    # An image by itself, with a generator of its own: its map doesn't depend on what else is drawn.
+    images, classes = image.picture.pixels[None].to(device), torch.tensor([image.number], device=device)
+    match method:
+        case "simple":
+            return saliency(model, images, classes)[0], "saliency", "magma"
+        case "smooth-grad":
+            generator = torch.Generator().manual_seed(look.seed)
+            return smooth_grad(model, images, classes, generator=generator)[0], "SmoothGrad", "magma"
+        case "grad-cam":
+            layer = look.layer or last_layer(model)
+            return grad_cam(model, images, classes, layer)[0], f"Grad-CAM, {_short(layer)}", "magma"
+        case "integrated-gradients":
+            return integrated_gradients(model, images, classes)[0], "integrated gradients", "RdBu_r"
+        case "occlusion":
+            return occlusion(model, images, classes)[0], "occlusion", "RdBu_r"
+
+
+def _caption(image: Explained, classes: Sequence[str]) -> str:
+    """The image's name, of a file with its folder's, which may be its class; the class that is explained; the
+    label and the prediction where they differ.
+    """
+    share = float(image.probabilities[image.number])
+    name = "/".join(Path(image.picture.name).parts[-2:])
+    lines = [_short(name), f"{_short(classes[image.number])} ({share:.1%})"]
+    for what, number in (("label", image.picture.label), ("predicted", image.predicted)):
+        if number not in (None, image.number):
+            lines.append(f"{what}: {_short(classes[number])}")
+    return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    half = _WIDE // 2
+    return name if len(name) <= _WIDE else f"{name[: half - 1]}…{name[-half:]}"
