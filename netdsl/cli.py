@@ -16,6 +16,7 @@ from netdsl.commands.difference import diff
 from netdsl.commands.drawing import graph
 from netdsl.commands.errors import fail
 from netdsl.commands.explain import explain
+from netdsl.commands.features import features
 from netdsl.commands.formatting import fmt
 from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
@@ -49,6 +50,7 @@ for command in (
     predict,
     compare,
     plot,
+    features,
     lesson,
     export,
     import_weights,

@@ -11,21 +11,31 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.features import embedding, filters
 from netdsl.inspect.layers import activations, captured, evaluating, find
+from netdsl.inspect.mistakes import answers, confusion, most_confident_mistakes
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, open_run, open_weights
+from netdsl.inspect.projections import pca, tsne
 
 __all__ = [
     "IMAGENET",
     "Inspected",
     "Layer",
     "activations",
+    "answers",
     "captured",
+    "confusion",
+    "embedding",
     "evaluating",
+    "filters",
     "find",
     "last_feature_map",
     "layers",
+    "most_confident_mistakes",
     "open_run",
     "open_weights",
+    "pca",
+    "tsne",
 ]
