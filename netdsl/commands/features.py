@@ -70,7 +70,13 @@ _NAMED = 3
     show_default=True,
     help="Points: so many test images.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Chooses them, and is that of t-SNE.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Chooses them, and is that of t-SNE.",
+)
 @weights_option
 @device_option
 @format_option
@@ -101,7 +107,6 @@ def features(
     from netdsl.inspect.album import Album
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
-    from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
 
     console = Console(stderr=True)
@@ -109,7 +114,7 @@ def features(
     told = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
     with errors_shown():
         opened = open_run(run)
-        album = Album(opened, weights, choose_device(device), console)
+        album = Album(opened, weights, device, console)
         pictures = read(images, opened, album.classes, console)
         add: dict[Part, Callable[[], None]] = {
             "filters": album.add_filters,
@@ -125,21 +130,17 @@ def features(
                 if only:
                     raise
                 missing.append(f"no {part}.png: {error}")
-        found = album.confusion if told else None
+        counts = album.confusion if told else None
         written = album.write(output)
     if form == "json":
         print_json(_record(album))
-    elif found is not None:
-        click.echo(f"accuracy {percent(_share(found))}, {int(found.sum()):,} test images")
-        print_table(COLUMNS, _rows(found, album.classes))
+    elif counts is not None:
+        click.echo(f"accuracy {percent(album.accuracy)}, {int(counts.sum()):,} test images")
+        print_table(COLUMNS, _rows(counts, album.classes))
     for line in missing:
         click.echo(line, err=True)
     for picture in written if form == "text" else ():
         click.echo(f"wrote {printable(picture)}")
-
-
-def _share(counts: Tensor) -> float:
-    return (counts.trace() / counts.sum()).item()
 
 
 def _rows(counts: Tensor, classes: Sequence[str]) -> list[list[str]]:
@@ -159,7 +160,7 @@ def _record(album: Album) -> dict[str, object]:
     return {
         "classes": list(album.classes),
         "images": int(album.confusion.sum()),
-        "accuracy": _share(album.confusion),
+        "accuracy": album.accuracy,
         "confusion": album.confusion.tolist(),
         "mistakes": [
             {

@@ -23,6 +23,7 @@ from netdsl.inspect.sheet import Panel, write_sheet
 from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
+from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.run import OpenedRun, Which
 
 Method: TypeAlias = Literal["pca", "tsne"]
@@ -39,12 +40,12 @@ class Album:
     RunError where it can't look; nothing is written before `write`.
     """
 
-    def __init__(self, run: OpenedRun, which: Which, device: torch.device, console: Console) -> None:
+    def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
         self._run = run
         self._which: Which = which
-        self._device = device
+        self._speed = choose(Wishes(device=device, precision=run.precision(device)))
         self._console = console
-        self._model = of_run(run, which, device)
+        self._model = of_run(run, which, self._speed.device)
         self._drawings: dict[str, Callable[[Path], None]] = {}
 
     @property
@@ -55,12 +56,18 @@ class Album:
     def answers(self) -> Answers:
         """What the network says of all test images, as `netdsl eval` asks it."""
         flip = self._run.network.recipe.tta == "flip"
-        return answers(self._model, self._batches(self._test, "asking"), flip)
+        with self._speed.autocast():
+            return answers(self._model, self._batches(self._test, "asking"), flip)
 
     @cached_property
     def confusion(self) -> Tensor:
         """How many test images of each class (row) were taken for each (column), (K, K) int64."""
         return confusion(self.answers)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of test images that are right, 0 to 1."""
+        return self.confusion.trace().item() / self.confusion.sum().item()
 
     @cached_property
     def mistakes(self) -> list[Mistake]:
@@ -85,7 +92,7 @@ class Album:
             )
         images = torch.stack([picture.pixels for picture in pictures])
         with evaluating(self._model), torch.no_grad():
-            seen = activations(self._model, images.to(self._device), names)
+            seen = activations(self._model, images.to(self._speed.device), names)
         captions = [self._caption(picture) for picture in pictures]
         for name in names:
             maps = seen[name]
@@ -120,8 +127,7 @@ class Album:
         self._add("embedding.png", partial(write, title=self._title(what), axes_names=names))
 
     def add_confusion(self) -> None:
-        right = self.confusion.trace() / self.confusion.sum()
-        what = f"{right:.2%} of {len(self._test):,} test images are right"
+        what = f"{self.accuracy:.2%} of {len(self._test):,} test images are right"
         write = partial(charts.write_confusion, self.confusion, self.classes, title=self._title(what))
         self._add("confusion.png", write)
 
@@ -169,8 +175,9 @@ class Album:
         bar = Progress(console=self._console, transient=True, disable=not self._console.is_terminal)
         with bar as progress:
             task = progress.add_task(f"{what} {len(part):,} images", total=len(part))
-            for images, labels in batches(part, BATCH[self._device.type], self._device):
-                yield images, labels
+            device = self._speed.device
+            for images, labels in batches(part.to(device), BATCH[device.type], device):
+                yield self._speed.laid_out(images), labels
                 progress.advance(task, len(labels))
 
 

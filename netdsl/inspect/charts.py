@@ -7,7 +7,6 @@ from math import ceil, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from netdsl.runtime.plot import plain, write_figure
@@ -69,7 +68,12 @@ def write_maps(images: Tensor, maps: Tensor, names: Sequence[str], file: Path, t
 
 
 def write_embedding(
-    points: Tensor, labels: Tensor, classes: Sequence[str], file: Path, title: str, axes_names: tuple[str, str]
+    points: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    file: Path,
+    title: str,
+    axes_names: tuple[str, str],
 ) -> None:
     """Points (N, 2) in the colours of their classes. The name of a class stands at the median of its points;
     up to ten classes are in a legend too.
@@ -84,15 +88,15 @@ def write_embedding(
     axes = figure.subplots()
     named: list[tuple[str, float, float]] = []
     for number, name in enumerate(classes):
-        own = points[labels == number].cpu()
+        own = points[labels == number]
         if not len(own):
             continue
         colour = colormaps["tab10"](number) if few else colormaps["turbo"](number / (len(classes) - 1))
         text = plain(name)
         # A leading underscore would hide a label: the blank.
-        axes.scatter(own[:, 0], own[:, 1], s=7, color=colour, alpha=0.6, linewidths=0, label=" " + text)
-        x, y = own.median(0).values.tolist()
-        named.append((text, x, y))
+        x, y = own.T.numpy()
+        axes.scatter(x, y, s=7, color=colour, alpha=0.6, linewidths=0, label=" " + text)
+        named.append((text, *own.median(0).values.tolist()))
     _label(axes, named, _FONT + 1 if few else _SMALL)
     axes.set(xlabel=axes_names[0], ylabel=axes_names[1], xticks=[], yticks=[])
     axes.set_title(plain(title), fontsize=_FONT + 1)
@@ -135,7 +139,7 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
     side = min(12.0, max(4.5, 0.55 * count))
     figure = Figure(figsize=(side + 1.5, side + 0.7), dpi=110, layout="compressed")
     axes = figure.subplots()
-    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    drawn = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     size = _FONT if count <= _CELLS else _SMALL * 0.8
     names = [plain(name) for name in classes]
     axes.set_xticks(range(count), names, rotation=90 if count > _COLOURS else 45, fontsize=size)
@@ -188,8 +192,6 @@ def _place(
     extent = (left, left + side * width / long, top + side * height / long, top)
     axes.text(left, top - 0.03, plain(caption), fontsize=_SMALL, va="bottom")
     limits = axes.axis()
-    drawn = axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="equal", **scale)
+    drawn = axes.imshow(pixels.numpy(), extent=extent, interpolation="nearest", aspect="equal", **scale)
     axes.axis(limits)  # which `imshow` sets to its own
     return drawn
-
-

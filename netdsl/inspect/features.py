@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.model import Inspected
-from netdsl.inspect.names import Layer, last_feature_map
+from netdsl.inspect.names import Layer
 from netdsl.runtime.errors import RunError
 
 # What has filters, and what leaves every pixel in its place: filters behind it still see the image.
@@ -28,7 +28,7 @@ def filters(model: nn.Module, shape: Sequence[int] = ()) -> Tensor:
 
     Those of a convolution are as large as its kernel (Krizhevsky et al. 2012, fig. 3); those of a linear
     layer on flattened pixels are templates of whole images. `shape`, (C, H, W), says how large these are
-    where the model isn't `Inspected`. Raises NothingToSee where the first layer has no filters that are images.
+    where the model isn't `Inspected`. Raises NothingToSee where the first layer has none that are images.
     """
     if isinstance(model, Inspected):
         name, transposed = _first(model.named)

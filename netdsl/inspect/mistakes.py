@@ -41,10 +41,15 @@ def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bo
     labels: list[Tensor] = []
     with evaluating(model), torch.no_grad():
         for images, own in batches:
-            found = model(images)
-            logits.append(((found + model(images.flip(3))) / 2 if flip else found).cpu())
+            found = _precise(model(images))
+            logits.append(((found + _precise(model(images.flip(3)))) / 2 if flip else found).cpu())
             labels.append(own.cpu())
     return Answers(torch.cat(logits), torch.cat(labels))
+
+
+def _precise(logits: Tensor) -> Tensor:
+    """float32 at least: under autocast they are bfloat16."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def confusion(answers: Answers) -> Tensor:
