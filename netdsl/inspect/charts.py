@@ -54,13 +54,13 @@ def write_maps(images: Tensor, maps: Tensor, names: Sequence[str], file: Path, t
     across = min(ceil(shown.shape[1] / 2), 16)  # the image is two rows high
     rows = max(2, ceil(shown.shape[1] / across))
     figure, canvas = _canvas(across + 2.5, rows, len(shown), title)
+    scale: dict[str, Any] = {"cmap": "RdBu_r" if signed else "magma", "vmin": -largest * signed}
     for axes, image, channels, name in zip(canvas, images, shown, names, strict=True):
         pixels = image.detach().cpu().clamp(0, 1).permute(1, 2, 0)
         _place(axes, pixels, 0, 0, name, side=1 + _DOWN, cmap="gray", vmin=0, vmax=1)
         for number, channel in enumerate(channels):
             at = (number % across + 2.5, number // across)
-            scale = {"cmap": "RdBu_r" if signed else "magma", "vmin": -largest * signed, "vmax": largest}
-            drawn = _place(axes, channel, *at, str(number), **scale)
+            drawn = _place(axes, channel, *at, str(number), vmax=largest, **scale)
     ends = "both" if signed else "max"
     bar = figure.colorbar(drawn, ax=canvas, extend=ends, fraction=0.02, pad=0.01, aspect=12 * len(canvas))
     bar.ax.tick_params(labelsize=_SMALL)

@@ -41,14 +41,14 @@ def filters(model: nn.Module, shape: Sequence[int] = ()) -> Tensor:
         if layer is None:
             raise NothingToSee("the network has no convolution and no linear layer")
         weight, transposed = layer.weight, isinstance(layer, nn.ConvTranspose2d)
-    weight = weight.detach()
-    if weight.dim() == 2:
-        if len(shape) != 3 or prod(shape) != weight.shape[1]:
+    found: Tensor = weight.detach()
+    if found.dim() == 2:
+        if len(shape) != 3 or prod(shape) != found.shape[1]:
             raise NothingToSee(f"the rows of the first layer, `{name}`, are no images")
-        return weight.reshape(-1, *shape)
-    if weight.shape[2:] == (1, 1):
+        return found.reshape(-1, *shape)
+    if found.shape[2:] == (1, 1):
         raise NothingToSee(f"the filters of the first layer, `{name}`, are of 1x1: there is nothing to see")
-    return weight.transpose(0, 1) if transposed else weight
+    return found.transpose(0, 1) if transposed else found
 
 
 def _first(found: Sequence[Layer]) -> tuple[str, bool]:

@@ -23,15 +23,15 @@ from netdsl.compiler import STYLES, Style
 from netdsl.inspect import Inspected, charts
 from netdsl.inspect.features import NothingToSee, telling_maps
 from netdsl.inspect.mistakes import Answers
-from netdsl.inspect.model import Model
 from netdsl.inspect.projections import require_tsne
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
+from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.run import create_model, open_run
 from tests.building import build
 from tests.commands import netdsl as run_netdsl
-from tests.runtime.samples import CPU, FP32, Tiny, dataset, tiny
+from tests.runtime.samples import CPU, FP32, Tiny, dataset, pixels, tiny
 
 # Two layers in the head, batch norm before the first convolution, and a stage.
 SMALL = """\
@@ -132,7 +132,7 @@ def test_the_picture_of_filters(figures: list[Figure]) -> None:
     expected = filters[:64].permute(0, 2, 3, 1) / filters[:64].abs().max() / 2 + 0.5
     np.testing.assert_allclose(shown, expected, atol=1e-6)
     charts.write_filters(torch.zeros(2, 1, 3, 3), Path("x.png"), "title")
-    assert all((image.get_array() == 0.5).all() for image in figures[1].axes[0].images)
+    assert all((np.asarray(image.get_array()) == 0.5).all() for image in figures[1].axes[0].images)
 
 
 # Feature maps
@@ -300,7 +300,7 @@ def test_the_picture_of_an_embedding(classes: int, figures: list[Figure]) -> Non
     assert len(axes.collections) == len(present)
     for number, dots in zip(present, axes.collections, strict=True):
         np.testing.assert_allclose(np.asarray(dots.get_offsets()), points[labels == number], rtol=1e-6)
-    colours = {tuple(dots.get_facecolor()[0]) for dots in axes.collections}  # type: ignore[index]
+    colours = {tuple(np.ravel(dots.get_facecolor())) for dots in axes.collections}
     assert len(colours) == len(present)
     assert sorted(texts(axes)) == sorted(names[number] for number in present)
     legend = axes.get_legend()
@@ -316,8 +316,9 @@ def test_the_picture_of_an_embedding(classes: int, figures: list[Figure]) -> Non
 def test_confusion_counts_what_eval_counts(flip: bool) -> None:
     model, data = tiny(), dataset()
     module = nn.Sequential(Normalised(data.mean, data.deviation), model.module())
-    parts = [(data.test.images[rows], data.test.labels[rows]) for rows in torch.arange(30).split(7)]
-    found = inspect.answers(module, [(data.floats(images), labels) for images, labels in parts], flip)
+    parts = list(torch.arange(30).split(7))
+    images = data.floats(pixels(data.test))
+    found = inspect.answers(module, [(images[rows], data.test.labels[rows]) for rows in parts], flip)
     counts = inspect.confusion(found)
     assert counts.dtype == torch.int64 and counts.sum() == 30
     assert counts.sum(1).tolist() == data.test.labels.bincount().tolist()
@@ -345,7 +346,7 @@ def test_most_confident_mistakes_are_those_of_a_loop() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = 10 * torch.randn(200, 6, generator=generator)  # many a probability is 1 in float32
     labels = torch.randint(6, (200,), generator=generator)
-    wrong = []
+    wrong: list[tuple[int, int, int, float]] = []
     for row in range(200):
         numbers = [exp(value) for value in logits[row].tolist()]
         best = numbers.index(max(numbers))
@@ -354,7 +355,7 @@ def test_most_confident_mistakes_are_those_of_a_loop() -> None:
     wrong.sort(key=lambda mistake: -mistake[3])
     found = inspect.most_confident_mistakes(Answers(logits, labels), 25)
     assert [mistake[:3] for mistake in found] == [mistake[:3] for mistake in wrong[:25]]
-    np.testing.assert_allclose([own.probability for own in found], [own[3] for own in wrong[:25]])
+    np.testing.assert_allclose([own.probability for own in found], [share for _, _, _, share in wrong[:25]])
     assert inspect.most_confident_mistakes(Answers(logits, logits.argmax(1)), 5) == []
 
 
