@@ -29,8 +29,10 @@ def pca(vectors: Tensor, count: int = 2) -> Projection:
     angles to each other, in which they vary most. Computed in float64.
 
     The sign of a direction means nothing; it is chosen so that its largest number is above zero. Where
-    there are fewer directions, the rest of the columns is zero.
+    there are fewer directions, the rest of the columns is zero. Raises RunError where a number isn't finite.
     """
+    if not vectors.isfinite().all():
+        raise RunError("what the head gets of these images is not finite, as after a diverged training")
     centred = vectors.detach().cpu().double()
     centred = centred - centred.mean(0)
     # The eigenvectors of the smaller of the two products give the other's.
