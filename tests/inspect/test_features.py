@@ -366,7 +366,7 @@ def test_the_picture_of_confusion(figures: list[Figure]) -> None:
     charts.write_confusion(counts, ["cat", "$dog", "_"], Path("x.png"), "title")
     axes = figures[0].axes[0]
     shown = axes.images[0].get_array()
-    np.testing.assert_allclose(np.asarray(shown), [[0.8, 0.2, 0], [0.25, 0.75, 0], [0, 0, 0]])
+    np.testing.assert_allclose(np.asarray(shown), [[0.8, 0.2, 0.0], [0.25, 0.75, 0.0], [0.0, 0.0, 0.0]])
     cells = {text.get_position(): text.get_text() for text in axes.texts}
     assert cells == {(0, 0): "8", (1, 0): "2", (0, 1): "1", (1, 1): "3"}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", r"\$dog", "_"]
