@@ -17,6 +17,7 @@ from netdsl.commands.drawing import graph
 from netdsl.commands.dreaming import dream
 from netdsl.commands.errors import fail
 from netdsl.commands.explain import explain
+from netdsl.commands.features import features
 from netdsl.commands.formatting import fmt
 from netdsl.commands.language_server import lsp
 from netdsl.commands.lessons import lesson
@@ -53,6 +54,7 @@ for command in (
     saliency,
     compare,
     plot,
+    features,
     lesson,
     export,
     import_weights,

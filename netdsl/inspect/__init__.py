@@ -13,11 +13,14 @@ paths of its submodules.
 
 from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.dreams import dream, noise
+from netdsl.inspect.features import embedding, filters
 from netdsl.inspect.gradients import grad_cam, saliency, smooth_grad
 from netdsl.inspect.layers import activations, captured, evaluating, find
+from netdsl.inspect.mistakes import answers, confusion, most_confident_mistakes
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, functional, open_run, open_weights
+from netdsl.inspect.projections import pca, tsne
 from netdsl.inspect.transfer import (
     LossWeights,
     StyleLayers,
@@ -36,10 +39,14 @@ __all__ = [
     "LossWeights",
     "StyleLayers",
     "activations",
+    "answers",
     "captured",
+    "confusion",
     "content_loss",
     "dream",
+    "embedding",
     "evaluating",
+    "filters",
     "find",
     "functional",
     "grad_cam",
@@ -47,14 +54,17 @@ __all__ = [
     "integrated_gradients",
     "last_feature_map",
     "layers",
+    "most_confident_mistakes",
     "noise",
     "occlusion",
     "open_run",
     "open_weights",
+    "pca",
     "saliency",
     "smooth_grad",
     "style_layers",
     "style_loss",
     "total_variation",
     "transfer",
+    "tsne",
 ]

@@ -43,7 +43,8 @@ class Layer(NamedTuple):
     `stage`, `skip`, or the join of branches.
 
     The n-th layer at a `span` is what the n-th execution of that step computes. What a block, a section or
-    a stage gives is the same tensor as the layer numbered `alias`, and has no span of its own.
+    a stage gives is the same tensor as the layer numbered `alias`, and has no span of its own. An operation
+    takes the tensor of the layer numbered `before`, None where that is the image.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Layer(NamedTuple):
     output: Shape
     span: Span | None
     alias: int | None = None
+    before: int | None = None
 
 
 def layers(typed: TypedNetwork) -> tuple[Layer, ...]:
@@ -179,7 +181,7 @@ class _Walk:
         kind = step.operation.name
         if kind == "identity":  # the same tensor, and no code
             return current
-        return self._add(Layer(scope.name(kind, step.step.label), kind, step.output, span))
+        return self._add(Layer(scope.name(kind, step.step.label), kind, step.output, span, before=current))
 
     def _skip(self, step: TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         last = self._body(step.body, scope, current, saved)

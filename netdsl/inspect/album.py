@@ -1,0 +1,185 @@
+"""Pictures of what a run has learned, each computed first and drawn when all are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from netdsl.inspect import charts
+from netdsl.inspect.features import NothingToSee, embedding, filters, telling_maps
+from netdsl.inspect.layers import activations, evaluating
+from netdsl.inspect.mistakes import Answers, Mistake, answers, confusion, most_confident_mistakes
+from netdsl.inspect.opening import of_run
+from netdsl.inspect.pictures import Picture, batches
+from netdsl.inspect.projections import pca, require_tsne, tsne
+from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.runtime.data import Split
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.evaluate import BATCH
+from netdsl.runtime.speed import Wishes, choose
+from netdsl.trained.run import OpenedRun, Which
+
+Method: TypeAlias = Literal["pca", "tsne"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+# So many images are shown side by side at most; so many mistakes are shown, in rows.
+_MOST_IMAGES, _MISTAKES, _ROW = 10, 20, 5
+
+
+class Album:
+    """Pictures of a run with these weights, by the names of their files.
+
+    Every method that adds pictures raises NothingToSee where the network has none of the kind, and
+    RunError where it can't look; nothing is written before `write`.
+    """
+
+    def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
+        self._run = run
+        self._which: Which = which
+        self._speed = choose(Wishes(device=device, precision=run.precision(device)))
+        self._console = console
+        self._model = of_run(run, which, self._speed.device)
+        self._drawings: dict[str, Callable[[Path], None]] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._model.classes
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What the network says of all test images, as `netdsl eval` asks it."""
+        flip = self._run.network.recipe.tta == "flip"
+        with self._speed.autocast():
+            return answers(self._model, self._batches(self._test, "asking"), flip)
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        """How many test images of each class (row) were taken for each (column), (K, K) int64."""
+        return confusion(self.answers)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of test images that are right, 0 to 1."""
+        return self.confusion.trace().item() / self.confusion.sum().item()
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """The test images about which the network is wrong and most sure of it."""
+        return most_confident_mistakes(self.answers, _MISTAKES)
+
+    def add_filters(self) -> None:
+        found = filters(self._model)
+        shape = "x".join(map(str, found.shape[1:]))
+        what = f"{_first(len(found), 'filters')} of the first layer, {shape}; gray is zero"
+        self._add("filters.png", partial(charts.write_filters, found, title=self._title(what)))
+
+    def add_activations(self, pictures: Sequence[Picture], layers: Sequence[str]) -> None:
+        """Maps of these layers, or of those that tell most; where they are of `pictures`."""
+        names = list(dict.fromkeys(layers)) or telling_maps(self._model.named)
+        if not names:
+            raise NothingToSee("the network has no feature maps")
+        if len(pictures) > _MOST_IMAGES:
+            raise RunError(
+                f"activation maps of {_MOST_IMAGES} images fit in a picture, not of {len(pictures)}",
+                "name fewer images",
+            )
+        images = torch.stack([picture.pixels for picture in pictures])
+        with evaluating(self._model), torch.no_grad():
+            seen = activations(self._model, images.to(self._speed.device), names)
+        captions = [self._caption(picture) for picture in pictures]
+        for name in names:
+            maps = seen[name]
+            if maps.dim() != 4:
+                raise RunError(
+                    f"`{name}` gives {maps.shape[1]} numbers and no maps",
+                    f"name a layer with maps, as {', '.join(telling_maps(self._model.named)[:3])}",
+                )
+            size = "x".join(map(str, maps.shape[2:]))
+            title = self._title(f"{name}: {_first(maps.shape[1], 'channels')}, {size}")
+            draw = partial(charts.write_maps, images, maps, captions, title=title)
+            self._add(f"activations-{name}.png", draw)
+
+    def add_embedding(self, method: Method, count: int, seed: int) -> None:
+        """The head's input for `count` test images, which `seed` chooses."""
+        if method == "tsne":
+            require_tsne()  # before anything long
+        order = torch.randperm(len(self._test), generator=torch.Generator().manual_seed(seed))
+        part = self._test[order[:count].sort().values]
+        seen = [embedding(self._model, images).cpu() for images, _ in self._batches(part, "looking at")]
+        vectors = torch.cat(seen)
+        with self._console.status("projecting"):
+            if method == "tsne":
+                points, names = tsne(vectors, seed), ("", "")
+            else:
+                points, shares = pca(vectors)
+                x, y = (f"component {n}, {share:.0%} of the variance" for n, share in enumerate(shares, 1))
+                names = (x, y)
+        kind = {"pca": "PCA", "tsne": "t-SNE"}[method]
+        what = f"{kind} of the head's input ({vectors.shape[1]:,} numbers), {len(points):,} test images"
+        write = partial(charts.write_embedding, points, part.labels, self.classes)
+        self._add("embedding.png", partial(write, title=self._title(what), axes_names=names))
+
+    def add_confusion(self) -> None:
+        what = f"{self.accuracy:.2%} of {len(self._test):,} test images are right"
+        write = partial(charts.write_confusion, self.confusion, self.classes, title=self._title(what))
+        self._add("confusion.png", write)
+
+    def add_mistakes(self) -> None:
+        if not self.mistakes:
+            raise NothingToSee("the network makes no mistake on the test images")
+        rows = torch.tensor([mistake.row for mistake in self.mistakes])
+        ((images, _),) = batches(self._test[rows], len(rows), torch.device("cpu"))
+        panels = [
+            Panel(
+                image,
+                f"{self.classes[mistake.label]} (test:{mistake.row})\n"
+                f"taken for {self.classes[mistake.predicted]}, {mistake.probability:.1%}",
+            )
+            for image, mistake in zip(images, self.mistakes, strict=True)
+        ]
+        sheet = [panels[start : start + _ROW] for start in range(0, len(panels), _ROW)]
+        title = self._title("the most confident mistakes on the test images")
+        self._add("mistakes.png", partial(write_sheet, sheet, title=title))
+
+    def write(self, folder: Path) -> list[Path]:
+        """Draws all pictures into a folder, which is made if need be. Raises RunError."""
+        for name, draw in self._drawings.items():
+            draw(folder / name)
+        return [folder / name for name in self._drawings]
+
+    @cached_property
+    def _test(self) -> Split:
+        data = self._run.preprocessing(self._which).applied(self._run.data(self._console))
+        if not len(data.test):
+            raise RunError("the run has no test images")
+        return data.test
+
+    def _add(self, name: str, draw: Callable[[Path], None]) -> None:
+        self._drawings[name] = draw
+
+    def _title(self, what: str) -> str:
+        return f"{self._run.title}: {what}"
+
+    def _caption(self, picture: Picture) -> str:
+        label = "" if picture.label is None else f", {self.classes[picture.label]}"
+        return f"{Path(picture.name).name}{label}"
+
+    def _batches(self, part: Split, what: str) -> Iterator[tuple[Tensor, Tensor]]:
+        bar = Progress(console=self._console, transient=True, disable=not self._console.is_terminal)
+        with bar as progress:
+            task = progress.add_task(f"{what} {len(part):,} images", total=len(part))
+            device = self._speed.device
+            for images, labels in batches(part.to(device), BATCH[device.type], device):
+                yield self._speed.laid_out(images), labels
+                progress.advance(task, len(labels))
+
+
+def _first(count: int, what: str) -> str:
+    return f"the first {charts.MOST} of {count:,} {what}" if count > charts.MOST else f"{count} {what}"
