@@ -9,6 +9,7 @@ from errno import EIO, ENOSPC
 import click
 
 from netdsl import __version__
+from netdsl.commands.attacking import attack, robustness
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
@@ -47,6 +48,8 @@ for command in (
     reproduce,
     evaluate,
     predict,
+    attack,
+    robustness,
     compare,
     plot,
     lesson,

@@ -11,6 +11,7 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.adversarial import Attack, Withstood, attack, fgsm, in_8_bits, pgd, robustness
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.names import Layer, last_feature_map, layers
@@ -18,14 +19,21 @@ from netdsl.inspect.opening import IMAGENET, open_run, open_weights
 
 __all__ = [
     "IMAGENET",
+    "Attack",
     "Inspected",
     "Layer",
+    "Withstood",
     "activations",
+    "attack",
     "captured",
     "evaluating",
+    "fgsm",
     "find",
+    "in_8_bits",
     "last_feature_map",
     "layers",
     "open_run",
     "open_weights",
+    "pgd",
+    "robustness",
 ]
