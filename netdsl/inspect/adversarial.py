@@ -178,7 +178,7 @@ def in_8_bits(images: Tensor, originals: Tensor, eps: float = 1.0) -> Tensor:
     """
     levels = (originals * 255).round()
     # Eps is rarely a float: 255 times the one next to 7/255 may be a little less than 7.
-    most = math.floor(round(255 * eps, 6))
+    most = math.floor(round(255 * eps, 9))
     return (images * 255).round().clamp(levels - most, levels + most) / 255
 
 

@@ -58,7 +58,13 @@ def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str
     for name, rows in networks:
         # A leading underscore hides a label: the blank.
         label = " " + plain(name)
-        axes.plot([255 * row.eps for row in rows], [row.accuracy for row in rows], marker="o", label=label)
+        axes.plot(
+            [255 * row.eps for row in rows],
+            [row.accuracy for row in rows],
+            marker="o",
+            label=label,
+            clip_on=False,
+        )
     ticks = sorted({round(255 * row.eps, 3) for _, rows in networks for row in rows})
     axes.set_xticks(ticks, [f"{tick:g}/255" if tick else "0" for tick in ticks])
     axes.set(xlabel="ε: each pixel may change by so much", ylabel="accuracy under PGD", ylim=(0, 1))
