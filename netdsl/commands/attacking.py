@@ -27,13 +27,13 @@ SETTINGS: Mapping[Method, Sequence[str]] = {
     "fgsm": ("eps",),
     "pgd": ("eps", "steps", "step_size", "restarts", "seed"),
 }
-_BUDGET = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/(\d{1,9}))?")
+_BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?")
 
 
 def _read_budget(text: str) -> Fraction:
     """`8/255` or `0.03`, exactly."""
     match = _BUDGET.fullmatch(text.strip())
-    budget = Fraction(match[1]) / Fraction(match[2] or 1) if match and match[2] != "0" else Fraction(0)
+    budget = Fraction(match[1]) / Fraction(match[2] or 1) if match else Fraction(0)
     if 0 < budget <= 1:
         return budget
     hint = f"{text.strip()}/255" if 1 < budget <= 255 and budget.denominator == 1 else "8/255"
@@ -225,41 +225,44 @@ def robustness(
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
 
-    settings = {"images": images, "steps": steps, "restarts": restarts, "seed": seed}
     numbers = [float(budget) for budget in budgets]
+    names = [run.resolve().name for run in runs]
+    labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
     with errors_shown():
         if output:
             require_format(output)
         on, console = choose_device(device), Console(stderr=True)
+        opened = [open_run(run) for run in runs]
+        models = [of_run(run, weights, on) for run in opened]
         measured = [
-            withstood(run, of_run(run, weights, on), numbers, console, **settings)
-            for run in [open_run(run) for run in runs]
+            withstood(
+                *(run, model, numbers, console), images=images, steps=steps, restarts=restarts, seed=seed
+            )
+            for run, model in zip(opened, models, strict=True)
         ]
-        names = [run.resolve().name for run in runs]
-        labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
         how = f"{steps} steps, {restarts} random start{'s' * (restarts > 1)}, {counts} test images"
-        networks = list(zip(labels, measured, strict=True))
         if output:
-            write_curves(networks, f"PGD: {how}", output)
+            write_curves(list(zip(labels, measured, strict=True)), f"PGD: {how}", output)
     if form == "json":
-        attack = {"steps": steps, "step_size_of_eps": 2.5 / steps, "restarts": restarts, "seed": seed}
-        print_json(
-            {"attack": attack, "runs": [_curve(run, rows) for run, rows in zip(runs, measured, strict=True)]}
-        )
+        setting = {"steps": steps, "step_size_of_eps": 2.5 / steps, "restarts": restarts, "seed": seed}
+        curves = [_curve(run, rows) for run, rows in zip(runs, measured, strict=True)]
+        print_json({"attack": setting, "runs": curves})
     else:
-        columns: list[tuple[str, Align]] = [
-            ("eps", "right"),
-            *((printable(name), "right") for name in labels),
-        ]
-        rows = [
-            [_in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)]
-            for same in zip(*measured, strict=True)
-        ]
-        print_table(columns, rows)
+        _print_accuracies(labels, measured)
         click.echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
         if output:
             click.echo(f"wrote {output}")
+
+
+def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:
+    """A row a budget, a column a run."""
+    columns: list[tuple[str, Align]] = [("eps", "right")]
+    columns += [(printable(label), "right") for label in labels]
+    budgets = zip(*measured, strict=True)
+    print_table(
+        columns, [[_in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]
+    )
 
 
 def _curve(run: Path, rows: Sequence[Withstood]) -> dict[str, object]:

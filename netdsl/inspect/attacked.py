@@ -117,9 +117,10 @@ def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool 
     """
     factor = _factor(torch.cat([attacked.difference.flatten() for attacked in found]))
     if difference_only:
-        panels = [
-            _difference(attacked, factor, f"{attacked.before}\n→ {attacked.after}\n") for attacked in found
-        ]
+        panels = []
+        for attacked in found:
+            answers = f"{_short(attacked.name)}\n{attacked.before}\n→ {attacked.after}\n"
+            panels.append(_difference(attacked, factor, answers))
         rows = [panels[at : at + _ACROSS] for at in range(0, len(panels), _ACROSS)]
     else:
         rows = [

@@ -475,9 +475,9 @@ def test_budgets_that_robustness_refuses(trained: Path, eps: str) -> None:
 
 @pytest.fixture
 def seeing(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A run that has seen 3,600 photographs twice."""
+    """A run that has seen 3,600 photographs."""
     monkeypatch.setenv("NETDSL_CACHE", str(tmp_path / "cache"))
-    options = ["--epochs", "2", "--optimizer", "sgd(lr=3e-3, momentum=0.9, nesterov=yes)", "--batch", "32"]
+    options = ["--epochs", "1", "--optimizer", "sgd(lr=3e-3, momentum=0.9, nesterov=yes)", "--batch", "32"]
     arguments = ["train", "three_layer_convnet", "--data", f"folder:{photographs}", "--run", tmp_path / "run"]
     result = netdsl(*arguments, *options)
     assert result.exit_code == 0, result.output
