@@ -134,9 +134,9 @@ def attack(
         click.echo(f"wrote {output}" + (f" and {save}" if save else ""))
     resisting = [attacked for attacked in found if not attacked.reached]
     for attacked in resisting:
-        wish = f", not `{printable(target)}`" if target else ""
-        answer = f"it is still `{printable(attacked.after.name)}`{wish}"
-        click.echo(f"{printable(attacked.name)}: {answer}", err=True)
+        wish = f", not as `{printable(target)}`" if target else " as before"
+        answer = f"{printable(attacked.name)} is predicted as `{printable(attacked.after.name)}`{wish}"
+        click.echo(answer, err=True)
     sys.exit(INPUT_ERROR if resisting else 0)
 
 

@@ -206,7 +206,7 @@ def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
 @torch.no_grad()
 def _fooled(model: nn.Module, images: Tensor, classes: Tensor, targeted: bool) -> Tensor:
     """By how much (N,) the attack is won: between the logits of the class and of the best other one."""
-    logits = model(images)
+    logits: Tensor = model(images)
     own = logits.gather(1, classes[:, None])[:, 0]
     other = logits.scatter(1, classes[:, None], -math.inf).amax(1)
     return own - other if targeted else other - own
