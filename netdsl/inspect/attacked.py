@@ -101,9 +101,13 @@ def attack_pictures(
     reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != predicted)
     return [
         Attacked(
-            picture.name,
-            *(images[at].cpu() for images in (originals, changed, rounded)),
-            *(_answer(shares[at], model.classes) for shares in (before, after, afterwards)),
+            name=picture.name,
+            original=originals[at].cpu(),
+            changed=changed[at].cpu(),
+            rounded=rounded[at].cpu(),
+            before=_answer(before[at], model.classes),
+            after=_answer(after[at], model.classes),
+            answer_rounded=_answer(afterwards[at], model.classes),
             reached=bool(reached[at]),
             steps=steps[at],
         )

@@ -46,7 +46,8 @@ def noise(count: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tens
 
 def predicted(model: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad(), inspect.evaluating(model):
-        return model(images).argmax(1)
+        numbers: Tensor = model(images).argmax(1)
+    return numbers
 
 
 # Budgets
@@ -134,9 +135,10 @@ def test_fgsm_is_the_formula(targeted: bool) -> None:
 @pytest.mark.parametrize("targeted", [False, True])
 def test_pgd_finds_the_worst_of_a_linear_network(targeted: bool) -> None:
     """There it is a corner of the budget, wherever the start lies."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    linear = nn.Linear(48, 2)
+    model = nn.Sequential(nn.Flatten(), linear)
     images, labels = noise(5), torch.tensor([0, 1, 0, 1, 0])
-    weight = model[1].weight.detach()
+    weight = linear.weight.detach()
     towards = (weight[1] - weight[0]).sign().view(3, 4, 4)
     away = torch.where(labels == 0, 1.0, -1.0).view(-1, 1, 1, 1) * towards
     expected = (images + 0.1 * (-away if targeted else away)).clamp(0, 1)
@@ -150,9 +152,9 @@ def test_pgd_is_reproducible_and_gains_by_restarts() -> None:
         generator = torch.Generator().manual_seed(seed)
         found = inspect.pgd(model, images, labels, 0.05, steps=1, restarts=restarts, generator=generator)
         with inspect.evaluating(model):
-            logits = model(found)
+            logits: Tensor = model(found).detach()
         own = F.one_hot(labels, 3).bool()
-        return (logits.masked_fill(own, -math.inf).amax(1) - logits[own]).detach()
+        return logits.masked_fill(own, -math.inf).amax(1) - logits[own]
 
     assert torch.equal(loss(1), loss(1))
     assert not torch.equal(loss(1), loss(1, seed=4))
@@ -165,7 +167,8 @@ def test_pgd_is_reproducible_and_gains_by_restarts() -> None:
 def assert_rises(model: nn.Module, images: Tensor, targets: Tensor, found: inspect.Attack) -> None:
     def score(x: Tensor) -> Tensor:
         with torch.no_grad(), inspect.evaluating(model):
-            return model(x).gather(1, targets[:, None])[:, 0]
+            scores: Tensor = model(x).gather(1, targets[:, None])[:, 0]
+        return scores
 
     assert [len(scores) - 1 for scores in found.scores] == found.steps.tolist()
     assert all((scores[1:] > scores[:-1]).all() for scores in found.scores)
@@ -213,15 +216,16 @@ def test_extra_steps_after_the_target_is_reached() -> None:
 
 def test_where_nothing_leads_up() -> None:
     """A network that sees nothing gives no gradient; one that sees a single white pixel can't go on."""
-    blind = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
-    nn.init.zeros_(blind[1].weight)
+    linear = nn.Linear(48, 3)
+    blind = nn.Sequential(nn.Flatten(), linear)
+    nn.init.zeros_(linear.weight)
     with torch.no_grad():
-        blind[1].bias.copy_(torch.tensor([1.0, 0, 0]))
+        linear.bias.copy_(torch.tensor([1.0, 0, 0]))
     found = inspect.attack(blind, noise(2), torch.tensor([1, 2]))
     assert not found.reached.any() and not found.steps.any()
     assert torch.equal(found.images, noise(2))
     with torch.no_grad():
-        blind[1].weight[1, 0] = 0.5
+        linear.weight[1, 0] = 0.5
     white = noise(1)
     white[0, 0, 0, 0] = 1
     assert inspect.attack(blind, white, torch.tensor([1])).steps.tolist() == [0]
@@ -243,28 +247,28 @@ def test_nothing_is_left_behind() -> None:
 
 def test_styles_give_the_same() -> None:
     small = build("network n\ninput 3x4x4\nclasses 3\nlayers { conv(8, 3), bn, relu, flatten, linear(3) }")
-    models: list[nn.Module] = []
+    opened: list[Inspected] = []
     parameters: list[Tensor] = []
     for style in STYLES:
         model = create_model(small, style, 0, torch.device("cpu"))
         parameters = parameters or model.parameters
         with torch.no_grad():
-            for own, shared in zip(model.parameters, parameters, strict=True):
-                own.copy_(shared)
-        models.append(Inspected(small, model))
+            for tensor, shared in zip(model.parameters, parameters, strict=True):
+                tensor.copy_(shared)
+        opened.append(Inspected(small, model))
     plain = small.module()
     with torch.no_grad():
-        for own, shared in zip(plain.parameters(), parameters, strict=True):
-            own.copy_(shared)
+        for tensor, shared in zip(plain.parameters(), parameters, strict=True):
+            tensor.copy_(shared)
     images = noise(8)
     targets = (predicted(plain, images) + 1) % 3
     expected = inspect.attack(plain, images, targets)
     labels = predicted(plain, images)
-    for model in models:
-        found = inspect.attack(model, images, targets)
+    for own in opened:
+        found = inspect.attack(own, images, targets)
         torch.testing.assert_close(found.images, expected.images)
         assert torch.equal(found.steps, expected.steps)
-        torch.testing.assert_close(inspect.fgsm(model, images, labels), inspect.fgsm(plain, images, labels))
+        torch.testing.assert_close(inspect.fgsm(own, images, labels), inspect.fgsm(plain, images, labels))
 
 
 # Robustness
@@ -304,8 +308,9 @@ def test_robustness_agrees_with_an_independent_pgd(trained: Path) -> None:
     assert [row.right for row in found] == pytest.approx(expected, abs=4)
     assert expected[0] > expected[1] > expected[2] > expected[3]
     # More steps and starts can only help the attacker, up to chance.
-    strong = inspect.robustness(model, parts, budgets, steps=30, restarts=2, generator=generator)
-    assert all(row.right <= weak.right + 2 for row, weak in zip(strong, found, strict=True))
+    strong = inspect.robustness(model, parts[:1], [0.05], steps=20, restarts=2, generator=generator)
+    weak = inspect.robustness(model, parts[:1], [0.05], steps=1, generator=generator)
+    assert strong[1].right <= weak[1].right + 1
 
 
 # Commands
