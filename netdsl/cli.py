@@ -9,6 +9,7 @@ from errno import EIO, ENOSPC
 import click
 
 from netdsl import __version__
+from netdsl.commands.attacking import attack, robustness
 from netdsl.commands.build import build, check
 from netdsl.commands.comparison import compare, plot
 from netdsl.commands.completion import completion
@@ -52,9 +53,13 @@ for command in (
     evaluate,
     predict,
     saliency,
+    attack,
+    robustness,
+    dream,
+    style,
+    features,
     compare,
     plot,
-    features,
     lesson,
     export,
     import_weights,
@@ -65,8 +70,6 @@ for command in (
     summary,
     diff,
     watch,
-    dream,
-    style,
 ):
     main.add_command(command)
 

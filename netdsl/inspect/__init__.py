@@ -11,6 +11,7 @@ is opened here have the names of its `.net` file (`netdsl.inspect.names`), those
 paths of its submodules.
 """
 
+from netdsl.inspect.adversarial import Attack, Withstood, attack, fgsm, in_8_bits, pgd, robustness
 from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.dreams import dream, noise
 from netdsl.inspect.features import embedding, filters
@@ -33,24 +34,29 @@ from netdsl.inspect.transfer import (
 )
 
 __all__ = [
+    "Attack",
     "IMAGENET",
     "Inspected",
     "Layer",
     "LossWeights",
     "StyleLayers",
+    "Withstood",
     "activations",
     "answers",
+    "attack",
     "captured",
     "confusion",
     "content_loss",
     "dream",
     "embedding",
     "evaluating",
+    "fgsm",
     "filters",
     "find",
     "functional",
     "grad_cam",
     "gram",
+    "in_8_bits",
     "integrated_gradients",
     "last_feature_map",
     "layers",
@@ -60,6 +66,8 @@ __all__ = [
     "open_run",
     "open_weights",
     "pca",
+    "pgd",
+    "robustness",
     "saliency",
     "smooth_grad",
     "style_layers",

@@ -1,0 +1,250 @@
+"""Images that differ little from a real one and get another answer, and how many answers withstand them.
+
+Images are (N, C, H, W) from 0 to 1, what comes back has their dtype and device. All raise RunError where
+images leave that range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from netdsl.inspect.layers import evaluating
+from netdsl.runtime.errors import RunError
+
+# Where not given: the budget of the methods that have one (usual for CIFAR-10), the steps of `pgd`.
+BUDGET, STEPS = 8 / 255, 10
+# A step that doesn't raise the score is halved so often; then the ascent is at its end.
+_HALVINGS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """What `attack` made of N images: `images` as they became, whether they were `reached` (N,), and the
+    `steps` (N,) they took. `scores` has for each image its target's logit before and after each step.
+    """
+
+    images: Tensor
+    reached: Tensor
+    steps: Tensor
+    scores: list[Tensor]
+
+
+class Withstood(NamedTuple):
+    """So many of `images` are answered right by a network, whatever `pgd` found within `eps`."""
+
+    eps: float
+    right: int
+    images: int
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.images
+
+
+def attack(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    steps: int = 100,
+    extra: int = 2,
+    step_size: float = 0.1,
+) -> Attack:
+    """Gradient ascent on the logits of the classes `targets` (N,) until they are what the model predicts,
+    and `extra` steps on: x <- clamp(x + step_size * g / ||g||_2), `steps` at most.
+
+    The score rises with each step: one that doesn't raise it is halved until it does. After Szegedy et al.
+    2014 (section 4: the closest image with another answer), as the courses' assignments on network
+    visualisation do it, there without the halving.
+    """
+    images = _require_scale(images).clone()
+    with evaluating(model):
+        scores, gradients, reached = _towards(model, images, targets)
+        traces = [[score] for score in scores.tolist()]
+        held = reached.long()  # so many steps in a row the prediction was the target
+        taken = torch.zeros_like(held)
+        lengths = torch.full_like(scores, step_size)
+        while True:
+            going = (taken < steps) & (held <= extra) & (lengths >= step_size / 2**_HALVINGS)
+            rows = going.nonzero().flatten()
+            if not len(rows):
+                return Attack(images, held > 0, taken, [scores.new_tensor(trace) for trace in traces])
+            step = _each(lengths[rows], images) * _normalised(gradients[rows])
+            tried = (images[rows] + step).clamp(0, 1)
+            score, gradient, reached = _towards(model, tried, targets[rows])
+            raised = score > scores[rows]
+            lengths[rows] = torch.where(raised, (2 * lengths[rows]).clamp(max=step_size), lengths[rows] / 2)
+            rows = rows[raised]
+            images[rows], scores[rows], gradients[rows] = tried[raised], score[raised], gradient[raised]
+            held[rows] = torch.where(reached[raised], held[rows] + 1, 0)
+            taken[rows] += 1
+            for row, value in zip(rows.tolist(), score[raised].tolist(), strict=True):
+                traces[row].append(value)
+
+
+def fgsm(
+    model: nn.Module, images: Tensor, classes: Tensor, eps: float = BUDGET, *, targeted: bool = False
+) -> Tensor:
+    """The fast gradient sign method: x + eps * sign(dJ/dx), J the cross-entropy of the classes (N,), clamped
+    to 0..1 (Goodfellow et al. 2015, section 4). `targeted`: towards the classes, not away from them.
+
+    The budget holds in floats: no pixel of the result is further than `eps` from its own.
+    """
+    low, high = _ball(images, eps)
+    with evaluating(model):
+        _, gradient = _look(model, images, _loss(classes, targeted))
+    return _within(images + eps * gradient.sign(), low, high)
+
+
+def pgd(
+    model: nn.Module,
+    images: Tensor,
+    classes: Tensor,
+    eps: float = BUDGET,
+    *,
+    targeted: bool = False,
+    steps: int = STEPS,
+    step_size: float | None = None,
+    restarts: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Projected gradient descent (Madry et al. 2018, section 2.1): from a random start within `eps` steps of
+    step_size * sign(dJ/dx), each projected into the budget and into 0..1.
+
+    `step_size` is 2.5 eps / steps where not given: every start can then reach the edge of the budget (their
+    section 5). Of several `restarts` an image keeps the one that fools most. `generator` is one of the CPU.
+    `classes`, `targeted` and the budget as in `fgsm`.
+    """
+    low, high = _ball(images, eps)
+    size = 2.5 * eps / steps if step_size is None else step_size
+    best, most = images.detach(), images.new_full((len(images),), -math.inf)
+    with evaluating(model):
+        for _ in range(restarts):
+            start = torch.rand(images.shape, generator=generator, dtype=images.dtype).to(images.device)
+            x = _within(images + eps * (2 * start - 1), low, high)
+            for _ in range(steps):
+                _, gradient = _look(model, x, _loss(classes, targeted))
+                x = _within(x + size * gradient.sign(), low, high)
+            fooled = _fooled(model, x, classes, targeted)
+            best = torch.where(_each(fooled > most, x), x, best)
+            most = torch.maximum(fooled, most)
+    return best
+
+
+def robustness(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    budgets: Sequence[float],
+    *,
+    steps: int = STEPS,
+    restarts: int = 1,
+    generator: torch.Generator | None = None,
+) -> list[Withstood]:
+    """How many images withstand `pgd`, without any budget and for each of `budgets`, the smallest first.
+
+    `batches` are images with their labels (N,). What is answered wrong within a budget is so within every
+    larger one, and isn't attacked again: images that are wrong by themselves count as wrong everywhere.
+    """
+    rising = sorted({0.0, *budgets})
+    right, seen = [0] * len(rising), 0
+    with evaluating(model):
+        for images, labels in batches:
+            seen += len(labels)
+            for at, eps in enumerate(rising):
+                shown = images
+                if eps:
+                    shown = pgd(
+                        model, images, labels, eps, steps=steps, restarts=restarts, generator=generator
+                    )
+                with torch.no_grad():
+                    standing = model(shown).argmax(1) == labels
+                images, labels = images[standing], labels[standing]
+                right[at] += len(labels)
+                if not len(labels):
+                    break
+    return [Withstood(eps, count, seen) for eps, count in zip(rising, right, strict=True)]
+
+
+def in_8_bits(images: Tensor, originals: Tensor, eps: float = 1.0) -> Tensor:
+    """Images on the 256 levels of a file, as near as possible, yet within `eps` of the `originals`, which
+    have such levels already.
+    """
+    levels = (originals * 255).round()
+    # Eps is rarely a float: 255 times the one next to 7/255 may be a little less than 7.
+    most = math.floor(round(255 * eps, 9))
+    return (images * 255).round().clamp(levels - most, levels + most) / 255
+
+
+def _towards(model: nn.Module, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The targets' logits (N,), their gradients, and whether the targets are predicted (N,)."""
+    logits, gradients = _look(model, images, lambda logits: logits.gather(1, targets[:, None])[:, 0])
+    return logits.gather(1, targets[:, None])[:, 0], gradients, logits.argmax(1) == targets
+
+
+def _look(model: nn.Module, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Logits, and the gradient of what they are asked for, (N, classes) -> (N,), for each image."""
+    with torch.enable_grad():
+        x = images.detach().requires_grad_()
+        logits = model(x)
+        (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
+    return logits.detach(), gradient
+
+
+def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
+    """What rises on the way away from the classes, or towards them."""
+    sign = -1 if targeted else 1
+    return lambda logits: sign * F.cross_entropy(logits, classes, reduction="none")
+
+
+@torch.no_grad()
+def _fooled(model: nn.Module, images: Tensor, classes: Tensor, targeted: bool) -> Tensor:
+    """By how much (N,) the attack is won: between the logits of the class and of the best other one."""
+    logits: Tensor = model(images)
+    own = logits.gather(1, classes[:, None])[:, 0]
+    other = logits.scatter(1, classes[:, None], -math.inf).amax(1)
+    return own - other if targeted else other - own
+
+
+def _ball(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The least and the largest values within eps of the images and within 0..1.
+
+    Sums are rounded: these are drawn in by one float, and eps is rounded down, so that |x' - x| <= eps holds
+    exactly, and in whatever precision it is checked.
+    """
+    images = _require_scale(images)
+    if not 0 <= eps <= 1:
+        raise RunError(f"a budget of {eps} makes no sense", "it is on the scale 0 to 1: 8 / 255")
+    bound = torch.tensor(eps, dtype=images.dtype)
+    if bound.item() > eps:
+        bound = bound.nextafter(torch.zeros_like(bound))
+    bound = bound.to(images.device)
+    low, high = ((images + by).nextafter(images) for by in (-bound, bound))
+    return low.clamp(min=0), high.clamp(max=1)
+
+
+def _within(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum(images, low), high)
+
+
+def _normalised(gradients: Tensor) -> Tensor:
+    """Of length 1 each; nothing where there is none."""
+    norms = gradients.flatten(1).norm(dim=1)
+    return gradients / _each(norms.clamp(min=torch.finfo(norms.dtype).tiny), gradients)
+
+
+def _each(values: Tensor, images: Tensor) -> Tensor:
+    """A value an image, as it is multiplied with images."""
+    return values.view(-1, *(1 for _ in images.shape[1:]))
+
+
+def _require_scale(images: Tensor) -> Tensor:
+    if images.numel() and not (images.min() >= 0 and images.max() <= 1):
+        raise RunError("the images are not from 0 to 1", "divide 8 bit pixels by 255; normalise in the model")
+    return images.detach()

@@ -1,0 +1,225 @@
+"""Named images that are attacked: what became of them, as pictures and as files."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
+from netdsl.inspect.model import Inspected
+from netdsl.inspect.pictures import Picture
+from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.storage import write_atomic
+
+Method: TypeAlias = Literal["ascent", "fgsm", "pgd"]
+
+# So many images are attacked at a time, so many have room in a picture, so many differences in its row.
+_BATCH, _ROOM, _ACROSS = 16, 100, 5
+# This share of a difference's values is shown as it is: a few pixels change much more than all others.
+_SHOWN = 0.99
+
+
+class Answer(NamedTuple):
+    """The predicted class with its probability."""
+
+    name: str
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.probability:.1%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """An image (C, H, W) from 0 to 1 before and after, with the network's answers. `rounded` is what a file
+    of 8 bits holds of it. `reached`: the answer is the one that was wanted, or at least another one.
+    """
+
+    name: str
+    original: Tensor
+    changed: Tensor
+    rounded: Tensor
+    before: Answer
+    after: Answer
+    answer_rounded: Answer
+    reached: bool
+    steps: int
+
+    @property
+    def difference(self) -> Tensor:
+        return self.changed - self.original
+
+    @property
+    def l2(self) -> float:
+        return float(self.difference.norm())
+
+    @property
+    def largest(self) -> float:
+        """The L-infinity norm of the difference."""
+        return float(self.difference.abs().max())
+
+
+def attack_pictures(
+    model: Inspected,
+    pictures: Sequence[Picture],
+    method: Method,
+    target: int | None,
+    settings: Mapping[str, Any],
+    seed: int,
+    console: Console,
+) -> list[Attacked]:
+    """Attacks pictures so that they are taken for the class `target`; without one, for any class but what
+    they are taken for now (not with `ascent`). `settings` are arguments of the method's function, the
+    `seed` is of its random starts.
+
+    Raises RunError where one is of the target's class already, and where they have no room in a picture.
+    """
+    if len(pictures) > _ROOM:
+        raise RunError(f"{len(pictures)} images have no room in one picture", f"name at most {_ROOM}")
+    originals = torch.stack([picture.pixels for picture in pictures]).to(model.mean.device)
+    before = _probabilities(model, originals)
+    predicted = before.argmax(1)
+    for picture, number in zip(pictures, predicted.tolist(), strict=True):
+        if number == target:
+            name = model.classes[number]
+            raise RunError(f"{picture.name} is predicted as `{name}` already", "name another --target")
+    wanted = predicted if target is None else torch.full_like(predicted, target)
+    changed, steps = _changed(model, originals, wanted, method, target is not None, settings, seed, console)
+    rounded = in_8_bits(changed, originals, 1.0 if method == "ascent" else settings.get("eps", BUDGET))
+    after, afterwards = _probabilities(model, changed), _probabilities(model, rounded)
+    reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != predicted)
+    return [
+        Attacked(
+            name=picture.name,
+            original=originals[at].cpu(),
+            changed=changed[at].cpu(),
+            rounded=rounded[at].cpu(),
+            before=_answer(before[at], model.classes),
+            after=_answer(after[at], model.classes),
+            answer_rounded=_answer(afterwards[at], model.classes),
+            reached=bool(reached[at]),
+            steps=steps[at],
+        )
+        for at, picture in enumerate(pictures)
+    ]
+
+
+def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool = False) -> None:
+    """Draws a row for each image: as it was, as it became, and the difference magnified around gray, in all
+    rows by the same factor. Raises RunError.
+    """
+    factor = _factor(torch.cat([attacked.difference.flatten() for attacked in found]))
+    if difference_only:
+        panels = []
+        for attacked in found:
+            answers = f"{_short(attacked.name)}\n{attacked.before}\n→ {attacked.after}\n"
+            panels.append(_difference(attacked, factor, answers))
+        rows = [panels[at : at + _ACROSS] for at in range(0, len(panels), _ACROSS)]
+    else:
+        rows = [
+            [
+                Panel(attacked.original, f"{_short(attacked.name)}\n{attacked.before}"),
+                Panel(attacked.changed, f"after {_counted(attacked.steps)}\n{attacked.after}"),
+                _difference(attacked, factor),
+            ]
+            for attacked in found
+        ]
+    write_sheet(rows, file)
+
+
+def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
+    """Where the adversarial images go: `place` is a .png for a single one, or a folder in which each has the
+    name of its original. Raises RunError where two would have the same.
+    """
+    if place.suffix.lower() == ".png":
+        if len(pictures) > 1:
+            raise RunError(f"{place} is one file for {len(pictures)} images", "name a folder")
+        return [place]
+    plain = [str(Path(_short(picture.name)).with_suffix("")) for picture in pictures]
+    names = [name.replace("/", "-").replace(":", "-") + ".png" for name in plain]
+    for name in names:
+        if names.count(name) > 1:
+            raise RunError(f"two images would be saved as {place / name}", "attack one after the other")
+    return [place / name for name in names]
+
+
+def write_png(image: Tensor, file: Path) -> None:
+    """Writes an image (C, H, W) of 8 bits without loss. Raises RunError where that fails."""
+    pixels = (image * 255).round().byte().permute(1, 2, 0).squeeze(2).numpy()
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format="PNG")
+    write_atomic(file, content.getvalue())
+
+
+def _changed(
+    model: Inspected,
+    originals: Tensor,
+    wanted: Tensor,
+    method: Method,
+    targeted: bool,
+    settings: Mapping[str, Any],
+    seed: int,
+    console: Console,
+) -> tuple[Tensor, list[int]]:
+    """The adversarial images, and the steps that each took."""
+    parts, steps = [], []
+    generator = torch.Generator().manual_seed(seed)
+    batches = list(zip(originals.split(_BATCH), wanted.split(_BATCH), strict=True))
+    for images, classes in track(
+        batches, "attacking", console=console, transient=True, disable=not console.is_terminal
+    ):
+        match method:
+            case "ascent":
+                found = attack(model, images, classes, **settings)
+                parts.append(found.images)
+                steps += found.steps.tolist()
+            case "fgsm":
+                parts.append(fgsm(model, images, classes, targeted=targeted, **settings))
+                steps += [1] * len(images)
+            case "pgd":
+                parts.append(pgd(model, images, classes, targeted=targeted, generator=generator, **settings))
+                steps += [settings.get("steps", STEPS)] * len(images)
+    return torch.cat(parts), steps
+
+
+@torch.no_grad()
+def _probabilities(model: Inspected, images: Tensor) -> Tensor:
+    return torch.cat([model(part).softmax(1) for part in images.split(_BATCH)])
+
+
+def _answer(shares: Tensor, classes: Sequence[str]) -> Answer:
+    best = int(shares.argmax())
+    return Answer(classes[best], float(shares[best]))
+
+
+def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:
+    size = f"L2 {attacked.l2:.2f}, max {255 * attacked.largest:.1f}/255"
+    return Panel(0.5 + factor * attacked.difference, f"{above}difference × {factor}\n{size}")
+
+
+def _factor(values: Tensor) -> int:
+    """By what differences are multiplied: 1, 2, 5, 10 and so on, so that they just don't leave 0..1."""
+    largest = float(values.abs().kthvalue(math.ceil(_SHOWN * len(values))).values)
+    fitting = 0.5 / largest if largest else 1.0
+    power = 10 ** math.floor(math.log10(max(fitting, 1.0)))
+    return max((power * digit for digit in (1, 2, 5) if power * digit <= fitting), default=1)
+
+
+def _short(name: str) -> str:
+    """The last two parts of a path: data sets have the class in the folder's name."""
+    return "/".join(Path(name).parts[-2:])
+
+
+def _counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"

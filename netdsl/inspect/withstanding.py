@@ -1,0 +1,75 @@
+"""How many answers of trained networks withstand attacks: measured on test sets, and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from netdsl.inspect.adversarial import Withstood, robustness
+from netdsl.inspect.model import Inspected
+from netdsl.inspect.pictures import batches
+from netdsl.runtime.plot import plain, write_figure
+from netdsl.trained.run import OpenedRun
+
+_BATCH = 200
+
+
+def withstood(
+    run: OpenedRun,
+    model: Inspected,
+    budgets: Sequence[float],
+    console: Console,
+    *,
+    images: int | None,
+    steps: int,
+    restarts: int,
+    seed: int,
+) -> list[Withstood]:
+    """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
+    device = model.mean.device
+    test = run.data(console).test
+    total = min(images or len(test), len(test))
+    # Evenly out of them all: those of a folder are sorted by class.
+    part = test[torch.arange(total) * len(test) // total].to(device)
+    shown = track(
+        batches(part, _BATCH, device),
+        f"attacking {run.folder.resolve().name}",
+        total=-(-total // _BATCH),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    return robustness(model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
+
+
+def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str, file: Path) -> None:
+    """Draws accuracy over the budget, a line for each network by its name. Raises RunError."""
+    # Imported here: it takes longer than all else. A Figure of its own needs no screen.
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for name, rows in networks:
+        # A leading underscore hides a label: the blank.
+        label = " " + plain(name)
+        axes.plot(
+            [255 * row.eps for row in rows],
+            [row.accuracy for row in rows],
+            marker="o",
+            label=label,
+            clip_on=False,
+        )
+    ticks = sorted({round(255 * row.eps, 3) for _, rows in networks for row in rows})
+    axes.set_xticks(ticks, [f"{tick:g}/255" if tick else "0" for tick in ticks])
+    axes.set(xlabel="ε: each pixel may change by so much", ylabel="accuracy under PGD", ylim=(0, 1))
+    axes.set_title(title, fontsize=9)
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    write_figure(figure, file)
