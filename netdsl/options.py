@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -56,6 +57,20 @@ weights_option = click.option(
     show_default=True,
     help="Those of the best validation accuracy, or of the last epoch.",
 )
+
+images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+
+
+def seed_option(help: str) -> Callable[[F], F]:
+    """`help` says what is drawn by chance; libraries take seeds of 32 bits."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuses `nan` and `inf`, which a `click.FloatRange` may let pass."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("it must be a finite number")
+    return value
 
 
 def speed_options(command: F) -> F:

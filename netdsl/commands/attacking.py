@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,20 +11,42 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdsl.commands.completion import complete_runs
-from netdsl.commands.errors import INPUT_ERROR, errors_shown
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
-from netdsl.options import device_option, picture_option, weights_option
+from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
+from netdsl.options import (
+    device_option,
+    finite,
+    images_argument,
+    picture_option,
+    seed_option,
+    weights_option,
+)
 
 if TYPE_CHECKING:
     from netdsl.inspect import Withstood
-    from netdsl.inspect.attacked import Answer, Attacked, Method
+    from netdsl.inspect.sheets.attacks import Attacked, Method
+    from netdsl.inspect.sheets.captions import Answer
     from netdsl.trained.run import Which
 
 # What can be set of a method: arguments of its function in `netdsl.inspect`.
 SETTINGS: Mapping[Method, Sequence[str]] = {
     "ascent": ("steps", "extra", "step_size"),
     "fgsm": ("eps",),
-    "pgd": ("eps", "steps", "step_size", "restarts", "seed"),
+    "pgd": ("eps", "steps", "step_size", "restarts"),
+}
+WAYS_OUT: Mapping[Method, str] = {
+    "ascent": "more `--steps`",
+    "fgsm": "`--method pgd`, or a larger `--eps`",
+    "pgd": "more `--steps`, or a larger `--eps`",
 }
 _BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?")
 
@@ -50,7 +71,7 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+@images_argument
 @click.option("--target", metavar="CLASS", help="The answer that is wanted.")
 @picture_option
 @click.option("--method", type=click.Choice(["ascent", "fgsm", "pgd"]), default="ascent", show_default=True)
@@ -65,17 +86,18 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 100, min_open=True),
+    callback=finite,
     help="ascent: the length of a step, L2 [0.1]; pgd: of each pixel's [2.5 eps / steps].",
 )
 @click.option("--restarts", type=click.IntRange(1), help="pgd: the best of so many starts.  [default: 1]")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="pgd: of the random starts.  [default: 0]")
+@seed_option("pgd: of the random starts.")
 @click.option(
     "--save",
     type=click.Path(path_type=Path),
     metavar="FOLDER|FILE.png",
     help="Write the adversarial images themselves, in 8 bits.",
 )
-@click.option("--difference-only", is_flag=True, help="Draw no images, only what changed.")
+@click.option("--difference-only", is_flag=True, help="Draw no images, only the differences.")
 @weights_option
 @device_option
 @format_option
@@ -85,6 +107,7 @@ def attack(
     target: str | None,
     output: Path,
     method: Method,
+    seed: int,
     save: Path | None,
     difference_only: bool,
     weights: Which,
@@ -98,7 +121,7 @@ def attack(
     the direction of the gradient's sign, and keep within --eps; without --target they lead away from what
     is predicted now. The picture shows the image, the adversarial one and their difference, magnified.
 
-    Exit status 1 where an answer didn't change as wanted; the picture is drawn all the same.
+    Exit status 1 where an image isn't predicted as wanted; the picture is drawn all the same.
     """
     settings = {name: value for name, value in options.items() if value is not None}
     if excess := [name for name in settings if name not in SETTINGS[method]]:
@@ -108,14 +131,13 @@ def attack(
 
     from rich.console import Console
 
-    from netdsl.inspect.attacked import attack_pictures, files_in, write_attacked, write_png
     from netdsl.inspect.opening import of_run
-    from netdsl.inspect.pictures import read, require_class
+    from netdsl.inspect.pictures import read, require_class, write_image
+    from netdsl.inspect.sheets.attacks import attack_pictures, files_in, write_attacked
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
 
-    seed = settings.pop("seed", 0)
     with errors_shown():
         require_format(output)
         opened, console = open_run(run), Console(stderr=True)
@@ -126,18 +148,15 @@ def attack(
         found = attack_pictures(model, pictures, method, wanted, settings, seed, console)
         write_attacked(found, output, difference_only)
         for attacked, file in zip(found, files, strict=False):
-            write_png(attacked.rounded, file)
+            write_image(attacked.rounded, file)
     if form == "json":
         print_json([_record(attacked) for attacked in found])
     else:
         _print(found, saved=bool(files))
-        click.echo(f"wrote {output}" + (f" and {save}" if save else ""))
-    resisting = [attacked for attacked in found if not attacked.reached]
-    for attacked in resisting:
-        wish = f", not as `{printable(target)}`" if target else " as before"
-        answer = f"{printable(attacked.name)} is predicted as `{printable(attacked.after.name)}`{wish}"
-        click.echo(answer, err=True)
-    sys.exit(INPUT_ERROR if resisting else 0)
+        print_written(output, *files)
+    if resisting := [printable(attacked.name) for attacked in found if not attacked.reached]:
+        what = f"not predicted as `{printable(target)}`" if target else "predicted as before"
+        fail(f"{what}: {', '.join(resisting)}", WAYS_OUT[method])
 
 
 def _print(found: Sequence[Attacked], saved: bool) -> None:
@@ -159,7 +178,7 @@ def _cells(answer: Answer) -> list[str]:
 
 def _record(attacked: Attacked) -> dict[str, object]:
     answers = {
-        when: {"class": answer.name, "probability": answer.probability}
+        when: answer_record(*answer)
         for when, answer in (
             ("before", attacked.before),
             ("after", attacked.after),
@@ -191,12 +210,10 @@ def _record(attacked: Attacked) -> dict[str, object]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw a curve."
 )
-@click.option("--images", type=click.IntRange(1), metavar="N", help="Only N, evenly out of all test images.")
+@click.option("--images", type=click.IntRange(1), help="Only so many, evenly out of all test images.")
 @click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Of each attack.")
 @click.option("--restarts", type=click.IntRange(1), default=1, show_default=True, help="Of each attack.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Of the random starts.  [default: 0]"
-)
+@seed_option("Of the random starts.")
 @weights_option
 @device_option
 @format_option
@@ -220,7 +237,7 @@ def robustness(
     from rich.console import Console
 
     from netdsl.inspect.opening import of_run
-    from netdsl.inspect.withstanding import withstood, write_curves
+    from netdsl.inspect.sheets.robustness import withstood, write_curves
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
@@ -252,7 +269,7 @@ def robustness(
         _print_accuracies(labels, measured)
         click.echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
         if output:
-            click.echo(f"wrote {output}")
+            print_written(output)
 
 
 def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,20 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown, fail
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
-from netdsl.options import device_option, picture_option, weights_option
+from netdsl.commands.tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
+from netdsl.options import device_option, finite, picture_option, seed_option, weights_option
 
 if TYPE_CHECKING:
-    from netdsl.inspect.dreamed import Dreamed
+    from netdsl.inspect.sheets.dreams import Dreamed
     from netdsl.trained.run import Which
 
 COLUMNS: list[tuple[str, Align]] = [
@@ -24,13 +32,8 @@ COLUMNS: list[tuple[str, Align]] = [
     ("at end", "right"),
     ("probability", "right"),
     ("predicted", "left"),
+    ("", "right"),
 ]
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):
-        raise click.BadParameter("it must be a finite number")
-    return value
 
 
 @click.command()
@@ -39,8 +42,8 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
     "--class",
     "wanted",
     multiple=True,
-    metavar="NAME",
-    help="Of this class; may be given several times.  [default: all]",
+    metavar="CLASS",
+    help="Dream of this class; may be given several times.  [default: all]",
 )
 @click.option("--from", "source", metavar="IMAGE|test:N", help="Begin with an image instead of noise.")
 @click.option(
@@ -49,11 +52,13 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Another side than the network's input has, for networks that end in a global pool.",
 )
 @picture_option
-@click.option("--steps", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1), default=100, show_default=True, help="So many steps of ascent."
+)
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 1, min_open=True),
-    callback=_finite,
+    callback=finite,
     default=0.05,
     show_default=True,
     help="How much a step changes the pixels, root mean square of 0..1.",
@@ -61,7 +66,7 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
 @click.option(
     "--l2",
     type=click.FloatRange(0),
-    callback=_finite,
+    callback=finite,
     default=0.03,
     show_default=True,
     help="Weight of the squared distance from the mean colour.",
@@ -72,19 +77,21 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float) ->
     help="Shift by up to so many pixels in each step.  [default: a sixteenth of the side]",
 )
 @click.option(
-    "--blur-every", type=click.IntRange(0), default=4, show_default=True, help="So many steps; 0: never."
+    "--blur-every",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="Blur after so many steps each; 0: never.",
 )
 @click.option(
     "--blur",
     type=click.FloatRange(0, 16),
-    callback=_finite,
+    callback=finite,
     default=0.5,
     show_default=True,
-    help="Standard deviation in pixels.",
+    help="Its standard deviation in pixels.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of noise and jitter.  [default: 0]"
-)
+@seed_option("Of noise and jitter.")
 @weights_option
 @device_option
 @format_option
@@ -107,17 +114,17 @@ def dream(
 ) -> None:
     """Draw what a class looks like to the network: images for which its score is high.
 
-    The status is 1 where an image isn't classified as its class.
+    Exit status 1 where an image isn't predicted as its class; the picture is drawn all the same.
     """
     if source is not None and size is not None:
         raise click.UsageError("--size is of noise; an image of --from has the size of the network's input")
 
     from rich.console import Console
 
-    from netdsl.inspect.dreamed import dream_of, of_image, of_noise, write_dreams
     from netdsl.inspect.dreams import dream as ascend
     from netdsl.inspect.opening import of_run
     from netdsl.inspect.pictures import require_class
+    from netdsl.inspect.sheets.dreams import dream_of, of_image, of_noise, write_dreams
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
@@ -147,9 +154,9 @@ def dream(
         print_json([_record(each) for each in dreamed])
     else:
         print_table(COLUMNS, [_row(each) for each in dreamed])
-        click.echo(f"wrote {output}")
-    if others := [printable(each.name) for each in dreamed if each.predicted != each.name]:
-        fail(f"not classified as its class: {', '.join(others)}", "more `--steps`, or a smaller `--l2`")
+        print_written(output)
+    if others := [printable(each.name) for each in dreamed if each.predicted.name != each.name]:
+        fail(f"not predicted as its class: {', '.join(others)}", "more `--steps`, or a smaller `--l2`")
 
 
 def _row(dreamed: Dreamed) -> list[str]:
@@ -158,7 +165,8 @@ def _row(dreamed: Dreamed) -> list[str]:
         f"{dreamed.start:.2f}",
         f"{dreamed.end:.2f}",
         percent(dreamed.probability),
-        printable(dreamed.predicted),
+        printable(dreamed.predicted.name),
+        percent(dreamed.predicted.probability),
     ]
 
 
@@ -167,5 +175,5 @@ def _record(dreamed: Dreamed) -> dict[str, object]:
         "class": dreamed.name,
         "score": {"start": dreamed.start, "end": dreamed.end},
         "probability": dreamed.probability,
-        "predicted": dreamed.predicted,
+        "predicted": answer_record(*dreamed.predicted),
     }

@@ -10,13 +10,22 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
-from netdsl.options import device_option, weights_option
+from netdsl.commands.tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
+from netdsl.options import device_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from netdsl.inspect.album import Album, Method
+    from netdsl.inspect.sheets.album import Album, Method
     from netdsl.trained.run import Which
 
 # The pictures, in the order in which they are made. Activation maps are of an image.
@@ -51,7 +60,7 @@ _NAMED = 3
     "--layer",
     "layers",
     multiple=True,
-    metavar="NAME",
+    metavar="LAYER",
     help="A layer whose maps of the images are drawn, as stage2 or stage2.block1.conv1; may be given "
     "several times.  [default: stem and stages]",
 )
@@ -65,18 +74,12 @@ _NAMED = 3
 @click.option(
     "--images",
     "count",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2),
     default=2000,
     show_default=True,
-    help="Points: so many test images.",
+    help="Only so many points, evenly out of all test images.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="Chooses them, and is that of t-SNE.",
-)
+@seed_option("tsne: of its search.")
 @weights_option
 @device_option
 @format_option
@@ -104,9 +107,9 @@ def features(
         raise click.UsageError("activation maps are of an IMAGE: name one, as test:0")
     from rich.console import Console
 
-    from netdsl.inspect.album import Album
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
+    from netdsl.inspect.sheets.album import Album
     from netdsl.trained.run import open_run
 
     console = Console(stderr=True)
@@ -139,8 +142,8 @@ def features(
         print_table(COLUMNS, _rows(counts, album.classes))
     for line in missing:
         click.echo(line, err=True)
-    for picture in written if form == "text" else ():
-        click.echo(f"wrote {printable(picture)}")
+    if form == "text":
+        print_written(*written)
 
 
 def _rows(counts: Tensor, classes: Sequence[str]) -> list[list[str]]:
@@ -165,9 +168,8 @@ def _record(album: Album) -> dict[str, object]:
         "mistakes": [
             {
                 "image": f"test:{mistake.row}",
-                "class": album.classes[mistake.label],
-                "predicted": album.classes[mistake.predicted],
-                "probability": mistake.probability,
+                "label": album.classes[mistake.label],
+                "predicted": answer_record(album.classes[mistake.predicted], mistake.probability),
             }
             for mistake in album.mistakes
         ],

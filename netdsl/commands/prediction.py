@@ -12,7 +12,15 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import INPUT_ERROR, errors_shown
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
+from netdsl.commands.tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    printable,
+)
 from netdsl.options import device_option, weights_option
 
 if TYPE_CHECKING:
@@ -69,5 +77,5 @@ def _print(predictions: Sequence[Prediction]) -> None:
 
 
 def _record(prediction: Prediction) -> dict[str, object]:
-    likeliest = [{"class": name, "probability": share} for name, share in prediction.classes or []]
+    likeliest = [answer_record(*answer) for answer in prediction.classes or []]
     return {"image": str(prediction.image), "predictions": likeliest}

@@ -10,11 +10,20 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
-from netdsl.options import device_option, picture_option, weights_option
+from netdsl.commands.tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
+from netdsl.options import device_option, images_argument, picture_option, seed_option, weights_option
 
 if TYPE_CHECKING:
-    from netdsl.inspect.maps import Explained, Method
+    from netdsl.inspect.sheets.maps import Explained, Method
     from netdsl.trained.run import Which
 
 METHODS = ("simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion")
@@ -30,7 +39,7 @@ COLUMNS: list[tuple[str, Align]] = [
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+@images_argument
 @picture_option
 @click.option(
     "--method",
@@ -39,20 +48,13 @@ COLUMNS: list[tuple[str, Align]] = [
     type=click.Choice(METHODS),
     default=["simple"],
     show_default=True,
-    help="May be given several times: a map each. The last two need captum.",
+    help="A map of this kind; may be given several times. The last two need captum.",
 )
-@click.option("--layer", metavar="NAME", help="The feature map of grad-cam.  [default: the last]")
-@click.option("--class", "wanted", metavar="NAME", help="Explain the score of this class.")
+@click.option("--layer", metavar="LAYER", help="grad-cam: the feature map.  [default: the last]")
+@click.option("--class", "wanted", metavar="CLASS", help="Explain the score of this class.")
 @click.option("--predicted", is_flag=True, help="Explain what is predicted, where the label is known too.")
-@click.option("--maps-only", is_flag=True, help="Leave the images out.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Of the noise of smooth-grad.",
-)
+@click.option("--maps-only", is_flag=True, help="Draw no images, only the maps.")
+@seed_option("smooth-grad: of the noise.")
 @weights_option
 @device_option
 @format_option
@@ -82,9 +84,9 @@ def saliency(
 
     from rich.console import Console
 
-    from netdsl.inspect.maps import Look, choose, write_maps
     from netdsl.inspect.opening import of_run
     from netdsl.inspect.pictures import read, require_class
+    from netdsl.inspect.sheets.maps import Look, choose, write_maps
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
@@ -100,7 +102,7 @@ def saliency(
         print_json([_record(image, model.classes) for image in explained])
     else:
         print_table(COLUMNS, [_row(image, model.classes) for image in explained])
-        click.echo(f"wrote {output}")
+        print_written(output)
 
 
 def _row(image: Explained, classes: Sequence[str]) -> list[str]:
@@ -114,7 +116,7 @@ def _row(image: Explained, classes: Sequence[str]) -> list[str]:
 def _record(image: Explained, classes: Sequence[str]) -> dict[str, object]:
     label = image.picture.label
     answers = {
-        name: {"class": classes[number], "probability": float(image.probabilities[number])}
+        name: answer_record(classes[number], float(image.probabilities[number]))
         for name, number in (("predicted", image.predicted), ("explained", image.number))
     }
     return {"image": image.picture.name, "label": None if label is None else classes[label], **answers}

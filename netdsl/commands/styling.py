@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +11,8 @@ import click
 from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.commands.tables import Align, format_option, print_json, print_table
-from netdsl.options import device_option, pairs, setting_options
+from netdsl.commands.tables import Align, format_option, print_json, print_table, print_written
+from netdsl.options import device_option, finite, pairs, seed_option, setting_options
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +24,8 @@ FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".tiff")
 COLUMNS: list[tuple[str, Align]] = [
     ("loss", "left"),
     ("layer", "left"),
-    ("at the start", "right"),
-    ("at the end", "right"),
+    ("at start", "right"),
+    ("at end", "right"),
 ]
 
 
@@ -43,12 +42,6 @@ def _image(context: click.Context, parameter: click.Parameter, value: Path) -> P
     if value.suffix.lower() not in FORMATS:
         ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
         raise click.BadParameter(f"the result is an image, one of {', '.join(FORMATS)}, {ending}")
-    return value
-
-
-def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):
-        raise click.BadParameter("it must be a finite number")
     return value
 
 
@@ -98,12 +91,26 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_names,
     help="Whose Gram matrices are compared.  [default: one at each resolution]",
 )
-@click.option("--content-weight", type=click.FloatRange(0), callback=_finite, default=1, show_default=True)
-@click.option("--style-weight", type=click.FloatRange(0), callback=_finite, default=100, show_default=True)
+@click.option(
+    "--content-weight",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=1,
+    show_default=True,
+    help="Of the distance from the content.",
+)
+@click.option(
+    "--style-weight",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=100,
+    show_default=True,
+    help="Of the distance from the style.",
+)
 @click.option(
     "--tv-weight",
     type=click.FloatRange(0),
-    callback=_finite,
+    callback=finite,
     default=10,
     show_default=True,
     help="Of the differences of neighbouring pixels: more is smoother.",
@@ -115,15 +122,18 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=True,
     help="Pixels of the longer side of both images.",
 )
-@click.option("--steps", type=click.IntRange(1), default=200, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1), default=200, show_default=True, help="So many steps of descent."
+)
 @click.option(
     "--noise",
     type=click.FloatRange(0, 1),
+    callback=finite,
     default=0.3,
     show_default=True,
     help="Its share in the image at the start; the rest is the content.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the noise.")
+@seed_option("Of the noise.")
 @click.option(
     "--sheet",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -163,11 +173,11 @@ def style(
 
     import torch
     from rich.console import Console
-    from rich.progress import Progress
 
     from netdsl.inspect import LossWeights, transfer
-    from netdsl.inspect.sheet import Panel, write_sheet
-    from netdsl.inspect.stylised import read_scaled, write_image
+    from netdsl.inspect.pictures import read_scaled, write_image
+    from netdsl.inspect.progress import progress
+    from netdsl.inspect.sheets.panels import Panel, write_sheet
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
 
@@ -179,9 +189,7 @@ def style(
         layers = _layers(model, content_layer, style_layers)
         channels = model.network.input_shape[0]
         of_content, of_style = (read_scaled(file, channels, size).to(place) for file in (content, style))
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("painting", total=steps)
+        with progress("painting", steps, Console(stderr=True)) as advance:
             done = transfer(
                 model,
                 of_content,
@@ -191,7 +199,7 @@ def style(
                 steps=steps,
                 noise=noise,
                 generator=torch.Generator().manual_seed(seed),
-                after_step=lambda: bar.advance(task),
+                after_step=advance,
             )
         write_image(done.images[0], output)
         if sheet is not None:
@@ -203,8 +211,7 @@ def style(
         print_json([row._asdict() for row in rows])
         return
     print_table(COLUMNS, [[row.loss, row.layer or "", f"{row.start:.4f}", f"{row.end:.4f}"] for row in rows])
-    for written in filter(None, (output, sheet)):
-        click.echo(f"wrote {written}")
+    print_written(*filter(None, (output, sheet)))
 
 
 def _require_one_network(run: Path | None, network: str | None, weights: Path | None, settings: bool) -> None:
@@ -228,20 +235,14 @@ def _opened(
 ) -> Inspected:
     from netdsl.api import Network
     from netdsl.inspect import open_run, open_weights
-    from netdsl.ops.base import describe
-    from netdsl.runtime.errors import RunError
+    from netdsl.inspect.pictures import require_images
 
     if run is not None:
         model = open_run(run, device=str(device))
     else:
         assert network is not None and weights is not None
         model = open_weights(Network(compiled_network(network, settings, {})), weights, str(device))
-    shape = model.network.input_shape
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise RunError(
-            f"the input of `{model.network.name}` is {describe(shape)}, no image",
-            "take a network whose `input` has 1 or 3 channels",
-        )
+    require_images(model.network)
     return model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import click
@@ -57,6 +58,16 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
+
+
+def answer_record(name: str, probability: float) -> dict[str, object]:
+    """A class that a network answers, in JSON."""
+    return {"class": name, "probability": probability}
+
+
+def print_written(*files: Path) -> None:
+    for file in files:
+        click.echo(f"wrote {printable(file)}")
 
 
 def printable(text: object) -> str:

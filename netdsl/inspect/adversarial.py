@@ -15,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netdsl.inspect.chance import uniform
 from netdsl.inspect.layers import evaluating
+from netdsl.inspect.scores import class_scores, unit, with_gradient
 from netdsl.runtime.errors import RunError
 
 # Where not given: the budget of the methods that have one (usual for CIFAR-10), the steps of `pgd`.
@@ -76,7 +78,7 @@ def attack(
             rows = going.nonzero().flatten()
             if not len(rows):
                 return Attack(images, held > 0, taken, [scores.new_tensor(trace) for trace in traces])
-            step = _each(lengths[rows], images) * _normalised(gradients[rows])
+            step = _each(lengths[rows], images) * unit(gradients[rows])
             tried = (images[rows] + step).clamp(0, 1)
             score, gradient, reached = _towards(model, tried, targets[rows])
             raised = score > scores[rows]
@@ -99,7 +101,7 @@ def fgsm(
     """
     low, high = _ball(images, eps)
     with evaluating(model):
-        _, gradient = _look(model, images, _loss(classes, targeted))
+        _, gradient = with_gradient(model, images, _loss(classes, targeted))
     return _within(images + eps * gradient.sign(), low, high)
 
 
@@ -119,7 +121,7 @@ def pgd(
     step_size * sign(dJ/dx), each projected into the budget and into 0..1.
 
     `step_size` is 2.5 eps / steps where not given: every start can then reach the edge of the budget (their
-    section 5). Of several `restarts` an image keeps the one that fools most. `generator` is one of the CPU.
+    section 5). Of several `restarts` an image keeps the one that fools most.
     `classes`, `targeted` and the budget as in `fgsm`.
     """
     low, high = _ball(images, eps)
@@ -127,10 +129,9 @@ def pgd(
     best, most = images.detach(), images.new_full((len(images),), -math.inf)
     with evaluating(model):
         for _ in range(restarts):
-            start = torch.rand(images.shape, generator=generator, dtype=images.dtype).to(images.device)
-            x = _within(images + eps * (2 * start - 1), low, high)
+            x = _within(images + eps * (2 * uniform(images, generator) - 1), low, high)
             for _ in range(steps):
-                _, gradient = _look(model, x, _loss(classes, targeted))
+                _, gradient = with_gradient(model, x, _loss(classes, targeted))
                 x = _within(x + size * gradient.sign(), low, high)
             fooled = _fooled(model, x, classes, targeted)
             best = torch.where(_each(fooled > most, x), x, best)
@@ -184,17 +185,8 @@ def in_8_bits(images: Tensor, originals: Tensor, eps: float = 1.0) -> Tensor:
 
 def _towards(model: nn.Module, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The targets' logits (N,), their gradients, and whether the targets are predicted (N,)."""
-    logits, gradients = _look(model, images, lambda logits: logits.gather(1, targets[:, None])[:, 0])
-    return logits.gather(1, targets[:, None])[:, 0], gradients, logits.argmax(1) == targets
-
-
-def _look(model: nn.Module, images: Tensor, objective: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits, and the gradient of what they are asked for, (N, classes) -> (N,), for each image."""
-    with torch.enable_grad():
-        x = images.detach().requires_grad_()
-        logits = model(x)
-        (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
-    return logits.detach(), gradient
+    logits, gradients = with_gradient(model, images, lambda logits: class_scores(logits, targets))
+    return class_scores(logits, targets), gradients, logits.argmax(1) == targets
 
 
 def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
@@ -207,7 +199,7 @@ def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
 def _fooled(model: nn.Module, images: Tensor, classes: Tensor, targeted: bool) -> Tensor:
     """By how much (N,) the attack is won: between the logits of the class and of the best other one."""
     logits: Tensor = model(images)
-    own = logits.gather(1, classes[:, None])[:, 0]
+    own = class_scores(logits, classes)
     other = logits.scatter(1, classes[:, None], -math.inf).amax(1)
     return own - other if targeted else other - own
 
@@ -231,12 +223,6 @@ def _ball(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 def _within(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.minimum(torch.maximum(images, low), high)
-
-
-def _normalised(gradients: Tensor) -> Tensor:
-    """Of length 1 each; nothing where there is none."""
-    norms = gradients.flatten(1).norm(dim=1)
-    return gradients / _each(norms.clamp(min=torch.finfo(norms.dtype).tiny), gradients)
 
 
 def _each(values: Tensor, images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
+from netdsl.inspect.scores import class_scores, unit, with_gradient
 from netdsl.runtime.errors import RunError
 
 
@@ -48,9 +49,11 @@ def dream(
     others of its batch. The jitter comes from `generator`, one of the CPU.
 
     Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
-    Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where the gradient is not finite.
+    Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where there is no such class, and where
+    the gradient is not finite.
     """
     images = start.detach().expand(len(classes), -1, -1, -1).clone()
+    length = step_size * math.sqrt(images[0].numel())
     reach = min(images.shape[2:]) // 16 if jitter is None else jitter
     scores = []
     with evaluating(model):
@@ -58,14 +61,14 @@ def dream(
             down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
             rolled = images.roll((down, right), (2, 3))
             score, gradient = ascent(model, rolled, classes, l2, mean)
-            images = images + step_size * _normalised(gradient).roll((-down, -right), (2, 3))
+            images = images + length * unit(gradient).roll((-down, -right), (2, 3))
             if blur_every and step % blur_every == 0:
                 images = blurred(images, blur)
             images = images.clamp(0, 1)
             scores.append(score)
             after_step()
         with torch.no_grad():
-            scores.append(_scores(model, images, classes))
+            scores.append(class_scores(model(images), classes))
     if not images.isfinite().all():
         raise RunError("the gradient is not finite", "take a smaller step size and a smaller L2")
     return Dreams(images, torch.stack(scores))
@@ -77,15 +80,9 @@ def ascent(
     """The scores of the classes, (N,), and the gradient (N, C, H, W) of what `dream` increases: the score
     before softmax minus `l2` times the squared distance from the mean colour, (C, 1, 1), summed over pixels.
     (Simonyan et al. 2013, equation 1, where images are zero-centred.)
-
-    It isn't the probability, since that also rises as the scores of other classes fall.
     """
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
-        scores = _scores(model, images, classes)
-        total = scores.sum() - l2 * (images - mean).square().sum()
-        (gradient,) = torch.autograd.grad(total, images)
-    return scores.detach(), gradient
+    logits, gradient = with_gradient(model, images, lambda logits: class_scores(logits, classes))
+    return class_scores(logits, classes), gradient - 2 * l2 * (images - mean)
 
 
 def noise(
@@ -110,14 +107,3 @@ def blurred(images: Tensor, deviation: float) -> Tensor:
     padded = F.pad(images, (reach,) * 4, mode="replicate")
     across = F.conv2d(padded, weights.expand(channels, 1, 1, -1), groups=channels)
     return F.conv2d(across, weights[:, None].expand(channels, 1, -1, 1), groups=channels)
-
-
-def _normalised(gradient: Tensor) -> Tensor:
-    # Where nothing is to gain, the gradient is zero and stays so.
-    size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return gradient / size.clamp(min=torch.finfo(gradient.dtype).tiny)
-
-
-def _scores(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    scores: Tensor = model(images)
-    return scores.gather(1, classes[:, None])[:, 0]

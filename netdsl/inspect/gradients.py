@@ -1,16 +1,14 @@
-"""Which pixels a score depends on: maps made of gradients.
-
-Scores are logits, not probabilities: those rise too where the scores of the other classes fall (Simonyan
-et al. 2013, section 2). Images of a batch don't affect each other, so one backward pass does for all.
-"""
+"""Which pixels a score depends on: maps made of gradients."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from netdsl.inspect.chance import normal
 from netdsl.inspect.layers import captured, evaluating
 from netdsl.inspect.model import Inspected
+from netdsl.inspect.scores import class_scores, with_gradient
 from netdsl.runtime.errors import RunError
 
 
@@ -33,22 +31,20 @@ def smooth_grad(
     *,
     noise: float = 0.15,
     samples: int = 50,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """The same of the mean gradient at noisy copies of each image (Smilkov et al. 2017, section 2.2).
 
     Gradients are averaged with their signs, as in the paper's formula, and the magnitude is taken
     afterwards. The noise is Gaussian; its deviation is a share of the range of each image's own
-    brightness. The paper takes 0.1 to 0.2, and 50 samples. Noise is drawn on the generator's device.
+    brightness. The paper takes 0.1 to 0.2, and 50 samples.
     """
+    images = images.detach()
     ranges = images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True)
     total = torch.zeros_like(images)
     with evaluating(model):
         for _ in range(samples):
-            drawn = torch.randn(
-                images.shape, generator=generator, device=generator.device, dtype=images.dtype
-            )
-            total += _by_pixels(model, images + noise * ranges * drawn.to(images.device), classes)
+            total += _by_pixels(model, images + noise * ranges * normal(images, generator), classes)
     return (total / samples).abs().amax(1)
 
 
@@ -62,7 +58,7 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | Non
     """
     name = layer or last_layer(model)
     with evaluating(model), captured(model, [name]) as seen, torch.enable_grad():
-        score = _scores(model, images.detach().requires_grad_(), classes).sum()
+        score = class_scores(model(images.detach().requires_grad_()), classes).sum()
         features = seen.get(name)
         if features is None or features.dim() != 4:
             raise RunError(f"layer `{name}` is no feature map: it has no height and width", _way_out(model))
@@ -91,15 +87,5 @@ def _way_out(model: nn.Module) -> str:
 
 def _by_pixels(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     """The gradient of the score of each image's class by the image, (N, C, H, W)."""
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(_scores(model, images, classes).sum(), images)
+    _, gradient = with_gradient(model, images, lambda logits: class_scores(logits, classes))
     return gradient
-
-
-def _scores(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """The logit of each image's class, (N,)."""
-    logits: Tensor = model(images)
-    if not 0 <= int(classes.min()) <= int(classes.max()) < logits.shape[1]:
-        raise RunError(f"the network has {logits.shape[1]} classes", f"they are 0 to {logits.shape[1] - 1}")
-    return logits.gather(1, classes[:, None])[:, 0]

@@ -1,26 +1,36 @@
-"""Images that a network is shown: files, and those of its run's test set."""
+"""Images that a network is shown, files and those of its run's test set, and images that are written."""
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from netdsl.api import Network
+from netdsl.inspect.progress import progress
+from netdsl.ops.base import describe
 from netdsl.runtime.batches import load
 from netdsl.runtime.data import Split
-from netdsl.runtime.decode import decode_one
+from netdsl.runtime.decode import decode_one, open_image
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.storage import write_atomic
 from netdsl.runtime.world import ALONE
 from netdsl.trained.predict import image_files
 from netdsl.trained.run import OpenedRun
 
 # `test:3` and `test:0-9` are images of the run's test set.
 _TEST = re.compile(r"test:(\d+)(?:-(\d+))?")
+# So many images have room in one picture.
+_ROOM = 100
+_CPU = torch.device("cpu")
 
 
 class Picture(NamedTuple):
@@ -36,8 +46,10 @@ class Picture(NamedTuple):
 
 def read(images: Sequence[str], run: OpenedRun, classes: Sequence[str], console: Console) -> list[Picture]:
     """The images that are meant: files, folders (the images right in them), `test:3` or `test:0-9` of the
-    run's test set. Raises RunError where one can't be read.
+    run's test set. Raises RunError where one can't be read, the network takes none, or they are more than
+    have room in a picture.
     """
+    require_images(run.network)
     found: list[Picture] = []
     test: Split | None = None
     for argument in images:
@@ -48,14 +60,56 @@ def read(images: Sequence[str], run: OpenedRun, classes: Sequence[str], console:
             raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
         else:
             found += [_of_file(file, run, classes) for file in image_files([Path(argument)])]
+    if len(found) > _ROOM:
+        raise RunError(f"{len(found):,} images have no room in one picture", f"name {_ROOM} or fewer")
     return found
+
+
+def read_scaled(file: Path, channels: int, size: int) -> Tensor:
+    """An image of its own shape, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to
+    `size` pixels. Raises RunError where the file isn't one.
+    """
+    image = open_image(file, channels)
+    if image is None:
+        raise _unreadable(file, "name two images: the content, and the style")
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    # As images are resized for training: PIL smooths what gets smaller.
+    pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+    return _floats(torch.from_numpy(pixels.reshape(height, width, channels)))[None]
+
+
+def write_image(image: Tensor, file: Path) -> None:
+    """Writes (C, H, W), from 0 to 1, as 8 bits; the ending of `file` chooses the format. Raises RunError."""
+    pixels = (image * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    content = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(
+        content, Image.registered_extensions()[file.suffix.lower()], quality=95
+    )
+    write_atomic(file, content.getvalue())
 
 
 def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """All images (n, C, H, W), float32 from 0 to 1, and their labels, (n,) int64, on the device."""
     rows = list(torch.arange(len(split)).split(size))
-    for batch in load(split, rows, ALONE, device, workers=0):
-        yield batch.images.float() / 255, batch.labels.to(device)
+    for batch in load(split.to(device), rows, ALONE, device, workers=0):
+        yield batch.images.float() / 255, batch.labels
+
+
+def watched(
+    split: Split, size: int, device: torch.device, what: str, console: Console
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """As `batches`, with a bar on the console's terminal."""
+    with progress(f"{what} {len(split):,} images", -(-len(split) // size), console) as advance:
+        for batch in batches(split, size, device):
+            yield batch
+            advance()
+
+
+def evenly(split: Split, count: int | None) -> Split:
+    """So many images, evenly out of them all: those of a folder are sorted by class. All, without a count."""
+    taken = min(count or len(split), len(split))
+    return split[torch.arange(taken) * len(split) // max(taken, 1)]
 
 
 def require_class(name: str, classes: Sequence[str]) -> int:
@@ -65,25 +119,42 @@ def require_class(name: str, classes: Sequence[str]) -> int:
     return list(classes).index(name)
 
 
+def require_images(network: Network) -> tuple[int, int, int]:
+    """The shape of the images that a network takes, (C, H, W). Raises RunError where it takes none."""
+    shape = network.input_shape
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise RunError(
+            f"the input of `{network.name}` is {describe(shape)}, no image",
+            "take a network whose `input` has 1 or 3 channels",
+        )
+    return shape
+
+
 def _of_test(test: Split, first: int, last: int, argument: str) -> list[Picture]:
     if not first <= last < len(test):
         raise RunError(
             f"`{argument}`: the run has {len(test):,} test images", f"they are test:0-{len(test) - 1}"
         )
     rows = range(first, last + 1)
-    ((pixels, labels),) = batches(test[torch.tensor(rows)], len(rows), torch.device("cpu"))
+    ((pixels, labels),) = batches(test[torch.tensor(rows)], len(rows), _CPU)
     named = zip(rows, pixels, labels.tolist(), strict=True)
     return [Picture(f"test:{row}", own, label) for row, own, label in named]
 
 
 def _of_file(file: Path, run: OpenedRun, classes: Sequence[str]) -> Picture:
-    shape = run.network.input_shape
-    if len(shape) != 3:
-        raise RunError(f"`{run.network.name}` takes vectors, not images", "its `input` is no image")
-    pixels = decode_one(file, shape)
+    pixels = decode_one(file, run.network.input_shape)
     if pixels is None:
-        reason = "is not an image" if file.exists() else "doesn't exist"
-        raise RunError(f"{file} {reason}", "name an image, a folder of images, or `test:0`")
+        raise _unreadable(file, "name an image, a folder of images, or `test:0`")
     folder = file.resolve().parent.name
     label = list(classes).index(folder) if folder in classes else None
-    return Picture(str(file), torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255, label)
+    return Picture(str(file), _floats(torch.from_numpy(pixels.copy())), label)
+
+
+def _floats(pixels: Tensor) -> Tensor:
+    """(H, W, C) uint8 -> (C, H, W) float32 from 0 to 1."""
+    return pixels.permute(2, 0, 1).float() / 255
+
+
+def _unreadable(file: Path, help: str) -> RunError:
+    reason = "is not an image" if file.exists() else "doesn't exist"
+    return RunError(f"{file} {reason}", help)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from netdsl.inspect.chance import uniform
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.names import Layer, feature_maps
 from netdsl.ops import OPERATIONS
@@ -120,7 +121,7 @@ def transfer(
     convolutions. Raises RunError where it doesn't, where there is no such layer or it gives no maps, and
     where the losses are not finite.
     """
-    started = content + noise * (_uniform(content, generator) - content)
+    started = content + noise * (uniform(content, generator) - content)
     image = started.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([image], _STEP_SIZE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -179,11 +180,6 @@ def _relative(tensors: Tensor, wanted: Tensor) -> Tensor:
 
 def _squares(tensors: Tensor) -> Tensor:
     return tensors.square().flatten(1).sum(1)
-
-
-def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    device = generator.device if generator else like.device
-    return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
 
 
 def _maps(model: nn.Module, images: Tensor, names: Sequence[str]) -> list[Tensor]:

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from netdsl import inspect
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style
-from netdsl.inspect import dreamed
 from netdsl.inspect.dreams import ascent, blurred
-from netdsl.inspect.sheet import Panel
+from netdsl.inspect.sheets import dreams
+from netdsl.inspect.sheets.captions import Answer
+from netdsl.inspect.sheets.panels import Panel
 from netdsl.runtime.errors import RunError
 from netdsl.trained.run import OpenedRun, create_model
 from tests.building import build
@@ -192,14 +193,14 @@ def test_styles_agree() -> None:
 def test_noise_of_other_sizes() -> None:
     network = build(POOLED)
     run, (model, _) = OpenedRun(Path("run"), network, "module", {}), opened(network, "module")
-    assert dreamed.of_noise(run, model, None, 0).shape == (1, 3, 8, 8)
-    assert dreamed.of_noise(run, model, 20, 0).shape == (1, 3, 20, 20)
+    assert dreams.of_noise(run, model, None, 0).shape == (1, 3, 8, 8)
+    assert dreams.of_noise(run, model, 20, 0).shape == (1, 3, 20, 20)
     vectors = build("network flat\ninput 12\nclasses 4\nlayers { linear(classes) }\n")
     run = OpenedRun(Path("run"), vectors, "module", {})
-    with pytest.raises(RunError, match="`flat` takes vectors"):
-        dreamed.of_noise(run, opened(vectors, "module")[0], None, 0)
-    with pytest.raises(RunError, match="`flat` takes vectors"):
-        dreamed.of_image("test:0", run, opened(vectors, "module")[0], Console())
+    with pytest.raises(RunError, match="the input of `flat` is 12, no image"):
+        dreams.of_noise(run, opened(vectors, "module")[0], None, 0)
+    with pytest.raises(RunError, match="the input of `flat` is 12, no image"):
+        dreams.of_image("test:0", run, opened(vectors, "module")[0], Console())
 
 
 @pytest.mark.parametrize(
@@ -211,9 +212,9 @@ def test_the_sheet(count: int, rows: list[int], monkeypatch: pytest.MonkeyPatch)
     def draw(panels: Sequence[Sequence[Panel]], file: Path) -> None:
         drawn.extend(len(row) for row in panels)
 
-    monkeypatch.setattr(dreamed, "write_sheet", draw)
-    one = dreamed.Dreamed("cat", torch.zeros(3, 2, 2), 0.0, 1.0, 0.9, "cat")
-    dreamed.write_dreams([one] * count, Path("dream.png"))
+    monkeypatch.setattr(dreams, "write_sheet", draw)
+    one = dreams.Dreamed("cat", torch.zeros(3, 2, 2), 0.0, 1.0, 0.9, Answer("cat", 0.9))
+    dreams.write_dreams([one] * count, Path("dream.png"))
     assert drawn == rows
 
 
@@ -224,7 +225,7 @@ def test_each_digit_is_seen_as_itself(trained: Path, tmp_path: Path, style: str)
     found = json.loads(result.stdout)
     assert [record["class"] for record in found] == [str(digit) for digit in range(10)]
     for record in found:
-        assert record["predicted"] == record["class"]
+        assert record["predicted"] == {"class": record["class"], "probability": record["probability"]}
         assert record["probability"] > 0.9
         assert record["score"]["end"] > record["score"]["start"] + 1
     with Image.open(tmp_path / "dream.png") as sheet:
@@ -248,7 +249,7 @@ def test_a_dream_is_the_same_alone(trained: Path, tmp_path: Path, monkeypatch: p
         return [record["score"]["end"] for record in json.loads(netdsl(*arguments, *options).stdout)]
 
     every = scores()
-    monkeypatch.setattr(dreamed, "_AT_ONCE", 2)
+    monkeypatch.setattr(dreams, "_AT_ONCE", 2)
     assert scores("--class", "7", "--class", "2", "--class", "5") == pytest.approx(
         [every[number] for number in (7, 2, 5)], rel=1e-3
     )
@@ -279,7 +280,7 @@ def test_an_image_that_is_not_of_its_class(trained: Path, pictures: Path, tmp_pa
     options = ("--from", pictures / "0.png", "--steps", "1", "--step-size", "1e-4", "--class", "5")
     result = netdsl("dream", trained / "module", *options, "-o", tmp_path / "dream.png")
     assert result.exit_code == 1
-    assert "error: not classified as its class: 5" in result.stderr
+    assert "error: not predicted as its class: 5" in result.stderr
     assert (tmp_path / "dream.png").exists()
 
 

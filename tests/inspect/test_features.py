@@ -20,10 +20,11 @@ import netdsl
 from netdsl import inspect
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style
-from netdsl.inspect import Inspected, charts
+from netdsl.inspect import Inspected
 from netdsl.inspect.features import NothingToSee, telling_maps
 from netdsl.inspect.mistakes import Answers
 from netdsl.inspect.projections import require_tsne
+from netdsl.inspect.sheets import charts
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
@@ -414,8 +415,8 @@ def test_the_confusion_of_a_run(style: str, trained: Path, tmp_path: Path) -> No
     assert counts.sum(1).tolist() == data.test.labels.bincount(minlength=10).tolist()
     first = found["mistakes"][0]
     row = int(first["image"].removeprefix("test:"))
-    assert found["classes"][int(data.test.labels[row])] == first["class"] != first["predicted"]
-    shares = [mistake["probability"] for mistake in found["mistakes"]]
+    assert found["classes"][int(data.test.labels[row])] == first["label"] != first["predicted"]["class"]
+    shares = [mistake["predicted"]["probability"] for mistake in found["mistakes"]]
     assert shares == sorted(shares, reverse=True)
 
 

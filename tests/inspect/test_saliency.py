@@ -20,8 +20,8 @@ from netdsl.cli import main
 from netdsl.commands.saliency import METHODS
 from netdsl.compiler import STYLES
 from netdsl.inspect import Inspected
-from netdsl.inspect.maps import Method, arranged
-from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.inspect.sheets.maps import Method, arranged
+from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.trained.run import create_model
 from tests.building import build
@@ -382,7 +382,7 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
         ([broken], 1, "is not an image"),
         ([tmp_path / "missing.png"], 1, "missing.png doesn't exist"),
         (["test:5000"], 1, "the run has"),
-        (["test:0-100"], 1, "101 images don't fit on a sheet\n  = help: name 100 or fewer"),
+        (["test:0-100"], 1, "101 images have no room in one picture\n  = help: name 100 or fewer"),
         ([], 2, "IMAGE|test:N"),
     ]
     for options, status, message in wrong:

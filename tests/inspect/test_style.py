@@ -17,7 +17,7 @@ from docs.drawings import harbour, strokes
 from netdsl import inspect
 from netdsl.files import shipped
 from netdsl.inspect import Inspected, LossWeights, StyleLayers
-from netdsl.inspect.stylised import read_scaled, write_image
+from netdsl.inspect.pictures import read_scaled, write_image
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.transplant import transplant
 from netdsl.trained.run import create_model

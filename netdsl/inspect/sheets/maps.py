@@ -8,22 +8,20 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.gradients import grad_cam, last_layer, saliency, smooth_grad
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.pictures import Picture
-from netdsl.inspect.sheet import Colours, Panel, write_sheet
-from netdsl.runtime.errors import RunError
+from netdsl.inspect.progress import progress
+from netdsl.inspect.sheets.captions import Answer, fitting, short
+from netdsl.inspect.sheets.panels import Colours, Panel, write_sheet
 
 Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
 
-# So many panels stand in a row, and so many images on a sheet.
-_ACROSS, _MOST = 6, 100
-# Letters of a caption that are as wide as its image.
-_WIDE = 24
+# So many panels stand in a row.
+_ACROSS = 6
 
 
 class Explained(NamedTuple):
@@ -43,10 +41,8 @@ def choose(
     model: Inspected, pictures: Sequence[Picture], wanted: int | None, always_predicted: bool
 ) -> list[Explained]:
     """The classes to explain: the one that is `wanted`; else that of the label, where the image has one;
-    else the one that is predicted. Raises RunError where there are more images than fit on a sheet.
+    else the one that is predicted.
     """
-    if len(pictures) > _MOST:
-        raise RunError(f"{len(pictures):,} images don't fit on a sheet", f"name {_MOST} or fewer")
     chosen = []
     for picture in pictures:
         with torch.no_grad():
@@ -71,12 +67,11 @@ def write_maps(
     model: Inspected, explained: Sequence[Explained], look: Look, file: Path, console: Console
 ) -> None:
     """Draws each image, beside it a map of each method. Raises RunError."""
-    groups = [
-        _panels(model, image, look)
-        for image in track(
-            explained, "maps", console=console, transient=True, disable=not console.is_terminal
-        )
-    ]
+    groups = []
+    with progress("maps", len(explained), console) as advance:
+        for image in explained:
+            groups.append(_panels(model, image, look))
+            advance()
     write_sheet(arranged(groups), file)
 
 
@@ -119,7 +114,7 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
             return smooth_grad(model, images, classes, generator=generator)[0], "SmoothGrad", "magma"
         case "grad-cam":
             layer = look.layer or last_layer(model)
-            return grad_cam(model, images, classes, layer)[0], f"Grad-CAM, {_short(layer)}", "magma"
+            return grad_cam(model, images, classes, layer)[0], f"Grad-CAM, {fitting(layer)}", "magma"
         case "integrated-gradients":
             return integrated_gradients(model, images, classes)[0], "integrated gradients", "RdBu_r"
         case "occlusion":
@@ -127,18 +122,10 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
 
 
 def _caption(image: Explained, classes: Sequence[str]) -> str:
-    """The image's name, of a file with its folder's, which may be its class; the class that is explained; the
-    label and the prediction where they differ.
-    """
-    share = float(image.probabilities[image.number])
-    name = "/".join(Path(image.picture.name).parts[-2:])
-    lines = [_short(name), f"{_short(classes[image.number])} ({share:.1%})"]
+    """The image's name; the class that is explained; the label and the prediction where they differ."""
+    explained = Answer(classes[image.number], float(image.probabilities[image.number]))
+    lines = [fitting(short(image.picture.name)), str(explained)]
     for what, number in (("label", image.picture.label), ("predicted", image.predicted)):
         if number not in (None, image.number):
-            lines.append(f"{what}: {_short(classes[number])}")
+            lines.append(f"{what}: {fitting(classes[number])}")
     return "\n".join(lines)
-
-
-def _short(name: str) -> str:
-    half = _WIDE // 2
-    return name if len(name) <= _WIDE else f"{name[: half - 1]}…{name[-half:]}"

@@ -9,17 +9,17 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
-from netdsl.inspect import charts
 from netdsl.inspect.features import NothingToSee, embedding, filters, telling_maps
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.mistakes import Answers, Mistake, answers, confusion, most_confident_mistakes
 from netdsl.inspect.opening import of_run
-from netdsl.inspect.pictures import Picture, batches
+from netdsl.inspect.pictures import Picture, batches, evenly, watched
 from netdsl.inspect.projections import pca, require_tsne, tsne
-from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.inspect.sheets import charts
+from netdsl.inspect.sheets.captions import Answer, fitting, short
+from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
@@ -107,11 +107,10 @@ class Album:
             self._add(f"activations-{name}.png", draw)
 
     def add_embedding(self, method: Method, count: int, seed: int) -> None:
-        """The head's input for `count` test images, which `seed` chooses."""
+        """The head's input for `count` test images; `seed` is that of t-SNE."""
         if method == "tsne":
             require_tsne()  # before anything long
-        order = torch.randperm(len(self._test), generator=torch.Generator().manual_seed(seed))
-        part = self._test[order[:count].sort().values]
+        part = evenly(self._test, count)
         seen = [embedding(self._model, images).cpu() for images, _ in self._batches(part, "looking at")]
         vectors = torch.cat(seen)
         with self._console.status("projecting"):
@@ -139,8 +138,8 @@ class Album:
         panels = [
             Panel(
                 image,
-                f"{self.classes[mistake.label]} (test:{mistake.row})\n"
-                f"taken for {self.classes[mistake.predicted]}, {mistake.probability:.1%}",
+                f"{fitting(self.classes[mistake.label])} (test:{mistake.row})\n"
+                f"taken for {Answer(self.classes[mistake.predicted], mistake.probability)}",
             )
             for image, mistake in zip(images, self.mistakes, strict=True)
         ]
@@ -169,16 +168,12 @@ class Album:
 
     def _caption(self, picture: Picture) -> str:
         label = "" if picture.label is None else f", {self.classes[picture.label]}"
-        return f"{Path(picture.name).name}{label}"
+        return f"{short(picture.name)}{label}"
 
     def _batches(self, part: Split, what: str) -> Iterator[tuple[Tensor, Tensor]]:
-        bar = Progress(console=self._console, transient=True, disable=not self._console.is_terminal)
-        with bar as progress:
-            task = progress.add_task(f"{what} {len(part):,} images", total=len(part))
-            device = self._speed.device
-            for images, labels in batches(part.to(device), BATCH[device.type], device):
-                yield self._speed.laid_out(images), labels
-                progress.advance(task, len(labels))
+        device = self._speed.device
+        for images, labels in watched(part, BATCH[device.type], device, what, self._console):
+            yield self._speed.laid_out(images), labels
 
 
 def _first(count: int, what: str) -> str:

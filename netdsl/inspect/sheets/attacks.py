@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
-from PIL import Image
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.pictures import Picture
-from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.inspect.progress import progress
+from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
+from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.storage import write_atomic
 
 Method: TypeAlias = Literal["ascent", "fgsm", "pgd"]
 
-# So many images are attacked at a time, so many have room in a picture, so many differences in its row.
-_BATCH, _ROOM, _ACROSS = 16, 100, 5
+# So many images are attacked at a time, and so many differences are in a row.
+_BATCH, _ACROSS = 16, 5
 # This share of a difference's values is shown as it is: a few pixels change much more than all others.
 _SHOWN = 0.99
-
-
-class Answer(NamedTuple):
-    """The predicted class with its probability."""
-
-    name: str
-    probability: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.probability:.1%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +71,29 @@ def attack_pictures(
     they are taken for now (not with `ascent`). `settings` are arguments of the method's function, the
     `seed` is of its random starts.
 
-    Raises RunError where one is of the target's class already, and where they have no room in a picture.
+    Raises RunError where one is of the target's class already.
     """
-    if len(pictures) > _ROOM:
-        raise RunError(f"{len(pictures)} images have no room in one picture", f"name at most {_ROOM}")
     originals = torch.stack([picture.pixels for picture in pictures]).to(model.mean.device)
     before = _probabilities(model, originals)
-    predicted = before.argmax(1)
-    for picture, number in zip(pictures, predicted.tolist(), strict=True):
+    own = before.argmax(1)
+    for picture, number in zip(pictures, own.tolist(), strict=True):
         if number == target:
             name = model.classes[number]
             raise RunError(f"{picture.name} is predicted as `{name}` already", "name another --target")
-    wanted = predicted if target is None else torch.full_like(predicted, target)
+    wanted = own if target is None else torch.full_like(own, target)
     changed, steps = _changed(model, originals, wanted, method, target is not None, settings, seed, console)
     rounded = in_8_bits(changed, originals, 1.0 if method == "ascent" else settings.get("eps", BUDGET))
     after, afterwards = _probabilities(model, changed), _probabilities(model, rounded)
-    reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != predicted)
+    reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != own)
     return [
         Attacked(
             name=picture.name,
             original=originals[at].cpu(),
             changed=changed[at].cpu(),
             rounded=rounded[at].cpu(),
-            before=_answer(before[at], model.classes),
-            after=_answer(after[at], model.classes),
-            answer_rounded=_answer(afterwards[at], model.classes),
+            before=predicted(before[at], model.classes),
+            after=predicted(after[at], model.classes),
+            answer_rounded=predicted(afterwards[at], model.classes),
             reached=bool(reached[at]),
             steps=steps[at],
         )
@@ -123,13 +109,13 @@ def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool 
     if difference_only:
         panels = []
         for attacked in found:
-            answers = f"{_short(attacked.name)}\n{attacked.before}\n→ {attacked.after}\n"
+            answers = f"{fitting(short(attacked.name))}\n{attacked.before}\n→ {attacked.after}\n"
             panels.append(_difference(attacked, factor, answers))
         rows = [panels[at : at + _ACROSS] for at in range(0, len(panels), _ACROSS)]
     else:
         rows = [
             [
-                Panel(attacked.original, f"{_short(attacked.name)}\n{attacked.before}"),
+                Panel(attacked.original, f"{fitting(short(attacked.name))}\n{attacked.before}"),
                 Panel(attacked.changed, f"after {_counted(attacked.steps)}\n{attacked.after}"),
                 _difference(attacked, factor),
             ]
@@ -146,20 +132,12 @@ def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
         if len(pictures) > 1:
             raise RunError(f"{place} is one file for {len(pictures)} images", "name a folder")
         return [place]
-    plain = [str(Path(_short(picture.name)).with_suffix("")) for picture in pictures]
+    plain = [str(Path(short(picture.name)).with_suffix("")) for picture in pictures]
     names = [name.replace("/", "-").replace(":", "-") + ".png" for name in plain]
     for name in names:
         if names.count(name) > 1:
             raise RunError(f"two images would be saved as {place / name}", "attack one after the other")
     return [place / name for name in names]
-
-
-def write_png(image: Tensor, file: Path) -> None:
-    """Writes an image (C, H, W) of 8 bits without loss. Raises RunError where that fails."""
-    pixels = (image * 255).round().byte().permute(1, 2, 0).squeeze(2).numpy()
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, format="PNG")
-    write_atomic(file, content.getvalue())
 
 
 def _changed(
@@ -176,31 +154,27 @@ def _changed(
     parts, steps = [], []
     generator = torch.Generator().manual_seed(seed)
     batches = list(zip(originals.split(_BATCH), wanted.split(_BATCH), strict=True))
-    for images, classes in track(
-        batches, "attacking", console=console, transient=True, disable=not console.is_terminal
-    ):
-        match method:
-            case "ascent":
-                found = attack(model, images, classes, **settings)
-                parts.append(found.images)
-                steps += found.steps.tolist()
-            case "fgsm":
-                parts.append(fgsm(model, images, classes, targeted=targeted, **settings))
-                steps += [1] * len(images)
-            case "pgd":
-                parts.append(pgd(model, images, classes, targeted=targeted, generator=generator, **settings))
-                steps += [settings.get("steps", STEPS)] * len(images)
+    with progress("attacking", len(batches), console) as advance:
+        for images, classes in batches:
+            match method:
+                case "ascent":
+                    found = attack(model, images, classes, **settings)
+                    parts.append(found.images)
+                    steps += found.steps.tolist()
+                case "fgsm":
+                    parts.append(fgsm(model, images, classes, targeted=targeted, **settings))
+                    steps += [1] * len(images)
+                case "pgd":
+                    random = {"targeted": targeted, "generator": generator, **settings}
+                    parts.append(pgd(model, images, classes, **random))
+                    steps += [settings.get("steps", STEPS)] * len(images)
+            advance()
     return torch.cat(parts), steps
 
 
 @torch.no_grad()
 def _probabilities(model: Inspected, images: Tensor) -> Tensor:
     return torch.cat([model(part).softmax(1) for part in images.split(_BATCH)])
-
-
-def _answer(shares: Tensor, classes: Sequence[str]) -> Answer:
-    best = int(shares.argmax())
-    return Answer(classes[best], float(shares[best]))
 
 
 def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:
@@ -214,11 +188,6 @@ def _factor(values: Tensor) -> int:
     fitting = 0.5 / largest if largest else 1.0
     power = 10 ** math.floor(math.log10(max(fitting, 1.0)))
     return max((power * digit for digit in (1, 2, 5) if power * digit <= fitting), default=1)
-
-
-def _short(name: str) -> str:
-    """The last two parts of a path: data sets have the class in the folder's name."""
-    return "/".join(Path(name).parts[-2:])
 
 
 def _counted(steps: int) -> str:

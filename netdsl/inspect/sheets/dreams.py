@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from netdsl.inspect.dreams import Dreams, noise
 from netdsl.inspect.model import Inspected
-from netdsl.inspect.pictures import read
-from netdsl.inspect.sheet import Panel, write_sheet
+from netdsl.inspect.pictures import read, require_images
+from netdsl.inspect.progress import progress
+from netdsl.inspect.sheets.captions import Answer, fitting, predicted
+from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.trained.run import OpenedRun
 
@@ -27,7 +28,7 @@ _ACROSS = 5
 
 class Dreamed(NamedTuple):
     """The image of a class, (C, H, W), the score of the class where it began and of the image, the
-    probability of the class, and the class that is predicted.
+    probability of the class, and what is predicted.
     """
 
     name: str
@@ -35,15 +36,15 @@ class Dreamed(NamedTuple):
     start: float
     end: float
     probability: float
-    predicted: str
+    predicted: Answer
 
 
 def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> Tensor:
     """Noise with mean and deviation of the training images, (1, C, H, W), of the network's input shape or
     of `size`. Raises RunError where the network takes no such images.
     """
-    shape = _image_shape(run)
-    channels, height, width = (shape[0], size, size) if size else shape
+    channels, *sides = require_images(run.network)
+    height, width = (size, size) if size else sides
     generator = torch.Generator().manual_seed(seed)
     start = noise((channels, height, width), model.mean.cpu(), model.deviation.cpu(), generator)
     start = start.to(model.mean.device)
@@ -56,7 +57,6 @@ def of_image(image: str, run: OpenedRun, model: Inspected, console: Console) -> 
     """An image as the network takes it, (1, C, H, W). Raises RunError where it can't be read, or the network
     takes none.
     """
-    _image_shape(run)
     found = read([image], run, model.classes, console)
     if len(found) != 1:
         raise RunError(f"`{image}` is not one image", f"there are {len(found)}: name one of them")
@@ -77,13 +77,10 @@ def dream_of(
     """
     groups = torch.tensor(numbers, device=start.device).split(_AT_ONCE)
     dreamed: list[Dreamed] = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("dreaming", total=steps * len(groups))
+    with progress("dreaming", steps * len(groups), console) as advance:
         for classes in groups:
             generator = torch.Generator().manual_seed(seed)
-            found = dream(
-                model, classes, start, generator=generator, after_step=lambda: progress.advance(task)
-            )
+            found = dream(model, classes, start, generator=generator, after_step=advance)
             dreamed += _judged(model, classes, start, found.images)
     return dreamed
 
@@ -93,15 +90,8 @@ def write_dreams(dreamed: Sequence[Dreamed], file: Path) -> None:
     most = max(_ACROSS, math.ceil(math.sqrt(len(dreamed))))
     down = math.ceil(len(dreamed) / most)
     across = math.ceil(len(dreamed) / down)
-    panels = [Panel(each.image, f"{each.name}\n{each.probability:.1%}") for each in dreamed]
+    panels = [Panel(each.image, f"{fitting(each.name)}\n{each.probability:.1%}") for each in dreamed]
     write_sheet([panels[at : at + across] for at in range(0, len(panels), across)], file)
-
-
-def _image_shape(run: OpenedRun) -> tuple[int, ...]:
-    shape = run.network.input_shape
-    if len(shape) != 3:
-        raise RunError(f"`{run.network.name}` takes vectors, not images", "its `input` is no image")
-    return shape
 
 
 @torch.no_grad()
@@ -115,7 +105,7 @@ def _judged(model: Inspected, classes: Tensor, start: Tensor, images: Tensor) ->
             float(before[number]),
             float(own[number]),
             float(shares[number]),
-            model.classes[int(shares.argmax())],
+            predicted(shares, model.classes),
         )
         for number, image, own, shares in zip(classes.tolist(), images, logits, probabilities, strict=True)
     ]
@@ -126,7 +116,7 @@ def _require_size(run: OpenedRun, model: Inspected, images: Tensor) -> None:
     try:
         model(images)
     except RuntimeError as error:  # all that torch says of shapes
-        _, height, width = _image_shape(run)
+        _, height, width = require_images(run.network)
         size = images.shape[-1]
         raise RunError(
             f"`{run.network.name}` takes no images of {size}x{size}",

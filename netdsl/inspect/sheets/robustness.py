@@ -7,11 +7,10 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import track
 
 from netdsl.inspect.adversarial import Withstood, robustness
 from netdsl.inspect.model import Inspected
-from netdsl.inspect.pictures import batches
+from netdsl.inspect.pictures import evenly, watched
 from netdsl.runtime.plot import plain, write_figure
 from netdsl.trained.run import OpenedRun
 
@@ -30,19 +29,8 @@ def withstood(
     seed: int,
 ) -> list[Withstood]:
     """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
-    device = model.mean.device
-    test = run.data(console).test
-    total = min(images or len(test), len(test))
-    # Evenly out of them all: those of a folder are sorted by class.
-    part = test[torch.arange(total) * len(test) // total].to(device)
-    shown = track(
-        batches(part, _BATCH, device),
-        f"attacking {run.folder.resolve().name}",
-        total=-(-total // _BATCH),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    test = evenly(run.data(console).test, images)
+    shown = watched(test, _BATCH, model.mean.device, f"{run.folder.resolve().name}: attacking", console)
     generator = torch.Generator().manual_seed(seed)
     return robustness(model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
 
