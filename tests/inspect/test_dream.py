@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl import inspect
-from netdsl.api import Network
-from netdsl.compiler import STYLES, Style
+from netdsl.compiler import STYLES
 from netdsl.inspect.dreams import ascent, blurred
 from netdsl.inspect.sheets import dreams
 from netdsl.inspect.sheets.captions import Answer
@@ -24,6 +22,8 @@ from netdsl.runtime.errors import RunError
 from netdsl.trained.run import OpenedRun, create_model
 from tests.building import build
 from tests.commands import netdsl
+from tests.inspect.looking import opened, unchanged
+from tests.runtime.samples import CPU
 from tests.trained.conftest import STYLES as TRAINED
 
 MEAN = torch.tensor([0.5, 0.4, 0.3], dtype=torch.float64).view(3, 1, 1)
@@ -155,14 +155,26 @@ def test_images_stay_in_range_and_alone() -> None:
 
 def test_nothing_is_left_behind() -> None:
     model, start = smooth().train(), images().requires_grad_()
-    before = copy.deepcopy(model.state_dict())
-    with torch.no_grad():
+    with unchanged(model), torch.no_grad():
         result = inspect.dream(model, CLASSES, start, steps=3)
     assert not result.images.requires_grad and not result.scores.requires_grad
     assert torch.equal(start, images()) and start.grad is None
-    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
-    assert model.training
-    assert all(weight.requires_grad and weight.grad is None for weight in model.parameters())
+
+
+def test_small_gradients_are_followed_too() -> None:
+    """Those whose squares are zero in float32."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(60, 4))
+    with torch.no_grad():
+        model.get_parameter("1.weight").mul_(1e-24)
+    start = images().float() * 0.2 + 0.4
+    found = inspect.dream(model, CLASSES, start, steps=1, step_size=0.01, l2=0, jitter=0, blur_every=0)
+    change = (found.images - start).square().mean((1, 2, 3)).sqrt()
+    torch.testing.assert_close(change, torch.full((3,), 0.01))
+
+
+def test_classes_that_are_none() -> None:
+    with pytest.raises(RunError, match="the network has 4 classes"):
+        inspect.dream(smooth(), torch.tensor([0, 4]), images(1), steps=1)
 
 
 def test_a_gradient_that_is_not_finite() -> None:
@@ -173,34 +185,28 @@ def test_a_gradient_that_is_not_finite() -> None:
         inspect.dream(model, CLASSES, images(), steps=1)
 
 
-def opened(network: Network, style: Style) -> tuple[inspect.Inspected, nn.Module]:
-    """A network to look into, and the same one as a plain module of its style."""
-    model = create_model(network, style, 0, torch.device("cpu"))
-    return inspect.Inspected(network, model), model.module()
-
-
 def test_styles_agree() -> None:
     network = build(POOLED)
     start = inspect.noise((3, 8, 8), generator=torch.Generator().manual_seed(0))
     for style in STYLES:
         found = [
             inspect.dream(model, CLASSES, start, steps=10, generator=torch.Generator().manual_seed(0)).images
-            for model in opened(network, style)
+            for model in (opened(network, style), create_model(network, style, 0, CPU).module())
         ]
         torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
 
 
 def test_noise_of_other_sizes() -> None:
     network = build(POOLED)
-    run, (model, _) = OpenedRun(Path("run"), network, "module", {}), opened(network, "module")
+    run, model = OpenedRun(Path("run"), network, "module", {}), opened(network)
     assert dreams.of_noise(run, model, None, 0).shape == (1, 3, 8, 8)
     assert dreams.of_noise(run, model, 20, 0).shape == (1, 3, 20, 20)
     vectors = build("network flat\ninput 12\nclasses 4\nlayers { linear(classes) }\n")
     run = OpenedRun(Path("run"), vectors, "module", {})
-    with pytest.raises(RunError, match="the input of `flat` is 12, no image"):
-        dreams.of_noise(run, opened(vectors, "module")[0], None, 0)
-    with pytest.raises(RunError, match="the input of `flat` is 12, no image"):
-        dreams.of_image("test:0", run, opened(vectors, "module")[0], Console())
+    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
+        dreams.of_noise(run, opened(vectors), None, 0)
+    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
+        dreams.of_image("test:0", run, opened(vectors), Console())
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.run import create_model, open_run
 from tests.building import build
 from tests.commands import netdsl as run_netdsl
+from tests.inspect.looking import opened, unchanged
 from tests.runtime.samples import CPU, FP32, Tiny, dataset, pixels, tiny
 
 # Two layers in the head, batch norm before the first convolution, and a stage.
@@ -45,7 +46,8 @@ head { flatten, linear(12), relu, dropout(0.5), linear(classes) }
 """
 
 
-def opened(network: Network, style: Style = "module") -> tuple[Inspected, Model]:
+def both(network: Network, style: Style = "module") -> tuple[Inspected, Model]:
+    """A network to look into, and what it looks into."""
     model = create_model(network, style, 0, CPU)
     return Inspected(network, model), model
 
@@ -67,7 +69,7 @@ def texts(axes: Axes) -> list[str]:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_filters_are_the_first_weights(style: Style) -> None:
-    model, plain = opened(build(SMALL), style)
+    model, plain = both(build(SMALL), style)
     first = next(weight for weight in plain.parameters if weight.dim() == 4)
     assert first.shape == (6, 3, 3, 3)
     torch.testing.assert_close(inspect.filters(model), first.detach(), rtol=0, atol=0)
@@ -86,7 +88,7 @@ def test_filters_are_the_first_weights(style: Style) -> None:
 )
 def test_filters_of_other_first_layers(steps: str, shape: str, filters: tuple[int, ...]) -> None:
     network = build(f"network n\ninput {shape}\nclasses 10\nlayers {{ {steps} }}\n")
-    model, plain = opened(network)
+    model, plain = both(network)
     found = inspect.filters(model)
     assert found.shape == filters
     first = plain.parameters[0].detach()
@@ -105,7 +107,7 @@ def test_filters_of_other_first_layers(steps: str, shape: str, filters: tuple[in
     ],
 )
 def test_where_there_are_no_filters_to_see(steps: str, message: str) -> None:
-    model, _ = opened(build(f"network n\ninput 3x8x8\nlayers {{ {steps} }}\n"))
+    model = opened(build(f"network n\ninput 3x8x8\nlayers {{ {steps} }}\n"))
     with pytest.raises(NothingToSee, match=message):
         inspect.filters(model)
 
@@ -181,7 +183,7 @@ def test_the_picture_of_maps(figures: list[Figure]) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_last_layer_makes_logits_of_the_embedding(style: Style) -> None:
-    model, plain = opened(build(SMALL), style)
+    model, plain = both(build(SMALL), style)
     images = torch.rand(3, 3, 8, 8)
     found = inspect.embedding(model, images)
     assert found.shape == (3, 12) and not found.requires_grad
@@ -191,7 +193,7 @@ def test_the_last_layer_makes_logits_of_the_embedding(style: Style) -> None:
 
 def test_the_embedding_is_what_a_hook_sees() -> None:
     network = build(SMALL)
-    model, plain = opened(network)
+    model, plain = both(network)
     images, seen = torch.rand(3, 3, 8, 8), []
     module = plain.module().eval()
     last = [own for own in module.modules() if isinstance(own, nn.Linear)][-1]
@@ -212,7 +214,7 @@ def test_the_embedding_is_what_a_hook_sees() -> None:
     ],
 )
 def test_embeddings_of_heads_with_less(head: str, expected: object) -> None:
-    model, _ = opened(build(f"network n\ninput 3x8x8\nhead {{ {head} }}\n"))
+    model = opened(build(f"network n\ninput 3x8x8\nhead {{ {head} }}\n"))
     images = torch.rand(2, 3, 8, 8)
     if callable(expected):
         assert torch.equal(inspect.embedding(model, images), expected(images))
@@ -225,7 +227,7 @@ def test_the_embedding_without_a_linear_layer() -> None:
     network = build(
         "network n\ninput 3x8x8\nlayers { conv(4, 3), relu }\nhead { conv(10, 1), global_avgpool }"
     )
-    model, plain = opened(network)
+    model, plain = both(network)
     images = torch.rand(2, 3, 8, 8)
     weight, bias = plain.parameters[:2]
     expected = nn.functional.conv2d(images, weight, bias, padding=1).relu().mean((2, 3))
@@ -235,17 +237,15 @@ def test_the_embedding_without_a_linear_layer() -> None:
 
 
 def test_the_embedding_of_vectors_is_the_vectors() -> None:
-    model, _ = opened(build("network n\ninput 6\nlayers { linear(2) }\n"))
+    model = opened(build("network n\ninput 6\nlayers { linear(2) }\n"))
     vectors = torch.rand(4, 6)
     assert torch.equal(inspect.embedding(model, vectors), vectors)
 
 
 def test_hooks_are_removed_after_exceptions() -> None:
     module = nn.Sequential(nn.Linear(4, 4), nn.Linear(3, 2))
-    with pytest.raises(RuntimeError):
+    with unchanged(module), pytest.raises(RuntimeError):
         inspect.embedding(module, torch.rand(2, 4))
-    assert not any(own._forward_pre_hooks for own in module.modules())
-    assert module.training and all(weight.requires_grad for weight in module.parameters())
 
 
 # Projections

@@ -23,9 +23,9 @@ from netdsl.inspect import Inspected
 from netdsl.inspect.sheets.maps import Method, arranged
 from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import create_model
 from tests.building import build
 from tests.commands import netdsl as run_netdsl
+from tests.inspect.looking import opened, unchanged
 from tests.test_docs import ROOT, blocks
 
 NETWORK = """\
@@ -65,8 +65,7 @@ def bent() -> nn.Module:
 
 @pytest.fixture
 def pooled() -> Inspected:
-    network = build(NETWORK)
-    return Inspected(network, create_model(network, "functional", 0, torch.device("cpu"))).double()
+    return opened(build(NETWORK), "functional").double()
 
 
 @pytest.fixture
@@ -184,8 +183,7 @@ def test_layers_before_steps_in_place(images: Tensor, classes: Tensor) -> None:
 
 def test_what_isnt_known_to_be_a_feature_map(pooled: Inspected, bent: nn.Module, images: Tensor) -> None:
     classes = torch.tensor([0, 1, 2])
-    network = build(FLAT)
-    flat = Inspected(network, create_model(network, "module", 0, torch.device("cpu")))
+    flat = opened(build(FLAT))
     for model, layer, message, help in [
         (pooled, "layers.linear1", "`layers.linear1` is no feature map", "feature map is `layers.gelu1`"),
         (pooled, "layers.conv3", "there is no layer `layers.conv3`", "`layers` has conv1, bn1, relu1"),
@@ -212,7 +210,7 @@ def test_styles_have_the_same_maps(images: Tensor, classes: Tensor) -> None:
     params = [weight.detach() for weight in module.parameters()]
     buffers = [tensor for tensor in module.buffers() if tensor.dim()]
     models = [sequential, inspect.functional(forward, params, buffers)]
-    models += [Inspected(network, create_model(network, style, 0, torch.device("cpu"))) for style in STYLES]
+    models += [opened(network, style) for style in STYLES]
     for model in models[2:]:
         assert isinstance(model, Inspected)
         for own, given in zip([*model.weights, *model.statistics], [*params, *buffers], strict=True):
@@ -230,22 +228,18 @@ def test_styles_have_the_same_maps(images: Tensor, classes: Tensor) -> None:
 @pytest.mark.parametrize("maps", [inspect.saliency, noisy, cam_of_conv])
 def test_nothing_is_left_behind(maps: Maps, bent: nn.Module, images: Tensor, classes: Tensor) -> None:
     expected = maps(bent, images, classes)
-    before = {name: tensor.clone() for name, tensor in bent.state_dict().items()}
 
     def break_off(module: nn.Module, inputs: object, output: Tensor) -> None:
         raise KeyboardInterrupt
 
-    handle = bent.get_submodule("fc").register_forward_hook(break_off)
-    with pytest.raises(KeyboardInterrupt):
-        maps(bent, images, classes)
-    handle.remove()
-    with torch.no_grad():
-        torch.testing.assert_close(maps(bent, images, classes), expected)
-    assert not any(module._forward_hooks or module._backward_hooks for module in bent.modules())
-    assert all(module.training for module in bent.modules())
-    assert all(weight.requires_grad and weight.grad is None for weight in bent.parameters())
+    with unchanged(bent):
+        handle = bent.get_submodule("fc").register_forward_hook(break_off)
+        with pytest.raises(KeyboardInterrupt):
+            maps(bent, images, classes)
+        handle.remove()
+        with torch.no_grad():
+            torch.testing.assert_close(maps(bent, images, classes), expected)
     assert not (images.requires_grad or expected.requires_grad)
-    torch.testing.assert_close(dict(bent.state_dict()), before, rtol=0, atol=0)
 
 
 def test_integrated_gradients_sum_to_the_score(bent: nn.Module, images: Tensor, classes: Tensor) -> None:
