@@ -143,7 +143,7 @@ def attack(
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         wanted = None if target is None else require_class(target, model.classes)
-        pictures = read(images, opened, model.classes, console)
+        pictures = read(images, opened, weights, console)
         files = files_in(save, pictures) if save else []
         found = attack_pictures(model, pictures, method, wanted, settings, seed, console)
         write_attacked(found, output, difference_only)
@@ -253,7 +253,11 @@ def robustness(
         models = [of_run(run, weights, on) for run in opened]
         measured = [
             withstood(
-                *(run, model, numbers, console), images=images, steps=steps, restarts=restarts, seed=seed
+                *(run, weights, model, numbers, console),
+                images=images,
+                steps=steps,
+                restarts=restarts,
+                seed=seed,
             )
             for run, model in zip(opened, models, strict=True)
         ]

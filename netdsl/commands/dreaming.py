@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 COLUMNS: list[tuple[str, Align]] = [
     ("class", "left"),
-    ("score at start", "right"),
-    ("at end", "right"),
+    ("score at the start", "right"),
+    ("at the end", "right"),
     ("probability", "right"),
     ("predicted", "left"),
     ("", "right"),
@@ -137,7 +137,7 @@ def dream(
         if source is None:
             start = of_noise(opened, model, size, seed)
         else:
-            start = of_image(source, opened, model, console)
+            start = of_image(source, opened, weights, console).to(model.mean.device)
         dreaming = partial(
             ascend,
             steps=steps,

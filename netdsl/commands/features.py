@@ -118,7 +118,7 @@ def features(
     with errors_shown():
         opened = open_run(run)
         album = Album(opened, weights, device, console)
-        pictures = read(images, opened, album.classes, console)
+        pictures = read(images, opened, weights, console)
         add: dict[Part, Callable[[], None]] = {
             "filters": album.add_filters,
             "activations": lambda: album.add_activations(pictures, layers),

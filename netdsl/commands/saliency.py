@@ -96,7 +96,7 @@ def saliency(
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         number = None if wanted is None else require_class(wanted, model.classes)
-        explained = choose(model, read(images, opened, model.classes, console), number, predicted)
+        explained = choose(model, read(images, opened, weights, console), number, predicted)
         write_maps(model, explained, Look(methods, layer, seed, maps_only), output, console)
     if form == "json":
         print_json([_record(image, model.classes) for image in explained])

@@ -24,8 +24,8 @@ FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".tiff")
 COLUMNS: list[tuple[str, Align]] = [
     ("loss", "left"),
     ("layer", "left"),
-    ("at start", "right"),
-    ("at end", "right"),
+    ("at the start", "right"),
+    ("at the end", "right"),
 ]
 
 

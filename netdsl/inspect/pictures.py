@@ -24,7 +24,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import write_atomic
 from netdsl.runtime.world import ALONE
 from netdsl.trained.predict import image_files
-from netdsl.trained.run import OpenedRun
+from netdsl.trained.run import OpenedRun, Which
 
 # `test:3` and `test:0-9` are images of the run's test set.
 _TEST = re.compile(r"test:(\d+)(?:-(\d+))?")
@@ -44,17 +44,18 @@ class Picture(NamedTuple):
     label: int | None
 
 
-def read(images: Sequence[str], run: OpenedRun, classes: Sequence[str], console: Console) -> list[Picture]:
+def read(images: Sequence[str], run: OpenedRun, which: Which, console: Console) -> list[Picture]:
     """The images that are meant: files, folders (the images right in them), `test:3` or `test:0-9` of the
     run's test set. Raises RunError where one can't be read, the network takes none, or they are more than
     have room in a picture.
     """
     require_images(run.network)
+    classes = run.preprocessing(which).classes
     found: list[Picture] = []
     test: Split | None = None
     for argument in images:
         if match := _TEST.fullmatch(argument):
-            test = test or run.data(console).test
+            test = test or test_images(run, which, console)
             found += _of_test(test, int(match[1]), int(match[2] or match[1]), argument)
         elif argument.startswith("test:"):
             raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
@@ -89,6 +90,14 @@ def write_image(image: Tensor, file: Path) -> None:
     write_atomic(file, content.getvalue())
 
 
+def test_images(run: OpenedRun, which: Which, console: Console) -> Split:
+    """The run's test set. Raises RunError where it has none, or one of other classes than the weights."""
+    test = run.preprocessing(which).applied(run.data(console)).test
+    if not len(test):
+        raise RunError("the run has no test images", "name files, or train with test images")
+    return test
+
+
 def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """All images (n, C, H, W), float32 from 0 to 1, and their labels, (n,) int64, on the device."""
     rows = list(torch.arange(len(split)).split(size))
@@ -109,7 +118,7 @@ def watched(
 def evenly(split: Split, count: int | None) -> Split:
     """So many images, evenly out of them all: those of a folder are sorted by class. All, without a count."""
     taken = min(count or len(split), len(split))
-    return split[torch.arange(taken) * len(split) // max(taken, 1)]
+    return split[torch.arange(taken) * len(split) // taken]
 
 
 def require_class(name: str, classes: Sequence[str]) -> int:

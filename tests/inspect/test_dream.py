@@ -206,7 +206,7 @@ def test_noise_of_other_sizes() -> None:
     with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
         dreams.of_noise(run, opened(vectors), None, 0)
     with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
-        dreams.of_image("test:0", run, opened(vectors), Console())
+        dreams.of_image("test:0", run, "best", Console())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from netdsl.inspect.features import NothingToSee, embedding, filters, telling_ma
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.mistakes import Answers, Mistake, answers, confusion, most_confident_mistakes
 from netdsl.inspect.opening import of_run
-from netdsl.inspect.pictures import Picture, batches, evenly, watched
+from netdsl.inspect.pictures import Picture, batches, evenly, test_images, watched
 from netdsl.inspect.projections import pca, require_tsne, tsne
 from netdsl.inspect.sheets import charts
 from netdsl.inspect.sheets.captions import Answer, fitting, short
@@ -155,10 +155,7 @@ class Album:
 
     @cached_property
     def _test(self) -> Split:
-        data = self._run.preprocessing(self._which).applied(self._run.data(self._console))
-        if not len(data.test):
-            raise RunError("the run has no test images")
-        return data.test
+        return test_images(self._run, self._which, self._console)
 
     def _add(self, name: str, draw: Callable[[Path], None]) -> None:
         self._drawings[name] = draw

@@ -165,8 +165,8 @@ def _changed(
                     parts.append(fgsm(model, images, classes, targeted=targeted, **settings))
                     steps += [1] * len(images)
                 case "pgd":
-                    random = {"targeted": targeted, "generator": generator, **settings}
-                    parts.append(pgd(model, images, classes, **random))
+                    options = {"targeted": targeted, "generator": generator, **settings}
+                    parts.append(pgd(model, images, classes, **options))
                     steps += [settings.get("steps", STEPS)] * len(images)
             advance()
     return torch.cat(parts), steps
@@ -185,9 +185,9 @@ def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:
 def _factor(values: Tensor) -> int:
     """By what differences are multiplied: 1, 2, 5, 10 and so on, so that they just don't leave 0..1."""
     largest = float(values.abs().kthvalue(math.ceil(_SHOWN * len(values))).values)
-    fitting = 0.5 / largest if largest else 1.0
-    power = 10 ** math.floor(math.log10(max(fitting, 1.0)))
-    return max((power * digit for digit in (1, 2, 5) if power * digit <= fitting), default=1)
+    most = 0.5 / largest if largest else 1.0
+    power = 10 ** math.floor(math.log10(max(most, 1.0)))
+    return max((power * digit for digit in (1, 2, 5) if power * digit <= most), default=1)
 
 
 def _counted(steps: int) -> str:

@@ -18,7 +18,7 @@ from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted
 from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun
+from netdsl.trained.run import OpenedRun, Which
 
 # So many classes are dreamed of at once, for memory's sake; the result doesn't depend on it.
 _AT_ONCE = 10
@@ -53,14 +53,14 @@ def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> T
     return start
 
 
-def of_image(image: str, run: OpenedRun, model: Inspected, console: Console) -> Tensor:
-    """An image as the network takes it, (1, C, H, W). Raises RunError where it can't be read, or the network
+def of_image(image: str, run: OpenedRun, which: Which, console: Console) -> Tensor:
+    """An image as the network takes it, (1, C, H, W), on the CPU. Raises RunError where it can't be read, or the network
     takes none.
     """
-    found = read([image], run, model.classes, console)
+    found = read([image], run, which, console)
     if len(found) != 1:
         raise RunError(f"`{image}` is not one image", f"there are {len(found)}: name one of them")
-    return found[0].pixels[None].to(model.mean.device)
+    return found[0].pixels[None]
 
 
 def dream_of(

@@ -10,15 +10,16 @@ from rich.console import Console
 
 from netdsl.inspect.adversarial import Withstood, robustness
 from netdsl.inspect.model import Inspected
-from netdsl.inspect.pictures import evenly, watched
+from netdsl.inspect.pictures import evenly, test_images, watched
 from netdsl.runtime.plot import plain, write_figure
-from netdsl.trained.run import OpenedRun
+from netdsl.trained.run import OpenedRun, Which
 
 _BATCH = 200
 
 
 def withstood(
     run: OpenedRun,
+    which: Which,
     model: Inspected,
     budgets: Sequence[float],
     console: Console,
@@ -29,7 +30,7 @@ def withstood(
     seed: int,
 ) -> list[Withstood]:
     """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
-    test = evenly(run.data(console).test, images)
+    test = evenly(test_images(run, which, console), images)
     shown = watched(test, _BATCH, model.mean.device, f"{run.folder.resolve().name}: attacking", console)
     generator = torch.Generator().manual_seed(seed)
     return robustness(model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
