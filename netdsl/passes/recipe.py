@@ -11,6 +11,7 @@ from netdsl import syntax
 from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.foreign import own_name, translated
+from netdsl.hints import STATEMENTS
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe
@@ -218,6 +219,8 @@ def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
         return f"leave the line out, and write `optimizer {call}`"
     if line:
         return f"write `{line}`"
+    if key in STATEMENTS:
+        return "move the line out of the braces of `train`: it is a statement of its own"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
 
 
