@@ -50,7 +50,7 @@ class Slice(Operation):
         if self.end == "all":
             return f"{what} are counted from 0: `start` is {end - 1} at most"
         after = self.start + end  # Where `end` was meant as a length.
-        if 0 < end and after <= size:
+        if end > 0 and after <= size:
             own = f"slice({self.start})" if after == size else f"slice({self.start}, {after})"
             return f"`end` is no length, but the first of the {what} that is left out: write `{own}`"
         return f"{what} are counted from 0, and `end` is the first that is left out"
