@@ -53,8 +53,9 @@ def _stage(match: re.Match[str]) -> Advice:
     return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
 
 
-def _input(match: re.Match[str]) -> Advice:
-    return Advice("a shape is one word", f"write `input {shape(match[1])}`")
+def _input(match: re.Match[str]) -> Advice | None:
+    own = shape(match[1])
+    return Advice("a shape is one word", f"write `input {own}`") if re.fullmatch(r"\w+", own) else None
 
 
 def _network(match: re.Match[str]) -> Advice | None:
