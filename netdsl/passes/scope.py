@@ -31,7 +31,7 @@ Names: TypeAlias = Mapping[str, str]
 
 # Names that people expect to mean something.
 _MEANINGS = {
-    "in": "`in` is the number of channels that enter a block",
+    "in": "it is what enters a block or a section: move the line there, or write a number",
     "same": "it is for `skip if same`, and the padding of `conv` and `depthwise`: write a number, or compare",
     "None": "leave the argument out",
     "none": "write `no`, or leave the argument out",
