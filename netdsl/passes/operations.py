@@ -168,7 +168,12 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
     given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
-    if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
+    # `conv(3, 6, 5)` on three channels: a stride that is odd, and a kernel that isn't.
+    stride = values.get("stride")
+    swapped = (
+        isinstance(kernel, int) and isinstance(stride, int) and kernel % 2 == 0 and stride % 2 == 1 < stride
+    )
+    if not isinstance(kernel, int) or (kernel < _CHANNELS and not swapped) or len(given) < 2:
         return ""
     start, end = (span.start - step.span.start for span in given[:2])
     by_name = "=" in step.span.text[start:end]
