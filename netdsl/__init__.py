@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic, NetworkError
     from netdsl.runtime.transplant import TransplantError, transplant
 
-__version__ = "0.4.0.dev0"
+__version__ = "0.5.0.dev0"
 
 __all__ = ["Diagnostic", "Network", "NetworkError", "TransplantError", "load", "transplant"]
 

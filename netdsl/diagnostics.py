@@ -130,7 +130,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` for a misspelt name, or the empty string."""
     spelt = {word.lower(): word for word in known}
     # Of two letters or fewer everything is near.
-    cutoff = 0.6 if len(name) > 2 else 1
+    cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
     match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
     return f"did you mean `{spelt[match[0]]}`?" if match else ""
 

@@ -120,6 +120,8 @@ _ARGUMENTS = {
     "count_include_pad": "count_padding",
     "scale_factor": "factor",
     "epsilon": "eps",
+    **dict.fromkeys(("stddev", "stdev", "sigma", "sd"), "std"),
+    "mu": "mean",
     "milestones": "at",
     "steps": "at",
     "gamma": "factor",

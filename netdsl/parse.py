@@ -31,7 +31,7 @@ MAX_LINE = 10_000
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINES = {"stages": "row", "train": "entry"}
 # What a step that can't be read would have defined.
-_DEFINES = re.compile(r"(let|save)\s*(?:as\s+|\(\s*\W?|\W)([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(:)")
+_DEFINES = re.compile(r"(let|save)\s*(?:as\s+|\(\s*\W?|\W)([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?::|=(?!=))")
 # What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
 _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.

@@ -64,7 +64,7 @@ def test_the_readme_begins_with_two_commands() -> None:
 
 def commands() -> list[tuple[str, str]]:
     """The lines that call netdsl in all pages, with the page's name."""
-    lines = [(page, line) for page, text in blocks("sh") for line in text.splitlines()]
+    lines = [(page, line) for page, text in blocks("sh") for line in text.replace("\\\n", "").splitlines()]
     return [(page, line.partition("#")[0].strip()) for page, line in lines if line.startswith("netdsl ")]
 
 

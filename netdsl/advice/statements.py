@@ -53,8 +53,9 @@ def _stage(match: re.Match[str]) -> Advice:
     return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
 
 
-def _input(match: re.Match[str]) -> Advice:
-    return Advice("a shape is one word", f"write `input {shape(match[1])}`")
+def _input(match: re.Match[str]) -> Advice | None:
+    own = shape(match[1])
+    return Advice("a shape is one word", f"write `input {own}`") if re.fullmatch(r"\w+", own) else None
 
 
 def _network(match: re.Match[str]) -> Advice | None:
@@ -119,7 +120,8 @@ STATEMENTS: list[Rule] = [
     ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
-    (r"layer\s*\{", pasted("`layer` is Caffe", "Caffe")),
+    (r"layer\s*\{\s*\w+\s*:", pasted("`layer` is Caffe", "Caffe")),
+    (r"layer\s*\{", write("a section is called `layers`", "layers {")),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", leave_out("this is Markdown", "a file is the code alone")),
     (r"(?:input_shape|input_size|shape)\s*[:=]?\s*(.+)$", _input),

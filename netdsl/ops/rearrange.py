@@ -42,15 +42,18 @@ class Slice(Operation):
                 f"`slice` ends at {end}, and its input has {x[0]} {what}", f"`end` is {x[0]} at most"
             )
         if self.start >= end:
-            return Misfit(
-                f"`slice` from {self.start} to {end} is empty",
-                (
-                    f"{what} are counted from 0: `start` is {end - 1} at most"
-                    if end > 0 and self.end == "all"
-                    else f"{what} are counted from 0, and `end` is the first that is left out"
-                ),
-            )
+            return Misfit(f"`slice` from {self.start} to {end} is empty", self._filled(what, end, x[0]))
         return (end - self.start, *x[1:])
+
+    def _filled(self, what: str, end: int, size: int) -> str:
+        """The help for a slice that is empty."""
+        if self.end == "all":
+            return f"{what} are counted from 0: `start` is {end - 1} at most"
+        after = self.start + end  # Where `end` was meant as a length.
+        if end > 0 and after <= size:
+            own = f"slice({self.start})" if after == size else f"slice({self.start}, {after})"
+            return f"`end` is no length, but the first of the {what} that is left out: write `{own}`"
+        return f"{what} are counted from 0, and `end` is the first that is left out"
 
     def kept(self, x: Shape, y: Shape) -> Kept:
         return Kept(view=True)

@@ -24,6 +24,7 @@ from netdsl.passes.fixes import (
     is_idle,
     is_parameter,
     larger_inputs,
+    other_tensors,
     strided,
     unstrided,
     variants,
@@ -322,7 +323,8 @@ class Bodies:
             if found := fix(index, variants(step.branches[index], place.values, channels)):
                 return (index, other), found
         # Else a branch is as it should be, and what comes in isn't.
-        before = chain(larger_inputs(self._network), enlarging(self._network, step.span))
+        network = self._network
+        before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
         return pair, best(before, self._attempt, places(step))
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:

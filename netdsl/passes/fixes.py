@@ -15,8 +15,11 @@ from netdsl.ops.base import UNKNOWN, Shape, show_shape
 from netdsl.resolved import (
     BlockStep,
     Body,
+    BranchesStep,
+    FromStep,
     OperationStep,
     ResolvedNetwork,
+    SaveStep,
     Section,
     Step,
     bodies,
@@ -119,6 +122,15 @@ def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
         yield Change(pairs, f"give the transposed convolutions `{words}`")
 
 
+def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Change]:
+    """Other saved tensors in place of those that a join takes up: lines of a decoder are often copied."""
+    steps = [step for step in _steps_before(network, join.span) if isinstance(step, SaveStep)]
+    for taken in (step for branch in join.branches for step in branch if isinstance(step, FromStep)):
+        for name in (step.name for step in steps if step.name != taken.name):
+            text = f"write `from {name}` in place of `from {taken.name}`"
+            yield Change([(taken, taken._replace(name=name))], text)
+
+
 def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
     """What may lead to another shape at a place: one argument of one step before it changed, the nearest
     first; before all else what makes maps larger.
@@ -129,10 +141,14 @@ def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator
 
 
 def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
-    """The steps that stand before a place in its file, the nearest first."""
+    """The calls that stand before a place in its file, the nearest first."""
+    return [step for step in _steps_before(network, place) if isinstance(step, (OperationStep, BlockStep))]
+
+
+def _steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
     sections = [part.body for part in network.parts if isinstance(part, Section)]
-    calls = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _calls(body)]
-    before = [s for s in calls if s.span.source is place.source and s.span.start < place.start]
+    steps = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _steps(body)]
+    before = [s for s in steps if s.span.source is place.source and s.span.start < place.start]
     return sorted(before, key=lambda step: -step.span.start)
 
 
@@ -212,12 +228,16 @@ def unstrided(body: Body) -> Iterator[Change]:
             yield from _with_each(step, [{"stride": ONE}])
 
 
-def _calls(body: Body) -> Iterator[Call]:
+def _steps(body: Body) -> Iterator[Step]:
+    """The steps of a body and of those in it."""
     for step in body:
-        if isinstance(step, (OperationStep, BlockStep)):
-            yield step
+        yield step
         for inner in bodies(step):
-            yield from _calls(inner)
+            yield from _steps(inner)
+
+
+def _calls(body: Body) -> Iterator[Call]:
+    return (step for step in _steps(body) if isinstance(step, (OperationStep, BlockStep)))
 
 
 def is_idle(body: Body) -> bool:

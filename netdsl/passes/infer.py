@@ -93,12 +93,12 @@ class _Inference:
             return None
         if state.known and parts:
             check_end(self._network, parts, state, self._attempt, self.found)
-        if self.found.errors or not self._sound:  # of what isn't known as a whole no sums are checked
+        # Of what isn't known as a whole no sums are checked: an error elsewhere is the cause.
+        if self.found.errors or not self._sound or not state.known:
             attempt = None if self.found.errors else self._attempt
             if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
                 check_output(self._network, state.shape, attempt, self.found)
             return None
-        assert state.known
         cost = sum((part.cost for part in parts), NOTHING)
         instances = self._bodies.instances()
         typed_network = TypedNetwork(

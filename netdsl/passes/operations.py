@@ -117,7 +117,11 @@ class Operations:
             square = side if side * side == state.shape[0] else state.shape[0]
             meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
             help = f"write the input as channels x height x width, as in `input {meant}`"
-        self._reports.error("NET402", misfit.message, step.span, also=also, notes=notes, help=help)
+        # Several steps of a block that one number of groups doesn't fit are one mistake.
+        cause = f"{values['groups']} groups" if misfit.message.endswith("groups") else ""
+        self._reports.error(
+            "NET402", misfit.message, step.span, also=also, notes=notes, help=help, cause=cause
+        )
 
     def without_channels(self, step: OperationStep, environment: Environment, state: State) -> str:
         """What to write in place of a call with channels that it doesn't take; empty where it has none."""
@@ -132,6 +136,10 @@ class Operations:
             return ""
         if groups == state.shape[0] and isinstance(kernel := dict(step.arguments).get("kernel"), Const):
             return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
+        out = values.get("out")
+        sizes = [n for n in (state.shape[0], out) if isinstance(n, int) and n % groups]
+        if not isinstance(dict(step.arguments)["groups"], Const):  # other steps may be split alike
+            return _divided(sizes[0], groups) if sizes else ""
         divisors = [n for n in range(2, state.shape[0]) if state.shape[0] % n == 0]
         near = sorted(divisors, key=lambda n: abs(n - groups))[:_NEAR]
         # What else goes through the step is most likely divided by the groups.
@@ -142,12 +150,16 @@ class Operations:
         found = [n for n, change in tried if best([change], self._attempt, {step.span})]
         if found:
             return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}"
-        over = state.shape[0] % groups
-        if not near or not over or self._attempt is None:
+        if not near or not sizes or self._attempt is None:
             return ""
-        below = state.shape[0] - over
-        fitting = [f"{n:d}" for n in (below, below + groups) if n]
-        return f"take {' or '.join(fitting)} channels in place of {state.shape[0]}: {groups} divides them"
+        return _divided(sizes[0], groups)
+
+
+def _divided(channels: int, groups: int) -> str:
+    """The nearest numbers of channels that the groups divide."""
+    below = channels - channels % groups
+    fitting = [f"{n:d}" for n in (below, below + groups) if n]
+    return f"take {' or '.join(fitting)} channels in place of {channels}: {groups} divides them"
 
 
 def _without_channels(step: OperationStep, values: Mapping[str, Value], state: State) -> str:
@@ -156,7 +168,12 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: S
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
     given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
-    if not isinstance(kernel, int) or kernel < _CHANNELS or len(given) < 2:
+    # `conv(3, 6, 5)` on three channels: a stride that is odd, and a kernel that isn't.
+    stride = values.get("stride")
+    swapped = (
+        isinstance(kernel, int) and isinstance(stride, int) and kernel % 2 == 0 and stride % 2 == 1 < stride
+    )
+    if not isinstance(kernel, int) or (kernel < _CHANNELS and not swapped) or len(given) < 2:
         return ""
     start, end = (span.start - step.span.start for span in given[:2])
     by_name = "=" in step.span.text[start:end]

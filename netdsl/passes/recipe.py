@@ -10,7 +10,8 @@ from typing import Any, cast
 from netdsl import syntax
 from netdsl.arguments import ArgType, Flag, Mismatch, Word, convert, schema, signature
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.foreign import own_name, translated
+from netdsl.foreign import own_argument, own_name, translated
+from netdsl.hints import STATEMENTS
 from netdsl.passes.binding import bind
 from netdsl.passes.scope import Scope
 from netdsl.recipe import CHOICES, Recipe
@@ -162,6 +163,7 @@ class RecipeReader:
                 help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
             if key == "augment" and not help:
                 help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
+            help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
                 help = help or f"write `{next(iter(choices))}`"
             help = help or f"there are {listing(choices)}"
@@ -218,6 +220,8 @@ def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
         return f"leave the line out, and write `optimizer {call}`"
     if line:
         return f"write `{line}`"
+    if key in STATEMENTS:
+        return "move the line out of the braces of `train`: it is a statement of its own"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
 
 
@@ -234,6 +238,18 @@ def _later(cls: type, flag: str, values: Mapping[str, Value]) -> str:
     later = [name for name in names[names.index(flag) + 1 :] if name not in values]
     fits = (n for n in later if not isinstance(_type(cls, n).convert(values[flag]), Mismatch))
     return next(fits, "")
+
+
+def _as_argument(name: str, node: syntax.Expr, choices: Mapping[str, type]) -> str:
+    """What to write for an argument in the place of what takes it: `loss label_smoothing(0.1)`."""
+    given = node.arguments if isinstance(node, syntax.Apply) else ()
+    value = given[0].value.span.text if given else "…"
+    for choice, cls in choices.items():
+        known = [parameter.name for parameter in signature(cls)]
+        own = name if name in known else own_argument(name, known)
+        if own in known:
+            return f"write `{choice}({own}={value})`"
+    return ""
 
 
 def _operands(node: syntax.Expr) -> list[str]:

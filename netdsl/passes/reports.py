@@ -91,7 +91,7 @@ class Reports:
         foreign = place is not None and outer is not None and outer.source is not place.source
         keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
         if self.way:
-            keys.add((cause or found.message, tuple(self.way)))
+            keys.add((cause or found.message, tuple(via.span for via in self.way)))
         if fix:
             keys.add(("fix", fix.edit))
         if keys & self._told:
@@ -125,13 +125,14 @@ class Reports:
         notes: Iterable[str] = (),
         help: str = "",
         fix: Change | None = None,
+        cause: str = "",
     ) -> None:
-        """`fix` is better than the `help`, if there is one."""
+        """`fix` is better than the `help`, if there is one; the `cause` is that of `add`."""
         labels = {span: Label(span, label)}
         for more in also:
             labels.setdefault(more.span, more)
         help = fix.text if fix else help
-        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), fix=fix)
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), cause, fix=fix)
 
     def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: str) -> None:
         """An error of a value, where it was written."""

@@ -31,7 +31,7 @@ Names: TypeAlias = Mapping[str, str]
 
 # Names that people expect to mean something.
 _MEANINGS = {
-    "in": "`in` is the number of channels that enter a block",
+    "in": "it is what enters a block or a section: move the line there, or write a number",
     "same": "it is for `skip if same`, and the padding of `conv` and `depthwise`: write a number, or compare",
     "None": "leave the argument out",
     "none": "write `no`, or leave the argument out",
@@ -278,8 +278,10 @@ class Scope:
             count = str(low) if low == high else f"at least {low}"
             values = [argument.value for argument in node.arguments]
             inside = next((v.span.text.strip("[]") for v in values if isinstance(v, syntax.ListOf)), "")
-            help = f"write `{name}({inside})`" if inside else ""
-            message = f"`{name}` takes {count} numbers, by position"
+            given = [value.span.text for value in values[:high]]
+            inside = inside or ", ".join(given + ["…"] * (low - len(given)))
+            help = f"write `{name}({inside})`"
+            message = f"`{name}` takes {count} number{'' if count == '1' else 's'}, by position"
             self._diagnostics.error("NET301", message, node.span, help=help)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)

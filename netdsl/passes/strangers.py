@@ -230,7 +230,11 @@ def _of_another(name: str, way: Sequence[object], program: syntax.Program) -> Me
         for let in _all(block.body, syntax.Let):
             if let.name.text == name and block is not own:
                 message = f"`{name}` is a constant of `{block.name.text}`, and known there alone"
-                return Meaning(message, f"write `{let.span.text}` here too", (Label(let.span),))
+                own_values = {parameter.name.text for parameter in block.parameters}
+                help = f"write `{let.span.text}` here too"
+                if own_values.intersection(re.findall(r"\w+", let.value.span.text)):
+                    help = f"write a number here, or define it with `let {name} = …`"
+                return Meaning(message, help, (Label(let.span),))
     return None
 
 
