@@ -237,7 +237,7 @@ def robustness(
     from rich.console import Console
 
     from netdsl.inspect.opening import of_run
-    from netdsl.inspect.sheets.robustness import withstood, write_curves
+    from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
@@ -251,14 +251,9 @@ def robustness(
         on, console = choose_device(device), Console(stderr=True)
         opened = [open_run(run) for run in runs]
         models = [of_run(run, weights, on) for run in opened]
+        attacked_by = Setting(numbers, images, steps, restarts, seed)
         measured = [
-            withstood(
-                *(run, weights, model, numbers, console),
-                images=images,
-                steps=steps,
-                restarts=restarts,
-                seed=seed,
-            )
+            withstood(run, weights, model, attacked_by, console)
             for run, model in zip(opened, models, strict=True)
         ]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))

@@ -81,7 +81,7 @@ COLUMNS: list[tuple[str, Align]] = [
     type=click.IntRange(0),
     default=4,
     show_default=True,
-    help="Blur after so many steps each; 0: never.",
+    help="Blur after every so many steps; 0: never.",
 )
 @click.option(
     "--blur",

@@ -54,8 +54,8 @@ def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> T
 
 
 def of_image(image: str, run: OpenedRun, which: Which, console: Console) -> Tensor:
-    """An image as the network takes it, (1, C, H, W), on the CPU. Raises RunError where it can't be read, or the network
-    takes none.
+    """An image as the network takes it, (1, C, H, W), on the CPU. Raises RunError where it can't be read, or
+    the network takes none.
     """
     found = read([image], run, which, console)
     if len(found) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
@@ -17,19 +18,21 @@ from netdsl.trained.run import OpenedRun, Which
 _BATCH = 200
 
 
+class Setting(NamedTuple):
+    """Which attacks are to be withstood, and by how many test images (None: all)."""
+
+    budgets: Sequence[float]
+    images: int | None
+    steps: int
+    restarts: int
+    seed: int
+
+
 def withstood(
-    run: OpenedRun,
-    which: Which,
-    model: Inspected,
-    budgets: Sequence[float],
-    console: Console,
-    *,
-    images: int | None,
-    steps: int,
-    restarts: int,
-    seed: int,
+    run: OpenedRun, which: Which, model: Inspected, setting: Setting, console: Console
 ) -> list[Withstood]:
     """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
+    budgets, images, steps, restarts, seed = setting
     test = evenly(test_images(run, which, console), images)
     shown = watched(test, _BATCH, model.mean.device, f"{run.folder.resolve().name}: attacking", console)
     generator = torch.Generator().manual_seed(seed)
