@@ -13,7 +13,7 @@ from netdsl.inspect.pictures import batches, evenly, read, watched
 from netdsl.inspect.sheets.captions import Answer, fitting, short
 from netdsl.runtime.errors import RunError
 from netdsl.trained.run import open_run
-from tests.runtime.samples import CPU
+from tests.runtime.samples import CPU, pixels
 from tests.runtime.samples import colours as split
 
 QUIET = Console(quiet=True)
@@ -31,7 +31,7 @@ def test_batches_are_the_images_in_their_order() -> None:
     for parts in (list(batches(ten, 4, CPU)), list(watched(ten, 4, CPU, "looking at", QUIET))):
         assert [len(labels) for _, labels in parts] == [4, 4, 2]
         assert torch.equal(torch.cat([labels for _, labels in parts]), ten.labels)
-        assert torch.equal(torch.cat([images for images, _ in parts]) * 255, ten.images)
+        assert torch.equal(torch.cat([images for images, _ in parts]) * 255, pixels(ten))
 
 
 def test_test_images_have_the_classes_of_the_weights(colours: Path) -> None:
