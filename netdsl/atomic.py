@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from pathlib import Path
 from stat import S_IMODE
 
@@ -26,8 +27,11 @@ def write(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file in the same folder, which takes the place of `path` when the block ends well.
 
-    Raises OSError; after any exception the file is as it was before.
+    Raises OSError, also where the path is a device, a pipe or a folder; after any exception the file is as
+    it was before.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is no ordinary file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,22 +97,32 @@ def require_format(picture: Path) -> str:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     format = picture.suffix.removeprefix(".").lower() or "png"
-    known = FigureCanvasAgg.filetypes
+    known = [name for name in FigureCanvasAgg.filetypes if name != "pgf"]  # which needs LaTeX
     if format not in known:
         raise RunError(f"{picture}: `{format}` is no picture format", f"use {', '.join(known)}")
     return format
 
 
 def write_figure(figure: Figure, picture: Path) -> None:
-    """Writes a picture, whole or not at all; its ending chooses the format. Raises RunError."""
+    """Writes a picture, whole or not at all; its ending chooses the format. The same figure always gives the
+    same file. Raises RunError.
+    """
+    from matplotlib import rc_context
+
+    format = require_format(picture)
+    date = {"pdf": "CreationDate", "svg": "Date"}.get(format)
     content = io.BytesIO()
-    figure.savefig(content, format=require_format(picture))
+    with rc_context({"svg.hashsalt": "netdsl"}), warnings.catch_warnings():
+        # A class may have a name that the font has no letters for: they are boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(content, format=format, metadata={date: None} if date else None)
     write_atomic(picture, content.getvalue())
 
 
 def plain(text: str) -> str:
-    """A text without what matplotlib takes for a formula."""
-    return text.replace("$", r"\$")
+    """A text without what matplotlib takes for a formula, and without what no reader shows."""
+    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown).replace("$", r"\$")
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from dataclasses import asdict
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -30,6 +33,8 @@ def test_runs_are_compared(tmp_path: Path, name: str) -> None:
     plot.compare(runs, tmp_path / name)
     content = (tmp_path / name).read_bytes()
     assert content.startswith((b"\x89PNG", b"<?xml", b"%PDF"))
+    plot.compare(runs, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content
 
 
 def test_the_legend_names_the_runs(tmp_path: Path) -> None:
@@ -39,6 +44,30 @@ def test_the_legend_names_the_runs(tmp_path: Path) -> None:
     text = (tmp_path / "out.svg").read_text()
     for label in ("wide", "deep", "epoch", "validation accuracy", "50.0%"):
         assert f"{label} -->" in text  # Text is drawn as lines, below a comment that says it.
+
+
+def test_names_that_no_xml_can_have(tmp_path: Path) -> None:
+    run = tmp_path / "a\x1b[31m\u6f22"
+    metrics.write(run, rows(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot.compare([run], tmp_path / "out.svg")
+    ElementTree.parse(tmp_path / "out.svg")
+
+
+@pytest.mark.parametrize("name", ["out.pgf", "out.docx"])
+def test_what_is_no_picture_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunError, match="no picture format") as error:
+        plot.require_format(tmp_path / name)
+    assert "png" in error.value.help and "pgf" not in error.value.help
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    metrics.write(tmp_path / "run", rows(2))
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(RunError, match="no ordinary file"):
+        plot.compare([tmp_path / "run"], tmp_path / "pipe.png")
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 def test_curves_of_a_run_with_and_without_validation(tmp_path: Path) -> None:
