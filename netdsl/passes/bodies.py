@@ -8,28 +8,14 @@ unknown too, and all else is still checked. A wrong step has no typed form.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
 
 from netdsl.expressions import Const, Environment, Ref
-from netdsl.passes.fixes import (
-    Attempt,
-    Change,
-    best,
-    changed_body,
-    channels_of,
-    enlarging,
-    is_idle,
-    is_parameter,
-    larger_inputs,
-    other_tensors,
-    strided,
-    unstrided,
-    variants,
-)
-from netdsl.passes.joins import Joins, places
+from netdsl.passes.fixes import Attempt, Change
+from netdsl.passes.joins import Joins
+from netdsl.passes.mending import Mending
 from netdsl.passes.operations import Operations
 from netdsl.passes.place import Place, beginning, entering
 from netdsl.passes.reports import Reports, Via
@@ -90,14 +76,13 @@ class Bodies:
     def __init__(
         self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None, most: int = MAX_STEPS
     ) -> None:
-        self._network = network
         self._most = most
-        self._attempt = attempt
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, State]] = {}
         self._operations = Operations(reports, attempt)
         self._joins = Joins(reports)
+        self._mending = Mending(network, self._joins, attempt, self._leads)
         self._depth = 0
         self._steps = 0
 
@@ -296,36 +281,9 @@ class Bodies:
         if misfit is None:
             after, grid = self._joins.joined(step, state, ends)
         else:
-            self._joins.different(step, ends, *self._joint(step, place, state, ends, misfit))
+            self._joins.different(step, ends, *self._mending.joint(step, place, state, ends, misfit))
             after = state.lost()
         return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
-
-    def _joint(
-        self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
-    ) -> tuple[tuple[int, int], Change | None]:
-        """The change of one of two branches with which all fit, and that branch first."""
-
-        def fix(index: int, changes: Iterator[Change]) -> Change | None:
-            def fits(end: State) -> bool:
-                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
-
-            return self._fix(step, step.branches[index], changes, place, state, fits)
-
-        for index, other in (pair, pair[::-1]):
-            if _larger(ends[index], ends[other]) and (
-                found := fix(index, strided(step.branches[index], step.branches[other]))
-            ):
-                return (index, other), found
-        # In a sum the one that does nothing is what needs a projection.
-        first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
-        for index, other in first_idle if step.join == "add" else (pair, pair[::-1]):
-            channels = channels_of(step.branches[other], ends[other].shape, place.values)
-            if found := fix(index, variants(step.branches[index], place.values, channels)):
-                return (index, other), found
-        # Else a branch is as it should be, and what comes in isn't.
-        network = self._network
-        before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
-        return pair, best(before, self._attempt, places(step))
 
     def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
         body, end = self._body(step.body, place.inner(), state)
@@ -335,8 +293,7 @@ class Bodies:
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
-            changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
-            fix = self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
+            fix = self._mending.irregular(step, place, state)
             call = ""
             if isinstance(end.irregular, OperationStep):
                 call = self._operations.without_channels(end.irregular, place.values, state)
@@ -346,8 +303,7 @@ class Bodies:
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
-            fix = best(larger_inputs(self._network), self._attempt, places(step))
-            self._joins.uneven(step, state, end, fix)
+            self._joins.uneven(step, state, end, self._mending.uneven(step))
             return None, state.lost()
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
@@ -370,55 +326,8 @@ class Bodies:
             return same and way.grid is start.grid
 
         if not agrees(shortcut):
-            fix = self._either(step, place, start, body, shortcut, agrees)
+            fix = self._mending.either(step, place, start, body, shortcut, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
-
-    def _either(
-        self,
-        step: SkipStep,
-        place: Place,
-        start: State,
-        body: State,
-        shortcut: State,
-        agrees: Callable[[State], bool],
-    ) -> Change | None:
-        """The change of the shortcut with which it agrees with the body, or of the body."""
-
-        def fits(way: State) -> bool:
-            same = way.shape == shortcut.shape and way.reduction == shortcut.reduction
-            return same and way.grid is start.grid
-
-        ways = step.shortcut or ()
-        channels = channels_of(step.body, body.shape, place.values)
-        others = channels_of(ways, shortcut.shape, place.values)
-        tries = [
-            (ways, variants(ways, place.values, channels), agrees),
-            (step.body, variants(step.body, place.values, others), fits),
-        ]
-        if is_parameter(others[0]) and not is_parameter(channels[0]):  # a number, or `in`, is rather wrong
-            tries.reverse()
-        if body.reduction < shortcut.reduction:
-            tries.insert(0, (step.body, strided(step.body, ways), fits))
-        elif shortcut.reduction < body.reduction:
-            tries.insert(0, (ways, strided(ways, step.body), agrees))
-        tries.append((step.body, unstrided(step.body), fits))
-        found = (self._fix(step, way, changes, place, start, good) for way, changes, good in tries)
-        return next(filter(None, found), None)
-
-    def _fix(
-        self,
-        step: SkipStep | BranchesStep,
-        body: Body,
-        changes: Iterator[Change],
-        place: Place,
-        state: State,
-        fits: Callable[[State], bool],
-    ) -> Change | None:
-        """The change of a body that makes it fit the join, here and in all blocks of the network; of
-        several the one that leaves the fewest errors. None where none does.
-        """
-        leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
-        return best(leading, self._attempt, places(step))
 
     def _leads(self, body: Body, place: Place, state: State, fits: Callable[[State], bool]) -> bool:
         """Whether a body that is only tried leads to a tensor that fits."""
@@ -434,8 +343,3 @@ class Bodies:
         finally:
             # What was tried isn't part of the network.
             self._instances, self._steps, self._depth = instances, steps, depth
-
-
-def _larger(one: State, other: State) -> bool:
-    """Whether a branch's map is larger than another's, as if it lacked a stride."""
-    return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction
