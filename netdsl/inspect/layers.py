@@ -112,9 +112,7 @@ def find(model: nn.Module, name: str) -> nn.Module:
         found = _child(module, part)
         if found is None:
             around = f"`{'.'.join(parts[:at])}`" if at else "the network"
-            inside = [
-                child for child, own in module.named_children() if not isinstance(own, nn.ParameterList)
-            ]
+            inside = [child for child, _ in module.named_children()]
             raise RunError(f"there is no layer `{name}`", f"{around} has {_listed(inside)}")
         module = found
     return module
