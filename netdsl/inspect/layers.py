@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.model import Inspected
@@ -21,20 +22,33 @@ class _AllSeen(Exception):
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen weights: gradients are of the input alone. Both are as before afterwards,
-    after exceptions too.
+    after exceptions too. Inside `torch.inference_mode` it is as inside `torch.no_grad`.
     """
     modes = [(module, module.training) for module in model.modules()]
-    frozen = [(weight, weight.requires_grad) for weight in model.parameters()]
+    # Weights that were made in inference mode can't be changed outside.
+    weights = [weight for weight in model.parameters() if not weight.is_inference()]
+    frozen = [(weight, weight.requires_grad) for weight in weights]
     try:
         model.eval()
         for weight, _ in frozen:
             weight.requires_grad_(False)
-        yield
+        with _gradients_possible():
+            yield
     finally:
         for module, training in modes:
             module.training = training
         for weight, required in frozen:
             weight.requires_grad_(required)
+
+
+@contextmanager
+def _gradients_possible() -> Iterator[None]:
+    """Inference mode forbids to ask for gradients: `no_grad` in its place allows it."""
+    if not torch.is_inference_mode_enabled():
+        yield
+    else:
+        with torch.inference_mode(False), torch.no_grad():
+            yield
 
 
 @contextmanager

@@ -42,7 +42,13 @@ def test_weights_that_are_not_finite_are_refused(diverged: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "command",
-    [("saliency", "test:0"), ("dream",), ("attack", "test:0", "--target", "3"), ("robustness",), ("features",)],
+    [
+        ("saliency", "test:0"),
+        ("dream",),
+        ("attack", "test:0", "--target", "3"),
+        ("robustness",),
+        ("features",),
+    ],
 )
 def test_commands_refuse_them_too(command: Sequence[str], diverged: Path, tmp_path: Path) -> None:
     name, *rest = command
