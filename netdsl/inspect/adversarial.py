@@ -1,7 +1,7 @@
 """Images that differ little from a real one and get another answer, and how many answers withstand them.
 
 Images are (N, C, H, W) from 0 to 1, what comes back has their dtype and device. All raise RunError where
-images leave that range.
+images leave that range or there are none, and where a class is none of the network's.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netdsl.inspect.chance import uniform
+from netdsl.inspect.chance import seeded, uniform
 from netdsl.inspect.layers import evaluating
-from netdsl.inspect.scores import class_scores, unit, with_gradient
+from netdsl.inspect.scores import (
+    class_scores,
+    require_classes,
+    require_positive,
+    require_some,
+    unit,
+    with_gradient,
+)
 from netdsl.runtime.errors import RunError
 
 # Where not given: the budget of the methods that have one (usual for CIFAR-10), the steps of `pgd`.
@@ -66,8 +73,8 @@ def attack(
     2014 (section 4: the closest image with another answer), as the courses' assignments on network
     visualisation do it, there without the halving.
     """
-    images = _require_scale(images).clone()
     with evaluating(model):
+        images = _require_scale(images).clone()
         scores, gradients, reached = _towards(model, images, targets)
         traces = [[score] for score in scores.tolist()]
         held = reached.long()  # so many steps in a row the prediction was the target
@@ -121,9 +128,12 @@ def pgd(
     step_size * sign(dJ/dx), each projected into the budget and into 0..1.
 
     `step_size` is 2.5 eps / steps where not given: every start can then reach the edge of the budget (their
-    section 5). Of several `restarts` an image keeps the one that fools most.
+    section 5). Of several `restarts` an image keeps the one that fools most. Starts come from `generator`,
+    without one from the seed 0: that of an image depends on its place in the batch.
     `classes`, `targeted` and the budget as in `fgsm`.
     """
+    require_positive(steps=steps, restarts=restarts)
+    generator = seeded(generator)
     low, high = _ball(images, eps)
     size = 2.5 * eps / steps if step_size is None else step_size
     best, most = images.detach(), images.new_full((len(images),), -math.inf)
@@ -153,10 +163,13 @@ def robustness(
     `batches` are images with their labels (N,). What is answered wrong within a budget is so within every
     larger one, and isn't attacked again: images that are wrong by themselves count as wrong everywhere.
     """
+    require_positive(steps=steps, restarts=restarts)
+    generator = seeded(generator)
     rising = sorted({0.0, *budgets})
     right, seen = [0] * len(rising), 0
     with evaluating(model):
         for images, labels in batches:
+            require_some(images)
             seen += len(labels)
             for at, eps in enumerate(rising):
                 shown = images
@@ -165,11 +178,14 @@ def robustness(
                         model, images, labels, eps, steps=steps, restarts=restarts, generator=generator
                     )
                 with torch.no_grad():
-                    standing = model(shown).argmax(1) == labels
+                    logits = model(shown)
+                    standing = logits.argmax(1) == require_classes(logits, labels)
                 images, labels = images[standing], labels[standing]
                 right[at] += len(labels)
                 if not len(labels):
                     break
+    if not seen:
+        raise RunError("there are no images", "give one at least")
     return [Withstood(eps, count, seen) for eps, count in zip(rising, right, strict=True)]
 
 
@@ -192,7 +208,7 @@ def _towards(model: nn.Module, images: Tensor, targets: Tensor) -> tuple[Tensor,
 def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
     """What rises on the way away from the classes, or towards them."""
     sign = -1 if targeted else 1
-    return lambda logits: sign * F.cross_entropy(logits, classes, reduction="none")
+    return lambda logits: sign * F.cross_entropy(logits, require_classes(logits, classes), reduction="none")
 
 
 @torch.no_grad()

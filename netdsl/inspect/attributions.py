@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
+from netdsl.inspect.scores import require_classes, require_positive, tracked
 from netdsl.runtime.errors import RunError
 
 # So many images go through the network at a time.
@@ -25,9 +26,11 @@ def integrated_gradients(model: nn.Module, images: Tensor, classes: Tensor, step
     `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits: the sum of a map is the
     image's score less that of the black image. Raises RunError where captum isn't installed.
     """
+    require_positive(steps=steps)
     attribute = _captum().IntegratedGradients(model).attribute
     with evaluating(model):
-        found: Tensor = attribute(images.detach(), target=classes, n_steps=steps, internal_batch_size=_BATCH)
+        images, target = _required(model, images, classes)
+        found: Tensor = attribute(images, target=target, n_steps=steps, internal_batch_size=_BATCH)
     return found.detach().sum(1)
 
 
@@ -42,17 +45,25 @@ def occlusion(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     attribute = _captum().Occlusion(model).attribute
     channels, *sides = images.shape[1:]
     window = [max(1, side // 4) for side in sides]
-    mean = images.mean((2, 3), keepdim=True).expand_as(images)
     with evaluating(model), torch.no_grad():
+        images, target = _required(model, images, classes)
+        mean = images.mean((2, 3), keepdim=True).expand_as(images)
         found: Tensor = attribute(
             images,
-            target=classes,
+            target=target,
             baselines=mean,
             sliding_window_shapes=(channels, *window),
             strides=(channels, *(max(1, side // 4) for side in window)),
             perturbations_per_eval=max(1, _BATCH // len(images)),
         )
     return found[:, 0].to(images.dtype)  # a window covers all channels; captum divides in float32
+
+
+def _required(model: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and classes as captum can take them: it wouldn't say what is wrong with others."""
+    images = tracked(model, images).detach()
+    with torch.no_grad():
+        return images, require_classes(model(images), classes)
 
 
 def _captum() -> ModuleType:

@@ -6,16 +6,21 @@ import torch
 from torch import Tensor
 
 
-def uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
+def seeded(generator: torch.Generator | None) -> torch.Generator:
+    """The generator; where none is given, one of the seed 0: results are the same each time."""
+    return generator or torch.Generator().manual_seed(0)
+
+
+def uniform(like: Tensor, generator: torch.Generator) -> Tensor:
     """Numbers from 0 to 1 in the shape, with the dtype and on the device of a tensor."""
     return _blank(like, generator).uniform_(generator=generator).to(like.device)
 
 
-def normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+def normal(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers in the shape, with the dtype and on the device of a tensor."""
     return _blank(like, generator).normal_(generator=generator).to(like.device)
 
 
-def _blank(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    # Where the generator is, and else on the CPU: one seed gives the same numbers on every device.
-    return torch.empty(like.shape, dtype=like.dtype, device=generator.device if generator else "cpu")
+def _blank(like: Tensor, generator: torch.Generator) -> Tensor:
+    # Where the generator is: one of the CPU gives the same numbers for all devices.
+    return torch.empty(like.shape, dtype=like.dtype, device=generator.device)

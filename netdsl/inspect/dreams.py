@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netdsl.inspect.chance import seeded
 from netdsl.inspect.layers import evaluating
-from netdsl.inspect.scores import class_scores, unit, with_gradient
+from netdsl.inspect.scores import class_scores, require_some, unit, with_gradient
 from netdsl.runtime.errors import RunError
 
 
@@ -46,12 +47,16 @@ def dream(
     one step size fits all networks and sizes of images. Before each step the images are rolled by up to
     `jitter` pixels in each direction (by default a sixteenth of their side), and back after it. After every
     `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels. No image depends on the
-    others of its batch. The jitter comes from `generator`, one of the CPU.
+    others of its batch. The jitter comes from `generator`, one of the CPU, without one from the seed 0.
 
     Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
     Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where there is no such class, and where
     the gradient is not finite.
     """
+    generator = seeded(generator)
+    require_some(classes)
+    if len(start) not in (1, len(classes)):
+        raise RunError(f"{len(start)} images are no start for {len(classes)} classes", "give one, or as many")
     images = start.detach().expand(len(classes), -1, -1, -1).clone()
     length = step_size * math.sqrt(images[0].numel())
     reach = min(images.shape[2:]) // 16 if jitter is None else jitter
@@ -91,8 +96,10 @@ def noise(
     deviation: Tensor | float = 0.25,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """A start for `dream`, (1, C, H, W): independent normal pixels, cut off at 0 and 1."""
-    return (mean + deviation * torch.randn(1, *shape, generator=generator)).clamp(0, 1)
+    """A start for `dream`, (1, C, H, W): independent normal pixels, cut off at 0 and 1. Without `generator`
+    the seed is 0.
+    """
+    return (mean + deviation * torch.randn(1, *shape, generator=seeded(generator))).clamp(0, 1)
 
 
 def blurred(images: Tensor, deviation: float) -> Tensor:

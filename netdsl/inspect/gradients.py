@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from netdsl.inspect.chance import normal
+from netdsl.inspect.chance import normal, seeded
 from netdsl.inspect.layers import captured, evaluating
 from netdsl.inspect.model import Inspected
-from netdsl.inspect.scores import class_scores, with_gradient
+from netdsl.inspect.scores import class_scores, require_positive, tracked, with_gradient
 from netdsl.runtime.errors import RunError
 
 
@@ -17,8 +17,8 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     (Simonyan et al. 2013, section 3.1).
 
     `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits by unit of brightness: to
-    first order the score changes by so much where a pixel does. Raises RunError where there is no such
-    class.
+    first order the score changes by so much where a pixel does. Raises RunError where there are no images,
+    not one class for each, or no such class; so does all that takes images and classes.
     """
     with evaluating(model):
         return _by_pixels(model, images, classes).abs().amax(1)
@@ -37,12 +37,14 @@ def smooth_grad(
 
     Gradients are averaged with their signs, as in the paper's formula, and the magnitude is taken
     afterwards. The noise is Gaussian; its deviation is a share of the range of each image's own
-    brightness. The paper takes 0.1 to 0.2, and 50 samples.
+    brightness. The paper takes 0.1 to 0.2, and 50 samples. Without `generator` the seed is 0.
     """
+    require_positive(samples=samples)
+    generator = seeded(generator)
     images = images.detach()
     ranges = images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True)
-    total = torch.zeros_like(images)
     with evaluating(model):
+        total = torch.zeros_like(images)
         for _ in range(samples):
             total += _by_pixels(model, images + noise * ranges * normal(images, generator), classes)
     return (total / samples).abs().amax(1)
@@ -58,7 +60,7 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | Non
     """
     name = layer or last_layer(model)
     with evaluating(model), captured(model, [name]) as seen, torch.enable_grad():
-        score = class_scores(model(images.detach().requires_grad_()), classes).sum()
+        score = class_scores(model(tracked(model, images)), classes).sum()
         features = seen.get(name)
         if features is None or features.dim() != 4:
             raise RunError(f"layer `{name}` is no feature map: it has no height and width", _way_out(model))

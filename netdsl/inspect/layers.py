@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
+from netdsl.inspect.model import Inspected
 from netdsl.runtime.errors import RunError
 
 # So many names are listed where a layer isn't found.
@@ -20,15 +22,18 @@ class _AllSeen(Exception):
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen weights: gradients are of the input alone. Both are as before afterwards,
-    after exceptions too.
+    after exceptions too. Inside `torch.inference_mode` it is as inside `torch.no_grad`.
     """
     modes = [(module, module.training) for module in model.modules()]
-    frozen = [(weight, weight.requires_grad) for weight in model.parameters()]
+    # Weights that were made in inference mode can't be changed outside.
+    weights = [weight for weight in model.parameters() if not weight.is_inference()]
+    frozen = [(weight, weight.requires_grad) for weight in weights]
     try:
         model.eval()
         for weight, _ in frozen:
             weight.requires_grad_(False)
-        yield
+        with _gradients_possible():
+            yield
     finally:
         for module, training in modes:
             module.training = training
@@ -37,16 +42,31 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """What these layers compute whenever the model runs in the block, by name.
+def _gradients_possible() -> Iterator[None]:
+    """Inference mode forbids to ask for gradients: `no_grad` in its place allows it."""
+    if not torch.is_inference_mode_enabled():
+        yield
+    else:
+        with torch.inference_mode(False), torch.no_grad():
+            yield
 
-    Raises RunError where there is no such layer, and lists those that exist.
+
+@contextmanager
+def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """What these layers compute whenever the model runs in the block, by name: the last time, where a
+    module runs several times.
+
+    Raises RunError where there is no such layer, and lists those that exist; and where one runs whose
+    output is no tensor.
     """
     seen: dict[str, Tensor] = {}
     handles = []
 
     def keep(name: str) -> None:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        def hook(module: nn.Module, inputs: object, output: object) -> Tensor:
+            if not isinstance(output, Tensor):
+                kind = type(output).__name__
+                raise RunError(f"layer `{name}` gives no tensor but a {kind}", "name another layer")
             seen[name] = output
             return output.clone()  # what comes next may work in place: `nn.ReLU(inplace=True)`
 
@@ -62,22 +82,30 @@ def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
 
 
 def activations(model: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """What these layers compute for images, with their graph; what comes after the last isn't computed.
+    """What these layers compute for images in evaluation mode, with its graph to the images: the last time,
+    where a module runs several times.
 
-    So images may have other sizes than the head takes. Raises RunError as `captured` does.
+    Images may have other sizes than the head takes: where the network can't go on after these layers, it
+    needn't. Raises RunError as `captured` does.
     """
 
-    def stop(module: nn.Module, inputs: object, output: Tensor) -> None:
-        if len(seen) == len(set(names)):
+    def stop(module: nn.Module, inputs: object, output: object) -> None:
+        if len(seen) == wanted:
             raise _AllSeen
 
-    with captured(model, names) as seen:
+    wanted = len(set(names))
+    # Each layer of an opened network runs once; modules of others may run again.
+    stopping = names if isinstance(model, Inspected) else ()
+    with evaluating(model), captured(model, names) as seen:
         # Hooks run in their order: these after those that keep what they see.
-        handles = [find(model, name).register_forward_hook(stop) for name in names]
+        handles = [find(model, name).register_forward_hook(stop) for name in stopping]
         try:
             model(images)
         except _AllSeen:
             pass
+        except RuntimeError:  # all that torch says of shapes
+            if len(seen) < wanted:
+                raise
         finally:
             for handle in handles:
                 handle.remove()
@@ -98,9 +126,7 @@ def find(model: nn.Module, name: str) -> nn.Module:
         found = _child(module, part)
         if found is None:
             around = f"`{'.'.join(parts[:at])}`" if at else "the network"
-            inside = [
-                child for child, own in module.named_children() if not isinstance(own, nn.ParameterList)
-            ]
+            inside = [child for child, _ in module.named_children()]
             raise RunError(f"there is no layer `{name}`", f"{around} has {_listed(inside)}")
         module = found
     return module

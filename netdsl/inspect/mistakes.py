@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
+from netdsl.runtime.errors import RunError
 
 
 class Answers(NamedTuple):
@@ -33,7 +34,8 @@ class Mistake(NamedTuple):
 
 
 def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bool = False) -> Answers:
-    """What the model says of batches of images and labels, in their order, without gradients.
+    """What the model says of batches of images and labels, in their order, without gradients. Raises
+    RunError where there is none.
 
     `flip`: the logits of an image are the mean of its own and of its mirror image's, as in `tta flip`.
     """
@@ -44,6 +46,8 @@ def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bo
             found = _precise(model(images))
             logits.append(((found + _precise(model(images.flip(3)))) / 2 if flip else found).cpu())
             labels.append(own.cpu())
+    if not logits:
+        raise RunError("there are no images", "give one at least")
     return Answers(torch.cat(logits), torch.cat(labels))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from types import CodeType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,8 @@ class Inspected(nn.Module):
     passes through the submodule of its name, `get_submodule("stage3.block2.conv1")`, which does nothing:
     forward hooks of torch and attributions of captum see it there.
 
-    The weights are those of `model`, of any style, and no copies: all styles list them in one order.
+    The weights are those of `model`, of any style, and no copies: all styles list them in one order. They are
+    its only parameters; statistics of batch norms are buffers. A `copy.deepcopy` has weights of its own.
     Without `preprocessing` the images must be normalised already. Raises RunError where weights don't fit.
     """
 
@@ -41,8 +43,13 @@ class Inspected(nn.Module):
         self.network = network
         self.classes = preprocessing.classes if preprocessing else ()
         self.named = layers(network.typed)
-        self.weights = _frozen(model.parameters)
-        self.statistics = _frozen([tensor for tensor in model.statistics if tensor.dim()])  # no counters
+        # New parameters on the same memory: the model's own keep their `requires_grad`.
+        for number, tensor in enumerate(model.parameters):
+            self.register_parameter(f"weight_{number}", nn.Parameter(tensor.detach(), requires_grad=False))
+        statistics = [tensor.detach() for tensor in model.statistics if tensor.dim()]  # no counters
+        self._statistics = [f"statistic_{number}" for number in range(len(statistics))]
+        for name, tensor in zip(self._statistics, statistics, strict=True):
+            self.register_buffer(name, tensor)
         self._require_fit()
         channels = network.input_shape[0]
         mean = preprocessing.mean if preprocessing else (0.0,) * channels
@@ -54,30 +61,41 @@ class Inspected(nn.Module):
         places = network.source_map("functional")
         self._steps = [place.step for place in places]
         self._points = self._add_points()
-        self._turns: dict[Span, Iterator[Sequence[nn.Module]]] = {}
-        namespace = {_SHOW: self._show}
-        exec(_showing(network.source("functional"), places, network.file("functional")), namespace)
-        self._run: Callable[..., Tensor] = namespace["forward"]
+        self._code = _showing(network.source("functional"), places, network.file("functional"))
         self.eval()
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """The parameters, in the order in which the generated code takes them."""
+        return list(self.parameters())
+
+    @property
+    def statistics(self) -> list[Tensor]:
+        """The running means and variances of batch norms, in the order of the generated code."""
+        return [self.get_buffer(name) for name in self._statistics]
+
     def forward(self, images: Tensor) -> Tensor:
-        self._turns = {step: iter(points) for step, points in self._points.items()}
-        buffers = list(self.statistics) if len(self.statistics) else None
+        turns = {step: iter(points) for step, points in self._points.items()}
+
+        def show(tensor: Tensor, place: int) -> Tensor:
+            # Calls of blocks have no layer of their own: it is the last one inside.
+            turn = turns.get(self._steps[place])
+            for point in next(turn) if turn else ():
+                tensor = point(tensor)
+            return tensor
+
+        # The functions are made anew for each call: they show their steps to this model, not to one that it
+        # is a copy of, and calls in other threads have their own turns.
+        namespace: dict[str, Any] = {_SHOW: show}
+        exec(self._code, namespace)
         # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
         x = (images - self.mean) / self.deviation
-        return FunctionalModel(self._run, list(self.weights), buffers)(x, training=False)
+        return FunctionalModel(namespace["forward"], self.weights, self.statistics or None)(x, training=False)
 
     @property
     def feature_map(self) -> Layer | None:
         """The last feature map before the head; None where there is none."""
         return last_feature_map(self.named)
-
-    def _show(self, tensor: Tensor, place: int) -> Tensor:
-        # Calls of blocks have no layer of their own: it is the last one inside.
-        turns = self._turns.get(self._steps[place])
-        for point in next(turns) if turns else ():
-            tensor = point(tensor)
-        return tensor
 
     def _add_points(self) -> dict[Span, list[list[nn.Module]]]:
         """A submodule for each layer; for each step those that its executions pass through, in order."""
@@ -102,11 +120,6 @@ class Inspected(nn.Module):
         for own, given in ((code.init_params(device="meta"), self.weights), (buffers, self.statistics)):
             if [tensor.shape for tensor in own] != [tensor.shape for tensor in given]:
                 raise RunError(f"the weights don't fit `{self.network.name}`", "they are of another network")
-
-
-def _frozen(tensors: Sequence[Tensor]) -> nn.ParameterList:
-    # New parameters on the same memory: the model's own keep their `requires_grad`.
-    return nn.ParameterList(nn.Parameter(tensor.detach(), requires_grad=False) for tensor in tensors)
 
 
 def _showing(code: str, places: Sequence[Place], file: str) -> CodeType:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from netdsl.api import Network
 from netdsl.inspect.model import Inspected
 from netdsl.runtime import foreign
+from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.transplant import transplant
@@ -24,15 +26,22 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 def open_run(folder: Path | str, which: Which = "best", device: str = "cpu") -> Inspected:
     """The trained network of a run, of any style.
 
-    Raises RunError where the folder holds no run or a damaged one, NetworkError where its network has
-    errors.
+    Raises RunError where the folder holds no run or a damaged one, or weights that aren't finite;
+    NetworkError where its network has errors.
     """
     return of_run(runs.open_run(Path(folder)), which, torch.device(device))
 
 
 def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
     """As `open_run`, of a run that is open already."""
-    return Inspected(run.network, run.model(which, device), run.preprocessing(which))
+    with _apart():
+        model = Inspected(run.network, run.model(which, device), run.preprocessing(which))
+    _require_finite(
+        model,
+        f"the weights in {run.weights_file(which)} are not finite numbers",
+        "name another run, or train it again with a smaller learning rate",
+    )
+    return model
 
 
 def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
@@ -41,13 +50,16 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     The file doesn't say how images are normalised: those of three channels are as ImageNet's, others are
     left as they are. Raises RunError.
     """
-    model = runs.create_model(network, "module", 0, torch.device("cpu"))
     path = Path(weights)
-    transplant(foreign.read(path), model.module(), foreign.keeps_order(path))
-    model.to(torch.device(device))
     names = tuple(str(number) for number in range(network.classes or 0))
     coloured = network.input_shape[0] == len(IMAGENET[0])
-    return Inspected(network, model, Preprocessing(names, *IMAGENET) if coloured else None)
+    with _apart():
+        created = runs.create_model(network, "module", 0, torch.device("cpu"))
+        transplant(foreign.read(path), created.module(), foreign.keeps_order(path))
+        created.to(torch.device(device))
+        model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
+    _require_finite(model, f"the weights in {path} are not finite numbers", "take a file that is whole")
+    return model
 
 
 def functional(
@@ -58,3 +70,18 @@ def functional(
     Its images must be normalised already, and its layers have no names.
     """
     return FunctionalModel(forward, list(params), None if buffers is None else list(buffers)).module().eval()
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """The caller's random numbers go on as if nothing had been drawn for weights that are replaced; and the
+    weights can be followed by gradients, even if the caller is inside `torch.inference_mode`.
+    """
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices), torch.inference_mode(False):
+        yield
+
+
+def _require_finite(model: Inspected, message: str, help: str) -> None:
+    if not all(tensor.isfinite().all() for tensor in [*model.weights, *model.statistics]):
+        raise RunError(message, help)

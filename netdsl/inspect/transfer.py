@@ -14,9 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netdsl.inspect.chance import uniform
+from netdsl.inspect.chance import seeded, uniform
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.names import Layer, feature_maps
+from netdsl.inspect.scores import tracked
 from netdsl.ops import OPERATIONS
 from netdsl.runtime.errors import RunError
 
@@ -115,16 +116,13 @@ def transfer(
     Lowers the weighted sum of `content_loss`, the mean of `style_loss` over its layers and `total_variation`,
     by Adam with pixels kept from 0 to 1. It begins with the content, mixed with the share `noise` of uniform
     noise: 0 is the content alone, 1 the white noise of the paper. Without any, a flat area has the same
-    gradient everywhere and becomes a grid. No image depends on the others of its batch.
+    gradient everywhere and becomes a grid. Without `generator` the seed is 0. No image depends on the others
+    of its batch, but by the noise, which is drawn for all.
 
     The network runs up to the last of the layers only, so any size will do if those before them are
     convolutions. Raises RunError where it doesn't, where there is no such layer or it gives no maps, and
     where the losses are not finite.
     """
-    started = content + noise * (uniform(content, generator) - content)
-    image = started.detach().clone().requires_grad_()
-    optimizer = torch.optim.Adam([image], _STEP_SIZE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     names = (layers.content, *layers.style)
     history: list[Losses] = []
 
@@ -133,6 +131,11 @@ def transfer(
         return Losses(content_loss(of_content, wanted), style_loss(of_style, grams), total_variation(image))
 
     with evaluating(model), torch.no_grad():
+        content, style = (tracked(model, images).detach() for images in (content, style))
+        started = content + noise * (uniform(content, seeded(generator)) - content)
+        image = started.clone().requires_grad_()
+        optimizer = torch.optim.Adam([image], _STEP_SIZE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         (wanted,) = _maps(model, content, [layers.content])
         grams = [gram(maps) for maps in _maps(model, style, layers.style)]
         for _ in range(steps):

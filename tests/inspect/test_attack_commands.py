@@ -62,6 +62,17 @@ def test_budgets_of_the_command(trained: Path, tmp_path: Path) -> None:
     assert found["pgd", "0.2"] == 5 and found["pgd", "0.2"] >= found["pgd", "16/255"]
 
 
+def test_a_random_attack_is_the_same_alone(trained: Path, tmp_path: Path) -> None:
+    def saved(name: str, *images: str) -> bytes:
+        arguments = ["attack", trained / "module", *images, "--method", "pgd", "--steps", "2"]
+        netdsl(*arguments, "-o", tmp_path / "a.png", "--save", tmp_path / name)
+        return (tmp_path / name / "test-3.png").read_bytes()
+
+    alone = saved("alone", "test:3")
+    assert saved("last", "test:0", "test:5", "test:3") == alone
+    assert saved("other", "test:3", "--seed", "1") != alone
+
+
 @pytest.mark.parametrize("method", [["ascent", "--target", "5"], ["pgd", "--eps", "24/255"]])
 def test_saved_images_are_what_was_reported(trained: Path, tmp_path: Path, method: list[str]) -> None:
     run = trained / "module"

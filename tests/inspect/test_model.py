@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,31 @@ def test_weights_from_elsewhere(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = reference((images - mean) / deviation)
     torch.testing.assert_close(inspect.open_weights(network, tmp_path / "weights.pth")(images), expected)
+
+
+def test_copies_have_weights_of_their_own() -> None:
+    model, images = opened(build(EVERYTHING)), torch.rand(2, 3, 8, 8)
+    before = model(images)
+    copy = deepcopy(model)
+    torch.testing.assert_close(copy(images), before, rtol=0, atol=0)
+    with inspect.captured(model, ["stage2"]) as own, inspect.captured(copy, ["stage2"]) as seen:
+        for weight in copy.parameters():
+            weight.zero_()
+        copy(images)
+        assert not own and not seen["stage2"].any()
+    torch.testing.assert_close(model(images), before, rtol=0, atol=0)
+
+
+def test_parameters_are_the_weights_alone() -> None:
+    network = build(EVERYTHING)
+    trained = create_model(network, "module", 0, torch.device("cpu"))
+    model = Inspected(network, trained)
+    shapes = [tuple(weight.shape) for weight in trained.parameters]
+    assert [tuple(weight.shape) for weight in model.parameters()] == shapes
+    logits = model.requires_grad_(True)(torch.rand(2, 3, 8, 8))
+    for gradient in torch.autograd.grad(logits.sum(), list(model.parameters()), allow_unused=True):
+        assert gradient is None or gradient.isfinite().all()
+    assert all(weight.requires_grad for weight in trained.parameters)  # as in training
+    # No list of weights is offered as a layer.
+    children = {layer.name.partition(".")[0] for layer in model.named}
+    assert {name for name, _ in model.named_children()} == children

@@ -152,8 +152,9 @@ def _changed(
 ) -> tuple[Tensor, list[int]]:
     """The adversarial images, and the steps that each took."""
     parts, steps = [], []
-    generator = torch.Generator().manual_seed(seed)
-    batches = list(zip(originals.split(_BATCH), wanted.split(_BATCH), strict=True))
+    # By itself where its start is random: what becomes of an image doesn't depend on the others.
+    size = 1 if method == "pgd" else _BATCH
+    batches = list(zip(originals.split(size), wanted.split(size), strict=True))
     with progress("attacking", len(batches), console) as advance:
         for images, classes in batches:
             match method:
@@ -165,6 +166,7 @@ def _changed(
                     parts.append(fgsm(model, images, classes, targeted=targeted, **settings))
                     steps += [1] * len(images)
                 case "pgd":
+                    generator = torch.Generator().manual_seed(seed)
                     options = {"targeted": targeted, "generator": generator, **settings}
                     parts.append(pgd(model, images, classes, **options))
                     steps += [settings.get("steps", STEPS)] * len(images)
