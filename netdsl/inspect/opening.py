@@ -77,7 +77,8 @@ def _apart() -> Iterator[None]:
     """The caller's random numbers go on as if nothing had been drawn for weights that are replaced; and the
     weights can be followed by gradients, even if the caller is inside `torch.inference_mode`.
     """
-    devices = range(torch.cuda.device_count())
+    # A GPU that nobody has used yet stays asleep.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices), torch.inference_mode(False):
         yield
 
