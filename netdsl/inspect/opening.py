@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from netdsl.api import Network
 from netdsl.inspect.model import Inspected
 from netdsl.runtime import foreign
-from netdsl.runtime.model import FunctionalModel
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.transplant import transplant
 from netdsl.trained import run as runs
@@ -24,15 +25,17 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 def open_run(folder: Path | str, which: Which = "best", device: str = "cpu") -> Inspected:
     """The trained network of a run, of any style.
 
-    Raises RunError where the folder holds no run or a damaged one, NetworkError where its network has
-    errors.
+    Raises RunError where the folder holds no run or a damaged one, or weights that aren't finite,
+    NetworkError where its network has errors.
     """
     return of_run(runs.open_run(Path(folder)), which, torch.device(device))
 
 
 def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
     """As `open_run`, of a run that is open already."""
-    return Inspected(run.network, run.model(which, device), run.preprocessing(which))
+    model = run.model(which, device)
+    _require_finite(model, run.weights_file(which))
+    return Inspected(run.network, model, run.preprocessing(which))
 
 
 def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
@@ -44,6 +47,7 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     model = runs.create_model(network, "module", 0, torch.device("cpu"))
     path = Path(weights)
     transplant(foreign.read(path), model.module(), foreign.keeps_order(path))
+    _require_finite(model, path)
     model.to(torch.device(device))
     names = tuple(str(number) for number in range(network.classes or 0))
     coloured = network.input_shape[0] == len(IMAGENET[0])
@@ -58,3 +62,12 @@ def functional(
     Its images must be normalised already, and its layers have no names.
     """
     return FunctionalModel(forward, list(params), None if buffers is None else list(buffers)).module().eval()
+
+
+def _require_finite(model: Model, file: Path) -> None:
+    """All that such weights compute is nan. Raises RunError."""
+    if not all(tensor.isfinite().all() for tensor in (*model.parameters, *model.statistics)):
+        raise RunError(
+            f"the weights in {file} aren't finite: the training diverged",
+            "take other weights, or train again with a smaller learning rate",
+        )

@@ -1,0 +1,52 @@
+"""What the commands that look into networks refuse, before anything long and before anything is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+from safetensors import safe_open
+
+from tests.commands import netdsl
+
+ATTACK = ("attack", "--method", "fgsm")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("saliency", "test:0", "-o", "a.png"),
+        (*ATTACK, "test:0", "-o", "a.png"),
+        ("dream", "-o", "a.png"),
+        ("features", "-o", "a"),
+        ("robustness",),
+    ],
+)
+def test_weights_that_are_not_finite(command: tuple[str, ...], trained: Path, here: Path) -> None:
+    shutil.copytree(trained / "module", "run")
+    file = Path("run/best.safetensors")
+    with safe_open(file, "pt") as opened:
+        facts = opened.metadata()
+    tensors = safetensors.torch.load_file(file)
+    next(tensor for tensor in tensors.values() if tensor.dim()).view(-1)[0] = float("nan")
+    safetensors.torch.save_file(tensors, file, facts)
+    result = netdsl(command[0], "run", *command[1:])
+    assert result.exit_code == 1 and "the weights in run/best.safetensors aren't finite" in result.output
+    assert [path.name for path in here.iterdir()] == ["run"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_no_images(trained: Path, here: Path) -> None:
+    os.mkfifo("pipe.png")
+    result = netdsl("saliency", trained / "module", "pipe.png", "-o", "a.png")
+    assert result.exit_code == 1 and "pipe.png is not an image" in result.output
