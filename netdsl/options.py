@@ -13,6 +13,9 @@ from netdsl.wishes import WISHES
 
 F = TypeVar("F", bound=Callable[..., None])
 
+# What is counted: more of anything takes longer than anybody waits, and may be no number for a library.
+_MOST = 10**6
+
 # Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
 OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensorboard", "help") + (
     "device",
@@ -64,6 +67,11 @@ images_argument = click.argument("images", nargs=-1, required=True, type=str, me
 def seed_option(help: str) -> Callable[[F], F]:
     """`help` says what is drawn by chance; libraries take seeds of 32 bits."""
     return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
+
+
+def counted(least: int = 1) -> click.IntRange:
+    """How many of something."""
+    return click.IntRange(least, _MOST)
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

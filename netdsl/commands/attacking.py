@@ -23,6 +23,7 @@ from netdsl.commands.tables import (
     printable,
 )
 from netdsl.options import (
+    counted,
     device_option,
     finite,
     images_argument,
@@ -81,15 +82,15 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     callback=_budget,
     help="fgsm, pgd: no pixel changes by more, on the scale 0 to 1.  [default: 8/255]",
 )
-@click.option("--steps", type=click.IntRange(1), help="ascent: at most so many [100]; pgd: so many [10].")
-@click.option("--extra", type=click.IntRange(0), help="ascent: steps after the first success.  [default: 2]")
+@click.option("--steps", type=counted(), help="ascent: at most so many [100]; pgd: so many [10].")
+@click.option("--extra", type=counted(0), help="ascent: steps after the first success.  [default: 2]")
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 100, min_open=True),
     callback=finite,
     help="ascent: the length of a step, L2 [0.1]; pgd: of each pixel's [2.5 eps / steps].",
 )
-@click.option("--restarts", type=click.IntRange(1), help="pgd: the best of so many starts.  [default: 1]")
+@click.option("--restarts", type=counted(), help="pgd: the best of so many starts.  [default: 1]")
 @seed_option("pgd: of the random starts.")
 @click.option(
     "--save",
@@ -210,9 +211,9 @@ def _record(attacked: Attacked) -> dict[str, object]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw a curve."
 )
-@click.option("--images", type=click.IntRange(1), help="Only so many, evenly out of all test images.")
-@click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Of each attack.")
-@click.option("--restarts", type=click.IntRange(1), default=1, show_default=True, help="Of each attack.")
+@click.option("--images", type=counted(), help="Only so many, evenly out of all test images.")
+@click.option("--steps", type=counted(), default=10, show_default=True, help="Of each attack.")
+@click.option("--restarts", type=counted(), default=1, show_default=True, help="Of each attack.")
 @seed_option("Of the random starts.")
 @weights_option
 @device_option

@@ -20,7 +20,7 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import device_option, finite, picture_option, seed_option, weights_option
+from netdsl.options import counted, device_option, finite, picture_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.dreams import Dreamed
@@ -53,7 +53,7 @@ COLUMNS: list[tuple[str, Align]] = [
 )
 @picture_option
 @click.option(
-    "--steps", type=click.IntRange(1), default=100, show_default=True, help="So many steps of ascent."
+    "--steps", type=counted(), default=100, show_default=True, help="So many steps of ascent."
 )
 @click.option(
     "--step-size",
@@ -78,7 +78,7 @@ COLUMNS: list[tuple[str, Align]] = [
 )
 @click.option(
     "--blur-every",
-    type=click.IntRange(0),
+    type=counted(0),
     default=4,
     show_default=True,
     help="Blur after every so many steps; 0: never.",

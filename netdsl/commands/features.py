@@ -20,7 +20,7 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import device_option, seed_option, weights_option
+from netdsl.options import counted, device_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +74,7 @@ _NAMED = 3
 @click.option(
     "--images",
     "count",
-    type=click.IntRange(2),
+    type=counted(2),
     default=2000,
     show_default=True,
     help="Only so many points, evenly out of all test images.",

@@ -12,7 +12,7 @@ from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
 from netdsl.commands.tables import Align, format_option, print_json, print_table, print_written
-from netdsl.options import device_option, finite, pairs, seed_option, setting_options
+from netdsl.options import counted, device_option, finite, pairs, seed_option, setting_options
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +123,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Pixels of the longer side of both images.",
 )
 @click.option(
-    "--steps", type=click.IntRange(1), default=200, show_default=True, help="So many steps of descent."
+    "--steps", type=counted(), default=200, show_default=True, help="So many steps of descent."
 )
 @click.option(
     "--noise",

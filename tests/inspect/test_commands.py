@@ -50,3 +50,21 @@ def test_pipes_are_no_images(trained: Path, here: Path) -> None:
     os.mkfifo("pipe.png")
     result = netdsl("saliency", trained / "module", "pipe.png", "-o", "a.png")
     assert result.exit_code == 1 and "pipe.png is not an image" in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("attack", "test:0", "--target", "5", "--steps"),
+        ("attack", "test:0", "--target", "5", "--extra"),
+        ("attack", "test:0", "--method", "pgd", "--restarts"),
+        ("dream", "--blur-every"),
+        ("dream", "--steps"),
+        ("features", "--images"),
+        ("robustness", "--images"),
+        ("robustness", "--steps"),
+    ],
+)
+def test_counts_that_nobody_waits_for(command: tuple[str, ...], trained: Path, here: Path) -> None:
+    result = netdsl(command[0], trained / "module", *command[1:], "1" + "0" * 20, "-o", "a")
+    assert result.exit_code == 2 and "is not in the range" in result.output
