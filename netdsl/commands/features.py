@@ -109,7 +109,7 @@ def features(
 
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
-    from netdsl.inspect.sheets.album import Album
+    from netdsl.inspect.sheets.album import MOST_IMAGES, Album
     from netdsl.trained.run import open_run
 
     console = Console(stderr=True)
@@ -118,7 +118,7 @@ def features(
     with errors_shown():
         opened = open_run(run)
         album = Album(opened, weights, device, console)
-        pictures = read(images, opened, weights, console)
+        pictures = read(images, opened, weights, console, MOST_IMAGES)
         add: dict[Part, Callable[[], None]] = {
             "filters": album.add_filters,
             "activations": lambda: album.add_activations(pictures, layers),

@@ -435,7 +435,7 @@ def test_activation_maps_of_named_layers(trained: Path, pictures: Path, tmp_path
         (["test:0", "--layer", "layers.linear1"], "`layers.linear1` gives 10 numbers and no maps"),
         (["nothing.png"], "nothing.png doesn't exist"),
         (["test:360"], "the run has 360 test images"),
-        (["test:0-10"], "activation maps of 10 images fit in a picture, not of 11"),
+        (["test:0-10"], "11 images have no room in one picture\n  = help: name 10 or fewer"),
     ],
 )
 def test_what_cannot_be_looked_at(

@@ -29,8 +29,9 @@ from netdsl.trained.run import OpenedRun, Which
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-# So many images are shown side by side at most; so many mistakes are shown, in rows.
-_MOST_IMAGES, _MISTAKES, _ROW = 10, 20, 5
+# Activation maps of so many images have room in a picture; so many mistakes are shown, in rows.
+MOST_IMAGES = 10
+_MISTAKES, _ROW = 20, 5
 
 
 class Album:
@@ -85,11 +86,6 @@ class Album:
         names = list(dict.fromkeys(layers)) or telling_maps(self._model.named)
         if not names:
             raise NothingToSee("the network has no feature maps")
-        if len(pictures) > _MOST_IMAGES:
-            raise RunError(
-                f"activation maps of {_MOST_IMAGES} images fit in a picture, not of {len(pictures)}",
-                "name fewer images",
-            )
         images = torch.stack([picture.pixels for picture in pictures])
         with evaluating(self._model), torch.no_grad():
             seen = activations(self._model, images.to(self._speed.device), names)
