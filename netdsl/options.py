@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -42,11 +43,25 @@ def setting_options(command: F) -> F:
     )(command)
 
 
+class OutputPath(click.Path):
+    """A path to write, which isn't empty: that would be the current folder."""
+
+    def __init__(self, *, file: bool = True, folder: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if not os.fspath(value):
+            self.fail("it is empty: name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 picture_option = click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     metavar="PICTURE",
     help="The file to draw; its ending chooses the format (png, pdf, svg, ...).",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -23,6 +25,7 @@ from netdsl.commands.tables import (
     printable,
 )
 from netdsl.options import (
+    OutputPath,
     counted,
     device_option,
     finite,
@@ -66,6 +69,15 @@ def _budget(context: click.Context, parameter: click.Parameter, text: str | None
     return None if text is None else float(_read_budget(text))
 
 
+def _saved(context: click.Context, parameter: click.Parameter, place: Path | None) -> Path | None:
+    kind = guess_type(place.name)[0] if place else None
+    if place and kind and kind.startswith("image/") and kind != "image/png" and not place.is_dir():
+        raise click.BadParameter(
+            f"images are saved without loss: write {printable(place.with_suffix('.png'))}"
+        )
+    return place
+
+
 def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> list[Fraction]:
     return sorted({_read_budget(part) for part in text.split(",")})
 
@@ -94,7 +106,8 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
 @seed_option("pgd: of the random starts.")
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=OutputPath(folder=True),
+    callback=_saved,
     metavar="FOLDER|FILE.png",
     help="Write the adversarial images themselves, in 8 bits.",
 )
@@ -146,6 +159,7 @@ def attack(
         wanted = None if target is None else require_class(target, model.classes)
         pictures = read(images, opened, weights, console)
         files = files_in(save, pictures) if save else []
+        require_outputs([output, *files], images)
         found = attack_pictures(model, pictures, method, wanted, settings, seed, console)
         write_attacked(found, output, difference_only)
         for attacked, file in zip(found, files, strict=False):
@@ -208,9 +222,7 @@ def _record(attacked: Attacked) -> dict[str, object]:
     show_default=True,
     help="By how much each pixel may change, on the scale 0 to 1; 0 is there always.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw a curve."
-)
+@click.option("-o", "--output", type=OutputPath(), metavar="PICTURE", help="Draw a curve.")
 @click.option("--images", type=counted(), help="Only so many, evenly out of all test images.")
 @click.option("--steps", type=counted(), default=10, show_default=True, help="Of each attack.")
 @click.option("--restarts", type=counted(), default=1, show_default=True, help="Of each attack.")
@@ -249,6 +261,7 @@ def robustness(
     with errors_shown():
         if output:
             require_format(output)
+            require_outputs([output])
         on, console = choose_device(device), Console(stderr=True)
         opened = [open_run(run) for run in runs]
         models = [of_run(run, weights, on) for run in opened]

@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -52,9 +53,7 @@ COLUMNS: list[tuple[str, Align]] = [
     help="Another side than the network's input has, for networks that end in a global pool.",
 )
 @picture_option
-@click.option(
-    "--steps", type=counted(), default=100, show_default=True, help="So many steps of ascent."
-)
+@click.option("--steps", type=counted(), default=100, show_default=True, help="So many steps of ascent.")
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 1, min_open=True),
@@ -131,6 +130,7 @@ def dream(
 
     with errors_shown():
         require_format(output)
+        require_outputs([output], [source] if source else [])
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         numbers = [require_class(name, model.classes) for name in dict.fromkeys(wanted or model.classes)]

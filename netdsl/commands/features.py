@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -20,7 +21,7 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import counted, device_option, seed_option, weights_option
+from netdsl.options import OutputPath, counted, device_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ _NAMED = 3
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file=False, folder=True),
     metavar="FOLDER",
     help="The folder for the pictures; made if need be.",
 )
@@ -116,6 +117,7 @@ def features(
     missing: list[str] = []
     told = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
     with errors_shown():
+        require_outputs([output / f"{part}.png" for part in parts], images)
         opened = open_run(run)
         album = Album(opened, weights, device, console)
         pictures = read(images, opened, weights, console, MOST_IMAGES)

@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -93,6 +94,7 @@ def saliency(
 
     with errors_shown():
         require_format(output)
+        require_outputs([output], images)
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         number = None if wanted is None else require_class(wanted, model.classes)

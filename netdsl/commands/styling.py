@@ -11,8 +11,9 @@ import click
 from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import Align, format_option, print_json, print_table, print_written
-from netdsl.options import counted, device_option, finite, pairs, seed_option, setting_options
+from netdsl.options import OutputPath, counted, device_option, finite, pairs, seed_option, setting_options
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     callback=_image,
     metavar="IMAGE",
     help=f"The result; its ending chooses the format ({', '.join(FORMATS)}).",
@@ -122,9 +123,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=True,
     help="Pixels of the longer side of both images.",
 )
-@click.option(
-    "--steps", type=counted(), default=200, show_default=True, help="So many steps of descent."
-)
+@click.option("--steps", type=counted(), default=200, show_default=True, help="So many steps of descent.")
 @click.option(
     "--noise",
     type=click.FloatRange(0, 1),
@@ -136,7 +135,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @seed_option("Of the noise.")
 @click.option(
     "--sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     metavar="PICTURE",
     help="Draw content, style and result side by side too.",
 )
@@ -184,6 +183,7 @@ def style(
     with errors_shown():
         if sheet is not None:
             require_format(sheet)
+        require_outputs([*filter(None, (output, sheet))], [content, style])
         place = choose_device(device)
         model = _opened(run, network, weights, pairs(settings, shape), place)
         layers = _layers(model, content_layer, style_layers)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
+from PIL import Image
 from safetensors import safe_open
 
 from netdsl.inspect import pictures as pictures_of_commands
@@ -97,3 +98,64 @@ def test_too_many_images_are_not_decoded(
     result = netdsl(command[0], trained / "module", "many", "test:0", *command[1:])
     assert result.exit_code == 1, result.output
     assert f"102 images have no room in one picture\n  = help: name {most} or fewer" in result.output
+
+
+def shown_itself() -> None:
+    """Two images of our own in the current folder."""
+    for name in ("own.png", "other.png"):
+        Image.new("RGB", (8, 8), (10, 80, 200)).save(name)
+
+
+PAINT = ("style", "own.png", "other.png", "--steps", "1", "--run")
+
+
+@pytest.mark.parametrize(
+    "command, rest, message",
+    [
+        (ATTACK, ("test:0", "-o", "same.png", "--save", "./same.png"), "same.png would be written twice"),
+        (ATTACK, ("own.png", "-o", "own.png"), "own.png is an input, and would be lost"),
+        (ATTACK, ("own.png", "-o", "a.png", "--save", "own.png"), "own.png is an input"),
+        (ATTACK, (".", "-o", "own.png"), "own.png is an input"),
+        (ATTACK, ("test:0", "-o", "a.png", "--save", "adv.jpg"), "write adv.png"),
+        (ATTACK, ("test:0", "-o", "a.png", "--save", ""), "'--save': it is empty"),
+        (PAINT, ("-o", "s.png", "--sheet", "s.png"), "s.png would be written twice"),
+        (PAINT, ("-o", "other.png"), "other.png is an input"),
+        (PAINT, ("-o", "a.png", "--sheet", ""), "'--sheet': it is empty"),
+        (("saliency",), ("own.png", "-o", "own.png"), "own.png is an input"),
+        (("saliency",), ("own.png", "-o", ""), "it is empty"),
+        (("dream",), ("--from", "own.png", "-o", "own.png"), "own.png is an input"),
+        (("features",), ("-o", ""), "it is empty"),
+        (("robustness",), ("-o", ""), "it is empty"),
+    ],
+)
+def test_outputs_in_the_way(
+    command: tuple[str, ...], rest: tuple[str, ...], message: str, trained: Path, here: Path
+) -> None:
+    shown_itself()
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    result = netdsl(*command, trained / "module", *rest)
+    assert result.exit_code == 2 and message in result.output
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "command, rest",
+    [
+        (ATTACK, ("test:0", "-o", "a.png", "--save", "own.png/folder")),
+        (ATTACK, ("test:0", "-o", "own.png/a.png")),
+        (ATTACK, ("test:0", "-o", "a.png", "--save", "n" * 300 + ".png")),
+        (PAINT, ("-o", "a.png", "--sheet", "own.png/sheet.png")),
+        (("features",), ("-o", "taken", "--only", "filters", "--only", "confusion")),
+        (("robustness",), ("-o", "own.png/a.png")),
+    ],
+)
+def test_outputs_that_cannot_be_written(
+    command: tuple[str, ...], rest: tuple[str, ...], trained: Path, here: Path
+) -> None:
+    """None of several is written then."""
+    shown_itself()
+    Path("taken/confusion.png").mkdir(parents=True)
+    before = sorted(here.rglob("*"))
+    result = netdsl(*command, trained / "module", *rest)
+    assert result.exit_code == 1 and "error: cannot write" in result.output
+    assert sorted(here.rglob("*")) == before
