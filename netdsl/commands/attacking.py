@@ -52,11 +52,13 @@ WAYS_OUT: Mapping[Method, str] = {
     "fgsm": "`--method pgd`, or a larger `--eps`",
     "pgd": "more `--steps`, or a larger `--eps`",
 }
-_BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?")
+# A number as Python writes it; a few digits of each part: an exponent of many would take for ever.
+_NUMBER = r"(?:[0-9]{1,9}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?"
+_BUDGET = re.compile(rf"({_NUMBER})(?:/([1-9][0-9]{{0,8}}))?")
 
 
 def _read_budget(text: str) -> Fraction:
-    """`8/255` or `0.03`, exactly."""
+    """`8/255`, `0.03` or `3e-2`, exactly."""
     match = _BUDGET.fullmatch(text.strip())
     budget = Fraction(match[1]) / Fraction(match[2] or 1) if match else Fraction(0)
     if 0 < budget <= 1:
@@ -255,6 +257,8 @@ def robustness(
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
 
+    if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
+        raise click.UsageError(f"{printable(repeated[0])} is named twice: leave one out")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]

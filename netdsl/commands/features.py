@@ -106,6 +106,11 @@ def features(
     parts = [part for part in PARTS if part in (only or PARTS) and (part != "activations" or images)]
     if not images and ("activations" in only or layers):
         raise click.UsageError("activation maps are of an IMAGE: name one, as test:0")
+    if images and "activations" not in parts:
+        raise click.UsageError(
+            "only activation maps are of an IMAGE: leave it and --layer out, or add --only activations"
+        )
+
     from rich.console import Console
 
     from netdsl.inspect.features import NothingToSee

@@ -250,12 +250,12 @@ def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> St
     """The layers that were named, and else those that are chosen by rule."""
     from netdsl.inspect import StyleLayers, find, style_layers
 
-    for name in filter(None, (content, *style)):
+    for name in (*style,) if content is None else (content, *style):
         find(model, name)
     if content is not None and style:
         return StyleLayers(content, style)
     chosen = style_layers(model.named)
-    return StyleLayers(content or chosen.content, style or chosen.style)
+    return StyleLayers(chosen.content if content is None else content, style or chosen.style)
 
 
 def _rows(layers: StyleLayers, done: Transferred) -> Iterator[Row]:

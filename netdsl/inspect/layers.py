@@ -98,16 +98,18 @@ def find(model: nn.Module, name: str) -> nn.Module:
         found = _child(module, part)
         if found is None:
             around = f"`{'.'.join(parts[:at])}`" if at else "the network"
-            inside = [
-                child for child, own in module.named_children() if not isinstance(own, nn.ParameterList)
-            ]
-            raise RunError(f"there is no layer `{name}`", f"{around} has {_listed(inside)}")
+            raise RunError(f"there is no layer `{name}`", f"{around} has {_listed(list(_inside(module)))}")
         module = found
     return module
 
 
+def _inside(module: nn.Module) -> dict[str, nn.Module]:
+    """The children that compute something: lists of weights don't."""
+    return {name: own for name, own in module.named_children() if not isinstance(own, nn.ParameterList)}
+
+
 def _child(module: nn.Module, name: str) -> nn.Module | None:
-    children = dict(module.named_children())
+    children = _inside(module)
     if name in children:
         return children[name]
     if f"{name}1" in children and f"{name}2" not in children:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import safetensors.torch
 from PIL import Image
 from safetensors import safe_open
 
+from netdsl.commands.attacking import _read_budget
 from netdsl.inspect import pictures as pictures_of_commands
 from tests.commands import netdsl
 
@@ -159,3 +161,64 @@ def test_outputs_that_cannot_be_written(
     result = netdsl(*command, trained / "module", *rest)
     assert result.exit_code == 1 and "error: cannot write" in result.output
     assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.parametrize("layer", ["", "weights", "statistics", "weights.0"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("saliency", "test:0", "--method", "grad-cam", "-o", "a.png", "--layer"),
+        ("features", "test:0", "--only", "activations", "-o", "a", "--layer"),
+        ("style", "own.png", "other.png", "-o", "a.png", "--content-layer"),
+    ],
+)
+def test_layers_that_are_none(command: tuple[str, ...], layer: str, trained: Path, here: Path) -> None:
+    shown_itself()
+    run = ("--run", trained / "module") if command[0] == "style" else (trained / "module",)
+    result = netdsl(command[0], *run, *command[1:], layer)
+    assert result.exit_code == 1, result.output
+    assert f"there is no layer `{layer}`\n  = help: the network has layers\n" in result.output
+
+
+def test_a_network_without_maps(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETDSL_CACHE", str(here / "cache"))
+    Path("flat.net").write_text(
+        "network flat\ninput 1x8x8\nclasses 10\nlayers { flatten, linear(classes) }\n"
+    )
+    trained = netdsl("train", "flat.net", "--data", "digits", "--epochs", "1", "--run", "run")
+    assert trained.exit_code == 0, trained.output
+    result = netdsl("features", "run", "test:0", "--layer", "layers.linear1", "-o", "a")
+    assert result.exit_code == 1
+    assert "gives 10 numbers and no maps\n  = help: leave it out: no layer has maps\n" in result.output
+    assert not Path("a").exists()
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        (
+            ("features", "test:0", "--only", "confusion", "-o", "a"),
+            "leave it and --layer out, or add --only activations",
+        ),
+        (
+            ("features", "test:0", "--only", "filters", "--layer", "nope", "-o", "a"),
+            "leave it and --layer out, or add --only activations",
+        ),
+        (("saliency", "test:0", "--class", "3", "--class", "4", "-o", "a.png"), "one class is explained"),
+        (("robustness", "{run}/../module"), "is named twice"),
+    ],
+)
+def test_what_would_be_left_unsaid(command: tuple[str, ...], message: str, trained: Path, here: Path) -> None:
+    run = str(trained / "module")
+    result = netdsl(command[0], run, *(argument.format(run=run) for argument in command[1:]))
+    assert result.exit_code == 2 and message in result.output
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("eps", ["1e-3", "1E-3", ".001", "0.001", "0.1e-2", "1/1000", "1e-1/100", "10e-4"])
+def test_budgets_as_python_writes_them(eps: str) -> None:
+    assert _read_budget(eps) == Fraction(1, 1000)
+
+
+def test_any_number_that_python_writes_is_a_budget() -> None:
+    assert float(_read_budget(repr(8 / 255))) == 8 / 255

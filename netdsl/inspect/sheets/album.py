@@ -93,9 +93,10 @@ class Album:
         for name in names:
             maps = seen[name]
             if maps.dim() != 4:
+                others = ", ".join(telling_maps(self._model.named)[:3])
                 raise RunError(
                     f"`{name}` gives {maps.shape[1]} numbers and no maps",
-                    f"name a layer with maps, as {', '.join(telling_maps(self._model.named)[:3])}",
+                    f"name a layer with maps, as {others}" if others else "leave it out: no layer has maps",
                 )
             size = "x".join(map(str, maps.shape[2:]))
             title = self._title(f"{name}: {_first(maps.shape[1], 'channels')}, {size}")

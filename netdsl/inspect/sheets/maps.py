@@ -113,7 +113,7 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
             generator = torch.Generator().manual_seed(look.seed)
             return smooth_grad(model, images, classes, generator=generator)[0], "SmoothGrad", "magma"
         case "grad-cam":
-            layer = look.layer or last_layer(model)
+            layer = last_layer(model) if look.layer is None else look.layer
             return grad_cam(model, images, classes, layer)[0], f"Grad-CAM, {fitting(layer)}", "magma"
         case "integrated-gradients":
             return integrated_gradients(model, images, classes)[0], "integrated gradients", "RdBu_r"
