@@ -176,6 +176,7 @@ def style(
     from netdsl.inspect import LossWeights, transfer
     from netdsl.inspect.pictures import read_scaled, write_image
     from netdsl.inspect.progress import progress
+    from netdsl.inspect.sheets.captions import fitting
     from netdsl.inspect.sheets.panels import Panel, write_sheet
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
@@ -203,9 +204,15 @@ def style(
             )
         write_image(done.images[0], output)
         if sheet is not None:
-            captions = (f"content: {content.name}", f"style: {style.name}", f"result: {model.network.name}")
-            panels = zip((of_content, of_style, done.images), captions, strict=True)
-            write_sheet([[Panel(image[0], caption) for image, caption in panels]], sheet)
+            panels = [
+                Panel(image[0], fitting(name, before=f"{what}: "))
+                for what, name, image in (
+                    ("content", content.name, of_content),
+                    ("style", style.name, of_style),
+                    ("result", model.network.name, done.images),
+                )
+            ]
+            write_sheet([panels], sheet)
     rows = list(_rows(layers, done))
     if form == "json":
         print_json([row._asdict() for row in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from safetensors import safe_open
 
 from netdsl.commands.attacking import _read_budget
 from netdsl.inspect import pictures as pictures_of_commands
+from netdsl.inspect.sheets import album, attacks, dreams, maps
+from netdsl.inspect.sheets.panels import Panel
 from tests.commands import netdsl
 
 ATTACK = ("attack", "--method", "fgsm")
@@ -222,3 +225,30 @@ def test_budgets_as_python_writes_them(eps: str) -> None:
 
 def test_any_number_that_python_writes_is_a_budget() -> None:
     assert float(_read_budget(repr(8 / 255))) == 8 / 255
+
+
+def test_no_caption_is_wider_than_its_image(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes have names as long as a folder's may be."""
+    for half in ("train", "test"):
+        for name in ("red", "blue"):
+            (colours / "images" / half / name).rename(colours / "images" / half / (name * 15))
+    arguments = ("--data", "folder:images", "--epochs", "1", "--batch", "8", "--optimizer.lr", "0.00001")
+    assert netdsl("train", "two.net", *arguments, "--run", "long").exit_code == 0
+    sheets: list[str] = []
+
+    def keep(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") -> None:
+        sheets.extend(panel.caption for row in rows for panel in row)
+
+    for module in (attacks, dreams, album, maps):
+        monkeypatch.setattr(module, "write_sheet", keep)
+    for command in (
+        (*ATTACK, "long", "test:0", "-o", "a.png"),
+        (*ATTACK, "long", "test:0", "-o", "a.png", "--difference-only"),
+        ("dream", "long", "--steps", "1", "-o", "a.png"),
+        ("features", "long", "--only", "mistakes", "-o", "a"),
+        ("saliency", "long", "test:0-7", "-o", "a.png"),
+    ):
+        sheets.clear()
+        netdsl(*command)
+        assert sheets and max(len(line) for caption in sheets for line in caption.split("\n")) <= 24, sheets
+        assert any("…" in caption for caption in sheets)

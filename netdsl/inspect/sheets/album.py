@@ -135,8 +135,9 @@ class Album:
         panels = [
             Panel(
                 image,
-                f"{fitting(self.classes[mistake.label])} (test:{mistake.row})\n"
-                f"taken for {Answer(self.classes[mistake.predicted], mistake.probability)}",
+                fitting(self.classes[mistake.label], after=f" (test:{mistake.row})")
+                + "\n"
+                + Answer(self.classes[mistake.predicted], mistake.probability).line("→ "),
             )
             for image, mistake in zip(images, self.mistakes, strict=True)
         ]
@@ -162,7 +163,7 @@ class Album:
 
     def _caption(self, picture: Picture) -> str:
         label = "" if picture.label is None else f", {self.classes[picture.label]}"
-        return f"{short(picture.name)}{label}"
+        return fitting(f"{short(picture.name)}{label}")
 
     def _batches(self, part: Split, what: str) -> Iterator[tuple[Tensor, Tensor]]:
         device = self._speed.device
