@@ -10,6 +10,7 @@ import click
 from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
+from netdsl.commands.tables import printable
 from netdsl.options import pairs, setting_options, weights_option
 
 if TYPE_CHECKING:
@@ -58,4 +59,4 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
     compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
-    click.echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")
+    click.echo(f"wrote {printable(output)}: opset {done.opset}; {compared}, on {done.images} images")

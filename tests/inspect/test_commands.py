@@ -252,3 +252,23 @@ def test_no_caption_is_wider_than_its_image(colours: Path, monkeypatch: pytest.M
         netdsl(*command)
         assert sheets and max(len(line) for caption in sheets for line in caption.split("\n")) <= 24, sheets
         assert any("…" in caption for caption in sheets)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("saliency", "{run}", "test:0", "-o", "{name}.png"),
+        ("features", "{run}", "--only", "embedding", "-o", "{name}"),
+        ("plot", "{run}", "-o", "{name}.png"),
+        ("graph", "{run}/network.net", "-o", "{name}.svg"),
+        ("build", "{run}/network.net", "-o", "{name}"),
+        ("saliency", "{run}", "{name}.png", "-o", "a.png"),  # which doesn't exist
+    ],
+)
+def test_names_are_printed_so_that_no_terminal_obeys_them(
+    command: tuple[str, ...], trained: Path, here: Path
+) -> None:
+    names = {"run": str(trained / "module"), "name": "red\033[31m\nwrote all"}
+    output = netdsl(*(argument.format(**names) for argument in command)).output
+    assert r"red\x1b[31m" in output and "\033" not in output
+    assert output.startswith("error:") or r"\nwrote all" in output
