@@ -129,8 +129,8 @@ def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, l
             if not covers and higher < top - line / 2:
                 placed.append((x, higher, half))
                 halo = [withStroke(linewidth=2.5, foreground="white")]
-                style = {"fontsize": size, "ha": "center", "va": "center", "path_effects": halo}
-                axes.text(x, higher, text, zorder=3, **style)
+                drawn = axes.text(x, higher, text, fontsize=size, ha="center", va="center", zorder=3)
+                drawn.set_path_effects(halo)
                 break
 
 
