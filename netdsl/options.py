@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,9 @@ import click
 from netdsl.wishes import WISHES
 
 F = TypeVar("F", bound=Callable[..., None])
+
+# What is counted: more of anything takes longer than anybody waits, and may be no number for a library.
+_MOST = 10**6
 
 # Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
 OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensorboard", "help") + (
@@ -39,11 +43,25 @@ def setting_options(command: F) -> F:
     )(command)
 
 
+class OutputPath(click.Path):
+    """A path to write, which isn't empty: that would be the current folder."""
+
+    def __init__(self, *, file: bool = True, folder: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if not os.fspath(value):
+            self.fail("it is empty: name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 picture_option = click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     metavar="PICTURE",
     help="The file to draw; its ending chooses the format (png, pdf, svg, ...).",
 )
@@ -64,6 +82,11 @@ images_argument = click.argument("images", nargs=-1, required=True, type=str, me
 def seed_option(help: str) -> Callable[[F], F]:
     """`help` says what is drawn by chance; libraries take seeds of 32 bits."""
     return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
+
+
+def counted(least: int = 1) -> click.IntRange:
+    """How many of something."""
+    return click.IntRange(least, _MOST)
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

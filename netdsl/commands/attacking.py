@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -23,6 +25,8 @@ from netdsl.commands.tables import (
     printable,
 )
 from netdsl.options import (
+    OutputPath,
+    counted,
     device_option,
     finite,
     images_argument,
@@ -48,11 +52,13 @@ WAYS_OUT: Mapping[Method, str] = {
     "fgsm": "`--method pgd`, or a larger `--eps`",
     "pgd": "more `--steps`, or a larger `--eps`",
 }
-_BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?")
+# A number as Python writes it; a few digits of each part: an exponent of many would take for ever.
+_NUMBER = r"(?:[0-9]{1,9}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?"
+_BUDGET = re.compile(rf"({_NUMBER})(?:/([1-9][0-9]{{0,8}}))?")
 
 
 def _read_budget(text: str) -> Fraction:
-    """`8/255` or `0.03`, exactly."""
+    """`8/255`, `0.03` or `3e-2`, exactly."""
     match = _BUDGET.fullmatch(text.strip())
     budget = Fraction(match[1]) / Fraction(match[2] or 1) if match else Fraction(0)
     if 0 < budget <= 1:
@@ -63,6 +69,15 @@ def _read_budget(text: str) -> Fraction:
 
 def _budget(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
     return None if text is None else float(_read_budget(text))
+
+
+def _saved(context: click.Context, parameter: click.Parameter, place: Path | None) -> Path | None:
+    kind = guess_type(place.name)[0] if place else None
+    if place and kind and kind.startswith("image/") and kind != "image/png" and not place.is_dir():
+        raise click.BadParameter(
+            f"images are saved without loss: write {printable(place.with_suffix('.png'))}"
+        )
+    return place
 
 
 def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> list[Fraction]:
@@ -81,19 +96,20 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     callback=_budget,
     help="fgsm, pgd: no pixel changes by more, on the scale 0 to 1.  [default: 8/255]",
 )
-@click.option("--steps", type=click.IntRange(1), help="ascent: at most so many [100]; pgd: so many [10].")
-@click.option("--extra", type=click.IntRange(0), help="ascent: steps after the first success.  [default: 2]")
+@click.option("--steps", type=counted(), help="ascent: at most so many [100]; pgd: so many [10].")
+@click.option("--extra", type=counted(0), help="ascent: steps after the first success.  [default: 2]")
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 100, min_open=True),
     callback=finite,
     help="ascent: the length of a step, L2 [0.1]; pgd: of each pixel's [2.5 eps / steps].",
 )
-@click.option("--restarts", type=click.IntRange(1), help="pgd: the best of so many starts.  [default: 1]")
+@click.option("--restarts", type=counted(), help="pgd: the best of so many starts.  [default: 1]")
 @seed_option("pgd: of the random starts.")
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=OutputPath(folder=True),
+    callback=_saved,
     metavar="FOLDER|FILE.png",
     help="Write the adversarial images themselves, in 8 bits.",
 )
@@ -145,6 +161,7 @@ def attack(
         wanted = None if target is None else require_class(target, model.classes)
         pictures = read(images, opened, weights, console)
         files = files_in(save, pictures) if save else []
+        require_outputs([output, *files], images)
         found = attack_pictures(model, pictures, method, wanted, settings, seed, console)
         write_attacked(found, output, difference_only)
         for attacked, file in zip(found, files, strict=False):
@@ -207,12 +224,10 @@ def _record(attacked: Attacked) -> dict[str, object]:
     show_default=True,
     help="By how much each pixel may change, on the scale 0 to 1; 0 is there always.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE", help="Draw a curve."
-)
-@click.option("--images", type=click.IntRange(1), help="Only so many, evenly out of all test images.")
-@click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Of each attack.")
-@click.option("--restarts", type=click.IntRange(1), default=1, show_default=True, help="Of each attack.")
+@click.option("-o", "--output", type=OutputPath(), metavar="PICTURE", help="Draw a curve.")
+@click.option("--images", type=counted(), help="Only so many, evenly out of all test images.")
+@click.option("--steps", type=counted(), default=10, show_default=True, help="Of each attack.")
+@click.option("--restarts", type=counted(), default=1, show_default=True, help="Of each attack.")
 @seed_option("Of the random starts.")
 @weights_option
 @device_option
@@ -242,12 +257,15 @@ def robustness(
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.run import open_run
 
+    if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
+        raise click.UsageError(f"{printable(repeated[0])} is named twice: leave one out")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
     with errors_shown():
         if output:
             require_format(output)
+            require_outputs([output])
         on, console = choose_device(device), Console(stderr=True)
         opened = [open_run(run) for run in runs]
         models = [of_run(run, weights, on) for run in opened]

@@ -13,6 +13,7 @@ from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import INPUT_ERROR, fail
 from netdsl.commands.networks import compile_file, net_files, short_lived
 from netdsl.commands.report import Form, Report, report_option
+from netdsl.commands.tables import printable
 from netdsl.options import F, pairs, setting_options
 
 if TYPE_CHECKING:
@@ -173,4 +174,4 @@ def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
             write(output / name, code.encode())
         except OSError as error:
             fail(f"{output / name} can't be written: {error.strerror}")
-        click.echo(f"wrote {output / name}", err=not report.textual)
+        click.echo(f"wrote {printable(output / name)}", err=not report.textual)

@@ -10,7 +10,15 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
-from netdsl.commands.tables import Align, format_option, percent, print_json, print_table, printable
+from netdsl.commands.tables import (
+    Align,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
 
 if TYPE_CHECKING:
     from netdsl.trained.compare import Summary
@@ -54,7 +62,7 @@ def plot(runs: tuple[Path, ...], output: Path) -> None:
 
     with errors_shown():
         compare(runs, output)
-    click.echo(f"wrote {output}")
+    print_written(output)
 
 
 @click.command()
@@ -84,7 +92,7 @@ def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
     else:
         print_table(COLUMNS, [_row(summary) for summary in summaries])
     if output:
-        click.echo(f"wrote {output}", err=form == "json")
+        click.echo(f"wrote {printable(output)}", err=form == "json")
 
 
 def _row(summary: Summary) -> list[str]:

@@ -9,6 +9,7 @@ import click
 from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import fail
 from netdsl.commands.networks import compiled_network
+from netdsl.commands.tables import print_written
 from netdsl.options import pairs, setting_options
 
 FORMATS = (".svg", ".png", ".html")
@@ -49,4 +50,4 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
         fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
     except OSError as error:
         fail(f"{output} can't be written: {error.strerror}")
-    click.echo(f"wrote {output}")
+    print_written(output)

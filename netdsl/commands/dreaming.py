@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown, fail
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -20,7 +21,7 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import device_option, finite, picture_option, seed_option, weights_option
+from netdsl.options import counted, device_option, finite, picture_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.dreams import Dreamed
@@ -52,9 +53,7 @@ COLUMNS: list[tuple[str, Align]] = [
     help="Another side than the network's input has, for networks that end in a global pool.",
 )
 @picture_option
-@click.option(
-    "--steps", type=click.IntRange(1), default=100, show_default=True, help="So many steps of ascent."
-)
+@click.option("--steps", type=counted(), default=100, show_default=True, help="So many steps of ascent.")
 @click.option(
     "--step-size",
     type=click.FloatRange(0, 1, min_open=True),
@@ -78,7 +77,7 @@ COLUMNS: list[tuple[str, Align]] = [
 )
 @click.option(
     "--blur-every",
-    type=click.IntRange(0),
+    type=counted(0),
     default=4,
     show_default=True,
     help="Blur after every so many steps; 0: never.",
@@ -131,6 +130,7 @@ def dream(
 
     with errors_shown():
         require_format(output)
+        require_outputs([output], [source] if source else [])
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         numbers = [require_class(name, model.classes) for name in dict.fromkeys(wanted or model.classes)]

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from netdsl.commands.report import show
+from netdsl.commands.tables import printable
 
 # Exit statuses: errors in the input, and wrong use (which click gives by itself).
 INPUT_ERROR = 1
@@ -60,7 +61,11 @@ def let_speak() -> None:
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:
-    click.echo(click.style("error:", fg="red", bold=True) + f" {message}", err=True)
+    click.echo(click.style("error:", fg="red", bold=True) + f" {_printable_lines(message)}", err=True)
     if help:
-        click.echo(f"  = help: {help}", err=True)
+        click.echo(f"  = help: {_printable_lines(help)}", err=True)
     sys.exit(status)
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))

@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -20,7 +21,7 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import device_option, seed_option, weights_option
+from netdsl.options import OutputPath, counted, device_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ _NAMED = 3
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file=False, folder=True),
     metavar="FOLDER",
     help="The folder for the pictures; made if need be.",
 )
@@ -74,7 +75,7 @@ _NAMED = 3
 @click.option(
     "--images",
     "count",
-    type=click.IntRange(2),
+    type=counted(2),
     default=2000,
     show_default=True,
     help="Only so many points, evenly out of all test images.",
@@ -105,20 +106,26 @@ def features(
     parts = [part for part in PARTS if part in (only or PARTS) and (part != "activations" or images)]
     if not images and ("activations" in only or layers):
         raise click.UsageError("activation maps are of an IMAGE: name one, as test:0")
+    if images and "activations" not in parts:
+        raise click.UsageError(
+            "only activation maps are of an IMAGE: leave it and --layer out, or add --only activations"
+        )
+
     from rich.console import Console
 
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
-    from netdsl.inspect.sheets.album import Album
+    from netdsl.inspect.sheets.album import MOST_IMAGES, Album
     from netdsl.trained.run import open_run
 
     console = Console(stderr=True)
     missing: list[str] = []
     told = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
     with errors_shown():
+        require_outputs([output / f"{part}.png" for part in parts], images)
         opened = open_run(run)
         album = Album(opened, weights, device, console)
-        pictures = read(images, opened, weights, console)
+        pictures = read(images, opened, weights, console, MOST_IMAGES)
         add: dict[Part, Callable[[], None]] = {
             "filters": album.add_filters,
             "activations": lambda: album.add_activations(pictures, layers),

@@ -21,7 +21,7 @@ from netdsl.commands.tables import (
     print_table,
     printable,
 )
-from netdsl.options import device_option, weights_option
+from netdsl.options import counted, device_option, weights_option
 
 if TYPE_CHECKING:
     from netdsl.trained.predict import Prediction
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many classes each.")
+@click.option("--top", type=counted(), default=3, show_default=True, help="So many classes each.")
 @weights_option
 @device_option
 @format_option

@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.completion import complete_runs
 from netdsl.commands.errors import errors_shown
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import (
     Align,
     answer_record,
@@ -37,6 +38,13 @@ COLUMNS: list[tuple[str, Align]] = [
 ]
 
 
+def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> str | None:
+    """The only one: click would take the last, and `dream` takes several."""
+    if len(names) > 1:
+        raise click.BadParameter("one class is explained in a picture: give --class once")
+    return names[0] if names else None
+
+
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @images_argument
@@ -51,7 +59,14 @@ COLUMNS: list[tuple[str, Align]] = [
     help="A map of this kind; may be given several times. The last two need captum.",
 )
 @click.option("--layer", metavar="LAYER", help="grad-cam: the feature map.  [default: the last]")
-@click.option("--class", "wanted", metavar="CLASS", help="Explain the score of this class.")
+@click.option(
+    "--class",
+    "wanted",
+    multiple=True,
+    callback=_one,
+    metavar="CLASS",
+    help="Explain the score of this class.",
+)
 @click.option("--predicted", is_flag=True, help="Explain what is predicted, where the label is known too.")
 @click.option("--maps-only", is_flag=True, help="Draw no images, only the maps.")
 @seed_option("smooth-grad: of the noise.")
@@ -93,6 +108,7 @@ def saliency(
 
     with errors_shown():
         require_format(output)
+        require_outputs([output], images)
         opened, console = open_run(run), Console(stderr=True)
         model = of_run(opened, weights, choose_device(device))
         number = None if wanted is None else require_class(wanted, model.classes)

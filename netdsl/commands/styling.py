@@ -11,8 +11,9 @@ import click
 from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
+from netdsl.commands.outputs import require_outputs
 from netdsl.commands.tables import Align, format_option, print_json, print_table, print_written
-from netdsl.options import device_option, finite, pairs, seed_option, setting_options
+from netdsl.options import OutputPath, counted, device_option, finite, pairs, seed_option, setting_options
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +60,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     callback=_image,
     metavar="IMAGE",
     help=f"The result; its ending chooses the format ({', '.join(FORMATS)}).",
@@ -122,9 +123,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=True,
     help="Pixels of the longer side of both images.",
 )
-@click.option(
-    "--steps", type=click.IntRange(1), default=200, show_default=True, help="So many steps of descent."
-)
+@click.option("--steps", type=counted(), default=200, show_default=True, help="So many steps of descent.")
 @click.option(
     "--noise",
     type=click.FloatRange(0, 1),
@@ -136,7 +135,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @seed_option("Of the noise.")
 @click.option(
     "--sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(),
     metavar="PICTURE",
     help="Draw content, style and result side by side too.",
 )
@@ -177,6 +176,7 @@ def style(
     from netdsl.inspect import LossWeights, transfer
     from netdsl.inspect.pictures import read_scaled, write_image
     from netdsl.inspect.progress import progress
+    from netdsl.inspect.sheets.captions import fitting
     from netdsl.inspect.sheets.panels import Panel, write_sheet
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
@@ -184,6 +184,7 @@ def style(
     with errors_shown():
         if sheet is not None:
             require_format(sheet)
+        require_outputs([*filter(None, (output, sheet))], [content, style])
         place = choose_device(device)
         model = _opened(run, network, weights, pairs(settings, shape), place)
         layers = _layers(model, content_layer, style_layers)
@@ -203,9 +204,15 @@ def style(
             )
         write_image(done.images[0], output)
         if sheet is not None:
-            captions = (f"content: {content.name}", f"style: {style.name}", f"result: {model.network.name}")
-            panels = zip((of_content, of_style, done.images), captions, strict=True)
-            write_sheet([[Panel(image[0], caption) for image, caption in panels]], sheet)
+            panels = [
+                Panel(image[0], fitting(name, before=f"{what}: "))
+                for what, name, image in (
+                    ("content", content.name, of_content),
+                    ("style", style.name, of_style),
+                    ("result", model.network.name, done.images),
+                )
+            ]
+            write_sheet([panels], sheet)
     rows = list(_rows(layers, done))
     if form == "json":
         print_json([row._asdict() for row in rows])
@@ -250,12 +257,12 @@ def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> St
     """The layers that were named, and else those that are chosen by rule."""
     from netdsl.inspect import StyleLayers, find, style_layers
 
-    for name in filter(None, (content, *style)):
+    for name in (*style,) if content is None else (content, *style):
         find(model, name)
     if content is not None and style:
         return StyleLayers(content, style)
     chosen = style_layers(model.named)
-    return StyleLayers(content or chosen.content, style or chosen.style)
+    return StyleLayers(chosen.content if content is None else content, style or chosen.style)
 
 
 def _rows(layers: StyleLayers, done: Transferred) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from netdsl.commands.completion import complete_networks
 from netdsl.commands.errors import fail
 from netdsl.commands.networks import compiled_network, short_lived
 from netdsl.commands.tables import Align, format_option, print_json, print_table
-from netdsl.options import pairs, setting_options
+from netdsl.options import counted, pairs, setting_options
 
 if TYPE_CHECKING:
     from netdsl.summary.model import Figures, Part, Summary
@@ -40,7 +40,7 @@ _WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
 @click.argument("file", shell_complete=complete_networks)
 @click.option(
     "--depth",
-    type=click.IntRange(min=1),
+    type=counted(),
     default=2,
     show_default=True,
     help="Levels: 1 sections and stages, 2 what stands in them, 3 the steps of blocks, and so on.",

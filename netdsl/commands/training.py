@@ -13,6 +13,7 @@ from netdsl.commands.errors import INPUT_ERROR, errors_shown, one_speaks
 from netdsl.commands.experiments import finish
 from netdsl.commands.networks import compiled_network
 from netdsl.options import (
+    counted,
     data_override,
     device_option,
     one_file,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="Train N times, from --seed on.")
 @click.option(
-    "--overfit", type=click.IntRange(2), metavar="N", help="Only try whether N images can be learnt by heart."
+    "--overfit", type=counted(2), metavar="N", help="Only try whether N images can be learnt by heart."
 )
 @click.option(
     "--resume",

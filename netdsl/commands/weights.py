@@ -10,7 +10,8 @@ import click
 from netdsl.commands.completion import complete_networks, complete_runs
 from netdsl.commands.errors import errors_shown
 from netdsl.commands.networks import compiled_network
-from netdsl.options import pairs, setting_options, weights_option
+from netdsl.commands.tables import printable
+from netdsl.options import counted, pairs, setting_options, weights_option
 
 if TYPE_CHECKING:
     from netdsl.trained.run import Which
@@ -43,7 +44,7 @@ def import_weights(
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.option("--onnx", "output", required=True, type=click.Path(path_type=Path), help="An .onnx file.")
 @weights_option
-@click.option("--opset", type=click.IntRange(min=1), help="ONNX's version.  [default: torch's]")
+@click.option("--opset", type=counted(), help="ONNX's version.  [default: torch's]")
 def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     """Write a trained network for other programs, and compare what it computes with torch.
 
@@ -58,4 +59,4 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
     compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
-    click.echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")
+    click.echo(f"wrote {printable(output)}: opset {done.opset}; {compared}, on {done.images} images")

@@ -58,7 +58,7 @@ def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | Non
     is the last feature map before the head, which an `Inspected` knows. Raises RunError where there is no
     such layer or class, or the layer is no feature map.
     """
-    name = layer or last_layer(model)
+    name = last_layer(model) if layer is None else layer
     with evaluating(model), captured(model, [name]) as seen, torch.enable_grad():
         score = class_scores(model(tracked(model, images)), classes).sum()
         features = seen.get(name)

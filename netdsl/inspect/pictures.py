@@ -27,9 +27,9 @@ from netdsl.trained.predict import image_files
 from netdsl.trained.run import OpenedRun, Which
 
 # `test:3` and `test:0-9` are images of the run's test set.
-_TEST = re.compile(r"test:(\d+)(?:-(\d+))?")
+_TEST = re.compile(r"test:([0-9]{1,9})(?:-([0-9]{1,9}))?")
 # So many images have room in one picture.
-_ROOM = 100
+MOST = 100
 _CPU = torch.device("cpu")
 
 
@@ -44,25 +44,26 @@ class Picture(NamedTuple):
     label: int | None
 
 
-def read(images: Sequence[str], run: OpenedRun, which: Which, console: Console) -> list[Picture]:
+def read(
+    images: Sequence[str], run: OpenedRun, which: Which, console: Console, most: int = MOST
+) -> list[Picture]:
     """The images that are meant: files, folders (the images right in them), `test:3` or `test:0-9` of the
     run's test set. Raises RunError where one can't be read, the network takes none, or they are more than
-    have room in a picture.
+    `most`, which have room in a picture.
     """
     require_images(run.network)
     classes = run.preprocessing(which).classes
+    meant = [_meant(argument) for argument in images]
+    if (count := sum(map(len, meant))) > most:  # before any is decoded
+        raise RunError(f"{count:,} images have no room in one picture", f"name {most} or fewer")
     found: list[Picture] = []
     test: Split | None = None
-    for argument in images:
-        if match := _TEST.fullmatch(argument):
+    for argument, each in zip(images, meant, strict=True):
+        if isinstance(each, range):
             test = test or test_images(run, which, console)
-            found += _of_test(test, int(match[1]), int(match[2] or match[1]), argument)
-        elif argument.startswith("test:"):
-            raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
+            found += _of_test(test, each, argument)
         else:
-            found += [_of_file(file, run, classes) for file in image_files([Path(argument)])]
-    if len(found) > _ROOM:
-        raise RunError(f"{len(found):,} images have no room in one picture", f"name {_ROOM} or fewer")
+            found += [_of_file(file, run, classes) for file in each]
     return found
 
 
@@ -139,12 +140,23 @@ def require_images(network: Network) -> tuple[int, int, int]:
     return shape
 
 
-def _of_test(test: Split, first: int, last: int, argument: str) -> list[Picture]:
-    if not first <= last < len(test):
+def _meant(argument: str) -> range | list[Path]:
+    """Rows of the test set, or files."""
+    if not argument.startswith("test:"):
+        return image_files([Path(argument)])
+    if not (match := _TEST.fullmatch(argument)):
+        raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise RunError(f"`{argument}` ends before it begins", f"write `test:{last}-{first}`")
+    return range(first, last + 1)
+
+
+def _of_test(test: Split, rows: range, argument: str) -> list[Picture]:
+    if rows[-1] >= len(test):
         raise RunError(
             f"`{argument}`: the run has {len(test):,} test images", f"they are test:0-{len(test) - 1}"
         )
-    rows = range(first, last + 1)
     ((pixels, labels),) = batches(test[torch.tensor(rows)], len(rows), _CPU)
     named = zip(rows, pixels, labels.tolist(), strict=True)
     return [Picture(f"test:{row}", own, label) for row, own, label in named]

@@ -172,6 +172,8 @@ def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | 
 
 def open_image(file: Path, channels: int) -> Image.Image | None:
     """An image at its own size, upright, gray for one channel; None where the file isn't one."""
+    if not file.is_file():  # opening a pipe would wait for whoever writes into it
+        return None
     try:
         with Image.open(file) as opened:
             image: Image.Image = ImageOps.exif_transpose(opened)

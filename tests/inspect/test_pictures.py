@@ -48,4 +48,7 @@ def test_captions_are_no_wider_than_images() -> None:
     assert short("images/test/dog/0001.jpg") == "dog/0001.jpg" and short("test:3") == "test:3"
     assert fitting("a" * 24) == "a" * 24
     assert fitting("stage3.block2.branch1.conv1") == "stage3.bloc…ranch1.conv1"
-    assert str(Answer("cat", 0.9876)) == "cat (98.8%)"
+    assert Answer("cat", 0.9876).line("→ ") == "→ cat (98.8%)"
+    for before, after in (("", ""), ("→ ", ""), ("predicted: ", " (100.0%)"), ("", " (test:1234)")):
+        line = fitting("n" * 60, before, after)
+        assert len(line) == 24 and line.startswith(before) and line.endswith(after) and "…" in line

@@ -29,8 +29,9 @@ from netdsl.trained.run import OpenedRun, Which
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-# So many images are shown side by side at most; so many mistakes are shown, in rows.
-_MOST_IMAGES, _MISTAKES, _ROW = 10, 20, 5
+# Activation maps of so many images have room in a picture; so many mistakes are shown, in rows.
+MOST_IMAGES = 10
+_MISTAKES, _ROW = 20, 5
 
 
 class Album:
@@ -85,11 +86,6 @@ class Album:
         names = list(dict.fromkeys(layers)) or telling_maps(self._model.named)
         if not names:
             raise NothingToSee("the network has no feature maps")
-        if len(pictures) > _MOST_IMAGES:
-            raise RunError(
-                f"activation maps of {_MOST_IMAGES} images fit in a picture, not of {len(pictures)}",
-                "name fewer images",
-            )
         images = torch.stack([picture.pixels for picture in pictures])
         with evaluating(self._model), torch.no_grad():
             seen = activations(self._model, images.to(self._speed.device), names)
@@ -97,9 +93,10 @@ class Album:
         for name in names:
             maps = seen[name]
             if maps.dim() != 4:
+                others = ", ".join(telling_maps(self._model.named)[:3])
                 raise RunError(
                     f"`{name}` gives {maps.shape[1]} numbers and no maps",
-                    f"name a layer with maps, as {', '.join(telling_maps(self._model.named)[:3])}",
+                    f"name a layer with maps, as {others}" if others else "leave it out: no layer has maps",
                 )
             size = "x".join(map(str, maps.shape[2:]))
             title = self._title(f"{name}: {_first(maps.shape[1], 'channels')}, {size}")
@@ -138,8 +135,9 @@ class Album:
         panels = [
             Panel(
                 image,
-                f"{fitting(self.classes[mistake.label])} (test:{mistake.row})\n"
-                f"taken for {Answer(self.classes[mistake.predicted], mistake.probability)}",
+                fitting(self.classes[mistake.label], after=f" (test:{mistake.row})")
+                + "\n"
+                + Answer(self.classes[mistake.predicted], mistake.probability).line("→ "),
             )
             for image, mistake in zip(images, self.mistakes, strict=True)
         ]
@@ -165,7 +163,7 @@ class Album:
 
     def _caption(self, picture: Picture) -> str:
         label = "" if picture.label is None else f", {self.classes[picture.label]}"
-        return f"{short(picture.name)}{label}"
+        return fitting(f"{short(picture.name)}{label}")
 
     def _batches(self, part: Split, what: str) -> Iterator[tuple[Tensor, Tensor]]:
         device = self._speed.device

@@ -109,14 +109,16 @@ def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool 
     if difference_only:
         panels = []
         for attacked in found:
-            answers = f"{fitting(short(attacked.name))}\n{attacked.before}\n→ {attacked.after}\n"
+            answers = (
+                f"{fitting(short(attacked.name))}\n{attacked.before.line()}\n{attacked.after.line('→ ')}\n"
+            )
             panels.append(_difference(attacked, factor, answers))
         rows = [panels[at : at + _ACROSS] for at in range(0, len(panels), _ACROSS)]
     else:
         rows = [
             [
-                Panel(attacked.original, f"{fitting(short(attacked.name))}\n{attacked.before}"),
-                Panel(attacked.changed, f"after {_counted(attacked.steps)}\n{attacked.after}"),
+                Panel(attacked.original, f"{fitting(short(attacked.name))}\n{attacked.before.line()}"),
+                Panel(attacked.changed, f"after {_counted(attacked.steps)}\n{attacked.after.line()}"),
                 _difference(attacked, factor),
             ]
             for attacked in found

@@ -18,8 +18,9 @@ class Answer(NamedTuple):
     name: str
     probability: float
 
-    def __str__(self) -> str:
-        return f"{fitting(self.name)} ({self.probability:.1%})"
+    def line(self, before: str = "") -> str:
+        """Both in a line that is no wider than an image."""
+        return fitting(self.name, before, f" ({self.probability:.1%})")
 
 
 def predicted(probabilities: Tensor, classes: Sequence[str]) -> Answer:
@@ -33,7 +34,9 @@ def short(name: str) -> str:
     return "/".join(Path(name).parts[-2:])
 
 
-def fitting(text: str) -> str:
-    """A text that is no wider than an image; its middle is left out if need be."""
-    half = _WIDE // 2
-    return text if len(text) <= _WIDE else f"{text[: half - 1]}…{text[-half:]}"
+def fitting(text: str, before: str = "", after: str = "") -> str:
+    """A line that is no wider than an image; the middle of `text` is left out if need be."""
+    room = _WIDE - len(before) - len(after)
+    start, end = (room - 1) // 2, room // 2
+    shown = text if len(text) <= room else f"{text[:start]}…{text[-end:]}"
+    return f"{before}{shown}{after}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from netdsl.inspect.sheets.captions import fitting
 from netdsl.runtime.plot import plain, write_figure
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _FONT, _SMALL = 9, 6
 _RIGHT, _DOWN = 1.1, 1.3
 # So many classes have colours and a legend of their own, and so many numbers in the cells of a matrix.
 _COLOURS, _CELLS = 10, 25
+# The name of one of many classes stands at most so many lines above its points.
+_HIGHER = 3
 
 
 def write_filters(filters: Tensor, file: Path, title: str) -> None:
@@ -75,8 +78,8 @@ def write_embedding(
     title: str,
     axes_names: tuple[str, str],
 ) -> None:
-    """Points (N, 2) in the colours of their classes. The name of a class stands at the median of its points;
-    up to ten classes are in a legend too.
+    """Points (N, 2) in the colours of their classes. The name of a class stands at the median of its points,
+    where there is room; up to ten classes are in a legend too.
 
     Raises RunError where the file can't be written.
     """
@@ -92,12 +95,12 @@ def write_embedding(
         if not len(own):
             continue
         colour = colormaps["tab10"](number) if few else colormaps["turbo"](number / (len(classes) - 1))
-        text = plain(name)
+        text = plain(fitting(name))
         # A leading underscore would hide a label: the blank.
         x, y = own.T.numpy()
         axes.scatter(x, y, s=7, color=colour, alpha=0.6, linewidths=0, label=" " + text)
         named.append((text, *own.median(0).values.tolist()))
-    _label(axes, named, _FONT + 1 if few else _SMALL)
+    _label(axes, named, *((_FONT + 1, _COLOURS) if few else (_SMALL, _HIGHER)))
     axes.set(xlabel=axes_names[0], ylabel=axes_names[1], xticks=[], yticks=[])
     axes.set_title(plain(title), fontsize=_FONT + 1)
     if few:
@@ -108,8 +111,10 @@ def write_embedding(
     write_figure(figure, file)
 
 
-def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float) -> None:
-    """Writes names at points, from the lowest up; one that would cover another goes a little higher."""
+def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, lines: int) -> None:
+    """Writes names at points, from the lowest up. One that would cover another goes higher, by at most so
+    many lines; where there is no room either, it is left out.
+    """
     from matplotlib.patheffects import withStroke
 
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
@@ -118,11 +123,15 @@ def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float) -
     placed: list[tuple[float, float, float]] = []
     for text, x, y in sorted(named, key=lambda place: place[2]):
         half = len(text) * letter / 2
-        while any(abs(x - a) < half + width and abs(y - b) < line for a, b, width in placed):
-            y += line / 4
-        placed.append((x, y, half))
-        halo = [withStroke(linewidth=2.5, foreground="white")]
-        axes.text(x, y, text, fontsize=size, ha="center", va="center", path_effects=halo, zorder=3)
+        x = max(left + half, min(x, right - half))
+        for higher in (y + step * line / 4 for step in range(4 * lines + 1)):
+            covers = any(abs(x - a) < half + width and abs(higher - b) < line for a, b, width in placed)
+            if not covers and higher < top - line / 2:
+                placed.append((x, higher, half))
+                halo = [withStroke(linewidth=2.5, foreground="white")]
+                drawn = axes.text(x, higher, text, fontsize=size, ha="center", va="center", zorder=3)
+                drawn.set_path_effects(halo)
+                break
 
 
 def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: str) -> None:
@@ -141,7 +150,7 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
     axes = figure.subplots()
     drawn = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     size = _FONT if count <= _CELLS else _SMALL * 0.8
-    names = [plain(name) for name in classes]
+    names = [plain(fitting(name)) for name in classes]
     axes.set_xticks(range(count), names, rotation=90 if count > _COLOURS else 45, fontsize=size)
     axes.set_yticks(range(count), names, fontsize=size)
     if count <= _COLOURS:

@@ -113,8 +113,8 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
             generator = torch.Generator().manual_seed(look.seed)
             return smooth_grad(model, images, classes, generator=generator)[0], "SmoothGrad", "magma"
         case "grad-cam":
-            layer = look.layer or last_layer(model)
-            return grad_cam(model, images, classes, layer)[0], f"Grad-CAM, {fitting(layer)}", "magma"
+            layer = last_layer(model) if look.layer is None else look.layer
+            return grad_cam(model, images, classes, layer)[0], fitting(layer, before="Grad-CAM, "), "magma"
         case "integrated-gradients":
             return integrated_gradients(model, images, classes)[0], "integrated gradients", "RdBu_r"
         case "occlusion":
@@ -124,8 +124,8 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
 def _caption(image: Explained, classes: Sequence[str]) -> str:
     """The image's name; the class that is explained; the label and the prediction where they differ."""
     explained = Answer(classes[image.number], float(image.probabilities[image.number]))
-    lines = [fitting(short(image.picture.name)), str(explained)]
+    lines = [fitting(short(image.picture.name)), explained.line()]
     for what, number in (("label", image.picture.label), ("predicted", image.predicted)):
         if number not in (None, image.number):
-            lines.append(f"{what}: {fitting(classes[number])}")
+            lines.append(fitting(classes[number], before=f"{what}: "))
     return "\n".join(lines)
