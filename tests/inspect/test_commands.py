@@ -48,7 +48,7 @@ def test_weights_that_are_not_finite(command: tuple[str, ...], trained: Path, he
     next(tensor for tensor in tensors.values() if tensor.dim()).view(-1)[0] = float("nan")
     safetensors.torch.save_file(tensors, file, facts)
     result = netdsl(command[0], "run", *command[1:])
-    assert result.exit_code == 1 and "the weights in run/best.safetensors aren't finite" in result.output
+    assert result.exit_code == 1 and "the weights in run/best.safetensors are not finite" in result.output
     assert [path.name for path in here.iterdir()] == ["run"]
 
 
