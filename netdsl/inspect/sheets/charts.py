@@ -128,9 +128,8 @@ def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, l
             covers = any(abs(x - a) < half + width and abs(higher - b) < line for a, b, width in placed)
             if not covers and higher < top - line / 2:
                 placed.append((x, higher, half))
-                halo = [withStroke(linewidth=2.5, foreground="white")]
                 drawn = axes.text(x, higher, text, fontsize=size, ha="center", va="center", zorder=3)
-                drawn.set_path_effects(halo)
+                drawn.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
                 break
 
 
