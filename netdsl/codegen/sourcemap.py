@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,6 +41,28 @@ def source_map(template: str, view: object, code: str) -> tuple[Place, ...]:
     steps: list[Span] = []
     marked = ast.parse(laid_out(template, _marked(view, steps)))
     return tuple(sorted(_places(marked, ast.parse(code), steps), key=_order))
+
+
+def watched(code: str, places: Sequence[Place], name: str) -> ast.Module:
+    """The code with a call `name(expression, i)` in place of each expression that stands for a step; `i` is
+    its number among the places.
+    """
+    numbers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, place in enumerate(places):
+        numbers[place[:4]].append(number)
+
+    class Wrap(ast.NodeTransformer):
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            node = super().generic_visit(node)
+            if isinstance(node, ast.expr):
+                at = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+                for number in reversed(numbers.pop(at, [])):  # the outer ones come first
+                    call = ast.Call(ast.Name(name, ast.Load()), [node, ast.Constant(number)], [])
+                    node = ast.copy_location(call, node)
+            return node
+
+    tree: ast.Module = ast.fix_missing_locations(Wrap().visit(ast.parse(code)))
+    return tree
 
 
 def as_json(code: str, places: Sequence[Place]) -> str:

@@ -156,7 +156,10 @@ def dream(
         print_table(COLUMNS, [_row(each) for each in dreamed])
         print_written(output)
     if others := [printable(each.name) for each in dreamed if each.predicted.name != each.name]:
-        fail(f"not predicted as its class: {', '.join(others)}", "more `--steps`, or a smaller `--l2`")
+        fail(
+            f"not predicted as its class: {', '.join(others)}",
+            "`--blur-every 0`, `--jitter 0` and a smaller `--l2` leave the score more freedom",
+        )
 
 
 def _row(dreamed: Dreamed) -> list[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
-from collections.abc import Sequence
-from types import CodeType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from netdsl.api import Network
-from netdsl.codegen.sourcemap import Place
+from netdsl.codegen.sourcemap import watched
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel, Model
@@ -61,7 +58,8 @@ class Inspected(nn.Module):
         places = network.source_map("functional")
         self._steps = [place.step for place in places]
         self._points = self._add_points()
-        self._code = _showing(network.source("functional"), places, network.file("functional"))
+        tree = watched(network.source("functional"), places, _SHOW)
+        self._code = compile(tree, network.file("functional"), "exec")
         self.eval()
 
     @property
@@ -120,22 +118,3 @@ class Inspected(nn.Module):
         for own, given in ((code.init_params(device="meta"), self.weights), (buffers, self.statistics)):
             if [tensor.shape for tensor in own] != [tensor.shape for tensor in given]:
                 raise RunError(f"the weights don't fit `{self.network.name}`", "they are of another network")
-
-
-def _showing(code: str, places: Sequence[Place], file: str) -> CodeType:
-    """The code with `<show>(expression, number)` in place of each expression that stands for a step."""
-    numbers: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for number, place in enumerate(places):
-        numbers[place[:4]].append(number)
-
-    class Wrap(ast.NodeTransformer):
-        def generic_visit(self, node: ast.AST) -> ast.AST:
-            node = super().generic_visit(node)
-            if isinstance(node, ast.expr):
-                at = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-                for number in reversed(numbers.pop(at, [])):  # the outer ones come first
-                    name = ast.Name(_SHOW, ast.Load())
-                    node = ast.copy_location(ast.Call(name, [node, ast.Constant(number)], []), node)
-            return node
-
-    return compile(ast.fix_missing_locations(Wrap().visit(ast.parse(code))), file, "exec")

@@ -6,14 +6,13 @@ What made a module is told by a twin of the network without numbers, whose code 
 
 from __future__ import annotations
 
-import ast
 import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from types import CodeType, FrameType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ from torch import nn
 
 from netdsl.api import Network
 from netdsl.atomic import write
-from netdsl.codegen.sourcemap import Place
+from netdsl.codegen.sourcemap import Place, watched
 from netdsl.compiler import Style
 from netdsl.diagnostics import Diagnostic, Label, NetworkError
 from netdsl.runtime.errors import RunError
@@ -169,24 +168,10 @@ def _makers(
         return module
 
     namespace: dict[str, Any] = {_NOTE: note}
-    exec(_noting(network.source(style), places), namespace)
+    exec(compile(watched(network.source(style), places, _NOTE), "<twin>", "exec"), namespace)
     with torch.device("meta"):
         twin: nn.Module = namespace[network.entry(style)]()
     names = path.split(".")
     for length in range(1, len(names) + 1):
         own = ".".join(names[:length])
         yield made.get(twin.get_submodule(own)), own
-
-
-def _noting(code: str, places: Sequence[Place]) -> CodeType:
-    """The code with `<note>(call, number)` in place of each call that stands for a step."""
-    numbers = {place[:4]: number for number, place in enumerate(places)}
-    tree = ast.parse(code)
-    for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
-        assert call.end_lineno is not None and call.end_col_offset is not None
-        number = numbers.get((call.lineno, call.col_offset, call.end_lineno, call.end_col_offset))
-        if number is not None:
-            made = ast.Call(call.func, call.args, call.keywords)
-            call.func, call.args, call.keywords = ast.Name(_NOTE, ast.Load()), [made], []
-            call.args.append(ast.Constant(number))
-    return compile(ast.fix_missing_locations(tree), "<twin>", "exec")

@@ -162,8 +162,8 @@ class Album:
         return f"{self._run.title}: {what}"
 
     def _caption(self, picture: Picture) -> str:
-        label = "" if picture.label is None else f", {self.classes[picture.label]}"
-        return fitting(f"{short(picture.name)}{label}")
+        name = short(picture.name)
+        return fitting(name if picture.label is None else f"{self.classes[picture.label]} ({name})")
 
     def _batches(self, part: Split, what: str) -> Iterator[tuple[Tensor, Tensor]]:
         device = self._speed.device
