@@ -46,6 +46,9 @@ def hostile() -> dict[str, bytes]:
         "20,000 wrong rows": HEAD + "stages residual {\nout\n" + "1 +\n" * 20_000 + "}\n",
         "20,000 wrong recipe lines": HEAD + "train {\n" + "a:b\n" * 20_000 + "}\n",
         "90,000 comments": HEAD + "#\n" * 45_000,
+        "huge numbers to split": HEAD
+        + "stem { conv(900000001, 1), groupnorm(300000000) }\n"
+        + "train {\nbatch 9000000000001\naccumulate 300000000\n}\n",
         "repeat 1e12": HEAD + "stem { repeat 1e12 { relu } }\n",
         "a stage of 1e12": HEAD + "stage residual(16, repeat=1e12)\n",
         "repeat in repeat": HEAD

@@ -201,3 +201,8 @@ class Recipe:
     # None: all images that are left to train on.
     images: int | None = arg(Whole(), None)
     seed: int = arg(Whole(0), 0)
+
+
+def held_out(images: int, validation: int | None) -> int:
+    """How many of so many training images are for validation, as a recipe's `validation` says."""
+    return min(1000, images // 10) if validation is None else validation

@@ -60,3 +60,14 @@ def show(value: object) -> str:
             return "[" + ", ".join(map(show, value)) + "]"
         case _:
             return str(value)
+
+
+# So far from a number its neighbours are looked for: farther ones are no help, and would take time.
+_REACH = 10_000
+
+
+def near_divisors(number: int, wanted: int) -> list[int]:
+    """The divisors of a number that are not far from another one, the nearest first."""
+    wanted = min(wanted, number)
+    around = range(max(1, wanted - _REACH), min(number, wanted + _REACH) + 1)
+    return sorted((n for n in around if number % n == 0), key=lambda n: abs(n - wanted))

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from netdsl.arguments import Flag, Word, arg
 from netdsl.expressions import ONE, YES, ZERO, Expr, constant
+from netdsl.values import near_divisors
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
@@ -205,8 +206,9 @@ def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
     """The misfit where channels can't be split evenly; `size` is what `groups` must divide."""
     if size % groups == 0:
         return None
-    below = next(n for n in range(min(groups, size), 0, -1) if size % n == 0)
-    above = next((n for n in range(groups + 1, size + 1) if size % n == 0), None)
+    near_by = near_divisors(size, groups)
+    below = max((n for n in near_by if n <= groups), default=1)
+    above = min((n for n in near_by if n > groups), default=None)
     near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
     help = f"write {near}"
     if below == 1 and above in (None, size):

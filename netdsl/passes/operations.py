@@ -20,7 +20,7 @@ from netdsl.passes.state import State
 from netdsl.resolved import OperationStep
 from netdsl.source import Span
 from netdsl.typed import TypedOperation
-from netdsl.values import Value, show
+from netdsl.values import Value, near_divisors, show
 
 # So many numbers of groups are tried.
 _NEAR = 4
@@ -140,8 +140,7 @@ class Operations:
         sizes = [n for n in (state.shape[0], out) if isinstance(n, int) and n % groups]
         if not isinstance(dict(step.arguments)["groups"], Const):  # other steps may be split alike
             return _divided(sizes[0], groups) if sizes else ""
-        divisors = [n for n in range(2, state.shape[0]) if state.shape[0] % n == 0]
-        near = sorted(divisors, key=lambda n: abs(n - groups))[:_NEAR]
+        near = [n for n in near_divisors(state.shape[0], groups) if 1 < n < state.shape[0]][:_NEAR]
         # What else goes through the step is most likely divided by the groups.
         if (common := math.gcd(groups, state.shape[0])) > 1 and common not in near:
             near.append(common)

@@ -12,8 +12,9 @@ from netdsl import syntax
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.ops.base import Shape, show_shape
 from netdsl.passes.warn import is_allowed
-from netdsl.recipe import Cifar10, Cifar100, Crop, Cutout, Digits, OneCycle, Recipe, Sgd, Step
+from netdsl.recipe import Cifar10, Cifar100, Crop, Cutout, Digits, OneCycle, Recipe, Sgd, Step, held_out
 from netdsl.source import Span
+from netdsl.values import near_divisors
 
 # How many images there are to train on, and of how many classes.
 _IMAGES: Mapping[type, int] = {Cifar10: 50_000, Cifar100: 50_000, Digits: 1_437}
@@ -85,10 +86,10 @@ class _Checks:
             message = f"a batch of {batch} can't be accumulated from {parts} parts"
             self._error(key, message, "`accumulate` is at most `batch`")
         elif batch % parts:
-            divisors = [n for n in range(2, batch + 1) if batch % n == 0]
-            near = sorted(sorted(divisors, key=lambda n: abs(n - parts))[:2])
+            near = sorted([n for n in near_divisors(batch, parts) if n > 1][:2])
             message = f"a batch of {batch} can't be split into {parts} equal parts"
-            help = f"write {' or '.join(f'`accumulate {n}`' for n in near)}"
+            help = f"write {' or '.join(f'`accumulate {n}`' for n in near)}" if near else ""
+            help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
 
     def _images(self) -> None:
@@ -96,7 +97,7 @@ class _Checks:
         recipe = self._recipe
         left = _IMAGES.get(type(recipe.data)) if "data" in self._places else None
         if left is not None:
-            held_back = min(1000, left // 10) if recipe.validation is None else recipe.validation
+            held_back = held_out(left, recipe.validation)
             if held_back >= left:
                 message = f"{held_back:,} images for validation leave none of the {left:,} to train on"
                 self._error("validation", message, f"write `validation {left // 10}`")

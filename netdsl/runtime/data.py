@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Cifar10, Cifar100, Digits, Folder
+from netdsl.recipe import Cifar10, Cifar100, Digits, Folder, held_out
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import Files
 
@@ -184,7 +184,7 @@ def _read(
 
 def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, Split]:
     """The images to train on and those for validation."""
-    count = min(1000, len(train) // 10) if validation is None else validation
+    count = held_out(len(train), validation)
     if count >= len(train):
         raise RunError(
             f"{count} images for validation leave none of the {len(train)} to train on",
