@@ -184,8 +184,7 @@ def robustness(
                 right[at] += len(labels)
                 if not len(labels):
                     break
-    if not seen:
-        raise RunError("there are no images", "give one at least")
+    require_some(range(seen))
     return [Withstood(eps, count, seen) for eps, count in zip(rising, right, strict=True)]
 
 

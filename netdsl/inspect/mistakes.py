@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
-from netdsl.runtime.errors import RunError
+from netdsl.inspect.scores import require_some
 
 
 class Answers(NamedTuple):
@@ -46,8 +46,7 @@ def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bo
             found = _precise(model(images))
             logits.append(((found + _precise(model(images.flip(3)))) / 2 if flip else found).cpu())
             labels.append(own.cpu())
-    if not logits:
-        raise RunError("there are no images", "give one at least")
+    require_some(logits)
     return Answers(torch.cat(logits), torch.cat(labels))
 
 

@@ -6,7 +6,7 @@ et al. 2013, section 2). Images of a batch don't affect each other, so one backw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +40,7 @@ def require_classes(logits: Tensor, classes: Tensor) -> Tensor:
     return plain(classes)
 
 
-def require_some(images: Tensor) -> None:
+def require_some(images: Sized) -> None:
     """Raises RunError where the batch is empty: there is no map, and no attack, of no images."""
     if not len(images):
         raise RunError("there are no images", "give one at least")

@@ -125,12 +125,16 @@ def plain(text: str) -> str:
     return "".join(shown).replace("$", r"\$")
 
 
+def legend_label(name: str) -> str:
+    """A name for a legend: a leading underscore would hide it."""
+    return " " + plain(name)
+
+
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     for curve in panel.curves:
-        # A leading underscore hides a label: the blank.
-        label = " " + plain(curve.label)
+        label = legend_label(curve.label)
         (line,) = axes.plot(curve.epochs, curve.accuracies, marker="o", markersize=3, label=label)
         if curve.deviations:
             pairs = list(zip(curve.accuracies, curve.deviations, strict=True))

@@ -16,7 +16,7 @@ from netdsl.inspect.model import Inspected
 from netdsl.inspect.pictures import read, require_images
 from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted
-from netdsl.inspect.sheets.panels import Panel, write_sheet
+from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.trained.run import OpenedRun, Which
 
@@ -88,10 +88,8 @@ def dream_of(
 def write_dreams(dreamed: Sequence[Dreamed], file: Path) -> None:
     """A sheet of images in rows of nearly equal length, with their classes and probabilities."""
     most = max(_ACROSS, math.ceil(math.sqrt(len(dreamed))))
-    down = math.ceil(len(dreamed) / most)
-    across = math.ceil(len(dreamed) / down)
     panels = [Panel(each.image, f"{fitting(each.name)}\n{each.probability:.1%}") for each in dreamed]
-    write_sheet([panels[at : at + across] for at in range(0, len(panels), across)], file)
+    write_sheet(in_rows(panels, most), file)
 
 
 @torch.no_grad()

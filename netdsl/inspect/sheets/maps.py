@@ -16,7 +16,7 @@ from netdsl.inspect.model import Inspected
 from netdsl.inspect.pictures import Picture
 from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, short
-from netdsl.inspect.sheets.panels import Colours, Panel, write_sheet
+from netdsl.inspect.sheets.panels import Colours, Panel, in_rows, write_sheet
 
 Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
 
@@ -77,10 +77,7 @@ def write_maps(
 
 def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
     """The panels of images, of one number each, in rows of one length, as far as that goes."""
-    across = max(1, _ACROSS // len(groups[0]))
-    down = -(-len(groups) // across)
-    across = -(-len(groups) // down)
-    rows = [groups[first : first + across] for first in range(0, len(groups), across)]
+    rows = in_rows(groups, max(1, _ACROSS // len(groups[0])))
     return [[panel for group in row for panel in group] for row in rows]
 
 

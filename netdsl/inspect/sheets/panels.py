@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,6 +14,8 @@ from netdsl.runtime.plot import plain, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+T = TypeVar("T")
 
 # How numbers become colours: from nothing to much (`turbo` is to be seen over an image), or from minus over
 # nothing to plus.
@@ -60,6 +63,12 @@ def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") ->
             box = (left / width, (bottom + _GAP / 2) / height, _SIDE / width, _SIDE / height)
             _draw(figure.add_axes(box), panel)
     write_figure(figure, file)
+
+
+def in_rows(items: Sequence[T], most: int) -> list[Sequence[T]]:
+    """Rows of nearly equal length, of `most` items at the most."""
+    across = math.ceil(len(items) / math.ceil(len(items) / most))
+    return [items[first : first + across] for first in range(0, len(items), across)]
 
 
 def _draw(axes: Axes, panel: Panel) -> None:

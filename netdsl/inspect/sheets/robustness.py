@@ -12,7 +12,7 @@ from rich.console import Console
 from netdsl.inspect.adversarial import Withstood, robustness
 from netdsl.inspect.model import Inspected
 from netdsl.inspect.pictures import evenly, test_images, watched
-from netdsl.runtime.plot import plain, write_figure
+from netdsl.runtime.plot import legend_label, write_figure
 from netdsl.trained.run import OpenedRun, Which
 
 _BATCH = 200
@@ -48,13 +48,11 @@ def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
     axes = figure.subplots()
     for name, rows in networks:
-        # A leading underscore hides a label: the blank.
-        label = " " + plain(name)
         axes.plot(
             [255 * row.eps for row in rows],
             [row.accuracy for row in rows],
             marker="o",
-            label=label,
+            label=legend_label(name),
             clip_on=False,
         )
     ticks = sorted({round(255 * row.eps, 3) for _, rows in networks for row in rows})
