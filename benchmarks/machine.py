@@ -35,6 +35,7 @@ from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.world import ALONE
+from netdsl.trained.run import convolutions
 
 LR = 1e-3
 IMAGES = 4096
@@ -185,7 +186,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    speeds = {name: choose(Wishes(options.device, precision=name)) for name in ("fp32", "bf16")}
+    layers = [c for name in options.networks for c in convolutions(load(name))]
+    speeds = {name: choose(Wishes(options.device, precision=name), layers) for name in ("fp32", "bf16")}
     speed = speeds["fp32"]
     speed.prepare()
     if speed.device.type == "cpu":

@@ -28,7 +28,7 @@ from netdsl.runtime.run import Run
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.runtime.train import train
 from netdsl.source import Source
-from netdsl.trained.run import create_model
+from netdsl.trained.run import convolutions, create_model
 
 ORDER = re.compile(r"^(?:# )?(order .*?) +# \((\w)\) (.*)$", re.MULTILINE)
 
@@ -85,7 +85,7 @@ def main() -> None:
 
 def accuracy(network: Network, recipe: Recipe, images: data.Dataset, console: Console) -> float:
     """The test accuracy of the weights that were best on the validation images."""
-    speed = choose(Wishes(device="cpu", precision="fp32"))
+    speed = choose(Wishes(device="cpu", precision="fp32"), convolutions(network))
     trained = create_model(network, "module", recipe.seed, speed.device)
     with tempfile.TemporaryDirectory() as folder:
         return train(trained, images, recipe, Run(Path(folder)), speed, console).test_accuracy

@@ -25,7 +25,7 @@ from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.runtime.world import ALONE
-from netdsl.trained.run import create_model
+from netdsl.trained.run import convolutions, create_model
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     network = netdsl.load(options.network)
     assert network.classes is not None
     recipe = replace(network.recipe, data=Folder(options.images), seed=options.seed, epochs=1000)
-    speed = choose(Wishes(device="cpu", precision=options.precision))
+    speed = choose(Wishes(device="cpu", precision=options.precision), convolutions(network))
     shape, classes = network.input_shape, network.classes
     images = data.load(recipe.data, shape, classes, recipe.validation, recipe.seed, Console())
     keep_freed_memory()

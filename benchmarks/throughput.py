@@ -49,6 +49,7 @@ from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Wishes, choose, choose_device
 from netdsl.runtime.world import ALONE
+from netdsl.trained.run import convolutions
 
 IMAGES = 2048
 # So long a training that a compiler which saves anything in a step repays its start-up.
@@ -142,7 +143,7 @@ def auto(setting: Setting) -> Loop:
 
 
 def own(setting: Setting, wishes: Wishes) -> Loop:
-    speed, recipe = choose(wishes), setting.recipe()
+    speed, recipe = choose(wishes, convolutions(load(setting.network))), setting.recipe()
     speed.prepare()
     if speed.device.type == "cpu":
         keep_freed_memory()

@@ -122,7 +122,10 @@ class Network:
         return module
 
     def module(self) -> nn.Module:
-        """A freshly initialised `nn.Module`."""
+        """A freshly initialised `nn.Module` on the CPU, contiguous.
+
+        On some CPUs channels last, and `torch.compile`, are not safe for it (docs/performance.md).
+        """
         model: nn.Module = getattr(self.imported("module"), self.entry("module"))()
         return model
 

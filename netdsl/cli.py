@@ -25,6 +25,7 @@ from netdsl.commands.lessons import lesson
 from netdsl.commands.prediction import predict
 from netdsl.commands.report import coloured
 from netdsl.commands.saliency import saliency
+from netdsl.commands.signals import ended_by_second_signal
 from netdsl.commands.starting import new
 from netdsl.commands.styling import style
 from netdsl.commands.summary import summary
@@ -78,7 +79,8 @@ def run() -> None:
     """The program: `main`, and an error of its own where its output finds no place."""
     try:
         try:
-            main()
+            with ended_by_second_signal():
+                main()
         finally:
             if not sys.stdout.closed:  # as the language server leaves it
                 sys.stdout.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -260,3 +260,33 @@ class TypedNetwork(NamedTuple):
     cost: Cost
     depth: int
     receptive_field: int
+
+
+def inner_bodies(step: TypedStep) -> Iterator[TypedBody]:
+    """The bodies that are part of a step itself; a called block's is not."""
+    match step:
+        case TypedSkip(_, body, shortcut):
+            yield from (body, shortcut) if shortcut else (body,)
+        case TypedBranches(branches=branches):
+            yield from branches
+        case TypedRepeat(runs=runs):
+            yield from (body for body, _ in runs)
+        case TypedWhen(body=body):
+            yield body
+
+
+def body_operations(body: TypedBody) -> Iterator[TypedOperation]:
+    """The operations of a body, without those of the blocks that it calls."""
+    for step in body.steps:
+        held = step.held if isinstance(step, TypedHeld) else step
+        if isinstance(held, TypedOperation):
+            yield held
+        for inner in inner_bodies(step):
+            yield from body_operations(inner)
+
+
+def operations(typed: TypedNetwork) -> Iterator[TypedOperation]:
+    """The operations of a network; those of equal blocks once."""
+    sections = [part.body for part in typed.parts if isinstance(part, TypedSection)]
+    for body in [*sections, *(instance.body for instance in typed.instances)]:
+        yield from body_operations(body)

@@ -12,9 +12,11 @@ from netdsl.api import Network
 from netdsl.codegen.sourcemap import watched
 from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.layout import choose_layout
 from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.source import Span
+from netdsl.trained.run import convolutions
 
 # What the code calls to show a tensor: no name that code can have.
 _SHOW = "<show>"
@@ -40,6 +42,7 @@ class Inspected(nn.Module):
         self.network = network
         self.classes = preprocessing.classes if preprocessing else ()
         self.named = layers(network.typed)
+        self._convolutions = convolutions(network)
         # New parameters on the same memory: the model's own keep their `requires_grad`.
         for number, tensor in enumerate(model.parameters):
             self.register_parameter(f"weight_{number}", nn.Parameter(tensor.detach(), requires_grad=False))
@@ -88,6 +91,9 @@ class Inspected(nn.Module):
         exec(self._code, namespace)
         # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
         x = (images - self.mean) / self.deviation
+        layout, _ = choose_layout(self._convolutions, x.device)
+        if layout is torch.contiguous_format:  # The images may have another one, which is not safe.
+            x = x.contiguous()
         return FunctionalModel(namespace["forward"], self.weights, self.statistics or None)(x, training=False)
 
     @property

@@ -54,9 +54,8 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     names = tuple(str(number) for number in range(network.classes or 0))
     coloured = network.input_shape[0] == len(IMAGENET[0])
     with _apart():
-        created = runs.create_model(network, "module", 0, torch.device("cpu"))
+        created = runs.create_model(network, "module", 0, torch.device(device))
         transplant(foreign.read(path), created.module(), foreign.keeps_order(path))
-        created.to(torch.device(device))
         model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
     _require_finite(model, f"the weights in {path} are not finite numbers", "take a file that is whole")
     return model

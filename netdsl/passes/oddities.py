@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from fractions import Fraction
 from typing import cast
@@ -17,15 +17,14 @@ from netdsl.resolved import Expectation
 from netdsl.source import Span
 from netdsl.typed import (
     TypedBody,
-    TypedBranches,
     TypedLet,
     TypedNetwork,
     TypedOperation,
-    TypedRepeat,
     TypedSection,
     TypedSkip,
     TypedStep,
-    TypedWhen,
+    body_operations,
+    inner_bodies,
 )
 from netdsl.values import show
 
@@ -87,7 +86,7 @@ class _Layers:
                 self._operation(step)
                 if isinstance(before, TypedOperation):
                     self._pair(before, step)
-            for inner in _bodies(step):
+            for inner in inner_bodies(step):
                 self._body(inner)
             before = step
 
@@ -98,7 +97,7 @@ class _Layers:
                 message = "the `shortcut` has no effect: the body keeps the shape, and x itself is added"
                 help = "take the `shortcut` out, or let the body change channels or stride"
                 self._check(step.same, "NET708", step.step.span, message, help)
-            for inner in _bodies(step):
+            for inner in inner_bodies(step):
                 self._shortcuts(inner)
 
     def _operation(self, typed: TypedOperation) -> None:
@@ -164,7 +163,7 @@ class _Layers:
         if self._network.depth < _LAYERS or 2 * side >= max(shape[1:], default=0):
             return
         collapses = [
-            op for body in bodies for op in _operations(body) if _area(op.input) > 1 >= _area(op.output)
+            op for body in bodies for op in body_operations(body) if _area(op.input) > 1 >= _area(op.output)
         ]
         if len(collapses) != 1 or len(collapses[0].output) == 1:
             return
@@ -191,26 +190,6 @@ class _Layers:
                 f"`{shown}` holds for every network",
                 "write a number that counts",
             )
-
-
-def _bodies(step: TypedStep) -> Iterator[TypedBody]:
-    match step:
-        case TypedSkip(_, body, shortcut):
-            yield from (body, shortcut) if shortcut else (body,)
-        case TypedBranches(branches=branches):
-            yield from branches
-        case TypedRepeat(runs=runs):
-            yield from (body for body, _ in runs)
-        case TypedWhen(body=body):
-            yield body
-
-
-def _operations(body: TypedBody) -> Iterator[TypedOperation]:
-    for step in body.steps:
-        if isinstance(step, TypedOperation):
-            yield step
-        for inner in _bodies(step):
-            yield from _operations(inner)
 
 
 def _arguments(operation: Operation) -> dict[str, Const]:

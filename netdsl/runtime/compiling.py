@@ -128,9 +128,12 @@ def _compile(learner: Learner, images: Tensor) -> float:
     # CUDA graphs write the gradients of each call to one place, where those of the part before lie, or
     # which several processes want in their buckets.
     mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
+    # On a CPU the compiler lays out every convolution channels last, whatever was chosen: that may be unsafe.
+    keeps_layout = not on_gpu and learner.speed.layout is torch.contiguous_format
+    options = {"layout_optimization": False} if keeps_layout else None
     started = time.perf_counter()
     with quiet():
-        learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
+        learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode, options=options)
         for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
             _step(learner, images)
     learner.speed.wait()

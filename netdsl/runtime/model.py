@@ -36,7 +36,7 @@ class Model(Protocol):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over weights, all or none. Raises RunError where a name or a shape doesn't fit."""
 
-    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
+    def to(self, device: torch.device, layout: torch.memory_format) -> None:
         """Moves the weights; those of convolutions are laid out like the images."""
 
     def module(self) -> nn.Module:
@@ -78,7 +78,7 @@ class ModuleModel:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         copy_state(state, self.state())
 
-    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
+    def to(self, device: torch.device, layout: torch.memory_format) -> None:
         self._module.to(device).to(memory_format=layout)
 
     def module(self) -> nn.Module:
@@ -129,7 +129,7 @@ class FunctionalModel:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         copy_state(state, self.state())
 
-    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> None:
+    def to(self, device: torch.device, layout: torch.memory_format) -> None:
         # detach: a moved tensor would be the result of an operation, and get no gradient.
         self._params = [
             nn.Parameter(_laid_out(p.detach(), device, layout), p.requires_grad) for p in self._params
@@ -168,7 +168,14 @@ class _Wrapped(nn.Module):
         return FunctionalModel(self._function, list(self.params), buffers)(x, training=False)
 
 
-def create(namespace: Mapping[str, Any], style: str, entry: str, seed: int, device: torch.device) -> Model:
+def create(
+    namespace: Mapping[str, Any],
+    style: str,
+    entry: str,
+    seed: int,
+    device: torch.device,
+    layout: torch.memory_format,
+) -> Model:
     """The network of a generated module, with the weights that `seed` gives.
 
     `style` is "module", "sequential" or "functional"; `entry` names the class or function of the
@@ -181,7 +188,7 @@ def create(namespace: Mapping[str, Any], style: str, entry: str, seed: int, devi
         model = FunctionalModel(namespace["forward"], namespace["init_params"](), buffers)
     else:
         model = ModuleModel(namespace[entry]())
-    model.to(device)
+    model.to(device, layout)
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.layout import Convolution, choose_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,18 @@ class Speed:
             torch.cuda.synchronize(self.device)
 
 
-def choose(wishes: Wishes, local_rank: int = 0) -> Speed:
-    """What `auto` means on this machine. Raises RunError where a wish can't be met."""
+def choose(wishes: Wishes, convolutions: Iterable[Convolution], local_rank: int = 0) -> Speed:
+    """What `auto` means on this machine for a network with these convolutions.
+
+    Raises RunError where a wish can't be met.
+    """
     device = choose_device(wishes.device, local_rank)
     precision, why = _precision(wishes, device)
-    # Weights laid out like the images, so that no convolution has to rearrange them.
-    layout = torch.contiguous_format if wishes.layout == "contiguous" else torch.channels_last
+    layout, layout_reason = choose_layout(convolutions, device, wishes.layout, precision)
     fused = wishes.fused != "off"
     reasons = (
         f"{precision} ({why})",
-        f"{'channels last' if layout is torch.channels_last else 'contiguous'}",
+        layout_reason,
         f"{'fused' if fused else 'plain'} optimizer",
     )
     return Speed(device, precision, layout, fused, reasons, wishes.why)

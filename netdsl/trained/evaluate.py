@@ -8,7 +8,7 @@ from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import Which, open_run
+from netdsl.trained.run import Which, convolutions, open_run
 
 
 def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str) -> None:
@@ -18,7 +18,9 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
-    speed = choose(Wishes(device=device_name, precision=run.precision(device_name)))
+    speed = choose(
+        Wishes(device=device_name, precision=run.precision(device_name)), convolutions(run.network)
+    )
     speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)

@@ -18,11 +18,14 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style, compile_network
 from netdsl.files import kept
+from netdsl.ops.conv import Conv, Depthwise
 from netdsl.runtime import checkpoint, data, model
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import HOW
 from netdsl.source import Source
+from netdsl.typed import operations
 from netdsl.wishes import WISHES
 
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
@@ -120,9 +123,33 @@ def require_classes(network: Network) -> int:
     return network.classes
 
 
-def create_model(network: Network, style: Style, seed: int, device: torch.device) -> model.Model:
-    """The network in a style, with the weights that `seed` gives."""
-    return model.create(vars(network.imported(style)), style, network.entry(style), seed, device)
+def convolutions(network: Network) -> tuple[Convolution, ...]:
+    """The facts of a network's convolutions that its layout depends on."""
+    return tuple(
+        Convolution(
+            typed.input[0],
+            typed.operation.kernel,
+            typed.operation.stride,
+            typed.operation.groups if isinstance(typed.operation, Conv) else typed.input[0],
+        )
+        for typed in operations(network.typed)
+        if isinstance(typed.operation, (Conv, Depthwise))
+    )
+
+
+def create_model(
+    network: Network,
+    style: Style,
+    seed: int,
+    device: torch.device,
+    layout: torch.memory_format | None = None,
+) -> model.Model:
+    """The network in a style, with the weights that `seed` gives; in the layout that is safe for it unless
+    another is given.
+    """
+    if layout is None:
+        layout, _ = choose_layout(convolutions(network), device)
+    return model.create(vars(network.imported(style)), style, network.entry(style), seed, device, layout)
 
 
 def require_style(name: str) -> Style:

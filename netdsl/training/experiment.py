@@ -17,7 +17,7 @@ from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.runtime.world import World
-from netdsl.trained.run import NETWORK_FILE, RUN_FILE, require_style
+from netdsl.trained.run import NETWORK_FILE, RUN_FILE, convolutions, require_style
 from netdsl.training import results
 from netdsl.training.inputs import Inputs
 from netdsl.training.plan import PLAN, Entry, Plan
@@ -52,7 +52,8 @@ def run_experiment(
         )
     plan, inputs, console = Plan(require_style(style), wishes, list(entries)), Inputs(), Console()
     for entry in plan.entries:
-        inputs.of(Network(entry.compiled(entry.seeds[0])), wishes, choose(wishes), console)
+        network = Network(entry.compiled(entry.seeds[0]))
+        inputs.of(network, wishes, choose(wishes, convolutions(network)), console)
     with locked(folder):
         plan.write(folder)
         return folder, _go_on(folder, plan, wishes, tensorboard, inputs, console)

@@ -27,7 +27,7 @@ from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.world import ALONE
 from netdsl.trained.failure import failures_located
-from netdsl.trained.run import create_model, require_style
+from netdsl.trained.run import convolutions, create_model, require_style
 from netdsl.training.inputs import Inputs
 
 # The share of the images that must be right, and how often each is seen at most.
@@ -83,11 +83,11 @@ def overfit(
     of the recipe's optimizer. Where that fails, rates of a tenth and of ten times are tried, and RunError
     says what is wrong and what to try.
     """
-    console, speed = Console(), choose(wishes)
     size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
     network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
-    recipe = network.recipe
+    recipe, console = network.recipe, Console()
+    speed = choose(wishes, convolutions(network))
     data = Inputs().of(network, wishes, speed, console).to(speed.device)
     speed.prepare()
 

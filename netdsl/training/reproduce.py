@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from netdsl.api import Network
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run import CHECKPOINT, Run
 from netdsl.runtime.speed import Wishes
 from netdsl.runtime.world import ALONE, World
+from netdsl.trained.run import convolutions
 from netdsl.training.record import Record
 from netdsl.training.run import as_before, train_run
 
@@ -43,7 +45,7 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was trained by {processes} processes, this is {world.size}",
             "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    wishes, others = as_before(run.how, Wishes(), world)
+    wishes, others = as_before(run.how, Wishes(), convolutions(Network(compiled)), world)
     for line in others:
         say(console, line)
     train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)

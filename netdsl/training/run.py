@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import count
@@ -23,17 +23,18 @@ from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.files import free_cores
+from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run import CHECKPOINT, Run, locked, require_new
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.speed import Speed, Wishes, choose, choose_device
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
 from netdsl.runtime.world import ALONE, World
 from netdsl.trained.failure import failures_located
-from netdsl.trained.run import NETWORK_FILE, RUN_FILE, create_model, require_style
+from netdsl.trained.run import NETWORK_FILE, RUN_FILE, convolutions, create_model, require_style
 from netdsl.training.inputs import Inputs
 from netdsl.training.record import Record, recipe_record
 from netdsl.wishes import WISHES
@@ -60,7 +61,8 @@ def train_run(
     console = Console(quiet=not world.first)
     if tensorboard:
         require_tensorboard()
-    network, speed = Network(compiled), choose(wishes, world.local_rank)
+    network = Network(compiled)
+    speed = choose(wishes, convolutions(network), world.local_rank)
     folder = folder or free_folder(network.name)
     if world.first:
         _require_new(folder)
@@ -105,8 +107,8 @@ def resume_run(
             _require_same_run(folder, before)
         network = Network(before.compiled(overrides))
         changes = _recipe_changes(before, network.recipe)
-        wishes, others = as_before(run.how, wishes, world)
-        speed = choose(wishes, world.local_rank)
+        wishes, others = as_before(run.how, wishes, convolutions(network), world)
+        speed = choose(wishes, convolutions(network), world.local_rank)
         epochs = network.recipe.epochs
         if complete and progress.epoch >= epochs:
             raise RunError(
@@ -214,7 +216,12 @@ def _memory(optimizer: Any) -> tuple[str, bool]:
     return kind, bool(arguments.get("momentum"))
 
 
-def as_before(how: Mapping[str, object], wishes: Wishes, world: World = ALONE) -> tuple[Wishes, list[str]]:
+def as_before(
+    how: Mapping[str, object],
+    wishes: Wishes,
+    convolutions: Sequence[Convolution],
+    world: World = ALONE,
+) -> tuple[Wishes, list[str]]:
     """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
     kept: dict[str, Any] = {}
     changes = []
@@ -222,6 +229,16 @@ def as_before(how: Mapping[str, object], wishes: Wishes, world: World = ALONE) -
         was, wish = str(how.get(name, "auto")), getattr(wishes, name)
         if was not in WISHES[name]:
             raise RunError(f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(WISHES[name])}")
+        if name == "layout" and wish == "auto" and was == "channels_last":
+            # The run may come from another machine, or from before netdsl knew that this is not always safe.
+            device = choose_device(kept["device"] if wishes.device == "auto" else wishes.device)
+            precision = kept.get("precision", wishes.precision)
+            safe, why = choose_layout(convolutions, device, precision=precision)
+            if safe is torch.contiguous_format:
+                changes.append(
+                    f"changed: layout channels_last -> {why}: from here on numbers round differently"
+                )
+                continue
         if wish == "auto":
             kept[name] = was
         elif was not in ("auto", wish):

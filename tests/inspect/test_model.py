@@ -52,7 +52,7 @@ def assert_layers_are_their_tensors(network: Network) -> None:
     meta = torch.device("meta")
     with meta:
         code = vars(network.imported("functional"))
-        model = Inspected(network, create(code, "functional", "forward", 0, meta))
+        model = Inspected(network, create(code, "functional", "forward", 0, meta, torch.contiguous_format))
     seen: list[str] = []
 
     def watch(name: str, shape: tuple[int, ...]) -> None:

@@ -16,7 +16,7 @@ from netdsl.runtime.model import Model, create
 from netdsl.runtime.speed import Wishes, choose
 
 CPU = torch.device("cpu")
-FP32 = choose(Wishes(device="cpu", precision="fp32"))
+FP32 = choose(Wishes(device="cpu", precision="fp32"), ())
 
 
 class Tiny(nn.Module):
@@ -36,7 +36,7 @@ class Tiny(nn.Module):
 
 
 def tiny(seed: int = 0) -> Model:
-    return create({"Tiny": Tiny}, "module", "Tiny", seed, CPU)
+    return create({"Tiny": Tiny}, "module", "Tiny", seed, CPU, torch.channels_last)
 
 
 def colours(count: int, seed: int) -> Split:

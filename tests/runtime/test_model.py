@@ -52,13 +52,16 @@ def test_the_seed_decides_the_weights() -> None:
         (sequential_namespace(), "sequential", "net"),
         (plain_namespace(), "functional", ""),
     ]:
-        one, same, other = (create(namespace, style, entry, seed, CPU).parameters[0] for seed in (1, 1, 2))
+        one, same, other = (
+            create(namespace, style, entry, seed, CPU, torch.channels_last).parameters[0]
+            for seed in (1, 1, 2)
+        )
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
 
 
 def test_training_switches_the_mode_and_back() -> None:
-    model = create(sequential_namespace(), "sequential", "net", 0, CPU)
+    model = create(sequential_namespace(), "sequential", "net", 0, CPU, torch.channels_last)
     x = torch.ones(50, 3, 2, 2)
     assert torch.equal(model(x, training=False), model(x, training=False))
     assert not torch.equal(model(x, training=True), model(x, training=True))
@@ -66,13 +69,13 @@ def test_training_switches_the_mode_and_back() -> None:
 
 
 def test_functional_gives_what_its_forward_takes() -> None:
-    plain = create(plain_namespace(), "functional", "", 0, CPU)
+    plain = create(plain_namespace(), "functional", "", 0, CPU, torch.channels_last)
     x = torch.randn(8, 3, 2, 2)
     expected = F.linear(x.flatten(1), *plain.parameters)
     assert torch.equal(plain(x, training=True), expected)
     assert list(plain.state()) == ["params.000", "params.001"]
 
-    norm = create(norm_namespace(), "functional", "", 0, CPU)
+    norm = create(norm_namespace(), "functional", "", 0, CPU, torch.channels_last)
     assert [p.requires_grad for p in norm.parameters] == [True, False, False]
     before = norm.state()["buffers.000"].clone()
     norm(x, training=False)
@@ -85,7 +88,7 @@ def test_functional_gives_what_its_forward_takes() -> None:
 @pytest.mark.parametrize("style", ["module", "functional"])
 def test_weights_survive_a_file(style: str, tmp_path: Path) -> None:
     namespace = {"Tiny": Tiny} if style == "module" else norm_namespace()
-    model, other = (create(namespace, style, "Tiny", seed, CPU) for seed in (0, 1))
+    model, other = (create(namespace, style, "Tiny", seed, CPU, torch.channels_last) for seed in (0, 1))
     x = torch.randn(4, 3, 8, 8)
     model(x, training=True)
     checkpoint.save(tmp_path / "w.safetensors", model.state())

@@ -15,7 +15,7 @@ def test_auto_is_bf16_where_the_hardware_has_it(
     native: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "has_bf16", lambda device: native)
-    found = choose(Wishes(device="cpu"))
+    found = choose(Wishes(device="cpu"), ())
     assert found.precision == chosen
     assert found.reasons[0].startswith(f"{chosen} (this CPU ")
     with found.autocast():
@@ -26,15 +26,15 @@ def test_auto_is_bf16_where_the_hardware_has_it(
 
 def test_wishes_are_met_and_recorded() -> None:
     wishes = Wishes(device="cpu", precision="fp32", layout="contiguous", fused="off")
-    found = choose(wishes)
+    found = choose(wishes, ())
     facts = found.facts()
     assert facts.pop("threads") == torch.get_num_threads()
     assert facts == {"device": "cpu", "precision": "fp32", "layout": "contiguous", "fused": "off"}
     images = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
     assert found.laid_out(images).is_contiguous()
-    assert choose(Wishes(device="cpu")).laid_out(images) is images
+    assert choose(Wishes(device="cpu"), ()).laid_out(images) is images
     with pytest.raises(RunError, match="tf32") as raised:
-        choose(Wishes(device="cpu", precision="tf32"))
+        choose(Wishes(device="cpu", precision="tf32"), ())
     assert "fp32" in raised.value.help
 
 

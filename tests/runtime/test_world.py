@@ -129,7 +129,7 @@ def trained(
 
 
 def speed() -> Speed:
-    return choose(Wishes(device="cpu", precision="fp32"))
+    return choose(Wishes(device="cpu", precision="fp32"), ())
 
 
 @pytest.mark.parametrize(

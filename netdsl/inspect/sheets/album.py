@@ -24,7 +24,7 @@ from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.run import OpenedRun, Which, convolutions
 
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -44,7 +44,9 @@ class Album:
     def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
         self._run = run
         self._which: Which = which
-        self._speed = choose(Wishes(device=device, precision=run.precision(device)))
+        self._speed = choose(
+            Wishes(device=device, precision=run.precision(device)), convolutions(run.network)
+        )
         self._console = console
         self._model = of_run(run, which, self._speed.device)
         self._drawings: dict[str, Callable[[Path], None]] = {}

@@ -1,0 +1,167 @@
+"""The layout is channels last only where oneDNN's convolutions stay inside of their memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import netdsl
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.layout import Convolution, choose_layout, overruns
+from netdsl.trained.run import convolutions
+
+CPU = torch.device("cpu")
+TINY = """
+network tiny
+input 3x32x32
+classes 10
+order bn, relu, conv
+stages residual {
+  out repeat stride
+   8    1      2
+  16    1      2
+}
+head { global_avgpool, flatten, linear(classes) }
+"""
+# Forces the convolutions of a CPU with AVX2, whatever this CPU has.
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+
+
+@pytest.mark.parametrize(
+    ("convolution", "on_avx2", "on_avx512"),
+    [
+        (Convolution(7, (1, 1), 2, 1), True, True),
+        (Convolution(1, (1, 1), 3, 1), True, True),
+        (Convolution(8, (1, 1), 2, 1), False, True),
+        (Convolution(15, (1, 1), 2, 1), False, True),
+        (Convolution(16, (1, 1), 2, 1), False, False),
+        (Convolution(3, (1, 1), 1, 1), False, False),
+        (Convolution(3, (3, 3), 2, 1), False, False),
+        (Convolution(4, (1, 1), 2, 2), False, False),
+    ],
+)
+def test_unsafe_convolutions(
+    convolution: Convolution, on_avx2: bool, on_avx512: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for has_avx512, expected in ((False, on_avx2), (True, on_avx512)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda has=has_avx512: has, raising=False)
+        assert overruns(convolution, CPU) is expected
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+        assert overruns(convolution, CPU, "bf16") is expected
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+        assert not overruns(convolution, CPU, "bf16")
+        assert overruns(convolution, CPU, "fp32") is expected
+        assert not overruns(convolution, torch.device("cuda"))
+    monkeypatch.delattr(torch.cpu, "_is_avx512_supported")  # A torch that does not know the question.
+    assert overruns(convolution, CPU) is on_avx512
+
+
+def test_the_layout_of_a_network() -> None:
+    unsafe, safe = Convolution(3, (1, 1), 2, 1), Convolution(3, (3, 3), 2, 1)
+    assert choose_layout([safe], CPU) == (torch.channels_last, "channels last")
+    assert choose_layout([safe], CPU, "channels_last")[0] is torch.channels_last
+    assert choose_layout([safe, unsafe], CPU, "contiguous") == (torch.contiguous_format, "contiguous")
+    layout, reason = choose_layout([safe, unsafe], CPU)
+    assert layout is torch.contiguous_format
+    assert (
+        reason == "contiguous (channels last is not safe for a 1x1 convolution with stride 2 on 3 channels)"
+    )
+    with pytest.raises(RunError, match="not safe for a 1x1 convolution") as raised:
+        choose_layout([unsafe], CPU, "channels_last")
+    assert raised.value.help == "use `--layout auto`"
+
+
+def test_convolutions_of_a_network(tmp_path: Path) -> None:
+    text = """
+        network every_kind
+        input 3x8x8
+        block inner(out) { repeat 2 { conv(out, 3) } }
+        block outer(out, kind=inner) { skip { kind(out) } shortcut { conv(out, 1) } }
+        stem { conv(4, 1, stride=2), depthwise(3), when in == 3 { conv(6, 1, groups=2) } }
+        stages outer {
+          out repeat
+          6   2
+        }
+        head { concat { | identity | conv(2, 1, stride=2), upsample(2) }, flatten, linear(10) }
+    """
+    (tmp_path / "every_kind.net").write_text(text)
+    found = convolutions(netdsl.load(tmp_path / "every_kind.net"))
+    assert set(found) == {
+        Convolution(3, (1, 1), 2, 1),
+        Convolution(4, (3, 3), 1, 4),
+        Convolution(4, (1, 1), 1, 2),
+        Convolution(6, (3, 3), 1, 1),
+        Convolution(4, (1, 1), 1, 1),
+        Convolution(6, (1, 1), 2, 1),
+    }
+
+
+def in_child(arguments: list[str], threads: int, folder: Path) -> str:
+    """What netdsl, or a script, prints in a process that computes as a CPU with AVX2 does."""
+    environment = {
+        **os.environ,
+        **AVX2,
+        "OMP_NUM_THREADS": str(threads),
+        "NETDSL_CACHE": str(folder / "cache"),
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("style", "threads", "compile"),
+    [("module", 2, "off"), ("functional", 1, "off"), ("sequential", 1, "on")],
+)
+def test_training_stays_inside_of_its_memory(style: str, threads: int, compile: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.net").write_text(TINY)
+    options = ["--data", "digits", "--epochs", "2", "--style", style, "--compile", compile, "--run", "run"]
+    printed = in_child(["-m", "netdsl", "train", "tiny.net", *options], threads, tmp_path)
+    assert "contiguous (channels last is not safe" in printed
+    assert "test accuracy" in printed
+    if compile == "off" and threads == 1:
+        assert "test accuracy" in in_child(["-m", "netdsl", "eval", "run"], threads, tmp_path)
+
+
+def test_gradients_of_an_opened_network_stay_inside_of_their_memory(tmp_path: Path) -> None:
+    script = """
+import gc, sys, torch, netdsl
+from netdsl.inspect.model import Inspected
+from netdsl.trained.run import create_model
+network = netdsl.load("tiny.net")
+model = Inspected(network, create_model(network, "module", 0, torch.device("cpu")))
+model.requires_grad_()
+for _ in range(100):
+    images = torch.rand(8, 3, 32, 32).to(memory_format=torch.channels_last)
+    model(images).sum().backward()
+gc.collect()
+print("done")
+"""
+    (tmp_path / "tiny.net").write_text(TINY)
+    assert in_child(["-c", script], 1, tmp_path) == "done\n"
+
+
+def test_a_resumed_run_leaves_a_layout_that_is_not_safe(tmp_path: Path) -> None:
+    from netdsl.runtime.speed import Wishes
+    from netdsl.training.run import as_before
+
+    how = {"device": "cpu", "precision": "fp32", "layout": "channels_last"}
+    safe, unsafe = Convolution(3, (3, 3), 1, 1), Convolution(3, (1, 1), 2, 1)
+    wishes, changes = as_before(how, Wishes(), [safe])
+    assert (wishes.layout, changes) == ("channels_last", [])
+    wishes, changes = as_before(how, Wishes(), [unsafe])
+    assert wishes.layout == "auto"
+    assert len(changes) == 1 and changes[0].startswith("changed: layout channels_last -> contiguous (")

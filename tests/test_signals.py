@@ -1,0 +1,59 @@
+"""A second signal ends the program even while its main thread never returns to Python."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+# Locks a mutex twice: like a computation that does not end, it runs without the interpreter's lock.
+SCRIPT = """
+import ctypes
+from netdsl.commands.signals import ended_by_second_signal
+from netdsl.runtime.stopping import on_signals
+
+lock = ctypes.CDLL(None).pthread_mutex_lock
+mutex = ctypes.create_string_buffer(256)
+with ended_by_second_signal(), on_signals():
+    lock(mutex)
+    print("ready", flush=True)
+    lock(mutex)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_computation_without_an_end(number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=-1, stderr=-1, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        time.sleep(0.5)
+        assert process.poll() is None, "one signal asks a training to save itself and end"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 128 + number
+        assert errors == f"ended by a second {number.name}: the computation did not return\n"
+    finally:
+        process.kill()
+
+
+def test_a_program_that_ends_in_time_ends_by_itself() -> None:
+    script = """
+import os, signal, time
+from netdsl.commands.signals import ended_by_second_signal
+
+with ended_by_second_signal():
+    for _ in range(2):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt:
+            pass
+print("saved")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "saved\n", "")
