@@ -5,8 +5,8 @@
 
 A convolution is run forward and backward for each combination of `GRID`. Every block of memory ends at a page
 that may not be written (`guard_pages.c`), so a write behind a block ends the process at once instead of
-destroying something; numbers are compared with those of float64. Cases run 32 to a process, with a time
-limit; where one dies each of its cases is run again in a process of its own.
+destroying something; numbers are compared with those of float64. The cases of a combination run in one
+process, with a time limit; where it dies, each of them is run again in a process of its own.
 
 `ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2` make a newer CPU compute as one with AVX2 does.
 """
@@ -33,8 +33,8 @@ GRID: dict[str, tuple[Any, ...]] = {
     "groups": ("1", "2", "depthwise"),
     "threads": (1, 2),
 }
-# The cases of each combination: input channels, output channels, (images, side of an image).
-CHANNELS, OUT, SIZES = range(1, 33), (8,), ((4, 24), (3, 7))
+# The cases of each combination: input channels; output channels, images, side of an image.
+CHANNELS, OUT, BATCH, SIZE = range(1, 33), 8, 4, 24
 # Seconds that a process may take for several cases and for one: a loop without an end is a finding.
 LIMIT, LIMIT_ALONE = 20.0, 3.0
 PARTS = {
@@ -47,12 +47,12 @@ PARTS = {
 
 def cases(combination: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
-    for channels, out, (batch, size) in product(CHANNELS, OUT, SIZES):
-        groups = channels if combination["groups"] == "depthwise" else int(combination["groups"])
-        out = channels * out // 8 if combination["groups"] == "depthwise" else out
+    for channels in CHANNELS:
+        depthwise = combination["groups"] == "depthwise"
+        groups = channels if depthwise else int(combination["groups"])
         if channels % groups == 0:
             found.append(
-                {**combination, "groups": groups, "in": channels, "out": out, "batch": batch, "size": size}
+                {**combination, "groups": groups, "in": channels, "out": channels if depthwise else OUT}
             )
     return found
 
@@ -67,7 +67,7 @@ def run(case: dict[str, Any], parts: tuple[str, ...]) -> str | None:
     dtype, layout = getattr(torch, case["dtype"]), torch.channels_last
     layout = layout if case["layout"] == "channels_last" else torch.contiguous_format
     shape = case["out"], case["in"] // case["groups"], case["kernel"], case["kernel"]
-    images = torch.rand(case["batch"], case["in"], case["size"], case["size"]).to(dtype)
+    images = torch.rand(BATCH, case["in"], SIZE, SIZE).to(dtype)
     weight = torch.rand(shape).to(dtype)
     options = {"stride": case["stride"], "padding": case["kernel"] // 2, "groups": case["groups"]}
 
@@ -137,9 +137,7 @@ def measure(output: Path) -> None:
         combination = dict(zip(GRID, values, strict=True))
         every = cases(combination)
         count += len(every)
-        bad = [
-            failure for start in range(0, len(every), 32) for failure in failures(every[start : start + 32])
-        ]
+        bad = list(failures(every))
         found += [{**case, "kind": combination["groups"]} for case in bad]
         if bad:
             print(combination, f"{len(bad)} of {len(every)} cases fail", flush=True)
@@ -166,7 +164,7 @@ def table(paths: list[Path]) -> None:
             stride = "x".join(map(str, case["stride"]))
             key = (
                 f"{case['dtype']}, {case['layout'].replace('_', ' ')}, {case['kernel']}x{case['kernel']}, "
-                f"stride {stride}, groups {case['kind']}, images {case['size']}x{case['size']}, "
+                f"stride {stride}, groups {case['kind']}, "
                 f"{case['threads']} threads: {PARTS[case['part']]}"
             )
             rows.setdefault(key, {}).setdefault(title, []).append(case)

@@ -85,7 +85,7 @@ def test_convolutions_of_a_network(tmp_path: Path) -> None:
         stem { conv(4, 1, stride=2), depthwise(3), when in == 3 { conv(6, 1, groups=2) } }
         stages outer {
           out repeat
-          6   2
+          7   2
         }
         head { concat { | identity | conv(2, 1, stride=2), upsample(2) }, flatten, linear(10) }
     """
@@ -96,8 +96,9 @@ def test_convolutions_of_a_network(tmp_path: Path) -> None:
         Convolution(4, (3, 3), 1, 4),
         Convolution(4, (1, 1), 1, 2),
         Convolution(6, (3, 3), 1, 1),
-        Convolution(4, (1, 1), 1, 1),
-        Convolution(6, (1, 1), 2, 1),
+        Convolution(6, (1, 1), 1, 1),
+        Convolution(7, (3, 3), 1, 1),
+        Convolution(7, (1, 1), 2, 1),
     }
 
 
