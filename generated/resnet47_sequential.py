@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 5).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
