@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 5).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -43,10 +43,8 @@ class Resnet47(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        self.stage1 = nn.Sequential(
-            Bottleneck(8, 32), *(Bottleneck(32, 32) for _ in range(4))
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU())
+        self.stage1 = nn.Sequential(*(Bottleneck(32, 32) for _ in range(5)))
         self.stage2 = nn.Sequential(
             Bottleneck(32, 64, stride=2), *(Bottleneck(64, 64) for _ in range(4))
         )

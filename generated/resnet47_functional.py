@@ -48,11 +48,10 @@ def init_params(
     """The parameters, leaf tensors that require gradients, in the order in which `forward` uses them."""
     init = Init(dtype, device, generator)
     params = [
-        init.uniform_fan_in(8, 3, 3, 3, fan_in=27),
-        init.uniform_fan_in(8, fan_in=27),
+        init.uniform_fan_in(32, 3, 3, 3, fan_in=27),
+        init.uniform_fan_in(32, fan_in=27),
     ]
-    params += bottleneck_params(init, 8, 32)
-    for _ in range(4):
+    for _ in range(5):
         params += bottleneck_params(init, 32, 32)
     params += bottleneck_params(init, 32, 64, stride=2)
     for _ in range(4):
@@ -73,8 +72,7 @@ def init_buffers(
     """The running statistics of the batch norms, in the order in which `forward` uses them."""
     init = Init(dtype, device, requires_grad=False)
     buffers: list[Tensor] = []
-    buffers += bottleneck_buffers(init, 8, 32)
-    for _ in range(4):
+    for _ in range(5):
         buffers += bottleneck_buffers(init, 32, 32)
     buffers += bottleneck_buffers(init, 32, 64)
     for _ in range(4):
@@ -98,8 +96,7 @@ def forward(
     # stem
     x = F.relu(F.conv2d(x, p.pop(), p.pop(), padding=1))
     # stage1
-    x = bottleneck(x, p, b, training, 32)
-    for _ in range(4):
+    for _ in range(5):
         x = bottleneck(x, p, b, training, 32)
     # stage2
     x = bottleneck(x, p, b, training, 64, stride=2)
@@ -123,7 +120,7 @@ def bottleneck(
     out: int,
     stride: int = 1,
 ) -> Tensor:
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 5).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

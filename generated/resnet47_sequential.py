@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 5).
+    """Bottleneck block: 1x1 down to a quarter of the channels, 3x3, 1x1 up again (He et al. 2016, section 4.1).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
@@ -41,11 +41,8 @@ def resnet47() -> nn.Sequential:
     (N, 3, 32, 32) -> (N, 10) logits
     """
     model = nn.Sequential()
-    model.add_module("stem", nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()))
-    model.add_module(
-        "stage1",
-        nn.Sequential(Bottleneck(8, 32), *(Bottleneck(32, 32) for _ in range(4))),
-    )
+    model.add_module("stem", nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU()))
+    model.add_module("stage1", nn.Sequential(*(Bottleneck(32, 32) for _ in range(5))))
     model.add_module(
         "stage2",
         nn.Sequential(

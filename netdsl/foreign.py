@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
@@ -161,6 +162,10 @@ _DEFAULTS = {
 # What is given by position, where an operation has it.
 _FIRST = ("out", "kernel", "size", "p", "slope", "n", "factor", "groups")
 
+# What Keras' optimizers take by position; torch's take the parameters first.
+_KERAS_OPTIMIZERS = {"sgd": ("lr", "momentum", "nesterov"), "adam": ("lr",), "adamw": ("lr", "weight_decay")}
+_NUMBER = re.compile(r"\d+\.?\d*(e-?\d+)?|\.\d+(e-?\d+)?")
+
 # What is no step of the language, and why.
 NO_STEPS = {
     "softmax": "leave it out: the loss `cross_entropy` has the softmax",
@@ -265,10 +270,16 @@ def translated(text: str) -> str:
     # torch's convolutions are told what comes in; `Conv2d(64, 3)` is written by someone who isn't used to it.
     told = known.order[:2] == ("-", "out") and _tells_what_comes_in(positional, named, known)
     order = known.order[1:] if known.order[:2] == ("-", "out") and not told else known.order
+    if positional and _NUMBER.fullmatch(positional[0]):
+        order = _KERAS_OPTIMIZERS.get(known.name, order)
     values = dict(zip(order, positional, strict=False))
     for key, value in named.items():
         values[own_argument(key, order) or (key if key in order else "-")] = value
     values.pop("-", None)
+    if _plain(name) == "batchnormalization" and "momentum" in values:
+        values["momentum"] = _of_the_batch(values["momentum"])
+        if values["momentum"] in ("", "0.1"):
+            del values["momentum"]
     ours = known.name
     groups = values.get("groups")
     if ours == "conv" and groups and groups == values.get("out") == _entering(positional, named):
@@ -276,6 +287,12 @@ def translated(text: str) -> str:
         del values["groups"], values["out"]
     unpadded = told or name in ("Conv2D", "DepthwiseConv2D")
     return _written(ours, values, "0" if unpadded else "same") + _activation(named)
+
+
+def _of_the_batch(momentum: str) -> str:
+    """The `momentum` of Keras' batch norm, which is the old mean's share, as torch's, the batch's share."""
+    old = Decimal(momentum) if _NUMBER.fullmatch(momentum) else Decimal(1)
+    return str(1 - old) if old < 1 else ""
 
 
 def _tells_what_comes_in(positional: list[str], named: dict[str, str], known: _Known) -> bool:

@@ -68,18 +68,18 @@ class AdamW(Optimizer):
 @dataclass(frozen=True, slots=True)
 class Muon(Optimizer):
     """`torch.optim.Muon` for the hidden matrices, `torch.optim.AdamW` for all else: Muon with the
-    conventions and defaults of its author (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
+    conventions and defaults of its author (Jordan et al. 2024, https://github.com/KellerJordan/Muon).
 
-    A convolution's weight counts as the matrix (out, in * height * width). Biases, norms and the last
-    layer's weight are AdamW's, at `adamw_lr`, which follows the schedule too. `weight_decay` is
-    decoupled in both, so each multiplies it by its own learning rate.
+    A convolution's weight counts as the matrix (out, in * height * width). Biases, norms and the weights of
+    the first and the last layer are AdamW's, with betas of 0.9 and 0.95, at `adamw_lr`, which follows the
+    schedule too. `weight_decay` is decoupled in both, so each multiplies it by its own learning rate.
     """
 
     lr: float = arg(Real(above=True), 0.02)
     momentum: float = arg(Real(0, 1, below=True), 0.95)
     nesterov: bool = arg(Flag(), True)
     weight_decay: float = arg(Real(), 0.0)
-    adamw_lr: float = arg(Real(above=True), 1e-3)
+    adamw_lr: float = arg(Real(above=True), 3e-4)
 
 
 @dataclass(frozen=True, slots=True)

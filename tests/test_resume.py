@@ -193,6 +193,29 @@ def test_what_a_resumed_run_may_change(
     assert "--epochs 6" in raised.value.help
 
 
+@pytest.mark.usefixtures("cache")
+def test_muon_of_other_versions_is_not_gone_on_with(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    stopped(net, run, monkeypatch, epochs="2", optimizer="muon(lr=0.01)")
+    found = Checkpoint.read(run / CHECKPOINT)
+    record = found.facts["record"]
+    assert isinstance(record, dict)
+    record["versions"]["netdsl"] = "0.4.0"
+    found.write(run / CHECKPOINT)
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(
+        RunError, match="began with netdsl 0.4.0, whose `muon` trained the first layer"
+    ) as raised:
+        resume_run(run, {}, Wishes())
+    assert raised.value.help == "go on with that version, or start a new run"
+    assert before == {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    record["versions"]["netdsl"] = "0.5.0"
+    found.write(run / CHECKPOINT)
+    assert resume_run(run, {}, Wishes()).epochs == 2
+
+
 def other_data(tmp_path: Path) -> dict[str, str]:
     """Another data set of ten classes, as an override."""
     for label in range(10):

@@ -50,8 +50,8 @@ def dream(
     others of its batch. The jitter comes from `generator`, one of the CPU, without one from the seed 0.
 
     Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
-    Mordvintsev, Olah and Tyka 2015 (Inceptionism). Raises RunError where there is no such class, and where
-    the gradient is not finite.
+    Mordvintsev, Olah and Tyka 2015 (DeepDream, https://github.com/google/deepdream). Raises RunError where
+    there is no such class, and where the gradient is not finite.
     """
     generator = seeded(generator)
     require_some(classes)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 
-# What van der Maaten and Hinton reduce features to before t-SNE (2008, section 4.1), and how many
-# neighbours a point has.
+# What van der Maaten and Hinton reduce features to before t-SNE (2008, section 4.2), and how many
+# neighbours a point has: scikit-learn's number.
 _BEFORE_TSNE, _PERPLEXITY = 30, 30
 # Images; fewer have no neighbourhoods.
 _LEAST = 4
@@ -71,7 +71,7 @@ def tsne(vectors: Tensor, seed: int = 0) -> Tensor:
         raise RunError(f"t-SNE needs {_LEAST} images at least", "use `--method pca`")
     reduced = pca(vectors, _BEFORE_TSNE).points
     # As scikit-learn's own `init="pca"`, but for the sign.
-    start = reduced[:, :2] / reduced[:, 0].std().clamp_min(1e-30) * 1e-4
+    start = reduced[:, :2] / reduced[:, 0].std(correction=0).clamp_min(1e-30) * 1e-4
     neighbours = min(_PERPLEXITY, (len(vectors) - 1) / 3)
     method = TSNE(perplexity=neighbours, init=start.float().numpy(), random_state=seed)
     return torch.from_numpy(method.fit_transform(reduced.float().numpy()))

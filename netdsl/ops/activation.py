@@ -55,7 +55,7 @@ class Relu(_Activation):
 
 @dataclass(frozen=True, slots=True)
 class Relu6(_Activation):
-    """min(max(x, 0), 6) (Howard et al. 2017; `torch.nn.ReLU6`)."""
+    """min(max(x, 0), 6) (Krizhevsky 2010; Sandler et al. 2018, section 4; `torch.nn.ReLU6`)."""
 
     name: ClassVar[str] = "relu6"
     module_name: ClassVar[str] = "nn.ReLU6"

@@ -185,7 +185,7 @@ class GlobalMaxPool(_GlobalPool):
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveAvgPool(Operation):
-    """Means of a grid of `size` windows: CxHxW to C x size (He et al. 2014, section 2.2;
+    """Means of a grid of `size` windows: CxHxW to C x size (with maxima He et al. 2014, section 2.2;
     `torch.nn.AdaptiveAvgPool2d`).
     """
 

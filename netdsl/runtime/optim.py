@@ -102,7 +102,7 @@ class Optimizer:
         if misfits := misfits or sorted(needed - state.keys()):
             raise RunError(
                 f"`{misfits[0]}` of the optimizer's state doesn't fit",
-                "go on with the recipe and the network that it was saved with",
+                "go on with the recipe, the network and the version of netdsl that it was saved with",
             )
 
     def _entries(self) -> Iterator[tuple[str, str, Tensor, dict[str, Tensor]]]:
@@ -136,8 +136,9 @@ def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fus
         case AdamW():
             return Optimizer([_part(torch.optim.AdamW, trained, optimizer, moments, fused=fused)])
         case Muon(lr, momentum, nesterov, _, adamw_lr):
-            last = max((i for i, parameter in enumerate(parameters) if _is_kernel(parameter)), default=0)
-            hidden = {i: weight for i, weight in trained.items() if _is_kernel(weight) and i != last}
+            # Frozen ones count: behind a frozen first layer the next one is hidden.
+            kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
+            hidden = {i: trained[i] for i in kernels[1:-1] if i in trained}
             others = {i: weight for i, weight in trained.items() if i not in hidden}
             # "original": an update's size is that of Jordan's, sqrt(max(1, out / (in * height * width))).
             options = {"momentum": momentum, "nesterov": nesterov, "adjust_lr_fn": "original"}
@@ -146,8 +147,8 @@ def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fus
                 entries = ("momentum_buffer",)
                 parts.append(_part(torch.optim.Muon, hidden, optimizer, entries, **options))
             if others:
-                share = adamw_lr / lr
-                parts.append(_part(torch.optim.AdamW, others, optimizer, moments, share, fused=fused))
+                options = {"betas": (0.9, 0.95), "eps": 1e-10, "fused": fused}
+                parts.append(_part(torch.optim.AdamW, others, optimizer, moments, adamw_lr / lr, **options))
             return Optimizer(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -197,8 +198,15 @@ def _train(
 def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
     """What the recipe of a resumed run changes, in words. Raises RunError where that can't be."""
     changes = []
+    version = before.versions.get("netdsl", "")
     for key, value in json.loads(json.dumps(recipe_record(recipe))).items():
         was = before.recipe.get(key)
+        if key == "optimizer" and "muon" in value and re.match(r"0\.[0-4]\.", version):
+            raise RunError(
+                f"the run began with netdsl {version}, whose `muon` trained the first layer too, and the "
+                "rest by AdamW with other betas",
+                "go on with that version, or start a new run",
+            )
         if value == was or key == "data":  # Their fingerprint tells more than their place.
             continue
         if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):

@@ -54,11 +54,12 @@ def test_warmup(schedule: Constant | Step | Cosine | OneCycle, rates: list[float
 
 
 def network(frozen: tuple[int, ...] = ()) -> list[Tensor]:
-    """Weights as a network has them on its device: a convolution and its norm, one with a kernel of one
-    pixel, a depthwise one, a scale of maps, a hidden and a last linear layer with its bias.
+    """Weights as a network has them on its device: a convolution and its norm, a second one, one with a
+    kernel of one pixel, a depthwise one, a scale of maps, a hidden and a last linear layer with its bias.
     """
     generator = torch.Generator().manual_seed(0)
-    shapes = [(6, 3, 3, 2), (6,), (6,), (8, 6, 1, 1), (8, 1, 3, 3), (8, 1, 1), (5, 8), (2, 5), (2,)]
+    kernels: list[tuple[int, ...]] = [(6, 6, 3, 2), (8, 6, 1, 1), (8, 1, 3, 3)]
+    shapes = [(6, 3, 3, 2), (6,), (6,), *kernels, (8, 1, 1), (5, 8), (2, 5), (2,)]
     weights = [torch.randn(shape, generator=generator) for shape in shapes]
     weights = [w.to(memory_format=torch.channels_last) if w.dim() == 4 else w for w in weights]
     return [weight.requires_grad_(i not in frozen) for i, weight in enumerate(weights)]
@@ -137,17 +138,22 @@ def test_muon_takes_convolutions_as_matrices(layout: torch.memory_format) -> Non
     for weight in weights:
         if weight.dim() == 4:
             weight.data = weight.data.contiguous(memory_format=layout)
-    hidden, others = [0, 3, 4, 6], [1, 2, 5, 7, 8]  # 7, the last layer's, is AdamW's.
+    hidden, others = [3, 4, 5, 7], [0, 1, 2, 6, 8, 9]  # 0 and 8, the first and the last layer's, are AdamW's.
     flat = columns if layout == torch.channels_last else lambda weight: weight.detach().flatten(1).clone()
     matrices = {i: flat(weights[i]) for i in hidden}
     rest = {i: weights[i].detach().clone() for i in others}
     muon = torch.optim.Muon(matrices.values(), momentum=0.9, weight_decay=0.1)
-    adamw = torch.optim.AdamW(rest.values(), weight_decay=0.1, fused=True)
+    # As in the code of the author.
+    options: dict[str, Any] = {"betas": (0.9, 0.95), "eps": 1e-10, "weight_decay": 0.1}
+    adamw = torch.optim.AdamW(rest.values(), **options, fused=True)
     recipe = Muon(lr=0.5, momentum=0.9, weight_decay=0.1, adamw_lr=0.25)
     found = advance(weights, build(weights, recipe, fused=True), range(3), lr=0.1)
     for step in range(3):
         for i, gradient in enumerate(gradients(weights, step)):
-            (matrices | rest)[i].grad = flat(gradient) if i in matrices else gradient
+            if i in matrices:
+                matrices[i].grad = flat(torch.empty_like(weights[i]).copy_(gradient))
+            else:
+                rest[i].grad = torch.empty_like(rest[i]).copy_(gradient)
         muon.param_groups[0]["lr"] = 0.1 / (1 + step)
         adamw.param_groups[0]["lr"] = 0.05 / (1 + step)  # The same share of its own.
         muon.step()
@@ -161,10 +167,12 @@ def test_muon_takes_convolutions_as_matrices(layout: torch.memory_format) -> Non
 def test_muon_without_hidden_layers_is_adamw() -> None:
     ours, theirs = network()[7:], network()[7:]
     found = advance(ours, build(ours, Muon(lr=1.0, adamw_lr=1.0), fused=True), range(3))
-    torchs(torch.optim.AdamW(theirs, weight_decay=0, fused=True), theirs)
+    torchs(torch.optim.AdamW(theirs, betas=(0.9, 0.95), eps=1e-10, weight_decay=0, fused=True), theirs)
     assert all(torch.equal(a, b) for a, b in zip(found, theirs, strict=True))
-    frozen = network(frozen=(1, 2, 5, 7, 8))  # And without anything else, Muon alone.
-    advance(frozen, build(frozen, Muon(), fused=True), range(1))
+    frozen = network(frozen=(0, 1, 2, 6, 8, 9))  # And without anything else, Muon alone.
+    optimizer = build(frozen, Muon(), fused=True)
+    advance(frozen, optimizer, range(1))
+    assert {name.partition(".")[2] for name in optimizer.state()} == {"momentum_buffer"}
 
 
 RECIPES = [
@@ -185,14 +193,14 @@ def test_norms_and_biases_without_decay(recipe: Any) -> None:
         results.append(advance(weights, build(weights, changed, fused=True), range(3)))
     for i, (all_, kernels, none) in enumerate(zip(*results, strict=True)):
         assert not torch.equal(all_, none)
-        assert torch.equal(kernels, all_ if i in (0, 3, 4, 6, 7) else none)
+        assert torch.equal(kernels, all_ if i in (0, 3, 4, 5, 7, 8) else none)
 
 
 @FUSED
 @EACH
 def test_a_resumed_optimizer_goes_on_bit_for_bit(recipe: Any, fused: bool, tmp_path: Path) -> None:
     recipe = replace(recipe, decay_norms=False)
-    weights, resumed = network(frozen=(1, 6)), network(frozen=(1, 6))
+    weights, resumed = network(frozen=(1, 7)), network(frozen=(1, 7))
     optimizer = build(weights, recipe, fused=fused)
     assert optimizer.state() == {}
     advance(weights, optimizer, range(3))
@@ -206,24 +214,24 @@ def test_a_resumed_optimizer_goes_on_bit_for_bit(recipe: Any, fused: bool, tmp_p
         value.zero_()  # Nothing is shared.
     again = advance(resumed, other_optimizer, range(3, 6))
     assert all(map(torch.equal, again, advance(weights, optimizer, range(3, 6))))
-    assert torch.equal(again[1], network()[1]) and torch.equal(again[6], network()[6])
+    assert torch.equal(again[1], network()[1]) and torch.equal(again[7], network()[7])
 
 
 def test_muons_state_has_the_weights_shape_in_any_layout() -> None:
     weights = network()
     optimizer = build(weights, Muon(momentum=0.5), fused=True)
     advance(weights, optimizer, range(1))
-    torch.testing.assert_close(optimizer.state()["000.momentum_buffer"], gradients(weights, 0)[0] / 2)
+    torch.testing.assert_close(optimizer.state()["003.momentum_buffer"], gradients(weights, 0)[3] / 2)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.pop("007.exp_avg"), "007.exp_avg"),
-        (lambda state: state.update({"007.momentum_buffer": torch.zeros(2, 5)}), "007.momentum_buffer"),
+        (lambda state: state.pop("008.exp_avg"), "008.exp_avg"),
+        (lambda state: state.update({"008.momentum_buffer": torch.zeros(2, 5)}), "008.momentum_buffer"),
         (lambda state: state.update({"099.step": torch.zeros(())}), "099.step"),
-        (lambda state: state.update({"007.exp_avg": torch.zeros(5, 2)}), "007.exp_avg"),
-        (lambda state: state.update({"007.step": torch.zeros(1)}), "007.step"),
+        (lambda state: state.update({"008.exp_avg": torch.zeros(5, 2)}), "008.exp_avg"),
+        (lambda state: state.update({"008.step": torch.zeros(1)}), "008.step"),
     ],
 )
 def test_other_states_are_refused_whole(change: Any, message: str) -> None:
@@ -239,8 +247,21 @@ def test_other_states_are_refused_whole(change: Any, message: str) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in optimizer.state().items())
 
 
+def test_muons_state_from_before_its_first_layer_was_adamws_is_refused() -> None:
+    weights = network()
+    optimizer = build(weights, Muon(), fused=True)
+    advance(weights, optimizer, range(1))
+    state = {name: tensor for name, tensor in optimizer.state().items() if not name.startswith("000.")}
+    state["000.momentum_buffer"] = torch.zeros_like(weights[0], requires_grad=False)
+    with pytest.raises(
+        RunError, match="`000.momentum_buffer` of the optimizer's state doesn't fit"
+    ) as raised:
+        optimizer.load_state(state)
+    assert "version" in raised.value.help
+
+
 def test_a_weight_without_gradient_has_no_state() -> None:
-    used, unused = network()[7:]
+    used, unused = network()[8:]
     optimizer = build([used, unused], Adam(), fused=True)
     used.sum().backward()
     optimizer.step(0.1)

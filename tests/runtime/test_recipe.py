@@ -9,16 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from netdsl.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.model import FunctionalModel
+from netdsl.runtime.model import FunctionalModel, create
 from netdsl.runtime.run import Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import FP32, dataset, tiny
+from tests.runtime.samples import CPU, FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(alternating=True),))
 
@@ -85,11 +85,18 @@ def test_flips_at_test_time(tmp_path: Path, console: Console) -> None:
     assert report.test_loss != evaluate(model, data, data.test, FP32).loss
 
 
+class Deep(nn.Sequential):
+    """A hidden convolution between the first and the last layer."""
+
+    def __init__(self) -> None:
+        convs = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()]
+        super().__init__(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+
+
 def test_muon_trains(tmp_path: Path, console: Console) -> None:
-    model = tiny()
-    report = train(
-        model, dataset(), replace(RECIPE, epochs=4, optimizer=Muon()), Run(tmp_path), FP32, console
-    )
+    model = create({"Deep": Deep}, "module", "Deep", 0, CPU)
+    recipe = replace(RECIPE, epochs=4, optimizer=Muon(adamw_lr=1e-2))
+    report = train(model, dataset(), recipe, Run(tmp_path), FP32, console)
     assert report.test_accuracy > 0.9
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,26 +32,47 @@ class Classifier(nn.Module):
         return scores
 
 
-class PreActivation(nn.Module):
-    """He et al. 2016, fig. 1b: (kernel, channels) of each convolution; the stride is the first one's."""
+class Unit(nn.Module):
+    """He et al. 2016, fig. 1b: (kernel, channels) of each convolution; the stride is the first one's. With
+    `common` the first batch norm and ReLU stand before the split into two paths.
+    """
 
-    def __init__(self, inputs: int, layers: list[tuple[int, int]], stride: int) -> None:
+    def __init__(
+        self, inputs: int, layers: list[tuple[int, int]], stride: int, common: bool, shortcut: nn.Module
+    ) -> None:
         super().__init__()
-        body: list[nn.Module] = []
-        channels = inputs
-        for i, (kernel, width) in enumerate(layers):
-            body += [nn.BatchNorm2d(channels), nn.ReLU(), conv(channels, width, kernel, 1 if i else stride)]
-            channels = width
-        self.body = nn.Sequential(*body)
-        self.projection = conv(inputs, channels, 1, stride) if stride != 1 or inputs != channels else None
+        activation: list[nn.Module] = [nn.BatchNorm2d(inputs), nn.ReLU()]
+        convs: list[nn.Module] = [conv(inputs, layers[0][1], layers[0][0], stride)]
+        for (_, before), (kernel, width) in pairwise(layers):
+            convs += [nn.BatchNorm2d(before), nn.ReLU(), conv(before, width, kernel)]
+        self.common = nn.Sequential(*activation) if common else nn.Identity()
+        self.convs = nn.Sequential(*([] if common else activation), *convs)
+        self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return y + (x if self.projection is None else self.projection(x))
+        x = self.common(x)
+        y: Tensor = self.convs(x) + self.shortcut(x)
+        return y
+
+
+class PaddedIdentity(nn.Module):
+    """He et al. 2015, section 3.3, option A: every `stride`-th position, and zeros for the new channels."""
+
+    def __init__(self, new: int, stride: int) -> None:
+        super().__init__()
+        self.new, self.stride = new, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new))
 
 
 def preresnet(depth: int, bottleneck: bool, width: int = 16) -> nn.Module:
-    """He et al. 2016 on CIFAR (He et al. 2015, section 4.2, for the stages)."""
+    """He et al. 2016, appendix, on CIFAR (He et al. 2015, section 4.2, for stages and shortcuts).
+
+    Bottlenecks as in the authors' code (KaimingHe/resnet-1k-layers): where channels change, a common
+    activation and a 1x1 convolution. Pairs of 3x3 have no projections; of these the appendix gives only the
+    first unit a common activation.
+    """
     features: list[nn.Module] = [conv(3, width, 3)]
     channels = width
     for stage in range(3):
@@ -57,7 +80,14 @@ def preresnet(depth: int, bottleneck: bool, width: int = 16) -> nn.Module:
         outputs = 4 * base if bottleneck else base
         layers = [(1, base), (3, base), (1, outputs)] if bottleneck else [(3, base), (3, base)]
         for i in range((depth - 2) // (9 if bottleneck else 6)):
-            features.append(PreActivation(channels, layers, 2 if stage > 0 and i == 0 else 1))
+            stride = 2 if stage > 0 and i == 0 else 1
+            shortcut: nn.Module = nn.Identity()
+            if channels != outputs and bottleneck:
+                shortcut = conv(channels, outputs, 1, stride)
+            elif channels != outputs:
+                shortcut = PaddedIdentity(outputs - channels, stride)
+            common = channels != outputs if bottleneck else len(features) == 1
+            features.append(Unit(channels, layers, stride, common, shortcut))
             channels = outputs
     return Classifier([*features, nn.BatchNorm2d(channels), nn.ReLU()], channels)
 

@@ -40,6 +40,9 @@ class Comparison(NamedTuple):
     network: netdsl.Network
     parameters: int
     reference_parameters: int
+    # Of the parameters, in order.
+    shapes: list[torch.Size]
+    reference_shapes: list[torch.Size]
     flops: int
     spreads: list[Spread]
     # How much the outputs of two images differ: were it nothing, equal outputs would prove nothing.
@@ -85,6 +88,8 @@ def compare(entry: Entry, seed: int = 0) -> Comparison:
         network=network,
         parameters=sum(p.numel() for p in ours.parameters()),
         reference_parameters=sum(p.numel() for p in theirs.parameters()),
+        shapes=[p.shape for p in ours.parameters()],
+        reference_shapes=[p.shape for p in theirs.parameters()],
         flops=flops(network),
         spreads=spreads,
         response=response,

@@ -3,13 +3,14 @@
 All are for CIFAR-10: scores of shape (N, 10) from images of shape (N, 3, 32, 32). They are the two- and
 three-layer nets of A4, Parts II-IV, the net of A3's "train a good model", and the plain and pre-activation
 residual nets of A4, Part V. Layers, names and the order of registration follow what the pages print. Every
-net is left with PyTorch's default initialisation; `RECIPES` records what the pages say of its training.
+net is left with PyTorch's default initialisation; `kaiming` gives it that of Parts II and III. `RECIPES`
+records what the pages say of the training.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import torch
@@ -99,6 +100,17 @@ def three_layer_convnet_sequential() -> nn.Module:
             ]
         )
     )
+
+
+def kaiming(network: Callable[[], nn.Module]) -> nn.Module:
+    """Parts II and III: the network with Kaiming-normal weights and zero biases."""
+    model = network()
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return model
 
 
 # A3, Q2: "train a good model"

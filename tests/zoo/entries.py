@@ -11,7 +11,7 @@ from torch import nn
 
 import netdsl
 from benchmarks.placements import placement
-from tests.zoo import cifar
+from tests.zoo import cifar, course
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -40,6 +40,10 @@ def small(name: str, file: str, reference: Callable[[], nn.Module], **settings: 
     return Entry(
         name, file, settings, partial(netdsl.load, file, **settings), reference, 16, "tests/zoo/cifar.py"
     )
+
+
+def taught(name: str, reference: Callable[[], nn.Module], size: int = 16) -> Entry:
+    return Entry(name, name, {}, partial(netdsl.load, name), reference, size, "tests/zoo/course.py")
 
 
 def placed(letter: str) -> Entry:
@@ -88,4 +92,12 @@ ENTRIES = [
     small("SE-ResNet-18", "senet18", cifar.senet18),
     small("MobileNet", "mobilenet", cifar.mobilenet),
     *map(placed, "abcde"),
+    # 32: their last layers take every position of the images.
+    taught("two_layer_fc", partial(course.kaiming, course.two_layer_fc), 32),
+    taught("three_layer_convnet", partial(course.kaiming, course.three_layer_convnet), 32),
+    # The notes give its channels and pools; batch norm, head and initialisation are open.
+    taught("convnet", partial(course.kaiming, course.a3_good_model_batchnorm), 32),
+    taught("plain32", course.plain32),
+    taught("resnet32", course.resnet32),
+    taught("resnet47", course.resnet47),
 ]
