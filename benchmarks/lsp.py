@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from netdsl.lsp.documents import QUIET
-from netdsl.lsp.features import STALE
+from netdsl.lsp.requests import STALE
 from tests.lsp.editor import Editor
 
 # Seconds after an edit, when a long text is being read.

@@ -25,16 +25,16 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.throughput import load, spread
-from netdsl.recipe import Crop, Flip, Recipe, Sgd
+from netdsl.language.recipe import Crop, Flip, Recipe, Sgd
 from netdsl.runtime import augment
 from netdsl.runtime.batches import Batch
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.data import Dataset, Split
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.world import ALONE
+from netdsl.runtime.train_step import Learner
 
 LR = 1e-3
 IMAGES = 4096

@@ -17,15 +17,15 @@ from dataclasses import replace
 from rich.console import Console
 
 import netdsl
-from netdsl.recipe import Folder
+from netdsl.language.recipe import Folder
 from netdsl.runtime import data
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import create_model
+from netdsl.runtime.train_step import Learner
+from netdsl.trained.open_run import create_model
 
 
 def main() -> None:

@@ -40,15 +40,15 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 import netdsl
-from netdsl.recipe import Recipe, Sgd
+from netdsl.language.recipe import Recipe, Sgd
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.data import Dataset, Split
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Wishes, choose, choose_device
-from netdsl.runtime.world import ALONE
+from netdsl.runtime.train_step import Learner
 
 IMAGES = 2048
 # So long a training that a compiler which saves anything in a step repays its start-up.

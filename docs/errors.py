@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from netdsl import atomic
-from netdsl.explanations import Explanation, codes, explanation
+from netdsl.base import atomic
+from netdsl.errors.error_docs import Explanation, codes, explanation
 
 PAGE = Path(__file__).parent / "errors.md"
 

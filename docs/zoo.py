@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import netdsl
-from netdsl import atomic
-from netdsl.files import shipped
-from netdsl.values import show
+from netdsl.base import atomic
+from netdsl.base.values import show
+from netdsl.syntax.net_files import shipped
 from tests.zoo.compare import Comparison, compare
 from tests.zoo.entries import ENTRIES, Entry
 

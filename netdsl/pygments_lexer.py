@@ -20,9 +20,9 @@ from pygments.token import (
     Whitespace,
 )
 
-from netdsl.expressions import FUNCTIONS
-from netdsl.hints import STATEMENTS
+from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
+from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 _NAME = r"[A-Za-z_]\w*"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.source import Source
 
 SMALL = "network small\n\ninput 3x8x8\nclasses 2\n"
 HEAD = "head { global_avgpool, flatten, linear(classes) }\n"

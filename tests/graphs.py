@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.files import shipped
-from netdsl.graph.model import BranchesNode, Chain, Figure, LoopNode, SkipNode
-from netdsl.source import Source
-from netdsl.typed import TypedNetwork
+from netdsl.graph.figure_nodes import BranchesNode, Chain, Figure, LoopNode, SkipNode
+from netdsl.ir.typed import TypedNetwork
+from netdsl.syntax.net_files import shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [

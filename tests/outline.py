@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from netdsl import syntax
-from netdsl.source import Span
-from netdsl.values import show
+from netdsl.base.source import Span
+from netdsl.base.values import show
+from netdsl.syntax import nodes as syntax
 
 
 def outline(program: syntax.Program) -> str:

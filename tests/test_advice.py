@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, compile_network
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import Const, constant
-from netdsl.foreign import translated
+from netdsl.language.expressions import Const, constant
 from netdsl.ops import OPERATIONS
-from netdsl.ops.base import Symbolic
-from netdsl.parse import parse
-from netdsl.source import Source
-from netdsl.syntax import Call, Section, Stages, Unread
+from netdsl.ops.operation import Symbolic
+from netdsl.other_frameworks.translation import translated
+from netdsl.syntax.nodes import Call, Section, Stages, Unread
+from netdsl.syntax.parser import parse
 
 HEAD = "network wrong\n\ninput 3x8x8\nclasses 2\n\n"
 # An argument of each kind that operations without defaults need.

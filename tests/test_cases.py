@@ -12,12 +12,12 @@ from typing import NamedTuple, cast
 
 import pytest
 
+from netdsl.base.resources import ERRORS
+from netdsl.base.source import Source
 from netdsl.compiler import Style, compile_network, generate
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted
-from netdsl.parse import parse
-from netdsl.resources import ERRORS
-from netdsl.source import Source
+from netdsl.syntax.parser import parse
 from tests.outline import outline
 
 CASES = Path(__file__).parent / "cases"

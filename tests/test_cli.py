@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netdsl.files import inside
+from netdsl.syntax.net_files import inside
 from tests.commands import netdsl
 
 TINY = """\

@@ -11,17 +11,17 @@ import torch
 from hypothesis import given, settings
 
 from netdsl.api import load
-from netdsl.commands.difference import change_line
+from netdsl.base.source import Source
+from netdsl.commands.diff import change_line
 from netdsl.compiler import compile_network
-from netdsl.files import shipped
+from netdsl.ir.typed import TypedNetwork
 from netdsl.runtime import checkpoint
-from netdsl.source import Source
 from netdsl.summary.changes import MOST_PLACES, compare
 from netdsl.summary.measure import EVERYTHING, measure
-from netdsl.summary.model import Part
 from netdsl.summary.settings import compare_settings
 from netdsl.summary.structure import Step, structure
-from netdsl.typed import TypedNetwork
+from netdsl.summary.tree import Part
+from netdsl.syntax.net_files import shipped
 from tests import strategies
 from tests.building import HEAD, SMALL
 from tests.commands import netdsl

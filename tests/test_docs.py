@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import netdsl
+from netdsl.base.source import Source
 from netdsl.cli import main
 from netdsl.compiler import compile_network
-from netdsl.files import shipped
-from netdsl.source import Source
+from netdsl.syntax.net_files import shipped
 from tests.equality import assert_styles_agree
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from docs import errors
 from netdsl.cli import main
-from netdsl.explanations import codes, diagnose, explanation
+from netdsl.errors.error_docs import codes, diagnose, explanation
 
 # Shown when a network runs, not when it is compiled.
 AT_RUNTIME = {"NET502"}
@@ -61,7 +61,7 @@ def test_a_code_is_found_however_it_is_written(spelt: str) -> None:
 
 
 def test_a_text_may_have_no_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netdsl.explanations.ERRORS", tmp_path)
+    monkeypatch.setattr("netdsl.errors.error_docs.ERRORS", tmp_path)
     (tmp_path / "NET599.md").write_text("# NET599: it failed\n\nWhile it ran.\n")
     assert explain("599").output == "NET599: it failed\n\nWhile it ran.\n"
     assert "While it ran." in errors.page()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics import NetworkError
-from netdsl.files import shipped
-from netdsl.source import Source
-from netdsl.typed import TypedNetwork
+from netdsl.ir.typed import TypedNetwork
+from netdsl.syntax.net_files import shipped
 from tests.building import build
 
 START = "network n\ninput 3x32x32\n"

@@ -8,7 +8,7 @@ import pytest
 
 import netdsl
 from netdsl.diagnostics import Diagnostics, NetworkError
-from netdsl.files import read
+from netdsl.syntax.net_files import read
 
 TEXT = (
     "network n\ninput 3x8x8\nclasses 2\nstem { conv(4, 3), relu }\n"

@@ -13,14 +13,14 @@ from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netdsl.base.resources import NETWORKS, START
+from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import LayoutError, formatted
 from netdsl.format import layout as layout_module
-from netdsl.format.lines import Line
-from netdsl.format.pieces import comments
-from netdsl.parse import parse
-from netdsl.resources import NETWORKS, START
-from netdsl.source import Source
+from netdsl.format.layout_lines import Line
+from netdsl.format.token_groups import comments
+from netdsl.syntax.parser import parse
 from tests.commands import netdsl
 from tests.strategies import networks
 from tests.test_docs import LIBRARIES, blocks

@@ -18,22 +18,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from netdsl.cli import main
-from netdsl.files import shipped
 from netdsl.graph.draw import draw
 from netdsl.graph.drawing import Text
 from netdsl.graph.figure import figure
+from netdsl.graph.figure_nodes import BlockNode, LoopNode, MarkNode, OperationNode, SkipNode
 from netdsl.graph.labels import place, shape_text, source_text
-from netdsl.graph.model import (
-    BlockNode,
-    LoopNode,
-    MarkNode,
-    OperationNode,
-    SkipNode,
-)
 from netdsl.graph.page import page
-from netdsl.graph.paint import paint
+from netdsl.graph.render_picture import paint
 from netdsl.graph.svg import svg
-from netdsl.typed import (
+from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedHeld,
@@ -45,6 +38,7 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.syntax.net_files import shipped
 from tests.graphs import HARD, NETWORKS, ROOT, chains, nodes, typed, typed_file
 
 PICTURES = {

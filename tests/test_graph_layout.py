@@ -14,24 +14,16 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.graph.draw import draw
 from netdsl.graph.drawing import Box, Drawing, Line, Text
 from netdsl.graph.figure import figure
+from netdsl.graph.figure_nodes import BlockNode, BranchesNode, LoopNode, MarkNode, SkipNode
 from netdsl.graph.metrics import text_width
-from netdsl.graph.model import (
-    BlockNode,
-    BranchesNode,
-    LoopNode,
-    MarkNode,
-    SkipNode,
-)
 from netdsl.graph.style import FAMILIES, INK
 from netdsl.graph.svg import svg
-from netdsl.source import Source
-from netdsl.typed import (
-    TypedNetwork,
-)
+from netdsl.ir.typed import TypedNetwork
 from tests import strategies
 from tests.graphs import NETWORKS, typed
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from netdsl.base.resources import TEMPLATES
 from netdsl.codegen.helpers import HELPERS, carried
-from netdsl.expressions import Const, Operator, Ref
-from netdsl.expressions import round_to as exact
-from netdsl.passes.floats import in_python
-from netdsl.resources import TEMPLATES
+from netdsl.language.expressions import Const, Operator, Ref
+from netdsl.language.expressions import round_to as exact
+from netdsl.lower.python_arithmetic import in_python
 from templates.helpers.drop_path import drop_path
 from templates.helpers.dropout import dropout
 from templates.helpers.DropPath import DropPath

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.api import Network
-from netdsl.initrules import FOR_KERNELS, RULES
+from netdsl.language.init_rules import FOR_KERNELS, RULES
 from tests.building import build
 from tests.test_initialisation import STYLES, parameters
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
+from netdsl.base.source import Source
 from netdsl.codegen.functional import functional_view
 from netdsl.codegen.module import module_view
 from netdsl.codegen.render import laid_out
 from netdsl.codegen.sequential import sequential_view
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
-from netdsl.source import Source
 
 TEXT = """\
 # {comment}

@@ -16,39 +16,26 @@ HEAVY |= {"pygments", "pygls", "lsprotocol"}
 
 # From left to right: a module imports those of its own layer and of the layers before it.
 LAYERS = [
-    {"source", "resources", "torch_names", "atomic", "wishes"},
-    {"diagnostics", "rendering", "annotations", "values"},
-    {"syntax", "expressions", "files"},
-    {"arguments", "foreign", "tree"},
-    {
-        "advice",
-        "cut",
-        "explain",
-        "gaps",
-        "hints",
-        "parse",
-        "tables",
-        "ops",
-        "recipe",
-        "recipewords",
-        "initrules",
-    },
-    {"resolved", "typed", "lowered"},
-    {"passes", "format", "pygments_lexer"},
-    {"summary"},
+    {"base"},
+    {"diagnostics"},
+    {"language"},
+    {"ops", "runtime"},
+    {"other_frameworks"},
+    {"syntax"},
+    {"ir"},
+    {"resolve", "shapes", "lint", "lower", "format", "pygments_lexer"},
     {"codegen"},
     {"compiler"},
-    {"api", "explanations", "graph"},
+    {"api", "errors", "graph", "summary"},
     {"lsp"},
     {"trained"},
     {"inspect"},
-    {"training", "weights"},
-    {"options"},
+    {"training"},
     {"commands"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-RUNTIME_USERS = {"trained", "inspect", "training", "weights", "commands", "__init__"}
+RUNTIME_USERS = {"trained", "inspect", "training", "commands", "__init__"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 
@@ -101,20 +88,19 @@ def test_layers(path: Path) -> None:
 def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     heavy = {name for name in at_import(tree) if name.split(".")[0] in HEAVY}
-    # `training` trains, `trained` and `inspect` use what was trained, `weights` takes over others' weights;
-    # their importers import them late. The lexer is Pygments' own to import, the server that of its command.
+    # `training` trains, `trained` and `inspect` use what was trained; their importers import them late. The
+    # lexer is Pygments' own to import, the server that of its command.
     assert not heavy or layer_of(path) in {
         "trained",
         "inspect",
         "training",
-        "weights",
         "pygments_lexer",
         "lsp",
     }
 
 
 # What the runtime may know of netdsl: data without behaviour, and itself.
-RUNTIME_KNOWS = {"runtime", "recipe", "atomic"}
+RUNTIME_KNOWS = {"runtime", "language", "base"}
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "runtime").glob("*.py")), ids=lambda path: path.stem)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from netdsl.base.resources import ERRORS, NETWORKS
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, compile_network
-from netdsl.resources import ERRORS, NETWORKS
-from netdsl.source import Source
 
 CODES = sorted(path.stem for path in ERRORS.glob("NET[467]*.md"))
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import netdsl
+from netdsl.base.resources import NETWORKS, START
 from netdsl.cli import main
-from netdsl.files import shipped
-from netdsl.resources import NETWORKS, START
+from netdsl.syntax.net_files import shipped
 from tests.commands import netdsl as command
 
 

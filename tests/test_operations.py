@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdsl.arguments import schema
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.expressions import Const, Expr, Ref, known
-from netdsl.lowered import Layer, LoweredSection
+from netdsl.ir.lowered import Layer, LoweredSection
+from netdsl.ir.typed import TypedOperation, TypedSection
+from netdsl.language.argument_types import schema
+from netdsl.language.expressions import Const, Expr, Ref, known
 from netdsl.ops import OPERATIONS
-from netdsl.ops.base import Symbolic
-from netdsl.source import Source
-from netdsl.typed import TypedOperation, TypedSection
+from netdsl.ops.operation import Symbolic
 from tests.building import build, codes
 from tests.equality import assert_styles_agree
 

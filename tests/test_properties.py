@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
-from netdsl.files import shipped
-from netdsl.source import Source
+from netdsl.syntax.net_files import shipped
 from tests import strategies
 from tests.building import build, codes
 from tests.equality import assert_counts_are_torchs, assert_styles_agree

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.source import Source
 from tests.building import build
 from tests.equality import assert_styles_agree
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostic, Label
-from netdsl.rendering import Role, render
-from netdsl.source import Source, Span
+from netdsl.diagnostics.render_text import Role, render
 
 
 def label(source: Source, marked: str, text: str = "") -> Label:

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import netdsl as netdsl_package
-from netdsl.annotations import json_record, workflow_command
+from netdsl.base.source import Source, Span
 from netdsl.cli import main
-from netdsl.commands.report import SHOWN, Report
+from netdsl.commands.shared_report import SHOWN, Report
 from netdsl.diagnostics import Diagnostic, Label
-from netdsl.source import Source, Span
+from netdsl.diagnostics.render_json import json_record, workflow_command
 
 GOOD = "network good\ninput 3x8x8\nclasses 2\nlayers { flatten, linear(classes) }\n"
 BROKEN = "network broken\ninput 3x8x8\nlet n = 1\nlayers { conv(8), rleu(n) }\nlet n = 2\n"

@@ -18,15 +18,15 @@ import safetensors.torch
 import torch
 import torch._dynamo  # Optimizers import it, which takes longer than a run here.
 
-from netdsl.commands.networks import compiled_network
+from netdsl.commands.shared_networks import compiled_network
 from netdsl.runtime import checkpoint, loop, metrics, train
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import Interrupted, RunError
-from netdsl.runtime.run import CHECKPOINT, locked
+from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes
 from netdsl.trained.failure import StepFailed
 from netdsl.training.reproduce import reproduce_run
-from netdsl.training.run import resume_run, train_run
+from netdsl.training.train_run import resume_run, train_run
 from tests.runtime.samples import save_image
 
 # Everything that has a state: momentum, running statistics, dropout, an average, augmentation, parts.

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from netdsl import load
+from netdsl.base.source import Source, Span
 from netdsl.cli import main
-from netdsl.codegen.held import bodies
+from netdsl.codegen.operation_parameters import bodies
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
-from netdsl.files import shipped
-from netdsl.lowered import Layer, steps
-from netdsl.source import Source, Span
+from netdsl.ir.lowered import Layer, steps
+from netdsl.syntax.net_files import shipped
 
 GENERATED = Path(__file__).parent.parent / "generated"
 NAMES = sorted(set(shipped()) - {"std"})

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import netdsl
+from netdsl.base.source import Source
 from netdsl.compiler import STYLES, Style, compile_network
-from netdsl.files import shipped
-from netdsl.source import Source
-from netdsl.torch_names import MODULE_ATTRIBUTES
+from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
+from netdsl.syntax.net_files import shipped
 from tests.building import build
 from tests.equality import assert_styles_agree
 from tests.test_cases import CASES, read_case
@@ -54,7 +54,7 @@ def test_the_names_of_torch_modules_are_known() -> None:
 
     names = {*dir(nn.Module), *dir(nn.Sequential), *vars(nn.Module())}
     public = {name for name in names if not name.startswith("_")}
-    assert public - MODULE_ATTRIBUTES == set(), "write these into netdsl/torch_names.py"
+    assert public - MODULE_ATTRIBUTES == set(), "write these into netdsl/other_frameworks/torch_attributes.py"
 
 
 def test_a_generator_reaches_every_block() -> None:

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.files import read_text, shipped
-from netdsl.source import Source
 from netdsl.summary.measure import EVERYTHING, measure
-from netdsl.summary.model import Figures, Part, Summary
-from netdsl.summary.record import record
+from netdsl.summary.summary_json import record
+from netdsl.summary.tree import Figures, Part, Summary
+from netdsl.syntax.net_files import read_text, shipped
 from tests import strategies
 from tests.building import SMALL, build
 from tests.commands import netdsl

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from netdsl.api import Network, load
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics import NetworkError
-from netdsl.source import Source
 from tests.equality import assert_styles_agree
 
 MAIN = """\

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from netdsl.cli import main
-from netdsl.commands import watching
+from netdsl.commands import watch as watching
 
 BLOCKS = "block two(out) { conv(out, 3), relu }\n"
 NETWORK = """\

@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.functions import BlockFunctions, ForwardWriter
-from netdsl.codegen.held import by_name
-from netdsl.codegen.inits import InitMethods
+from netdsl.codegen.function_scope import Scope
+from netdsl.codegen.functional_forward import BlockFunctions, ForwardWriter
+from netdsl.codegen.functional_init import InitMethods
 from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, step_names
+from netdsl.codegen.operation_parameters import by_name
 from netdsl.codegen.prune import pruned, reads
-from netdsl.codegen.scope import Scope
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
-from netdsl.codegen.tensors import ListWriter
-from netdsl.codegen.views import (
+from netdsl.codegen.template_models import (
     FunctionView,
     ParameterView,
     block_documentation,
@@ -27,9 +26,10 @@ from netdsl.codegen.views import (
     forward_documentation,
     network_documentation,
 )
-from netdsl.expressions import YES
-from netdsl.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
-from netdsl.ops.base import Kind
+from netdsl.codegen.tensor_lists import ListWriter
+from netdsl.ir.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
+from netdsl.language.expressions import YES
+from netdsl.ops.operation import Kind
 
 X = py.Name("x")
 GENERATOR = "torch.Generator | None"

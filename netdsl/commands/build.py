@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from netdsl.commands.completion import complete_networks
-from netdsl.commands.errors import INPUT_ERROR, fail
-from netdsl.commands.networks import compile_file, net_files, short_lived
-from netdsl.commands.report import Form, Report, report_option
-from netdsl.commands.tables import printable
-from netdsl.options import F, pairs, setting_options
+from netdsl.commands.shared_errors import INPUT_ERROR, fail
+from netdsl.commands.shared_networks import compile_file, net_files, short_lived
+from netdsl.commands.shared_options import F, pairs, setting_options
+from netdsl.commands.shared_report import Form, Report, report_option
+from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
+    from netdsl.base.source import Span
     from netdsl.compiler import Compiled, Style
-    from netdsl.source import Span
 
 
 @click.command()
@@ -39,7 +39,7 @@ def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, 
 
 def facts(compiled: Compiled) -> str:
     """Shapes and size of a network in a line."""
-    from netdsl.ops.base import show_shape
+    from netdsl.ops.operation import show_shape
 
     typed = compiled.network
     if typed is None:
@@ -119,7 +119,7 @@ def _generated(
     paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
 ) -> dict[str, str]:
     """The code of every network by file name, and its map; not of all where the report has errors."""
-    from netdsl.codegen.sourcemap import as_json
+    from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label
 
@@ -167,7 +167,7 @@ def is_current(path: Path, code: str) -> bool:
 
 
 def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
-    from netdsl.atomic import write
+    from netdsl.base.atomic import write
 
     for name, code in codes.items():
         try:

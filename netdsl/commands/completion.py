@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-# The file by which a folder is known as a run (netdsl/trained/run.py, which needs torch).
+# The file by which a folder is known as a run (netdsl/trained/open_run.py, which needs torch).
 _RUN_FILE = "run.json"
 
 
@@ -32,7 +32,7 @@ def complete_networks(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """For FILE: the networks that come with netdsl, and .net files."""
-    from netdsl.files import shipped
+    from netdsl.syntax.net_files import shipped
 
     names = [name for name in shipped() if name.startswith(incomplete) and name != "std"]
     return [CompletionItem(name) for name in names] + complete_paths(context, parameter, incomplete)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import click
 
-from netdsl.commands.report import paint, terminal_width
+from netdsl.commands.shared_report import paint, terminal_width
 
 # Longer lines of prose are hard to read, however wide the terminal is.
 _WIDTH = 90
@@ -22,7 +22,7 @@ def explain(code: str | None) -> None:
     Without CODE all of them are listed.
     """
     from netdsl.diagnostics import nearest
-    from netdsl.explanations import codes
+    from netdsl.errors.error_docs import codes
 
     if code is None:
         _list()
@@ -35,7 +35,7 @@ def explain(code: str | None) -> None:
 
 
 def _list() -> None:
-    from netdsl.explanations import codes, explanation
+    from netdsl.errors.error_docs import codes, explanation
 
     for family, members in groupby(map(explanation, codes()), key=lambda text: text.family):
         click.echo(paint(family, "message"))
@@ -46,8 +46,8 @@ def _list() -> None:
 
 
 def _explain(code: str) -> None:
-    from netdsl.explanations import explanation
-    from netdsl.rendering import render
+    from netdsl.diagnostics.render_text import render
+    from netdsl.errors.error_docs import explanation
 
     terminal = terminal_width(err=False)
     width = min(terminal or _WIDTH, _WIDTH)

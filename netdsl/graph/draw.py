@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netdsl.graph import style
+from netdsl.graph.block_panels import panels
 from netdsl.graph.drawing import Area, Drawing, Item, Text, right_edge
+from netdsl.graph.figure_nodes import Figure
 from netdsl.graph.labels import cut, listed
 from netdsl.graph.metrics import text_width, wrapped
-from netdsl.graph.model import Figure
 from netdsl.graph.overview import overview
-from netdsl.graph.panels import panels
 
 # A heading may be wider than the network.
 NARROWEST = 320.0

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from netdsl.expressions import Expr
-from netdsl.graph.forms import Forms
+from netdsl.graph.block_variants import Forms
+from netdsl.graph.figure_nodes import (
+    BlockNode,
+    BranchesNode,
+    Card,
+    Chain,
+    Figure,
+    LoopNode,
+    MarkNode,
+    Node,
+    OperationNode,
+    Panel,
+    SkipNode,
+)
 from netdsl.graph.labels import (
     argument_texts,
     common,
@@ -20,23 +32,8 @@ from netdsl.graph.labels import (
     totals,
     value_text,
 )
-from netdsl.graph.model import (
-    BlockNode,
-    BranchesNode,
-    Card,
-    Chain,
-    Figure,
-    LoopNode,
-    MarkNode,
-    Node,
-    OperationNode,
-    Panel,
-    SkipNode,
-)
-from netdsl.ops import Operation
-from netdsl.ops.linear import Flatten, Identity
-from netdsl.resolved import FromStep, RepeatStep, SaveStep
-from netdsl.typed import (
+from netdsl.ir.resolved import FromStep, RepeatStep, SaveStep
+from netdsl.ir.typed import (
     Instance,
     TypedBody,
     TypedBranches,
@@ -53,6 +50,9 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.language.expressions import Expr
+from netdsl.ops import Operation
+from netdsl.ops.linear import Flatten, Identity
 
 # Copies of a stage that differ in their numbers alone are shown one by one up to so many.
 MOST_COPIES = 3

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from netdsl.graph import style
+from netdsl.graph.chain_pieces import beside, groups, stacked
 from netdsl.graph.drawing import Area, Box, Item, Line, Piece, Point, Text, right_edge
+from netdsl.graph.figure_nodes import Card, Chain, Figure, Node
 from netdsl.graph.labels import shape_text
 from netdsl.graph.metrics import text_width
-from netdsl.graph.model import Card, Chain, Figure, Node
-from netdsl.graph.pieces import beside, groups, stacked
-from netdsl.ops.base import Shape
+from netdsl.ops.operation import Shape
 
 # A card with a longer chain shows it in columns, with so much space between them.
 TALLEST = 250.0

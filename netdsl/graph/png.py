@@ -7,8 +7,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from netdsl.graph import style
+from netdsl.graph.connectors import way
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Text
-from netdsl.graph.ways import way
 
 if TYPE_CHECKING:
     from matplotlib.patches import Patch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from xml.sax.saxutils import escape, quoteattr
 
 from netdsl.graph import style
+from netdsl.graph.connectors import way
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Point, Text
-from netdsl.graph.ways import way
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 

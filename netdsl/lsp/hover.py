@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from netdsl.lsp.completion import Candidate
-from netdsl.lsp.instances import Visit
-from netdsl.lsp.places import spans_at
-from netdsl.lsp.reading import Reading
-from netdsl.lsp.symbols import Symbol
-from netdsl.ops.base import show_shape
-from netdsl.source import Span
-from netdsl.typed import (
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
+from netdsl.ir.typed import (
     Instance,
     TypedHeld,
     TypedLet,
@@ -22,7 +17,12 @@ from netdsl.typed import (
     TypedSkip,
     TypedStage,
 )
-from netdsl.values import Value, show
+from netdsl.lsp.completion import Candidate
+from netdsl.lsp.instances import Visit
+from netdsl.lsp.places import spans_at
+from netdsl.lsp.reading import Reading
+from netdsl.lsp.symbols import Symbol
+from netdsl.ops.operation import show_shape
 
 # So many different lines are shown of a step that runs in many places.
 MOST_LINES = 10

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from netdsl.ops.base import Shape
-from netdsl.source import Span
-from netdsl.typed import (
+from netdsl.base.source import Span
+from netdsl.ir.typed import (
     Instance,
     TypedBody,
     TypedBranches,
@@ -21,6 +20,7 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.ops.operation import Shape
 
 Node: TypeAlias = TypedSection | TypedStage | Instance | TypedStep
 Path: TypeAlias = tuple[str, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl import syntax
-from netdsl.source import Span
+from netdsl.base.source import Span
+from netdsl.syntax import nodes as syntax
 
 Kind: TypeAlias = Literal[
     "network", "section", "stage", "block", "constant", "parameter", "label", "statement"

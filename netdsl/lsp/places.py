@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netdsl import syntax
-from netdsl.source import Span
+from netdsl.base.source import Span
+from netdsl.syntax import nodes as syntax
 
 
 def spans_at(program: syntax.Program, offset: int) -> list[Span]:

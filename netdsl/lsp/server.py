@@ -17,11 +17,11 @@ from lsprotocol import types
 from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
-from netdsl.lsp import features
+from netdsl.lsp import requests as features
 from netdsl.lsp.completion import Candidate
-from netdsl.lsp.context import context_at
+from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
-from netdsl.lsp.netserver import NetServer
+from netdsl.lsp.net_server import NetServer
 from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading

@@ -1,6 +1,6 @@
 """Names and what they mean, from the syntax tree: where each is defined, and all its occurrences.
 
-It follows the scopes of `netdsl.passes`, but goes on where something is wrong, since a text is broken
+It follows the scopes of `netdsl.resolve`, but goes on where something is wrong, since a text is broken
 most of the time while it is written.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl import syntax
+from netdsl.base.source import Span
 from netdsl.ops import OPERATIONS
-from netdsl.passes.uses import File
-from netdsl.source import Span
+from netdsl.resolve.load_files import File
+from netdsl.syntax import nodes as syntax
 
 Kind: TypeAlias = Literal["network", "block", "parameter", "constant", "local", "index", "tensor", "label"]
 

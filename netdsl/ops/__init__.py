@@ -15,10 +15,10 @@ from netdsl.ops.activation import (
     Silu,
     Tanh,
 )
-from netdsl.ops.base import Operation
 from netdsl.ops.conv import Conv, ConvTranspose, Depthwise
 from netdsl.ops.linear import Flatten, Identity, Linear
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from netdsl.ops.operation import Operation
 from netdsl.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from netdsl.ops.rearrange import ChannelShuffle, Pad, Slice, Upsample
 from netdsl.ops.regularise import Dropout, DropPath

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Real, arg
-from netdsl.expressions import ONE, constant
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Real, arg
+from netdsl.language.expressions import ONE, constant
+from netdsl.ops.operation import (
     Arguments,
     Kept,
     Operation,

@@ -7,9 +7,10 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from netdsl.arguments import Flag, Pair, Whole, Word, arg
-from netdsl.expressions import ONE, Const, Expr, operator, quotient
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Flag, Pair, Whole, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr, operator, quotient
+from netdsl.ops.operation import (
     Arguments,
     Kept,
     Misfit,
@@ -25,7 +26,6 @@ from netdsl.ops.base import (
     unsplit,
 )
 from netdsl.ops.window import Window, sides
-from netdsl.values import Symbol
 
 _Padding: TypeAlias = tuple[int, int] | Literal["same"]
 

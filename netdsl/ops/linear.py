@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Flag, Whole, arg
-from netdsl.expressions import ONE
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Flag, Whole, arg
+from netdsl.language.expressions import ONE
+from netdsl.ops.operation import (
     VECTOR,
     Arguments,
     Kept,

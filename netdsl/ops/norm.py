@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Flag, Real, Whole, arg
-from netdsl.expressions import NO, ONE, YES, Expr, Operator
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Flag, Real, Whole, arg
+from netdsl.language.expressions import NO, ONE, YES, Expr, Operator
+from netdsl.ops.operation import (
     Arguments,
     Kept,
     Misfit,

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netdsl.arguments import Flag, Pair, Word, arg
-from netdsl.expressions import ONE, Const, Expr
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Flag, Pair, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr
+from netdsl.ops.operation import (
     Arguments,
     Kept,
     Misfit,
@@ -22,7 +23,6 @@ from netdsl.ops.base import (
     show_shape,
 )
 from netdsl.ops.window import Window, sides
-from netdsl.values import Symbol
 
 # The place of a maximum is kept in eight bytes: two numbers.
 _INDEX = 2

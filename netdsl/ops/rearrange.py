@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netdsl.arguments import Whole, Word, arg
-from netdsl.expressions import ONE, Const, Expr, Operator, operator
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Whole, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr, Operator, operator
+from netdsl.ops.operation import (
     Arguments,
     Kept,
     Misfit,
@@ -20,7 +21,6 @@ from netdsl.ops.base import (
     options,
     unsplit,
 )
-from netdsl.values import Symbol
 
 
 @dataclass(frozen=True, slots=True)

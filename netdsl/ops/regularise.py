@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Real, arg
-from netdsl.ops.base import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall
+from netdsl.language.argument_types import Real, arg
+from netdsl.ops.operation import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netdsl.expressions import Const, Expr, Operator
-from netdsl.ops.base import Misfit, Shape, show_shape
-from netdsl.values import Size
+from netdsl.base.values import Size
+from netdsl.language.expressions import Const, Expr, Operator
+from netdsl.ops.operation import Misfit, Shape, show_shape
 
 
 class Window(NamedTuple):

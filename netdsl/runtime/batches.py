@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.data import Split
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.files import Files
-from netdsl.runtime.world import World
+from netdsl.runtime.image_files import Files
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.learner import Learner
-from netdsl.runtime.quiet import first_line, quiet
 from netdsl.runtime.replica import Objective
+from netdsl.runtime.silence import first_line, quiet
 from netdsl.runtime.storage import cache_folder, write_atomic
+from netdsl.runtime.train_step import Learner
 
 # Steps that are timed after one that warms up; the fastest counts, since other work only adds.
 _TIMED = 4

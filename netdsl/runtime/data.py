@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Cifar10, Cifar100, Digits, Folder, held_out
+from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder, held_out
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.files import Files
+from netdsl.runtime.image_files import Files
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
+from netdsl.language.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
 from netdsl.runtime.errors import RunError
 
 

@@ -15,8 +15,8 @@ from netdsl.runtime.errors import RunError
 class Wishes:
     """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
 
-    `netdsl.wishes` says what each may be. `batch_norm` is for several processes: "local" (also `auto`) or
-    "sync".
+    `netdsl.runtime.speed_choices` says what each may be. `batch_norm` is for several processes: "local"
+    (also `auto`) or "sync".
     """
 
     device: str = "auto"

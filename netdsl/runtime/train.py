@@ -12,24 +12,25 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Recipe
-from netdsl.runtime import augment, batches, firstloss, plot
+from netdsl.language.recipe import Recipe
+from netdsl.runtime import augment, batches, plot
+from netdsl.runtime import first_loss as firstloss
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset, Split
 from netdsl.runtime.display import Display
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import Model
-from netdsl.runtime.run import Run, require_new
+from netdsl.runtime.run_files import Run, require_new
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.world import ALONE, World
+from netdsl.runtime.train_step import Learner
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0

@@ -12,18 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import known
-from netdsl.ops.base import Shape, Weighted
-from netdsl.passes.effects import effect, parameters
-from netdsl.passes.joins import Joins
-from netdsl.passes.reports import Reports
-from netdsl.passes.state import State
-from netdsl.resolved import FromStep, SaveStep
-from netdsl.source import Span
-from netdsl.summary.model import Figures, Kind, Part, Summary
-from netdsl.summary.titles import of_block, of_operation
-from netdsl.typed import (
+from netdsl.ir.resolved import FromStep, SaveStep
+from netdsl.ir.typed import (
     Frame,
     Instance,
     TypedBody,
@@ -39,7 +32,14 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
-from netdsl.values import Value, show
+from netdsl.language.expressions import known
+from netdsl.ops.operation import Shape, Weighted
+from netdsl.shapes.error_reporter import Reports
+from netdsl.shapes.joins import Joins
+from netdsl.shapes.operation_result import effect, parameters
+from netdsl.shapes.tensor_state import State
+from netdsl.summary.titles import of_block, of_operation
+from netdsl.summary.tree import Figures, Kind, Part, Summary
 
 # Bytes of a number in float32.
 NUMBER = 4

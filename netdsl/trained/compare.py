@@ -9,7 +9,7 @@ from pathlib import Path
 from netdsl.diagnostics import NetworkError
 from netdsl.runtime import metrics, report
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import open_run
+from netdsl.trained.open_run import open_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import Which, open_run
+from netdsl.trained.open_run import Which, open_run
 
 
 def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str) -> None:

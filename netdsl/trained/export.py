@@ -12,12 +12,12 @@ from torch import Tensor
 
 from netdsl.runtime import batches
 from netdsl.runtime.console import say
-from netdsl.runtime.deployed import Deployed
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.quiet import first_line, quiet
+from netdsl.runtime.inference_model import Deployed
+from netdsl.runtime.silence import first_line, quiet
 from netdsl.runtime.storage import write_atomic
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.open_run import OpenedRun, Which
 
 # What the extra `onnx` installs: one to write the format, one to translate torch, one to run the file.
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from netdsl.runtime.decode import decode_one
-from netdsl.runtime.deployed import Deployed
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.runtime.inference_model import Deployed
+from netdsl.trained.open_run import OpenedRun, Which
 
 # So many images are decoded and seen at a time.
 _BATCH = 64

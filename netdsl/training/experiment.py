@@ -13,16 +13,16 @@ from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.runtime import report
 from netdsl.runtime.console import say
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
-from netdsl.runtime.run import CHECKPOINT, locked
+from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.runtime.world import World
-from netdsl.trained.run import NETWORK_FILE, RUN_FILE, require_style
+from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.training import results
-from netdsl.training.inputs import Inputs
+from netdsl.training.dataset_cache import Inputs
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
-from netdsl.training.run import free_folder, resume_run, train_run
+from netdsl.training.train_run import free_folder, resume_run, train_run
 
 
 def require_one_process(world: World, what: str) -> None:

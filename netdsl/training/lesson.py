@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics import NetworkError
-from netdsl.resources import NETWORKS
 from netdsl.runtime import metrics, plot
 from netdsl.runtime.errors import Interrupted
 from netdsl.runtime.plot import Curve, Panel
 from netdsl.runtime.speed import Wishes
-from netdsl.source import Source
 from netdsl.training.experiment import run_experiment
 from netdsl.training.plan import Entry
 from netdsl.training.results import NetworkResult, RunResult
-from netdsl.training.run import free_folder
+from netdsl.training.train_run import free_folder
 
 RATES = ("0.001", "0.01", "0.1")
 PICTURE = "batch-norm.png"

@@ -15,20 +15,20 @@ from rich.console import Console
 
 from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
-from netdsl.recipe import Recipe
+from netdsl.language.recipe import Recipe
 from netdsl.runtime import batches
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Diverged, RunError
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.firstloss import complaint, guessing
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.first_loss import complaint, guessing
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.world import ALONE
+from netdsl.runtime.train_step import Learner
 from netdsl.trained.failure import failures_located
-from netdsl.trained.run import create_model, require_style
-from netdsl.training.inputs import Inputs
+from netdsl.trained.open_run import create_model, require_style
+from netdsl.training.dataset_cache import Inputs
 
 # The share of the images that must be right, and how often each is seen at most.
 _ENOUGH, _EPOCHS = 0.99, 200

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.files import kept
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.speed import Wishes
 from netdsl.runtime.storage import write_atomic
-from netdsl.source import Source
-from netdsl.trained.run import require_style
+from netdsl.syntax.net_files import kept
+from netdsl.trained.open_run import require_style
 
 PLAN = "plan.json"
 

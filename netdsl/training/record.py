@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.files import kept
-from netdsl.recipe import CHOICES, Recipe
+from netdsl.language.recipe import CHOICES, Recipe
 from netdsl.runtime.errors import RunError
-from netdsl.source import Source
-from netdsl.trained.run import NETWORK_FILE, require_style
+from netdsl.syntax.net_files import kept
+from netdsl.trained.open_run import NETWORK_FILE, require_style
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from rich.console import Console
 
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.run import CHECKPOINT, Run
+from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Wishes
-from netdsl.runtime.world import ALONE, World
 from netdsl.training.record import Record
-from netdsl.training.run import as_before, train_run
+from netdsl.training.train_run import as_before, train_run
 
 
 def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.diagnostics import Diagnostic
-from netdsl.files import kept
-from netdsl.resources import NETWORKS
-from netdsl.source import Source
+from netdsl.syntax.net_files import kept
 
 # Seconds: what takes longer is a finding, what takes much longer is stopped.
 SLOW, HANGS = 2, 20

@@ -11,7 +11,7 @@ from torch import nn
 from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.inspect import Inspected
-from netdsl.trained.run import create_model
+from netdsl.trained.open_run import create_model
 from tests.runtime.samples import CPU
 
 

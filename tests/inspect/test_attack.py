@@ -19,7 +19,7 @@ from netdsl.compiler import STYLES
 from netdsl.inspect import Inspected
 from netdsl.inspect.pictures import batches
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import create_model, open_run
+from netdsl.trained.open_run import create_model, open_run
 from tests.building import build
 from tests.commands import netdsl
 from tests.inspect.looking import unchanged

@@ -17,7 +17,7 @@ from torch import Tensor
 from netdsl import inspect
 from netdsl.compiler import STYLES
 from netdsl.inspect.pictures import batches
-from netdsl.trained.run import open_run
+from netdsl.trained.open_run import open_run
 from tests.commands import netdsl
 
 

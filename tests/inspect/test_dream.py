@@ -19,7 +19,7 @@ from netdsl.inspect.sheets import dreams
 from netdsl.inspect.sheets.captions import Answer
 from netdsl.inspect.sheets.panels import Panel
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun, create_model
+from netdsl.trained.open_run import OpenedRun, create_model
 from tests.building import build
 from tests.commands import netdsl
 from tests.inspect.looking import opened, unchanged

@@ -29,7 +29,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import create_model, open_run
+from netdsl.trained.open_run import create_model, open_run
 from tests.building import build
 from tests.commands import netdsl as run_netdsl
 from tests.inspect.looking import opened, unchanged

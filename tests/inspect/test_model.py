@@ -14,11 +14,11 @@ import netdsl
 from netdsl import inspect
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style
-from netdsl.files import shipped
 from netdsl.inspect import Inspected
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
-from netdsl.trained.run import create_model
+from netdsl.syntax.net_files import shipped
+from netdsl.trained.open_run import create_model
 from tests import strategies
 from tests.building import build
 from tests.inspect.looking import opened, unchanged

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from netdsl.lsp.features import STALE
+from netdsl.lsp.requests import STALE
 from tests.lsp.editor import Editor, position, text_in
 
 NETWORK = """\

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netdsl.expressions import FUNCTIONS
-from netdsl.files import read_text, shipped
-from netdsl.hints import STATEMENTS
-from netdsl.lsp import features, vocabulary
+from netdsl.language.expressions import FUNCTIONS
+from netdsl.lsp import requests as features
+from netdsl.lsp import vocabulary
 from netdsl.lsp.completion import STEPS
 from netdsl.lsp.documents import Document
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import read
 from netdsl.ops import OPERATIONS
-from netdsl.passes.facts import QUANTITIES
-from netdsl.passes.initialisation import BASES, BIAS, LAST_NORM
-from netdsl.passes.strangers import STAGE_NAMES
-from netdsl.recipewords import KEYS
+from netdsl.other_frameworks.recipe_lines import KEYS
+from netdsl.resolve.input_and_expect import QUANTITIES
+from netdsl.resolve.read_init import BASES, BIAS, LAST_NORM
+from netdsl.resolve.undefined_names import STAGE_NAMES
+from netdsl.syntax.errors.expected_tokens import STATEMENTS
+from netdsl.syntax.net_files import read_text, shipped
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
 

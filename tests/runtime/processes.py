@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 import torch.multiprocessing as mp
 
+from netdsl.runtime.distributed import joined
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.world import joined
 
 
 class Failed(NamedTuple):

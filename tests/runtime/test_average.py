@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Ema, Lookahead, NoAverage
+from netdsl.language.recipe import Ema, Lookahead, NoAverage
 from netdsl.runtime import checkpoint
 from netdsl.runtime.average import Average, build_average
 from netdsl.runtime.errors import RunError

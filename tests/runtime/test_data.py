@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torchvision.datasets import CIFAR10
 
-from netdsl.recipe import Cifar10, Digits
+from netdsl.language.recipe import Cifar10, Digits
 from netdsl.runtime.data import Split, fit, load, require_memory, statistics
 from netdsl.runtime.errors import RunError
 from tests.runtime.samples import pixels

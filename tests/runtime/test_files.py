@@ -8,12 +8,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from netdsl.recipe import Crop, Digits, Flip, Folder, Recipe, Sgd
+from netdsl.language.recipe import Crop, Digits, Flip, Folder, Recipe, Sgd
 from netdsl.runtime import checkpoint, decode
 from netdsl.runtime.data import Dataset, load, moments
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.files import Files
-from netdsl.runtime.run import Run
+from netdsl.runtime.image_files import Files
+from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
 from tests.runtime.samples import FP32, colours, pixels, said, save_image, tiny
 

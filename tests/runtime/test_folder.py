@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from netdsl.recipe import Folder
+from netdsl.language.recipe import Folder
 from netdsl.runtime import decode as decode_module
 from netdsl.runtime.data import Dataset, load
 from netdsl.runtime.errors import RunError

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
+from netdsl.language.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import FunctionalModel
-from netdsl.runtime.run import Run
+from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
 from tests.runtime.samples import FP32, dataset, tiny
 

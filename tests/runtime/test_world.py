@@ -17,17 +17,17 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
+from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.distributed import ALONE, World, joined
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
-from netdsl.runtime.run import CHECKPOINT, Run
+from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.train import Report, train
-from netdsl.runtime.world import ALONE, World, joined
+from netdsl.runtime.train_step import Learner
 from tests.runtime.processes import Pair, pair
 
 # 97 images: six batches of 16, the last one with an image more. Two processes share it as 9 and 8.

@@ -10,7 +10,7 @@ import torch
 
 from netdsl.runtime import checkpoint
 from netdsl.runtime.preprocessing import Preprocessing
-from netdsl.trained.run import open_run
+from netdsl.trained.open_run import open_run
 from tests.commands import netdsl
 from tests.runtime.samples import save_image
 

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from netdsl.trained import export
-from netdsl.trained.run import open_run
+from netdsl.trained.open_run import open_run
 from tests.commands import netdsl
 from tests.runtime.samples import pixels
 from tests.trained.conftest import STYLES

@@ -24,7 +24,7 @@ from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
 from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.open_run import OpenedRun, Which
 
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
