@@ -18,7 +18,7 @@ from netdsl.compiler import Style, compile_network, generate
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted
 from netdsl.syntax.parser import parse
-from tests.outline import outline
+from tests.support.outline import outline
 
 CASES = Path(__file__).parent / "cases"
 # Said of a network that runs, which no case here does.

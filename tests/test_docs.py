@@ -15,10 +15,10 @@ from netdsl.base.source import Source
 from netdsl.cli import main
 from netdsl.compiler import compile_network
 from netdsl.syntax.net_files import shipped
-from tests.equality import assert_styles_agree
+from tests.support.equality import assert_styles_agree
 
 ROOT = Path(__file__).resolve().parent.parent
-# The examples of docs/errors.md are wrong on purpose: tests/test_explanations.py is about them.
+# The examples of docs/errors.md are wrong on purpose: tests/errors/test_error_docs.py is about them.
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "errors.md"})]
 
 

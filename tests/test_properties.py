@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.syntax.net_files import shipped
-from tests import strategies
-from tests.building import build, codes
-from tests.equality import assert_counts_are_torchs, assert_styles_agree
+from tests.support import strategies
+from tests.support.building import build, codes
+from tests.support.equality import assert_counts_are_torchs, assert_styles_agree
 
 MODEST = settings(
     deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]

@@ -7,8 +7,8 @@ import pytest
 from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from tests.building import build
-from tests.equality import assert_styles_agree
+from tests.support.building import build
+from tests.support.equality import assert_styles_agree
 
 HEAD = "network n\ninput 4x8x8\n"
 

@@ -18,7 +18,7 @@ from netdsl import inspect
 from netdsl.compiler import STYLES
 from netdsl.inspect.pictures import batches
 from netdsl.trained.open_run import open_run
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -17,7 +17,7 @@ from netdsl.commands.attack import _read_budget
 from netdsl.inspect import pictures as pictures_of_commands
 from netdsl.inspect.sheets import album, attacks, dreams, maps
 from netdsl.inspect.sheets.panels import Panel
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 ATTACK = ("attack", "--method", "fgsm")
 

@@ -30,10 +30,10 @@ from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.open_run import create_model, open_run
-from tests.building import build
-from tests.commands import netdsl as run_netdsl
-from tests.inspect.looking import opened, unchanged
-from tests.runtime.samples import CPU, FP32, Tiny, dataset, pixels, tiny
+from tests.support.building import build
+from tests.support.commands import netdsl as run_netdsl
+from tests.support.looking import opened, unchanged
+from tests.support.samples import CPU, FP32, Tiny, dataset, pixels, tiny
 
 # Two layers in the head, batch norm before the first convolution, and a stage.
 SMALL = """\

@@ -21,9 +21,9 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.transplant import transplant
 from netdsl.syntax.net_files import shipped
 from netdsl.trained.open_run import create_model
-from tests.building import build
-from tests.commands import netdsl as command
-from tests.inspect.looking import opened, unchanged
+from tests.support.building import build
+from tests.support.commands import netdsl as command
+from tests.support.looking import opened, unchanged
 
 LAYERS = StyleLayers("2", ("1", "3"))
 

@@ -9,7 +9,7 @@ import pytest
 from lsprotocol import types
 
 from netdsl.lsp.requests import STALE
-from tests.lsp.editor import Editor, position, text_in
+from tests.support.editor import Editor, position, text_in
 
 NETWORK = """\
 network draft(width=8)

@@ -19,7 +19,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
 from netdsl.runtime.train_step import Learner
-from tests.runtime.samples import FP32, dataset, tiny
+from tests.support.samples import FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9))
 EAGER, FASTER, SLOWER = 0.01, 0.002, 0.02

@@ -16,7 +16,7 @@ from torchvision.datasets import CIFAR10
 from netdsl.language.recipe import Cifar10, Digits
 from netdsl.runtime.data import Split, fit, load, require_memory, statistics
 from netdsl.runtime.errors import RunError
-from tests.runtime.samples import pixels
+from tests.support.samples import pixels
 
 
 def test_digits(console: Console) -> None:

@@ -15,7 +15,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import FP32, colours, pixels, said, save_image, tiny
+from tests.support.samples import FP32, colours, pixels, said, save_image, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(), Crop(1)))
 

@@ -14,7 +14,7 @@ from netdsl.runtime.first_loss import complaint
 from netdsl.runtime.model import Model
 from netdsl.runtime.run_files import HOW, Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import FP32, dataset, said, tiny
+from tests.support.samples import FP32, dataset, said, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.01))
 

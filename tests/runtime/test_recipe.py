@@ -18,7 +18,7 @@ from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import FP32, dataset, tiny
+from tests.support.samples import FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(alternating=True),))
 

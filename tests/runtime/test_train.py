@@ -25,7 +25,7 @@ from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import choose_device
 from netdsl.runtime.train import train
 from netdsl.runtime.train_step import Learner
-from tests.runtime.samples import CPU, FP32, dataset, pixels, said, tiny
+from tests.support.samples import CPU, FP32, dataset, pixels, said, tiny
 
 RECIPE = Recipe(
     epochs=3,

@@ -28,7 +28,7 @@ from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, Wishes, choose
 from netdsl.runtime.train import Report, train
 from netdsl.runtime.train_step import Learner
-from tests.runtime.processes import Pair, pair
+from tests.support.processes import Pair, pair
 
 # 97 images: six batches of 16, the last one with an image more. Two processes share it as 9 and 8.
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(), Crop(2)))

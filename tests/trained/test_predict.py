@@ -10,8 +10,8 @@ import torch
 from rich.console import Console
 
 from netdsl.trained.open_run import open_run
-from tests.commands import netdsl
-from tests.runtime.samples import pixels
+from tests.support.commands import netdsl
+from tests.support.samples import pixels
 from tests.trained.conftest import STYLES
 
 

@@ -22,7 +22,7 @@ from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import RunError
 from netdsl.training.experiment import require_one_process
 from netdsl.training.results import Spread
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--compile", "off")
 
