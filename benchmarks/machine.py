@@ -29,8 +29,9 @@ from netdsl.language.recipe import Crop, Flip, Recipe, Sgd
 from netdsl.runtime import augment
 from netdsl.runtime.batches import Batch
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE
+from netdsl.runtime.images import Split
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Speed, Wishes, choose

@@ -42,8 +42,9 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 import netdsl
 from netdsl.language.recipe import Recipe, Sgd
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE
+from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from netdsl.base import atomic
+from netdsl.diagnostics.render_text import render
 from netdsl.errors.error_docs import Explanation, codes, explanation
 
 PAGE = Path(__file__).parent / "errors.md"
@@ -40,7 +41,7 @@ def entry(text: Explanation) -> str:
     """A code's part of the page; the heading is the code alone, so that links to it last."""
     parts = [f"### {text.code}", f"**{text.title[0].upper()}{text.title[1:]}**", text.cause]
     if text.wrong:
-        said = "\n\n".join(diagnostic.render() for diagnostic in text.said)
+        said = "\n\n".join(render(diagnostic) for diagnostic in text.said)
         parts += ["Wrong:", text.wrong, f"```text\n{said}\n```", "Right:", text.right]
     return "\n\n".join(parts) + "\n"
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from netdsl.base.values import Value, show
 from netdsl.compiler import Compiled, Style, compile_network, generate, trace
-from netdsl.diagnostics import Diagnostic, Diagnostics, NetworkError
+from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
 from netdsl.language.recipe import Recipe
 from netdsl.syntax.net_files import find, read

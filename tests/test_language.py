@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netdsl.api import Network
 from netdsl.compiler import STYLES
-from netdsl.diagnostics import NetworkError
+from netdsl.diagnostics.network_error import NetworkError
 from tests.support.building import HEAD, SMALL, build, codes, small
 from tests.support.equality import assert_styles_agree, copy_by_position, randomised
 

@@ -25,7 +25,7 @@ _PATIENCE = 10
 @contextmanager
 def errors_shown() -> Iterator[None]:
     """Around what needs torch: its errors end the program, shown without a traceback."""
-    from netdsl.diagnostics import NetworkError
+    from netdsl.diagnostics.network_error import NetworkError
     from netdsl.runtime.errors import Elsewhere, RunError
 
     try:

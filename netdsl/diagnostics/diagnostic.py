@@ -35,12 +35,6 @@ class Diagnostic:
     help: str = ""
     severity: Literal["error", "warning"] = "error"
 
-    def render(self) -> str:
-        """The diagnostic as plain text: message, place, offending lines with carets, notes, help."""
-        from netdsl.diagnostics.render_text import render  # late: most networks have nothing to show
-
-        return render(self)
-
 
 class Diagnostics:
     """Collects the diagnostics of a run, each once."""
@@ -116,14 +110,6 @@ class Diagnostics:
             return (sources.index(span.source), span.start) if span else (-1, 0)
 
         return iter(sorted(self._found.values(), key=place))
-
-
-class NetworkError(Exception):
-    """A network that cannot be compiled; `diagnostics` says why, and `str()` shows them all."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

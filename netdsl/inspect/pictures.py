@@ -18,10 +18,10 @@ from netdsl.api import Network
 from netdsl.inspect.progress import progress
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
-from netdsl.runtime.data import Split
 from netdsl.runtime.decode import decode_one, open_image
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Split
 from netdsl.runtime.storage import write_atomic
 from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.predict import image_files

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics.suppressions import is_allowed
 from netdsl.ir.typed import TypedNetwork
 from netdsl.lint.suspicious_layers import warn_of_layers
 from netdsl.lint.unused_names import warn_of_names
@@ -20,10 +20,3 @@ def warn(files: Mapping[str, File], network: TypedNetwork, diagnostics: Diagnost
     for warning in found:
         if not is_allowed(warning.code, warning.labels[0].span):
             diagnostics.add(warning)
-
-
-def is_allowed(code: str, span: Span) -> bool:
-    """Whether `# allow NET703` stands in the line that is warned of."""
-    line = span.source.line(span.source.position(span.start)[0])
-    _, allow, codes = line.partition("# allow ")
-    return bool(allow) and code in codes.replace(",", " ").split()

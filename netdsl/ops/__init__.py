@@ -1,4 +1,8 @@
-"""The operations of the language, one family a file."""
+"""The operations of the language, one family a file; `operation` says what an operation is.
+
+Each stands in one place with its arguments, shape rule, weights and torch call: nothing else in netdsl knows
+an operation by name, and nothing here knows blocks, bodies or files.
+"""
 
 from __future__ import annotations
 

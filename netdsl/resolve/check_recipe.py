@@ -11,6 +11,7 @@ from typing import NamedTuple
 from netdsl.base.source import Span
 from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics.suppressions import is_allowed
 from netdsl.language.recipe import (
     Cifar10,
     Cifar100,
@@ -23,7 +24,6 @@ from netdsl.language.recipe import (
     Step,
     held_out,
 )
-from netdsl.lint.warn import is_allowed
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.syntax import nodes as syntax
 

@@ -6,8 +6,8 @@ import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from netdsl.language.recipe import Cifar10, Cifar100
-from netdsl.runtime.data import Source, Split, fit
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Source, Split, fit
 from netdsl.runtime.storage import cache_folder
 
 

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from netdsl.runtime.batches import load
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
 

@@ -18,11 +18,12 @@ from netdsl.runtime import first_loss as firstloss
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
 from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
+from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics

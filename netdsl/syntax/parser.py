@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from lark import Lark, Token, UnexpectedInput
+from lark import Lark, UnexpectedInput
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import MOST, Diagnostics
@@ -45,22 +45,9 @@ _LET = "let "
 _LISTED = re.compile(r"(order|repeat|add|concat|mul)\b[^{]*$")
 
 
-class Newlines:
-    """Drops the newlines inside ( ) and [ ], where they mean nothing."""
-
-    always_accept = ("_NL",)
-
-    def process(self, stream: Iterable[Token]) -> Iterator[Token]:
-        depth = 0
-        for token in stream:
-            depth += (token.type in ("LPAR", "LSQB")) - (token.type in ("RPAR", "RSQB"))
-            if token.type != "_NL" or depth == 0:
-                yield token
-
-
 @cache
 def _parser() -> Lark:
-    return tables.load(Newlines())
+    return tables.load()
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:

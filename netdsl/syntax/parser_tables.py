@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from lark import Lark
+from lark import Lark, Token
 
 from netdsl.base.resources import GRAMMAR, TABLES
 
 
-class PostLex(Protocol):
-    """What lark wants of an object that filters tokens."""
+class Newlines:
+    """Drops the newlines inside ( ) and [ ], where they mean nothing."""
 
-    @property
-    def always_accept(self) -> tuple[str, ...]: ...
+    always_accept = ("_NL",)
 
-    def process(self, stream: Any) -> Any: ...
+    def process(self, stream: Iterable[Token]) -> Iterator[Token]:
+        depth = 0
+        for token in stream:
+            depth += (token.type in ("LPAR", "LSQB")) - (token.type in ("RPAR", "RSQB"))
+            if token.type != "_NL" or depth == 0:
+                yield token
 
 
-def make(postlex: PostLex) -> Lark:
+def make() -> Lark:
     """The parser, made from the grammar's text."""
     return Lark(
         GRAMMAR.read_text(encoding="utf-8"),
@@ -32,18 +37,18 @@ def make(postlex: PostLex) -> Lark:
         start=["statement", "values", "body", "step", "header", "row", "entry", "init_rule"],
         propagate_positions=True,
         maybe_placeholders=True,
-        postlex=postlex,
+        postlex=Newlines(),
     )
 
 
-def load(postlex: PostLex) -> Lark:
+def load() -> Lark:
     """The parser, from its tables."""
     tables = json.loads(TABLES.read_bytes())
     data, memo = tables["data"], _by_number(tables["memo"])
     table = data["parser"]["parser"]
     table["tokens"] = _by_number(table["tokens"])
     table["states"] = {state: _by_number(actions) for state, actions in _by_number(table["states"]).items()}
-    parser: Lark = Lark._load_from_dict(data, memo, postlex=postlex)  # type: ignore[no-untyped-call]
+    parser: Lark = Lark._load_from_dict(data, memo, postlex=Newlines())  # type: ignore[no-untyped-call]
     return parser
 
 
@@ -76,6 +81,5 @@ def are_current() -> bool:
 
 if __name__ == "__main__":
     from netdsl.base.atomic import write
-    from netdsl.syntax.parser import Newlines
 
-    write(TABLES, dump(make(Newlines())).encode())
+    write(TABLES, dump(make()).encode())

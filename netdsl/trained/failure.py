@@ -23,7 +23,8 @@ from netdsl.base.atomic import write
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import Place, watched
 from netdsl.compiler import Style
-from netdsl.diagnostics import Diagnostic, Label, NetworkError
+from netdsl.diagnostics import Diagnostic, Label
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.runtime.distributed import lost_others
 from netdsl.runtime.errors import RunError
 

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from netdsl.api import Network
 from netdsl.runtime.batches import require_enough
-from netdsl.runtime.data import Dataset, Source, read, room
+from netdsl.runtime.data import Dataset, read, room
 from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.images import Source
 from netdsl.runtime.speed import Speed, Wishes
 from netdsl.runtime.train import require_trainable
 from netdsl.trained.open_run import divide, require_classes

@@ -12,7 +12,7 @@ from pathlib import Path
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.diagnostics import NetworkError
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.runtime import metrics, plot
 from netdsl.runtime.errors import Interrupted
 from netdsl.runtime.plot import Curve, Panel

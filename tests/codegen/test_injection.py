@@ -21,6 +21,7 @@ from netdsl.codegen.module import module_view
 from netdsl.codegen.render import laid_out
 from netdsl.codegen.sequential import sequential_view
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
+from netdsl.diagnostics.render_text import render
 
 TEXT = """\
 # {comment}
@@ -193,4 +194,4 @@ def test_names_of_files_are_text(number: int) -> None:
 def test_settings_are_values_or_refused(text: str) -> None:
     hostile = compile_network(Source("test.net", TEXT.format(**HARMLESS)), {"setting": text, "input": text})
     assert hostile.errors
-    assert all(found.render() for found in hostile.diagnostics)
+    assert all(render(found) for found in hostile.diagnostics)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from netdsl.base.resources import NETWORKS, START
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics.render_text import render
 from netdsl.format import LayoutError, formatted
 from netdsl.format import layout as layout_module
 from netdsl.format.layout_lines import Line
@@ -32,7 +33,7 @@ CASES = sorted((Path(__file__).parents[1] / "cases" / "fmt").glob("*.txt"))
 def fmt(text: str) -> str:
     diagnostics = Diagnostics()
     result = formatted(Source("a.net", text), diagnostics)
-    assert result is not None, [found.render() for found in diagnostics]
+    assert result is not None, [render(found) for found in diagnostics]
     return result
 
 

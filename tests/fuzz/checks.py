@@ -17,6 +17,7 @@ from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics.render_text import render
 from netdsl.syntax.net_files import kept
 
 # Seconds: what takes longer is a finding, what takes much longer is stopped.
@@ -83,7 +84,7 @@ def _check(text: str, generated: int | None) -> Iterator[Finding]:
 
 def _check_diagnostic(diagnostic: Diagnostic) -> Iterator[Finding]:
     place = f"{diagnostic.code} {_without_names(diagnostic.message)}"
-    shown = diagnostic.render()
+    shown = render(diagnostic)
     if not shown.startswith(f"{diagnostic.severity}[{diagnostic.code}]: "):
         yield Finding("rendered badly", place, shown)
     if any(not char.isprintable() for char in shown.replace("\n", "")):

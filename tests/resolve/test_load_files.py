@@ -9,7 +9,8 @@ import pytest
 from netdsl.api import Network, load
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.diagnostics import NetworkError
+from netdsl.diagnostics.network_error import NetworkError
+from netdsl.diagnostics.render_text import render
 from tests.support.equality import assert_styles_agree
 
 MAIN = """\
@@ -147,7 +148,7 @@ def test_files_that_cannot_be_read() -> None:
 def test_errors_of_a_library_name_its_file() -> None:
     text = main('use "a.net"', "stem { b }")
     found = compile_network(Source("n.net", text), read={"a.net": "block b { reluu }\n"}.__getitem__)
-    assert "--> a.net:1:11" in found.diagnostics[0].render()
+    assert "--> a.net:1:11" in render(found.diagnostics[0])
 
 
 def test_files_on_disk(tmp_path: Path) -> None:

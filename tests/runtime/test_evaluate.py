@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch.nn.functional as F
 
-from netdsl.runtime.data import Split
 from netdsl.runtime.evaluate import BATCH, evaluate
+from netdsl.runtime.images import Split
 from tests.support.samples import FP32, dataset, pixels, tiny
 
 

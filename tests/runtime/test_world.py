@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, World, joined
 from netdsl.runtime.evaluate import evaluate
+from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run

@@ -7,7 +7,7 @@ import torch
 
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.diagnostics import NetworkError
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
 from netdsl.syntax.net_files import shipped
 from tests.support.building import build

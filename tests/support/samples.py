@@ -11,7 +11,8 @@ from PIL import Image
 from rich.console import Console
 from torch import nn
 
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model, create
 from netdsl.runtime.speed import Wishes, choose
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import netdsl
-from netdsl.diagnostics import Diagnostics, NetworkError
+from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.syntax.net_files import read
 
 TEXT = (

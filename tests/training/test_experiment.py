@@ -17,9 +17,9 @@ from PIL import Image
 
 from netdsl.cli import main
 from netdsl.runtime import checkpoint, digits, loop, metrics, report, train
-from netdsl.runtime.data import Source
 from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Source
 from netdsl.training.experiment import require_one_process
 from netdsl.training.results import Spread
 from tests.support.commands import netdsl

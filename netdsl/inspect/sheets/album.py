@@ -20,9 +20,9 @@ from netdsl.inspect.projections import pca, require_tsne, tsne
 from netdsl.inspect.sheets import charts
 from netdsl.inspect.sheets.captions import Answer, fitting, short
 from netdsl.inspect.sheets.panels import Panel, write_sheet
-from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
+from netdsl.runtime.images import Split
 from netdsl.runtime.speed import Wishes, choose
 from netdsl.trained.open_run import OpenedRun, Which
 
