@@ -9,27 +9,33 @@ from errno import EIO, ENOSPC
 import click
 
 from netdsl import __version__
-from netdsl.commands.attack import attack, robustness
-from netdsl.commands.build import build, check
-from netdsl.commands.compare import compare, plot
+from netdsl.commands.attack import attack
+from netdsl.commands.build import build
+from netdsl.commands.check import check
+from netdsl.commands.compare import compare
 from netdsl.commands.completion import completion
 from netdsl.commands.diff import diff
 from netdsl.commands.dream import dream
+from netdsl.commands.eval import evaluate
 from netdsl.commands.explain import explain
+from netdsl.commands.export import export
 from netdsl.commands.features import features
 from netdsl.commands.fmt import fmt
 from netdsl.commands.graph import graph
-from netdsl.commands.import_weights import export, import_weights
+from netdsl.commands.import_weights import import_weights
 from netdsl.commands.lesson import lesson
 from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
+from netdsl.commands.plot import plot
 from netdsl.commands.predict import predict
+from netdsl.commands.reproduce import reproduce
+from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_report import coloured
 from netdsl.commands.style import style
 from netdsl.commands.summary import summary
-from netdsl.commands.train import evaluate, reproduce, train
+from netdsl.commands.train import train
 from netdsl.commands.watch import watch
 
 

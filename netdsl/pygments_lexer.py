@@ -21,8 +21,8 @@ from pygments.token import (
 )
 
 from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 _NAME = r"[A-Za-z_]\w*"
 

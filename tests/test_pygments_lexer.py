@@ -14,9 +14,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token
 
 from netdsl.base.resources import NETWORKS, START
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.pygments_lexer import NetLexer
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 from tests.test_docs import LIBRARIES, blocks
 
 LEXER = NetLexer(stripnl=False, ensurenl=False)

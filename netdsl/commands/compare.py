@@ -1,4 +1,4 @@
-"""`netdsl plot` and `netdsl compare`: runs side by side."""
+"""`netdsl compare`: runs side by side."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_tables import (
-    Align,
-    format_option,
-    percent,
-    print_json,
-    print_table,
-    print_written,
-    printable,
-)
+from netdsl.commands.shared_options import png_file, runs_argument
+from netdsl.commands.shared_tables import Align, format_option, percent, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from netdsl.trained.compare import Summary
@@ -35,43 +27,13 @@ COLUMNS: list[tuple[str, Align]] = [
 ]
 
 
-def _png(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix.lower() != ".png":
-        raise click.BadParameter("the picture is a .png file")
-    return value
-
-
-_runs_argument = click.argument(
-    "runs",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN...",
-    shell_complete=complete_runs,
-)
-
-
 @click.command()
-@_runs_argument
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), callback=_png, help="A .png file."
-)
-def plot(runs: tuple[Path, ...], output: Path) -> None:
-    """Draw the validation accuracy of runs in one picture."""
-    from netdsl.runtime.plot import compare
-
-    with errors_shown():
-        compare(runs, output)
-    print_written(output)
-
-
-@click.command()
-@_runs_argument
+@runs_argument
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    callback=_png,
+    callback=png_file,
     help="A .png file: draw the validation accuracies too.",
 )
 @format_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import click
 
-from netdsl.commands.completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import OutputPath, counted, device_option, seed_option, weights_option
 from netdsl.commands.shared_output_paths import require_outputs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_paths
+from netdsl.commands.shared_completion import complete_paths
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import short_lived
 from netdsl.commands.shared_report import show

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netdsl.commands.completion import complete_networks
+from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import pairs, setting_options

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_networks
+from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_report import show

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 from netdsl.commands.shared_options import counted, device_option, weights_option
 from netdsl.commands.shared_tables import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import (
     device_option,

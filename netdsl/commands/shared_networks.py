@@ -61,3 +61,14 @@ def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]
     if compiled.network is None:
         fail(f"{path} is a library of blocks: it has no `network`")
     return compiled
+
+
+def facts(compiled: Compiled) -> str:
+    """Shapes and size of a network in a line."""
+    from netdsl.ops.operation import show_shape
+
+    typed = compiled.network
+    if typed is None:
+        return "ok, a library of blocks"
+    shapes = f"{show_shape(typed.network.input)} -> {show_shape(typed.output)}"
+    return f"ok, {shapes}, {typed.cost.parameters:,} parameters, {typed.cost.macs:,} MACs"

@@ -6,11 +6,15 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netdsl.commands.shared_completion import complete_runs
 from netdsl.runtime.speed_choices import WISHES
+
+if TYPE_CHECKING:
+    from netdsl.runtime.speed import Wishes
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -77,6 +81,20 @@ weights_option = click.option(
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+runs_argument = click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN...",
+    shell_complete=complete_runs,
+)
+
+
+def png_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix.lower() != ".png":
+        raise click.BadParameter("the picture is a .png file")
+    return value
 
 
 def seed_option(help: str) -> Callable[[F], F]:
@@ -143,7 +161,7 @@ def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
 def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     """The files, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
     from netdsl.diagnostics import nearest
-    from netdsl.other_frameworks.recipe_lines import KEYS
+    from netdsl.language.recipe import KEYS
 
     files: list[str] = []
     overrides: dict[str, str] = {}
@@ -179,3 +197,10 @@ def data_override(data: str) -> str:
     if kind != "folder" or not path or '"' in path or "\n" in path:
         raise click.BadParameter("cifar10, cifar100, digits, or folder:PATH", param_hint="--data")
     return f'folder("{path}")'
+
+
+def wishes_of(options: dict[str, Any]) -> Wishes:
+    """What `speed_options` were given."""
+    from netdsl.runtime.speed import Wishes
+
+    return Wishes(**options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from netdsl.commands.completion import complete_networks, complete_runs
+from netdsl.commands.shared_completion import complete_networks, complete_runs
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_networks
+from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network, short_lived
 from netdsl.commands.shared_options import counted, pairs, setting_options

@@ -1,32 +1,29 @@
-"""`netdsl train`, `netdsl reproduce` and `netdsl eval`."""
+"""`netdsl train`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.completion import complete_networks, complete_runs
-from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown, one_speaks
+from netdsl.commands.shared_completion import complete_networks, complete_runs
+from netdsl.commands.shared_errors import errors_shown, one_speaks
 from netdsl.commands.shared_experiments import finish
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     counted,
     data_override,
-    device_option,
     one_file,
     pairs,
     recipe_overrides,
     setting_options,
     speed_options,
-    weights_option,
+    wishes_of,
 )
 
 if TYPE_CHECKING:
     from netdsl.runtime.speed import Wishes
-    from netdsl.trained.open_run import Which
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -99,7 +96,7 @@ def train(
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
-        _go_on(resume, given, overrides, _wishes(wishes), tensorboard)
+        _go_on(resume, given, overrides, wishes_of(wishes), tensorboard)
         return
     if overfit is not None:
         one_file(files)
@@ -115,7 +112,7 @@ def train(
     from netdsl.training.plan import entries
     from netdsl.training.train_run import train_run
 
-    form, how = style or "module", _wishes(wishes)
+    form, how = style or "module", wishes_of(wishes)
     with errors_shown(), joined(how.device) as world:
         if overfit is not None:
             require_one_process(world, "overfitting is tried")
@@ -149,36 +146,3 @@ def _go_on(
             finish(*resume_experiment(folder, wishes, tensorboard))
         else:
             resume_run(folder, overrides, wishes, world, tensorboard)
-
-
-def _wishes(options: dict[str, Any]) -> Wishes:
-    from netdsl.runtime.speed import Wishes
-
-    return Wishes(**options)
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
-def reproduce(run: Path, new: Path | None) -> None:
-    """Train a run again from its record, and compare. Exit status 1 where the results differ."""
-    from netdsl.runtime.distributed import joined
-    from netdsl.training.reproduce import reproduce_run
-
-    with errors_shown(), joined() as world:
-        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), world)
-    sys.exit(0 if same else INPUT_ERROR)
-
-
-@click.command(name="eval")
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@weights_option
-@click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
-@device_option
-def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
-    """Loss and accuracy of a run's weights on the test images."""
-    from netdsl.trained.evaluate import evaluate_run
-
-    other_data = None if data is None else data_override(data)
-    with errors_shown():
-        evaluate_run(run, weights, other_data, device)

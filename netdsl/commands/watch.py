@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from netdsl.commands.build import facts, file_name, is_current, style_options, styles_of
-from netdsl.commands.completion import complete_networks
+from netdsl.commands.shared_code import file_name, is_current, style_options, styles_of
+from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR
+from netdsl.commands.shared_networks import facts
 from netdsl.commands.shared_options import pairs, setting_options
 from netdsl.commands.shared_report import show
 from netdsl.commands.shared_tables import printable

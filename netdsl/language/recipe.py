@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from netdsl.language.argument_types import Flag, Path, Real, Whole, Wholes, Word, arg
@@ -201,6 +201,10 @@ class Recipe:
     # None: all images that are left to train on.
     images: int | None = arg(Whole(), None)
     seed: int = arg(Whole(0), 0)
+
+
+# How the lines of a recipe begin.
+KEYS = tuple(field.name for field in fields(Recipe))
 
 
 def held_out(images: int, validation: int | None) -> int:

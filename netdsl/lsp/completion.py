@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp.cursor_context import Bracket, Context, context_at
 from netdsl.lsp.symbols import Symbol
 from netdsl.lsp.vocabulary import (
@@ -30,7 +31,6 @@ from netdsl.lsp.vocabulary import (
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.last_norm import roles
 from netdsl.resolve.undefined_names import STAGE_NAMES
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 Kind: TypeAlias = Literal[
     "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"

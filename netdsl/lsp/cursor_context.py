@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
+from netdsl.language.words import STATEMENTS
 
 _TOKEN = re.compile(r'(?P<comment>#[^\n]*)|(?P<text>"[^"\n]*"?)|[A-Za-z_]\w*|\d[\w.]*|[=!<>]=|//|\S|\n')
 _WORD = re.compile(r"[A-Za-z_]\w*")

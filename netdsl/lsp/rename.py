@@ -10,11 +10,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp.reading import Reading, read
 from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import EXPRESSION_DOCS, STEP_DOCS
 from netdsl.ops import OPERATIONS
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -12,7 +12,7 @@ from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, schema
 from netdsl.language.expressions import constant
 from netdsl.language.recipe import CHOICES, Recipe
 
-# What `netdsl.syntax.errors.expected_tokens.STATEMENTS` begin.
+# What `netdsl.language.words.STATEMENTS` begin.
 STATEMENT_DOCS = {
     "network": "Names the network; its parameters are constants that `--set` overrides.",
     "input": "The shape of one example, without the batch.",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
-from netdsl.language.recipe import Recipe
+from netdsl.language.recipe import KEYS
 from netdsl.other_frameworks.translation import own_value, translated
-
-KEYS = tuple(field.name for field in fields(Recipe))
 
 _KEYS = {
     **dict.fromkeys(("batch_size", "batchsize"), "batch"),

@@ -13,6 +13,7 @@ from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, nearest
 from netdsl.ir.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
 from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.language.expressions import Const, Expr, constant
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, own_value, translated
 from netdsl.resolve.argument_suggestions import written
@@ -22,7 +23,6 @@ from netdsl.resolve.orders import UNIT
 from netdsl.resolve.scope import Names, Scope
 from netdsl.resolve.undefined_names import is_saved, is_whole, labelled
 from netdsl.syntax import nodes as syntax
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 
 class Blocks(NamedTuple):

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.load_files import File
 from netdsl.resolve.orders import UNIT
 from netdsl.resolve.scope import check_name
 from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax import nodes as syntax
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 S = TypeVar("S")
 

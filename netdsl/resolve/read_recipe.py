@@ -11,13 +11,13 @@ from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, convert, schema, signature
-from netdsl.language.recipe import CHOICES, Recipe
-from netdsl.other_frameworks.recipe_lines import KEYS, own_choice, recipe_line
+from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.words import STATEMENTS
+from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes as syntax
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 _WITHOUT = "leave the line out"
 # Keys of other libraries that have no place here.

@@ -16,11 +16,11 @@ from lark import Lark, UnexpectedInput
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import MOST, Diagnostics
+from netdsl.language.words import STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import nodes as syntax
 from netdsl.syntax import parser_tables as tables
 from netdsl.syntax.build_nodes import TreeBuilder
-from netdsl.syntax.errors.expected_tokens import STATEMENTS, STEPS
 from netdsl.syntax.errors.syntax_errors import explain
 from netdsl.syntax.errors.wrong_lines import APART
 from netdsl.syntax.split_statements import Cutter, Parts, Piece, parts, starts_statement

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
+from netdsl.language.words import STATEMENTS
 from netdsl.syntax.missing_brackets import BRACKETS, Gap, missing
 
 MAX_DEPTH = 64

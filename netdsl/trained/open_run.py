@@ -18,7 +18,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import STYLES, Style, compile_network
-from netdsl.runtime import checkpoint, data, model
+from netdsl.runtime import checkpoint, data, images, model
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import HOW
@@ -107,7 +107,7 @@ def load_data(
     return divide(network, source)
 
 
-def divide(network: Network, source: data.Source) -> data.Dataset:
+def divide(network: Network, source: images.Source) -> data.Dataset:
     """What a network's recipe makes of the images, as `data.divide` says. Raises RunError."""
     recipe = network.recipe
     return data.divide(source, require_classes(network), recipe.validation, recipe.seed, recipe.images)

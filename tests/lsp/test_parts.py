@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.recipe import KEYS
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp import requests as features
 from netdsl.lsp import vocabulary
 from netdsl.lsp.completion import STEPS
@@ -19,11 +21,9 @@ from netdsl.lsp.documents import Document
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import read
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.recipe_lines import KEYS
 from netdsl.resolve.input_and_expect import QUANTITIES
 from netdsl.resolve.read_init import BASES, BIAS, LAST_NORM
 from netdsl.resolve.undefined_names import STAGE_NAMES
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 from netdsl.syntax.net_files import read_text, shipped
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)

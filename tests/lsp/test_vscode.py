@@ -14,12 +14,11 @@ import pytest
 
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES
+from netdsl.language.recipe import CHOICES, KEYS
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp.completion import STEPS
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.recipe_lines import KEYS
 from netdsl.resolve.input_and_expect import QUANTITIES
-from netdsl.syntax.errors.expected_tokens import STATEMENTS
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))

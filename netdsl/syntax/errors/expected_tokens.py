@@ -1,4 +1,4 @@
-"""The words of the grammar, and what to do about mistakes that people make often with them."""
+"""What to do about mistakes that people make often, by the tokens that were expected."""
 
 from __future__ import annotations
 
@@ -7,30 +7,7 @@ from collections.abc import Set
 from typing import NamedTuple
 
 from netdsl.diagnostics import nearest
-
-# Every statement's first word, and how the statement is written.
-STATEMENTS = {
-    "network": "network name(depth=20)",
-    "input": "input 3x32x32",
-    "classes": "classes 10",
-    "order": "order bn, relu, conv",
-    "default": "default conv(bias=no)",
-    "let": "let n = (depth - 2) / 9",
-    "stem": "stem { conv(16, 3), relu }",
-    "head": "head { global_avgpool, flatten, linear(classes) }",
-    "layers": "layers { conv(16, 3), relu }",
-    "stage": "stage residual(16, repeat=5, stride=2)",
-    "stages": "stages residual { … }",
-    "block": "block name(out, stride=1) { … }",
-    "init": "init kaiming",
-    "train": "train { … }",
-    "expect": "expect params < 125k",
-    "use": 'use "blocks.net"',
-}
-
-# The first words of steps that aren't calls.
-STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from", "let", "default")
-_RESERVED = {*STATEMENTS, *STEPS, "else", "shortcut", "if", "then", "and", "or", "not", "yes", "no", "as"}
+from netdsl.language.words import RESERVED, STATEMENTS, STEPS
 
 _POWERS = "there are no powers: write the product out, or each number in a row of a table"
 _OTHER_OPERATORS = {
@@ -90,7 +67,7 @@ def _arguments(m: Mistake) -> str:
     )
     if alone and (near := nearest(m.last, (*STEPS, "shortcut"))):
         return near
-    if m.found in _RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
+    if m.found in RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
         return f"`{m.found}` is a word of the language: choose another name"
     if m.found in STATEMENTS and m.rule == "step":
         return "a statement stands at the top of the file, never in a body"

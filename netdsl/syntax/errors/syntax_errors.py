@@ -11,9 +11,10 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
 from netdsl.syntax.errors.advice import advice
-from netdsl.syntax.errors.expected_tokens import STATEMENTS, Mistake, hint
+from netdsl.syntax.errors.expected_tokens import Mistake, hint
 from netdsl.syntax.errors.table_columns import columns
 
 # What people write for the first word of a statement.

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.recipe import KEYS
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.recipe_lines import KEYS, own_choice, recipe_line
+from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_name, own_value
 from netdsl.syntax.errors.patterns import COMMENTS, Advice, Rule, write
 
