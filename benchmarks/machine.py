@@ -34,7 +34,7 @@ from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.images import Split
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train_step import Learner
 
 LR = 1e-3
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    speeds = {name: choose(Wishes(options.device, precision=name)) for name in ("fp32", "bf16")}
+    speeds = {name: choose(SpeedRequest(options.device, precision=name)) for name in ("fp32", "bf16")}
     speed = speeds["fp32"]
     speed.prepare()
     if speed.device.type == "cpu":

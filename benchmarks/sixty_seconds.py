@@ -23,7 +23,7 @@ from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.runtime.train_step import Learner
 from netdsl.trained.open_run import create_model
 
@@ -41,7 +41,7 @@ def main() -> None:
     network = netdsl.load(options.network)
     assert network.classes is not None
     recipe = replace(network.recipe, data=Folder(options.images), seed=options.seed, epochs=1000)
-    speed = choose(Wishes(device="cpu", precision=options.precision))
+    speed = choose(SpeedRequest(device="cpu", precision=options.precision))
     shape, classes = network.input_shape, network.classes
     images = data.load(recipe.data, shape, classes, recipe.validation, recipe.seed, Console())
     keep_freed_memory()

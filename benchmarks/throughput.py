@@ -48,7 +48,7 @@ from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
-from netdsl.runtime.speed import Wishes, choose, choose_device
+from netdsl.runtime.speed import SpeedRequest, choose, choose_device
 from netdsl.runtime.train_step import Learner
 
 IMAGES = 2048
@@ -134,15 +134,15 @@ def notebook(setting: Setting) -> Loop:
 
 def fp32(setting: Setting) -> Loop:
     """netdsl's loop without lower precision or a compiler."""
-    return own(setting, Wishes(device=setting.device, precision="fp32", compile="off"))
+    return own(setting, SpeedRequest(device=setting.device, precision="fp32", compile="off"))
 
 
 def auto(setting: Setting) -> Loop:
     """netdsl's loop as it chooses to compute."""
-    return own(setting, Wishes(device=setting.device))
+    return own(setting, SpeedRequest(device=setting.device))
 
 
-def own(setting: Setting, wishes: Wishes) -> Loop:
+def own(setting: Setting, wishes: SpeedRequest) -> Loop:
     speed, recipe = choose(wishes), setting.recipe()
     speed.prepare()
     if speed.device.type == "cpu":

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.module_init import Initialisation, Special
+from netdsl.codegen.module_init import ModuleInit, Special
 from netdsl.codegen.module_writer import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
 from netdsl.codegen.operation_parameters import held_classes
 from netdsl.codegen.prune import pruned
-from netdsl.codegen.sequential_builder import ModuleMaker
+from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
 from netdsl.codegen.template_models import ClassView, FunctionView, block_documentation
 from netdsl.ir.lowered import LoweredBlock, LoweredBody, LoweredNetwork
@@ -22,7 +22,7 @@ class Classes:
 
     def __init__(self, network: LoweredNetwork, names: Names) -> None:
         self._held = held_classes(network)
-        self._initialisation = Initialisation(network, names)
+        self._initialisation = ModuleInit(network, names)
         self._constructors: dict[str, Signature] = {}
         self._special: list[tuple[str, Sequence[Special]]] = []
 
@@ -38,9 +38,9 @@ class Classes:
         """Whether a body can be one module, all of whose steps have no names and no rules of their own."""
         return self.maker(self.scope()).is_plain(body)
 
-    def maker(self, scope: Scope) -> ModuleMaker:
+    def maker(self, scope: Scope) -> SequentialBuilder:
         held = bool(self._held)
-        return ModuleMaker(self._constructors, scope, self._initialisation, held=held)
+        return SequentialBuilder(self._constructors, scope, self._initialisation, held=held)
 
     def scope(self, *names: str) -> Scope:
         """A scope outside of blocks."""

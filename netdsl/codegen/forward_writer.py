@@ -21,7 +21,7 @@ from netdsl.ops.operation import Operation
 Written = Callable[[py.Expression, str], py.Expression]
 
 
-class Flow(ABC):
+class ForwardWriter(ABC):
     """Writes the statements of one forward pass into `body`."""
 
     def __init__(self, names: Names) -> None:

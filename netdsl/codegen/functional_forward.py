@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.forward_writer import Flow
+from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.list_builder import constant, loop
 from netdsl.codegen.signatures import Signature, call_of
@@ -45,7 +45,7 @@ class BlockFunctions(NamedTuple):
         return {own.name for own in self if own is not None}
 
 
-class ForwardWriter(Flow):
+class FunctionalForward(ForwardWriter):
     """Writes the statements of a forward pass in calls of functions."""
 
     def __init__(self, blocks: Mapping[str, BlockFunctions], scope: Scope) -> None:

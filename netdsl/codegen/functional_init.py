@@ -27,7 +27,7 @@ _PLAIN = {
 }
 
 
-class InitMethods:
+class FunctionalInit:
     """Gives out the calls that make tensors, and keeps the methods that they need."""
 
     def __init__(self, init: Init) -> None:

@@ -9,7 +9,7 @@ from netdsl.codegen.function_scope import Scope
 from netdsl.ir.lowered import Let, Repeat
 
 
-class Collector:
+class ListBuilder:
     """Writes the statements that collect items in a list called `what`."""
 
     def __init__(self, what: str) -> None:

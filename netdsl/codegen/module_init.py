@@ -36,7 +36,7 @@ class _Kind(NamedTuple):
     checked: set[str]
 
 
-class Initialisation:
+class ModuleInit:
     """The rules of one network in the styles that have modules.
 
     Operations that are one class of torch but start differently need classes of their own: `variants`

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
 from netdsl.codegen import python as py
-from netdsl.codegen.forward_writer import Flow
+from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.list_builder import constant
 from netdsl.codegen.module_init import Special
 from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
-from netdsl.codegen.sequential_builder import ModuleMaker
+from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
 from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
 from netdsl.language.expressions import Expr, Ref, references
@@ -22,7 +22,7 @@ from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 X = py.Name("x")
 
 
-class ModuleWriter(Flow):
+class ModuleWriter(ForwardWriter):
     """Writes the `__init__` and `forward` of one class, whose steps are in `bodies`.
 
     Steps that run one after another are one `nn.Sequential`; in the bodies that are `flat`, and where
@@ -30,7 +30,7 @@ class ModuleWriter(Flow):
     """
 
     def __init__(
-        self, maker: ModuleMaker, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
+        self, maker: SequentialBuilder, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
     ) -> None:
         super().__init__(Names())
         self.maker = maker

@@ -11,7 +11,7 @@ from netdsl.codegen.module_init import Special
 from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_names
 from netdsl.codegen.operation_parameters import with_classes
 from netdsl.codegen.prune import pruned
-from netdsl.codegen.sequential_builder import ModuleMaker
+from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import (
     ClassView,
     FunctionView,
@@ -70,7 +70,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
 class ModelWriter:
     """Writes the statements that add parts to the `nn.Sequential` of the network."""
 
-    def __init__(self, maker: ModuleMaker, bodies: Iterable[LoweredBody]) -> None:
+    def __init__(self, maker: SequentialBuilder, bodies: Iterable[LoweredBody]) -> None:
         self.maker = maker
         self.special: list[Special] = []
         labels = (label_of(step) for body in bodies for step in body)

@@ -8,8 +8,8 @@ from functools import partial
 from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.list_builder import Collector, constant, loop
-from netdsl.codegen.module_init import Initialisation
+from netdsl.codegen.list_builder import ListBuilder, constant, loop
+from netdsl.codegen.module_init import ModuleInit
 from netdsl.codegen.names import label_of
 from netdsl.codegen.prune import copies
 from netdsl.codegen.signatures import Signature, call_of
@@ -31,7 +31,7 @@ from netdsl.ir.lowered import (
 from netdsl.language.expressions import NO, YES, Ref
 
 
-class ModuleMaker:
+class SequentialBuilder:
     """Writes what makes modules; what takes statements goes into `setup`.
 
     `constructors` make the blocks; `held` says whether parameters hold torch classes, not names.
@@ -41,7 +41,7 @@ class ModuleMaker:
         self,
         constructors: Mapping[str, Signature],
         scope: Scope,
-        initialisation: Initialisation,
+        initialisation: ModuleInit,
         *,
         held: bool,
     ) -> None:
@@ -69,7 +69,7 @@ class ModuleMaker:
             items = tuple(self.item(step) for step in body if not isinstance(step, Let))
             alone = len(items) == 1 and not sequential and not isinstance(items[0], py.Copies)
             return items[0] if alone else py.Call("nn.Sequential", items)
-        layers = Collector(self.scope.free.numbered("layers"))
+        layers = ListBuilder(self.scope.free.numbered("layers"))
         self._extend(layers, body)
         self.setup += layers.statements("list[nn.Module]", always=True)
         return py.Call("nn.Sequential", (py.Name(f"*{layers.what}"),))
@@ -121,7 +121,7 @@ class ModuleMaker:
             return py.Method(made, "requires_grad_", (py.Literal(False),))
         return py.Call("freeze", (made, self.scope(layer.freeze)))
 
-    def _extend(self, layers: Collector, body: LoweredBody) -> None:
+    def _extend(self, layers: ListBuilder, body: LoweredBody) -> None:
         """Statements that collect the modules of a chain."""
 
         def inside(case: LoweredBody) -> tuple[py.Statement, ...]:

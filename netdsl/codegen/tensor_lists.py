@@ -10,8 +10,8 @@ from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.functional_forward import BlockFunctions
-from netdsl.codegen.functional_init import InitMethods
-from netdsl.codegen.list_builder import Collector, loop
+from netdsl.codegen.functional_init import FunctionalInit
+from netdsl.codegen.list_builder import ListBuilder, loop
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.signatures import call_of
 from netdsl.ir.lowered import (
@@ -34,9 +34,14 @@ class ListWriter:
     """Writes the statements that collect the `wanted` tensors of one function in the list `what`."""
 
     def __init__(
-        self, what: str, wanted: Kind, blocks: Mapping[str, BlockFunctions], scope: Scope, inits: InitMethods
+        self,
+        what: str,
+        wanted: Kind,
+        blocks: Mapping[str, BlockFunctions],
+        scope: Scope,
+        inits: FunctionalInit,
     ) -> None:
-        self._list = Collector(what)
+        self._list = ListBuilder(what)
         self._wanted = wanted
         self._blocks = blocks
         self._scope = scope

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netdsl.compiler import Compiled
     from netdsl.summary.changes import Change
     from netdsl.summary.tree import Part, Summary
-    from netdsl.trained.matching_weights import Fit
+    from netdsl.trained.matching_weights import MatchingWeights
 
 # Exit statuses, as those of `diff`.
 DIFFERENT, TROUBLE = 1, 2
@@ -111,7 +111,9 @@ def diff(
         print_json(_record(one, other, changes, sides, fits))
     else:
         _print(one, other, changes, sides, fits)
-    sys.exit(DIFFERENT if changes or not all(fit.whole for fit in fits or ()) else 0)
+    sys.exit(
+        DIFFERENT if changes or not all(matching_weights.whole for matching_weights in fits or ()) else 0
+    )
 
 
 @contextmanager
@@ -123,23 +125,27 @@ def _troubles() -> Iterator[None]:
         sys.exit(TROUBLE if end.code else 0)
 
 
-def _fits(compiled: Sequence[Compiled], weights: Path | None) -> list[Fit]:
+def _fits(compiled: Sequence[Compiled], weights: Path | None) -> list[MatchingWeights]:
     from netdsl.api import Network
-    from netdsl.trained.matching_weights import fit, shapes_in, shapes_of
+    from netdsl.trained.matching_weights import matching_weights, shapes_in, shapes_of
 
     one, other = map(Network, compiled)
     with _troubles(), errors_shown():
         if weights is None:
-            return fit(shapes_of(one, "module"), shapes_of(other, "module"))
+            return matching_weights(shapes_of(one, "module"), shapes_of(other, "module"))
         shapes, style = shapes_in(weights)
-        return fit(shapes, shapes_of(other, style))
+        return matching_weights(shapes, shapes_of(other, style))
 
 
 # text
 
 
 def _print(
-    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit] | None
+    one: Summary,
+    other: Summary,
+    changes: Sequence[Change],
+    sides: Sequence[Pair],
+    fits: Sequence[MatchingWeights] | None,
 ) -> None:
     click.echo(f"A: {one.title}, {printable(_file(one))}")
     click.echo(f"B: {other.title}, {printable(_file(other))}")
@@ -213,13 +219,15 @@ def _arrow(before: object, after: object) -> str:
     return f"{before}" if before == after else f"{before} → {after}"
 
 
-def _print_fits(fits: Sequence[Fit]) -> None:
-    fitting = sum(len(fit.fitting) for fit in fits)
-    known = fitting + sum(len(fit.reshaped) + len(fit.lost) for fit in fits)
-    if all(fit.whole for fit in fits):
+def _print_fits(fits: Sequence[MatchingWeights]) -> None:
+    fitting = sum(len(matching_weights.fitting) for matching_weights in fits)
+    known = fitting + sum(
+        len(matching_weights.reshaped) + len(matching_weights.lost) for matching_weights in fits
+    )
+    if all(matching_weights.whole for matching_weights in fits):
         click.echo(f"all {known:,} tensors of A fit B, by name and shape")
         return
-    new = sum(len(fit.new) for fit in fits)
+    new = sum(len(matching_weights.new) for matching_weights in fits)
     more = f"; B has {new:,} more" if new else ""
     click.echo(f"{fitting:,} of {known:,} tensors of A fit B, by name and shape{more}")
     click.echo("")
@@ -233,7 +241,11 @@ def _print_fits(fits: Sequence[Fit]) -> None:
 
 
 def _record(
-    one: Summary, other: Summary, changes: Sequence[Change], sides: Sequence[Pair], fits: Sequence[Fit] | None
+    one: Summary,
+    other: Summary,
+    changes: Sequence[Change],
+    sides: Sequence[Pair],
+    fits: Sequence[MatchingWeights] | None,
 ) -> dict[str, object]:
     from dataclasses import asdict
 
@@ -251,5 +263,5 @@ def _record(
             }
             for pair in sides
         ],
-        "weights": None if fits is None else [asdict(fit) for fit in fits],
+        "weights": None if fits is None else [asdict(matching_weights) for matching_weights in fits],
     }

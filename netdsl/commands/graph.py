@@ -42,10 +42,10 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
     assert network is not None
 
     from netdsl.base.atomic import write
-    from netdsl.graph.render_picture import TooLarge, paint
+    from netdsl.graph.render_picture import TooLarge, render_picture
 
     try:
-        write(output, paint(network, output.suffix.lower()))
+        write(output, render_picture(network, output.suffix.lower()))
     except TooLarge as error:
         fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
     except OSError as error:

@@ -36,10 +36,10 @@ def batch_norm(data: str | None, run: Path | None, device: str, **options: str |
     if data is not None:
         overrides["data"] = data_override(data)
 
-    from netdsl.runtime.speed import Wishes
+    from netdsl.runtime.speed import SpeedRequest
     from netdsl.training.lesson import PICTURE, batch_norm_lesson
 
     with errors_shown():
-        folder, results = batch_norm_lesson(run, overrides, Wishes(device=device))
+        folder, results = batch_norm_lesson(run, overrides, SpeedRequest(device=device))
         show(folder, results)
     click.echo(f"wrote {printable(folder / PICTURE)}")

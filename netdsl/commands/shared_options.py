@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from netdsl.commands.shared_completion import complete_runs
-from netdsl.runtime.speed_choices import WISHES
+from netdsl.runtime.speed_choices import SPEED_CHOICES
 
 if TYPE_CHECKING:
-    from netdsl.runtime.speed import Wishes
+    from netdsl.runtime.speed import SpeedRequest
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -70,7 +70,7 @@ picture_option = click.option(
     help="The file to draw; its ending chooses the format (png, pdf, svg, ...).",
 )
 device_option = click.option(
-    "--device", type=click.Choice(WISHES["device"]), default="auto", show_default=True
+    "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", show_default=True
 )
 weights_option = click.option(
     "--weights",
@@ -119,25 +119,34 @@ def speed_options(command: F) -> F:
     for option in (
         click.option("--workers", type=click.IntRange(0), help="Processes that decode images (stream)."),
         click.option(
-            "--loader", type=click.Choice(WISHES["loader"]), default="auto", help="Where images lie."
+            "--loader", type=click.Choice(SPEED_CHOICES["loader"]), default="auto", help="Where images lie."
         ),
         click.option(
             "--batch-norm",
-            type=click.Choice(WISHES["batch_norm"]),
+            type=click.Choice(SPEED_CHOICES["batch_norm"]),
             default="auto",
             help="Over the images of each process, or of all (sync).",
         ),
         click.option(
-            "--fused", type=click.Choice(WISHES["fused"]), default="auto", help="Fused optimizer kernels."
+            "--fused",
+            type=click.Choice(SPEED_CHOICES["fused"]),
+            default="auto",
+            help="Fused optimizer kernels.",
         ),
         click.option(
-            "--layout", type=click.Choice(WISHES["layout"]), default="auto", help="Of images and weights."
+            "--layout",
+            type=click.Choice(SPEED_CHOICES["layout"]),
+            default="auto",
+            help="Of images and weights.",
         ),
         click.option(
-            "--compile", type=click.Choice(WISHES["compile"]), default="auto", help="torch.compile."
+            "--compile", type=click.Choice(SPEED_CHOICES["compile"]), default="auto", help="torch.compile."
         ),
         click.option(
-            "--precision", type=click.Choice(WISHES["precision"]), default="auto", help="Of the forward pass."
+            "--precision",
+            type=click.Choice(SPEED_CHOICES["precision"]),
+            default="auto",
+            help="Of the forward pass.",
         ),
         device_option,
     ):
@@ -199,8 +208,8 @@ def data_override(data: str) -> str:
     return f'folder("{path}")'
 
 
-def wishes_of(options: dict[str, Any]) -> Wishes:
+def speed_request(options: dict[str, Any]) -> SpeedRequest:
     """What `speed_options` were given."""
-    from netdsl.runtime.speed import Wishes
+    from netdsl.runtime.speed import SpeedRequest
 
-    return Wishes(**options)
+    return SpeedRequest(**options)

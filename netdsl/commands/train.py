@@ -19,11 +19,11 @@ from netdsl.commands.shared_options import (
     recipe_overrides,
     setting_options,
     speed_options,
-    wishes_of,
+    speed_request,
 )
 
 if TYPE_CHECKING:
-    from netdsl.runtime.speed import Wishes
+    from netdsl.runtime.speed import SpeedRequest
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -96,7 +96,7 @@ def train(
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
-        _go_on(resume, given, overrides, wishes_of(wishes), tensorboard)
+        _go_on(resume, given, overrides, speed_request(wishes), tensorboard)
         return
     if overfit is not None:
         one_file(files)
@@ -112,7 +112,7 @@ def train(
     from netdsl.training.plan import entries
     from netdsl.training.train_run import train_run
 
-    form, how = style or "module", wishes_of(wishes)
+    form, how = style or "module", speed_request(wishes)
     with errors_shown(), joined(how.device) as world:
         if overfit is not None:
             require_one_process(world, "overfitting is tried")
@@ -126,7 +126,7 @@ def train(
 
 
 def _go_on(
-    folder: Path, given: dict[str, object], overrides: dict[str, str], wishes: Wishes, tensorboard: bool
+    folder: Path, given: dict[str, object], overrides: dict[str, str], wishes: SpeedRequest, tensorboard: bool
 ) -> None:
     """`--resume`; `given` are the options that don't go with it."""
     from netdsl.runtime.distributed import joined

@@ -3,6 +3,6 @@
 Which mistakes there are is decided by the rooms that find them; nothing here knows the language.
 """
 
-from netdsl.diagnostics.diagnostic import MOST, Diagnostic, Diagnostics, Label, listing, nearest
+from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing, nearest
 
-__all__ = ["MOST", "Diagnostic", "Diagnostics", "Label", "listing", "nearest"]
+__all__ = ["MAX_DIAGNOSTICS", "Diagnostic", "Diagnostics", "Label", "listing", "nearest"]

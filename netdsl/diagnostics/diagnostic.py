@@ -11,9 +11,9 @@ from typing import Literal
 from netdsl.base.source import Span
 
 # A file with more errors than this has one cause; the rest would be noise without end.
-MOST = 1000
+MAX_DIAGNOSTICS = 1000
 # After so many, no reasons are looked for in the rest of the file: each costs a look at all of it.
-EXPLAINED = 10
+MAX_EXPLAINED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,20 @@ class Diagnostics:
     @property
     def full(self) -> bool:
         """Whether nothing more is kept."""
-        return len(self._found) >= MOST
+        return len(self._found) >= MAX_DIAGNOSTICS
 
     @property
     def explains(self) -> bool:
         """Whether so few are found yet that looking for reasons pays."""
-        return len(self._found) < EXPLAINED
+        return len(self._found) < MAX_EXPLAINED
 
     def add(self, diagnostic: Diagnostic) -> None:
         place = diagnostic.labels[0].span if diagnostic.labels else None
-        if len(self._found) < MOST:
+        if len(self._found) < MAX_DIAGNOSTICS:
             self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
 
     @contextmanager
-    def aside(self) -> Iterator[list[Diagnostic]]:
+    def captured(self) -> Iterator[list[Diagnostic]]:
         """Keeps what is found inside apart from the rest, in the list that it gives."""
         kept, self._found = self._found, {}
         found: list[Diagnostic] = []

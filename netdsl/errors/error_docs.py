@@ -26,7 +26,7 @@ _FENCED = re.compile(r"^```net *(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class ErrorDoc:
     """Of one code. `cause`, `wrong` and `right` are Markdown; an example that has a name is a used file.
 
     What goes wrong only when a network runs may have no examples.
@@ -43,7 +43,7 @@ class Explanation:
         return FAMILIES[self.code[3]]
 
     @property
-    def said(self) -> tuple[Diagnostic, ...]:
+    def emitted(self) -> tuple[Diagnostic, ...]:
         """What the compiler says of the wrong example; other warnings of so small a network are left out."""
         found = diagnose(self.wrong) if self.wrong else ()
         return tuple(diagnostic for diagnostic in found if diagnostic.code == self.code)
@@ -53,11 +53,11 @@ def codes() -> list[str]:
     return sorted(path.stem for path in ERRORS.glob("NET*.md"))
 
 
-def explanation(code: str) -> Explanation:
+def error_doc(code: str) -> ErrorDoc:
     """What there is to say of an existing code."""
     found = _TEXT.fullmatch((ERRORS / f"{code}.md").read_text(encoding="utf-8"))
     assert found, f"the text of {code} has not the form of the others"
-    return Explanation(*(part.strip() for part in found.groups("")))
+    return ErrorDoc(*(part.strip() for part in found.groups("")))
 
 
 def diagnose(example: str) -> tuple[Diagnostic, ...]:

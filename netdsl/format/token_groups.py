@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeGuard
 
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
@@ -91,7 +91,7 @@ def comments(text: str) -> list[str]:
     return [match["comment"].rstrip() for match in _TOKEN.finditer(text) if match["comment"]]
 
 
-def grouped(text: str, program: syntax.Program) -> list[Item]:
+def grouped(text: str, program: nodes.Program) -> list[Item]:
     """The tokens of a text without syntax errors; the tree says what a `-` and a bracket belong to."""
     called, negative = _roles(program)
     top: list[Item] = []
@@ -132,24 +132,24 @@ def grouped(text: str, program: syntax.Program) -> list[Item]:
     return top
 
 
-def _roles(program: syntax.Program) -> tuple[set[int], set[int]]:
+def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
     """Where the words end that take a bracket (calls and definitions), and where signs of numbers stand."""
     called: set[int] = set()
     negative: set[int] = set()
     for node in _nodes(program):
         match node:
-            case syntax.Call(name=word) | syntax.Block(name=word) | syntax.Network(name=word):
+            case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)
-            case syntax.Apply(function=word) | syntax.Stages(block=word):
+            case nodes.Apply(function=word) | nodes.Stages(block=word):
                 called.add(word.span.end)
-            case syntax.Skip(keyword=keyword, if_same=False):
+            case nodes.Skip(keyword=keyword, if_same=False):
                 called.add(keyword.end)
-            case syntax.Unary(operator="-", span=span):
+            case nodes.Unary(operator="-", span=span):
                 negative.add(span.start)
     return called, negative
 
 
-def _nodes(program: syntax.Program) -> Iterator[Any]:
+def _nodes(program: nodes.Program) -> Iterator[Any]:
     stack: list[Any] = [program]
     while stack:
         node = stack.pop()

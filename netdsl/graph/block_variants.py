@@ -11,8 +11,8 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedNetwork,
+    TypedParameterCall,
     TypedRepeat,
     TypedSkip,
     TypedStep,
@@ -23,7 +23,7 @@ from netdsl.ir.typed import (
 Decisions: TypeAlias = tuple[object, ...]
 
 
-class Forms:
+class BlockVariants:
     """The forms of a network's blocks, each with its instances, in the order of the network."""
 
     def __init__(self, network: TypedNetwork) -> None:
@@ -54,7 +54,7 @@ class Forms:
 
     def _decision(self, step: TypedStep) -> Decisions:
         match step:
-            case TypedCall(instance=instance) | TypedHeld(held=TypedCall(instance=instance)):
+            case TypedCall(instance=instance) | TypedParameterCall(held=TypedCall(instance=instance)):
                 return (self.of(instance),)
             case TypedSkip():
                 shortcut = self.decisions(step.shortcut) if step.shortcut else None

@@ -17,7 +17,7 @@ class Corner(NamedTuple):
     end: Point
 
 
-class Way(NamedTuple):
+class Connector(NamedTuple):
     """`head` is the triangle of an arrow, its tip first, or empty."""
 
     start: Point
@@ -26,7 +26,7 @@ class Way(NamedTuple):
     head: tuple[Point, ...]
 
 
-def way(line: Line) -> Way:
+def connector(line: Line) -> Connector:
     points = list(line.points)
     head: tuple[Point, ...] = ()
     if line.arrow:
@@ -39,7 +39,7 @@ def way(line: Line) -> Way:
     for before, at, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(style.CORNER, math.dist(before, at) / 2, math.dist(at, after) / 2)
         corners.append(Corner(_towards(at, before, radius), at, _towards(at, after, radius)))
-    return Way(points[0], tuple(corners), points[-1], head)
+    return Connector(points[0], tuple(corners), points[-1], head)
 
 
 def _towards(start: Point, end: Point, length: float) -> Point:

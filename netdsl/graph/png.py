@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from netdsl.graph import style
-from netdsl.graph.connectors import way
+from netdsl.graph.connectors import connector
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Text
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _line(line: Line) -> list[Patch]:
     from matplotlib.patches import PathPatch, Polygon
     from matplotlib.path import Path
 
-    start, corners, end, head = way(line)
+    start, corners, end, head = connector(line)
     vertices, codes = [start], [Path.MOVETO]
     for corner in corners:
         vertices += corner

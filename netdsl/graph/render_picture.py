@@ -15,7 +15,7 @@ class TooLarge(Exception):
     """A network of too many different parts for one picture."""
 
 
-def paint(network: TypedNetwork, suffix: str) -> bytes:
+def render_picture(network: TypedNetwork, suffix: str) -> bytes:
     """A picture in the format that a file name's ending means: `.svg`, `.png` or `.html`.
 
     Raises TooLarge.

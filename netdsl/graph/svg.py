@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.sax.saxutils import escape, quoteattr
 
 from netdsl.graph import style
-from netdsl.graph.connectors import way
+from netdsl.graph.connectors import connector
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Point, Text
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -58,7 +58,7 @@ def _text(text: Text) -> str:
 
 
 def _line(line: Line) -> str:
-    start, corners, end, head = way(line)
+    start, corners, end, head = connector(line)
     turns = "".join(f"L{_point(turn.start)}Q{_point(turn.at)} {_point(turn.end)}" for turn in corners)
     d = f"M{_point(start)}{turns}L{_point(end)}"
     path = f'<path d="{d}" fill="none" stroke="{style.LINE}" stroke-width="{style.STROKE}"/>'

@@ -20,10 +20,10 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedMark,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -149,9 +149,9 @@ class _Walk:
         match step:
             case TypedOperation():
                 return self._operation(step, step.step.unit or step.step.span, scope, current)
-            case TypedHeld(held=TypedOperation() as held):
+            case TypedParameterCall(held=TypedOperation() as held):
                 return self._operation(held, step.step.span, scope, current)
-            case TypedHeld(held=TypedCall() as held):
+            case TypedParameterCall(held=TypedCall() as held):
                 return self._step(held, scope, current, saved)
             case TypedCall(step=call, instance=instance):
                 return self._block(instance, scope.name(instance.block.name, call.label), current)

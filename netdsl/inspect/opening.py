@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netdsl.api import Network
 from netdsl.inspect.inspected import Inspected
-from netdsl.runtime import checkpoint_import as foreign
+from netdsl.runtime import checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.preprocessing import Preprocessing
@@ -55,7 +55,7 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     coloured = network.input_shape[0] == len(IMAGENET[0])
     with _apart():
         created = runs.create_model(network, "module", 0, torch.device("cpu"))
-        transplant(foreign.read(path), created.module(), foreign.keeps_order(path))
+        transplant(checkpoint_import.read(path), created.module(), checkpoint_import.keeps_order(path))
         created.to(torch.device(device))
         model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
     _require_finite(model, f"the weights in {path} are not finite numbers", "take a file that is whole")

@@ -37,7 +37,7 @@ class BlockStep(NamedTuple):
     label: str | None = None
 
 
-class HeldStep(NamedTuple):
+class ParameterCallStep(NamedTuple):
     """A call of what the block's parameter `holder` holds: one of `cases`, by its name in the language.
 
     `misfits` say why the call doesn't fit others. `fallback` is the operation or block that is itself
@@ -106,7 +106,7 @@ class WrongStep(NamedTuple):
 Step: TypeAlias = (
     OperationStep
     | BlockStep
-    | HeldStep
+    | ParameterCallStep
     | SkipStep
     | BranchesStep
     | RepeatStep
@@ -157,7 +157,7 @@ def names(body: Body) -> Iterator[str]:
             case OperationStep(arguments=arguments) | BlockStep(arguments=arguments):
                 for _, value in arguments:
                     yield from references(value)
-            case HeldStep(holder, cases, _, fallback):
+            case ParameterCallStep(holder, cases, _, fallback):
                 yield holder
                 yield from names(tuple(case for _, case in cases))
                 yield from names((fallback,) if fallback else ())

@@ -12,9 +12,9 @@ from netdsl.ir.resolved import (
     BlockStep,
     BranchesStep,
     FromStep,
-    HeldStep,
     LetStep,
     OperationStep,
+    ParameterCallStep,
     RepeatStep,
     ResolvedNetwork,
     SaveStep,
@@ -83,10 +83,10 @@ class TypedCall(NamedTuple):
         return self.instance.cost
 
 
-class TypedHeld(NamedTuple):
+class TypedParameterCall(NamedTuple):
     """`name` is what the parameter holds here."""
 
-    step: HeldStep
+    step: ParameterCallStep
     name: str
     held: TypedOperation | TypedCall
 
@@ -182,7 +182,7 @@ class TypedMark(NamedTuple):
 TypedStep: TypeAlias = (
     TypedOperation
     | TypedCall
-    | TypedHeld
+    | TypedParameterCall
     | TypedSkip
     | TypedBranches
     | TypedRepeat

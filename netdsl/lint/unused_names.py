@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.resolve.load_files import File
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 
 def warn_of_names(files: Mapping[str, File], diagnostics: Diagnostics) -> None:
@@ -29,29 +29,29 @@ class _Names:
     def run(self) -> None:
         for statement in self._statements:
             match statement:
-                case syntax.Network(parameters=parameters):
+                case nodes.Network(parameters=parameters):
                     for parameter in parameters:
                         self._constant(parameter.name, "the network parameter")
-                case syntax.Let(name):
+                case nodes.Let(name):
                     self._constant(name, "the constant")
         if not self._holds_a_block():
             self._blocks()
         for statement in self._statements:
             match statement:
-                case syntax.Block(parameters=parameters, body=body):
+                case nodes.Block(parameters=parameters, body=body):
                     self._parameters(statement)
                     self._body(body)
-                case syntax.Section(body=body):
+                case nodes.Section(body=body):
                     self._body(body)
-                case syntax.Stages(rows=rows):
+                case nodes.Stages(rows=rows):
                     for row in rows:
-                        if isinstance(row, syntax.Section):
+                        if isinstance(row, nodes.Section):
                             self._body(row.body)
 
-    def _unused(self, what: str, name: syntax.Word, help: str = "take it out") -> None:
+    def _unused(self, what: str, name: nodes.Word, help: str = "take it out") -> None:
         self._diagnostics.warning("NET701", f"{what} `{name.text}` is never used", name.span, help=help)
 
-    def _constant(self, name: syntax.Word, what: str) -> None:
+    def _constant(self, name: nodes.Word, what: str) -> None:
         self._constants[name.text] = name.span
         if name.text not in self._uses:
             self._unused(what, name)
@@ -60,24 +60,24 @@ class _Names:
 
     def _holds_a_block(self) -> bool:
         """Whether `--set` chooses among blocks."""
-        blocks = {s.name.text for s in self._statements if isinstance(s, syntax.Block)}
-        parameters = (p for s in self._statements if isinstance(s, syntax.Network) for p in s.parameters)
-        return any(isinstance(p.default, syntax.Name) and p.default.name in blocks for p in parameters)
+        blocks = {s.name.text for s in self._statements if isinstance(s, nodes.Block)}
+        parameters = (p for s in self._statements if isinstance(s, nodes.Network) for p in s.parameters)
+        return any(isinstance(p.default, nodes.Name) and p.default.name in blocks for p in parameters)
 
     def _blocks(self) -> None:
         for statement in self._statements:
-            if isinstance(statement, syntax.Block) and self._uses[statement.name.text] == 0:
+            if isinstance(statement, nodes.Block) and self._uses[statement.name.text] == 0:
                 self._unused("the block", statement.name, "call it, or take it out")
         for path, place in self._file.used:
             defined = {
-                s.name.text for s in self._files[path].program.statements if isinstance(s, syntax.Block)
+                s.name.text for s in self._files[path].program.statements if isinstance(s, nodes.Block)
             }
             if not defined & self._uses.keys():
                 self._diagnostics.warning(
                     "NET701", "none of the blocks of this file is used", place, help="take the `use` out"
                 )
 
-    def _parameters(self, block: syntax.Block) -> None:
+    def _parameters(self, block: nodes.Block) -> None:
         used = set(_used(block.body))
         for parameter in reversed(block.parameters):
             if parameter.name.text not in used:
@@ -87,37 +87,37 @@ class _Names:
 
     # bodies
 
-    def _body(self, body: syntax.Body) -> None:
+    def _body(self, body: nodes.Body) -> None:
         later: set[str] = set()
         read: set[str] = set()
         for step in reversed(body.steps):
             match step:
-                case syntax.Let(name):
+                case nodes.Let(name):
                     self._local(name, name.text in later, "the constant")
-                case syntax.Save(name):
+                case nodes.Save(name):
                     if name.text not in read:
                         self._unused(
                             "the saved tensor", name, f"read it with `from {name.text}`, or take it out"
                         )
-                case syntax.Repeat(times=times, variable=name, body=inner):
+                case nodes.Repeat(times=times, variable=name, body=inner):
                     if name is not None:
                         self._local(name, name.text in set(_used(inner)), "the index")
                     self._times(times)
-                case syntax.When():
+                case nodes.When():
                     self._cases(step)
-            for inner in syntax.bodies(step):
+            for inner in nodes.bodies(step):
                 self._body(inner)
             later.update(_used(step))
             read.update(_reads(step))
 
-    def _times(self, times: syntax.Expr) -> None:
-        if isinstance(times, syntax.Literal) and times.value in (0, 1):
+    def _times(self, times: nodes.Expr) -> None:
+        if isinstance(times, nodes.Literal) and times.value in (0, 1):
             how, help = (
                 ("never runs", "take it out") if times.value == 0 else ("runs once", "write its steps alone")
             )
             self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
 
-    def _local(self, name: syntax.Word, used: bool, what: str) -> None:
+    def _local(self, name: nodes.Word, used: bool, what: str) -> None:
         if not used:
             self._unused(what, name)
         elif name.text in self._constants:
@@ -129,7 +129,7 @@ class _Names:
                 help="choose another name",
             )
 
-    def _cases(self, when: syntax.When) -> None:
+    def _cases(self, when: nodes.When) -> None:
         """Conditions that are decided as they stand, and conditions that stood before."""
         before: dict[str, Span] = {}
         for condition, _ in when.cases:
@@ -155,9 +155,9 @@ class _Names:
 def _used(node: object) -> Iterator[str]:
     """The names that expressions and calls speak of, in any part of the tree."""
     match node:
-        case syntax.Name(name):
+        case nodes.Name(name):
             yield name
-        case syntax.Call(name=word) | syntax.Stages(block=word):
+        case nodes.Call(name=word) | nodes.Stages(block=word):
             yield word.text
     if isinstance(node, (tuple, list)):
         for part in node:
@@ -166,7 +166,7 @@ def _used(node: object) -> Iterator[str]:
 
 def _reads(node: object) -> Iterator[str]:
     """The saved tensors that steps go back to."""
-    if isinstance(node, syntax.From):
+    if isinstance(node, nodes.From):
         yield node.name.text
     elif isinstance(node, (tuple, list)):
         for part in node:

@@ -65,7 +65,7 @@ class Context:
         for frame, value in values.items():
             self.local.setdefault(frame, {})[name] = value
 
-    def told(self, values: Mapping[Frame, Value], kind: str) -> Expr:
+    def as_parameter(self, values: Mapping[Frame, Value], kind: str) -> Expr:
         """A value that it takes concrete instances to tell: a constant, or one more parameter."""
         if any(isinstance(value, Size) for value in values.values()):
             values = {frame: pair(value) for frame, value in values.items()}
@@ -97,7 +97,7 @@ class Context:
         if isinstance(renamed, Operator) and any(isinstance(value, Size) for value in values.values()):
             if renamed.name == "pair":
                 return renamed
-            return self.told(values, "size")
+            return self.as_parameter(values, "size")
         written = _whole_divisions(renamed, list(environments.values()))
         python = {frame: in_python(written, environments[frame]) for frame in values}
         whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values.values())
@@ -108,7 +108,7 @@ class Context:
         loose = any(isinstance(value, Fraction) for value in values.values())
         if length(written) <= LONGEST and all(agree(python[f], values[f], loose) for f in values):
             return written
-        return self.told(values, "size" if whole else "value")
+        return self.as_parameter(values, "size" if whole else "value")
 
     def bounded(self, expr: Expr, frames: Collection[Frame]) -> Expr:
         """The expression, or its value where blocks within blocks have made it long."""

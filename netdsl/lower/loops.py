@@ -89,7 +89,7 @@ class Loops:
             if all(self._context.value(size, frame) == value for frame, value in sizes.items()):
                 return size
         if name is None:
-            return self._context.told(sizes, "size")
+            return self._context.as_parameter(sizes, "size")
         self._context.define(name, sizes)
         return Ref(name)
 

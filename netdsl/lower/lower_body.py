@@ -32,10 +32,10 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedLet,
     TypedMark,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSkip,
     TypedStep,
@@ -76,7 +76,7 @@ class BodyLowering:
         self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[LoweredStep]]] = {
             TypedOperation: self._operation,
             TypedCall: self._call,
-            TypedHeld: self._held,
+            TypedParameterCall: self._held,
             TypedSkip: self._skip,
             TypedBranches: self._branches,
             TypedRepeat: Loops(context, self.body).repeat,
@@ -121,7 +121,7 @@ class BodyLowering:
         output = operation.flow(arguments, x)
         if output is None:
             sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
-            output = Symbolic(self._context.told(sizes, "features"), is_map=len(first.output) == 3)
+            output = Symbolic(self._context.as_parameter(sizes, "features"), is_map=len(first.output) == 3)
         output = output._replace(size=self._context.bounded(output.size, column))
         regular = all(typed.operation.keeps_grid() for typed in column.values())
         flow.advance(output, operation.reduction(arguments) if regular else None)
@@ -142,7 +142,7 @@ class BodyLowering:
             name = parameter.name
             if name in extra:
                 told = {frame: of_frame(inner.frame, extra[name]) for frame, inner in instances.items()}
-                names[name] = self._context.told(told, name.rstrip("0123456789"))
+                names[name] = self._context.as_parameter(told, name.rstrip("0123456789"))
             elif name in given:
                 expr = self._context.argument(given[name], flow.names, instances)
                 names[name] = paired(expr, parameter)
@@ -152,7 +152,9 @@ class BodyLowering:
                 names[name] = paired(expr, parameter)
         call = block_call(block, flow.tensor.size, names, step.label, step.span)
         if block.output.size is None:
-            size = self._context.told({frame: inner.output[0] for frame, inner in instances.items()}, "size")
+            size = self._context.as_parameter(
+                {frame: inner.output[0] for frame, inner in instances.items()}, "size"
+            )
         else:
             size = self._context.bounded(substitute(block.output.size, names), instances)
         reduction = block.reduction and substitute(block.reduction, names)
@@ -160,7 +162,7 @@ class BodyLowering:
         flow.advance(Symbolic(size, block.output.is_map), reduction)
         return (call,)
 
-    def _held(self, column: Column[TypedHeld], flow: Flow) -> Sequence[LoweredStep]:
+    def _held(self, column: Column[TypedParameterCall], flow: Flow) -> Sequence[LoweredStep]:
         groups: dict[str, dict[Frame, TypedStep]] = {}
         for frame, typed in column.items():
             groups.setdefault(typed.name, {})[frame] = typed.held
@@ -276,7 +278,7 @@ class BodyLowering:
             same = operator("and", unchanged, kept)
             if all(self._context.value(same, frame) == value for frame, value in values.items()):
                 return same
-        return self._context.told(values, "same")
+        return self._context.as_parameter(values, "same")
 
     # choices and loops
 

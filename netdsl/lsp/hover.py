@@ -9,10 +9,10 @@ from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.ir.typed import (
     Instance,
-    TypedHeld,
     TypedLet,
     TypedMark,
     TypedOperation,
+    TypedParameterCall,
     TypedSection,
     TypedSkip,
     TypedStage,
@@ -98,7 +98,7 @@ def _row(visit: Visit) -> tuple[str, ...]:
         case TypedSkip(step=step, same=same):
             output, cost = node.output, node.cost
             note = "+ x" if same else "without x" if step.if_same else "+ shortcut(x)"
-        case TypedHeld(name=name):
+        case TypedParameterCall(name=name):
             output, cost, note = node.output, node.cost, name
         case TypedOperation(step=step) if step.operation.name not in step.span.text:
             output, cost, note = node.output, node.cost, f"its {step.operation.name} alone"  # of a `unit`

@@ -11,8 +11,8 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedNetwork,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -106,7 +106,7 @@ class Instances:
 
 def _called(step: TypedStep) -> Instance | None:
     """The block that a step runs."""
-    if isinstance(step, TypedHeld):
+    if isinstance(step, TypedParameterCall):
         step = step.held
     return step.instance if isinstance(step, TypedCall) else None
 

@@ -17,7 +17,7 @@ from netdsl.base.resources import ERRORS
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.render_json import full_message
-from netdsl.lsp import requests as features
+from netdsl.lsp import requests
 from netdsl.lsp.documents import Document, Documents
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading, read
@@ -55,7 +55,7 @@ class NetServer(LanguageServer):
     def range(self, lines: Lines, start: int, end: int) -> types.Range:
         return types.Range(types.Position(*lines.position(start)), types.Position(*lines.position(end)))
 
-    def location(self, target: features.Target) -> types.Location | None:
+    def location(self, target: requests.Target) -> types.Location | None:
         """A place in a file as it is now; None where it was edited away."""
         place: tuple[int, int] | None = (target.start, target.end)
         text = target.text
@@ -109,7 +109,7 @@ class NetServer(LanguageServer):
         )
 
     def related(self, reading: Reading, span: Span, text: str) -> types.DiagnosticRelatedInformation | None:
-        target = features.target(reading, span)
+        target = requests.target(reading, span)
         location = target and self.location(target)
         return types.DiagnosticRelatedInformation(location, text or "see here") if location else None
 

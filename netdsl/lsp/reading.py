@@ -15,7 +15,7 @@ from netdsl.lsp.instances import Instances
 from netdsl.lsp.symbols import Symbol, Table, read_symbols
 from netdsl.resolve.load_files import Reader
 from netdsl.resolve.scope import Scope
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # The standard blocks under the path of their file, so that an editor finds them.
 STANDARD = (NETWORKS / "std.net").as_posix()
@@ -32,7 +32,7 @@ class Reading:
         return self.compiled.source
 
     @property
-    def program(self) -> syntax.Program:
+    def program(self) -> nodes.Program:
         return next(iter(self.compiled.files.values())).program
 
     @cached_property

@@ -16,7 +16,7 @@ from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
 from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # Under what is shown of a text that has errors, or was edited a moment ago.
 STALE = "*Shapes and values are those of the last version without errors.*"
@@ -108,7 +108,7 @@ def _incoming(document: Document, offset: int) -> str:
     if typed is None or place is None:
         return ""
     for statement in typed.program.statements:
-        if isinstance(statement, syntax.Block) and statement.span.start <= place <= statement.span.end:
+        if isinstance(statement, nodes.Block) and statement.span.start <= place <= statement.span.end:
             return texts.of_incoming(statement.name.span, typed)
     return ""
 

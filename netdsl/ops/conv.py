@@ -12,8 +12,8 @@ from netdsl.language.argument_types import Flag, Pair, Whole, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr, operator, quotient
 from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Misfit,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -37,8 +37,8 @@ class _Sliding(Weighted):
     @abstractmethod
     def window(self) -> Window: ...
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         return self.window().sizes
@@ -185,8 +185,8 @@ class ConvTranspose(Weighted):
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         height, width = ((k - 1) * self.dilation // self.stride + 1 for k in self.kernel)

@@ -11,9 +11,9 @@ from netdsl.language.expressions import ONE
 from netdsl.ops.operation import (
     VECTOR,
     Arguments,
-    Kept,
     Misfit,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -52,8 +52,8 @@ class Linear(Weighted):
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
@@ -87,8 +87,8 @@ class Flatten(Operation):
     def whatever(self) -> Shape:
         return VECTOR
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     def keeps_grid(self) -> bool:
         return False
@@ -112,8 +112,8 @@ class Identity(Operation):
 
     name: ClassVar[str] = "identity"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -10,9 +10,9 @@ from netdsl.language.argument_types import Flag, Real, Whole, arg
 from netdsl.language.expressions import NO, ONE, YES, Expr, Operator
 from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Misfit,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -36,8 +36,8 @@ class BatchNorm(Weighted):
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), True, named=True)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * x[0])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -72,8 +72,8 @@ class GroupNorm(Weighted):
         what = "channels" if len(x) == 3 else "features"
         return unsplit(x[0], self.groups, f"{x[0]} {what}", x) or x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * self.groups)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * self.groups)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -100,8 +100,8 @@ class LayerNorm(Weighted):
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * math.prod(x[1:]))
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * math.prod(x[1:]))
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -144,8 +144,8 @@ class InstanceNorm(Weighted):
             )
         return x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=(3 if self.affine else 2) * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=(3 if self.affine else 2) * x[0])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -183,9 +183,9 @@ class LocalResponseNorm(Operation):
     def infer(self, x: Shape) -> Shape | Misfit:
         return needs_map(self.name, x) or x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         padded = (x[0] + self.size - 1) * x[1] * x[2]
-        return Kept(input=True, numbers=padded + 2 * math.prod(x))
+        return SavedForBackward(input=True, numbers=padded + 2 * math.prod(x))
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -95,7 +95,7 @@ def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
     return tuple((name, expr) for name, (expr, default) in given.items() if expr != constant(default))
 
 
-class Kept(NamedTuple):
+class SavedForBackward(NamedTuple):
     """What torch keeps of an operation in training, for the backward pass: its input, its output, so many
     `numbers` of four bytes besides. `view`: the output lies in the memory of the input.
     """
@@ -132,9 +132,9 @@ class Operation(ABC):
         """Multiply-accumulates for one example, input shape x, output shape y."""
         return 0
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         """What is kept for the backward pass of one example, input shape x, output shape y."""
-        return Kept()
+        return SavedForBackward()
 
     def keeps_grid(self) -> bool:
         """Whether the output's size is size / reduction, rounded up or down, for every input size."""

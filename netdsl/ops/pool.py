@@ -11,9 +11,9 @@ from netdsl.language.argument_types import Flag, Pair, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr
 from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Misfit,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -57,8 +57,8 @@ class _Pool(Operation):
                 return (x[0], height, width)
         return window.output(self.name, x, f"`global_{self.name}`")
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
 
     def field(self) -> tuple[int, int]:
         return self.kernel
@@ -179,8 +179,8 @@ class GlobalMaxPool(_GlobalPool):
     module_name: ClassVar[str] = "nn.AdaptiveMaxPool2d"
     function_name: ClassVar[str] = "F.adaptive_max_pool2d"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=_INDEX * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=_INDEX * x[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +197,8 @@ class AdaptiveAvgPool(Operation):
     def infer(self, x: Shape) -> Shape | Misfit:
         return needs_map(self.name, x) or (x[0], *self.size)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=y[1:] != (1, 1))  # one position is torch's `mean`
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=y[1:] != (1, 1))  # one position is torch's `mean`
 
     def keeps_grid(self) -> bool:
         return False

@@ -10,9 +10,9 @@ from netdsl.language.argument_types import Whole, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr, Operator, operator
 from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Misfit,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -55,8 +55,8 @@ class Slice(Operation):
             return f"`end` is no length, but the first of the {what} that is left out: write `{own}`"
         return f"{what} are counted from 0, and `end` is the first that is left out"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:

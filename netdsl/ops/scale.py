@@ -9,8 +9,8 @@ from netdsl.language.argument_types import Real, arg
 from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -45,8 +45,8 @@ class LayerScale(Weighted):
 
     initial: float = arg(Real(None))
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

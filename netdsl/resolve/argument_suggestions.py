@@ -10,7 +10,7 @@ from netdsl.diagnostics import listing, nearest
 from netdsl.language.argument_types import Pair, Parameter, Wholes, Word
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import no_step, own_argument, own_name, own_parameter, own_value
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # What the opposite of `freeze` is called elsewhere.
 _TRAINED = ("trainable", "requires_grad", "learnable")
@@ -19,7 +19,7 @@ _STAGE = re.compile(r"stage\b")
 _COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
 
 
-def _shown(arguments: Sequence[syntax.Argument]) -> list[str]:
+def _shown(arguments: Sequence[nodes.Argument]) -> list[str]:
     return [
         f"{a.name.text}={own_value(a.value.span.text)}" if a.name else a.value.span.text for a in arguments
     ]
@@ -30,13 +30,13 @@ def written(name: str, arguments: Sequence[str]) -> str:
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
-def _number(argument: syntax.Argument) -> str:
+def _number(argument: nodes.Argument) -> str:
     """The whole number that an argument by position is; empty where it is none."""
     text = argument.value.span.text
     return text if argument.name is None and text.isdigit() else ""
 
 
-def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument]) -> str:
+def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> str:
     """A call in which an argument by position follows one by name, so that it can be read."""
     types = {parameter.name: parameter.type for parameter in parameters}
     shown: list[str] = []
@@ -68,7 +68,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[syn
     return f"write `{written(name, [*by_position, *moved, *by_name])}`"
 
 
-def twice(name: str, arguments: Sequence[syntax.Argument], first: syntax.Expr) -> str:
+def twice(name: str, arguments: Sequence[nodes.Argument], first: nodes.Expr) -> str:
     """The call where one argument is given by position, as `first`, and by name too. Where they differ, most
     say at first what comes in, as in `depthwise(64, 3, stride=2)`.
     """
@@ -81,7 +81,7 @@ def twice(name: str, arguments: Sequence[syntax.Argument], first: syntax.Expr) -
 
 
 def too_many(
-    name: str, parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument], span: Span
+    name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument], span: Span
 ) -> str:
     """The call with as many arguments by position as it takes."""
     positional = [parameter for parameter in parameters if not parameter.named]
@@ -108,16 +108,16 @@ def too_many(
     return f"write `{written(name, [*shown, *by_name])}`"
 
 
-def _is_stage(argument: syntax.Argument, span: Span) -> bool:
+def _is_stage(argument: nodes.Argument, span: Span) -> bool:
     """Whether a call is a stage's, or a row's that the argument isn't in: it stands beside the block."""
     return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 
 def unknown(
     name: str,
-    argument: syntax.Argument,
+    argument: nodes.Argument,
     parameters: Sequence[Parameter],
-    arguments: Sequence[syntax.Argument],
+    arguments: Sequence[nodes.Argument],
     span: Span,
 ) -> str:
     """What to write for an argument of another name."""
@@ -171,7 +171,7 @@ def unknown(
     return f"leave it out: it takes {listing(known)}" if free else "leave it out"
 
 
-def _taken(parameters: Sequence[Parameter], arguments: Sequence[syntax.Argument]) -> set[str]:
+def _taken(parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> set[str]:
     """The parameters that arguments fill, by position, by name, or by what is most likely meant by a name."""
     known = [parameter.name for parameter in parameters]
     by_position = sum(argument.name is None for argument in arguments)
@@ -208,7 +208,7 @@ def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
     return ""
 
 
-def _repeated(name: str, argument: syntax.Argument, arguments: Sequence[syntax.Argument], span: Span) -> str:
+def _repeated(name: str, argument: nodes.Argument, arguments: Sequence[nodes.Argument], span: Span) -> str:
     """`repeat=3` in a call that is no stage."""
     times = argument.value.span.text
     rest = _shown([a for a in arguments if a is not argument])

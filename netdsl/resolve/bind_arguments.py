@@ -10,7 +10,7 @@ from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label, listing
 from netdsl.language.argument_types import Parameter
 from netdsl.resolve.argument_suggestions import in_order, too_many, twice, unknown
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # Of more nothing is said one by one.
 MAX_ARGUMENTS = 100
@@ -20,14 +20,14 @@ class Given(NamedTuple):
     """An argument that found its parameter."""
 
     parameter: str
-    value: syntax.Expr
+    value: nodes.Expr
     span: Span
 
 
 def bind(
     name: str,
     parameters: Sequence[Parameter],
-    arguments: Sequence[syntax.Argument],
+    arguments: Sequence[nodes.Argument],
     span: Span,
     diagnostics: Diagnostics,
     *,

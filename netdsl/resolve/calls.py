@@ -9,8 +9,8 @@ from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value, is_number, normal, show
-from netdsl.diagnostics import MOST, Diagnostic, Diagnostics, Label, nearest
-from netdsl.ir.resolved import BlockStep, Bound, HeldStep, OperationStep, Step
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, nearest
+from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step
 from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
@@ -22,7 +22,7 @@ from netdsl.resolve.defaults import Defaults, inherited_defaults
 from netdsl.resolve.orders import UNIT
 from netdsl.resolve.scope import Names, Scope
 from netdsl.resolve.undefined_names import is_saved, is_whole, labelled
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 
 class Blocks(NamedTuple):
@@ -31,7 +31,7 @@ class Blocks(NamedTuple):
     `values` are the operations and blocks that any expression names: what a parameter can hold.
     """
 
-    all: dict[str, syntax.Block]
+    all: dict[str, nodes.Block]
     known: Mapping[str, str]
     values: Callable[[], Collection[str]]
 
@@ -54,7 +54,7 @@ class CallResolver:
         self._unread = unread
         self._unknowns = 0
 
-    def call(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+    def call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
         """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
         name = step.name.text
         if name in names:
@@ -82,15 +82,15 @@ class CallResolver:
         return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
 
     def _target(
-        self, step: syntax.Call, target: str, names: Names, defaults: Defaults
+        self, step: nodes.Call, target: str, names: Names, defaults: Defaults
     ) -> tuple[OperationStep | BlockStep] | tuple[()]:
         if target in self._blocks.all:
             return self._block(step, target, names)
         return self._operation(step, OPERATIONS[target], names, defaults)
 
-    def _unknown(self, step: syntax.Call) -> None:
+    def _unknown(self, step: nodes.Call) -> None:
         self._unknowns += 1
-        if self._unknowns > MOST:
+        if self._unknowns > MAX_DIAGNOSTICS:
             return
         word = step.name
         known = [*OPERATIONS, *self._blocks.known, UNIT]
@@ -116,19 +116,19 @@ class CallResolver:
             "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
-    def _held(self, step: syntax.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+    def _held(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
         """A call of a parameter: resolved for everything that it could hold."""
         name = step.name.text
         cases: list[tuple[str, OperationStep | BlockStep]] = []
         misfits: list[tuple[str, Diagnostic]] = []
         for value in self._blocks.values():
-            with self._diagnostics.aside() as found:
+            with self._diagnostics.captured() as found:
                 resolved = self._target(step, value, names, defaults)
             cases += [(value, case) for case in resolved]
             misfits += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
         # What a number of that name would mean: where the call doesn't fit it, no number is meant.
-        with self._diagnostics.aside() as found:
+        with self._diagnostics.captured() as found:
             fallback = self._target(step, own, names, defaults) if own else ()
         misfits += [("", diagnostic) for diagnostic in found]
         if not cases and not fallback:
@@ -142,12 +142,12 @@ class CallResolver:
                 )  # fmt: skip
             return ()
         other = fallback[0] if fallback else None
-        return (HeldStep(names[name], tuple(cases), tuple(misfits), other, step.span),)
+        return (ParameterCallStep(names[name], tuple(cases), tuple(misfits), other, step.span),)
 
     # operations
 
     def _operation(
-        self, step: syntax.Call, operation: type[Operation], names: Names, own: Defaults
+        self, step: nodes.Call, operation: type[Operation], names: Names, own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
         if out := _after_input(step):
             message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
@@ -184,7 +184,7 @@ class CallResolver:
         label = step.label.text if step.label else None
         return (OperationStep(operation, tuple(bound), step.span, label),)
 
-    def _fits(self, step: syntax.Call, given: Given, expr: Expr, arg_type: object) -> bool:
+    def _fits(self, step: nodes.Call, given: Given, expr: Expr, arg_type: object) -> bool:
         """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
         if not isinstance(expr, Const):
             return True
@@ -193,7 +193,7 @@ class CallResolver:
             result = meant(expr.value, arg_type) or result
             help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
             name, argument = step.name.text, given.parameter
-            origin = given.value.name if isinstance(given.value, syntax.Name) else ""
+            origin = given.value.name if isinstance(given.value, nodes.Name) else ""
             if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
                 return False  # that is said where `classes` stands
             defined = self._scope.defines(origin)
@@ -202,9 +202,9 @@ class CallResolver:
             return False
         return True
 
-    def _is_value(self, operation: type[Operation], node: syntax.Expr, names: Collection[str]) -> bool:
+    def _is_value(self, operation: type[Operation], node: nodes.Expr, names: Collection[str]) -> bool:
         """Whether it isn't another argument's name or word: `conv(16, 3, freeze)`, `conv(16, 3, same)`."""
-        word = node.name if isinstance(node, syntax.Name) else ""
+        word = node.name if isinstance(node, nodes.Name) else ""
         if word in names or self._scope.defines(word):
             return True
         for parameter in signature(operation):
@@ -219,10 +219,10 @@ class CallResolver:
             return False
         return True
 
-    def _is_kernel(self, node: syntax.Expr) -> bool:
+    def _is_kernel(self, node: nodes.Expr) -> bool:
         """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
         match node:
-            case syntax.Binary("*", syntax.Literal(int(height)), syntax.Literal(int(width)), span):
+            case nodes.Binary("*", nodes.Literal(int(height)), nodes.Literal(int(width)), span):
                 message = f"`{span.text}` is a number, {height * width}, and no size"
                 self._diagnostics.error("NET302", message, span, help=f"write `{height}x{width}`")
                 return False
@@ -230,14 +230,14 @@ class CallResolver:
 
     # blocks
 
-    def _block(self, step: syntax.Call, block: str, names: Names) -> tuple[BlockStep] | tuple[()]:
+    def _block(self, step: nodes.Call, block: str, names: Names) -> tuple[BlockStep] | tuple[()]:
         bound = self.arguments(block, step.name.text, step.arguments, step.span, names)
         if bound is None:
             return ()
         return (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
 
     def arguments(
-        self, block: str, shown: str, arguments: Sequence[syntax.Argument], span: Span, names: Names
+        self, block: str, shown: str, arguments: Sequence[nodes.Argument], span: Span, names: Names
     ) -> Bound | None:
         """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
         parameters = [
@@ -253,7 +253,7 @@ class CallResolver:
 
     def _given(self, given: Given, names: Names) -> Expr | None:
         """The argument of a block."""
-        name = syntax.Word(given.parameter, given.span)
+        name = nodes.Word(given.parameter, given.span)
         return self._scope.expression(self._scope.unquoted(name, given.value), names)
 
 
@@ -265,7 +265,7 @@ def meant(value: Value, arg_type: object) -> Mismatch | None:
     return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
 
 
-def _kept(step: syntax.Call, target: str) -> tuple[OperationStep] | tuple[()]:
+def _kept(step: nodes.Call, target: str) -> tuple[OperationStep] | tuple[()]:
     """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
     keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
     return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
@@ -284,7 +284,7 @@ def _meant(value: Value) -> Symbol | Size | bool | int | None:
     return None
 
 
-def _without(step: syntax.Call, given: Given, value: Value, arg_type: object) -> str:
+def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:
     """The call without a number that stands where a word does: `upsample(2, 2)`, `linear(10, 512)`."""
     if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
         return ""
@@ -304,7 +304,7 @@ def _share(value: Value, arg_type: object) -> str:
     return ""
 
 
-def _after_input(step: syntax.Call) -> str:
+def _after_input(step: nodes.Call) -> str:
     """The call without the number of channels that comes in, where that is given as torch wants it."""
     shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
     numbers = [text for text in shown if text.isdigit()]
@@ -330,7 +330,7 @@ def _spelt(name: str, known: Collection[str]) -> str:
     return f"write `{found}`" if found else ""
 
 
-def unknown_block(word: syntax.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
+def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
     if name != word.text and name not in known:

@@ -25,7 +25,7 @@ from netdsl.language.recipe import (
     held_out,
 )
 from netdsl.ops.operation import Shape, show_shape
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # How many images there are to train on, and of how many classes.
 _IMAGES: Mapping[type, int] = {Cifar10: 50_000, Cifar100: 50_000, Digits: 1_437}
@@ -40,7 +40,7 @@ class Subject(NamedTuple):
     recipe: Recipe
     places: Mapping[str, Span]
     wrong: Collection[str]
-    program: syntax.Program
+    program: nodes.Program
     input: Shape
     input_span: Span
     classes: int | None
@@ -160,11 +160,11 @@ class _Checks:
     def _data(self) -> None:
         """The data have other classes than the network, or are no input of it."""
         statements, classes = self._subject.program.statements, self._subject.classes
-        if len(self._input) == 1 and any(isinstance(statement, syntax.Train) for statement in statements):
+        if len(self._input) == 1 and any(isinstance(statement, nodes.Train) for statement in statements):
             message = f"a network is trained on images, and this one's input is a vector of {self._input[0]}"
             help = f"write `input {_image(self._input[0])}`, and `flatten` as the first step"
             self._warn("NET711", message, self._subject.input_span, help)
-        statement = next((s for s in statements if isinstance(s, syntax.Classes)), None)
+        statement = next((s for s in statements if isinstance(s, nodes.Classes)), None)
         data = type(self._recipe.data)
         if not self._known("data") or "data" not in self._places or not self._own("data"):
             return

@@ -9,7 +9,7 @@ from fractions import Fraction
 from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.resolve.scope import Scope, whole
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # How far from a constant's own value others are tried.
 _FAR = 24
@@ -23,7 +23,7 @@ class Counts:
         self._diagnostics = diagnostics
         self._told: set[str] = set()
 
-    def read(self, node: syntax.Expr, value: Value | None) -> int | None:
+    def read(self, node: nodes.Expr, value: Value | None) -> int | None:
         """The `value` of an expression as a count, or None after a diagnostic."""
         if not isinstance(value, Fraction):
             return whole(value, "`repeat`", node.span, self._diagnostics)
@@ -32,9 +32,9 @@ class Counts:
             self._broken(node, value)
         return None
 
-    def _broken(self, node: syntax.Expr, value: Fraction) -> None:
+    def _broken(self, node: nodes.Expr, value: Fraction) -> None:
         also, expression = [], node
-        if isinstance(node, syntax.Name) and self._scope.defines(node.name):
+        if isinstance(node, nodes.Name) and self._scope.defines(node.name):
             expression, _ = self._scope.definition(node.name)
             also = [Label(expression.span, f"`{node.name}` is {show(value)}")]
         fitting = list(self._fitting(node))
@@ -42,12 +42,12 @@ class Counts:
         message = f"`repeat` takes a whole number, and this is {show(value)}"
         self._diagnostics.error("NET302", message, node.span, also=also, help=help)
 
-    def _fitting(self, node: syntax.Expr) -> Iterator[str]:
+    def _fitting(self, node: nodes.Expr) -> Iterator[str]:
         """The nearest values of one constant with which the expression is a whole number."""
         for name in self._scope.names():
             definition, _ = self._scope.definition(name)
             own = self._scope.constant(name)
-            if not isinstance(definition, syntax.Literal) or type(own) is not int:
+            if not isinstance(definition, nodes.Literal) or type(own) is not int:
                 continue
             found = False
             for way in (-1, 1):
@@ -61,7 +61,7 @@ class Counts:
                 return
 
 
-def _rounded(expression: syntax.Expr, value: Fraction) -> str:
+def _rounded(expression: nodes.Expr, value: Fraction) -> str:
     """The nearest count below, else above."""
     rounding, number = ("floor", math.floor(value)) if value > 1 else ("ceil", 1)
     return f"write `{rounding}({expression.span.text})`, which is {number}"

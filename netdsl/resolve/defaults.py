@@ -9,22 +9,22 @@ from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.language.argument_types import signature
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.other_frameworks.translation import own_argument, own_name
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # Default arguments by operation and argument.
-Defaults: TypeAlias = Mapping[str, Mapping[str, syntax.Argument]]
+Defaults: TypeAlias = Mapping[str, Mapping[str, nodes.Argument]]
 
 
-def inherited_defaults(operation: type[Operation], defaults: Defaults) -> dict[str, syntax.Argument]:
+def inherited_defaults(operation: type[Operation], defaults: Defaults) -> dict[str, nodes.Argument]:
     """An operation's defaults, with those of the operation that it inherits from."""
     own = {parameter.name for parameter in signature(operation)}
     inherited = {n: a for n, a in defaults.get(operation.inherits, {}).items() if n in own}
     return {**inherited, **defaults.get(operation.name, {})}
 
 
-def read_defaults(calls: Iterable[syntax.Call], diagnostics: Diagnostics) -> Defaults:
+def read_defaults(calls: Iterable[nodes.Call], diagnostics: Diagnostics) -> Defaults:
     """The arguments of `default` statements; what is wrong with one is a diagnostic."""
-    defaults: dict[str, dict[str, syntax.Argument]] = {}
+    defaults: dict[str, dict[str, nodes.Argument]] = {}
     for call in calls:
         name = call.name.text
         if name not in OPERATIONS:

@@ -12,7 +12,7 @@ from netdsl.resolve.load_files import File
 from netdsl.resolve.orders import UNIT
 from netdsl.resolve.scope import check_name
 from netdsl.resolve.undefined_names import STAGE_NAMES
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 S = TypeVar("S")
 
@@ -21,9 +21,9 @@ S = TypeVar("S")
 _DEFINING = {"network", "let", "block"}
 # What people mean by a second one.
 _FOR_ALL = {
-    syntax.Order: "an order holds for the whole file: ",
-    syntax.Network: "a file holds one network: ",
-    syntax.Init: "a file has one `init`, which may have many rules: ",
+    nodes.Order: "an order holds for the whole file: ",
+    nodes.Network: "a file holds one network: ",
+    nodes.Init: "a file has one `init`, which may have many rules: ",
 }
 
 
@@ -31,7 +31,7 @@ class Registry:
     """The blocks of all files by key: a block's own name where no block before it has that."""
 
     def __init__(self) -> None:
-        self.blocks: dict[str, syntax.Block] = {}
+        self.blocks: dict[str, nodes.Block] = {}
         self._taken: set[str] = set()
 
     def free(self, name: str) -> str:
@@ -42,7 +42,7 @@ class Registry:
         self._taken.add(key)
         return key
 
-    def add(self, block: syntax.Block) -> str:
+    def add(self, block: nodes.Block) -> str:
         key = self.free(block.name.text)
         self.blocks[key] = block
         return key
@@ -63,10 +63,10 @@ class Definitions:
         }
         # The blocks of the file's own text by name, with their keys.
         self.own: dict[str, str] = {}
-        for block in self.of(syntax.Block):
+        for block in self.of(nodes.Block):
             self._add(block)
 
-    def _add(self, block: syntax.Block) -> None:
+    def _add(self, block: nodes.Block) -> None:
         name = block.name
         check_name(name, self._diagnostics)
         if name.text in OPERATIONS or name.text == UNIT:
@@ -102,7 +102,7 @@ class Definitions:
     # constants
 
     def define(
-        self, definitions: dict[str, tuple[syntax.Expr, Span]], name: syntax.Word, value: syntax.Expr
+        self, definitions: dict[str, tuple[nodes.Expr, Span]], name: nodes.Word, value: nodes.Expr
     ) -> None:
         """Adds a constant of the file."""
         check_name(name, self._diagnostics)
@@ -119,6 +119,6 @@ def _one_of(again: object, span: Span, first: Span) -> str:
     line = first.source.position(first.start)[0]
     if span.text.split() == first.text.split():
         return f"remove this one: line {line} says the same"
-    if isinstance(again, syntax.Train):
+    if isinstance(again, nodes.Train):
         return f"move its keys into the `train` of line {line}"
     return f"{_FOR_ALL.get(type(again), '')}remove this one, or that of line {line}"

@@ -16,7 +16,7 @@ from netdsl.resolve.definitions import Definitions, Registry
 from netdsl.resolve.orders import UNIT, Order, check_order, default_order
 from netdsl.resolve.scope import Scope, check_name
 from netdsl.resolve.steps import StepResolver
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 
 class LinkedFile:
@@ -31,9 +31,9 @@ class LinkedFile:
         self,
         text: Definitions,
         used: Iterable[tuple[Definitions, Span]],
-        standard: syntax.Program,
-        constants: Mapping[str, tuple[syntax.Expr, Span]],
-        overrides: Mapping[str, syntax.Expr],
+        standard: nodes.Program,
+        constants: Mapping[str, tuple[nodes.Expr, Span]],
+        overrides: Mapping[str, nodes.Expr],
         values: Callable[[], Collection[str]],
         registry: Registry,
         diagnostics: Diagnostics,
@@ -50,7 +50,7 @@ class LinkedFile:
                 places.setdefault(name, place)
         own = list(text.own.values())
         for statement in standard.statements:
-            if isinstance(statement, syntax.Block) and statement.name.text not in known:
+            if isinstance(statement, nodes.Block) and statement.name.text not in known:
                 known[statement.name.text] = registry.add(statement)
                 own.append(known[statement.name.text])
         self.known: Mapping[str, str] = known
@@ -63,7 +63,7 @@ class LinkedFile:
             text.program, [other.program for other, _ in used],
         )  # fmt: skip
         defaults = read_defaults(
-            (call for default in text.of(syntax.Default) for call in default.calls), diagnostics
+            (call for default in text.of(nodes.Default) for call in default.calls), diagnostics
         )
         blocks = Blocks(registry.blocks, known, values)
         self.calls = CallResolver(self.scope, blocks, defaults, diagnostics, self.unread)
@@ -77,7 +77,7 @@ class LinkedFile:
             self.scope.constant(name)
         return [self._block(key, self._registry.blocks[key]) for key in self._keys]
 
-    def _block(self, key: str, block: syntax.Block) -> BlockDefinition:
+    def _block(self, key: str, block: nodes.Block) -> BlockDefinition:
         local = {"in": "in"}
         parameters = []
         for parameter in block.parameters:
@@ -101,7 +101,7 @@ class LinkedFile:
         )
 
 
-def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -> frozenset[str]:
+def values_of(files: Mapping[str, LinkedFile], extra: Collection[nodes.Expr]) -> frozenset[str]:
     """The operations and blocks (by key) that any expression of the files names."""
     found = set()
     for file in files.values():
@@ -115,7 +115,7 @@ def values_of(files: Mapping[str, LinkedFile], extra: Collection[syntax.Expr]) -
     return frozenset(found)
 
 
-def _lost(program: syntax.Program, known: Collection[str]) -> set[str]:
+def _lost(program: nodes.Program, known: Collection[str]) -> set[str]:
     """The names that stand where blocks do, and are not known, here or elsewhere."""
     names = set(_called(program.statements)).difference(known, OPERATIONS, (UNIT,))
     return {name for name in names if not own_name(name) and own_value(name) == name}
@@ -123,11 +123,9 @@ def _lost(program: syntax.Program, known: Collection[str]) -> set[str]:
 
 def _called(node: object) -> Iterator[str]:
     match node:
-        case syntax.Call(name=word) | syntax.Stages(block=word):
+        case nodes.Call(name=word) | nodes.Stages(block=word):
             yield word.text
-        case syntax.Parameter(default=syntax.Name(name=name)) | syntax.Argument(
-            syntax.Word(), syntax.Name(name)
-        ):
+        case nodes.Parameter(default=nodes.Name(name=name)) | nodes.Argument(nodes.Word(), nodes.Name(name)):
             yield name
     if isinstance(node, tuple):
         for part in node:
@@ -135,9 +133,9 @@ def _called(node: object) -> Iterator[str]:
 
 
 def _names(node: object) -> Iterator[str]:
-    if isinstance(node, syntax.Name):
+    if isinstance(node, nodes.Name):
         yield node.name
-    elif isinstance(node, syntax.Literal) and isinstance(node.value, str):
+    elif isinstance(node, nodes.Literal) and isinstance(node.value, str):
         yield node.value  # an error, of which it is known what is meant
     elif isinstance(node, (tuple, list)):
         for part in node:
@@ -145,19 +143,19 @@ def _names(node: object) -> Iterator[str]:
 
 
 def _order(text: Definitions, diagnostics: Diagnostics) -> Order:
-    order = text.single(syntax.Order)
+    order = text.single(nodes.Order)
     if order and check_order(order, diagnostics):
         return order.items
     if order is None and not any(word == "order" for word, _ in text.program.unread):
         return default_order()
     # In place of a wrong order one that asks nothing of a skip's body.
-    return tuple(item for item in default_order() if isinstance(item, syntax.Call))
+    return tuple(item for item in default_order() if isinstance(item, nodes.Call))
 
 
 def _constants(
-    text: Definitions, first: Mapping[str, tuple[syntax.Expr, Span]]
-) -> dict[str, tuple[syntax.Expr, Span]]:
+    text: Definitions, first: Mapping[str, tuple[nodes.Expr, Span]]
+) -> dict[str, tuple[nodes.Expr, Span]]:
     definitions = dict(first)
-    for let in text.of(syntax.Let):
+    for let in text.of(nodes.Let):
         text.define(definitions, let.name, let.value)
     return definitions

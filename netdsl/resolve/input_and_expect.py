@@ -10,19 +10,19 @@ from netdsl.diagnostics import Diagnostics, listing, nearest
 from netdsl.ir.resolved import Expectation, Quantity
 from netdsl.ops.operation import Shape
 from netdsl.resolve.scope import Scope
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 from netdsl.syntax.errors.advice import shape as shape_of
 
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
 
-def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
+def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
     """The shape of one example, or None after a diagnostic."""
     value = scope.value(statement.shape)
     if value is None:
         return None
     shape = value.lengths if isinstance(value, Size) else (value,)
-    product = isinstance(statement.shape, syntax.Binary) and statement.shape.span.text.count("*") == 2
+    product = isinstance(statement.shape, nodes.Binary) and statement.shape.span.text.count("*") == 2
     if product:
         meant = shape_of(statement.shape.span.text)
         message = f"the input is a number of features, {show(value)}"
@@ -39,7 +39,7 @@ def read_input(statement: syntax.Input, scope: Scope, diagnostics: Diagnostics) 
     return None
 
 
-def _input_help(node: syntax.Expr, value: Value) -> str:
+def _input_help(node: nodes.Expr, value: Value) -> str:
     if isinstance(value, tuple) and len(value) == 3:
         return f"write `input {shape_of(node.span.text)}`"
     if isinstance(value, Size) and len(value.lengths) == 2:
@@ -60,11 +60,11 @@ _OF_TRAINING = ("accuracy", "acc", "error", "loss", "top1", "top5", "val_acc", "
 _OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram")
 
 
-def _quantity_help(statement: syntax.Expect) -> str:
+def _quantity_help(statement: nodes.Expect) -> str:
     """What to expect in place of what isn't known of a network."""
     name, compared, value = statement.quantity.text.lower(), statement.comparison, statement.value
     if name in _FLOPS:
-        number = value.value if isinstance(value, syntax.Literal) else None
+        number = value.value if isinstance(value, nodes.Literal) else None
         half = f"{float(cast(Fraction, number)) / 2:g}" if is_number(number) else f"({value.span.text}) / 2"
         return f"write `expect macs {compared} {_short(half)}`: one MAC is two FLOPs"
     if own := _QUANTITIES.get(name):
@@ -87,7 +87,7 @@ def _short(number: str) -> str:
     return f"{count // 1000}k" if count % 1000 == 0 and count else str(count)
 
 
-def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
+def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
     """What the file expects of the network, or None after a diagnostic."""
     quantity = statement.quantity.text
     if quantity not in QUANTITIES:
@@ -99,7 +99,7 @@ def read_expectation(statement: syntax.Expect, scope: Scope, diagnostics: Diagno
         )
         return None
     node = statement.value
-    if isinstance(node, syntax.Binary) and node.operator in ("and", "or"):
+    if isinstance(node, nodes.Binary) and node.operator in ("and", "or"):
         rest = node.span.text.removeprefix(node.left.span.text).strip().removeprefix(node.operator).strip()
         first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
         help = f"write `{first}` and `expect {rest}`, each on a line"

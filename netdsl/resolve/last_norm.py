@@ -12,8 +12,8 @@ from netdsl.ir.resolved import (
     BlockStep,
     Body,
     BranchesStep,
-    HeldStep,
     OperationStep,
+    ParameterCallStep,
     RepeatStep,
     SkipStep,
     Step,
@@ -100,7 +100,7 @@ class LastNorms:
                 return is_norm(operation)
             case BlockStep(block):
                 return self._any_norm(self._blocks[block].body)
-            case HeldStep(cases=cases):
+            case ParameterCallStep(cases=cases):
                 return any(self._has_norm(case) for _, case in cases)
             case _:
                 return any(map(self._any_norm, bodies(step)))

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 from netdsl.syntax.parser import parse
 
 # The text of a file by its path. Raises OSError or ValueError where it can't be read.
@@ -18,7 +18,7 @@ Reader: TypeAlias = Callable[[str], str]
 MAX_FILES = 100
 
 # What a library holds; all else belongs to a network.
-LIBRARY = (syntax.Block, syntax.Let, syntax.Default, syntax.Use, syntax.Order)
+LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order)
 
 
 class File(NamedTuple):
@@ -27,7 +27,7 @@ class File(NamedTuple):
     """
 
     path: str
-    program: syntax.Program
+    program: nodes.Program
     used: tuple[tuple[str, Span], ...] = ()
     missing: bool = False
 
@@ -56,7 +56,7 @@ class _Gathering:
         # Its place among the files is before those that it uses.
         self._files[path] = File(path, program)
         self._open.append((path, place))
-        uses = [statement for statement in program.statements if isinstance(statement, syntax.Use)]
+        uses = [statement for statement in program.statements if isinstance(statement, nodes.Use)]
         used = [(found, use.span) for use in uses if (found := self._use(use, path))]
         self._open.pop()
         self._files[path] = File(
@@ -66,7 +66,7 @@ class _Gathering:
             missing=len(used) < len(uses) or any(word == "use" for word, _ in program.unread),
         )
 
-    def _use(self, use: syntax.Use, user: str) -> str | None:
+    def _use(self, use: nodes.Use, user: str) -> str | None:
         """The path of a used file, read now or before; None after a diagnostic."""
         if not use.path.endswith(".net") or posixpath.isabs(use.path) or ":" in use.path:
             relative = not posixpath.isabs(use.path) and ":" not in use.path
@@ -99,7 +99,7 @@ class _Gathering:
         self._add(path, Source(path, text), use.span)
         return path
 
-    def _check_library(self, program: syntax.Program, path: str, place: Span) -> None:
+    def _check_library(self, program: nodes.Program, path: str, place: Span) -> None:
         for statement in program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]

@@ -9,11 +9,11 @@ from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import translated
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 UNIT = "unit"
 
-Order: TypeAlias = Sequence[syntax.Call | syntax.Plus]
+Order: TypeAlias = Sequence[nodes.Call | nodes.Plus]
 
 _DEFAULT = "conv bn + relu"
 
@@ -23,43 +23,43 @@ def default_order() -> Order:
     source = Source("the default order", f"order {_DEFAULT}")
     span = Span(source, 0, len(source.text))
     return [
-        syntax.Plus(span) if word == "+" else syntax.Call(syntax.Word(word, span), (), span)
+        nodes.Plus(span) if word == "+" else nodes.Call(nodes.Word(word, span), (), span)
         for word in _DEFAULT.split()
     ]
 
 
-def is_unit(step: syntax.Step) -> bool:
-    return isinstance(step, syntax.Call) and step.name.text == UNIT
+def is_unit(step: nodes.Step) -> bool:
+    return isinstance(step, nodes.Call) and step.name.text == UNIT
 
 
-def uses_units(steps: Iterable[syntax.Step]) -> bool:
+def uses_units(steps: Iterable[nodes.Step]) -> bool:
     """Whether units stand in the steps, those of inner skip connections apart."""
     return any(
         is_unit(step)
-        or (not isinstance(step, syntax.Skip) and any(uses_units(b.steps) for b in syntax.bodies(step)))
+        or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in nodes.bodies(step)))
         for step in steps
     )
 
 
-def is_placeholder(item: syntax.Call | syntax.Plus) -> bool:
+def is_placeholder(item: nodes.Call | nodes.Plus) -> bool:
     """Whether an order's item is the bare `conv` that a unit's arguments go to."""
-    return isinstance(item, syntax.Call) and item.name.text == "conv" and not item.arguments
+    return isinstance(item, nodes.Call) and item.name.text == "conv" and not item.arguments
 
 
 def plus_of(order: Order) -> int | None:
     """Where the `+` stands."""
-    return next((i for i, item in enumerate(order) if isinstance(item, syntax.Plus)), None)
+    return next((i for i, item in enumerate(order) if isinstance(item, nodes.Plus)), None)
 
 
-def _own(item: syntax.Call | syntax.Plus) -> str:
+def _own(item: nodes.Call | nodes.Plus) -> str:
     """An item as the language writes it."""
-    if isinstance(item, syntax.Plus) or item.name.text in OPERATIONS:
+    if isinstance(item, nodes.Plus) or item.name.text in OPERATIONS:
         return item.span.text
     lower = item.name.text.lower()
     return lower if lower in OPERATIONS else translated(item.span.text) or item.span.text
 
 
-def _with_one(order: syntax.Order) -> list[str]:
+def _with_one(order: nodes.Order) -> list[str]:
     """The items with the first `conv` bare and no other, or with one at the end. Where a whole branch is
     written out, `bn, relu, conv, bn, relu, conv`, one unit of it.
     """
@@ -67,7 +67,7 @@ def _with_one(order: syntax.Order) -> list[str]:
     if items:
         return items
     for item in order.items:
-        conv = isinstance(item, syntax.Call) and item.name.text == "conv"
+        conv = isinstance(item, nodes.Call) and item.name.text == "conv"
         if not conv or "conv" not in items:
             items.append("conv" if conv else _own(item))
     return items if "conv" in items else [*items, "conv"]
@@ -89,15 +89,15 @@ def _period(items: Sequence[str]) -> list[str]:
     return []
 
 
-def check_order(order: syntax.Order, diagnostics: Diagnostics) -> bool:
+def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
     """An order has exactly one bare `conv`, and at most one `+` after it."""
-    units = (item for item in order.items if isinstance(item, syntax.Call) and is_unit(item))
+    units = (item for item in order.items if isinstance(item, nodes.Call) and is_unit(item))
     if unit := next(units, None):
         help = "write the operations that a unit is made of"
         diagnostics.error("NET304", "an order says what a `unit` is, and has none", unit.span, help=help)
         return False
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
-    pluses = [i for i, item in enumerate(order.items) if isinstance(item, syntax.Plus)]
+    pluses = [i for i, item in enumerate(order.items) if isinstance(item, nodes.Plus)]
     own = [_own(item) for item in order.items]
     if not bare and "conv" in own:
         help = f"write `order {', '.join(own)}`"

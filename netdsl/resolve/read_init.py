@@ -18,7 +18,7 @@ from netdsl.other_frameworks.translation import own_name
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # What rules are called elsewhere.
 _RULES = {
@@ -38,7 +38,7 @@ BIAS, LAST_NORM = "bias", "last_bn"
 
 
 def read_init(
-    statement: syntax.Init | None,
+    statement: nodes.Init | None,
     labels: Mapping[str, Collection[str]],
     scope: Scope,
     diagnostics: Diagnostics,
@@ -66,7 +66,7 @@ class _InitReader:
             LAST_NORM: frozenset({"scale"}),
         }
 
-    def read(self, statement: syntax.Init) -> Init:
+    def read(self, statement: nodes.Init) -> Init:
         kinds: dict[str, Rule] = {}
         labels: dict[str, Rule] = {}
         seen: dict[str, Span] = {}
@@ -87,7 +87,7 @@ class _InitReader:
         base = "pytorch" if self._base(statement.base) == "pytorch" else "kaiming"
         return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
 
-    def _base(self, base: syntax.Word | None) -> str:
+    def _base(self, base: nodes.Word | None) -> str:
         if base is not None and base.text not in BASES:
             self._diagnostics.error(
                 "NET305",
@@ -97,7 +97,7 @@ class _InitReader:
             )
         return base.text if base else "kaiming"
 
-    def _unknown(self, key: syntax.Word) -> None:
+    def _unknown(self, key: nodes.Word) -> None:
         own = key.text if key.text in OPERATIONS else own_name(key.text)
         if own in OPERATIONS and own not in self._kinds:
             what, help = f"`{own}` has no weights", "leave the line out"
@@ -129,7 +129,7 @@ class _InitReader:
             return f"the labels are {listing(self._labels)}"
         return f"give a step the label, `{key}: conv(…)`"
 
-    def _applies(self, key: syntax.Word, of_label: bool, rule: Rule, call: syntax.Call) -> bool:
+    def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
         """Whether the rule can be used where the key says."""
         if of_label:
             steps = self._labels[key.text]
@@ -153,7 +153,7 @@ class _InitReader:
             return False
         return True
 
-    def _rule(self, call: syntax.Call) -> Rule | None:
+    def _rule(self, call: nodes.Call) -> Rule | None:
         name = call.name.text
         if name not in RULES:
             own = own_rule(call)
@@ -191,7 +191,7 @@ class _InitReader:
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 
 
-def own_rule(call: syntax.Call) -> str:
+def own_rule(call: nodes.Call) -> str:
     """A rule of another library as ours, with the arguments that it can have."""
     plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
     plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))

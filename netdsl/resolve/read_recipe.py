@@ -17,7 +17,7 @@ from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.scope import Scope
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 _WITHOUT = "leave the line out"
 # Keys of other libraries that have no place here.
@@ -49,7 +49,7 @@ class RecipeReader:
         self._diagnostics = diagnostics
 
     def read(
-        self, train: syntax.Train | None, overrides: Mapping[str, tuple[syntax.Expr, ...]]
+        self, train: nodes.Train | None, overrides: Mapping[str, tuple[nodes.Expr, ...]]
     ) -> tuple[Recipe, dict[str, Span], set[str]]:
         """The recipe, where its keys stand, and those of which the value isn't known: it is wrong, or may
         stand in a line that couldn't be read.
@@ -91,10 +91,10 @@ class RecipeReader:
                 wrong.add(key)
         return recipe, places, wrong | (set(KEYS) - places.keys() if lost else set())
 
-    def _set(self, recipe: Recipe, key: str, values: tuple[syntax.Expr, ...]) -> Recipe:
+    def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe:
         result: object
         if key == "augment":
-            if len(values) == 1 and isinstance(values[0], syntax.Name) and values[0].name == "none":
+            if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
                 return dataclasses.replace(recipe, augment=())
             found = [self._choice(key, value) for value in values]
             result = None if None in found else tuple(found)
@@ -109,7 +109,7 @@ class RecipeReader:
             result = self._converted(Recipe, key, key, values[0])
         return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: result}))
 
-    def _override(self, recipe: Recipe, path: str, values: tuple[syntax.Expr, ...]) -> Recipe:
+    def _override(self, recipe: Recipe, path: str, values: tuple[nodes.Expr, ...]) -> Recipe:
         """`epochs`, or `optimizer.lr`: one argument of the chosen optimizer."""
         key, _, part = path.partition(".")
         if key in KEYS and not part:
@@ -132,7 +132,7 @@ class RecipeReader:
             )
         )
 
-    def _converted(self, cls: type, field: str, shown: str, node: syntax.Expr) -> object | None:
+    def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)
         value = self._scope.value(node, _words(arg_type))
         if value is None:
@@ -144,22 +144,22 @@ class RecipeReader:
             return None
         return result
 
-    def _choice(self, key: str, node: syntax.Expr) -> object | None:
+    def _choice(self, key: str, node: nodes.Expr) -> object | None:
         choices = CHOICES[key]
-        word = node.function if isinstance(node, syntax.Apply) else None
-        name = word.text if word else node.name if isinstance(node, syntax.Name) else ""
+        word = node.function if isinstance(node, nodes.Apply) else None
+        name = word.text if word else node.name if isinstance(node, nodes.Name) else ""
         if name not in choices:
             text = node.span.text.strip('"')
             own = translated(text) if own_name(name or text) in choices else ""
             help = f"write `{_EXAMPLES.get(own, own)}`" if own else nearest(name or text, choices)
-            if isinstance(node, syntax.ListOf):
+            if isinstance(node, nodes.ListOf):
                 help = f"leave the brackets out: `{key} {text.strip('[]')}`"
             if text in choices:
                 help = f"write `{text}` without quotes"
             if key == "data" and not help:
                 known = listing(choice for choice in choices if choice != "folder")
                 help = f'write `folder("{name or text}")`: {known} are known'
-            if key == "augment" and isinstance(node, syntax.Binary):
+            if key == "augment" and isinstance(node, nodes.Binary):
                 help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
             if key == "augment" and not help:
                 help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
@@ -171,12 +171,12 @@ class RecipeReader:
             self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
             return None
         cls = choices[name]
-        arguments = node.arguments if isinstance(node, syntax.Apply) else ()
+        arguments = node.arguments if isinstance(node, nodes.Apply) else ()
         given = bind(name, signature(cls), arguments, node.span, self._diagnostics)
         values: dict[str, Value] = {}
         for argument in given or ():
             words = _words(_type(cls, argument.parameter))
-            held = argument.value.name if isinstance(argument.value, syntax.Name) else ""
+            held = argument.value.name if isinstance(argument.value, nodes.Name) else ""
             if not self._scope.defines(held) and (other := _other_argument(cls, argument.parameter, held)):
                 message = f"`{held}` is no `{argument.parameter}` of `{name}`"
                 self._diagnostics.error("NET501", message, argument.span, help=f"write `{other}`")
@@ -203,12 +203,12 @@ class RecipeReader:
         return cast(object, result)
 
 
-def _key_help(entry: syntax.Entry, entries: Sequence[syntax.Entry]) -> str:
+def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
     """What to write for an unknown key."""
     key = entry.key.text
     line = recipe_line(key, entry.span.text.removeprefix(key))
     chosen = next((e for e in entries if e.key.text == "optimizer"), None)
-    if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], syntax.Apply):
+    if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], nodes.Apply):
         # What the optimizer is given already stays, but for this.
         new = line.removeprefix("optimizer sgd(").removesuffix(")")
         given = [
@@ -240,9 +240,9 @@ def _later(cls: type, flag: str, values: Mapping[str, Value]) -> str:
     return next(fits, "")
 
 
-def _as_argument(name: str, node: syntax.Expr, choices: Mapping[str, type]) -> str:
+def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> str:
     """What to write for an argument in the place of what takes it: `loss label_smoothing(0.1)`."""
-    given = node.arguments if isinstance(node, syntax.Apply) else ()
+    given = node.arguments if isinstance(node, nodes.Apply) else ()
     value = given[0].value.span.text if given else "…"
     for choice, cls in choices.items():
         known = [parameter.name for parameter in signature(cls)]
@@ -252,14 +252,14 @@ def _as_argument(name: str, node: syntax.Expr, choices: Mapping[str, type]) -> s
     return ""
 
 
-def _operands(node: syntax.Expr) -> list[str]:
+def _operands(node: nodes.Expr) -> list[str]:
     """`flip` and `crop(4)` of `flip + crop(4)`."""
-    if isinstance(node, syntax.Binary):
+    if isinstance(node, nodes.Binary):
         return [*_operands(node.left), *_operands(node.right)]
     return [own_choice(node.span.text) or node.span.text]
 
 
-def _text(argument: syntax.Argument) -> str:
+def _text(argument: nodes.Argument) -> str:
     value = argument.value.span.text
     return f"{argument.name.text}={value}" if argument.name else value
 

@@ -8,7 +8,7 @@ from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.resolve.orders import UNIT, Order
 from netdsl.resolve.undefined_names import called_in_lines
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # How deep blocks may call each other.
 MAX_NESTING = 100
@@ -37,12 +37,12 @@ def _circular(
     diagnostics.error("NET203", message, called_by[last][first], also=also, help=help)
 
 
-def _another_name(block: syntax.Block, program: syntax.Program, taken: Collection[str]) -> str:
+def _another_name(block: nodes.Block, program: nodes.Program, taken: Collection[str]) -> str:
     """What to write so that a block doesn't take the place of the standard one: what else it is made of is
     its new name, `excite_residual`.
     """
     old = block.name.text
-    calls = [call.name.text for call in syntax.calls(block.body.steps)]
+    calls = [call.name.text for call in nodes.calls(block.body.steps)]
     others = [name for name in calls if name != old]
     first = next((name for name in others if name in taken), next(iter(others), "my"))
     name = next(new for new in (f"{first}_{old}", f"my_{old}", f"{old}2") if new not in taken)
@@ -53,8 +53,8 @@ def _another_name(block: syntax.Block, program: syntax.Program, taken: Collectio
 
 
 def check_recursion(
-    program: syntax.Program,
-    blocks: Mapping[str, syntax.Block],
+    program: nodes.Program,
+    blocks: Mapping[str, nodes.Block],
     order: Order,
     standard: Collection[str],
     diagnostics: Diagnostics,
@@ -62,11 +62,11 @@ def check_recursion(
     """Whether the `blocks` of a file, by name, don't call themselves, not even by way of others."""
     before = diagnostics.errors
     # A unit calls what stands in the order.
-    ordered = [item.name.text for item in order if isinstance(item, syntax.Call)]
+    ordered = [item.name.text for item in order if isinstance(item, nodes.Call)]
     called_by: dict[str, dict[str, Span]] = {}
     for name, block in blocks.items():
         called: dict[str, Span] = {}
-        for call in syntax.calls(block.body.steps):
+        for call in nodes.calls(block.body.steps):
             for target in (call.name.text, *(ordered if call.name.text == UNIT else ())):
                 called.setdefault(target, call.span)
         own = {parameter.name.text for parameter in block.parameters}

@@ -25,7 +25,7 @@ from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.scope import check_name, whole
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.resolve.undefined_names import STAGE_NAMES
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
 _APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
@@ -38,13 +38,13 @@ MAX_REPEAT = 100_000
 class Overrides:
     """What the command line says over the file: `--input`, `--set name=value`, and keys of the recipe."""
 
-    input: tuple[syntax.Expr, ...] = ()
-    parameters: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
-    recipe: Mapping[str, tuple[syntax.Expr, ...]] = field(default_factory=dict)
+    input: tuple[nodes.Expr, ...] = ()
+    parameters: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
+    recipe: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
 
 
 def resolve(
-    files: Mapping[str, File], standard: syntax.Program, overrides: Overrides, diagnostics: Diagnostics
+    files: Mapping[str, File], standard: nodes.Program, overrides: Overrides, diagnostics: Diagnostics
 ) -> ResolvedNetwork | None:
     """The network of the first file, or None where that is a library of blocks, or has blocks without end.
     After other errors, what could be resolved.
@@ -58,18 +58,18 @@ class _Resolver:
     def __init__(
         self,
         files: Mapping[str, File],
-        standard: syntax.Program,
+        standard: nodes.Program,
         overrides: Overrides,
         diagnostics: Diagnostics,
     ) -> None:
         self._overrides = overrides
-        self._standard = {s.name.text for s in standard.statements if isinstance(s, syntax.Block)}
+        self._standard = {s.name.text for s in standard.statements if isinstance(s, nodes.Block)}
         self._diagnostics = diagnostics
         self._registry = Registry()
         texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
         self._text = next(iter(texts.values()))
         self._program = self._text.program
-        self._network = self._text.single(syntax.Network)
+        self._network = self._text.single(nodes.Network)
         self._check_overrides()
         values = {name: given[0] for name, given in overrides.parameters.items() if given}
         self._files: dict[str, LinkedFile] = {}
@@ -106,12 +106,12 @@ class _Resolver:
             blocks += file.steps.outlined
             for label, steps in file.steps.labels.items():
                 labels.setdefault(label, set()).update(steps)
-        init = read_init(self._text.single(syntax.Init), labels, main.scope, self._diagnostics)
-        train = self._text.single(syntax.Train)
+        init = read_init(self._text.single(nodes.Init), labels, main.scope, self._diagnostics)
+        train = self._text.single(nodes.Train)
         recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
             train, self._overrides.recipe
         )
-        expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(syntax.Expect))
+        expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(nodes.Expect))
         # What depends on the input's size is expected of the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
@@ -130,7 +130,7 @@ class _Resolver:
 
     def _sound(self) -> bool:
         """Whether all errors are of statements on which neither shapes nor costs depend."""
-        apart = (syntax.Train, syntax.Init, syntax.Expect)
+        apart = (nodes.Train, nodes.Init, nodes.Expect)
         spans = [s.span for s in self._program.statements if isinstance(s, apart)]
         unread = {word for word, _ in self._program.unread}
 
@@ -183,9 +183,9 @@ class _Resolver:
                 message = f"`{name}` is set to {len(values)} values"
                 self._diagnostics.error("NET301", message, values[1].span, help="give one")
 
-    def _constants(self, overridden: Mapping[str, syntax.Expr]) -> dict[str, tuple[syntax.Expr, Span]]:
+    def _constants(self, overridden: Mapping[str, nodes.Expr]) -> dict[str, tuple[nodes.Expr, Span]]:
         """The constants that only a network has: its parameters, and `classes`."""
-        definitions: dict[str, tuple[syntax.Expr, Span]] = {}
+        definitions: dict[str, tuple[nodes.Expr, Span]] = {}
         if self._network:
             check_name(self._network.name, self._diagnostics)
         for parameter in self._network.parameters if self._network else ():
@@ -198,22 +198,22 @@ class _Resolver:
                     parameter.name.span,
                     help=f"give it one: `--set {name}=…`, or a default in the file",
                 )
-                value = syntax.Literal(1, parameter.name.span)
+                value = nodes.Literal(1, parameter.name.span)
             self._text.define(definitions, parameter.name, value)
-        if classes := self._text.single(syntax.Classes):
-            self._text.define(definitions, syntax.Word("classes", classes.span), classes.number)
+        if classes := self._text.single(nodes.Classes):
+            self._text.define(definitions, nodes.Word("classes", classes.span), classes.number)
         return definitions
 
     def _input(self) -> tuple[Shape, Span]:
         """The shape of one example, and where it is said; unknown after an error."""
         assert self._network is not None
-        statement = self._text.single(syntax.Input)
+        statement = self._text.single(nodes.Input)
         if self._overrides.input:
             given, *more = self._overrides.input
             if more:
                 message = "the input has one shape"
                 self._diagnostics.error("NET302", message, more[0].span, help="as in `--input 3x64x64`")
-            statement = syntax.Input(given, given.span)
+            statement = nodes.Input(given, given.span)
         unread = {word for word, _ in self._program.unread}
         if statement is not None:
             read = read_input(statement, self._main.scope, self._diagnostics)
@@ -226,7 +226,7 @@ class _Resolver:
         return UNKNOWN, self._network.span
 
     def _classes(self) -> int | None:
-        statement = self._text.single(syntax.Classes)
+        statement = self._text.single(nodes.Classes)
         if statement is None:
             return None
         value = self._main.scope.constant("classes")
@@ -239,20 +239,20 @@ class _Resolver:
         sections: dict[str, Span] = {}
         for statement in self._program.statements:
             match statement:
-                case syntax.Section():
+                case nodes.Section():
                     parts.append(self._section(statement, sections))
-                case syntax.Stage(call):
+                case nodes.Stage(call):
                     parts.append(self._stage(call.name, call.arguments, statement.span, parts))
-                case syntax.Stages():
+                case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
                     if not rows or len(rows) < len(statement.rows):
                         parts.append(_wrong(statement.span))
                     for row in rows:
-                        if isinstance(row, syntax.Section):
+                        if isinstance(row, nodes.Section):
                             parts.append(self._section(row, sections))
                         else:
                             parts.append(self._stage(statement.block, row.arguments, row.span, parts))
-        kinds = (syntax.Section, syntax.Stage, syntax.Stages)
+        kinds = (nodes.Section, nodes.Stage, nodes.Stages)
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
         if not said and self._network and not self._program.unread:
             self._diagnostics.error(
@@ -263,7 +263,7 @@ class _Resolver:
             )
         return tuple(parts)
 
-    def _section(self, statement: syntax.Section, seen: dict[str, Span]) -> Section:
+    def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
         body = self._main.steps.section(statement.body, kind.text)
         if kind.text != "layers":
@@ -282,7 +282,7 @@ class _Resolver:
         return Section(kind.text, body, statement.span)
 
     def _stage(
-        self, name: syntax.Word, arguments: Sequence[syntax.Argument], span: Span, parts: list[Part]
+        self, name: nodes.Word, arguments: Sequence[nodes.Argument], span: Span, parts: list[Part]
     ) -> Part:
         """One row of blocks, which follows the `parts`; a wrong part after a diagnostic."""
         block = self._stage_block(name)
@@ -312,7 +312,7 @@ class _Resolver:
         before = sum(part.copies for part in parts if isinstance(part, Stage))
         return Stage(block, first, others, copies, before, span)
 
-    def _stage_block(self, name: syntax.Word) -> str | None:
+    def _stage_block(self, name: nodes.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
         target = self._main.known.get(name.text)
         if name.text in self._main.unread:

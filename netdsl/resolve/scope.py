@@ -15,8 +15,8 @@ from netdsl.language.argument_types import Word, signature
 from netdsl.language.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_argument, own_name, own_value
-from netdsl.resolve.undefined_names import meaning
-from netdsl.syntax import nodes as syntax
+from netdsl.resolve.undefined_names import undefined_name_help
+from netdsl.syntax import nodes
 
 # How deep an expression may be, with the definitions that wait for it; a chain `1 + 1 + …` is as deep as
 # it is long.
@@ -24,7 +24,7 @@ MAX_DEPTH = 100
 
 
 # The file of names that stand in none.
-_NOTHING = syntax.Program(())
+_NOTHING = nodes.Program(())
 
 # The names of a body, and what its expressions call them.
 Names: TypeAlias = Mapping[str, str]
@@ -56,7 +56,7 @@ _FUNCTIONS = {
 }
 
 
-def check_name(word: syntax.Word, diagnostics: Diagnostics) -> None:
+def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
     """Names of the file become names in Python."""
     name = word.text
     if name in ("yes", "no"):
@@ -71,13 +71,13 @@ class Scope:
 
     def __init__(
         self,
-        definitions: Mapping[str, tuple[syntax.Expr, Span]],
+        definitions: Mapping[str, tuple[nodes.Expr, Span]],
         blocks: Mapping[str, str],
-        overrides: Mapping[str, syntax.Expr],
+        overrides: Mapping[str, nodes.Expr],
         diagnostics: Diagnostics,
         unread: Collection[str] = (),
-        program: syntax.Program = _NOTHING,
-        used: Sequence[syntax.Program] = (),
+        program: nodes.Program = _NOTHING,
+        used: Sequence[nodes.Program] = (),
     ) -> None:
         """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
         be read: nothing is said of them again. `program` is the file, and `used` are those that it uses, for
@@ -97,13 +97,13 @@ class Scope:
     def defines(self, name: str) -> bool:
         return name in self._definitions
 
-    def definition(self, name: str) -> tuple[syntax.Expr, Span]:
+    def definition(self, name: str) -> tuple[nodes.Expr, Span]:
         """What stands for a constant in the file or on the command line, and where its name is."""
         return self._definitions[name]
 
     def otherwise(self, name: str, value: int) -> Scope:
         """The scope if one constant were another number; what is wrong then isn't said."""
-        node = syntax.Literal(value, self._definitions[name][1])
+        node = nodes.Literal(value, self._definitions[name][1])
         overrides = {**self._overrides, name: node}
         return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
 
@@ -123,17 +123,17 @@ class Scope:
             node, span = self._definitions[name]
             self._open.append(name)
             with self._deeper(span) as bounded:
-                word = syntax.Word(name, span)
+                word = nodes.Word(name, span)
                 node = self.unquoted(word, self._overrides.get(name) or node)
                 self._values[name] = self.value(node) if bounded else None
             self._open.pop()
         return self._values[name]
 
-    def unquoted(self, name: syntax.Word, node: syntax.Expr) -> syntax.Expr:
+    def unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
         """What is given to a name; where that is an operation, a block or a word in quotes, what is meant,
         after a diagnostic.
         """
-        if not isinstance(node, syntax.Literal) or not isinstance(node.value, str):
+        if not isinstance(node, nodes.Literal) or not isinstance(node.value, str):
             return node
         own = (node.value, own_name(node.value), own_value(node.value.lower()))
         meant = next((n for n in own if n in OPERATIONS or n in self._blocks or n in bare_words()), "")
@@ -145,7 +145,7 @@ class Scope:
         help = f"write `{written}`, without quotes"
         self._diagnostics.error("NET302", message, node.span, help=help)
         return (
-            syntax.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
+            nodes.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
         )
 
     @contextmanager
@@ -171,12 +171,12 @@ class Scope:
             help=_number_for(name, spans[0]),
         )
 
-    def value(self, node: syntax.Expr, words: Collection[str] = ()) -> Value | None:
+    def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
         """The value of an expression over the file's constants; `words` stand for themselves."""
         expr = self.expression(node, {}, words)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
-    def argument(self, node: syntax.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
+    def argument(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
         """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
         expr = self.expression(node, local, words)
         if not isinstance(expr, Operator) or any(references(expr)):
@@ -184,22 +184,22 @@ class Scope:
         value = evaluate(expr, {}, self._diagnostics)
         return None if value is None else Const(value, expr.span)
 
-    def expression(self, node: syntax.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
+    def expression(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
         """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
         match node:
-            case syntax.Literal(value, span):
+            case nodes.Literal(value, span):
                 return self._literal(value, span)
-            case syntax.Name():
+            case nodes.Name():
                 return self._name(node, local, words)
-            case syntax.Unary(name, operand, span):
+            case nodes.Unary(name, operand, span):
                 return self._operator("negative" if name == "-" else name, (operand,), span, local)
-            case syntax.Binary(name, left, right, span):
+            case nodes.Binary(name, left, right, span):
                 return self._operator(name, (left, right), span, local)
-            case syntax.Choose(condition, yes, no, span):
+            case nodes.Choose(condition, yes, no, span):
                 return self._operator("if", (condition, yes, no), span, local)
-            case syntax.ListOf(items, span):
+            case nodes.ListOf(items, span):
                 return self._operator("list", items, span, local)
-            case syntax.Apply():
+            case nodes.Apply():
                 return self._apply(node, local)
 
     def _literal(self, value: Value, span: Span) -> Expr | None:
@@ -214,7 +214,7 @@ class Scope:
             return None
         return Const(value, span)
 
-    def _name(self, node: syntax.Name, local: Names, words: Collection[str]) -> Expr | None:
+    def _name(self, node: nodes.Name, local: Names, words: Collection[str]) -> Expr | None:
         if node.name in local:
             return Ref(local[node.name], node.span)
         if node.name in self._definitions:
@@ -227,11 +227,11 @@ class Scope:
         self._unknown(node, [*local, *self._definitions, *words, *self._blocks], words)
         return None
 
-    def _unknown(self, node: syntax.Name, known: Collection[str], words: Collection[str]) -> None:
+    def _unknown(self, node: nodes.Name, known: Collection[str], words: Collection[str]) -> None:
         if self._diagnostics.full:
             return
         explains = self._diagnostics.explains
-        if explains and (found := meaning(node.name, node.span, self.program, self._used)):
+        if explains and (found := undefined_name_help(node.name, node.span, self.program, self._used)):
             place = found.span or node.span
             self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
             return
@@ -252,9 +252,7 @@ class Scope:
         help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
 
-    def _operator(
-        self, name: str, operands: tuple[syntax.Expr, ...], span: Span, local: Names
-    ) -> Expr | None:
+    def _operator(self, name: str, operands: tuple[nodes.Expr, ...], span: Span, local: Names) -> Expr | None:
         with self._deeper(span) as bounded:
             if not bounded:
                 return None
@@ -262,7 +260,7 @@ class Scope:
         found = [expr for expr in exprs if expr is not None]
         return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
 
-    def _apply(self, node: syntax.Apply, local: Names) -> Expr | None:
+    def _apply(self, node: nodes.Apply, local: Names) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
             help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
@@ -277,7 +275,7 @@ class Scope:
         if named or not low <= len(node.arguments) <= high:
             count = str(low) if low == high else f"at least {low}"
             values = [argument.value for argument in node.arguments]
-            inside = next((v.span.text.strip("[]") for v in values if isinstance(v, syntax.ListOf)), "")
+            inside = next((v.span.text.strip("[]") for v in values if isinstance(v, nodes.ListOf)), "")
             given = [value.span.text for value in values[:high]]
             inside = inside or ", ".join(given + ["…"] * (low - len(given)))
             help = f"write `{name}({inside})`"

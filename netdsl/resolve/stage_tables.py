@@ -10,18 +10,18 @@ from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label, listing
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 from netdsl.syntax.errors.wrong_lines import BRACKETS, CHOICE
 
 
 class StageRow(NamedTuple):
     """A row as the call that it stands for: fixed arguments, then the cells by name."""
 
-    arguments: tuple[syntax.Argument, ...]
+    arguments: tuple[nodes.Argument, ...]
     span: Span
 
 
-def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | syntax.Section]:
+def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | nodes.Section]:
     """The rows of a table in order, transitions between them; a malformed row is left out."""
     if not _sound_header(table, diagnostics):
         return
@@ -30,9 +30,9 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
         help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
         diagnostics.error("NET105", "the table has no rows", header, help=help)
     for row in table.rows:
-        if isinstance(row, syntax.Row) and len(row.cells) > len(table.header):
+        if isinstance(row, nodes.Row) and len(row.cells) > len(table.header):
             row = _joined(row, diagnostics)
-        if isinstance(row, syntax.Section):
+        if isinstance(row, nodes.Section):
             yield row
         elif steps := _steps(row, table):
             message = "steps between the rows of a table stand in `layers { … }`"
@@ -49,24 +49,24 @@ def rows_of(table: syntax.Stages, diagnostics: Diagnostics) -> Iterator[StageRow
             help = f"add a cell for {missing}" if missing else help
             diagnostics.error("NET105", message, row.span, also=also, help=help)
         else:
-            cells = (syntax.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
+            cells = (nodes.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
 
 
-def _joined(row: syntax.Row, diagnostics: Diagnostics) -> syntax.Row:
+def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
     """The row with the two cells of `ceil (d)` as one call, after a diagnostic."""
-    cells: list[syntax.Expr] = []
+    cells: list[nodes.Expr] = []
     for cell in row.cells:
         last = cells[-1] if cells else None
-        if isinstance(last, syntax.Name) and last.name in FUNCTIONS:
+        if isinstance(last, nodes.Name) and last.name in FUNCTIONS:
             text = cell.span.source.text
-            argument = syntax.Argument(None, cell)
+            argument = nodes.Argument(None, cell)
             end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
             span = Span(cell.span.source, last.span.start, end)
             message = "in a table no blank stands before the bracket of a call"
             help = f"write `{last.name}{text[last.span.end:end].strip()}`"
             diagnostics.error("NET105", message, span, help=help)
-            cells[-1] = syntax.Apply(syntax.Word(last.name, last.span), (argument,), span)
+            cells[-1] = nodes.Apply(nodes.Word(last.name, last.span), (argument,), span)
         else:
             cells.append(cell)
     return row._replace(cells=tuple(cells))
@@ -76,10 +76,10 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _steps(row: syntax.Row, table: syntax.Stages) -> str:
+def _steps(row: nodes.Row, table: nodes.Stages) -> str:
     """The row as steps, where its cells are operations or a block; empty where they are cells."""
-    names = [cell.function.text if isinstance(cell, syntax.Apply) else "" for cell in row.cells]
-    words = [cell.name if isinstance(cell, syntax.Name) else "" for cell in row.cells]
+    names = [cell.function.text if isinstance(cell, nodes.Apply) else "" for cell in row.cells]
+    words = [cell.name if isinstance(cell, nodes.Name) else "" for cell in row.cells]
     alone = len(row.cells) == 1 < len(table.header)
     block = alone and re.search(rf"\bblock\s+{words[0] or names[0]}\b", row.span.source.text)
     called = any(name in OPERATIONS for name in names)
@@ -87,7 +87,7 @@ def _steps(row: syntax.Row, table: syntax.Stages) -> str:
     return ", ".join(cell.span.text for cell in row.cells) if block or called or operations else ""
 
 
-def _sound_header(table: syntax.Stages, diagnostics: Diagnostics) -> bool:
+def _sound_header(table: nodes.Stages, diagnostics: Diagnostics) -> bool:
     seen = {argument.name.text: argument.name.span for argument in table.fixed if argument.name}
     sound = True
     for word in table.header:

@@ -39,7 +39,7 @@ from netdsl.resolve.defaults import Defaults, read_defaults
 from netdsl.resolve.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.resolve.scope import Names, Scope, check_name
 from netdsl.resolve.undefined_names import labelled, saved_below
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 # Names that a label can't take: torch's own, and those of generated code.
 RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
@@ -94,13 +94,13 @@ class StepResolver:
         # All sections are one class in generated code.
         self._of_sections: dict[str, Span] = {}
 
-    def section(self, body: syntax.Body, kind: str) -> Body:
+    def section(self, body: nodes.Body, kind: str) -> Body:
         """The steps of a section of the network."""
         return self.body(body, kind, labels=self._of_sections)
 
     def body(
         self,
-        body: syntax.Body,
+        body: nodes.Body,
         owner: str,
         parameters: Iterable[str] = (),
         labels: dict[str, Span] | None = None,
@@ -111,35 +111,35 @@ class StepResolver:
         local = Local(owner, known, read_defaults(defaults, self._diagnostics))
         return self._steps(steps, local if labels is None else replace(local, labels=labels))
 
-    def _steps(self, steps: Sequence[syntax.Step], local: Local) -> Body:
+    def _steps(self, steps: Sequence[nodes.Step], local: Local) -> Body:
         resolved: list[Step] = []
         for step in steps:
-            if isinstance(step, syntax.Let):
+            if isinstance(step, nodes.Let):
                 local = self._let(step, local, resolved)
-            elif isinstance(step, syntax.Save):
+            elif isinstance(step, nodes.Save):
                 local = self._save(step, local, resolved)
-            elif isinstance(step, syntax.Unread):
+            elif isinstance(step, nodes.Unread):
                 local = self._unread(step, local, resolved)
             else:
                 # What comes to nothing had an error.
                 resolved += self._step(step, local) or (WrongStep(step.span),)
         return tuple(resolved)
 
-    def _step(self, step: syntax.Step, local: Local) -> Sequence[Step]:
+    def _step(self, step: nodes.Step, local: Local) -> Sequence[Step]:
         match step:
-            case syntax.Call():
+            case nodes.Call():
                 return self._call(step, local, self._order)
-            case syntax.Skip():
+            case nodes.Skip():
                 return self._skip(step, local)
-            case syntax.Branches():
+            case nodes.Branches():
                 return self._branches(step, local)
-            case syntax.Repeat():
+            case nodes.Repeat():
                 return self._repeat(step, local)
-            case syntax.When():
+            case nodes.When():
                 return self._when(step, local)
-            case syntax.From(name, span):
+            case nodes.From(name, span):
                 return self._from(name, span, local)
-            case syntax.Default():
+            case nodes.Default():
                 help = "write it at the top of the block or of the file"
                 self._error("NET106", "a `default` stands inside another step", step.span, help)
         return ()
@@ -150,14 +150,14 @@ class StepResolver:
 
     # calls
 
-    def _call(self, step: syntax.Call, local: Local, order: Order) -> Sequence[Step]:
+    def _call(self, step: nodes.Call, local: Local, order: Order) -> Sequence[Step]:
         if step.name.text == UNIT and UNIT not in local.names:
             return self._unit(step, local, order)
         if step.label:
             self._label(step.label, step.name.text, local)
         return self._calls.call(step, local.names, local.defaults)
 
-    def _label(self, label: syntax.Word, step: str, local: Local) -> None:
+    def _label(self, label: nodes.Word, step: str, local: Local) -> None:
         """A label becomes an attribute of a torch module."""
         name = label.text
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
@@ -170,15 +170,15 @@ class StepResolver:
             self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
         self.labels.setdefault(name, set()).add(step)
 
-    def _unit(self, step: syntax.Call, local: Local, order: Order) -> list[Step]:
+    def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""
         steps: list[Step] = []
         for item in order:
-            if isinstance(item, syntax.Plus):
+            if isinstance(item, nodes.Plus):
                 continue
             if is_placeholder(item):
-                conv = syntax.Word("conv", step.name.span)
-                call = syntax.Call(conv, step.arguments, step.span, step.label)
+                conv = nodes.Word("conv", step.name.span)
+                call = nodes.Call(conv, step.arguments, step.span, step.label)
                 found = self._call(call, local, order)
             else:
                 found = [
@@ -190,7 +190,7 @@ class StepResolver:
 
     # constants and tensors of a body
 
-    def _let(self, step: syntax.Let, local: Local, resolved: list[Step]) -> Local:
+    def _let(self, step: nodes.Let, local: Local, resolved: list[Step]) -> Local:
         name = step.name.text
         if name in local.names:
             what = "has a meaning of its own" if name == IN.name else "is defined twice"
@@ -203,7 +203,7 @@ class StepResolver:
         # Known even without a value, so that no step that uses it is reported too.
         return replace(local, names={**local.names, name: name})
 
-    def _save(self, step: syntax.Save, local: Local, resolved: list[Step]) -> Local:
+    def _save(self, step: nodes.Save, local: Local, resolved: list[Step]) -> Local:
         name = step.name.text
         check_name(step.name, self._diagnostics)
         if name in local.saved:
@@ -212,7 +212,7 @@ class StepResolver:
         resolved.append(SaveStep(name, step.span))
         return replace(local, saved={**local.saved, name: step.name.span})
 
-    def _from(self, name: syntax.Word, span: Span, local: Local) -> Sequence[Step]:
+    def _from(self, name: nodes.Word, span: Span, local: Local) -> Sequence[Step]:
         if name.text not in local.saved:
             help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
             also = []
@@ -230,7 +230,7 @@ class StepResolver:
             return ()
         return (FromStep(name.text, span),)
 
-    def _unread(self, step: syntax.Unread, local: Local, resolved: list[Step]) -> Local:
+    def _unread(self, step: nodes.Unread, local: Local, resolved: list[Step]) -> Local:
         """What the step would have defined is known, so that nothing is said of its uses."""
         if step.kind == "let":
             return replace(local, names={**local.names, step.name: step.name})
@@ -244,7 +244,7 @@ class StepResolver:
 
     # steps with bodies
 
-    def _branches(self, step: syntax.Branches, local: Local) -> Sequence[Step]:
+    def _branches(self, step: nodes.Branches, local: Local) -> Sequence[Step]:
         if len(step.branches) < 2:
             message = f"`{step.join.text}` joins branches, and this one has a single one"
             self._error("NET404", message, step.join.span, "add `| …`, or write its steps alone")
@@ -253,7 +253,7 @@ class StepResolver:
         spans = tuple(branch.span for branch in step.branches)
         return (BranchesStep(cast(Join, step.join.text), branches, spans, step.join.span),)
 
-    def _when(self, step: syntax.When, local: Local) -> Sequence[Step]:
+    def _when(self, step: nodes.When, local: Local) -> Sequence[Step]:
         cases = []
         labels: dict[str, Span] = {}
         for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
@@ -270,7 +270,7 @@ class StepResolver:
                 chosen.append((expr, steps))
         return (WhenStep(tuple(chosen), otherwise, step.keyword),) if len(chosen) == len(cases) else ()
 
-    def _repeat(self, step: syntax.Repeat, local: Local) -> Sequence[Step]:
+    def _repeat(self, step: nodes.Repeat, local: Local) -> Sequence[Step]:
         times = self._scope.argument(step.times, local.names)
         if isinstance(times, Const) and isinstance(times.value, Fraction):
             self._counts.read(step.times, times.value)
@@ -287,7 +287,7 @@ class StepResolver:
         body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
 
-    def _outlined(self, step: syntax.Repeat, local: Local) -> Body:
+    def _outlined(self, step: nodes.Repeat, local: Local) -> Body:
         """A repeated part with joins or labels as a block of its own, so that generated code can make
         copies of it. Its parameters are the names that it speaks of.
         """
@@ -304,7 +304,7 @@ class StepResolver:
 
     # skip connections
 
-    def _skip(self, step: syntax.Skip, local: Local) -> Sequence[Step]:
+    def _skip(self, step: nodes.Skip, local: Local) -> Sequence[Step]:
         drop_path = self._drop_path(step, local)
         if step.if_same and step.shortcut:
             message = "`skip if same` has no shortcut: where the shape changes, the body stands alone"
@@ -316,7 +316,7 @@ class StepResolver:
         after: list[Step] = []
         if plus is not None and uses_units(steps):
             last = steps[-1]
-            if isinstance(last, syntax.Unread):
+            if isinstance(last, nodes.Unread):
                 self._steps(steps, local)
                 return ()
             if not is_unit(last):
@@ -326,7 +326,7 @@ class StepResolver:
                     help = f"move `{last.span.text}` up, before the last `unit`"
                 self._error("NET304", message, last.span, help)
                 return ()
-            assert isinstance(last, syntax.Call)
+            assert isinstance(last, nodes.Call)
             before = self._steps(steps[:-1], local)
             body = (*before, *self._unit(last, local, self._order[:plus]))
             after = self._unit(last, local, self._order[plus + 1 :])
@@ -335,31 +335,31 @@ class StepResolver:
         shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local)
         return (SkipStep(body, shortcut, step.if_same, step.keyword, drop_path), *after)
 
-    def _drop_path(self, step: syntax.Skip, local: Local) -> OperationStep | None:
+    def _drop_path(self, step: nodes.Skip, local: Local) -> OperationStep | None:
         if not step.arguments:
             return None
         parameters = [Parameter("drop_path", required=False, named=True)]
         given = bind("skip", parameters, step.arguments, step.keyword, self._diagnostics)
         if not given:
             return None
-        argument = syntax.Argument(None, given[0].value)
-        call = syntax.Call(syntax.Word("drop_path", step.keyword), (argument,), given[0].span)
+        argument = nodes.Argument(None, given[0].value)
+        call = nodes.Call(nodes.Word("drop_path", step.keyword), (argument,), given[0].span)
         found = self._calls.call(call, local.names, {})
         return cast(OperationStep, found[0]) if found else None
 
 
-def _apart(steps: Sequence[syntax.Step]) -> tuple[list[syntax.Call], list[syntax.Step]]:
+def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:
     """The calls of `default` lines, and the steps. As at the top of a file, a line has more than one
     default: `default conv(bias=no), bn(eps=1e-3)` ends with the line.
     """
-    calls: list[syntax.Call] = []
-    others: list[syntax.Step] = []
-    last: syntax.Call | None = None
+    calls: list[nodes.Call] = []
+    others: list[nodes.Step] = []
+    last: nodes.Call | None = None
     for step in steps:
-        if isinstance(step, syntax.Default):
+        if isinstance(step, nodes.Default):
             calls += step.calls
             last = step.calls[-1]
-        elif last and isinstance(step, syntax.Call) and "\n" not in _between(last.span, step.span):
+        elif last and isinstance(step, nodes.Call) and "\n" not in _between(last.span, step.span):
             calls.append(step)
             last = step
         else:
@@ -378,23 +378,23 @@ def _free(label: str, taken: Mapping[str, Span]) -> str:
     return next(f"{stem}{n}" for n in count(int(number[:9] or 1) + 1) if f"{stem}{n}" not in taken)
 
 
-def _needs_block(steps: Iterable[syntax.Step]) -> bool:
+def _needs_block(steps: Iterable[nodes.Step]) -> bool:
     """Whether a part is more than a chain of layers, or has labels, which name one thing each."""
     for step in steps:
-        if isinstance(step, (syntax.Skip, syntax.Branches, syntax.Save, syntax.From)):
+        if isinstance(step, (nodes.Skip, nodes.Branches, nodes.Save, nodes.From)):
             return True
-        if isinstance(step, syntax.Call) and step.label:
+        if isinstance(step, nodes.Call) and step.label:
             return True
-        inside = syntax.bodies(step) if isinstance(step, syntax.When) else ()
+        inside = nodes.bodies(step) if isinstance(step, nodes.When) else ()
         if any(_needs_block(body.steps) for body in inside):
             return True
     return False
 
 
-def _goes_back(steps: Iterable[syntax.Step], saved: Mapping[str, Span]) -> bool:
+def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
     """Whether a part goes back to a tensor that was saved outside of it."""
     return any(
-        (isinstance(step, syntax.From) and step.name.text in saved)
-        or any(_goes_back(body.steps, saved) for body in syntax.bodies(step))
+        (isinstance(step, nodes.From) and step.name.text in saved)
+        or any(_goes_back(body.steps, saved) for body in nodes.bodies(step))
         for step in steps
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.replica import Objective
-from netdsl.runtime.silence import first_line, quiet
+from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import cache_folder, write_atomic
 from netdsl.runtime.train_step import Learner
 
@@ -129,7 +129,7 @@ def _compile(learner: Learner, images: Tensor) -> float:
     # which several processes want in their buckets.
     mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
     started = time.perf_counter()
-    with quiet():
+    with silenced():
         learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode)
         for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
             _step(learner, images)

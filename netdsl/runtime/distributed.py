@@ -79,7 +79,7 @@ class World:
         dist.all_gather_object(values, value)
         return values
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The first process's value."""
         if self.size == 1:
             return value

@@ -9,7 +9,7 @@ from netdsl.runtime.model import Model
 from netdsl.runtime.preprocessing import Preprocessing
 
 
-class Deployed(nn.Module):
+class InferenceModel(nn.Module):
     """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); shares the weights of `model`."""
 
     mean: Tensor

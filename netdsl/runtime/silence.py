@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Without the warnings and logs of compilers and exporters, which speak to their developers."""
     logging.disable(logging.CRITICAL)
     try:

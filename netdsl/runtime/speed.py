@@ -12,7 +12,7 @@ from netdsl.runtime.errors import RunError
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class SpeedRequest:
     """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
 
     `netdsl.runtime.speed_choices` says what each may be. `batch_norm` is for several processes: "local"
@@ -52,7 +52,7 @@ class Speed:
         return images.contiguous(memory_format=self.layout)
 
     def facts(self) -> dict[str, object]:
-        """What a run records, in the words of `Wishes`."""
+        """What a run records, in the words of `SpeedRequest`."""
         layout = "channels_last" if self.layout is torch.channels_last else "contiguous"
         return {
             "device": self.device.type,
@@ -78,7 +78,7 @@ class Speed:
             torch.cuda.synchronize(self.device)
 
 
-def choose(wishes: Wishes, local_rank: int = 0) -> Speed:
+def choose(wishes: SpeedRequest, local_rank: int = 0) -> Speed:
     """What `auto` means on this machine. Raises RunError where a wish can't be met."""
     device = choose_device(wishes.device, local_rank)
     precision, why = _precision(wishes, device)
@@ -108,7 +108,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _precision(wishes: Wishes, device: torch.device) -> tuple[str, str]:
+def _precision(wishes: SpeedRequest, device: torch.device) -> tuple[str, str]:
     wish = wishes.precision
     if wish == "tf32" and device.type != "cuda":
         raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# The fields of `netdsl.runtime.speed.Wishes` that are words.
-WISHES = {
+# The fields of `netdsl.runtime.speed.SpeedRequest` that are words.
+SPEED_CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "fp32", "tf32", "bf16"),
     "compile": ("auto", "on", "off"),

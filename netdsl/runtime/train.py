@@ -13,8 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, batches, plot
-from netdsl.runtime import first_loss as firstloss
+from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say
@@ -213,8 +212,8 @@ class _Training:
         loss, how = self.progress.first_loss, self._run.how
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
-        how |= {"first_loss": loss, "guessing_loss": firstloss.guessing(len(self._data.classes))}
-        if found := firstloss.complaint(loss, len(self._data.classes)):
+        how |= {"first_loss": loss, "guessing_loss": first_loss.guessing(len(self._data.classes))}
+        if found := first_loss.complaint(loss, len(self._data.classes)):
             message, help = found
             say(self._console, f"warning: {message}\n  = help: {help}")
 

@@ -21,9 +21,9 @@ from netdsl.ir.resolved import (
     Bound,
     BranchesStep,
     FromStep,
-    HeldStep,
     LetStep,
     OperationStep,
+    ParameterCallStep,
     RepeatStep,
     ResolvedNetwork,
     SaveStep,
@@ -39,10 +39,10 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedLet,
     TypedMark,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSkip,
     TypedStep,
@@ -50,13 +50,13 @@ from netdsl.ir.typed import (
 )
 from netdsl.language.expressions import Const, Environment, Ref
 from netdsl.resolve.resolve import MAX_REPEAT
-from netdsl.shapes.body_scope import Place, beginning, entering
-from netdsl.shapes.error_reporter import Reports, Via
+from netdsl.shapes.body_scope import BodyScope, beginning, entering
+from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operations import Operations
 from netdsl.shapes.repair.candidates import Attempt, Change
-from netdsl.shapes.repair.search import Mending
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.repair.search import RepairSearch
+from netdsl.shapes.tensor_state import TensorState
 
 # How many blocks may differ in their arguments or inputs.
 MAX_INSTANCES = 3_000
@@ -74,15 +74,15 @@ class Bodies:
     """Infers bodies of one network of at most so many steps; without an `attempt` it looks for no fixes."""
 
     def __init__(
-        self, network: ResolvedNetwork, reports: Reports, attempt: Attempt | None, most: int = MAX_STEPS
+        self, network: ResolvedNetwork, reports: ErrorReporter, attempt: Attempt | None, most: int = MAX_STEPS
     ) -> None:
         self._most = most
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
-        self._instances: dict[tuple[object, ...], tuple[Instance, State]] = {}
+        self._instances: dict[tuple[object, ...], tuple[Instance, TensorState]] = {}
         self._operations = Operations(reports, attempt)
         self._joins = Joins(reports)
-        self._mending = Mending(network, self._joins, attempt, self._leads)
+        self._mending = RepairSearch(network, self._joins, attempt, self._leads)
         self._depth = 0
         self._steps = 0
 
@@ -95,13 +95,13 @@ class Bodies:
         """All distinct ones, inner blocks before those that call them."""
         return tuple(instance for instance, _ in self._instances.values())
 
-    def section(self, body: Body, state: State) -> tuple[TypedBody, State]:
+    def section(self, body: Body, state: TensorState) -> tuple[TypedBody, TensorState]:
         """A section's body: from the input's state to the output's."""
-        return self._body(body, Place.root(entering(state)), state)
+        return self._body(body, BodyScope.root(entering(state)), state)
 
     def call(
-        self, name: str, bound: Bound, span: Span, environment: Environment, state: State
-    ) -> tuple[Instance, State]:
+        self, name: str, bound: Bound, span: Span, environment: Environment, state: TensorState
+    ) -> tuple[Instance, TensorState]:
         """A block with its arguments."""
         self._count(span)
         block = self._blocks[name]
@@ -125,13 +125,13 @@ class Bodies:
         return instance, after._replace(made=span) if foreign else after
 
     def _instance(
-        self, block: BlockDefinition, values: Mapping[str, Value], via: Via, state: State
-    ) -> tuple[Instance, State]:
+        self, block: BlockDefinition, values: Mapping[str, Value], via: Via, state: TensorState
+    ) -> tuple[Instance, TensorState]:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
             self._too_large("NET602", message, via.span, "let more of them be alike")
         self._reports.way.append(via)
-        body, end = self._body(block.body, Place.root(values), beginning(state))
+        body, end = self._body(block.body, BodyScope.root(values), beginning(state))
         self._reports.way.pop()
         # Another call of the instance has an input of another origin.
         made = None if end.made is state.made else end.made
@@ -150,7 +150,7 @@ class Bodies:
 
     # steps
 
-    def _body(self, body: Body, place: Place, state: State) -> tuple[TypedBody, State]:
+    def _body(self, body: Body, place: BodyScope, state: TensorState) -> tuple[TypedBody, TensorState]:
         if body and self._depth >= MAX_DEPTH:
             message = f"blocks and steps are nested more than {MAX_DEPTH} deep"
             self._too_large("NET104", message, body[0].span, "nest fewer of them")
@@ -164,14 +164,14 @@ class Bodies:
         cost = sum((step.cost for step in steps), NOTHING)
         return TypedBody(tuple(steps), place.frame, start.shape, state.shape, cost), state
 
-    def _step(self, step: Step, place: Place, state: State) -> tuple[TypedStep | None, State]:
+    def _step(self, step: Step, place: BodyScope, state: TensorState) -> tuple[TypedStep | None, TensorState]:
         self._count(step.span)
         match step:
             case OperationStep():
                 return self._operations.apply(step, place.values, state)
             case BlockStep():
                 return self._call(step, place.values, state)
-            case HeldStep():
+            case ParameterCallStep():
                 return self._held(step, place, state)
             case SkipStep():
                 return self._skip(step, place, state)
@@ -196,11 +196,15 @@ class Bodies:
             case WrongStep():
                 return None, state.lost()
 
-    def _call(self, step: BlockStep, environment: Environment, state: State) -> tuple[TypedCall, State]:
+    def _call(
+        self, step: BlockStep, environment: Environment, state: TensorState
+    ) -> tuple[TypedCall, TensorState]:
         instance, state = self.call(step.block, step.arguments, step.span, environment, state)
         return TypedCall(step, instance), state
 
-    def _held(self, step: HeldStep, place: Place, state: State) -> tuple[TypedHeld | None, State]:
+    def _held(
+        self, step: ParameterCallStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedParameterCall | None, TensorState]:
         value = place.values.get(step.holder)
         if value is None:
             return None, state.lost()
@@ -218,16 +222,18 @@ class Bodies:
                 holder = Ref(step.holder, step.span)
                 self._reports.wrong("NET302", message, holder, place.values, help=help)
             return None, state.lost()
-        found: tuple[TypedOperation | TypedCall | None, State] = (
+        found: tuple[TypedOperation | TypedCall | None, TensorState] = (
             self._operations.apply(held, place.values, state)
             if isinstance(held, OperationStep)
             else self._call(held, place.values, state)
         )
-        return (TypedHeld(step, name, found[0]) if found[0] else None), found[1]
+        return (TypedParameterCall(step, name, found[0]) if found[0] else None), found[1]
 
     # steps with bodies
 
-    def _when(self, step: WhenStep, place: Place, state: State) -> tuple[TypedWhen | None, State]:
+    def _when(
+        self, step: WhenStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedWhen | None, TensorState]:
         chosen, body = len(step.cases), step.otherwise
         for index, (condition, inside) in enumerate(step.cases):
             value = self._reports.value(condition, place.values)
@@ -244,7 +250,9 @@ class Bodies:
         typed, state = self._body(body, place.inner(), state)
         return TypedWhen(step, chosen, typed), state
 
-    def _repeat(self, step: RepeatStep, place: Place, state: State) -> tuple[TypedRepeat | None, State]:
+    def _repeat(
+        self, step: RepeatStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedRepeat | None, TensorState]:
         times = self._reports.value(step.times, place.values)
         if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
             if times is not None:
@@ -273,7 +281,9 @@ class Bodies:
                 break
         return TypedRepeat(step, tuple(runs), state.shape), state
 
-    def _branches(self, step: BranchesStep, place: Place, state: State) -> tuple[TypedBranches, State]:
+    def _branches(
+        self, step: BranchesStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedBranches, TensorState]:
         found = [self._body(branch, place.inner(), state) for branch in step.branches]
         ends = [end for _, end in found]
         grid: int | None = None
@@ -285,7 +295,9 @@ class Bodies:
             after = state.lost()
         return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
 
-    def _skip(self, step: SkipStep, place: Place, state: State) -> tuple[TypedSkip | None, State]:
+    def _skip(
+        self, step: SkipStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedSkip | None, TensorState]:
         body, end = self._body(step.body, place.inner(), state)
         if not state.known or not end.known:
             if step.drop_path:
@@ -318,10 +330,12 @@ class Bodies:
             self._agree(step, place, state, end, way)
         return TypedSkip(step, body, shortcut, same, drop_path, end.shape), end.deepest(way)
 
-    def _agree(self, step: SkipStep, place: Place, start: State, body: State, shortcut: State) -> None:
+    def _agree(
+        self, step: SkipStep, place: BodyScope, start: TensorState, body: TensorState, shortcut: TensorState
+    ) -> None:
         """Checks that both ways of a skip connection lead to one shape."""
 
-        def agrees(way: State) -> bool:
+        def agrees(way: TensorState) -> bool:
             same = way.shape == body.shape and way.reduction == body.reduction
             return same and way.grid is start.grid
 
@@ -329,7 +343,9 @@ class Bodies:
             fix = self._mending.either(step, place, start, body, shortcut, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
 
-    def _leads(self, body: Body, place: Place, state: State, fits: Callable[[State], bool]) -> bool:
+    def _leads(
+        self, body: Body, place: BodyScope, state: TensorState, fits: Callable[[TensorState], bool]
+    ) -> bool:
         """Whether a body that is only tried leads to a tensor that fits."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)

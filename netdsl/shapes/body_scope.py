@@ -8,32 +8,32 @@ from typing import NamedTuple
 from netdsl.base.values import Value, show
 from netdsl.ir.resolved import BlockDefinition
 from netdsl.ir.typed import Frame
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 
-class Place(NamedTuple):
+class BodyScope(NamedTuple):
     """A point of a body: what names and saved tensors are there. Both grow as the body goes on."""
 
     values: dict[str, Value]
     frame: Frame
-    saved: dict[str, State]
+    saved: dict[str, TensorState]
 
     @classmethod
-    def root(cls, values: Mapping[str, Value]) -> Place:
+    def root(cls, values: Mapping[str, Value]) -> BodyScope:
         own = dict(values)
         return cls(own, Frame(own), {})
 
-    def inner(self, **more: Value) -> Place:
+    def inner(self, **more: Value) -> BodyScope:
         values = {**self.values, **more}
-        return Place(values, Frame(values, self.frame), dict(self.saved))
+        return BodyScope(values, Frame(values, self.frame), dict(self.saved))
 
 
-def beginning(state: State) -> State:
+def beginning(state: TensorState) -> TensorState:
     """The input of a block, for which its own reductions and lengths begin anew."""
-    return State(state.shape, made=state.made, sizes=state.sizes)
+    return TensorState(state.shape, made=state.made, sizes=state.sizes)
 
 
-def entering(state: State) -> dict[str, Value]:
+def entering(state: TensorState) -> dict[str, Value]:
     """`in` as a block or section has it."""
     return {"in": state.shape[0]} if state.known else {}
 

@@ -13,7 +13,7 @@ from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, 
 from netdsl.language.expressions import Const
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 
 class _Remedy(NamedTuple):
@@ -26,7 +26,7 @@ class _Remedy(NamedTuple):
 def check_end(
     network: ResolvedNetwork,
     parts: Sequence[TypedPart],
-    state: State,
+    state: TensorState,
     attempt: Attempt | None,
     diagnostics: Diagnostics,
 ) -> None:

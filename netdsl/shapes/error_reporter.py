@@ -15,7 +15,7 @@ from netdsl.language.expressions import Const, Environment, Expr, Ref, evaluate
 from netdsl.ops.operation import describe, show_shape
 from netdsl.shapes.body_scope import shown_arguments
 from netdsl.shapes.repair.candidates import Change
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 # Of a longer way only the two ends are shown.
 _LONGEST = 6
@@ -54,7 +54,7 @@ class Written(NamedTuple):
     calls: int
 
 
-class Reports:
+class ErrorReporter:
     """`way` is the calls that lead to where we are, outermost first."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
@@ -162,7 +162,7 @@ class Reports:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Reports nothing inside: something is only tried."""
+        """ErrorReporter nothing inside: something is only tried."""
         kept = self._diagnostics, self._told
         self._diagnostics, self._told = Diagnostics(), set()
         try:
@@ -171,12 +171,12 @@ class Reports:
             self._diagnostics, self._told = kept
 
 
-def origin(state: State) -> list[Label]:
+def origin(state: TensorState) -> list[Label]:
     """Where a tensor got its shape."""
     return [Label(state.made, f"{describe(state.shape)} comes from here")] if state.made else []
 
 
-def shrinking(state: State) -> list[str]:
+def shrinking(state: TensorState) -> list[str]:
     """How a map became as small as it is."""
     sizes = [show_shape(size) for size in state.sizes[-_SIZES:]]
     return [f"height and width on the way: {' → '.join(sizes)}"] if len(sizes) > 1 else []

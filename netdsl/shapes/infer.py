@@ -12,10 +12,10 @@ from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.shapes.body_scope import entering
 from netdsl.shapes.check_expectations import check_budgets, check_output
 from netdsl.shapes.check_output import check_end
-from netdsl.shapes.error_reporter import Reports, Via
+from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.repair.candidates import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 # The codes of shapes that don't fit, but for how the network ends.
 _MISFITS = ("NET401", "NET402", "NET404")
@@ -56,7 +56,7 @@ class _Inference:
         self._network = network
         self._sound = sound
         self.found = Diagnostics()
-        self._reports = Reports(self.found)
+        self._reports = ErrorReporter(self.found)
         self._attempt = self._try if fixes else None
         self._bodies = Bodies(network, self._reports, self._attempt, most)
         self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
@@ -81,7 +81,7 @@ class _Inference:
 
     def run(self) -> TypedNetwork | None:
         shape = self._network.input
-        state = State(shape, made=self._network.input_span, sizes=(shape[1:],))
+        state = TensorState(shape, made=self._network.input_span, sizes=(shape[1:],))
         parts: list[TypedPart] = []
         try:
             for part in self._network.parts:
@@ -107,11 +107,11 @@ class _Inference:
         check_budgets(typed_network, self._attempt, self.found)
         return None if self.found.errors else typed_network
 
-    def _section(self, section: Section, state: State) -> tuple[TypedSection, State]:
+    def _section(self, section: Section, state: TensorState) -> tuple[TypedSection, TensorState]:
         body, state = self._bodies.section(section.body, state)
         return TypedSection(section, body), state
 
-    def _stage(self, stage: Stage, state: State) -> tuple[TypedStage, State]:
+    def _stage(self, stage: Stage, state: TensorState) -> tuple[TypedStage, TensorState]:
         runs: list[tuple[Instance, int]] = []
         number = sum(stage.before >= part.before for part in self._network.parts if isinstance(part, Stage))
         by_number = any(

@@ -9,10 +9,10 @@ from netdsl.diagnostics import Label
 from netdsl.ir.resolved import BranchesStep, SkipStep
 from netdsl.ir.typed import TypedBody
 from netdsl.ops.operation import Shape, describe
-from netdsl.shapes.error_reporter import Reports, origin
+from netdsl.shapes.error_reporter import ErrorReporter, origin
 from netdsl.shapes.repair.candidates import Change
 from netdsl.shapes.repair.projection import projection
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 _WHAT = {
     "add": "`add` sums different shapes",
@@ -28,12 +28,14 @@ _GATE = "one number for each channel is multiplied: `mul { | identity | … }` i
 class Joins:
     """Checks joins; branches of unknown shape have no say."""
 
-    def __init__(self, reports: Reports) -> None:
+    def __init__(self, reports: ErrorReporter) -> None:
         self._reports = reports
 
     # branches
 
-    def misfit(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[int, int] | None:
+    def misfit(
+        self, step: BranchesStep, start: TensorState, ends: Sequence[TensorState]
+    ) -> tuple[int, int] | None:
         """Two branches that don't fit each other, first the one that is most likely wrong."""
         shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
 
@@ -46,7 +48,9 @@ class Joins:
         wrong = (index for index in shapes if not _fits(step.join, shapes[right], shapes[index]))
         return next(((index, right) for index in wrong), None)
 
-    def joined(self, step: BranchesStep, start: State, ends: Sequence[State]) -> tuple[State, int | None]:
+    def joined(
+        self, step: BranchesStep, start: TensorState, ends: Sequence[TensorState]
+    ) -> tuple[TensorState, int | None]:
         """The tensor after a join of branches that fit, and the branch whose grid is its own."""
         if not all(end.known for end in ends):
             # All summands have one shape; how many channels are joined, or stretched over, isn't known.
@@ -71,7 +75,7 @@ class Joins:
         return after, grid
 
     def different(
-        self, step: BranchesStep, ends: Sequence[State], pair: tuple[int, int], fix: Change | None
+        self, step: BranchesStep, ends: Sequence[TensorState], pair: tuple[int, int], fix: Change | None
     ) -> None:
         """Branches that don't fit: all of them are shown."""
         wrong, other = pair
@@ -91,7 +95,7 @@ class Joins:
 
     # skip connections
 
-    def irregular(self, step: SkipStep, start: State, end: State, fix: Change | None) -> None:
+    def irregular(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
         """The body doesn't keep to the grid that its strides would make."""
         assert end.irregular is not None
         self._reports.error(
@@ -104,7 +108,7 @@ class Joins:
             fix=fix,
         )
 
-    def missing_shortcut(self, step: SkipStep, body: TypedBody, start: State, end: State) -> None:
+    def missing_shortcut(self, step: SkipStep, body: TypedBody, start: TensorState, end: TensorState) -> None:
         """The body changes the shape, and nothing else leads there."""
         reduction = end.reduction / start.reduction
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
@@ -113,14 +117,14 @@ class Joins:
         help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
-    def uneven(self, step: SkipStep, start: State, end: State, fix: Change | None) -> None:
+    def uneven(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
         """The body makes a map smaller and larger again, and this one can't be divided so."""
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         help = "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help, fix)
 
     def disagree(
-        self, step: SkipStep, start: State, body: State, shortcut: State, fix: Change | None
+        self, step: SkipStep, start: TensorState, body: TensorState, shortcut: TensorState, fix: Change | None
     ) -> None:
         """Body and shortcut lead to different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
@@ -150,7 +154,7 @@ def _fits(join: str, full: Shape, shape: Shape) -> bool:
     return full[0] == shape[0] and (stretched or full == shape)
 
 
-def _out_of_skip(start: State, end: State) -> str:
+def _out_of_skip(start: TensorState, end: TensorState) -> str:
     """What to do with a step that changes height and width by other than a stride."""
     if len(end.shape) < len(start.shape):
         return "the body of a `skip` stays a map: put what makes a vector of it behind the `skip`"

@@ -15,7 +15,7 @@ from netdsl.ops.operation import UNKNOWN, Shape, Symbolic
 from netdsl.resolve.last_norm import roles
 
 
-class Effect(NamedTuple):
+class OperationResult(NamedTuple):
     operation: Operation
     output: Shape
     cost: Cost
@@ -25,7 +25,9 @@ class Effect(NamedTuple):
     regular: bool
 
 
-def effect(operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape) -> Effect:
+def operation_result(
+    operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape
+) -> OperationResult:
     """`values` are those of all arguments, as the language has them."""
     arguments = {name: Const(value) for name, value in values.items()}
     cost = NOTHING
@@ -33,7 +35,9 @@ def effect(operation: Operation, values: Mapping[str, Value], shape: Shape, outp
         cost = Cost(sum(parameters(operation, values, shape).values()), operation.macs(shape, output), 1)
     reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
     deep = "kernel" in roles(type(operation))
-    return Effect(operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid())
+    return OperationResult(
+        operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid()
+    )
 
 
 def parameters(operation: Operation, values: Mapping[str, Value], shape: Shape) -> dict[str, int]:

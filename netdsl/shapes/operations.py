@@ -17,10 +17,10 @@ from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref,
 from netdsl.ops import Operation
 from netdsl.ops.operation import UNKNOWN, VECTOR, Misfit
 from netdsl.resolve.calls import meant, wrong_argument
-from netdsl.shapes.error_reporter import Reports, origin, shrinking
-from netdsl.shapes.operation_result import Effect, effect
+from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
+from netdsl.shapes.operation_result import OperationResult, operation_result
 from netdsl.shapes.repair.candidates import Attempt, best, with_arguments
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 # So many numbers of groups are tried.
 _NEAR = 4
@@ -31,16 +31,16 @@ _CHANNELS = 12
 class Operations:
     """Applies operations, each with its arguments to an input of one shape once."""
 
-    def __init__(self, reports: Reports, attempt: Attempt | None) -> None:
+    def __init__(self, reports: ErrorReporter, attempt: Attempt | None) -> None:
         self._reports = reports
         self._attempt = attempt
         # Steps that got a map for a vector. What they give is a guess, which may be wrong.
         self._guessed: set[Span] = set()
-        self._effects: dict[tuple[object, ...], Effect] = {}
+        self._effects: dict[tuple[object, ...], OperationResult] = {}
 
     def apply(
-        self, step: OperationStep, environment: Environment, state: State
-    ) -> tuple[TypedOperation | None, State]:
+        self, step: OperationStep, environment: Environment, state: TensorState
+    ) -> tuple[TypedOperation | None, TensorState]:
         """The operation and the tensor after it; none after an error, or where the input is unknown."""
         values = self._reports.values(step.arguments, environment)
         # A number and a yes or no may be equal in Python: 1 and True.
@@ -60,14 +60,14 @@ class Operations:
                 if len(state.shape) > len(operation.whatever()) > 0:
                     self._guessed.add(step.span)
                 meant = output.output or operation.whatever()
-                return None, _after(effect(operation, values, state.shape, meant), step, state)
-            found = self._effects[key] = effect(operation, values, state.shape, output)
+                return None, _after(operation_result(operation, values, state.shape, meant), step, state)
+            found = self._effects[key] = operation_result(operation, values, state.shape, output)
         typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
         return typed, _after(found, step, state)
 
     def _poisoned(
-        self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: State
-    ) -> State:
+        self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: TensorState
+    ) -> TensorState:
         """After an error: an operation still needs a map, and a vector is none, however long it is."""
         output = operation.whatever()
         if state.shape == VECTOR:
@@ -76,7 +76,7 @@ class Operations:
                 self._misfit(inferred, step, values, state)
             elif not isinstance(inferred, Misfit):
                 output = inferred
-        return _after(effect(operation, values, UNKNOWN, output), step, state)
+        return _after(operation_result(operation, values, UNKNOWN, output), step, state)
 
     def _converted(
         self, step: OperationStep, values: dict[str, Value], environment: Environment
@@ -106,7 +106,9 @@ class Operations:
                 self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
         return None
 
-    def _misfit(self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: State) -> None:
+    def _misfit(
+        self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: TensorState
+    ) -> None:
         also = origin(state) if misfit.cause != "arguments" else []
         notes = shrinking(state) if misfit.cause == "size" else []
         help = _without_channels(step, values, state) or self._groups(step, values, state) or misfit.help
@@ -123,11 +125,11 @@ class Operations:
             "NET402", misfit.message, step.span, also=also, notes=notes, help=help, cause=cause
         )
 
-    def without_channels(self, step: OperationStep, environment: Environment, state: State) -> str:
+    def without_channels(self, step: OperationStep, environment: Environment, state: TensorState) -> str:
         """What to write in place of a call with channels that it doesn't take; empty where it has none."""
         return _without_channels(step, self._reports.values(step.arguments, environment), state)
 
-    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: State) -> str:
+    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
         """The nearest numbers of groups that divide the channels here and in all blocks of the network; else
         the nearest numbers of channels that the groups divide.
         """
@@ -161,7 +163,7 @@ def _divided(channels: int, groups: int) -> str:
     return f"take {' or '.join(fitting)} channels in place of {channels}: {groups} divides them"
 
 
-def _without_channels(step: OperationStep, values: Mapping[str, Value], state: State) -> str:
+def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
     """What to write where a call starts with a number of channels that its operation doesn't take: a
     depthwise convolution or pool with its own, a convolution with those of its input.
     """
@@ -226,7 +228,7 @@ def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, M
     return {name: result for name, result in found.items() if isinstance(result, Mismatch)}
 
 
-def _after(found: Effect, step: OperationStep, state: State) -> State:
+def _after(found: OperationResult, step: OperationStep, state: TensorState) -> TensorState:
     return state.through(found.output, found.reduction, found.window, found.deep, step, found.regular)
 
 

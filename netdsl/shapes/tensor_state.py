@@ -14,7 +14,7 @@ from netdsl.ops.operation import UNKNOWN, VECTOR, Shape
 _MOST = 64
 
 
-class State(NamedTuple):
+class TensorState(NamedTuple):
     """A tensor at a point of a block or section.
 
     `reduction` is how many times smaller height and width are than where it began; two tensors have the
@@ -38,7 +38,7 @@ class State(NamedTuple):
         """Whether nothing that led here was wrong."""
         return self.shape not in (UNKNOWN, VECTOR)
 
-    def lost(self) -> State:
+    def lost(self) -> TensorState:
         """After an error: nothing is known any more."""
         return self._replace(shape=UNKNOWN)
 
@@ -55,7 +55,7 @@ class State(NamedTuple):
         deep: bool,
         step: Step,
         regular: bool,
-    ) -> State:
+    ) -> TensorState:
         """After an operation, which the `step` calls; `regular` if it keeps to the grid."""
         reach = self.reach
         if window != (1, 1):  # sums of fractions cost more than all else here
@@ -66,7 +66,7 @@ class State(NamedTuple):
             made = step.span
             if shape[1:] != self.shape[1:]:
                 sizes = (*sizes[-_MOST:], shape[1:])
-        return State(
+        return TensorState(
             shape,
             self.reduction if reduction == 1 else self.reduction * reduction,
             self.grid if regular else object(),
@@ -77,11 +77,11 @@ class State(NamedTuple):
             sizes,
         )
 
-    def after(self, inner: State) -> State:
+    def after(self, inner: TensorState) -> TensorState:
         """After a block that led from a beginning of its own to `inner`."""
         height, width = (r + n * self.reduction for r, n in zip(self.reach, inner.reach, strict=True))
         regular = inner.grid is None
-        return State(
+        return TensorState(
             inner.shape,
             self.reduction * inner.reduction,
             self.grid if regular else object(),
@@ -92,7 +92,7 @@ class State(NamedTuple):
             (self.sizes + inner.sizes)[-_MOST:] if inner.sizes else self.sizes,
         )
 
-    def repeated(self, end: State, times: int) -> State:
+    def repeated(self, end: TensorState, times: int) -> TensorState:
         """After the way from here to `end`, `times` times: it leads to the same shape each time."""
         ratio = end.reduction / self.reduction
         if ratio == 1:
@@ -105,7 +105,7 @@ class State(NamedTuple):
             reach=(height, width),
         )
 
-    def deepest(self, other: State) -> State:
+    def deepest(self, other: TensorState) -> TensorState:
         """This tensor joined with another: the longer of the two ways."""
         height, width = map(max, zip(self.reach, other.reach, strict=True))
         return self._replace(depth=max(self.depth, other.depth), reach=(height, width))

@@ -10,7 +10,7 @@ from netdsl.ir.typed import TypedNetwork
 from netdsl.resolve.orders import default_order
 from netdsl.summary.changes import Change, compare
 from netdsl.summary.structure import structure
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 
 def explain(
@@ -30,16 +30,16 @@ def explain(
     return [Change(("network",), "order", order, other), *changes] if len(changes) < len(found) else found
 
 
-def _statements(compiled: Compiled) -> tuple[syntax.Statement, ...]:
+def _statements(compiled: Compiled) -> tuple[nodes.Statement, ...]:
     return next(iter(compiled.files.values())).program.statements
 
 
 def _order(compiled: Compiled) -> str:
     """`conv, bn, +, relu`."""
     for statement in _statements(compiled):
-        if isinstance(statement, syntax.Order):
+        if isinstance(statement, nodes.Order):
             return ", ".join(" ".join(item.span.text.split()) for item in statement.items)
-    words = ("+" if isinstance(item, syntax.Plus) else item.name.text for item in default_order())
+    words = ("+" if isinstance(item, nodes.Plus) else item.name.text for item in default_order())
     return ", ".join(words)
 
 
@@ -47,7 +47,7 @@ def _with_order(compiled: Compiled, order: str, settings: Mapping[str, str]) -> 
     """The network with this order, and without expectations, which may be wrong then; None after errors."""
     text = compiled.source.text
     for statement in reversed(_statements(compiled)):
-        if isinstance(statement, (syntax.Order, syntax.Expect)):
+        if isinstance(statement, (nodes.Order, nodes.Expect)):
             text = text[: statement.span.start] + text[statement.span.end :]
     source = Source(compiled.source.name, f"{text}\norder {order}\n")
     return compile_network(source, settings, read=compiled.used.__getitem__).network

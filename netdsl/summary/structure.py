@@ -17,9 +17,9 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -107,7 +107,7 @@ class _Steps:
                 return (_operation(step, frame),)
             case TypedCall(instance=instance):
                 return (self._block(instance),)
-            case TypedHeld(held=held):
+            case TypedParameterCall(held=held):
                 return self._step(held, frame)
             case TypedSkip():
                 return self._skip(step, frame)

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.ops.operation import Shape
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 Kind: TypeAlias = Literal[
     "stem",
@@ -28,7 +28,7 @@ Kind: TypeAlias = Literal[
 @dataclass(frozen=True, slots=True)
 class Figures:
     """`frozen` of the `parameters` aren't trained. `activations` are the bytes that torch keeps for the
-    backward pass of one example in float32, the weights not counted (`netdsl.ops.operation.Kept`).
+    backward pass of one example in float32, the weights not counted (`SavedForBackward`).
     """
 
     parameters: int = 0
@@ -67,7 +67,7 @@ class Part:
     input: Shape
     output: Shape
     figures: Figures
-    state: State
+    state: TensorState
     span: Span
     parts: tuple[Part, ...] = ()
 

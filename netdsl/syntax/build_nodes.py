@@ -12,7 +12,7 @@ from lark.visitors import Transformer_NonRecursive
 
 from netdsl.base.source import Source, Span
 from netdsl.base.values import LARGEST, Number, Size, normal
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 _SUFFIX = {"k": 1_000, "M": 1_000_000}
 
@@ -53,109 +53,109 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         assert token.start_pos is not None and token.end_pos is not None
         return self._place(token.start_pos, token.end_pos)
 
-    def _word(self, token: Token) -> syntax.Word:
-        return syntax.Word(str(token), self._at(token))
+    def _word(self, token: Token) -> nodes.Word:
+        return nodes.Word(str(token), self._at(token))
 
     # expressions
 
-    def number(self, meta: Meta, children: list[Token]) -> syntax.Literal:
-        return syntax.Literal(number(children[0]), self._span(meta))
+    def number(self, meta: Meta, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(number(children[0]), self._span(meta))
 
-    def size(self, meta: Meta, children: list[Token]) -> syntax.Literal:
-        return syntax.Literal(Size(lengths(children[0])), self._span(meta))
+    def size(self, meta: Meta, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(Size(lengths(children[0])), self._span(meta))
 
-    def text(self, meta: Meta, children: list[Token]) -> syntax.Literal:
-        return syntax.Literal(str(children[0][1:-1]), self._span(meta))
+    def text(self, meta: Meta, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(str(children[0][1:-1]), self._span(meta))
 
-    def yes(self, meta: Meta, children: list[Token]) -> syntax.Literal:
-        return syntax.Literal(True, self._span(meta))
+    def yes(self, meta: Meta, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(True, self._span(meta))
 
-    def no(self, meta: Meta, children: list[Token]) -> syntax.Literal:
-        return syntax.Literal(False, self._span(meta))
+    def no(self, meta: Meta, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(False, self._span(meta))
 
-    def name(self, meta: Meta, children: list[Token]) -> syntax.Name:
-        return syntax.Name(str(children[0]), self._span(meta))
+    def name(self, meta: Meta, children: list[Token]) -> nodes.Name:
+        return nodes.Name(str(children[0]), self._span(meta))
 
-    def negative(self, meta: Meta, children: list[Any]) -> syntax.Unary:
+    def negative(self, meta: Meta, children: list[Any]) -> nodes.Unary:
         operand = children[0]
         if isinstance(operand, Token):
-            operand = syntax.Literal(number(operand), self._at(operand))
-        return syntax.Unary("-", operand, self._span(meta))
+            operand = nodes.Literal(number(operand), self._at(operand))
+        return nodes.Unary("-", operand, self._span(meta))
 
-    def not_(self, meta: Meta, children: list[syntax.Expr]) -> syntax.Unary:
-        return syntax.Unary("not", children[0], self._span(meta))
+    def not_(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Unary:
+        return nodes.Unary("not", children[0], self._span(meta))
 
-    def binary(self, meta: Meta, children: list[Any]) -> syntax.Binary:
+    def binary(self, meta: Meta, children: list[Any]) -> nodes.Binary:
         left, operator, right = children
-        return syntax.Binary(str(operator), left, right, self._span(meta))
+        return nodes.Binary(str(operator), left, right, self._span(meta))
 
     compare = binary
 
-    def either(self, meta: Meta, children: list[syntax.Expr]) -> syntax.Binary:
-        return syntax.Binary("or", children[0], children[1], self._span(meta))
+    def either(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Binary:
+        return nodes.Binary("or", children[0], children[1], self._span(meta))
 
-    def both(self, meta: Meta, children: list[syntax.Expr]) -> syntax.Binary:
-        return syntax.Binary("and", children[0], children[1], self._span(meta))
+    def both(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Binary:
+        return nodes.Binary("and", children[0], children[1], self._span(meta))
 
-    def choose(self, meta: Meta, children: list[syntax.Expr]) -> syntax.Choose:
+    def choose(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Choose:
         condition, yes, no = children
-        return syntax.Choose(condition, yes, no, self._span(meta))
+        return nodes.Choose(condition, yes, no, self._span(meta))
 
-    def apply(self, meta: Meta, children: list[Any]) -> syntax.Apply:
+    def apply(self, meta: Meta, children: list[Any]) -> nodes.Apply:
         function, *arguments = children
-        return syntax.Apply(self._word(function), _arguments(arguments), self._span(meta))
+        return nodes.Apply(self._word(function), _arguments(arguments), self._span(meta))
 
-    def list_of(self, meta: Meta, children: list[Any]) -> syntax.ListOf:
-        return syntax.ListOf(tuple(item for item in children if item is not None), self._span(meta))
+    def list_of(self, meta: Meta, children: list[Any]) -> nodes.ListOf:
+        return nodes.ListOf(tuple(item for item in children if item is not None), self._span(meta))
 
-    def named(self, meta: Meta, children: list[Any]) -> syntax.Argument:
-        return syntax.Argument(self._word(children[0]), children[1])
+    def named(self, meta: Meta, children: list[Any]) -> nodes.Argument:
+        return nodes.Argument(self._word(children[0]), children[1])
 
-    def arguments(self, meta: Meta, children: list[Any]) -> tuple[syntax.Argument, ...]:
+    def arguments(self, meta: Meta, children: list[Any]) -> tuple[nodes.Argument, ...]:
         return _arguments(children)
 
     # steps
 
-    def call(self, meta: Meta, children: list[Any]) -> syntax.Call:
+    def call(self, meta: Meta, children: list[Any]) -> nodes.Call:
         name, arguments = children
-        return syntax.Call(self._word(name), arguments or (), self._span(meta))
+        return nodes.Call(self._word(name), arguments or (), self._span(meta))
 
-    def labelled(self, meta: Meta, children: list[Any]) -> syntax.Call:
+    def labelled(self, meta: Meta, children: list[Any]) -> nodes.Call:
         label, call = children
-        return syntax.Call(call.name, call.arguments, self._span(meta), self._word(label))
+        return nodes.Call(call.name, call.arguments, self._span(meta), self._word(label))
 
-    def body(self, meta: Meta, children: list[Any]) -> syntax.Body:
-        return syntax.Body(tuple(step for step in children if step is not None), self._span(meta))
+    def body(self, meta: Meta, children: list[Any]) -> nodes.Body:
+        return nodes.Body(tuple(step for step in children if step is not None), self._span(meta))
 
     branch = body
 
-    def skip(self, meta: Meta, children: list[Any]) -> syntax.Skip:
+    def skip(self, meta: Meta, children: list[Any]) -> nodes.Skip:
         if_same, arguments, body, shortcut = children
         keyword = self._place(meta.start_pos, meta.start_pos + len("skip"))
-        return syntax.Skip(keyword, if_same is not None, arguments or (), body, shortcut, self._span(meta))
+        return nodes.Skip(keyword, if_same is not None, arguments or (), body, shortcut, self._span(meta))
 
-    def branches(self, meta: Meta, children: list[Any]) -> syntax.Branches:
-        return syntax.Branches(self._word(children[0]), tuple(children[1:]), self._span(meta))
+    def branches(self, meta: Meta, children: list[Any]) -> nodes.Branches:
+        return nodes.Branches(self._word(children[0]), tuple(children[1:]), self._span(meta))
 
-    def repeat(self, meta: Meta, children: list[Any]) -> syntax.Repeat:
+    def repeat(self, meta: Meta, children: list[Any]) -> nodes.Repeat:
         times, variable, body = children
         keyword = self._place(meta.start_pos, meta.start_pos + len("repeat"))
-        return syntax.Repeat(keyword, times, variable and self._word(variable), body, self._span(meta))
+        return nodes.Repeat(keyword, times, variable and self._word(variable), body, self._span(meta))
 
-    def when(self, meta: Meta, children: list[Any]) -> syntax.When:
+    def when(self, meta: Meta, children: list[Any]) -> nodes.When:
         *cases, otherwise = children
         pairs = tuple(zip(cases[::2], cases[1::2], strict=True))
         keyword = self._place(meta.start_pos, meta.start_pos + len("when"))
-        return syntax.When(keyword, pairs, otherwise, self._span(meta))
+        return nodes.When(keyword, pairs, otherwise, self._span(meta))
 
-    def save(self, meta: Meta, children: list[Token]) -> syntax.Save:
-        return syntax.Save(self._word(children[0]), self._span(meta))
+    def save(self, meta: Meta, children: list[Token]) -> nodes.Save:
+        return nodes.Save(self._word(children[0]), self._span(meta))
 
-    def from_(self, meta: Meta, children: list[Token]) -> syntax.From:
-        return syntax.From(self._word(children[0]), self._span(meta))
+    def from_(self, meta: Meta, children: list[Token]) -> nodes.From:
+        return nodes.From(self._word(children[0]), self._span(meta))
 
-    def default_(self, meta: Meta, children: list[syntax.Call]) -> syntax.Default:
-        return syntax.Default((children[0],), self._span(meta))
+    def default_(self, meta: Meta, children: list[nodes.Call]) -> nodes.Default:
+        return nodes.Default((children[0],), self._span(meta))
 
     # statements
 
@@ -164,85 +164,85 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     step = statement
 
-    def values(self, meta: Meta, children: list[syntax.Expr]) -> tuple[syntax.Expr, ...]:
+    def values(self, meta: Meta, children: list[nodes.Expr]) -> tuple[nodes.Expr, ...]:
         return tuple(children)
 
-    def parameter(self, meta: Meta, children: list[Any]) -> syntax.Parameter:
-        return syntax.Parameter(self._word(children[0]), children[1])
+    def parameter(self, meta: Meta, children: list[Any]) -> nodes.Parameter:
+        return nodes.Parameter(self._word(children[0]), children[1])
 
-    def parameters(self, meta: Meta, children: list[Any]) -> tuple[syntax.Parameter, ...]:
+    def parameters(self, meta: Meta, children: list[Any]) -> tuple[nodes.Parameter, ...]:
         return tuple(child for child in children if child is not None)
 
-    def network(self, meta: Meta, children: list[Any]) -> syntax.Network:
-        return syntax.Network(self._word(children[0]), children[1] or (), "", self._span(meta))
+    def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
+        return nodes.Network(self._word(children[0]), children[1] or (), "", self._span(meta))
 
-    def input(self, meta: Meta, children: list[Any]) -> syntax.Input:
-        return syntax.Input(children[0], self._span(meta))
+    def input(self, meta: Meta, children: list[Any]) -> nodes.Input:
+        return nodes.Input(children[0], self._span(meta))
 
-    def classes(self, meta: Meta, children: list[Any]) -> syntax.Classes:
-        return syntax.Classes(children[0], self._span(meta))
+    def classes(self, meta: Meta, children: list[Any]) -> nodes.Classes:
+        return nodes.Classes(children[0], self._span(meta))
 
-    def plus(self, meta: Meta, children: list[Any]) -> syntax.Plus:
-        return syntax.Plus(self._span(meta))
+    def plus(self, meta: Meta, children: list[Any]) -> nodes.Plus:
+        return nodes.Plus(self._span(meta))
 
-    def order(self, meta: Meta, children: list[Any]) -> syntax.Order:
-        return syntax.Order(tuple(children), self._span(meta))
+    def order(self, meta: Meta, children: list[Any]) -> nodes.Order:
+        return nodes.Order(tuple(children), self._span(meta))
 
-    def default(self, meta: Meta, children: list[Any]) -> syntax.Default:
-        return syntax.Default(tuple(children), self._span(meta))
+    def default(self, meta: Meta, children: list[Any]) -> nodes.Default:
+        return nodes.Default(tuple(children), self._span(meta))
 
-    def let(self, meta: Meta, children: list[Any]) -> syntax.Let:
-        return syntax.Let(self._word(children[0]), children[1], self._span(meta))
+    def let(self, meta: Meta, children: list[Any]) -> nodes.Let:
+        return nodes.Let(self._word(children[0]), children[1], self._span(meta))
 
-    def section(self, meta: Meta, children: list[Any]) -> syntax.Section:
-        return syntax.Section(self._word(children[0]), children[1], self._span(meta))
+    def section(self, meta: Meta, children: list[Any]) -> nodes.Section:
+        return nodes.Section(self._word(children[0]), children[1], self._span(meta))
 
-    def transition(self, meta: Meta, children: list[Any]) -> syntax.Section:
-        kind = syntax.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
-        return syntax.Section(kind, children[0], self._span(meta))
+    def transition(self, meta: Meta, children: list[Any]) -> nodes.Section:
+        kind = nodes.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
+        return nodes.Section(kind, children[0], self._span(meta))
 
-    def stage(self, meta: Meta, children: list[Any]) -> syntax.Stage:
-        return syntax.Stage(children[0], self._span(meta))
+    def stage(self, meta: Meta, children: list[Any]) -> nodes.Stage:
+        return nodes.Stage(children[0], self._span(meta))
 
-    def header(self, meta: Meta, children: list[Token]) -> tuple[syntax.Word, ...]:
+    def header(self, meta: Meta, children: list[Token]) -> tuple[nodes.Word, ...]:
         return tuple(map(self._word, children))
 
-    def row(self, meta: Meta, children: list[Any]) -> syntax.Row:
-        return syntax.Row(tuple(children), self._span(meta))
+    def row(self, meta: Meta, children: list[Any]) -> nodes.Row:
+        return nodes.Row(tuple(children), self._span(meta))
 
-    def stages(self, meta: Meta, children: list[Any]) -> syntax.Stages:
+    def stages(self, meta: Meta, children: list[Any]) -> nodes.Stages:
         block, fixed, header, *rows = children
-        return syntax.Stages(self._word(block), fixed or (), header, tuple(rows), self._span(meta))
+        return nodes.Stages(self._word(block), fixed or (), header, tuple(rows), self._span(meta))
 
-    def block(self, meta: Meta, children: list[Any]) -> syntax.Block:
+    def block(self, meta: Meta, children: list[Any]) -> nodes.Block:
         name, parameters, body = children
-        return syntax.Block(self._word(name), parameters or (), body, "", self._span(meta))
+        return nodes.Block(self._word(name), parameters or (), body, "", self._span(meta))
 
-    def init_rule(self, meta: Meta, children: list[Any]) -> syntax.InitRule:
-        return syntax.InitRule(self._word(children[0]), children[1])
+    def init_rule(self, meta: Meta, children: list[Any]) -> nodes.InitRule:
+        return nodes.InitRule(self._word(children[0]), children[1])
 
-    def init(self, meta: Meta, children: list[Any]) -> syntax.Init:
+    def init(self, meta: Meta, children: list[Any]) -> nodes.Init:
         base, *rules = children
         found = tuple(rule for rule in rules if rule is not None)
-        return syntax.Init(base and self._word(base), found, self._span(meta))
+        return nodes.Init(base and self._word(base), found, self._span(meta))
 
-    def entry(self, meta: Meta, children: list[Any]) -> syntax.Entry:
-        return syntax.Entry(self._word(children[0]), tuple(children[1:]), self._span(meta))
+    def entry(self, meta: Meta, children: list[Any]) -> nodes.Entry:
+        return nodes.Entry(self._word(children[0]), tuple(children[1:]), self._span(meta))
 
-    def train(self, meta: Meta, children: list[Any]) -> syntax.Train:
-        return syntax.Train(tuple(entry for entry in children if entry is not None), self._span(meta))
+    def train(self, meta: Meta, children: list[Any]) -> nodes.Train:
+        return nodes.Train(tuple(entry for entry in children if entry is not None), self._span(meta))
 
-    def expect(self, meta: Meta, children: list[Any]) -> syntax.Expect:
+    def expect(self, meta: Meta, children: list[Any]) -> nodes.Expect:
         quantity, comparison, value = children
-        return syntax.Expect(self._word(quantity), str(comparison), value, self._span(meta))
+        return nodes.Expect(self._word(quantity), str(comparison), value, self._span(meta))
 
-    def use(self, meta: Meta, children: list[Token]) -> syntax.Use:
-        return syntax.Use(str(children[0][1:-1]), self._span(meta))
+    def use(self, meta: Meta, children: list[Token]) -> nodes.Use:
+        return nodes.Use(str(children[0][1:-1]), self._span(meta))
 
 
-def _arguments(children: list[Any]) -> tuple[syntax.Argument, ...]:
+def _arguments(children: list[Any]) -> tuple[nodes.Argument, ...]:
     return tuple(
-        child if isinstance(child, syntax.Argument) else syntax.Argument(None, child)
+        child if isinstance(child, nodes.Argument) else nodes.Argument(None, child)
         for child in children
         if child is not None
     )

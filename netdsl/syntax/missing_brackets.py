@@ -18,7 +18,7 @@ _STEP = re.compile(rf"\s*,\s*({'|'.join(OPERATIONS)})\b")
 _NAMED = re.compile(r"\s*,\s*\w+\s*=(?!=)")
 
 
-class Gap(NamedTuple):
+class MissingBracket(NamedTuple):
     """A bracket that isn't closed, and the end of the text that it was to enclose."""
 
     opened: int
@@ -31,7 +31,7 @@ class _Open(NamedTuple):
     indent: int
 
 
-def missing(text: str, start: int) -> Gap | None:
+def missing_bracket(text: str, start: int) -> MissingBracket | None:
     """The bracket of the statement at `start` that lacks the other one where the lines say that it ends; None
     where they don't say it.
     """
@@ -43,14 +43,14 @@ def missing(text: str, start: int) -> Gap | None:
     for match in BRACKETS.finditer(text, start):
         char, place = match.group(), match.start()
         if char == "{" and opened and text[opened[-1].place] != "{":  # never inside of the others
-            return Gap(opened[-1].place, _before(text, place))
+            return MissingBracket(opened[-1].place, _before(text, place))
         if char in ("{", "(", "["):
             opened.append(_Open(place, indent))
         elif char in ("}", ")", "]"):
             if not opened:
                 return None
             if {"{": "}", "(": ")", "[": "]"}[text[opened[-1].place]] != char:
-                return Gap(opened[-1].place, _inside(text, opened[-1].place, _before(text, place)))
+                return MissingBracket(opened[-1].place, _inside(text, opened[-1].place, _before(text, place)))
             opened.pop()
         elif char == "\n":
             line = _LINE.match(text, place + 1)
@@ -64,15 +64,15 @@ def missing(text: str, start: int) -> Gap | None:
             if text[innermost.place] != "{":
                 follows = _STATEMENT.match(text, place + 1)
                 if follows or (line[2] not in "})]" and _WHOLE.match(text, end - 1)):
-                    return Gap(innermost.place, _inside(text, innermost.place, end))
+                    return MissingBracket(innermost.place, _inside(text, innermost.place, end))
             elif indent > innermost.indent:
                 deeper.add(innermost.place)
             elif indent < innermost.indent or line[2] not in "})]":
                 inline = innermost.place < end - 1 and "\n" not in text[innermost.place : end]
                 if innermost.place in deeper or inline or _STATEMENT.match(text, place + 1):
-                    return Gap(innermost.place, end)
+                    return MissingBracket(innermost.place, end)
     last = _before(text, len(text))
-    return Gap(opened[-1].place, last) if opened and opened[-1].place in deeper else None
+    return MissingBracket(opened[-1].place, last) if opened and opened[-1].place in deeper else None
 
 
 def _inside(text: str, opened: int, end: int) -> int:

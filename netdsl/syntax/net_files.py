@@ -34,7 +34,7 @@ def read_text(path: str) -> str:
     return Path(path).read_text(encoding="utf-8-sig")
 
 
-def kept(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
+def recorded(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
     """In place of `read_text` where a record holds the texts of used files, by their paths; `where` is its
     name. Raises FileNotFoundError for others.
     """

@@ -15,15 +15,14 @@ from typing import Any
 from lark import Lark, UnexpectedInput
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import MOST, Diagnostics
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
 from netdsl.language.words import STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
-from netdsl.syntax import nodes as syntax
-from netdsl.syntax import parser_tables as tables
+from netdsl.syntax import nodes, parser_tables
 from netdsl.syntax.build_nodes import TreeBuilder
-from netdsl.syntax.errors.syntax_errors import explain
+from netdsl.syntax.errors.syntax_errors import report_syntax_error
 from netdsl.syntax.errors.wrong_lines import APART
-from netdsl.syntax.split_statements import Cutter, Parts, Piece, parts, starts_statement
+from netdsl.syntax.split_statements import Parts, Piece, StatementSplitter, parts, starts_statement
 
 # Bounds, so that reading an unknown file has a bounded cost.
 MAX_LENGTH = 100_000
@@ -47,25 +46,25 @@ _LISTED = re.compile(r"(order|repeat|add|concat|mul)\b[^{]*$")
 
 @cache
 def _parser() -> Lark:
-    return tables.load()
+    return parser_tables.load()
 
 
-def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
+def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     """The program; what can't be read is left out, with a diagnostic."""
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and bring them in with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
-        return syntax.Program((), (("", ""),))
+        return nodes.Program((), (("", ""),))
     if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
         span = Span(source, long.start(), long.start() + 1)
         help = "break it after a comma"
         diagnostics.error("NET100", f"a line is longer than {MAX_LINE:,} characters", span, help=help)
-        return syntax.Program((), (("", ""),))
-    statements: list[syntax.Statement] = []
+        return nodes.Program((), (("", ""),))
+    statements: list[nodes.Statement] = []
     unread: list[tuple[str, str]] = []
     reader = _Reader(source, diagnostics)
     failed = False
-    for chunk in Cutter(source, diagnostics).chunks():
+    for chunk in StatementSplitter(source, diagnostics).chunks():
         text = chunk.text(source)
         if not text.strip():
             continue
@@ -78,30 +77,28 @@ def parse(source: Source, diagnostics: Diagnostics) -> syntax.Program:
             words = (*_WORD.findall(text)[:2], "", "")
             unread.append((words[0], words[1]))
             statement = _gap(words[0], Span(source, chunk.start, chunk.end))
-        if isinstance(statement, (syntax.Network, syntax.Block)):
+        if isinstance(statement, (nodes.Network, nodes.Block)):
             statement = statement._replace(documentation=chunk.documentation)
         if statement is not None:
             statements.append(statement)
-        if failed and diagnostics.errors >= MOST:
+        if failed and diagnostics.errors >= MAX_DIAGNOSTICS:
             break
-    return syntax.Program(tuple(statements), tuple(unread))
+    return nodes.Program(tuple(statements), tuple(unread))
 
 
-def _gap(word: str, span: Span) -> syntax.Section | None:
+def _gap(word: str, span: Span) -> nodes.Section | None:
     """What stands for layers that couldn't be read."""
     if word not in ("stem", "head", "layers", *_BY_BLOCKS):
         return None
     kind = "layers" if word in _BY_BLOCKS else word
-    step = syntax.Unread("", "", span)
-    return syntax.Section(syntax.Word(kind, span), syntax.Body((step,), span), span)
+    step = nodes.Unread("", "", span)
+    return nodes.Section(nodes.Word(kind, span), nodes.Body((step,), span), span)
 
 
-def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[syntax.Expr, ...]:
+def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, ...]:
     """The value of a command-line option: one or more expressions, with commas between."""
     try:
-        values: tuple[syntax.Expr, ...] = TreeBuilder(source).transform(
-            _parser().parse(source.text, "values")
-        )
+        values: tuple[nodes.Expr, ...] = TreeBuilder(source).transform(_parser().parse(source.text, "values"))
         return values
     except UnexpectedInput:
         span = Span(source, 0, len(source.text))
@@ -127,9 +124,11 @@ class _Reader:
 
     def _explain(self, start: int, text: str, rule: str, error: UnexpectedInput) -> None:
         self._mistakes += 1
-        self.language = explain(self._source, start, start + len(text), rule, error, self._diagnostics)
+        self.language = report_syntax_error(
+            self._source, start, start + len(text), rule, error, self._diagnostics
+        )
 
-    def statement(self, start: int, text: str) -> syntax.Statement | None:
+    def statement(self, start: int, text: str) -> nodes.Statement | None:
         """The statement, as much of it as can be read; None where nothing can."""
         try:
             return self._parse(start, text, "statement")  # type: ignore[no-any-return]
@@ -143,7 +142,7 @@ class _Reader:
                 return self._constant(start, text)
             return found
 
-    def _constant(self, start: int, text: str) -> syntax.Statement | None:
+    def _constant(self, start: int, text: str) -> nodes.Statement | None:
         """The `let` that is meant where `width = 32` stands: so what speaks of it is still checked."""
         if start < len(_LET) or not _IS_CONSTANT.match(text):
             return None
@@ -152,7 +151,7 @@ class _Reader:
         except UnexpectedInput:
             return None
 
-    def _by_parts(self, start: int, text: str, word: str, place: int | None) -> syntax.Statement | None:
+    def _by_parts(self, start: int, text: str, word: str, place: int | None) -> nodes.Statement | None:
         rule = _LINES.get(word)
         found = parts(text, lines=rule is not None)
         outline = found.outline
@@ -168,13 +167,13 @@ class _Reader:
             node = None
         pieces = found.bodies[0] if len(found.bodies) == 1 else ()
         match node:
-            case syntax.Section() | syntax.Block():
+            case nodes.Section() | nodes.Block():
                 return node._replace(body=self._bodies(start, text, (node.body,), found, place)[0])
-            case syntax.Stages():
+            case nodes.Stages():
                 return self._table(node, start, text, pieces)
-            case syntax.Train():
+            case nodes.Train():
                 return node._replace(entries=tuple(self._each(start, text, pieces, "entry")))
-            case syntax.Init():
+            case nodes.Init():
                 return node._replace(rules=tuple(self._each(start, text, pieces, "init_rule")))
         if word in ("stem", "head", "layers", "block"):
             for body in found.bodies:
@@ -184,7 +183,7 @@ class _Reader:
     def _each(self, start: int, text: str, pieces: Iterable[Piece], rule: str) -> Iterator[Any]:
         """The lines that can be read."""
         for piece in pieces:
-            if self._mistakes >= MOST:
+            if self._mistakes >= MAX_DIAGNOSTICS:
                 return
             try:
                 yield self._parse(start + piece.start, text[piece.start : piece.end], rule)
@@ -192,23 +191,23 @@ class _Reader:
                 self._explain(start + piece.start, text[piece.start : piece.end], rule, error)
 
     def _table(
-        self, table: syntax.Stages, start: int, text: str, pieces: tuple[Piece, ...]
-    ) -> syntax.Stages | None:
+        self, table: nodes.Stages, start: int, text: str, pieces: tuple[Piece, ...]
+    ) -> nodes.Stages | None:
         header = list(self._each(start, text, pieces[:1], "header"))
-        rows: list[syntax.Row | syntax.Section] = []
-        for piece in pieces[1:] if self._mistakes < MOST else ():
+        rows: list[nodes.Row | nodes.Section] = []
+        for piece in pieces[1:] if self._mistakes < MAX_DIAGNOSTICS else ():
             inside = text[piece.start : piece.end]
             place = start + piece.start
-            row: syntax.Statement | syntax.Row | None
+            row: nodes.Statement | nodes.Row | None
             if inside.startswith("layers"):
                 row = self.statement(place, inside)
             else:
                 row = next(self._each(start, text, (piece,), "row"), None) or self._row(place, inside)
             gap = _gap("layers", Span(self._source, place, place + len(inside)))
-            rows.append(row if isinstance(row, (syntax.Row, syntax.Section)) else gap)  # type: ignore[arg-type]
+            rows.append(row if isinstance(row, (nodes.Row, nodes.Section)) else gap)  # type: ignore[arg-type]
         return table._replace(header=header[0], rows=tuple(rows)) if header else None
 
-    def _row(self, start: int, text: str) -> syntax.Row | None:
+    def _row(self, start: int, text: str) -> nodes.Row | None:
         """The row that is meant where a blank stands before the bracket of a call."""
         moved = APART.sub(r"\2\1(", text)
         try:
@@ -219,26 +218,26 @@ class _Reader:
     # steps
 
     def _bodies(
-        self, start: int, text: str, empty: tuple[syntax.Body, ...], found: Parts, place: int | None
-    ) -> list[syntax.Body]:
+        self, start: int, text: str, empty: tuple[nodes.Body, ...], found: Parts, place: int | None
+    ) -> list[nodes.Body]:
         """The bodies with their steps; as they are where text and tree don't agree."""
         if len(empty) != len(found.bodies):
             return list(empty)
         return [
-            syntax.Body(self._steps(start, text, pieces, place), body.span)
+            nodes.Body(self._steps(start, text, pieces, place), body.span)
             for body, pieces in zip(empty, found.bodies, strict=True)
         ]
 
     def _steps(
         self, start: int, text: str, pieces: tuple[Piece, ...], place: int | None
-    ) -> tuple[syntax.Step, ...]:
+    ) -> tuple[nodes.Step, ...]:
         """The steps of a body. `place` is where in the text the first of them is wrong, if that is known: all
         before it are read at once, and so are those after it, up to the next.
         """
-        steps: list[syntax.Step] = []
+        steps: list[nodes.Step] = []
         inside = place is not None and pieces and pieces[0].start <= place <= pieces[-1].end
         wrong = place if inside else None
-        while pieces and self._mistakes < MOST:
+        while pieces and self._mistakes < MAX_DIAGNOSTICS:
             if wrong is None:
                 read, wrong = self._run(start, text, pieces)
                 if wrong is None:
@@ -250,7 +249,7 @@ class _Reader:
             step = self._step(start + piece.start, text[piece.start : piece.end], wrong - piece.start)
             steps.append(step)
             pieces = pieces[max(0, sound) + 1 :]
-            if isinstance(step, syntax.Unread):
+            if isinstance(step, nodes.Unread):
                 listed = bool(_LISTED.match(text, piece.start, piece.end))
                 pieces = self._after_unread(text, pieces, listed=listed)
             wrong = None
@@ -258,11 +257,11 @@ class _Reader:
 
     def _run(
         self, start: int, text: str, pieces: tuple[Piece, ...]
-    ) -> tuple[tuple[syntax.Step, ...], int | None]:
+    ) -> tuple[tuple[nodes.Step, ...], int | None]:
         """Steps read at once, or the place where one of them is wrong."""
         begin, end = pieces[0].start, pieces[-1].end
         try:
-            body: syntax.Body = self._parse(start + begin - 1, f"{{{text[begin:end]}\n}}", "body")
+            body: nodes.Body = self._parse(start + begin - 1, f"{{{text[begin:end]}\n}}", "body")
             return body.steps, None
         except UnexpectedInput as error:
             place = error.pos_in_stream if error.pos_in_stream is not None else -1
@@ -278,7 +277,7 @@ class _Reader:
                 return pieces[index:]
         return ()
 
-    def _step(self, start: int, text: str, place: int | None) -> syntax.Step:
+    def _step(self, start: int, text: str, place: int | None) -> nodes.Step:
         """One step, of which it is known where it is wrong."""
         before = self._mistakes
         step = self._step_by_parts(start, text, place) if "{" in text else None
@@ -292,21 +291,21 @@ class _Reader:
             return step
         defined = _DEFINES.match(text)
         kind, name = (defined[1] or "label", defined[2] or defined[3]) if defined else ("", "")
-        return syntax.Unread(kind, name, Span(self._source, start, start + len(text)))
+        return nodes.Unread(kind, name, Span(self._source, start, start + len(text)))
 
-    def _step_by_parts(self, start: int, text: str, place: int | None) -> syntax.Step | None:
+    def _step_by_parts(self, start: int, text: str, place: int | None) -> nodes.Step | None:
         first = _WORD.match(text)
         if first is None or first[0] not in STEPS or first[0] in _BODILESS:
             return None
         found = parts(text, lines=False)
         try:
-            step: syntax.Step = self._parse(start, found.outline, "step")
+            step: nodes.Step = self._parse(start, found.outline, "step")
         except UnexpectedInput as error:
             self._explain(start, text[: _end_of_head(text, error)], "step", error)
             for body in found.bodies:
                 self._steps(start, text, body, place)
             return None
-        return syntax.with_bodies(step, self._bodies(start, text, syntax.bodies(step), found, place))
+        return nodes.with_bodies(step, self._bodies(start, text, nodes.bodies(step), found, place))
 
 
 def _end_of_head(text: str, error: UnexpectedInput) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.language.words import STATEMENTS
-from netdsl.syntax.missing_brackets import BRACKETS, Gap, missing
+from netdsl.syntax.missing_brackets import BRACKETS, MissingBracket, missing_bracket
 
 MAX_DEPTH = 64
 
@@ -48,7 +48,7 @@ def starts_statement(text: str) -> bool:
     return bool(_STARTS_STATEMENT.match(text))
 
 
-class Cutter:
+class StatementSplitter:
     """Cuts a file at newlines outside brackets, and says which brackets are wrong."""
 
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
@@ -160,7 +160,7 @@ class Cutter:
         That of another kind may have been found in its place.
         """
         also = []
-        if gap := missing(self._text, start):
+        if gap := missing_bracket(self._text, start):
             bracket = gap.opened
         closing = CLOSING[self._text[bracket]]
         help = f"add `{closing}`"
@@ -178,7 +178,7 @@ class Cutter:
         self._diagnostics.error(code, message, Span(self._source, start, end), help=help)
 
 
-def _closed_help(text: str, gap: Gap, closing: str, line: int) -> str:
+def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
     """Where to add the other bracket; `line` is that of the gap."""
     rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
     if rest.startswith((",", "{", *CLOSING.values())):

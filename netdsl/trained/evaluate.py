@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.trained.open_run import Which, open_run
 
 
@@ -18,7 +18,7 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
-    speed = choose(Wishes(device=device_name, precision=run.precision(device_name)))
+    speed = choose(SpeedRequest(device=device_name, precision=run.precision(device_name)))
     speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)

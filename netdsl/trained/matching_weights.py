@@ -11,7 +11,7 @@ import torch
 
 from netdsl.api import Network
 from netdsl.compiler import Style
-from netdsl.runtime import checkpoint_import as foreign
+from netdsl.runtime import checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.trained.open_run import open_run
 
@@ -19,7 +19,7 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class MatchingWeights:
     """The tensors of one part of the generated module, by name: `fitting` fit, `reshaped` have another
     shape, `lost` are in the first network alone, `new` in the second.
     """
@@ -35,7 +35,7 @@ class Fit:
         return not (self.reshaped or self.lost or self.new)
 
 
-def fit(before: Shapes, after: Shapes) -> list[Fit]:
+def matching_weights(before: Shapes, after: Shapes) -> list[MatchingWeights]:
     """Part by part, in the order of the first network."""
     one, other = _by_part(before), _by_part(after)
     return [_fit(part, one.get(part, {}), other.get(part, {})) for part in dict.fromkeys((*one, *other))]
@@ -48,8 +48,8 @@ def _by_part(shapes: Shapes) -> dict[str, dict[str, tuple[int, ...]]]:
     return parts
 
 
-def _fit(part: str, before: Shapes, after: Shapes) -> Fit:
-    return Fit(
+def _fit(part: str, before: Shapes, after: Shapes) -> MatchingWeights:
+    return MatchingWeights(
         part,
         tuple(name for name, shape in before.items() if after.get(name) == shape),
         tuple(name for name, shape in before.items() if name in after and after[name] != shape),
@@ -68,14 +68,14 @@ def shapes_of(network: Network, style: Style) -> Shapes:
 def shapes_in(path: Path) -> tuple[Shapes, Style]:
     """Those in a file, or the best ones of a run, and the style of their names. Raises RunError."""
     if not path.is_dir():
-        return _shapes(foreign.read(path)), "module"
+        return _shapes(checkpoint_import.read(path)), "module"
     run = open_run(path)
     if run.style == "functional":
         raise RunError(
             f"the weights in {path} are numbered, since they are of the functional style",
             "leave `--weights` out, or name a run of another style",
         )
-    return _shapes(foreign.read(run.weights_file("best"))), run.style
+    return _shapes(checkpoint_import.read(run.weights_file("best"))), run.style
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> Shapes:

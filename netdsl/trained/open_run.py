@@ -22,8 +22,8 @@ from netdsl.runtime import checkpoint, data, images, model
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import HOW
-from netdsl.runtime.speed_choices import WISHES
-from netdsl.syntax.net_files import kept
+from netdsl.runtime.speed_choices import SPEED_CHOICES
+from netdsl.syntax.net_files import recorded
 
 NETWORK_FILE, RUN_FILE = "network.net", "run.json"
 
@@ -75,7 +75,9 @@ class OpenedRun:
             trained, precision = how["device"], how["precision"]
         except (OSError, ValueError, TypeError, KeyError):
             return "auto"
-        return precision if device in ("auto", trained) and precision in WISHES["precision"] else "auto"
+        return (
+            precision if device in ("auto", trained) and precision in SPEED_CHOICES["precision"] else "auto"
+        )
 
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""
@@ -91,7 +93,7 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     record = _read_record(folder)
     source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
     recipe = {**record.overrides, **(overrides or {})}
-    network = Network(compile_network(source, record.settings, recipe, kept(record.used, "run")))
+    network = Network(compile_network(source, record.settings, recipe, recorded(record.used, "run")))
     return OpenedRun(folder, network, record.style, record.settings)
 
 

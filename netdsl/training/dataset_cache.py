@@ -9,12 +9,12 @@ from netdsl.runtime.batches import require_enough
 from netdsl.runtime.data import Dataset, read, room
 from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.images import Source
-from netdsl.runtime.speed import Speed, Wishes
+from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.train import require_trainable
 from netdsl.trained.open_run import divide, require_classes
 
 
-class Inputs:
+class DatasetCache:
     """Gives each run its data. The images that were read last stay for the next run on the same ones;
     no others do, since two data sets may not fit into memory.
     """
@@ -23,7 +23,7 @@ class Inputs:
         self._last: tuple[object, Source] | None = None
 
     def of(
-        self, network: Network, wishes: Wishes, speed: Speed, console: Console, world: World = ALONE
+        self, network: Network, wishes: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
     ) -> Dataset:
         """The data of a network's recipe, in memory where half of it is enough.
 

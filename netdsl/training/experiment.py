@@ -16,10 +16,10 @@ from netdsl.runtime.console import say
 from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run_files import CHECKPOINT, locked
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.training import results
-from netdsl.training.dataset_cache import Inputs
+from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
 from netdsl.training.train_run import free_folder, resume_run, train_run
@@ -35,7 +35,7 @@ def require_one_process(world: World, what: str) -> None:
 
 
 def run_experiment(
-    entries: Sequence[Entry], style: str, folder: Path | None, wishes: Wishes, tensorboard: bool = False
+    entries: Sequence[Entry], style: str, folder: Path | None, wishes: SpeedRequest, tensorboard: bool = False
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains each network with each of its seeds; gives the folder and what came out.
 
@@ -50,7 +50,7 @@ def run_experiment(
             f"{folder} already holds {'an experiment' if began else 'files'}",
             f"go on with it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
         )
-    plan, inputs, console = Plan(require_style(style), wishes, list(entries)), Inputs(), Console()
+    plan, inputs, console = Plan(require_style(style), wishes, list(entries)), DatasetCache(), Console()
     for entry in plan.entries:
         inputs.of(Network(entry.compiled(entry.seeds[0])), wishes, choose(wishes), console)
     with locked(folder):
@@ -59,7 +59,7 @@ def run_experiment(
 
 
 def resume_experiment(
-    folder: Path, wishes: Wishes, tensorboard: bool = False
+    folder: Path, wishes: SpeedRequest, tensorboard: bool = False
 ) -> tuple[Path, list[NetworkResult]]:
     """Goes on with an experiment: complete and failed runs stay, one under way is resumed.
 
@@ -69,11 +69,11 @@ def resume_experiment(
         plan = Plan.read(folder)
         others = {name: wish for name, wish in asdict(wishes).items() if wish not in ("auto", None)}
         wishes = replace(plan.wishes, **others)
-        return folder, _go_on(folder, plan, wishes, tensorboard, Inputs(), Console())
+        return folder, _go_on(folder, plan, wishes, tensorboard, DatasetCache(), Console())
 
 
 def _go_on(
-    folder: Path, plan: Plan, wishes: Wishes, tensorboard: bool, inputs: Inputs, console: Console
+    folder: Path, plan: Plan, wishes: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
     way_out = f"go on with `netdsl train --resume {folder}`"
@@ -103,7 +103,13 @@ def _go_on(
 
 
 def _train(
-    run: Path, entry: Entry, seed: int, style: Style, wishes: Wishes, tensorboard: bool, inputs: Inputs
+    run: Path,
+    entry: Entry,
+    seed: int,
+    style: Style,
+    wishes: SpeedRequest,
+    tensorboard: bool,
+    inputs: DatasetCache,
 ) -> None:
     if (run / CHECKPOINT).exists():
         resume_run(run, {}, wishes, tensorboard=tensorboard, inputs=inputs)

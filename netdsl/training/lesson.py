@@ -16,7 +16,7 @@ from netdsl.diagnostics.network_error import NetworkError
 from netdsl.runtime import metrics, plot
 from netdsl.runtime.errors import Interrupted
 from netdsl.runtime.plot import Curve, Panel
-from netdsl.runtime.speed import Wishes
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.training.experiment import run_experiment
 from netdsl.training.plan import Entry
 from netdsl.training.results import NetworkResult, RunResult
@@ -28,7 +28,7 @@ _CASES = {"with batch norm": "yes", "without": "no"}
 
 
 def batch_norm_lesson(
-    folder: Path | None, overrides: Mapping[str, str], wishes: Wishes
+    folder: Path | None, overrides: Mapping[str, str], wishes: SpeedRequest
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
 

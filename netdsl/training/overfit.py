@@ -24,11 +24,11 @@ from netdsl.runtime.errors import Diverged, RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.first_loss import complaint, guessing
 from netdsl.runtime.loop import Progress, train_epoch
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train_step import Learner
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import create_model, require_style
-from netdsl.training.dataset_cache import Inputs
+from netdsl.training.dataset_cache import DatasetCache
 
 # The share of the images that must be right, and how often each is seen at most.
 _ENOUGH, _EPOCHS = 0.99, 200
@@ -75,7 +75,7 @@ def overfit(
     overrides: Mapping[str, str],
     style: str,
     images: int,
-    wishes: Wishes,
+    wishes: SpeedRequest,
 ) -> None:
     """Trains on `images` images until all but 1 % of them are right, and prints how it went.
 
@@ -88,7 +88,7 @@ def overfit(
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
     network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
     recipe = network.recipe
-    data = Inputs().of(network, wishes, speed, console).to(speed.device)
+    data = DatasetCache().of(network, wishes, speed, console).to(speed.device)
     speed.prepare()
 
     def attempt(lr: float) -> Attempt:

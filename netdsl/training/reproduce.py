@@ -12,7 +12,7 @@ from netdsl.runtime.console import say
 from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import CHECKPOINT, Run
-from netdsl.runtime.speed import Wishes
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.training.record import Record
 from netdsl.training.train_run import as_before, train_run
 
@@ -43,7 +43,7 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was trained by {processes} processes, this is {world.size}",
             "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    wishes, others = as_before(run.how, Wishes(), world)
+    wishes, others = as_before(run.how, SpeedRequest(), world)
     for line in others:
         say(console, line)
     train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)

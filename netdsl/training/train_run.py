@@ -28,14 +28,14 @@ from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
-from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.speed_choices import WISHES
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
+from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, create_model, require_style
-from netdsl.training.dataset_cache import Inputs
+from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
 
 # What a resumed run must leave as it is: its past would not fit its future.
@@ -48,10 +48,10 @@ def train_run(
     overrides: Mapping[str, str],
     style: str,
     folder: Path | None,
-    wishes: Wishes,
+    wishes: SpeedRequest,
     world: World = ALONE,
     tensorboard: bool = False,
-    inputs: Inputs | None = None,
+    inputs: DatasetCache | None = None,
 ) -> Report:
     """Trains the network into a run folder, and prints what came of it. Raises RunError.
 
@@ -64,7 +64,7 @@ def train_run(
     folder = folder or free_folder(network.name)
     if world.first:
         _require_new(folder)
-    data = (inputs or Inputs()).of(network, wishes, speed, console, world)
+    data = (inputs or DatasetCache()).of(network, wishes, speed, console, world)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     _require_same(world, record, speed)
     if world.size > 1 and wishes.batch_norm == "sync":
@@ -81,10 +81,10 @@ def train_run(
 def resume_run(
     folder: Path,
     overrides: Mapping[str, str],
-    wishes: Wishes,
+    wishes: SpeedRequest,
     world: World = ALONE,
     tensorboard: bool = False,
-    inputs: Inputs | None = None,
+    inputs: DatasetCache | None = None,
 ) -> Report:
     """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
 
@@ -95,11 +95,11 @@ def resume_run(
     if world.first:
         Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which would make the folder.
     with _locked(folder, world):
-        found = world.told(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
+        found = world.broadcast(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
         assert found is not None
         run, progress = Run.resumed(folder, found)
         run.writes = world.first
-        complete = world.told(world.first and (folder / report.FILE).exists())
+        complete = world.broadcast(world.first and (folder / report.FILE).exists())
         before = Record.read(run.record, str(folder / CHECKPOINT))
         if world.first:
             _require_same_run(folder, before)
@@ -113,7 +113,7 @@ def resume_run(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
                 f"to train it longer say how long in all: `--epochs {2 * progress.epoch}`",
             )
-        data = (inputs or Inputs()).of(network, wishes, speed, console, world)
+        data = (inputs or DatasetCache()).of(network, wishes, speed, console, world)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
@@ -146,7 +146,7 @@ def _train(
     data: Dataset,
     run: Run,
     resume: tuple[Checkpoint, Progress] | None,
-    wishes: Wishes,
+    wishes: SpeedRequest,
     speed: Speed,
     console: Console,
     world: World,
@@ -214,14 +214,18 @@ def _memory(optimizer: Any) -> tuple[str, bool]:
     return kind, bool(arguments.get("momentum"))
 
 
-def as_before(how: Mapping[str, object], wishes: Wishes, world: World = ALONE) -> tuple[Wishes, list[str]]:
+def as_before(
+    how: Mapping[str, object], wishes: SpeedRequest, world: World = ALONE
+) -> tuple[SpeedRequest, list[str]]:
     """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
     kept: dict[str, Any] = {}
     changes = []
     for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
         was, wish = str(how.get(name, "auto")), getattr(wishes, name)
-        if was not in WISHES[name]:
-            raise RunError(f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(WISHES[name])}")
+        if was not in SPEED_CHOICES[name]:
+            raise RunError(
+                f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(SPEED_CHOICES[name])}"
+            )
         if wish == "auto":
             kept[name] = was
         elif was not in ("auto", wish):

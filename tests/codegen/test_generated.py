@@ -13,7 +13,7 @@ import pytest
 
 import netdsl
 from netdsl.compiler import STYLES, Style
-from netdsl.syntax import parser_tables as tables
+from netdsl.syntax import parser_tables
 from netdsl.syntax.net_files import shipped
 from tests.test_cases import CASES, read_case
 
@@ -135,4 +135,4 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
 
 
 def test_the_parsers_tables_are_current() -> None:
-    assert tables.are_current(), "run `python -m netdsl.syntax.parser_tables`"
+    assert parser_tables.are_current(), "run `python -m netdsl.syntax.parser_tables`"

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from netdsl.cli import main
-from netdsl.commands import watch as watching
+from netdsl.commands import watch
 
 BLOCKS = "block two(out) { conv(out, 3), relu }\n"
 NETWORK = """\
@@ -134,15 +134,15 @@ def test_a_file_may_be_gone_for_a_moment(tmp_path: Path, monkeypatch: pytest.Mon
     nothing = [lambda: None] * 3
     new = partial(path.write_text, "new")
     clock = Clock([*nothing, path.unlink, *nothing, new, *nothing])
-    monkeypatch.setattr(watching, "time", clock)
-    stamps = watching.stamps_of([path])
-    watching.wait(stamps)
+    monkeypatch.setattr(watch, "time", clock)
+    stamps = watch.stamps_of([path])
+    watch.wait(stamps)
     assert path.read_text() == "new"
-    assert clock.now == pytest.approx(watching.INTERVAL * 9)  # and once more, to see that it stays so
+    assert clock.now == pytest.approx(watch.INTERVAL * 9)  # and once more, to see that it stays so
 
     path.unlink()
-    watching.wait(watching.stamps_of([path]) | stamps)  # gone for good: said after a while
-    assert clock.now > watching.PATIENCE
+    watch.wait(watch.stamps_of([path]) | stamps)  # gone for good: said after a while
+    assert clock.now > watch.PATIENCE
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")

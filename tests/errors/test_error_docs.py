@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from docs import errors
 from netdsl.cli import main
-from netdsl.errors.error_docs import codes, diagnose, explanation
+from netdsl.errors.error_docs import codes, diagnose, error_doc
 
 # Shown when a network runs, not when it is compiled.
 AT_RUNTIME = {"NET502"}
@@ -24,7 +24,7 @@ def explain(*arguments: str) -> Result:
 @pytest.mark.parametrize("code", COMPILED)
 def test_the_wrong_example_has_this_error_alone_and_the_right_one_none(code: str) -> None:
     """NET100, a file that can't be read, shows itself at a `use`. A small network may have warnings too."""
-    text = explanation(code)
+    text = error_doc(code)
     assert text.code == code
     wrong, right = diagnose(text.wrong), diagnose(text.right)
     errors = {found.code for found in wrong if found.severity == "error"}
@@ -36,7 +36,7 @@ def test_the_wrong_example_has_this_error_alone_and_the_right_one_none(code: str
 
 @pytest.mark.parametrize("code", COMPILED)
 def test_a_text_is_short_and_whole(code: str) -> None:
-    text = explanation(code)
+    text = error_doc(code)
     assert not text.title.endswith(".")
     assert text.cause.endswith(".")
     assert 10 < len(text.cause.split()) < 120
@@ -46,7 +46,7 @@ def test_a_text_is_short_and_whole(code: str) -> None:
 def test_explain_shows_all_of_a_text(code: str) -> None:
     result = explain(code)
     assert result.exit_code == 0
-    text = explanation(code)
+    text = error_doc(code)
     assert result.output.startswith(f"{code}: {text.title}\n\n")
     assert " ".join(text.cause.split()) in " ".join(result.output.split())
     for example in (text.wrong, text.right):
@@ -71,7 +71,7 @@ def test_without_a_code_all_are_listed_by_family() -> None:
     lines = explain().output.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("  NET")] == codes()
     assert lines[0] == "Syntax"
-    assert lines.index("Shapes") == lines.index(f"  NET401  {explanation('NET401').title}") - 1
+    assert lines.index("Shapes") == lines.index(f"  NET401  {error_doc('NET401').title}") - 1
 
 
 def test_a_wrong_code_gets_the_nearest() -> None:

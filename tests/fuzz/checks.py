@@ -18,7 +18,7 @@ from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.render_text import render
-from netdsl.syntax.net_files import kept
+from netdsl.syntax.net_files import recorded
 
 # Seconds: what takes longer is a finding, what takes much longer is stopped.
 SLOW, HANGS = 2, 20
@@ -71,7 +71,7 @@ def check(text: str, generated: int | None = None) -> Iterator[Finding]:
 def _check(text: str, generated: int | None) -> Iterator[Finding]:
     source = Source("networks/fuzzed.net", text)
     compiled = compile_network(
-        source, read=kept({f"networks/{n}": t for n, t in LIBRARIES.items()}, "corpus")
+        source, read=recorded({f"networks/{n}": t for n, t in LIBRARIES.items()}, "corpus")
     )
     for diagnostic in compiled.diagnostics:
         yield from _check_diagnostic(diagnostic)

@@ -24,14 +24,14 @@ from netdsl.graph.figure import figure
 from netdsl.graph.figure_nodes import BlockNode, LoopNode, MarkNode, OperationNode, SkipNode
 from netdsl.graph.labels import place, shape_text, source_text
 from netdsl.graph.page import page
-from netdsl.graph.render_picture import paint
+from netdsl.graph.render_picture import render_picture
 from netdsl.graph.svg import svg
 from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
-    TypedHeld,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -60,7 +60,7 @@ def operations(bodies: Iterable[TypedBody]) -> Iterator[TypedOperation]:
 
 def operations_of(step: TypedStep) -> Iterator[TypedOperation]:
     match step:
-        case TypedOperation() | TypedHeld(held=TypedOperation()):
+        case TypedOperation() | TypedParameterCall(held=TypedOperation()):
             yield step if isinstance(step, TypedOperation) else step.held  # type: ignore[misc]
         case TypedSkip(body=body, shortcut=shortcut, drop_path=drop_path):
             yield from operations((body, shortcut) if shortcut else (body,))
@@ -261,13 +261,13 @@ def test_png() -> None:
     network = typed(HOSTILE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        content = paint(network, ".png")
+        content = render_picture(network, ".png")
     drawing = draw(figure(network))
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", content[16:24])
     assert width / height == pytest.approx(drawing.width / drawing.height, rel=0.01)
     assert width > 2 * drawing.width
-    assert content == paint(network, ".png")
+    assert content == render_picture(network, ".png")
 
 
 def test_the_same_picture_whatever_the_hash_seed(tmp_path: Path) -> None:
@@ -335,5 +335,7 @@ def test_nothing_is_written_where_there_are_errors(tmp_path: Path) -> None:
 def test_the_pictures_of_the_docs_are_current(name: str) -> None:
     path = ROOT / "docs/pictures" / f"{name}.svg"
     network = typed_file(shipped()[PICTURES[name]])
-    assert path.read_bytes() == paint(network, ".svg"), f"run `netdsl graph {PICTURES[name]} -o {path}`"
+    assert path.read_bytes() == render_picture(
+        network, ".svg"
+    ), f"run `netdsl graph {PICTURES[name]} -o {path}`"
     assert f"pictures/{name}.svg" in (ROOT / "docs/tools.md").read_text(encoding="utf-8")

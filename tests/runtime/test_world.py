@@ -26,7 +26,7 @@ from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train import Report, train
 from netdsl.runtime.train_step import Learner
 from tests.support.processes import Pair, pair
@@ -130,7 +130,7 @@ def trained(
 
 
 def speed() -> Speed:
-    return choose(Wishes(device="cpu", precision="fp32"))
+    return choose(SpeedRequest(device="cpu", precision="fp32"))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def exchanged(world: World) -> tuple[float, list[int], str, list[float]]:
     return (
         world.largest(world.rank),
         world.gathered(world.rank),
-        world.told(f"{world.rank}"),
+        world.broadcast(f"{world.rank}"),
         adopted.tolist(),
     )
 

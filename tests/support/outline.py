@@ -7,10 +7,10 @@ from typing import Any
 
 from netdsl.base.source import Span
 from netdsl.base.values import show
-from netdsl.syntax import nodes as syntax
+from netdsl.syntax import nodes
 
 
-def outline(program: syntax.Program) -> str:
+def outline(program: nodes.Program) -> str:
     return "".join(f"{line}\n" for statement in program.statements for line in _lines(statement, ""))
 
 
@@ -21,7 +21,7 @@ def _lines(node: Any, indent: str, role: str = "") -> Iterator[str]:
     for field, value in zip(node._fields, node, strict=True):
         if isinstance(value, Span) or value in (None, ""):
             continue
-        if isinstance(value, syntax.Word):
+        if isinstance(value, nodes.Word):
             named = field in ("name", "kind", "join", "key", "block", "quantity", "base")
             words.append(value.text if named else f"{field}={value.text}")
         elif _is_expression(value):
@@ -32,14 +32,14 @@ def _lines(node: Any, indent: str, role: str = "") -> Iterator[str]:
             words += [expression(item) for item in value if _is_expression(item)]
             inner += [("", item) for item in value if not _is_expression(item)]
         else:
-            inner.append((field if isinstance(value, syntax.Body) else "", value))
+            inner.append((field if isinstance(value, nodes.Body) else "", value))
     yield indent + " ".join(words)
     for role, item in inner:
         below = indent + "  "
         yield from _lines(item, below, role) if hasattr(item, "_fields") else _pair(item, below)
 
 
-def _pair(case: tuple[syntax.Expr, syntax.Body], indent: str) -> Iterator[str]:
+def _pair(case: tuple[nodes.Expr, nodes.Body], indent: str) -> Iterator[str]:
     """A case of `when`."""
     condition, body = case
     yield f"{indent}case {expression(condition)}"
@@ -48,31 +48,31 @@ def _pair(case: tuple[syntax.Expr, syntax.Body], indent: str) -> Iterator[str]:
 
 def _is_expression(value: object) -> bool:
     kinds = (
-        syntax.Literal, syntax.Name, syntax.Unary, syntax.Binary, syntax.Choose, syntax.Apply, syntax.ListOf,
-        syntax.Argument, syntax.Parameter, syntax.Word,
+        nodes.Literal, nodes.Name, nodes.Unary, nodes.Binary, nodes.Choose, nodes.Apply, nodes.ListOf,
+        nodes.Argument, nodes.Parameter, nodes.Word,
     )  # fmt: skip
     return isinstance(value, kinds)
 
 
 def expression(node: Any) -> str:
     match node:
-        case syntax.Word(text):
+        case nodes.Word(text):
             return text
-        case syntax.Literal(value):
+        case nodes.Literal(value):
             return show(value)
-        case syntax.Name(name):
+        case nodes.Name(name):
             return name
-        case syntax.Unary(operator, operand):
+        case nodes.Unary(operator, operand):
             return f"({operator} {expression(operand)})"
-        case syntax.Binary(operator, left, right):
+        case nodes.Binary(operator, left, right):
             return f"({operator} {expression(left)} {expression(right)})"
-        case syntax.Choose(condition, yes, no):
+        case nodes.Choose(condition, yes, no):
             return f"(if {expression(condition)} {expression(yes)} {expression(no)})"
-        case syntax.Apply(function, arguments):
+        case nodes.Apply(function, arguments):
             return f"{function.text}({', '.join(map(expression, arguments))})"
-        case syntax.ListOf(items):
+        case nodes.ListOf(items):
             return f"[{', '.join(map(expression, items))}]"
-        case syntax.Argument(name, value) | syntax.Parameter(name, value):
+        case nodes.Argument(name, value) | nodes.Parameter(name, value):
             shown = "" if value is None else expression(value)
             return "=".join(filter(None, (name.text if name else "", shown)))
     raise AssertionError(node)

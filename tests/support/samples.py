@@ -14,10 +14,10 @@ from torch import nn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model, create
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.speed import SpeedRequest, choose
 
 CPU = torch.device("cpu")
-FP32 = choose(Wishes(device="cpu", precision="fp32"))
+FP32 = choose(SpeedRequest(device="cpu", precision="fp32"))
 
 
 class Tiny(nn.Module):

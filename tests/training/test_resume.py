@@ -23,7 +23,7 @@ from netdsl.runtime import checkpoint, loop, metrics, train
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.run_files import CHECKPOINT, locked
-from netdsl.runtime.speed import Wishes
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.trained.failure import StepFailed
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.train_run import resume_run, train_run
@@ -47,7 +47,7 @@ train {
   accumulate 2
 }
 """
-FP32 = Wishes(device="cpu", precision="fp32", compile="off")
+FP32 = SpeedRequest(device="cpu", precision="fp32", compile="off")
 # What depends on the clock.
 CLOCK = {"seconds", "images_per_second"}
 
@@ -71,7 +71,7 @@ def work(net: Path, run: Path) -> None:
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     try:
         if (run / CHECKPOINT).exists():
-            resume_run(run, {}, Wishes())
+            resume_run(run, {}, SpeedRequest())
         else:
             begin(net, run)
     except Interrupted as stopped:
@@ -170,12 +170,12 @@ def test_what_a_resumed_run_may_change(
         ("optimizer", "sgd(lr=0.1)"),
     ):
         with pytest.raises(RunError, match=f"can't change its `{key}`"):
-            resume_run(run, {key: value}, Wishes())
+            resume_run(run, {key: value}, SpeedRequest())
     with pytest.raises(RunError, match="not those that the run"):
-        resume_run(run, other_data(tmp_path), Wishes())
+        resume_run(run, other_data(tmp_path), SpeedRequest())
     capsys.readouterr()
     report = resume_run(
-        run, {"epochs": "3", "batch": "100", "optimizer.lr": "0.02"}, Wishes(precision="bf16")
+        run, {"epochs": "3", "batch": "100", "optimizer.lr": "0.02"}, SpeedRequest(precision="bf16")
     )
     said = capsys.readouterr().out
     assert "resumed at epoch 2, image 448 of 1,294" in said
@@ -189,7 +189,7 @@ def test_what_a_resumed_run_may_change(
     with pytest.raises(RunError, match="was changed on its way"):
         reproduce_run(run, tmp_path / "again")
     with pytest.raises(RunError, match="is complete, with 3 epochs") as raised:
-        resume_run(run, {}, Wishes())
+        resume_run(run, {}, SpeedRequest())
     assert "--epochs 6" in raised.value.help
 
 
@@ -209,7 +209,7 @@ def test_a_run_is_trained_again_from_its_record(
     stopped(net, run, monkeypatch, epochs="2")
     with pytest.raises(RunError, match="isn't complete"):
         reproduce_run(run, tmp_path / "early")
-    resume_run(run, {}, Wishes())
+    resume_run(run, {}, SpeedRequest())
     net.unlink()  # The record needs no other file.
     (run / "run.json").unlink()
     assert reproduce_run(run, tmp_path / "again")
@@ -235,7 +235,7 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
     def refused(content: bytes, message: str) -> None:
         file.write_bytes(content)
         with pytest.raises(RunError, match=message) as raised:
-            resume_run(run, {}, Wishes())
+            resume_run(run, {}, SpeedRequest())
         assert raised.value.help
         assert file.read_bytes() == content
 
@@ -252,10 +252,10 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
     file.unlink()
     for missing in (run, tmp_path / "nowhere"):
         with pytest.raises(RunError, match="there is no checkpoint"):
-            resume_run(missing, {}, Wishes())
+            resume_run(missing, {}, SpeedRequest())
     assert not (tmp_path / "nowhere").exists()
     file.write_bytes(whole)
-    resume_run(run, {}, Wishes())
+    resume_run(run, {}, SpeedRequest())
 
 
 @pytest.mark.usefixtures("cache")
@@ -265,7 +265,7 @@ def test_a_run_in_use_is_left_alone(net: Path, tmp_path: Path, monkeypatch: pyte
     before = {file.name: file.read_bytes() for file in run.iterdir()}
     with locked(run):
         with pytest.raises(RunError, match="another process trains in"):
-            resume_run(run, {}, Wishes())
+            resume_run(run, {}, SpeedRequest())
         with pytest.raises(RunError, match="already holds a run"):
             begin(net, run)
     assert {file.name: file.read_bytes() for file in run.iterdir()} == before
@@ -292,7 +292,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         with pytest.raises(RunError, match="No space left on device") as raised:
             begin(net, run, epochs="3")
     assert "what was saved before is whole" in raised.value.help
-    resume_run(run, {}, Wishes())
+    resume_run(run, {}, SpeedRequest())
     assert_same(run, whole)
 
 
@@ -330,7 +330,7 @@ def test_a_strangers_record_writes_nothing_elsewhere(
     record: Any = found.facts["record"]
     record["network"], record["code"] = "../../escaped", "print('stranger')"
     found.write(run / CHECKPOINT)
-    resume_run(run, {}, Wishes())
+    resume_run(run, {}, SpeedRequest())
     assert not (tmp_path / "escaped.py").exists()
     assert not [file for file in run.glob("*.py") if "stranger" in file.read_text()]
 
@@ -361,7 +361,7 @@ def test_facts_that_cannot_be(
     found.write(run / CHECKPOINT)
     before = (run / CHECKPOINT).read_bytes()
     with pytest.raises(RunError):
-        resume_run(run, {}, Wishes())
+        resume_run(run, {}, SpeedRequest())
     assert (run / CHECKPOINT).read_bytes() == before
 
 
@@ -371,7 +371,7 @@ def test_another_runs_checkpoint_is_refused(net: Path, tmp_path: Path) -> None:
         begin(net, tmp_path / name, epochs="1")
     shutil.copy(tmp_path / "one" / CHECKPOINT, tmp_path / "other")
     with pytest.raises(RunError, match="is of another run than"):
-        resume_run(tmp_path / "other", {"epochs": "2"}, Wishes())
+        resume_run(tmp_path / "other", {"epochs": "2"}, SpeedRequest())
 
 
 @pytest.mark.usefixtures("cache")
@@ -386,9 +386,9 @@ def test_what_a_resumed_run_was_told_is_kept_at_once(
 
     with monkeypatch.context() as patched, pytest.raises(Interrupted, match="all of it is saved"):
         patched.setattr(train, "train_epoch", killed)
-        resume_run(run, {"epochs": "3", "optimizer.lr": "0.01"}, Wishes())
+        resume_run(run, {"epochs": "3", "optimizer.lr": "0.01"}, SpeedRequest())
     assert not (run / "report.json").exists()  # It was of one epoch.
-    assert resume_run(run, {}, Wishes()).epochs == 3
+    assert resume_run(run, {}, SpeedRequest()).epochs == 3
     assert json.loads((run / "run.json").read_text())["recipe"]["optimizer"]["sgd"]["lr"] == 0.01
 
 

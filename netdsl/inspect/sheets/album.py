@@ -23,7 +23,7 @@ from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
 from netdsl.runtime.images import Split
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.trained.open_run import OpenedRun, Which
 
 Method: TypeAlias = Literal["pca", "tsne"]
@@ -44,7 +44,7 @@ class Album:
     def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
         self._run = run
         self._which: Which = which
-        self._speed = choose(Wishes(device=device, precision=run.precision(device)))
+        self._speed = choose(SpeedRequest(device=device, precision=run.precision(device)))
         self._console = console
         self._model = of_run(run, which, self._speed.device)
         self._drawings: dict[str, Callable[[Path], None]] = {}

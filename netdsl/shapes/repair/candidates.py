@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value, show
-from netdsl.diagnostics import MOST, Diagnostic
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic
 from netdsl.ir.resolved import (
     BlockStep,
     Body,
@@ -61,7 +61,7 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
 
 
 def best(
-    changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MOST
+    changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MAX_DIAGNOSTICS
 ) -> Change | None:
     """The change after which no error shows these places or is one of what is changed, and that leaves the
     fewest, at `most` so many; None if none does.

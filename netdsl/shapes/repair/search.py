@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from netdsl.ir.resolved import Body, BranchesStep, ResolvedNetwork, SkipStep
-from netdsl.shapes.body_scope import Place
+from netdsl.shapes.body_scope import BodyScope
 from netdsl.shapes.joins import Joins, places
 from netdsl.shapes.repair.candidates import (
     Attempt,
@@ -24,13 +24,13 @@ from netdsl.shapes.repair.candidates import (
     unstrided,
     variants,
 )
-from netdsl.shapes.tensor_state import State
+from netdsl.shapes.tensor_state import TensorState
 
 # Whether a body that is only tried leads to a tensor that fits.
-Leads: TypeAlias = Callable[[Body, Place, State, Callable[[State], bool]], bool]
+Leads: TypeAlias = Callable[[Body, BodyScope, TensorState, Callable[[TensorState], bool]], bool]
 
 
-class Mending:
+class RepairSearch:
     """Looks for changes of branches, skip bodies and shortcuts; without an `attempt` it finds none."""
 
     def __init__(self, network: ResolvedNetwork, joins: Joins, attempt: Attempt | None, leads: Leads) -> None:
@@ -40,12 +40,17 @@ class Mending:
         self._leads = leads
 
     def joint(
-        self, step: BranchesStep, place: Place, state: State, ends: Sequence[State], pair: tuple[int, int]
+        self,
+        step: BranchesStep,
+        place: BodyScope,
+        state: TensorState,
+        ends: Sequence[TensorState],
+        pair: tuple[int, int],
     ) -> tuple[tuple[int, int], Change | None]:
         """The change of one of two branches with which all fit, and that branch first."""
 
         def fix(index: int, changes: Iterator[Change]) -> Change | None:
-            def fits(end: State) -> bool:
+            def fits(end: TensorState) -> bool:
                 return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
             return self._fix(step, step.branches[index], changes, place, state, fits)
@@ -66,7 +71,7 @@ class Mending:
         before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
         return pair, best(before, self._attempt, places(step))
 
-    def irregular(self, step: SkipStep, place: Place, state: State) -> Change | None:
+    def irregular(self, step: SkipStep, place: BodyScope, state: TensorState) -> Change | None:
         """The change of a skip's body with which it keeps to the grid that its strides make."""
         changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
         return self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
@@ -78,15 +83,15 @@ class Mending:
     def either(
         self,
         step: SkipStep,
-        place: Place,
-        start: State,
-        body: State,
-        shortcut: State,
-        agrees: Callable[[State], bool],
+        place: BodyScope,
+        start: TensorState,
+        body: TensorState,
+        shortcut: TensorState,
+        agrees: Callable[[TensorState], bool],
     ) -> Change | None:
         """The change of the shortcut with which it agrees with the body, or of the body."""
 
-        def fits(way: State) -> bool:
+        def fits(way: TensorState) -> bool:
             same = way.shape == shortcut.shape and way.reduction == shortcut.reduction
             return same and way.grid is start.grid
 
@@ -112,9 +117,9 @@ class Mending:
         step: SkipStep | BranchesStep,
         body: Body,
         changes: Iterator[Change],
-        place: Place,
-        state: State,
-        fits: Callable[[State], bool],
+        place: BodyScope,
+        state: TensorState,
+        fits: Callable[[TensorState], bool],
     ) -> Change | None:
         """The change of a body that makes it fit the join, here and in all blocks of the network; of
         several the one that leaves the fewest errors. None where none does.
@@ -123,6 +128,6 @@ class Mending:
         return best(leading, self._attempt, places(step))
 
 
-def _larger(one: State, other: State) -> bool:
+def _larger(one: TensorState, other: TensorState) -> bool:
     """Whether a branch's map is larger than another's, as if it lacked a stride."""
     return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction

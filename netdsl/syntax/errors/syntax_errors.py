@@ -60,7 +60,7 @@ _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", 
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
 
 
-def explain(
+def report_syntax_error(
     source: Source, start: int, end: int, rule: str, error: UnexpectedInput, diagnostics: Diagnostics
 ) -> str:
     """Reports why the text between two offsets isn't what a rule of the grammar says. Returns the name of
