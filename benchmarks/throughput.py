@@ -142,8 +142,8 @@ def auto(setting: Setting) -> Loop:
     return own(setting, SpeedRequest(device=setting.device))
 
 
-def own(setting: Setting, wishes: SpeedRequest) -> Loop:
-    speed, recipe = choose(wishes), setting.recipe()
+def own(setting: Setting, request: SpeedRequest) -> Loop:
+    speed, recipe = choose(request), setting.recipe()
     speed.prepare()
     if speed.device.type == "cpu":
         keep_freed_memory()
@@ -155,7 +155,7 @@ def own(setting: Setting, wishes: SpeedRequest) -> Loop:
     example = speed.laid_out(data.normalise(data.floats(data.train.images[: setting.batch])))
     with tempfile.TemporaryDirectory() as cache:  # Nothing of earlier runs decides.
         os.environ["NETDSL_CACHE"] = cache
-        decision = decide(learner, wishes.compile, example, LONG)
+        decision = decide(learner, request.compile, example, LONG)
     progress = Progress(0, IMAGES)
 
     def run() -> None:

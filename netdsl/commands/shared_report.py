@@ -123,9 +123,9 @@ def terminal_width(err: bool) -> int | None:
 
 def coloured() -> bool | None:
     """Whether output has colours, as the environment wishes; None: where it goes to a terminal."""
-    wish = os.environ.get
-    if wish("NO_COLOR") or wish("TERM") == "dumb":
+    requested = os.environ.get
+    if requested("NO_COLOR") or requested("TERM") == "dumb":
         return False
-    if wish("FORCE_COLOR", "0") not in ("", "0") or wish("CLICOLOR_FORCE", "0") not in ("", "0"):
+    if requested("FORCE_COLOR", "0") not in ("", "0") or requested("CLICOLOR_FORCE", "0") not in ("", "0"):
         return True
-    return False if wish("CLICOLOR") == "0" else None
+    return False if requested("CLICOLOR") == "0" else None

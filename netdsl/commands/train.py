@@ -74,7 +74,7 @@ def train(
     epochs: str | None,
     batch: str | None,
     seed: str | None,
-    **wishes: Any,
+    **request: Any,
 ) -> None:
     """Train a network as its recipe says, or several of them.
 
@@ -96,7 +96,7 @@ def train(
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
-        _go_on(resume, given, overrides, speed_request(wishes), tensorboard)
+        _go_on(resume, given, overrides, speed_request(request), tensorboard)
         return
     if overfit is not None:
         one_file(files)
@@ -112,7 +112,7 @@ def train(
     from netdsl.training.plan import entries
     from netdsl.training.train_run import train_run
 
-    form, how = style or "module", speed_request(wishes)
+    form, how = style or "module", speed_request(request)
     with errors_shown(), joined(how.device) as world:
         if overfit is not None:
             require_one_process(world, "overfitting is tried")
@@ -126,7 +126,11 @@ def train(
 
 
 def _go_on(
-    folder: Path, given: dict[str, object], overrides: dict[str, str], wishes: SpeedRequest, tensorboard: bool
+    folder: Path,
+    given: dict[str, object],
+    overrides: dict[str, str],
+    request: SpeedRequest,
+    tensorboard: bool,
 ) -> None:
     """`--resume`; `given` are the options that don't go with it."""
     from netdsl.runtime.distributed import joined
@@ -140,9 +144,9 @@ def _go_on(
     if excess := [name for name, value in given.items() if value]:
         what = "an experiment" if experiment else "a run"
         raise click.UsageError(f"--resume goes on with {what} as it was: leave out {', '.join(excess)}")
-    with errors_shown(), joined(wishes.device) as world:
+    with errors_shown(), joined(request.device) as world:
         if experiment:
             require_one_process(world, "an experiment is trained")
-            finish(*resume_experiment(folder, wishes, tensorboard))
+            finish(*resume_experiment(folder, request, tensorboard))
         else:
-            resume_run(folder, overrides, wishes, world, tensorboard)
+            resume_run(folder, overrides, request, world, tensorboard)

@@ -40,13 +40,13 @@ class BlockStep(NamedTuple):
 class ParameterCallStep(NamedTuple):
     """A call of what the block's parameter `holder` holds: one of `cases`, by its name in the language.
 
-    `misfits` say why the call doesn't fit others. `fallback` is the operation or block that is itself
+    `shape_errors` say why the call doesn't fit others. `fallback` is the operation or block that is itself
     called like the parameter: what is meant where the parameter holds a number.
     """
 
     holder: str
     cases: tuple[tuple[str, OperationStep | BlockStep], ...]
-    misfits: tuple[tuple[str, Diagnostic], ...]
+    shape_errors: tuple[tuple[str, Diagnostic], ...]
     fallback: OperationStep | BlockStep | None
     span: Span
 

@@ -11,10 +11,10 @@ from netdsl.language.expressions import ONE
 from netdsl.ops.operation import (
     VECTOR,
     Arguments,
-    Misfit,
     Operation,
     SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -35,13 +35,13 @@ class Linear(Weighted):
     out: int = arg(Whole())
     bias: bool = arg(Flag(), True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
         if len(x) == 1:
             return (self.out,)
         help = "put `flatten` before it"
         if x[1:] != (1, 1):
             help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
-        return Misfit(
+        return ShapeMismatch(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
             help,
         )
@@ -81,7 +81,7 @@ class Flatten(Operation):
 
     name: ClassVar[str] = "flatten"
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return (math.prod(x),)
 
     def whatever(self) -> Shape:

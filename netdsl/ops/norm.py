@@ -10,10 +10,10 @@ from netdsl.language.argument_types import Flag, Real, Whole, arg
 from netdsl.language.expressions import NO, ONE, YES, Expr, Operator
 from netdsl.ops.operation import (
     Arguments,
-    Misfit,
     Operation,
     SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -68,7 +68,7 @@ class GroupNorm(Weighted):
     groups: int = arg(Whole())
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
         what = "channels" if len(x) == 3 else "features"
         return unsplit(x[0], self.groups, f"{x[0]} {what}", x) or x
 
@@ -133,11 +133,11 @@ class InstanceNorm(Weighted):
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), False, named=True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         if x[1:] == (1, 1):  # torch refuses it in training
-            return Misfit(
+            return ShapeMismatch(
                 f"`{self.name}` needs more than one position of each channel",
                 "take it out, or put it where height or width is more than 1",
                 x,
@@ -180,7 +180,7 @@ class LocalResponseNorm(Operation):
     beta: float = arg(Real(), 0.75, named=True)
     k: float = arg(Real(above=True), 1.0, named=True)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or x
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:

@@ -35,7 +35,7 @@ def describe(shape: Shape) -> str:
     return show_shape(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
 
 
-class Misfit(NamedTuple):
+class ShapeMismatch(NamedTuple):
     """Why an operation doesn't fit its input, the way out, and the output that is meant all the same.
 
     `cause` is what it is about: the input's shape, how small that became, that it is no map any more, or
@@ -120,7 +120,7 @@ class Operation(ABC):
     # The operation whose `default`s this one takes too, as far as it has the arguments.
     inherits: ClassVar[str] = ""
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
         return x
 
@@ -178,13 +178,13 @@ class Weighted(Operation):
         Word(("weight", "bias"), Flag()), False, named=True, last=True
     )
 
-    def output(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
         """What `infer` says of the shape."""
         return x
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         if isinstance(self.freeze, str) and self.freeze not in self._parameters():
-            return Misfit(
+            return ShapeMismatch(
                 f"`freeze={self.freeze}`, and this `{self.name}` has no {self.freeze}",
                 "`freeze=yes` freezes all that there is",
                 self._unfrozen(x),
@@ -194,7 +194,7 @@ class Weighted(Operation):
 
     def _unfrozen(self, x: Shape) -> Shape:
         output = self.output(x)
-        return output.output if isinstance(output, Misfit) else output
+        return output.output if isinstance(output, ShapeMismatch) else output
 
     def _parameters(self) -> list[str]:
         arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
@@ -202,8 +202,8 @@ class Weighted(Operation):
         return [weight.name for weight in weights if weight.present == YES]
 
 
-def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
-    """The misfit where channels can't be split evenly; `size` is what `groups` must divide."""
+def unsplit(size: int, groups: int, what: str, output: Shape) -> ShapeMismatch | None:
+    """The mismatch where channels can't be split evenly; `size` is what `groups` must divide."""
     if size % groups == 0:
         return None
     near_by = near_divisors(size, groups)
@@ -213,12 +213,12 @@ def unsplit(size: int, groups: int, what: str, output: Shape) -> Misfit | None:
     help = f"write {near}"
     if below == 1 and above in (None, size):
         help = f"take numbers of channels that {groups} divides, or `groups=1`"
-    return Misfit(f"{what} can't be split into {groups} groups", help, output)
+    return ShapeMismatch(f"{what} can't be split into {groups} groups", help, output)
 
 
-def needs_map(name: str, x: Shape) -> Misfit | None:
-    """The misfit of an operation on maps with a vector."""
+def needs_map(name: str, x: Shape) -> ShapeMismatch | None:
+    """The mismatch of an operation on maps with a vector."""
     if len(x) == 3:
         return None
     message = f"`{name}` needs a feature map, and its input is {describe(x)}"
-    return Misfit(message, f"put `{name}` before `flatten`", cause="vector")
+    return ShapeMismatch(message, f"put `{name}` before `flatten`", cause="vector")

@@ -11,10 +11,10 @@ from netdsl.language.argument_types import Flag, Pair, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr
 from netdsl.ops.operation import (
     Arguments,
-    Misfit,
     Operation,
     SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -42,14 +42,14 @@ class _Pool(Operation):
     padding: tuple[int, int] = arg(Pair(0), 0)
     ceil: bool = arg(Flag(), False)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         if any(p > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
             half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
             message = f"a padding of {padding} is more than half of the kernel of {kernel}"
-            return Misfit(message, f"write `padding={half}`", cause="arguments")
+            return ShapeMismatch(message, f"write `padding={half}`", cause="arguments")
         window = self._window()
         if self.ceil:
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))
@@ -147,7 +147,7 @@ class _GlobalPool(Operation):
     function_name: ClassVar[str]
     attribute: ClassVar[str] = "pool"
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], 1, 1)
 
     def keeps_grid(self) -> bool:
@@ -194,7 +194,7 @@ class AdaptiveAvgPool(Operation):
 
     size: tuple[int, int] = arg(Pair())
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], *self.size)
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:

@@ -120,29 +120,29 @@ class CallResolver:
         """A call of a parameter: resolved for everything that it could hold."""
         name = step.name.text
         cases: list[tuple[str, OperationStep | BlockStep]] = []
-        misfits: list[tuple[str, Diagnostic]] = []
+        shape_errors: list[tuple[str, Diagnostic]] = []
         for value in self._blocks.values():
             with self._diagnostics.captured() as found:
                 resolved = self._target(step, value, names, defaults)
             cases += [(value, case) for case in resolved]
-            misfits += [(value, diagnostic) for diagnostic in found]
+            shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
         # What a number of that name would mean: where the call doesn't fit it, no number is meant.
         with self._diagnostics.captured() as found:
             fallback = self._target(step, own, names, defaults) if own else ()
-        misfits += [("", diagnostic) for diagnostic in found]
+        shape_errors += [("", diagnostic) for diagnostic in found]
         if not cases and not fallback:
             # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
-            for _, diagnostic in misfits:
+            for _, diagnostic in shape_errors:
                 self._diagnostics.add(diagnostic)
-            if not misfits and is_whole(self._scope.program):
+            if not shape_errors and is_whole(self._scope.program):
                 self._diagnostics.error(
                     "NET201", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
                 )  # fmt: skip
             return ()
         other = fallback[0] if fallback else None
-        return (ParameterCallStep(names[name], tuple(cases), tuple(misfits), other, step.span),)
+        return (ParameterCallStep(names[name], tuple(cases), tuple(shape_errors), other, step.span),)
 
     # operations
 

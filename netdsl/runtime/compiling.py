@@ -59,23 +59,23 @@ class Trial:
         return Decision(on, f"{figures}, which {steps:,} steps {'repay' if on else 'do not repay'}")
 
 
-def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
-    """Compiles the learner's objective where that pays, or where `wish` is "on".
+def decide(learner: Learner, requested: str, images: Tensor, steps: int) -> Decision:
+    """Compiles the learner's objective where that pays, or where `requested` is "on".
 
     `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
     trial measured is kept in the cache for the next run of the same network. The weights stay as they
-    are. Several processes, which must all do the same, compile only where the wish is "on". Raises
+    are. Several processes, which must all do the same, compile only where the request is "on". Raises
     RunError where it is and compiling fails.
     """
-    if wish == "off":
+    if requested == "off":
         return Decision(False, learner.speed.why)
     if steps <= 0:
         return Decision(False, "nothing is left to train")
-    if wish == "auto" and learner.world.size > 1:
+    if requested == "auto" and learner.world.size > 1:
         return Decision(False, "several processes: `--compile on` to have it")
     state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
     try:
-        if wish == "on":
+        if requested == "on":
             return _forced(learner, images)
         return _measured(learner, images, steps)
     finally:

@@ -78,19 +78,19 @@ class Speed:
             torch.cuda.synchronize(self.device)
 
 
-def choose(wishes: SpeedRequest, local_rank: int = 0) -> Speed:
-    """What `auto` means on this machine. Raises RunError where a wish can't be met."""
-    device = choose_device(wishes.device, local_rank)
-    precision, why = _precision(wishes, device)
+def choose(request: SpeedRequest, local_rank: int = 0) -> Speed:
+    """What `auto` means on this machine. Raises RunError where a choice can't be met."""
+    device = choose_device(request.device, local_rank)
+    precision, why = _precision(request, device)
     # Weights laid out like the images, so that no convolution has to rearrange them.
-    layout = torch.contiguous_format if wishes.layout == "contiguous" else torch.channels_last
-    fused = wishes.fused != "off"
+    layout = torch.contiguous_format if request.layout == "contiguous" else torch.channels_last
+    fused = request.fused != "off"
     reasons = (
         f"{precision} ({why})",
         f"{'channels last' if layout is torch.channels_last else 'contiguous'}",
         f"{'fused' if fused else 'plain'} optimizer",
     )
-    return Speed(device, precision, layout, fused, reasons, wishes.why)
+    return Speed(device, precision, layout, fused, reasons, request.why)
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -108,12 +108,12 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _precision(wishes: SpeedRequest, device: torch.device) -> tuple[str, str]:
-    wish = wishes.precision
-    if wish == "tf32" and device.type != "cuda":
+def _precision(request: SpeedRequest, device: torch.device) -> tuple[str, str]:
+    requested = request.precision
+    if requested == "tf32" and device.type != "cuda":
         raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")
-    if wish != "auto":
-        return wish, wishes.why
+    if requested != "auto":
+        return requested, request.why
     if has_bf16(device):
         return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
     return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no bf16 of its own"

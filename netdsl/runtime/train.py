@@ -166,7 +166,7 @@ class _Training:
         """Makes the run one that can be resumed, and decides whether to compile."""
         batches.require_enough(self._recipe.batch, self.progress.of_images - self.progress.seen, self._world)
         run, processes = self._run, self._world.size
-        # With the wish, not the decision: whoever resumes from here decides anew.
+        # With the request, not the decision: whoever resumes from here decides anew.
         run.how = {**run.how, **self._speed.facts(), "compile": compile}
         self._save()
         order = torch.arange(self.progress.of_images)

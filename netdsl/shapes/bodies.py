@@ -82,7 +82,7 @@ class Bodies:
         self._instances: dict[tuple[object, ...], tuple[Instance, TensorState]] = {}
         self._operations = Operations(reports, attempt)
         self._joins = Joins(reports)
-        self._mending = RepairSearch(network, self._joins, attempt, self._leads)
+        self._repair = RepairSearch(network, self._joins, attempt, self._leads)
         self._depth = 0
         self._steps = 0
 
@@ -211,9 +211,9 @@ class Bodies:
         name = value.name if isinstance(value, Symbol) else ""
         held = dict(step.cases).get(name) if name else step.fallback
         if held is None:
-            if misfit := dict(step.misfits).get(name):
+            if mismatch := dict(step.shape_errors).get(name):
                 note = f"`{step.holder}` is `{name}` here"
-                self._reports.add(replace(misfit, notes=(*misfit.notes, note)))
+                self._reports.add(replace(mismatch, notes=(*mismatch.notes, note)))
             else:
                 message = f"`{step.holder}` is {show(value)}, and no operation or block"
                 help = "give it an operation or a block, as `relu`"
@@ -287,11 +287,11 @@ class Bodies:
         found = [self._body(branch, place.inner(), state) for branch in step.branches]
         ends = [end for _, end in found]
         grid: int | None = None
-        misfit = self._joins.misfit(step, state, ends)
-        if misfit is None:
+        mismatch = self._joins.mismatch(step, state, ends)
+        if mismatch is None:
             after, grid = self._joins.joined(step, state, ends)
         else:
-            self._joins.different(step, ends, *self._mending.joint(step, place, state, ends, misfit))
+            self._joins.different(step, ends, *self._repair.joint(step, place, state, ends, mismatch))
             after = state.lost()
         return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
 
@@ -305,7 +305,7 @@ class Bodies:
             # Whatever the body is, what it is added to gives the shape.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
-            fix = self._mending.irregular(step, place, state)
+            fix = self._repair.irregular(step, place, state)
             call = ""
             if isinstance(end.irregular, OperationStep):
                 call = self._operations.without_channels(end.irregular, place.values, state)
@@ -315,7 +315,7 @@ class Bodies:
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
-            self._joins.uneven(step, state, end, self._mending.uneven(step))
+            self._joins.uneven(step, state, end, self._repair.uneven(step))
             return None, state.lost()
         drop_path: TypedOperation | None = None
         if step.drop_path and (same or not step.if_same):
@@ -340,7 +340,7 @@ class Bodies:
             return same and way.grid is start.grid
 
         if not agrees(shortcut):
-            fix = self._mending.either(step, place, start, body, shortcut, agrees)
+            fix = self._repair.either(step, place, start, body, shortcut, agrees)
             self._joins.disagree(step, start, body, shortcut, fix)
 
     def _leads(

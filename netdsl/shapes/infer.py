@@ -18,7 +18,7 @@ from netdsl.shapes.repair.reorder import whole_changes
 from netdsl.shapes.tensor_state import TensorState
 
 # The codes of shapes that don't fit, but for how the network ends.
-_MISFITS = ("NET401", "NET402", "NET404")
+_SHAPE_ERRORS = ("NET401", "NET402", "NET404")
 # So many steps are looked at, and so many changes tried, to find fixes.
 _MOST_STEPS = 20_000
 _MOST_CHANGES = 60
@@ -34,7 +34,7 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
         for meant, error in whole_changes(network):
             other = _Inference(meant, sound, fixes=False)
             other.run()
-            if other.misfits() < inference.misfits():
+            if other.shape_errors() < inference.shape_errors():
                 diagnostics.add(error)
                 inference = _Inference(meant, sound)
                 inference.run()
@@ -65,9 +65,9 @@ class _Inference:
         sections = (part.body for part in network.parts if isinstance(part, Section))
         self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
 
-    def misfits(self) -> int:
+    def shape_errors(self) -> int:
         """How many of the errors are of steps that don't fit each other."""
-        return sum(error.code in _MISFITS for error in self.found)
+        return sum(error.code in _SHAPE_ERRORS for error in self.found)
 
     def _try(self, change: Change) -> Sequence[Diagnostic] | None:
         """The errors of the whole network after a change; None when enough was tried."""

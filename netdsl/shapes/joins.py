@@ -33,7 +33,7 @@ class Joins:
 
     # branches
 
-    def misfit(
+    def mismatch(
         self, step: BranchesStep, start: TensorState, ends: Sequence[TensorState]
     ) -> tuple[int, int] | None:
         """Two branches that don't fit each other, first the one that is most likely wrong."""

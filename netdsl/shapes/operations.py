@@ -15,7 +15,7 @@ from netdsl.ir.typed import TypedOperation
 from netdsl.language.argument_types import Mismatch, convert, schema, signature
 from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
-from netdsl.ops.operation import UNKNOWN, VECTOR, Misfit
+from netdsl.ops.operation import UNKNOWN, VECTOR, ShapeMismatch
 from netdsl.resolve.calls import meant, wrong_argument
 from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
 from netdsl.shapes.operation_result import OperationResult, operation_result
@@ -53,10 +53,10 @@ class Operations:
             if not state.known:
                 return None, self._poisoned(operation, step, values, state)
             output = operation.infer(state.shape)
-            if isinstance(output, Misfit):
+            if isinstance(output, ShapeMismatch):
                 if output.cause == "vector" and state.made in self._guessed:
                     return None, state.lost()
-                self._misfit(output, step, values, state)
+                self._shape_mismatch(output, step, values, state)
                 if len(state.shape) > len(operation.whatever()) > 0:
                     self._guessed.add(step.span)
                 meant = output.output or operation.whatever()
@@ -72,9 +72,9 @@ class Operations:
         output = operation.whatever()
         if state.shape == VECTOR:
             inferred = operation.infer(state.shape)
-            if isinstance(inferred, Misfit) and inferred.cause == "vector":
-                self._misfit(inferred, step, values, state)
-            elif not isinstance(inferred, Misfit):
+            if isinstance(inferred, ShapeMismatch) and inferred.cause == "vector":
+                self._shape_mismatch(inferred, step, values, state)
+            elif not isinstance(inferred, ShapeMismatch):
                 output = inferred
         return _after(operation_result(operation, values, UNKNOWN, output), step, state)
 
@@ -106,23 +106,23 @@ class Operations:
                 self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
         return None
 
-    def _misfit(
-        self, misfit: Misfit, step: OperationStep, values: Mapping[str, Value], state: TensorState
+    def _shape_mismatch(
+        self, mismatch: ShapeMismatch, step: OperationStep, values: Mapping[str, Value], state: TensorState
     ) -> None:
-        also = origin(state) if misfit.cause != "arguments" else []
-        notes = shrinking(state) if misfit.cause == "size" else []
-        help = _without_channels(step, values, state) or self._groups(step, values, state) or misfit.help
-        if misfit.cause == "vector" and values.get("kernel") == 1 and "out" in values:
+        also = origin(state) if mismatch.cause != "arguments" else []
+        notes = shrinking(state) if mismatch.cause == "size" else []
+        help = _without_channels(step, values, state) or self._groups(step, values, state) or mismatch.help
+        if mismatch.cause == "vector" and values.get("kernel") == 1 and "out" in values:
             help = f"write `linear({_text(step, values)})`"
-        if misfit.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
+        if mismatch.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
             side = math.isqrt(state.shape[0])
             square = side if side * side == state.shape[0] else state.shape[0]
             meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
             help = f"write the input as channels x height x width, as in `input {meant}`"
         # Several steps of a block that one number of groups doesn't fit are one mistake.
-        cause = f"{values['groups']} groups" if misfit.message.endswith("groups") else ""
+        cause = f"{values['groups']} groups" if mismatch.message.endswith("groups") else ""
         self._reports.error(
-            "NET402", misfit.message, step.span, also=also, notes=notes, help=help, cause=cause
+            "NET402", mismatch.message, step.span, also=also, notes=notes, help=help, cause=cause
         )
 
     def without_channels(self, step: OperationStep, environment: Environment, state: TensorState) -> str:

@@ -23,7 +23,7 @@ class DatasetCache:
         self._last: tuple[object, Source] | None = None
 
     def of(
-        self, network: Network, wishes: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
+        self, network: Network, request: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
     ) -> Dataset:
         """The data of a network's recipe, in memory where half of it is enough.
 
@@ -31,7 +31,7 @@ class DatasetCache:
         Raises RunError where they can't be had, or don't fit the network, its recipe or the memory.
         """
         require_classes(network)
-        stream = None if wishes.loader == "auto" else wishes.loader == "stream"
+        stream = None if request.loader == "auto" else request.loader == "stream"
         wanted = network.recipe.data, network.input_shape, stream
         if self._last is None or self._last[0] != wanted:
             self._last = None  # Its memory is free for what comes.

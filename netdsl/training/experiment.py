@@ -35,7 +35,11 @@ def require_one_process(world: World, what: str) -> None:
 
 
 def run_experiment(
-    entries: Sequence[Entry], style: str, folder: Path | None, wishes: SpeedRequest, tensorboard: bool = False
+    entries: Sequence[Entry],
+    style: str,
+    folder: Path | None,
+    request: SpeedRequest,
+    tensorboard: bool = False,
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains each network with each of its seeds; gives the folder and what came out.
 
@@ -50,16 +54,16 @@ def run_experiment(
             f"{folder} already holds {'an experiment' if began else 'files'}",
             f"go on with it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
         )
-    plan, inputs, console = Plan(require_style(style), wishes, list(entries)), DatasetCache(), Console()
+    plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
     for entry in plan.entries:
-        inputs.of(Network(entry.compiled(entry.seeds[0])), wishes, choose(wishes), console)
+        inputs.of(Network(entry.compiled(entry.seeds[0])), request, choose(request), console)
     with locked(folder):
         plan.write(folder)
-        return folder, _go_on(folder, plan, wishes, tensorboard, inputs, console)
+        return folder, _go_on(folder, plan, request, tensorboard, inputs, console)
 
 
 def resume_experiment(
-    folder: Path, wishes: SpeedRequest, tensorboard: bool = False
+    folder: Path, request: SpeedRequest, tensorboard: bool = False
 ) -> tuple[Path, list[NetworkResult]]:
     """Goes on with an experiment: complete and failed runs stay, one under way is resumed.
 
@@ -67,13 +71,15 @@ def resume_experiment(
     """
     with locked(folder):
         plan = Plan.read(folder)
-        others = {name: wish for name, wish in asdict(wishes).items() if wish not in ("auto", None)}
-        wishes = replace(plan.wishes, **others)
-        return folder, _go_on(folder, plan, wishes, tensorboard, DatasetCache(), Console())
+        others = {
+            name: requested for name, requested in asdict(request).items() if requested not in ("auto", None)
+        }
+        request = replace(plan.request, **others)
+        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(), Console())
 
 
 def _go_on(
-    folder: Path, plan: Plan, wishes: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
+    folder: Path, plan: Plan, request: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
     way_out = f"go on with `netdsl train --resume {folder}`"
@@ -85,7 +91,7 @@ def _go_on(
                 continue
             say(console, f"\n{number} of {count}: {run.name}")
             try:
-                _train(run, entry, seed, plan.style, wishes, tensorboard, inputs)
+                _train(run, entry, seed, plan.style, request, tensorboard, inputs)
             except Diverged as error:  # The same seed would diverge again.
                 failures[run.name] = str(error)
                 say(console, f"{run.name} failed: {error}")
@@ -107,12 +113,12 @@ def _train(
     entry: Entry,
     seed: int,
     style: Style,
-    wishes: SpeedRequest,
+    request: SpeedRequest,
     tensorboard: bool,
     inputs: DatasetCache,
 ) -> None:
     if (run / CHECKPOINT).exists():
-        resume_run(run, {}, wishes, tensorboard=tensorboard, inputs=inputs)
+        resume_run(run, {}, request, tensorboard=tensorboard, inputs=inputs)
         return
     for name in (NETWORK_FILE, RUN_FILE):  # Of a process that was killed before its first checkpoint.
         (run / name).unlink(missing_ok=True)
@@ -122,7 +128,7 @@ def _train(
         entry.overridden(seed),
         style,
         run,
-        wishes,
+        request,
         tensorboard=tensorboard,
         inputs=inputs,
     )

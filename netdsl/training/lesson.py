@@ -28,7 +28,7 @@ _CASES = {"with batch norm": "yes", "without": "no"}
 
 
 def batch_norm_lesson(
-    folder: Path | None, overrides: Mapping[str, str], wishes: SpeedRequest
+    folder: Path | None, overrides: Mapping[str, str], request: SpeedRequest
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
 
@@ -40,7 +40,7 @@ def batch_norm_lesson(
     source = Source(str(path), path.read_text(encoding="utf-8"))
     entries = [_entry(source, case, lr, overrides) for lr in RATES for case in _CASES]
     try:
-        _, results = run_experiment(entries, "module", folder, wishes)
+        _, results = run_experiment(entries, "module", folder, request)
     except Interrupted as error:
         error.help = "start the lesson again, in another folder: the picture is drawn at its end"
         raise

@@ -75,7 +75,7 @@ def overfit(
     overrides: Mapping[str, str],
     style: str,
     images: int,
-    wishes: SpeedRequest,
+    request: SpeedRequest,
 ) -> None:
     """Trains on `images` images until all but 1 % of them are right, and prints how it went.
 
@@ -83,12 +83,12 @@ def overfit(
     of the recipe's optimizer. Where that fails, rates of a tenth and of ten times are tried, and RunError
     says what is wrong and what to try.
     """
-    console, speed = Console(), choose(wishes)
+    console, speed = Console(), choose(request)
     size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
     network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
     recipe = network.recipe
-    data = DatasetCache().of(network, wishes, speed, console).to(speed.device)
+    data = DatasetCache().of(network, request, speed, console).to(speed.device)
     speed.prepare()
 
     def attempt(lr: float) -> Attempt:

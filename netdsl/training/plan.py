@@ -67,7 +67,7 @@ class Plan:
     """The networks of an experiment, the style of their code, and how they are computed."""
 
     style: Style
-    wishes: SpeedRequest
+    request: SpeedRequest
     entries: list[Entry]
 
     def runs(self) -> Iterator[tuple[Entry, int]]:
@@ -78,7 +78,12 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Raises RunError where the folder can't be written."""
-        write_atomic(folder / PLAN, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        plan = {
+            "style": self.style,
+            "wishes": asdict(self.request),
+            "entries": [asdict(entry) for entry in self.entries],
+        }
+        write_atomic(folder / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
 
     @staticmethod
     def read(folder: Path) -> Plan:

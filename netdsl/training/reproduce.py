@@ -43,10 +43,10 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was trained by {processes} processes, this is {world.size}",
             "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    wishes, others = as_before(run.how, SpeedRequest(), world)
+    request, others = as_before(run.how, SpeedRequest(), world)
     for line in others:
         say(console, line)
-    train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)
+    train_run(compiled, record.settings, record.overrides, record.style, new, request, world)
     world.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)

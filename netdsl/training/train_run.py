@@ -48,7 +48,7 @@ def train_run(
     overrides: Mapping[str, str],
     style: str,
     folder: Path | None,
-    wishes: SpeedRequest,
+    request: SpeedRequest,
     world: World = ALONE,
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
@@ -60,14 +60,14 @@ def train_run(
     console = Console(quiet=not world.first)
     if tensorboard:
         require_tensorboard()
-    network, speed = Network(compiled), choose(wishes, world.local_rank)
+    network, speed = Network(compiled), choose(request, world.local_rank)
     folder = folder or free_folder(network.name)
     if world.first:
         _require_new(folder)
-    data = (inputs or DatasetCache()).of(network, wishes, speed, console, world)
+    data = (inputs or DatasetCache()).of(network, request, speed, console, world)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     _require_same(world, record, speed)
-    if world.size > 1 and wishes.batch_norm == "sync":
+    if world.size > 1 and request.batch_norm == "sync":
         # Raises where the style can't, while nothing is written yet.
         create_model(network, record.style, 0, speed.device).synchronise(speed.device)
     with _locked(folder, world):
@@ -75,13 +75,13 @@ def train_run(
             _require_new(folder)
             _write_inputs(folder, network, record)
         run = Run(folder, record.to_json(), writes=world.first)
-        return _train(network, record, data, run, None, wishes, speed, console, world, tensorboard)
+        return _train(network, record, data, run, None, request, speed, console, world, tensorboard)
 
 
 def resume_run(
     folder: Path,
     overrides: Mapping[str, str],
-    wishes: SpeedRequest,
+    request: SpeedRequest,
     world: World = ALONE,
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
@@ -105,15 +105,15 @@ def resume_run(
             _require_same_run(folder, before)
         network = Network(before.compiled(overrides))
         changes = _recipe_changes(before, network.recipe)
-        wishes, others = as_before(run.how, wishes, world)
-        speed = choose(wishes, world.local_rank)
+        request, others = as_before(run.how, request, world)
+        speed = choose(request, world.local_rank)
         epochs = network.recipe.epochs
         if complete and progress.epoch >= epochs:
             raise RunError(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
                 f"to train it longer say how long in all: `--epochs {2 * progress.epoch}`",
             )
-        data = (inputs or DatasetCache()).of(network, wishes, speed, console, world)
+        data = (inputs or DatasetCache()).of(network, request, speed, console, world)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
@@ -136,7 +136,7 @@ def resume_run(
             (folder / report.FILE).unlink(missing_ok=True)  # It is of a shorter run.
             _write_inputs(folder, network, record)
         return _train(
-            network, record, data, run, (found, progress), wishes, speed, console, world, tensorboard
+            network, record, data, run, (found, progress), request, speed, console, world, tensorboard
         )
 
 
@@ -146,7 +146,7 @@ def _train(
     data: Dataset,
     run: Run,
     resume: tuple[Checkpoint, Progress] | None,
-    wishes: SpeedRequest,
+    request: SpeedRequest,
     speed: Speed,
     console: Console,
     world: World,
@@ -159,7 +159,7 @@ def _train(
     console.print(f"{network.name} ({record.style}): {size}; {images}", highlight=False, soft_wrap=True)
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, recipe.seed, speed.device)
-    workers = max(1, free_cores() // world.local_size) if wishes.workers is None else wishes.workers
+    workers = max(1, free_cores() // world.local_size) if request.workers is None else request.workers
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
     if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
@@ -172,8 +172,8 @@ def _train(
             speed,
             console,
             resume=resume,
-            compile=wishes.compile,
-            batch_norm="sync" if wishes.batch_norm == "sync" else "local",
+            compile=request.compile,
+            batch_norm="sync" if request.batch_norm == "sync" else "local",
             workers=workers,
             each_epoch=each_epoch,
             world=world,
@@ -215,34 +215,34 @@ def _memory(optimizer: Any) -> tuple[str, bool]:
 
 
 def as_before(
-    how: Mapping[str, object], wishes: SpeedRequest, world: World = ALONE
+    how: Mapping[str, object], request: SpeedRequest, world: World = ALONE
 ) -> tuple[SpeedRequest, list[str]]:
-    """The wishes of a resumed run, with what isn't wished otherwise as it was; and what changes, in words."""
+    """The request of a resumed run, with what isn't asked otherwise as it was; and what changes, in words."""
     kept: dict[str, Any] = {}
     changes = []
     for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
-        was, wish = str(how.get(name, "auto")), getattr(wishes, name)
+        was, requested = str(how.get(name, "auto")), getattr(request, name)
         if was not in SPEED_CHOICES[name]:
             raise RunError(
                 f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(SPEED_CHOICES[name])}"
             )
-        if wish == "auto":
+        if requested == "auto":
             kept[name] = was
-        elif was not in ("auto", wish):
-            changes.append(f"changed: {name} {was} -> {wish}: from here on numbers round differently")
+        elif was not in ("auto", requested):
+            changes.append(f"changed: {name} {was} -> {requested}: from here on numbers round differently")
     threads = how.get("threads")
     if threads not in (None, torch.get_num_threads()):
         changes.append(
             f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
         )
-    wishes = replace(wishes, **kept, why="as asked" if changes else "as before")
+    request = replace(request, **kept, why="as asked" if changes else "as before")
     processes = how.get("processes", 1)
     if processes != world.size:
-        local = "" if wishes.batch_norm == "sync" else ", and batch norm counts other images at a time"
+        local = "" if request.batch_norm == "sync" else ", and batch norm counts other images at a time"
         changes.append(
             f"changed: processes {processes} -> {world.size}: from here on numbers round differently{local}"
         )
-    return wishes, changes
+    return request, changes
 
 
 def _locked(folder: Path, world: World) -> AbstractContextManager[None]:

@@ -25,8 +25,8 @@ def test_auto_is_bf16_where_the_hardware_has_it(
 
 
 def test_wishes_are_met_and_recorded() -> None:
-    wishes = SpeedRequest(device="cpu", precision="fp32", layout="contiguous", fused="off")
-    found = choose(wishes)
+    request = SpeedRequest(device="cpu", precision="fp32", layout="contiguous", fused="off")
+    found = choose(request)
     facts = found.facts()
     assert facts.pop("threads") == torch.get_num_threads()
     assert facts == {"device": "cpu", "precision": "fp32", "layout": "contiguous", "fused": "off"}

@@ -51,7 +51,7 @@ class RepairSearch:
 
         def fix(index: int, changes: Iterator[Change]) -> Change | None:
             def fits(end: TensorState) -> bool:
-                return self._joins.misfit(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
+                return self._joins.mismatch(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
             return self._fix(step, step.branches[index], changes, place, state, fits)
 
