@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
-from netdsl.graph import style
+from netdsl.graph import theme
 from netdsl.graph.drawing import Box, Item, Line, Piece, Point, Text
 from netdsl.graph.figure_nodes import (
     BlockNode,
@@ -18,7 +18,7 @@ from netdsl.graph.figure_nodes import (
     SkipNode,
 )
 from netdsl.graph.labels import listed, shape_text
-from netdsl.graph.metrics import text_width, wrapped
+from netdsl.graph.text_metrics import text_width, wrapped
 from netdsl.ops.operation import Shape
 
 # The arguments of a block are written in lines of this width.
@@ -41,7 +41,7 @@ def chain_piece(chain: Chain, entering: Shape | None) -> Piece:
 def groups(chain: Chain) -> list[list[Node]]:
     """The nodes that stand together: a layer with the norm and activation beside it."""
     found: list[list[Node]] = []
-    leads = isinstance(chain[0], OperationNode) and chain[0].family in style.LEADERS if chain else False
+    leads = isinstance(chain[0], OperationNode) and chain[0].family in theme.LEADERS if chain else False
     for node in chain:
         together = (
             bool(found)
@@ -64,7 +64,7 @@ def _together(group: Sequence[Node], node: OperationNode, leads: bool) -> bool:
 
 
 def _is_light(node: Node) -> bool:
-    return isinstance(node, OperationNode) and node.family in style.LIGHTS
+    return isinstance(node, OperationNode) and node.family in theme.LIGHTS
 
 
 def _is_layer(node: Node) -> bool:
@@ -89,11 +89,11 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
         if index:
             shape = shapes[index]
             label = shape_text(shape) if shape and shape != shapes[index - 1] else ""
-            items += piece.edge(axis, y, style.GAP)
+            items += piece.edge(axis, y, theme.GAP)
             if label:
-                items.append(beside(axis, y + style.GAP / 2, label))
-                right = max(right, 5 + text_width(label, style.SMALL))
-            y += style.GAP
+                items.append(beside(axis, y + theme.GAP / 2, label))
+                right = max(right, 5 + text_width(label, theme.SMALL))
+            y += theme.GAP
         items += piece.at(axis - piece.axis, y)
         y += piece.height
     return Piece(axis + right, y, axis, tuple(items), pieces[0].entry)
@@ -101,7 +101,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
 
 def beside(x: float, y: float, text: str) -> Text:
     """A text to the right of a line."""
-    return Text(x + 5, y + style.SMALL * 0.35, text, style.SMALL, style.QUIET, anchor="start")
+    return Text(x + 5, y + theme.SMALL * 0.35, text, theme.SMALL, theme.QUIET, anchor="start")
 
 
 def _group_piece(nodes: Sequence[Node], widths: Widths, entering: Shape | None) -> Piece:
@@ -112,35 +112,35 @@ def _group_piece(nodes: Sequence[Node], widths: Widths, entering: Shape | None) 
     y = 0.0
     for piece in pieces:
         items += piece.at(0, y)
-        y += piece.height + style.GLUE
-    return Piece(pieces[0].width, y - style.GLUE, pieces[0].axis, tuple(items))
+        y += piece.height + theme.GLUE
+    return Piece(pieces[0].width, y - theme.GLUE, pieces[0].axis, tuple(items))
 
 
 def _operation_width(node: Node) -> float:
     if not isinstance(node, OperationNode):
         return 0
-    return text_width(node.text, _text_size(node)) + 2 * style.PADDING
+    return text_width(node.text, _text_size(node)) + 2 * theme.PADDING
 
 
 def _block_width(node: Node) -> float:
     if not isinstance(node, BlockNode):
         return 0
-    lines = (text_width(line, style.SMALL) for line in _argument_lines(node))
-    return max(_block_head(node), *lines, 0) + 2 * style.PADDING
+    lines = (text_width(line, theme.SMALL) for line in _argument_lines(node))
+    return max(_block_head(node), *lines, 0) + 2 * theme.PADDING
 
 
 def _block_head(node: BlockNode) -> float:
     """The width of letter, name and copies."""
-    times = text_width(node.times, style.NAME, bold=True) + 8 if node.times else 0
-    return 2 * BADGE + 5 + text_width(node.name, style.NAME, bold=True) + times
+    times = text_width(node.times, theme.NAME, bold=True) + 8 if node.times else 0
+    return 2 * BADGE + 5 + text_width(node.name, theme.NAME, bold=True) + times
 
 
 def _argument_lines(node: BlockNode) -> list[str]:
-    return wrapped(listed(node.arguments), style.SMALL, ARGUMENTS)
+    return wrapped(listed(node.arguments), theme.SMALL, ARGUMENTS)
 
 
 def _text_size(node: OperationNode) -> float:
-    return style.SMALL if _is_light(node) else style.LABEL
+    return theme.SMALL if _is_light(node) else theme.LABEL
 
 
 def _node_piece(node: Node, widths: Widths, entering: Shape | None) -> Piece:
@@ -162,12 +162,12 @@ def _node_piece(node: Node, widths: Widths, entering: Shape | None) -> Piece:
 
 
 def _operation_piece(node: OperationNode, width: float) -> Piece:
-    look = style.FAMILIES.get(node.family, style.OTHER)
-    height = style.LIGHT if _is_light(node) else style.HEAVY
+    look = theme.FAMILIES.get(node.family, theme.OTHER)
+    height = theme.LIGHT if _is_light(node) else theme.HEAVY
     size = _text_size(node)
     items = (
         Box("node", 0, 0, width, height, *look, facts=node.facts),
-        Text(width / 2, height / 2 + size * 0.35, node.text, size, style.INK),
+        Text(width / 2, height / 2 + size * 0.35, node.text, size, theme.INK),
     )
     return Piece(width, height, width / 2, items)
 
@@ -178,21 +178,21 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
     height = 22 + 11.5 * len(lines) + (3 if lines else 0)
     left = (width - head) / 2
     items: list[Item] = (
-        [Box("sheet", offset, offset, width, height, style.PAPER, style.BLOCK.stroke) for offset in (5, 2.5)]
+        [Box("sheet", offset, offset, width, height, theme.PAPER, theme.BLOCK.stroke) for offset in (5, 2.5)]
         if node.times
         else []
     )
-    items.append(Box("node", 0, 0, width, height, *style.BLOCK, facts=node.facts))
+    items.append(Box("node", 0, 0, width, height, *theme.BLOCK, facts=node.facts))
     items += badge(left, 11 - BADGE, node.letter)
-    baseline = 11 + style.NAME * 0.36
+    baseline = 11 + theme.NAME * 0.36
     items.append(
-        Text(left + 2 * BADGE + 5, baseline, node.name, style.NAME, style.INK, bold=True, anchor="start")
+        Text(left + 2 * BADGE + 5, baseline, node.name, theme.NAME, theme.INK, bold=True, anchor="start")
     )
     if node.times:
         end = left + head
-        items.append(Text(end, baseline, node.times, style.NAME, style.INK, bold=True, anchor="end"))
+        items.append(Text(end, baseline, node.times, theme.NAME, theme.INK, bold=True, anchor="end"))
     items += [
-        Text(width / 2, 22 + 8.5 + 11.5 * index, line, style.SMALL, style.INK)
+        Text(width / 2, 22 + 8.5 + 11.5 * index, line, theme.SMALL, theme.INK)
         for index, line in enumerate(lines)
     ]
     extra = 5 if node.times else 0
@@ -202,27 +202,27 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
 def badge(x: float, y: float, letter: str) -> tuple[Item, ...]:
     """The letter of a panel on a disc."""
     return (
-        Box("frame", x, y, 2 * BADGE, 2 * BADGE, style.INK, style.INK, radius=BADGE),
-        Text(x + BADGE, y + BADGE + style.SMALL * 0.33, letter, style.SMALL, style.PAPER, bold=True),
+        Box("frame", x, y, 2 * BADGE, 2 * BADGE, theme.INK, theme.INK, radius=BADGE),
+        Text(x + BADGE, y + BADGE + theme.SMALL * 0.33, letter, theme.SMALL, theme.PAPER, bold=True),
     )
 
 
 def _mark_piece(node: MarkNode) -> Piece:
-    width = text_width(node.text, style.SMALL) + 2 * style.PADDING
+    width = text_width(node.text, theme.SMALL) + 2 * theme.PADDING
     items = (
-        Box("node", 0, 0, width, style.LIGHT, *style.MARK, radius=7, dashed=True, facts=node.facts),
-        Text(width / 2, style.LIGHT / 2 + style.SMALL * 0.35, node.text, style.SMALL, style.INK),
+        Box("node", 0, 0, width, theme.LIGHT, *theme.MARK, radius=7, dashed=True, facts=node.facts),
+        Text(width / 2, theme.LIGHT / 2 + theme.SMALL * 0.35, node.text, theme.SMALL, theme.INK),
     )
-    return Piece(width, style.LIGHT, width / 2, items, "arrow" if node.has_input else "none")
+    return Piece(width, theme.LIGHT, width / 2, items, "arrow" if node.has_input else "none")
 
 
 def _join(node: SkipNode | BranchesNode, axis: float, y: float) -> tuple[Box, Text]:
     """A disc with a sign, or a box with a word, whose upper edge is at y."""
     sign = len(node.join) == 1
-    size = 12.0 if sign else style.SMALL
-    width = 15.0 if sign else text_width(node.join, size) + 2 * style.PADDING
-    box = Box("node", axis - width / 2, y, width, 15, *style.JOIN, radius=7.5, facts=node.facts)
-    return box, Text(axis, y + 7.5 + size * (0.34 if sign else 0.33), node.join, size, style.INK, bold=sign)
+    size = 12.0 if sign else theme.SMALL
+    width = 15.0 if sign else text_width(node.join, size) + 2 * theme.PADDING
+    box = Box("node", axis - width / 2, y, width, 15, *theme.JOIN, radius=7.5, facts=node.facts)
+    return box, Text(axis, y + 7.5 + size * (0.34 if sign else 0.33), node.join, size, theme.INK, bold=sign)
 
 
 def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
@@ -231,11 +231,11 @@ def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
     join, sign = _join(node, 0, 0)
     axis = max(body.axis, join.width / 2)
     right = axis + max(body.width - body.axis, join.width / 2)
-    top, fork = style.GAP, 4.0
+    top, fork = theme.GAP, 4.0
     past = chain_piece(node.shortcut, entering)
     middle = max(body.height, past.height)
-    bottom = top + middle + style.GAP
-    arc = right + (style.ASIDE * 0.6 + past.axis if node.shortcut else style.ASIDE)
+    bottom = top + middle + theme.GAP
+    arc = right + (theme.ASIDE * 0.6 + past.axis if node.shortcut else theme.ASIDE)
     items: list[Item] = []
     items += body.edge(axis, 0, top)
     items += body.at(axis - body.axis, top)
@@ -270,8 +270,8 @@ def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
     axes = [left + (piece.axis or 5) for left, piece in zip(lefts, pieces, strict=True)]
     axis = (axes[0] + axes[-1]) / 2
     middle = max(piece.height for piece in pieces)
-    top, bottom = style.GAP, style.GAP + middle
-    bar, collect = 4.0, bottom + style.GAP - 10
+    top, bottom = theme.GAP, theme.GAP + middle
+    bar, collect = 4.0, bottom + theme.GAP - 10
     join, sign = _join(node, axis, collect + 10)
     items: list[Item] = []
     for piece, left, own in zip(pieces, lefts, axes, strict=True):
@@ -315,20 +315,20 @@ def _loop_piece(node: LoopNode, entering: Shape | None) -> Piece:
     """A dashed frame around what is repeated, and how often beside it."""
     body = chain_piece(node.body, entering if node.output == entering else None)
     pad = 8.0
-    times = text_width(node.times, style.NAME, bold=True)
+    times = text_width(node.times, theme.NAME, bold=True)
     width, height = body.width + 2 * pad, body.height + 2 * pad + 4
     axis = body.axis + pad
     items: list[Item] = [
-        Box("frame", 0, 0, width, height, "none", style.LOOP, radius=5, dashed=True, facts=node.facts),
+        Box("frame", 0, 0, width, height, "none", theme.LOOP, radius=5, dashed=True, facts=node.facts),
         *body.edge(axis, 0, pad + 2),
         *body.at(pad, pad + 2),
         Line(((axis, pad + 2 + body.height), (axis, height))),
         Text(
             width + 5,
-            height / 2 + style.NAME * 0.36,
+            height / 2 + theme.NAME * 0.36,
             node.times,
-            style.NAME,
-            style.INK,
+            theme.NAME,
+            theme.INK,
             bold=True,
             anchor="start",
         ),

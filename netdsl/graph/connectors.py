@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from netdsl.graph import style
+from netdsl.graph import theme
 from netdsl.graph.drawing import Line, Point
 
 
@@ -31,13 +31,13 @@ def connector(line: Line) -> Connector:
     head: tuple[Point, ...] = ()
     if line.arrow:
         tip = points[-1]
-        base = _towards(tip, points[-2], style.HEAD)
+        base = _towards(tip, points[-2], theme.HEAD)
         dx, dy = (tip[0] - base[0]) * 0.42, (tip[1] - base[1]) * 0.42
         head = (tip, (base[0] - dy, base[1] + dx), (base[0] + dy, base[1] - dx))
         points[-1] = base
     corners = []
     for before, at, after in zip(points, points[1:], points[2:], strict=False):
-        radius = min(style.CORNER, math.dist(before, at) / 2, math.dist(at, after) / 2)
+        radius = min(theme.CORNER, math.dist(before, at) / 2, math.dist(at, after) / 2)
         corners.append(Corner(_towards(at, before, radius), at, _towards(at, after, radius)))
     return Connector(points[0], tuple(corners), points[-1], head)
 

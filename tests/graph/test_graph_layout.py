@@ -20,9 +20,9 @@ from netdsl.graph.draw import draw
 from netdsl.graph.drawing import Box, Drawing, Line, Text
 from netdsl.graph.figure import figure
 from netdsl.graph.figure_nodes import BlockNode, BranchesNode, LoopNode, MarkNode, SkipNode
-from netdsl.graph.metrics import text_width
-from netdsl.graph.style import FAMILIES, INK
 from netdsl.graph.svg import svg
+from netdsl.graph.text_metrics import text_width
+from netdsl.graph.theme import FAMILIES, INK
 from netdsl.ir.typed import TypedNetwork
 from tests.support import strategies
 from tests.support.graphs import NETWORKS, typed
