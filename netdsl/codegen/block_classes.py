@@ -9,7 +9,7 @@ from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.module_init import ModuleInit, Special
 from netdsl.codegen.module_writer import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
-from netdsl.codegen.operation_parameters import held_classes
+from netdsl.codegen.operation_parameters import torch_classes
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
@@ -21,7 +21,7 @@ class Classes:
     """Writes what makes the blocks of one network; each before those that call it."""
 
     def __init__(self, network: LoweredNetwork, names: Names) -> None:
-        self._held = held_classes(network)
+        self._held = torch_classes(network)
         self._initialisation = ModuleInit(network, names)
         self._constructors: dict[str, Signature] = {}
         self._special: list[tuple[str, Sequence[Special]]] = []

@@ -28,7 +28,7 @@ from netdsl.ops.operation import Slot
 OPERATION = "operation"
 
 
-def held_classes(network: LoweredNetwork) -> Mapping[str, str]:
+def torch_classes(network: LoweredNetwork) -> Mapping[str, str]:
     """The torch class of each operation that a parameter holds, by its name in the language.
 
     Empty where a name is needed instead: a parameter holds a block, or what it holds is not always
@@ -59,7 +59,7 @@ def by_name(network: LoweredNetwork) -> LoweredNetwork:
 
 def with_classes(network: LoweredNetwork) -> LoweredNetwork:
     """The network for code in which parameters hold torch classes, where they can."""
-    return network if held_classes(network) else by_name(network)
+    return network if torch_classes(network) else by_name(network)
 
 
 def bodies(network: LoweredNetwork) -> Iterator[LoweredBody]:

@@ -54,7 +54,7 @@ class BlockVariants:
 
     def _decision(self, step: TypedStep) -> Decisions:
         match step:
-            case TypedCall(instance=instance) | TypedParameterCall(held=TypedCall(instance=instance)):
+            case TypedCall(instance=instance) | TypedParameterCall(call=TypedCall(instance=instance)):
                 return (self.of(instance),)
             case TypedSkip():
                 shortcut = self.decisions(step.shortcut) if step.shortcut else None

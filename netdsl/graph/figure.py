@@ -182,7 +182,9 @@ class _Figure:
             case TypedOperation():
                 return (self._operation([step for step in steps if isinstance(step, TypedOperation)]),)
             case TypedParameterCall():
-                return (self._held([step for step in steps if isinstance(step, TypedParameterCall)]),)
+                return (
+                    self._parameter_call([step for step in steps if isinstance(step, TypedParameterCall)]),
+                )
             case TypedCall():
                 return (self._call([step for step in steps if isinstance(step, TypedCall)]),)
             case TypedSkip():
@@ -218,11 +220,11 @@ class _Figure:
         family = _family(operations[0])
         return OperationNode(label + text, family, (*facts, *measured), common(step.output for step in steps))
 
-    def _held(self, steps: Sequence[TypedParameterCall]) -> Node:
-        operations = [step.held for step in steps if isinstance(step.held, TypedOperation)]
+    def _parameter_call(self, steps: Sequence[TypedParameterCall]) -> Node:
+        operations = [step.call for step in steps if isinstance(step.call, TypedOperation)]
         if operations:
             return self._operation(operations, steps[0].step.holder)
-        return self._call([step.held for step in steps if isinstance(step.held, TypedCall)])
+        return self._call([step.call for step in steps if isinstance(step.call, TypedCall)])
 
     def _call(self, steps: Sequence[TypedCall]) -> BlockNode:
         instances = [step.instance for step in steps]

@@ -149,9 +149,9 @@ class _Walk:
         match step:
             case TypedOperation():
                 return self._operation(step, step.step.unit or step.step.span, scope, current)
-            case TypedParameterCall(held=TypedOperation() as held):
+            case TypedParameterCall(call=TypedOperation() as held):
                 return self._operation(held, step.step.span, scope, current)
-            case TypedParameterCall(held=TypedCall() as held):
+            case TypedParameterCall(call=TypedCall() as held):
                 return self._step(held, scope, current, saved)
             case TypedCall(step=call, instance=instance):
                 return self._block(instance, scope.name(instance.block.name, call.label), current)

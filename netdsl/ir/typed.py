@@ -88,15 +88,15 @@ class TypedParameterCall(NamedTuple):
 
     step: ParameterCallStep
     name: str
-    held: TypedOperation | TypedCall
+    call: TypedOperation | TypedCall
 
     @property
     def output(self) -> Shape:
-        return self.held.output
+        return self.call.output
 
     @property
     def cost(self) -> Cost:
-        return self.held.cost
+        return self.call.cost
 
 
 class TypedSkip(NamedTuple):

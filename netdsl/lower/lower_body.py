@@ -76,7 +76,7 @@ class BodyLowering:
         self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[LoweredStep]]] = {
             TypedOperation: self._operation,
             TypedCall: self._call,
-            TypedParameterCall: self._held,
+            TypedParameterCall: self._parameter_call,
             TypedSkip: self._skip,
             TypedBranches: self._branches,
             TypedRepeat: Loops(context, self.body).repeat,
@@ -162,10 +162,10 @@ class BodyLowering:
         flow.advance(Symbolic(size, block.output.is_map), reduction)
         return (call,)
 
-    def _held(self, column: Column[TypedParameterCall], flow: Flow) -> Sequence[LoweredStep]:
+    def _parameter_call(self, column: Column[TypedParameterCall], flow: Flow) -> Sequence[LoweredStep]:
         groups: dict[str, dict[Frame, TypedStep]] = {}
         for frame, typed in column.items():
-            groups.setdefault(typed.name, {})[frame] = typed.held
+            groups.setdefault(typed.name, {})[frame] = typed.call
         name = next(iter(column.values())).step.holder
         # What a parameter holds in some instances is what it says in all places of the block.
         held = {instance.values.get(name) for instance in self._context.instances}

@@ -107,7 +107,7 @@ class Instances:
 def _called(step: TypedStep) -> Instance | None:
     """The block that a step runs."""
     if isinstance(step, TypedParameterCall):
-        step = step.held
+        step = step.call
     return step.instance if isinstance(step, TypedCall) else None
 
 

@@ -58,7 +58,7 @@ class CallResolver:
         """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
         name = step.name.text
         if name in names:
-            return self._held(step, names, defaults)
+            return self._parameter_call(step, names, defaults)
         target = self._named(name)
         if self._scope.defines(name):
             value = self._scope.constant(name)
@@ -116,7 +116,7 @@ class CallResolver:
             "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
-    def _held(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+    def _parameter_call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
         """A call of a parameter: resolved for everything that it could hold."""
         name = step.name.text
         cases: list[tuple[str, OperationStep | BlockStep]] = []

@@ -172,7 +172,7 @@ class Bodies:
             case BlockStep():
                 return self._call(step, place.values, state)
             case ParameterCallStep():
-                return self._held(step, place, state)
+                return self._parameter_call(step, place, state)
             case SkipStep():
                 return self._skip(step, place, state)
             case BranchesStep():
@@ -202,7 +202,7 @@ class Bodies:
         instance, state = self.call(step.block, step.arguments, step.span, environment, state)
         return TypedCall(step, instance), state
 
-    def _held(
+    def _parameter_call(
         self, step: ParameterCallStep, place: BodyScope, state: TensorState
     ) -> tuple[TypedParameterCall | None, TensorState]:
         value = place.values.get(step.holder)

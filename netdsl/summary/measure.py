@@ -170,7 +170,7 @@ class _Measure:
                 return self._operation(step, place.frame, point)
             case TypedCall(call, instance):
                 return self._block(instance, point, place.levels, call.span)
-            case TypedParameterCall(held=held):
+            case TypedParameterCall(call=held):
                 return self._step(held, place, point)
             case TypedSkip():
                 return self._skip(step, place, point)

@@ -107,7 +107,7 @@ class _Steps:
                 return (_operation(step, frame),)
             case TypedCall(instance=instance):
                 return (self._block(instance),)
-            case TypedParameterCall(held=held):
+            case TypedParameterCall(call=held):
                 return self._step(held, frame)
             case TypedSkip():
                 return self._skip(step, frame)

@@ -60,8 +60,8 @@ def operations(bodies: Iterable[TypedBody]) -> Iterator[TypedOperation]:
 
 def operations_of(step: TypedStep) -> Iterator[TypedOperation]:
     match step:
-        case TypedOperation() | TypedParameterCall(held=TypedOperation()):
-            yield step if isinstance(step, TypedOperation) else step.held  # type: ignore[misc]
+        case TypedOperation() | TypedParameterCall(call=TypedOperation()):
+            yield step if isinstance(step, TypedOperation) else step.call  # type: ignore[misc]
         case TypedSkip(body=body, shortcut=shortcut, drop_path=drop_path):
             yield from operations((body, shortcut) if shortcut else (body,))
             yield from (drop_path,) if drop_path else ()
