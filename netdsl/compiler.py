@@ -3,7 +3,7 @@
     text --gather--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
          --lower--> LoweredNetwork --render--> code
 
-Each arrow is a pass: one file with one public function, without input or output.
+Each arrow is a pass: one package with one public function, without input or output.
 """
 
 from __future__ import annotations

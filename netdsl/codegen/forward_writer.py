@@ -1,4 +1,4 @@
-"""How data flows through a body, as statements of a forward pass: the same for every style.
+"""Writes the statements of a forward pass through a body, the same for every style.
 
 What was computed last is an expression that is not assigned yet, so that the next step can be written
 around it, or return it.

@@ -1,4 +1,4 @@
-"""Statements that collect things in a list, and those of a loop."""
+"""Statements that build a list, and those of a loop."""
 
 from __future__ import annotations
 

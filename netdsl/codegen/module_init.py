@@ -1,4 +1,4 @@
-"""How the modules of a network start: statements at the end of its construction."""
+"""Initialisation of modules: statements at the end of a network's construction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the templates lay out: classes and functions with everything decided."""
+"""The data of the templates: classes and functions with everything decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line's options say, in the words of the language."""
+"""Options that several commands have, and their values in the words of the language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts of `netdsl/errors`: what a code means, a wrong example and the right one."""
+"""The documentation of each code of an error: its cause, a wrong example and the right one."""
 
 from __future__ import annotations
 

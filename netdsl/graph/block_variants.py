@@ -1,4 +1,4 @@
-"""Which blocks look alike: calls of one block in which the same `when` and `skip` were decided alike."""
+"""Variants of a block: its calls in which the same `when` and `skip` were decided alike."""
 
 from __future__ import annotations
 

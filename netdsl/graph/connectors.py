@@ -1,4 +1,4 @@
-"""How a line runs: straight pieces, round corners, a head at its end."""
+"""Paths of connecting lines: straight pieces, round corners, a head at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings of layers: what fits, is built and runs, and is most likely not meant."""
+"""Warnings about layers that compile and are most likely not meant."""
 
 from __future__ import annotations
 

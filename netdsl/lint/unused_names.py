@@ -1,4 +1,4 @@
-"""Warnings of names: what a file defines and never uses, or hides; cases that are never reached."""
+"""Warnings about names that are unused or hidden, and cases that are never reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known at a point of a body while it is lowered."""
+"""The state at a point of a body while it is lowered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Python makes of an expression whose numbers the language takes as exact."""
+"""The value of an expression in Python, whose floats are not exact as the language's numbers are."""
 
 from __future__ import annotations
 

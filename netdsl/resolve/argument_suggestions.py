@@ -1,4 +1,4 @@
-"""What to write in place of arguments that find no parameter."""
+"""Helps for arguments that match no parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements that say one thing of a network: its input, and what is expected of it."""
+"""The statements `input` and `expect`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of a name that isn't known where it stands: most are known elsewhere, or nearly."""
+"""Help for undefined names: most are defined in another place, or nearly."""
 
 from __future__ import annotations
 

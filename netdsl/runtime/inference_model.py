@@ -1,4 +1,4 @@
-"""A trained network as it is used: with its normalisation."""
+"""A trained network with its normalisation, for inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other programs' voices."""
+"""Silences the warnings and logs of other libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be asked of how a training is computed; apart from the runtime, since options need no torch."""
+"""The values of the options of speed. No torch is imported here, so that the command line can name them."""
 
 from __future__ import annotations
 

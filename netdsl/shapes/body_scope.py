@@ -1,4 +1,4 @@
-"""What is known at a point of a body, and where a block or section begins."""
+"""The names and saved tensors at a point of a body, and the state where a block or section begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a network as a whole: how it ends, how large it may be, what its file expects of it."""
+"""Checks of a whole network: the limits of the compiler, and the `expect` statements of its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network ends: in a vector of scores where its file has `classes`."""
+"""Checks that a network with `classes` ends in a vector of so many scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shape inference reports: every place once, with the calls that led there."""
+"""Reports the errors of shape inference: every place once, with the calls that led there."""
 
 from __future__ import annotations
 

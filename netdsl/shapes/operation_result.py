@@ -1,4 +1,4 @@
-"""What an operation with its arguments does to an input of one shape."""
+"""The output shape, parameters and cost of an operation on an input of one shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a tensor as a body goes on: its shape, its grid, and the way that led to it."""
+"""What is known of a tensor at a point of a body: shape, grid, and how it was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other implementations' weights, in the form of ours."""
+"""Imports the weights of other implementations for a network's module style."""
 
 from __future__ import annotations
 

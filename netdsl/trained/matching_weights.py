@@ -1,4 +1,4 @@
-"""Which weights of one network fit another: those of the same name and shape."""
+"""The weights of one network that match another's: those of the same name and shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of runs that follow each other, read once."""
+"""Images that several runs in a row read once."""
 
 from __future__ import annotations
 

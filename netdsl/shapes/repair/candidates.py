@@ -1,4 +1,4 @@
-"""Bodies with one argument changed: what is tried where a shape doesn't fit, until one does."""
+"""Candidates for the repair of a shape error: bodies with one argument changed."""
 
 from __future__ import annotations
 

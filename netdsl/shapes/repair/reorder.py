@@ -1,4 +1,4 @@
-"""Mistakes in the order of things, which make errors elsewhere: what the network was meant to be."""
+"""Candidates for the repair of a network in another order: channels first, stem first, head last."""
 
 from __future__ import annotations
 

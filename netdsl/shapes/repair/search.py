@@ -1,4 +1,4 @@
-"""Which change of its bodies makes a join fit: each is tried, here and in the whole network."""
+"""Search for edits that make the shapes of a join agree: each is tried, here and in the whole network."""
 
 from __future__ import annotations
 

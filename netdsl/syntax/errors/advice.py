@@ -1,4 +1,4 @@
-"""What to write in place of text that is no `.net` syntax: mistakes with a name, and other languages."""
+"""Helps for known mistakes of syntax, and for text of other languages."""
 
 from __future__ import annotations
 

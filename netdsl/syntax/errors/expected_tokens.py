@@ -1,4 +1,4 @@
-"""What to do about mistakes that people make often, by the tokens that were expected."""
+"""Helps for frequent mistakes, by the tokens that were expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules of advice are made of."""
+"""Patterns of known mistakes and the helps that they give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of text that the grammar refuses."""
+"""Messages and helps for text that the grammar refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first line that a table lacks: its columns, by its block's parameters and the cells of its rows."""
+"""The missing header of a table of stages, from its block's parameters and the cells of its rows."""
 
 from __future__ import annotations
 

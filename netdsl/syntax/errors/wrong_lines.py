@@ -1,4 +1,4 @@
-"""Lines of recipes, tables and initialisations that are wrong in a way that has a name."""
+"""Known mistakes in lines of recipes, tables and initialisations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of other languages as the language's own."""
+"""Operators of other languages, and netdsl's own in their place."""
 
 from __future__ import annotations
 

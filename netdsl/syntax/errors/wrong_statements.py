@@ -1,4 +1,4 @@
-"""Statements that are wrong in a way that has a name, and pasted files."""
+"""Known mistakes in statements, and pasted files of other languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that are wrong in a way that has a name."""
+"""Known mistakes in steps."""
 
 from __future__ import annotations
 
