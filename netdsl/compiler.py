@@ -1,6 +1,6 @@
 """The pipeline. Read this file first.
 
-    text --gather--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
+    text --load_files--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
          --lower--> LoweredNetwork --render--> code
 
 Each arrow is a pass: one package with one public function, without input or output.
@@ -18,7 +18,7 @@ from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.ir.typed import TypedNetwork
 from netdsl.lint.warn import warn
-from netdsl.resolve.load_files import File, Reader, gather
+from netdsl.resolve.load_files import File, Reader, load_files
 from netdsl.resolve.resolve import Overrides, resolve
 from netdsl.shapes.infer import infer
 from netdsl.syntax.net_files import read_text
@@ -96,7 +96,7 @@ def compile_network(
         used[path] = read(path)
         return used[path]
 
-    files = gather(source, remembered, diagnostics)
+    files = load_files(source, remembered, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
     network = infer(resolved, diagnostics) if resolved is not None else None
     if network is not None:

@@ -19,7 +19,7 @@ from netdsl.resolve.steps import StepResolver
 from netdsl.syntax import nodes
 
 
-class LinkedFile:
+class FileScope:
     """Resolves the names of one file.
 
     `used` are the files that it uses, with the places where it says so. A block of the file or of one
@@ -101,7 +101,7 @@ class LinkedFile:
         )
 
 
-def values_of(files: Mapping[str, LinkedFile], extra: Collection[nodes.Expr]) -> frozenset[str]:
+def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> frozenset[str]:
     """The operations and blocks (by key) that any expression of the files names."""
     found = set()
     for file in files.values():

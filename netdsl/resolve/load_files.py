@@ -32,12 +32,12 @@ class File(NamedTuple):
     missing: bool = False
 
 
-def gather(main: Source, read: Reader, diagnostics: Diagnostics) -> dict[str, File]:
+def load_files(main: Source, read: Reader, diagnostics: Diagnostics) -> dict[str, File]:
     """All files by path, the main one first."""
-    return _Gathering(read, diagnostics).run(main)
+    return _Loading(read, diagnostics).run(main)
 
 
-class _Gathering:
+class _Loading:
     def __init__(self, read: Reader, diagnostics: Diagnostics) -> None:
         self._read = read
         self._diagnostics = diagnostics

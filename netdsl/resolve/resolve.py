@@ -15,7 +15,7 @@ from netdsl.ops.operation import UNKNOWN, Shape
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
 from netdsl.resolve.definitions import Definitions, Registry
-from netdsl.resolve.file_scope import LinkedFile, values_of
+from netdsl.resolve.file_scope import FileScope, values_of
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
@@ -72,11 +72,11 @@ class _Resolver:
         self._network = self._text.single(nodes.Network)
         self._check_overrides()
         values = {name: given[0] for name, given in overrides.parameters.items() if given}
-        self._files: dict[str, LinkedFile] = {}
+        self._files: dict[str, FileScope] = {}
         named = cache(lambda: values_of(self._files, tuple(values.values())))
         for path, file in files.items():
             of_network = texts[path] is self._text
-            self._files[path] = LinkedFile(
+            self._files[path] = FileScope(
                 texts[path],
                 [(texts[used], place) for used, place in file.used],
                 standard,

@@ -21,7 +21,7 @@ MAX_OPERATIONS = 10**6
 _HEAVIEST = 3
 
 
-def check_budgets(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
+def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
     """The limits of the compiler, and the expectations of the file."""
     span, cost = typed.network.span, typed.cost
     for count, most, what in (
@@ -46,7 +46,7 @@ def check_budgets(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Dia
         _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
 
 
-def check_output(
+def check_output_expectations(
     network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
 ) -> None:
     """What is expected of the output alone, of a network that isn't known as a whole."""

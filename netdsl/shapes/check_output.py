@@ -23,7 +23,7 @@ class _Remedy(NamedTuple):
     help: str
 
 
-def check_end(
+def check_output(
     network: ResolvedNetwork,
     parts: Sequence[TypedPart],
     state: TensorState,

@@ -10,8 +10,8 @@ from netdsl.ir.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSec
 from netdsl.language.expressions import references
 from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.shapes.body_scope import entering
-from netdsl.shapes.check_expectations import check_budgets, check_output
-from netdsl.shapes.check_output import check_end
+from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
+from netdsl.shapes.check_output import check_output
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.repair.candidates import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
@@ -92,19 +92,19 @@ class _Inference:
         except TooLarge:
             return None
         if state.known and parts:
-            check_end(self._network, parts, state, self._attempt, self.found)
+            check_output(self._network, parts, state, self._attempt, self.found)
         # Of what isn't known as a whole no sums are checked: an error elsewhere is the cause.
         if self.found.errors or not self._sound or not state.known:
             attempt = None if self.found.errors else self._attempt
             if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
-                check_output(self._network, state.shape, attempt, self.found)
+                check_output_expectations(self._network, state.shape, attempt, self.found)
             return None
         cost = sum((part.cost for part in parts), NOTHING)
         instances = self._bodies.instances()
         typed_network = TypedNetwork(
             self._network, tuple(parts), instances, state.shape, cost, state.depth, state.receptive_field
         )
-        check_budgets(typed_network, self._attempt, self.found)
+        check_expectations(typed_network, self._attempt, self.found)
         return None if self.found.errors else typed_network
 
     def _section(self, section: Section, state: TensorState) -> tuple[TypedSection, TensorState]:
