@@ -56,10 +56,10 @@ def main() -> None:
     run(["-m", "benchmarks.machine", "--device", "cuda", "--rounds", "100"])
     run(["-m", "benchmarks.handwritten", "--device", "cuda", "--rounds", "100"])
     rows = []
-    for name, wishes in TRAININGS.items():
+    for name, request in TRAININGS.items():
         folder = options.out / name.replace(", ", "-").replace(" ", "-")
         data = ["--data", f"folder:{options.images}", "--run", str(folder)]
-        run(["-m", "netdsl", "train", "resnet32", *data, "--device", "cuda", *wishes])
+        run(["-m", "netdsl", "train", "resnet32", *data, "--device", "cuda", *request])
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         how = json.loads((folder / "how.json").read_text(encoding="utf-8"))
         rows.append(

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from netdsl.lsp.documents import QUIET
-from netdsl.lsp.features import STALE
-from tests.lsp.editor import Editor
+from netdsl.lsp.requests import STALE
+from tests.support.editor import Editor
 
 # Seconds after an edit, when a long text is being read.
 LATER = QUIET + 0.03

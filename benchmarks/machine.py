@@ -25,17 +25,18 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.throughput import load, spread
-from netdsl.recipe import Crop, Flip, Recipe, Sgd
+from netdsl.language.recipe import Crop, Flip, Recipe, Sgd
 from netdsl.runtime import augment
 from netdsl.runtime.batches import Batch
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.data import Dataset, Split
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE
+from netdsl.runtime.images import Split
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
-from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import convolutions
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
+from netdsl.runtime.train_step import Learner
+from netdsl.trained.open_run import convolutions
 
 LR = 1e-3
 IMAGES = 4096
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     layers = [c for name in options.networks for c in convolutions(load(name))]
-    speeds = {name: choose(Wishes(options.device, precision=name), layers) for name in ("fp32", "bf16")}
+    speeds = {name: choose(SpeedRequest(options.device, precision=name), layers) for name in ("fp32", "bf16")}
     speed = speeds["fp32"]
     speed.prepare()
     if speed.device.type == "cpu":

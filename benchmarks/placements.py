@@ -20,15 +20,15 @@ from pathlib import Path
 from rich.console import Console
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.files import shipped
-from netdsl.recipe import Cosine, Crop, Flip, Folder, Recipe, Sgd
+from netdsl.language.recipe import Cosine, Crop, Flip, Folder, Recipe, Sgd
 from netdsl.runtime import data
-from netdsl.runtime.run import Run
-from netdsl.runtime.speed import Wishes, choose
+from netdsl.runtime.run_files import Run
+from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.runtime.train import train
-from netdsl.source import Source
-from netdsl.trained.run import convolutions, create_model
+from netdsl.syntax.net_files import shipped
+from netdsl.trained.open_run import convolutions, create_model
 
 ORDER = re.compile(r"^(?:# )?(order .*?) +# \((\w)\) (.*)$", re.MULTILINE)
 
@@ -85,7 +85,7 @@ def main() -> None:
 
 def accuracy(network: Network, recipe: Recipe, images: data.Dataset, console: Console) -> float:
     """The test accuracy of the weights that were best on the validation images."""
-    speed = choose(Wishes(device="cpu", precision="fp32"), convolutions(network))
+    speed = choose(SpeedRequest(device="cpu", precision="fp32"), convolutions(network))
     trained = create_model(network, "module", recipe.seed, speed.device)
     with tempfile.TemporaryDirectory() as folder:
         return train(trained, images, recipe, Run(Path(folder)), speed, console).test_accuracy

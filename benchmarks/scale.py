@@ -37,7 +37,7 @@ KINDS = {"stage": (NETWORK, (10, 100, 1_000, 10_000)), "distinct": (DISTINCT, (1
 MEASURE = """
 import json, resource, sys, time
 from netdsl.compiler import STYLES, compile_network, generate
-from netdsl.source import Source
+from netdsl.base.source import Source
 import black, jinja2
 small = compile_network(Source("warm.net", sys.argv[1].replace("repeat=" + sys.argv[2], "repeat=3")))
 for style in STYLES:

@@ -17,15 +17,15 @@ from dataclasses import replace
 from rich.console import Console
 
 import netdsl
-from netdsl.recipe import Folder
+from netdsl.language.recipe import Folder
 from netdsl.runtime import data
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
-from netdsl.runtime.speed import Wishes, choose
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import convolutions, create_model
+from netdsl.runtime.speed import SpeedRequest, choose
+from netdsl.runtime.train_step import Learner
+from netdsl.trained.open_run import convolutions, create_model
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     network = netdsl.load(options.network)
     assert network.classes is not None
     recipe = replace(network.recipe, data=Folder(options.images), seed=options.seed, epochs=1000)
-    speed = choose(Wishes(device="cpu", precision=options.precision), convolutions(network))
+    speed = choose(SpeedRequest(device="cpu", precision=options.precision), convolutions(network))
     shape, classes = network.input_shape, network.classes
     images = data.load(recipe.data, shape, classes, recipe.validation, recipe.seed, Console())
     keep_freed_memory()

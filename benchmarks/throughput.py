@@ -40,16 +40,17 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 import netdsl
-from netdsl.recipe import Recipe, Sgd
+from netdsl.language.recipe import Recipe, Sgd
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.data import Dataset, Split
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE
+from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
-from netdsl.runtime.speed import Wishes, choose, choose_device
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import convolutions
+from netdsl.runtime.speed import SpeedRequest, choose, choose_device
+from netdsl.runtime.train_step import Learner
+from netdsl.trained.open_run import convolutions
 
 IMAGES = 2048
 # So long a training that a compiler which saves anything in a step repays its start-up.
@@ -134,16 +135,16 @@ def notebook(setting: Setting) -> Loop:
 
 def fp32(setting: Setting) -> Loop:
     """netdsl's loop without lower precision or a compiler."""
-    return own(setting, Wishes(device=setting.device, precision="fp32", compile="off"))
+    return own(setting, SpeedRequest(device=setting.device, precision="fp32", compile="off"))
 
 
 def auto(setting: Setting) -> Loop:
     """netdsl's loop as it chooses to compute."""
-    return own(setting, Wishes(device=setting.device))
+    return own(setting, SpeedRequest(device=setting.device))
 
 
-def own(setting: Setting, wishes: Wishes) -> Loop:
-    speed, recipe = choose(wishes, convolutions(load(setting.network))), setting.recipe()
+def own(setting: Setting, request: SpeedRequest) -> Loop:
+    speed, recipe = choose(request, convolutions(load(setting.network))), setting.recipe()
     speed.prepare()
     if speed.device.type == "cpu":
         keep_freed_memory()
@@ -155,7 +156,7 @@ def own(setting: Setting, wishes: Wishes) -> Loop:
     example = speed.laid_out(data.normalise(data.floats(data.train.images[: setting.batch])))
     with tempfile.TemporaryDirectory() as cache:  # Nothing of earlier runs decides.
         os.environ["NETDSL_CACHE"] = cache
-        decision = decide(learner, wishes.compile, example, LONG)
+        decision = decide(learner, request.compile, example, LONG)
     progress = Progress(0, IMAGES)
 
     def run() -> None:

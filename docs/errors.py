@@ -8,8 +8,9 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from netdsl import atomic
-from netdsl.explanations import Explanation, codes, explanation
+from netdsl.base import atomic
+from netdsl.diagnostics.render_text import render
+from netdsl.errors.error_docs import ErrorDoc, codes, error_doc
 
 PAGE = Path(__file__).parent / "errors.md"
 
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 def page() -> str:
-    texts = [explanation(code) for code in codes()]
+    texts = [error_doc(code) for code in codes()]
     families = [(family, list(members)) for family, members in groupby(texts, key=lambda text: text.family)]
     table = "| code | |\n| --- | --- |\n" + "".join(
         f"| [{t.code}](#{t.code.lower()}) | {t.title} |\n" for t in texts
@@ -36,11 +37,11 @@ def page() -> str:
     return INTRODUCTION + table + "\n" + "\n".join(sections)
 
 
-def entry(text: Explanation) -> str:
+def entry(text: ErrorDoc) -> str:
     """A code's part of the page; the heading is the code alone, so that links to it last."""
     parts = [f"### {text.code}", f"**{text.title[0].upper()}{text.title[1:]}**", text.cause]
     if text.wrong:
-        said = "\n\n".join(diagnostic.render() for diagnostic in text.said)
+        said = "\n\n".join(render(diagnostic) for diagnostic in text.emitted)
         parts += ["Wrong:", text.wrong, f"```text\n{said}\n```", "Right:", text.right]
     return "\n\n".join(parts) + "\n"
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import netdsl
-from netdsl import atomic
-from netdsl.files import shipped
-from netdsl.values import show
+from netdsl.base import atomic
+from netdsl.base.values import show
+from netdsl.syntax.net_files import shipped
 from tests.zoo.compare import Comparison, compare
 from tests.zoo.entries import ENTRIES, Entry
 
@@ -27,7 +27,7 @@ torchvision's implementation, or plain PyTorch written from the paper
 ([`tests/zoo/cifar.py`](../tests/zoo/cifar.py)) or from the course's pages
 ([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and running statistics go from the
 reference into the generated module with `netdsl.transplant`, in float64; then both see the same images. Of
-`convnet` the course gives channels and pools only: batch norms, biases, head and initialisation are our choice.
+`convnet` the course gives channels and pools only: batch norms, biases, head and initialisation are our own.
 
 The columns at the right are the largest differences, relative to the largest number where that is above 1: of
 the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the gradients of all

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netdsl.api import Network, load
-    from netdsl.diagnostics import Diagnostic, NetworkError
+    from netdsl.diagnostics import Diagnostic
+    from netdsl.diagnostics.network_error import NetworkError
     from netdsl.runtime.transplant import TransplantError, transplant
 
 __version__ = "0.5.0.dev0"
@@ -20,7 +21,7 @@ _HOMES = {
     "Network": "api",
     "load": "api",
     "Diagnostic": "diagnostics",
-    "NetworkError": "diagnostics",
+    "NetworkError": "diagnostics.network_error",
     "TransplantError": "runtime.transplant",
     "transplant": "runtime.transplant",
 }

@@ -10,17 +10,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from netdsl.base.values import Value, show
 from netdsl.compiler import Compiled, Style, compile_network, generate, trace
-from netdsl.diagnostics import Diagnostic, Diagnostics, NetworkError
-from netdsl.files import find, read
-from netdsl.recipe import Recipe
-from netdsl.typed import TypedNetwork
-from netdsl.values import Value, show
+from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.diagnostics.network_error import NetworkError
+from netdsl.ir.typed import TypedNetwork
+from netdsl.language.recipe import Recipe
+from netdsl.syntax.net_files import find, read
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from netdsl.codegen.sourcemap import Place
+    from netdsl.codegen.source_map import Place
 
 
 class Network:
@@ -105,7 +106,7 @@ class Network:
     def entry(self, style: Style) -> str:
         """What generated code calls the network: its class or function; `forward` in the functional style."""
         from netdsl.codegen.sequential import sequential_entry
-        from netdsl.codegen.views import class_names
+        from netdsl.codegen.template_models import class_names
 
         if style == "functional":
             return "forward"

@@ -9,29 +9,35 @@ from errno import EIO, ENOSPC
 import click
 
 from netdsl import __version__
-from netdsl.commands.attacking import attack, robustness
-from netdsl.commands.build import build, check
-from netdsl.commands.comparison import compare, plot
+from netdsl.commands.attack import attack
+from netdsl.commands.build import build
+from netdsl.commands.check import check
+from netdsl.commands.compare import compare
 from netdsl.commands.completion import completion
-from netdsl.commands.difference import diff
-from netdsl.commands.drawing import graph
-from netdsl.commands.dreaming import dream
-from netdsl.commands.errors import fail
+from netdsl.commands.diff import diff
+from netdsl.commands.dream import dream
+from netdsl.commands.eval import evaluate
 from netdsl.commands.explain import explain
+from netdsl.commands.export import export
 from netdsl.commands.features import features
-from netdsl.commands.formatting import fmt
-from netdsl.commands.language_server import lsp
-from netdsl.commands.lessons import lesson
-from netdsl.commands.prediction import predict
-from netdsl.commands.report import coloured
+from netdsl.commands.fmt import fmt
+from netdsl.commands.graph import graph
+from netdsl.commands.import_weights import import_weights
+from netdsl.commands.lesson import lesson
+from netdsl.commands.lsp import lsp
+from netdsl.commands.new import new
+from netdsl.commands.plot import plot
+from netdsl.commands.predict import predict
+from netdsl.commands.reproduce import reproduce
+from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
-from netdsl.commands.signals import ended_by_second_signal
-from netdsl.commands.starting import new
-from netdsl.commands.styling import style
+from netdsl.commands.shared_errors import fail
+from netdsl.commands.shared_report import coloured
+from netdsl.commands.shared_signals import ended_by_second_signal
+from netdsl.commands.style import style
 from netdsl.commands.summary import summary
-from netdsl.commands.training import evaluate, reproduce, train
-from netdsl.commands.watching import watch
-from netdsl.commands.weights import export, import_weights
+from netdsl.commands.train import train
+from netdsl.commands.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

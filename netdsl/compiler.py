@@ -1,9 +1,9 @@
 """The pipeline. Read this file first.
 
-    text --gather--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
+    text --load_files--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
          --lower--> LoweredNetwork --render--> code
 
-Each arrow is a pass: one file with one public function, without input or output.
+Each arrow is a pass: one package with one public function, without input or output.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics
-from netdsl.files import read_text
-from netdsl.parse import parse, parse_values
-from netdsl.passes.infer import infer
-from netdsl.passes.resolve import Overrides, resolve
-from netdsl.passes.uses import File, Reader, gather
-from netdsl.passes.warn import warn
-from netdsl.resources import NETWORKS
-from netdsl.source import Source
-from netdsl.syntax import Program
-from netdsl.typed import TypedNetwork
+from netdsl.ir.typed import TypedNetwork
+from netdsl.lint.warn import warn
+from netdsl.resolve.load_files import File, Reader, load_files
+from netdsl.resolve.resolve import Overrides, resolve
+from netdsl.shapes.infer import infer
+from netdsl.syntax.net_files import read_text
+from netdsl.syntax.nodes import Program
+from netdsl.syntax.parser import parse, parse_values
 
 if TYPE_CHECKING:
-    from netdsl.codegen.sourcemap import Place
-    from netdsl.lowered import LoweredNetwork
+    from netdsl.codegen.source_map import Place
+    from netdsl.ir.lowered import LoweredNetwork
 
 # The name of the input's shape among a network's parameters: no parameter can be called so.
 INPUT = "input"
@@ -63,7 +63,7 @@ class Compiled:
     @cached_property
     def lowered(self) -> LoweredNetwork:
         # Late: who only checks needs neither this pass nor what comes after it.
-        from netdsl.passes.lower import lower
+        from netdsl.lower.lower import lower
 
         assert self.network is not None
         return lower(self.network)
@@ -96,7 +96,7 @@ def compile_network(
         used[path] = read(path)
         return used[path]
 
-    files = gather(source, remembered, diagnostics)
+    files = load_files(source, remembered, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
     network = infer(resolved, diagnostics) if resolved is not None else None
     if network is not None:
@@ -113,7 +113,7 @@ def generate(compiled: Compiled, style: Style) -> str:
 
 def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
     """The source map of the `code` that `generate` gave: what in it stands for which step of the file."""
-    from netdsl.codegen.sourcemap import source_map
+    from netdsl.codegen.source_map import source_map
 
     return source_map(f"{style}.py.j2", _view(compiled, style), code)
 

@@ -20,8 +20,8 @@ from pygments.token import (
     Whitespace,
 )
 
-from netdsl.expressions import FUNCTIONS
-from netdsl.hints import STATEMENTS
+from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
 
 _NAME = r"[A-Za-z_]\w*"

@@ -12,13 +12,14 @@ from typing import NamedTuple, cast
 
 import pytest
 
+from netdsl.base.resources import ERRORS
+from netdsl.base.source import Source
 from netdsl.compiler import Style, compile_network, generate
 from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics.render_text import render
 from netdsl.format import formatted
-from netdsl.parse import parse
-from netdsl.resources import ERRORS
-from netdsl.source import Source
-from tests.outline import outline
+from netdsl.syntax.parser import parse
+from tests.support.outline import outline
 
 CASES = Path(__file__).parent / "cases"
 # Said of a network that runs, which no case here does.
@@ -62,7 +63,7 @@ def produce(case: Case) -> str:
         return formatted(source, Diagnostics()) or ""
     compiled = compile_network(source, case.settings)
     if case.path.parent.name == "diagnostics":
-        return "\n\n".join(found.render() for found in compiled.diagnostics) + "\n"
+        return "\n\n".join(render(found) for found in compiled.diagnostics) + "\n"
     assert compiled.errors == ()
     return generate(compiled, case.style)
 

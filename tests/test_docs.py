@@ -11,14 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 import netdsl
+from netdsl.base.source import Source
 from netdsl.cli import main
 from netdsl.compiler import compile_network
-from netdsl.files import shipped
-from netdsl.source import Source
-from tests.equality import assert_styles_agree
+from netdsl.diagnostics.render_text import render
+from netdsl.syntax.net_files import shipped
+from tests.support.equality import assert_styles_agree
 
 ROOT = Path(__file__).resolve().parent.parent
-# The examples of docs/errors.md are wrong on purpose: tests/test_explanations.py is about them.
+# The examples of docs/errors.md are wrong on purpose: tests/errors/test_error_docs.py is about them.
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "errors.md"})]
 
 
@@ -39,7 +40,7 @@ LIBRARIES: dict[str, str] = dict(
 @pytest.mark.parametrize(("page", "text"), blocks("net"))
 def test_networks_of_the_pages_run(page: str, text: str) -> None:
     compiled = compile_network(Source(page, text), read=LIBRARIES.__getitem__)
-    assert not compiled.diagnostics, "\n".join(d.render() for d in compiled.diagnostics)
+    assert not compiled.diagnostics, "\n".join(render(d) for d in compiled.diagnostics)
     assert_styles_agree(netdsl.Network(compiled))
 
 
@@ -119,4 +120,4 @@ block residual(out, stride=1) {
 head { global_avgpool, flatten, linear(classes) }
 """
     (diagnostic,) = compile_network(Source("mine.net", source)).diagnostics
-    assert diagnostic.render() == shown.rstrip("\n")
+    assert render(diagnostic) == shown.rstrip("\n")

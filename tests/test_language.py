@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from netdsl.api import Network
 from netdsl.compiler import STYLES
-from netdsl.diagnostics import NetworkError
-from tests.building import HEAD, SMALL, build, codes, small
-from tests.equality import assert_styles_agree, copy_by_position, randomised
+from netdsl.diagnostics.network_error import NetworkError
+from tests.support.building import HEAD, SMALL, build, codes, small
+from tests.support.equality import assert_styles_agree, copy_by_position, randomised
 
 
 def assert_same(network: Network, reference: nn.Module, training: bool = True) -> None:

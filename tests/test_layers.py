@@ -1,11 +1,13 @@
-"""Who may import whom (docs/architecture), and what no command may import before it needs it."""
+"""Who may import whom (the rooms of netdsl), and what no command may import before it needs it."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,116 +16,110 @@ PACKAGE = Path(__file__).parent.parent / "netdsl"
 HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich", "PIL"}
 HEAVY |= {"pygments", "pygls", "lsprotocol"}
 
-# From left to right: a module imports those of its own layer and of the layers before it.
-LAYERS = [
-    {"source", "resources", "torch_names", "atomic", "wishes"},
-    {"diagnostics", "rendering", "annotations", "values"},
-    {"syntax", "expressions", "files"},
-    {"arguments", "foreign", "tree"},
-    {
-        "advice",
-        "cut",
-        "explain",
-        "gaps",
-        "hints",
-        "parse",
-        "tables",
-        "ops",
-        "recipe",
-        "recipewords",
-        "initrules",
-    },
-    {"resolved", "typed", "lowered"},
-    {"passes", "format", "pygments_lexer"},
-    {"summary"},
-    {"codegen"},
-    {"compiler"},
-    {"api", "explanations", "graph"},
-    {"lsp"},
-    {"trained"},
-    {"inspect"},
-    {"training", "weights"},
-    {"options"},
-    {"commands"},
-    {"cli"},
-    {"__init__", "__main__"},
-]
-RUNTIME_USERS = {"trained", "inspect", "training", "weights", "commands", "__init__"}
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+# From the top to the bottom: a room imports rooms below it only. Later imports, those of functions and those
+# for types alone count like the others.
+ORDER = """
+    __main__ cli commands
+    lsp inspect training trained errors summary graph format
+    __init__ api compiler
+    codegen lower lint shapes resolve
+    ir
+    pygments_lexer
+    syntax
+    other_frameworks ops
+    runtime
+    language diagnostics base
+"""
+RANK = {room: rank for rank, room in enumerate(ORDER.split())}
+LOOSE = {"__init__", "__main__", "api", "cli", "compiler", "pygments_lexer"}
+# What the runtime knows beside itself: what a recipe is, and how to write a file. It knows no compiler.
+RUNTIME_KNOWS = {"runtime", "language.recipe", "base.atomic"}
+RUNTIME_USERS = {"runtime", "trained", "inspect", "training", "commands", "__init__"}
 
 
-def modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if "runtime" not in path.parts)
+@cache
+def modules() -> Mapping[str, Path]:
+    """The modules of the package by name: `cli`, `resolve.scope`; a package itself is its `__init__`."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in paths}
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The modules of netdsl that a module imports anywhere in its text."""
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0
-            yield from (
-                [f"netdsl.{alias.name}" for alias in node.names] if node.module == "netdsl" else [node.module]
-            )
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{module} has a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {imported(name) for name in names if name.split(".")[0] == "netdsl"}
+    return frozenset(found)
 
 
-def at_import(tree: ast.Module) -> Iterator[str]:
-    """What the import of a module imports: not what stands in functions or under TYPE_CHECKING."""
+def imported(name: str) -> str:
+    """The module that `netdsl.resolve.scope.Scope`, `netdsl.ops` or `netdsl.load` is in."""
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in modules() and ".".join([*parts, "__init__"]) not in modules():
+        parts.pop()
+    module = ".".join(parts)
+    return module if module in modules() else ".".join([*parts, "__init__"])
+
+
+def heavy_at_import(tree: ast.Module) -> Iterator[str]:
+    """Heavy packages that the import of a module imports: not those in functions or under TYPE_CHECKING."""
     for statement in tree.body:
-        if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            yield from imports(ast.Module([statement], []))
-        elif isinstance(statement, ast.ClassDef):
-            yield from at_import(ast.Module(statement.body, []))
+        match statement:
+            case ast.Import(names):
+                yield from (alias.name for alias in names if alias.name.split(".")[0] in HEAVY)
+            case ast.ImportFrom(str(module)) if module.split(".")[0] in HEAVY:
+                yield module
+            case ast.ClassDef(body=body):
+                yield from heavy_at_import(ast.Module(body, []))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_layers(path: Path) -> None:
-    own = layer_of(path)
-    assert own in RANK, f"give {own} a place in LAYERS"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for name in imports(tree):
-        package, _, rest = name.partition(".")
-        if package == "netdsl" and rest:
-            other = rest.split(".")[0]
-            if other == "runtime":
-                assert own in RUNTIME_USERS, f"{own} imports the runtime"
-            elif other.startswith("__"):
-                assert RANK[own] > RANK["compiler"]
-            else:
-                assert RANK[other] <= RANK[own], f"{own} imports {other}"
+def test_few_files_are_loose() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_heavy_is_imported_at_the_start(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    heavy = {name for name in at_import(tree) if name.split(".")[0] in HEAVY}
-    # `training` trains, `trained` and `inspect` use what was trained, `weights` takes over others' weights;
-    # their importers import them late. The lexer is Pygments' own to import, the server that of its command.
-    assert not heavy or layer_of(path) in {
-        "trained",
-        "inspect",
-        "training",
-        "weights",
-        "pygments_lexer",
-        "lsp",
-    }
+@pytest.mark.parametrize("module", modules())
+def test_rooms(module: str) -> None:
+    own = room_of(module)
+    assert own in RANK, f"give {own} a place in ORDER"
+    for other in imports(module):
+        room = room_of(other)
+        assert room == own or RANK[room] > RANK[own], f"{module} imports {other}"
+        assert room != "runtime" or own in RUNTIME_USERS, f"{module} imports the runtime"
+        assert own != "runtime" or {room, other} & RUNTIME_KNOWS, f"{module} imports {other}"
 
 
-# What the runtime may know of netdsl: data without behaviour, and itself.
-RUNTIME_KNOWS = {"runtime", "recipe", "atomic"}
+def test_no_circle() -> None:
+    try:
+        TopologicalSorter({module: imports(module) - {module} for module in modules()}).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(reversed(error.args[1]))) from None
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "runtime").glob("*.py")), ids=lambda path: path.stem)
-def test_the_runtime_knows_no_compiler(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for name in imports(tree):
-        package, _, rest = name.partition(".")
-        if package == "netdsl":
-            assert rest.split(".")[0] in RUNTIME_KNOWS, f"{path.stem} imports {name}"
+@pytest.mark.parametrize("package", [name for name in modules() if name.endswith(".__init__")])
+def test_a_room_says_what_is_in_it(package: str) -> None:
+    text = ast.get_docstring(ast.parse(modules()[package].read_text(encoding="utf-8")))
+    assert text and "\n" in text, "say what is in the room, and what may not be there"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if room_of(name) != "runtime"])
+def test_nothing_heavy_is_imported_at_the_start(module: str) -> None:
+    heavy = set(heavy_at_import(ast.parse(modules()[module].read_text(encoding="utf-8"))))
+    # `training` trains, `trained` and `inspect` use what was trained; their importers import them late. The
+    # lexer is Pygments' own to import, the server that of its command.
+    assert not heavy or room_of(module) in {"trained", "inspect", "training", "pygments_lexer", "lsp"}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
-from netdsl.files import shipped
-from netdsl.source import Source
-from tests import strategies
-from tests.building import build, codes
-from tests.equality import assert_counts_are_torchs, assert_styles_agree
+from netdsl.diagnostics.render_text import render
+from netdsl.syntax.net_files import shipped
+from tests.support import strategies
+from tests.support.building import build, codes
+from tests.support.equality import assert_counts_are_torchs, assert_styles_agree
 
 MODEST = settings(
     deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
@@ -84,7 +85,7 @@ def test_the_styles_of_random_networks_agree(text: str) -> None:
     found = compile_network(Source("random.net", text)).errors
     # The only thing that can be wrong: strides inside the body of `own`, and units that don't end a skip.
     if any(diagnostic.code not in ("NET401", "NET304") for diagnostic in found):
-        raise AssertionError("\n".join(diagnostic.render() for diagnostic in found))
+        raise AssertionError("\n".join(render(diagnostic) for diagnostic in found))
     if not found:
         assert_styles_agree(build(text))
 
@@ -119,7 +120,7 @@ def check(text: str) -> None:
     """Whatever the text, a network or diagnostics that can be shown."""
     compiled = compile_network(Source("mutated.net", text))
     for diagnostic in compiled.diagnostics:
-        shown = diagnostic.render()
+        shown = render(diagnostic)
         assert shown.startswith(f"{diagnostic.severity}[{diagnostic.code}]: ")
         assert "\x00" not in shown
     if compiled.network is not None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pygments.formatters import HtmlFormatter
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token
 
-from netdsl.hints import STATEMENTS
+from netdsl.base.resources import NETWORKS, START
+from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.pygments_lexer import NetLexer
-from netdsl.resources import NETWORKS, START
 from tests.test_docs import LIBRARIES, blocks
 
 LEXER = NetLexer(stripnl=False, ensurenl=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.source import Source
-from tests.building import build
-from tests.equality import assert_styles_agree
+from tests.support.building import build
+from tests.support.equality import assert_styles_agree
 
 HEAD = "network n\ninput 4x8x8\n"
 

@@ -12,7 +12,7 @@ import pytest
 # Locks a mutex twice: like a computation that does not end, it runs without the interpreter's lock.
 SCRIPT = """
 import ctypes
-from netdsl.commands.signals import ended_by_second_signal
+from netdsl.commands.shared_signals import ended_by_second_signal
 from netdsl.runtime.stopping import on_signals
 
 lock = ctypes.CDLL(None).pthread_mutex_lock
@@ -44,7 +44,7 @@ def test_a_second_signal_ends_a_computation_without_an_end(number: signal.Signal
 def test_a_program_that_ends_in_time_ends_by_itself() -> None:
     script = """
 import os, signal, time
-from netdsl.commands.signals import ended_by_second_signal
+from netdsl.commands.shared_signals import ended_by_second_signal
 
 with ended_by_second_signal():
     for _ in range(2):

@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.functions import BlockFunctions, ForwardWriter
-from netdsl.codegen.held import by_name
-from netdsl.codegen.inits import InitMethods
+from netdsl.codegen.function_scope import Scope
+from netdsl.codegen.functional_forward import BlockFunctions, FunctionalForward
+from netdsl.codegen.functional_init import FunctionalInit
 from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, step_names
+from netdsl.codegen.operation_parameters import by_name
 from netdsl.codegen.prune import pruned, reads
-from netdsl.codegen.scope import Scope
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
-from netdsl.codegen.tensors import ListWriter
-from netdsl.codegen.views import (
+from netdsl.codegen.template_models import (
     FunctionView,
     ParameterView,
     block_documentation,
@@ -27,9 +26,10 @@ from netdsl.codegen.views import (
     forward_documentation,
     network_documentation,
 )
-from netdsl.expressions import YES
-from netdsl.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
-from netdsl.ops.base import Kind
+from netdsl.codegen.tensor_lists import ListWriter
+from netdsl.ir.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
+from netdsl.language.expressions import YES
+from netdsl.ops.operation import Kind
 
 X = py.Name("x")
 GENERATOR = "torch.Generator | None"
@@ -56,7 +56,7 @@ class _Functional:
     def __init__(self, network: LoweredNetwork) -> None:
         self._network = network
         self._names = Names(RESERVED_FUNCTIONAL)
-        self._inits = InitMethods(network.network.init)
+        self._inits = FunctionalInit(network.network.init)
         self._blocks: dict[str, BlockFunctions] = {}
         self._functions: list[FunctionView] = []
         for block in network.blocks:
@@ -96,7 +96,7 @@ class _Functional:
         return BlockFunctions(forward, params, buffers)
 
     def _forward_function(self, own: BlockScope, name: str) -> Signature:
-        writer = ForwardWriter(self._blocks, own.scope())
+        writer = FunctionalForward(self._blocks, own.scope())
         value = writer.steps(own.block.body, X, "x")
         start = py.Assign(own.size_name, py.Name("x.shape[1]"), local=True)
         body = pruned((start, *writer.body, py.Return(value)))
@@ -139,7 +139,7 @@ class _Functional:
         return writer.statements()
 
     def _forward(self) -> tuple[py.Statement, ...]:
-        writer = ForwardWriter(self._blocks, self._scope())
+        writer = FunctionalForward(self._blocks, self._scope())
         value: py.Expression = X
         for part in self._network.parts:
             x = writer.assign("x", value)
@@ -160,7 +160,7 @@ class _Functional:
 
     def _forward_named(self, layers: tuple[Layer, ...]) -> tuple[py.Statement, ...]:
         scope = self._scope()
-        writer = ForwardWriter(self._blocks, scope)
+        writer = FunctionalForward(self._blocks, scope)
         names: dict[str, list[str]] = {"params": [], "buffers": []}
         value: py.Expression = X
         for layer, name in zip(layers, step_names(layers), strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 
-from netdsl.resources import TEMPLATES
+from netdsl.base.resources import TEMPLATES
 
 _FOLDER = TEMPLATES / "helpers"
 

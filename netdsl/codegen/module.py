@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.classes import Classes
-from netdsl.codegen.held import with_classes
-from netdsl.codegen.modules import ModuleWriter, X
+from netdsl.codegen.block_classes import Classes
+from netdsl.codegen.module_writer import ModuleWriter, X
 from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.operation_parameters import with_classes
 from netdsl.codegen.prune import pruned
-from netdsl.codegen.views import ClassView, class_names, forward_documentation, network_documentation
-from netdsl.lowered import LoweredNetwork, LoweredSection
+from netdsl.codegen.template_models import (
+    ClassView,
+    class_names,
+    forward_documentation,
+    network_documentation,
+)
+from netdsl.ir.lowered import LoweredNetwork, LoweredSection
 
 
 class ModuleView(NamedTuple):

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from netdsl.codegen.helpers import HELPERS
-from netdsl.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
-from netdsl.torch_names import MODULE_ATTRIBUTES
+from netdsl.ir.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
+from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
 _COMMON = "torch nn F Tensor self x forward in_channels in_features _"

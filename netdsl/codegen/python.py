@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from netdsl.source import Span
-from netdsl.values import Size, Symbol, Value
+from netdsl.base.source import Span
+from netdsl.base.values import Size, Symbol, Value
 
 
 class Literal(NamedTuple):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from netdsl.base.resources import TEMPLATES
 from netdsl.codegen import python as py
 from netdsl.codegen.helpers import carried, names_in
-from netdsl.resources import TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.chains import ModuleMaker
-from netdsl.codegen.classes import Classes
-from netdsl.codegen.held import with_classes
-from netdsl.codegen.initialise import Special
+from netdsl.codegen.block_classes import Classes
+from netdsl.codegen.module_init import Special
 from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_names
+from netdsl.codegen.operation_parameters import with_classes
 from netdsl.codegen.prune import pruned
-from netdsl.codegen.views import (
+from netdsl.codegen.sequential_builder import SequentialBuilder
+from netdsl.codegen.template_models import (
     ClassView,
     FunctionView,
     class_names,
     forward_documentation,
     network_documentation,
 )
-from netdsl.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
-from netdsl.torch_names import MODULE_ATTRIBUTES
+from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
+from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 
 class SequentialView(NamedTuple):
@@ -70,7 +70,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
 class ModelWriter:
     """Writes the statements that add parts to the `nn.Sequential` of the network."""
 
-    def __init__(self, maker: ModuleMaker, bodies: Iterable[LoweredBody]) -> None:
+    def __init__(self, maker: SequentialBuilder, bodies: Iterable[LoweredBody]) -> None:
         self.maker = maker
         self.special: list[Special] = []
         labels = (label_of(step) for body in bodies for step in body)

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.held import OPERATION
+from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.operation_parameters import OPERATION
 from netdsl.codegen.prune import reads
-from netdsl.codegen.scope import Scope
-from netdsl.codegen.views import ParameterView
-from netdsl.expressions import Const
-from netdsl.lowered import BlockCall, LoweredBlock, calls
+from netdsl.codegen.template_models import ParameterView
+from netdsl.ir.lowered import BlockCall, LoweredBlock, calls
+from netdsl.language.expressions import Const
 
 
 class Signature(NamedTuple):

@@ -1,70 +1,23 @@
-"""`netdsl check` and `netdsl build`."""
+"""`netdsl build`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_networks
-from netdsl.commands.errors import INPUT_ERROR, fail
-from netdsl.commands.networks import compile_file, net_files, short_lived
-from netdsl.commands.report import Form, Report, report_option
-from netdsl.commands.tables import printable
-from netdsl.options import F, pairs, setting_options
+from netdsl.commands.shared_code import file_name, is_current, style_options, styles_of
+from netdsl.commands.shared_completion import complete_networks
+from netdsl.commands.shared_errors import INPUT_ERROR, fail
+from netdsl.commands.shared_networks import compile_file, net_files, short_lived
+from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_report import Form, Report, report_option
+from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
-    from netdsl.compiler import Compiled, Style
-    from netdsl.source import Span
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_networks)
-@setting_options
-@report_option
-def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, form: Form) -> None:
-    """Check files: names, arguments, shapes, recipe. Prints each network's size."""
-    short_lived()
-    report = Report(form)
-    for path in net_files(files):
-        compiled = compile_file(path, report, pairs(settings, shape))
-        if compiled and report.textual:
-            click.echo(f"{path}: {facts(compiled)}")
-    report.end()
-    sys.exit(INPUT_ERROR if report.failed else 0)
-
-
-def facts(compiled: Compiled) -> str:
-    """Shapes and size of a network in a line."""
-    from netdsl.ops.base import show_shape
-
-    typed = compiled.network
-    if typed is None:
-        return "ok, a library of blocks"
-    shapes = f"{show_shape(typed.network.input)} -> {show_shape(typed.output)}"
-    return f"ok, {shapes}, {typed.cost.parameters:,} parameters, {typed.cost.macs:,} MACs"
-
-
-def style_options(command: F) -> F:
-    """Which code is written, and where."""
-    command = click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        default=Path("generated"),
-        show_default=True,
-        help="The folder.",
-    )(command)
-    return click.option(
-        "--style",
-        type=click.Choice(["module", "functional", "sequential", "all"]),
-        default="module",
-        show_default=True,
-        help="The form of the code.",
-    )(command)
+    from netdsl.base.source import Span
 
 
 @click.command()
@@ -119,7 +72,7 @@ def _generated(
     paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
 ) -> dict[str, str]:
     """The code of every network by file name, and its map; not of all where the report has errors."""
-    from netdsl.codegen.sourcemap import as_json
+    from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label
 
@@ -149,25 +102,8 @@ def _generated(
     return codes
 
 
-def styles_of(chosen: str) -> Sequence[Style]:
-    """What `--style` stands for."""
-    from netdsl.compiler import STYLES
-
-    return STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
-
-
-def file_name(name: str, style: str) -> str:
-    """What the code of a network is called in a style."""
-    return f"{name}.py" if style == "module" else f"{name}_{style}.py"
-
-
-def is_current(path: Path, code: str) -> bool:
-    """Whether a file holds the code."""
-    return path.is_file() and path.read_text(encoding="utf-8") == code
-
-
 def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
-    from netdsl.atomic import write
+    from netdsl.base.atomic import write
 
     for name, code in codes.items():
         try:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import click
 
-from netdsl.commands.report import paint, terminal_width
+from netdsl.commands.shared_report import paint, terminal_width
 
 # Longer lines of prose are hard to read, however wide the terminal is.
 _WIDTH = 90
@@ -22,7 +22,7 @@ def explain(code: str | None) -> None:
     Without CODE all of them are listed.
     """
     from netdsl.diagnostics import nearest
-    from netdsl.explanations import codes
+    from netdsl.errors.error_docs import codes
 
     if code is None:
         _list()
@@ -35,9 +35,9 @@ def explain(code: str | None) -> None:
 
 
 def _list() -> None:
-    from netdsl.explanations import codes, explanation
+    from netdsl.errors.error_docs import codes, error_doc
 
-    for family, members in groupby(map(explanation, codes()), key=lambda text: text.family):
+    for family, members in groupby(map(error_doc, codes()), key=lambda text: text.family):
         click.echo(paint(family, "message"))
         for text in members:
             click.echo(f"  {text.code}  {text.title}")
@@ -46,15 +46,15 @@ def _list() -> None:
 
 
 def _explain(code: str) -> None:
-    from netdsl.explanations import explanation
-    from netdsl.rendering import render
+    from netdsl.diagnostics.render_text import render
+    from netdsl.errors.error_docs import error_doc
 
     terminal = terminal_width(err=False)
     width = min(terminal or _WIDTH, _WIDTH)
-    text = explanation(code)
+    text = error_doc(code)
     click.echo(paint(f"{text.code}: {text.title}", "message") + "\n")
     click.echo(_laid_out(text.cause, width))
-    said = "\n\n".join(render(diagnostic, terminal and terminal - 4, paint) for diagnostic in text.said)
+    said = "\n\n".join(render(diagnostic, terminal and terminal - 4, paint) for diagnostic in text.emitted)
     _section("Wrong", _laid_out(text.wrong, width))
     _section("What the compiler says", textwrap.indent(said, "    "))
     _section("Right", _laid_out(text.right, width))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import click
 
-from netdsl.commands.completion import complete_runs
-from netdsl.commands.errors import errors_shown
-from netdsl.commands.outputs import require_outputs
-from netdsl.commands.tables import (
+from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import OutputPath, counted, device_option, seed_option, weights_option
+from netdsl.commands.shared_output_paths import require_outputs
+from netdsl.commands.shared_tables import (
     Align,
     answer_record,
     format_option,
@@ -21,13 +22,12 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import OutputPath, counted, device_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from netdsl.inspect.sheets.album import Album, Method
-    from netdsl.trained.run import Which
+    from netdsl.trained.open_run import Which
 
 # The pictures, in the order in which they are made. Activation maps are of an image.
 Part: TypeAlias = Literal["filters", "activations", "embedding", "confusion", "mistakes"]
@@ -116,7 +116,7 @@ def features(
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
     from netdsl.inspect.sheets.album import MOST_IMAGES, Album
-    from netdsl.trained.run import open_run
+    from netdsl.trained.open_run import open_run
 
     console = Console(stderr=True)
     missing: list[str] = []

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_runs
-from netdsl.commands.errors import errors_shown
-from netdsl.commands.outputs import require_outputs
-from netdsl.commands.tables import (
+from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import (
+    device_option,
+    images_argument,
+    picture_option,
+    seed_option,
+    weights_option,
+)
+from netdsl.commands.shared_output_paths import require_outputs
+from netdsl.commands.shared_tables import (
     Align,
     answer_record,
     format_option,
@@ -21,11 +28,10 @@ from netdsl.commands.tables import (
     print_written,
     printable,
 )
-from netdsl.options import device_option, images_argument, picture_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.maps import Explained, Method
-    from netdsl.trained.run import Which
+    from netdsl.trained.open_run import Which
 
 METHODS = ("simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion")
 COLUMNS: list[tuple[str, Align]] = [
@@ -104,7 +110,7 @@ def saliency(
     from netdsl.inspect.sheets.maps import Look, choose, write_maps
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
-    from netdsl.trained.run import open_run
+    from netdsl.trained.open_run import open_run
 
     with errors_shown():
         require_format(output)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.completion import complete_networks
-from netdsl.commands.errors import fail
-from netdsl.commands.networks import compiled_network, short_lived
-from netdsl.commands.tables import Align, format_option, print_json, print_table
-from netdsl.options import counted, pairs, setting_options
+from netdsl.commands.shared_completion import complete_networks
+from netdsl.commands.shared_errors import fail
+from netdsl.commands.shared_networks import compiled_network, short_lived
+from netdsl.commands.shared_options import counted, pairs, setting_options
+from netdsl.commands.shared_tables import Align, format_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from netdsl.summary.model import Figures, Part, Summary
     from netdsl.summary.structure import Step
+    from netdsl.summary.tree import Figures, Part, Summary
 
 COLUMNS: list[tuple[str, Align]] = [
     ("part", "left"),
@@ -58,8 +58,8 @@ def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None,
     compiled = compiled_network(file, pairs(settings, shape), {})
 
     from netdsl.summary.measure import measure
-    from netdsl.summary.record import record
     from netdsl.summary.structure import structure
+    from netdsl.summary.summary_json import record
 
     assert compiled.network is not None
     _check_depth(structure(compiled.network).parts, depth)
@@ -83,7 +83,7 @@ def _check_depth(parts: Sequence[Step], depth: int) -> None:
 
 
 def _print(summary: Summary) -> None:
-    from netdsl.ops.base import show_shape
+    from netdsl.ops.operation import show_shape
 
     shapes = f"{show_shape(summary.input)} -> {show_shape(summary.output)}"
     click.echo(f"{summary.title}: {shapes}, depth {summary.depth}\n")
@@ -95,7 +95,7 @@ def _print(summary: Summary) -> None:
 
 
 def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:
-    from netdsl.ops.base import show_shape
+    from netdsl.ops.operation import show_shape
 
     rows = []
     for part in parts:
@@ -110,7 +110,7 @@ def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:
 
 def _folded(parts: Sequence[Part]) -> list[Part]:
     """The parts, those in a row with one title as one of them."""
-    from netdsl.summary.model import Figures
+    from netdsl.summary.tree import Figures
 
     folded: list[Part] = []
     for _, group in groupby(parts, key=lambda part: part.title):

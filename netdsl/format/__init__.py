@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.format.layout import lines
-from netdsl.format.lines import joined
-from netdsl.format.pieces import comments, grouped
-from netdsl.parse import parse
-from netdsl.source import Source, Span
-from netdsl.syntax import Program
+from netdsl.format.layout_lines import joined
+from netdsl.format.token_groups import comments, grouped
+from netdsl.syntax.nodes import Program
+from netdsl.syntax.parser import parse
 
 
 class LayoutError(Exception):

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, repeat
 
-from netdsl.format.lines import Line
-from netdsl.format.pieces import Group, Item, Token, is_brace, is_comment, is_text
+from netdsl.format.layout_lines import Line
 from netdsl.format.rows import Row, aligned, cells, flat, gap, rows, split
+from netdsl.format.token_groups import Group, Item, Token, is_brace, is_comment, is_text
 
 WIDTH = 100
 _INDENT = 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from netdsl.format.pieces import Group, Item, Kind, Token, is_brace, is_comment, is_newline, is_text
+from netdsl.format.token_groups import Group, Item, Kind, Token, is_brace, is_comment, is_newline, is_text
 
 
 @dataclass(slots=True)

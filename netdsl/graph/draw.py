@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdsl.graph import style
+from netdsl.graph import theme
+from netdsl.graph.block_panels import panels
 from netdsl.graph.drawing import Area, Drawing, Item, Text, right_edge
+from netdsl.graph.figure_nodes import Figure
 from netdsl.graph.labels import cut, listed
-from netdsl.graph.metrics import text_width, wrapped
-from netdsl.graph.model import Figure
 from netdsl.graph.overview import overview
-from netdsl.graph.panels import panels
+from netdsl.graph.text_metrics import text_width, wrapped
 
 # A heading may be wider than the network.
 NARROWEST = 320.0
@@ -23,24 +23,24 @@ def draw(figure: Figure) -> Drawing:
     parts = [overview(figure), panels(figure)]
     parts.insert(0, _heading(figure, max(NARROWEST, *(part.width for part in parts))))
     items: list[Item] = []
-    y = style.MARGIN
+    y = theme.MARGIN
     for part in parts:
         if part.items:
-            items += part.at(style.MARGIN, y)
-            y += part.height + style.BETWEEN
+            items += part.at(theme.MARGIN, y)
+            y += part.height + theme.BETWEEN
     width = max(part.width for part in parts)
-    height = y - style.BETWEEN
-    return Drawing(figure.name, width + 2 * style.MARGIN, height + style.MARGIN, tuple(items))
+    height = y - theme.BETWEEN
+    return Drawing(figure.name, width + 2 * theme.MARGIN, height + theme.MARGIN, tuple(items))
 
 
 def _heading(figure: Figure, width: float) -> Area:
     items: list[Item] = []
-    y = style.TITLE
-    items.append(Text(0, y - 3, figure.name, style.TITLE, style.INK, bold=True, anchor="start"))
-    beside = text_width(figure.name, style.TITLE, bold=True) + 10
+    y = theme.TITLE
+    items.append(Text(0, y - 3, figure.name, theme.TITLE, theme.INK, bold=True, anchor="start"))
+    beside = text_width(figure.name, theme.TITLE, bold=True) + 10
     settings = ", ".join(figure.settings)
-    if settings and beside + text_width(settings, style.LABEL) <= width:
-        items.append(Text(beside, y - 3, settings, style.LABEL, style.QUIET, anchor="start"))
+    if settings and beside + text_width(settings, theme.LABEL) <= width:
+        items.append(Text(beside, y - 3, settings, theme.LABEL, theme.QUIET, anchor="start"))
     elif settings:
         y = _lines(items, y, listed(figure.settings), width)
     y = _lines(items, y, map(cut, figure.caption.split()), width)
@@ -49,10 +49,10 @@ def _heading(figure: Figure, width: float) -> Area:
 
 
 def _lines(items: list[Item], y: float, words: Iterable[str], width: float) -> float:
-    lines = wrapped(words, style.LABEL, width)
+    lines = wrapped(words, theme.LABEL, width)
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
     for line in lines:
         y += 13.5
-        items.append(Text(0, y, line, style.LABEL, style.QUIET, anchor="start"))
+        items.append(Text(0, y, line, theme.LABEL, theme.QUIET, anchor="start"))
     return y

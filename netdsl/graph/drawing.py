@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl.graph.metrics import text_width
-from netdsl.graph.model import Facts
+from netdsl.graph.figure_nodes import Facts
+from netdsl.graph.text_metrics import text_width
 
 Point: TypeAlias = tuple[float, float]
 Entry: TypeAlias = Literal["arrow", "line", "none"]

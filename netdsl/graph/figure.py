@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from netdsl.expressions import Expr
-from netdsl.graph.forms import Forms
+from netdsl.graph.block_variants import BlockVariants
+from netdsl.graph.figure_nodes import (
+    BlockNode,
+    BranchesNode,
+    Card,
+    Chain,
+    Figure,
+    LoopNode,
+    MarkNode,
+    Node,
+    OperationNode,
+    Panel,
+    SkipNode,
+)
 from netdsl.graph.labels import (
     argument_texts,
     common,
@@ -20,31 +32,16 @@ from netdsl.graph.labels import (
     totals,
     value_text,
 )
-from netdsl.graph.model import (
-    BlockNode,
-    BranchesNode,
-    Card,
-    Chain,
-    Figure,
-    LoopNode,
-    MarkNode,
-    Node,
-    OperationNode,
-    Panel,
-    SkipNode,
-)
-from netdsl.ops import Operation
-from netdsl.ops.linear import Flatten, Identity
-from netdsl.resolved import FromStep, RepeatStep, SaveStep
-from netdsl.typed import (
+from netdsl.ir.resolved import FromStep, RepeatStep, SaveStep
+from netdsl.ir.typed import (
     Instance,
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedMark,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedPart,
     TypedRepeat,
     TypedSection,
@@ -53,6 +50,9 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.language.expressions import Expr
+from netdsl.ops import Operation
+from netdsl.ops.linear import Flatten, Identity
 
 # Copies of a stage that differ in their numbers alone are shown one by one up to so many.
 MOST_COPIES = 3
@@ -70,7 +70,7 @@ class _Figure:
 
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
-        self._forms = Forms(network)
+        self._variants = BlockVariants(network)
         # The forms that have a panel, in the order of their letters.
         self._shown: list[int] = []
 
@@ -116,10 +116,10 @@ class _Figure:
         given = {name for name, _ in (*stage.stage.first, *stage.stage.rest)}
 
         def alike(run: tuple[Instance, int]) -> tuple[object, ...]:
-            return (self._forms.of(run[0]), _arguments([run[0]], given, {}))
+            return (self._variants.of(run[0]), _arguments([run[0]], given, {}))
 
         def same_form(run: tuple[Instance, int]) -> int:
-            return self._forms.of(run[0])
+            return self._variants.of(run[0])
 
         groups = [list(group) for _, group in groupby(stage.runs, key=alike)]
         if len(groups) > MOST_COPIES:
@@ -137,7 +137,7 @@ class _Figure:
     def _block(
         self, instances: Sequence[Instance], arguments: tuple[str, ...], count: int, fact: str
     ) -> BlockNode:
-        form = self._forms.of(instances[0])
+        form = self._variants.of(instances[0])
         if form not in self._shown:
             self._shown.append(form)
         measured = sizes((instance.input, instance.output, instance.cost) for instance in instances)
@@ -151,7 +151,7 @@ class _Figure:
         )
 
     def _panel(self, form: int, index: int) -> Panel:
-        instances = self._forms.instances(form)
+        instances = self._variants.instances(form)
         block = instances[0].block
         measured = [(instance.input, instance.output, instance.cost) for instance in instances]
         documentation = (plain(block.documentation),) if block.documentation else ()
@@ -181,8 +181,10 @@ class _Figure:
         match steps[0]:
             case TypedOperation():
                 return (self._operation([step for step in steps if isinstance(step, TypedOperation)]),)
-            case TypedHeld():
-                return (self._held([step for step in steps if isinstance(step, TypedHeld)]),)
+            case TypedParameterCall():
+                return (
+                    self._parameter_call([step for step in steps if isinstance(step, TypedParameterCall)]),
+                )
             case TypedCall():
                 return (self._call([step for step in steps if isinstance(step, TypedCall)]),)
             case TypedSkip():
@@ -218,11 +220,11 @@ class _Figure:
         family = _family(operations[0])
         return OperationNode(label + text, family, (*facts, *measured), common(step.output for step in steps))
 
-    def _held(self, steps: Sequence[TypedHeld]) -> Node:
-        operations = [step.held for step in steps if isinstance(step.held, TypedOperation)]
+    def _parameter_call(self, steps: Sequence[TypedParameterCall]) -> Node:
+        operations = [step.call for step in steps if isinstance(step.call, TypedOperation)]
         if operations:
             return self._operation(operations, steps[0].step.holder)
-        return self._call([step.held for step in steps if isinstance(step.held, TypedCall)])
+        return self._call([step.call for step in steps if isinstance(step.call, TypedCall)])
 
     def _call(self, steps: Sequence[TypedCall]) -> BlockNode:
         instances = [step.instance for step in steps]
@@ -270,7 +272,7 @@ class _Figure:
         facts = (f"repeat {expr}, {place(step.span)}",)
         nodes = []
         begun = [0] * len(steps)  # iterations of each step before the run
-        for runs in zip(*(self._forms.runs(step) for step in steps), strict=True):
+        for runs in zip(*(self._variants.runs(step) for step in steps), strict=True):
             bodies = [body for run in runs for body, _ in run]
             counts = [sum(count for _, count in run) for run in runs]
             first, times = common(begun), common(counts)

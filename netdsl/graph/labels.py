@@ -7,14 +7,14 @@ from dataclasses import MISSING
 from fractions import Fraction
 from typing import TypeVar
 
-from netdsl.arguments import schema
-from netdsl.expressions import Const, Expr
-from netdsl.graph.model import Facts
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
+from netdsl.graph.figure_nodes import Facts
+from netdsl.ir.typed import Cost
+from netdsl.language.argument_types import schema
+from netdsl.language.expressions import Const, Expr
 from netdsl.ops import Operation
-from netdsl.ops.base import Shape
-from netdsl.source import Span
-from netdsl.typed import Cost
-from netdsl.values import Value, show
+from netdsl.ops.operation import Shape
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from netdsl.graph import style
+from netdsl.graph import theme
+from netdsl.graph.chain_pieces import beside, groups, stacked
 from netdsl.graph.drawing import Area, Box, Item, Line, Piece, Point, Text, right_edge
+from netdsl.graph.figure_nodes import Card, Chain, Figure, Node
 from netdsl.graph.labels import shape_text
-from netdsl.graph.metrics import text_width
-from netdsl.graph.model import Card, Chain, Figure, Node
-from netdsl.graph.pieces import beside, groups, stacked
-from netdsl.ops.base import Shape
+from netdsl.graph.text_metrics import text_width
+from netdsl.ops.operation import Shape
 
 # A card with a longer chain shows it in columns, with so much space between them.
 TALLEST = 250.0
@@ -37,8 +37,8 @@ class _Entered(NamedTuple):
 def overview(figure: Figure) -> Area:
     """All cards, with the edges between them."""
     end = shape_text(figure.cards[-1].output)
-    start = text_width("input", style.LABEL) + 4
-    room = style.WIDEST - start - _lead(end) - text_width("output", style.LABEL)
+    start = text_width("input", theme.LABEL) + 4
+    room = theme.WIDEST - start - _lead(end) - text_width("output", theme.LABEL)
     entered = [_Entered(shape_text(card.input), _card(card)) for card in figure.cards]
     items: list[Item] = []
     x, y, before = start, 0.0, 0.0
@@ -63,19 +63,19 @@ def overview(figure: Figure) -> Area:
 
 
 def _word(x: float, middle: float, text: str) -> Text:
-    return Text(x, middle + style.LABEL * 0.35, text, style.LABEL, style.INK, anchor="start")
+    return Text(x, middle + theme.LABEL * 0.35, text, theme.LABEL, theme.INK, anchor="start")
 
 
 def _lead(label: str) -> float:
     """The length of an edge with this label."""
-    return text_width(label, style.SMALL) + 14
+    return text_width(label, theme.SMALL) + 14
 
 
 def _edge(x: float, y: float, label: str) -> tuple[Item, ...]:
     lead = _lead(label)
     return (
         Line(((x, y), (x + lead, y)), arrow=True),
-        Text(x + lead / 2 - 1, y - 4, label, style.SMALL, style.QUIET),
+        Text(x + lead / 2 - 1, y - 4, label, theme.SMALL, theme.QUIET),
     )
 
 
@@ -103,13 +103,13 @@ def _filled(cards: Sequence[_Entered], room: float) -> list[list[_Entered]]:
 
 def _card(card: Card) -> Area:
     content = _content(card.chain, card.input)
-    title = text_width(card.title, style.SMALL, bold=True)
+    title = text_width(card.title, theme.SMALL, bold=True)
     inner = max(content.width, title)
-    width, height = inner + 2 * style.INSET, TITLE + content.height + style.INSET
+    width, height = inner + 2 * theme.INSET, TITLE + content.height + theme.INSET
     items: tuple[Item, ...] = (
-        Box("frame", 0, 0, width, height, style.CARD, style.FRAME, radius=6, facts=card.facts),
-        Text(width / 2, 12, card.title, style.SMALL, style.QUIET, bold=True),
-        *content.at(style.INSET + (inner - content.width) / 2, TITLE),
+        Box("frame", 0, 0, width, height, theme.CARD, theme.FRAME, radius=6, facts=card.facts),
+        Text(width / 2, 12, card.title, theme.SMALL, theme.QUIET, bold=True),
+        *content.at(theme.INSET + (inner - content.width) / 2, TITLE),
     )
     return Area(width, height, items)
 
@@ -142,7 +142,7 @@ class _Column(NamedTuple):
 
     @property
     def width(self) -> float:
-        return max(self.piece.width, self.piece.axis + 5 + text_width(self.label, style.SMALL))
+        return max(self.piece.width, self.piece.axis + 5 + text_width(self.label, theme.SMALL))
 
 
 def _columns(columns: Sequence[list[list[Node]]], entering: Shape) -> Iterator[_Column]:
@@ -154,7 +154,7 @@ def _columns(columns: Sequence[list[list[Node]]], entering: Shape) -> Iterator[_
 
 def _side_by_side(columns: Sequence[_Column]) -> Area:
     """Columns, with edges from the lower end of each to the upper end of the next."""
-    top = style.GAP
+    top = theme.GAP
     low = top + max(column.piece.height for column in columns) + 5
     items: list[Item] = []
     x = 0.0

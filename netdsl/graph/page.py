@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from netdsl.graph import style
+from netdsl.graph import theme
 from netdsl.graph.drawing import Drawing
 from netdsl.graph.svg import svg
 
@@ -26,12 +26,12 @@ for (const title of document.querySelectorAll("svg title")) {
 """
 
 _CSS = f"""
-body {{ margin: 2rem auto; padding: 0 1rem; max-width: 1200px; background: {style.PAPER}; }}
+body {{ margin: 2rem auto; padding: 0 1rem; max-width: 1200px; background: {theme.PAPER}; }}
 svg {{ display: block; width: 100%; height: auto; }}
 .told:hover {{ stroke-width: 2; }}
 #facts {{ position: fixed; max-width: 40rem; padding: .5rem .7rem; border-radius: 4px;
-  white-space: pre-wrap; font: 13px/1.45 system-ui, sans-serif; color: {style.PAPER};
-  background: {style.INK}; pointer-events: none; }}
+  white-space: pre-wrap; font: 13px/1.45 system-ui, sans-serif; color: {theme.PAPER};
+  background: {theme.INK}; pointer-events: none; }}
 @media print {{ #facts {{ display: none; }} }}
 """
 

@@ -6,9 +6,9 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from netdsl.graph import style
+from netdsl.graph import theme
+from netdsl.graph.connectors import connector
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Text
-from netdsl.graph.ways import way
 
 if TYPE_CHECKING:
     from matplotlib.patches import Patch
@@ -29,7 +29,7 @@ def png(drawing: Drawing) -> bytes:
     from matplotlib.figure import Figure
 
     inches = drawing.width / POINTS_PER_INCH, drawing.height / POINTS_PER_INCH
-    figure = Figure(figsize=inches, dpi=min(RESOLUTION, LARGEST / max(inches)), facecolor=style.PAPER)
+    figure = Figure(figsize=inches, dpi=min(RESOLUTION, LARGEST / max(inches)), facecolor=theme.PAPER)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0))
     axes.set_axis_off()
@@ -74,7 +74,7 @@ def _box(box: Box) -> Patch:
         Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY]),
         facecolor=box.fill,
         edgecolor=box.stroke,
-        linewidth=style.STROKE,
+        linewidth=theme.STROKE,
         linestyle=(0, (3, 2)) if box.dashed else "solid",
     )
 
@@ -83,17 +83,17 @@ def _line(line: Line) -> list[Patch]:
     from matplotlib.patches import PathPatch, Polygon
     from matplotlib.path import Path
 
-    start, corners, end, head = way(line)
+    start, corners, end, head = connector(line)
     vertices, codes = [start], [Path.MOVETO]
     for corner in corners:
         vertices += corner
         codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
     path = Path([*vertices, end], [*codes, Path.LINETO])
     patches: list[Patch] = [
-        PathPatch(path, fill=False, edgecolor=style.LINE, linewidth=style.STROKE, capstyle="butt")
+        PathPatch(path, fill=False, edgecolor=theme.LINE, linewidth=theme.STROKE, capstyle="butt")
     ]
     if head:
-        patches.append(Polygon(head, facecolor=style.LINE, linewidth=0))
+        patches.append(Polygon(head, facecolor=theme.LINE, linewidth=0))
     return patches
 
 

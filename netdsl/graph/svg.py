@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from netdsl.graph import style
+from netdsl.graph import theme
+from netdsl.graph.connectors import connector
 from netdsl.graph.drawing import Box, Drawing, Item, Line, Point, Text
-from netdsl.graph.ways import way
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
@@ -18,7 +18,7 @@ def svg(drawing: Drawing) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' width="{width}" height="{height}" font-family="{FONT}"'
         f' role="img" aria-label={quoteattr(drawing.title)}>',
-        f'<rect width="{width}" height="{height}" fill="{style.PAPER}"/>',
+        f'<rect width="{width}" height="{height}" fill="{theme.PAPER}"/>',
         *(_element(item) for item in drawing.items),
         "</svg>",
     ]
@@ -40,7 +40,7 @@ def _box(box: Box) -> str:
     tag = (
         f'<rect x="{_number(box.x)}" y="{_number(box.y)}" width="{_number(box.width)}"'
         f' height="{_number(box.height)}" rx="{_number(min(box.radius, box.height / 2))}"'
-        f' fill="{box.fill}" stroke="{box.stroke}" stroke-width="{style.STROKE}"{dashes}'
+        f' fill="{box.fill}" stroke="{box.stroke}" stroke-width="{theme.STROKE}"{dashes}'
     )
     if not box.facts:
         return f"{tag}/>"
@@ -58,12 +58,12 @@ def _text(text: Text) -> str:
 
 
 def _line(line: Line) -> str:
-    start, corners, end, head = way(line)
+    start, corners, end, head = connector(line)
     turns = "".join(f"L{_point(turn.start)}Q{_point(turn.at)} {_point(turn.end)}" for turn in corners)
     d = f"M{_point(start)}{turns}L{_point(end)}"
-    path = f'<path d="{d}" fill="none" stroke="{style.LINE}" stroke-width="{style.STROKE}"/>'
+    path = f'<path d="{d}" fill="none" stroke="{theme.LINE}" stroke-width="{theme.STROKE}"/>'
     if head:
-        path += f'<path d="M{"L".join(map(_point, head))}z" fill="{style.LINE}"/>'
+        path += f'<path d="M{"L".join(map(_point, head))}z" fill="{theme.LINE}"/>'
     return path
 
 

@@ -7,8 +7,8 @@
     seen = inspect.activations(model, images, ["stage1", "stage3.block2.conv1"])
 
 Whatever runs here leaves a model as it was: its weights, its mode, its hooks. The layers of a network that
-is opened here have the names of its `.net` file (`netdsl.inspect.names`), those of another module are the
-paths of its submodules.
+is opened here have the names of its `.net` file (`netdsl.inspect.layer_names`), those of another module
+are the paths of its submodules.
 """
 
 from netdsl.inspect.adversarial import Attack, Withstood, attack, fgsm, in_8_bits, pgd, robustness
@@ -16,10 +16,10 @@ from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.dreams import dream, noise
 from netdsl.inspect.features import embedding, filters
 from netdsl.inspect.gradients import grad_cam, saliency, smooth_grad
+from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.layer_names import Layer, last_feature_map, layers
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.mistakes import answers, confusion, most_confident_mistakes
-from netdsl.inspect.model import Inspected
-from netdsl.inspect.names import Layer, last_feature_map, layers
 from netdsl.inspect.opening import IMAGENET, functional, open_run, open_weights
 from netdsl.inspect.projections import pca, tsne
 from netdsl.inspect.transfer import (

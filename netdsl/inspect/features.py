@@ -8,9 +8,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.layer_names import Layer
 from netdsl.inspect.layers import activations, evaluating
-from netdsl.inspect.model import Inspected
-from netdsl.inspect.names import Layer
 from netdsl.runtime.errors import RunError
 
 # What has filters, and what leaves every pixel in its place: filters behind it still see the image.

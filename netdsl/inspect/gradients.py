@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.chance import normal, seeded
+from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.layers import captured, evaluating
-from netdsl.inspect.model import Inspected
 from netdsl.inspect.scores import class_scores, require_positive, tracked, with_gradient
 from netdsl.runtime.errors import RunError
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.api import Network
-from netdsl.inspect.model import Inspected
-from netdsl.runtime import foreign
+from netdsl.inspect.inspected import Inspected
+from netdsl.runtime import checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.transplant import transplant
-from netdsl.trained import run as runs
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained import open_run as runs
+from netdsl.trained.open_run import OpenedRun, Which
 
 # How the images of ImageNet are normalised by those who publish weights (torchvision's models).
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -55,7 +55,7 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     coloured = network.input_shape[0] == len(IMAGENET[0])
     with _apart():
         created = runs.create_model(network, "module", 0, torch.device(device))
-        transplant(foreign.read(path), created.module(), foreign.keeps_order(path))
+        transplant(checkpoint_import.read(path), created.module(), checkpoint_import.keeps_order(path))
         model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
     _require_finite(model, f"the weights in {path} are not finite numbers", "take a file that is whole")
     return model

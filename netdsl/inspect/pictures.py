@@ -16,15 +16,15 @@ from torch import Tensor
 
 from netdsl.api import Network
 from netdsl.inspect.progress import progress
-from netdsl.ops.base import describe
+from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
-from netdsl.runtime.data import Split
 from netdsl.runtime.decode import decode_one, open_image
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Split
 from netdsl.runtime.storage import write_atomic
-from netdsl.runtime.world import ALONE
+from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.predict import image_files
-from netdsl.trained.run import OpenedRun, Which
 
 # `test:3` and `test:0-9` are images of the run's test set.
 _TEST = re.compile(r"test:([0-9]{1,9})(?:-([0-9]{1,9}))?")

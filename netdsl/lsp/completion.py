@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl.hints import STATEMENTS
-from netdsl.initrules import RULES
-from netdsl.lsp.context import Bracket, Context, context_at
+from netdsl.language.init_rules import RULES
+from netdsl.language.recipe import CHOICES
+from netdsl.language.words import STATEMENTS
+from netdsl.lsp.cursor_context import Bracket, Context, context_at
 from netdsl.lsp.symbols import Symbol
 from netdsl.lsp.vocabulary import (
     BASE_DOCS,
@@ -28,9 +29,8 @@ from netdsl.lsp.vocabulary import (
     words,
 )
 from netdsl.ops import OPERATIONS
-from netdsl.passes.lastnorm import roles
-from netdsl.passes.strangers import STAGE_NAMES
-from netdsl.recipe import CHOICES
+from netdsl.resolve.last_norm import roles
+from netdsl.resolve.undefined_names import STAGE_NAMES
 
 Kind: TypeAlias = Literal[
     "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"

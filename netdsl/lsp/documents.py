@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from netdsl.files import read_text
 from netdsl.lsp.positions import Shift
 from netdsl.lsp.reading import Reading, read
+from netdsl.syntax.net_files import read_text
 
 # Seconds without an edit before errors are shown: who types is not to be interrupted at every letter.
 QUIET = 0.15

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
+from netdsl.ir.typed import (
+    Instance,
+    TypedLet,
+    TypedMark,
+    TypedOperation,
+    TypedParameterCall,
+    TypedSection,
+    TypedSkip,
+    TypedStage,
+)
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.instances import Visit
 from netdsl.lsp.places import spans_at
 from netdsl.lsp.reading import Reading
 from netdsl.lsp.symbols import Symbol
-from netdsl.ops.base import show_shape
-from netdsl.source import Span
-from netdsl.typed import (
-    Instance,
-    TypedHeld,
-    TypedLet,
-    TypedMark,
-    TypedOperation,
-    TypedSection,
-    TypedSkip,
-    TypedStage,
-)
-from netdsl.values import Value, show
+from netdsl.ops.operation import show_shape
 
 # So many different lines are shown of a step that runs in many places.
 MOST_LINES = 10
@@ -98,7 +98,7 @@ def _row(visit: Visit) -> tuple[str, ...]:
         case TypedSkip(step=step, same=same):
             output, cost = node.output, node.cost
             note = "+ x" if same else "without x" if step.if_same else "+ shortcut(x)"
-        case TypedHeld(name=name):
+        case TypedParameterCall(name=name):
             output, cost, note = node.output, node.cost, name
         case TypedOperation(step=step) if step.operation.name not in step.span.text:
             output, cost, note = node.output, node.cost, f"its {step.operation.name} alone"  # of a `unit`

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from netdsl.ops.base import Shape
-from netdsl.source import Span
-from netdsl.typed import (
+from netdsl.base.source import Span
+from netdsl.ir.typed import (
     Instance,
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedNetwork,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -21,6 +20,7 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.ops.operation import Shape
 
 Node: TypeAlias = TypedSection | TypedStage | Instance | TypedStep
 Path: TypeAlias = tuple[str, ...]
@@ -106,8 +106,8 @@ class Instances:
 
 def _called(step: TypedStep) -> Instance | None:
     """The block that a step runs."""
-    if isinstance(step, TypedHeld):
-        step = step.held
+    if isinstance(step, TypedParameterCall):
+        step = step.call
     return step.instance if isinstance(step, TypedCall) else None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl import syntax
-from netdsl.source import Span
+from netdsl.base.source import Span
+from netdsl.syntax import nodes
 
 Kind: TypeAlias = Literal[
     "network", "section", "stage", "block", "constant", "parameter", "label", "statement"
@@ -24,31 +24,31 @@ class Entry(NamedTuple):
     children: tuple[Entry, ...] = ()
 
 
-def outline(program: syntax.Program) -> list[Entry]:
+def outline(program: nodes.Program) -> list[Entry]:
     """The entries in the order of the text; stages are numbered as in errors."""
     entries: list[Entry] = []
     stages = 0
     for statement in program.statements:
         match statement:
-            case syntax.Network(name, parameters, _, span):
+            case nodes.Network(name, parameters, _, span):
                 children = tuple(_parameters(parameters))
                 entries.append(Entry(name.text, "network", "network", span, name.span, children))
-            case syntax.Block(name, parameters, body, _, span):
+            case nodes.Block(name, parameters, body, _, span):
                 children = (*_parameters(parameters), *_inside(body.steps))
                 entries.append(Entry(name.text, "block", "block", span, name.span, children))
-            case syntax.Let(name, value, span):
+            case nodes.Let(name, value, span):
                 entries.append(Entry(name.text, "constant", value.span.text, span, name.span))
-            case syntax.Section():
+            case nodes.Section():
                 entries.append(_section(statement))
-            case syntax.Stage(call, span):
+            case nodes.Stage(call, span):
                 stages += 1
                 name = call.name
                 entries.append(Entry(f"stage {stages}", "stage", call.span.text, span, name.span))
-            case syntax.Stages(block, _, _, rows, span):
-                rows_before, stages = stages, stages + sum(isinstance(row, syntax.Row) for row in rows)
+            case nodes.Stages(block, _, _, rows, span):
+                rows_before, stages = stages, stages + sum(isinstance(row, nodes.Row) for row in rows)
                 children = tuple(_rows(block.text, rows, rows_before))
                 entries.append(Entry(f"stages {block.text}", "stage", "", span, block.span, children))
-            case syntax.Init(span=span) | syntax.Train(span=span):
+            case nodes.Init(span=span) | nodes.Train(span=span):
                 word = Span(span.source, span.start, span.start + len(span.text.split("{")[0].rstrip()))
                 entries.append(Entry(word.text, "statement", "", span, word))
             case _:
@@ -56,20 +56,20 @@ def outline(program: syntax.Program) -> list[Entry]:
     return entries
 
 
-def _parameters(parameters: Iterable[syntax.Parameter]) -> Iterator[Entry]:
+def _parameters(parameters: Iterable[nodes.Parameter]) -> Iterator[Entry]:
     for name, default in parameters:
         whole = name.span.to(default.span) if default else name.span
         yield Entry(name.text, "parameter", f"= {default.span.text}" if default else "", whole, name.span)
 
 
-def _section(section: syntax.Section) -> Entry:
+def _section(section: nodes.Section) -> Entry:
     kind, body, span = section
     return Entry(kind.text, "section", "", span, kind.span, tuple(_inside(body.steps)))
 
 
-def _rows(block: str, rows: Iterable[syntax.Row | syntax.Section], before: int) -> Iterator[Entry]:
+def _rows(block: str, rows: Iterable[nodes.Row | nodes.Section], before: int) -> Iterator[Entry]:
     for row in rows:
-        if isinstance(row, syntax.Section):
+        if isinstance(row, nodes.Section):
             yield _section(row)
         else:
             before += 1
@@ -77,15 +77,15 @@ def _rows(block: str, rows: Iterable[syntax.Row | syntax.Section], before: int) 
             yield Entry(f"stage {before}", "stage", f"{block}: {cells}", row.span, row.span)
 
 
-def _inside(steps: Iterable[syntax.Step]) -> Iterator[Entry]:
+def _inside(steps: Iterable[nodes.Step]) -> Iterator[Entry]:
     """The constants and labels of a body, at any depth."""
     for step in steps:
         match step:
-            case syntax.Let(name, value, span):
+            case nodes.Let(name, value, span):
                 yield Entry(name.text, "constant", value.span.text, span, name.span)
-            case syntax.Call(label=syntax.Word(text, word), span=span):
+            case nodes.Call(label=nodes.Word(text, word), span=span):
                 yield Entry(text, "label", step.name.text, span, word)
             case _:
                 pass
-        for body in syntax.bodies(step):
+        for body in nodes.bodies(step):
             yield from _inside(body.steps)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from netdsl import syntax
-from netdsl.source import Span
+from netdsl.base.source import Span
+from netdsl.syntax import nodes
 
 
-def spans_at(program: syntax.Program, offset: int) -> list[Span]:
+def spans_at(program: nodes.Program, offset: int) -> list[Span]:
     """Of the innermost step around an offset; one for each row where the whole table is meant."""
     for statement in program.statements:
         if _holds(statement.span, offset):
@@ -14,57 +14,55 @@ def spans_at(program: syntax.Program, offset: int) -> list[Span]:
     return []
 
 
-def _of_statement(statement: syntax.Statement, offset: int) -> list[Span]:
+def _of_statement(statement: nodes.Statement, offset: int) -> list[Span]:
     match statement:
-        case syntax.Section():
+        case nodes.Section():
             return _of_section(statement, offset)
-        case syntax.Stage(span=span):
+        case nodes.Stage(span=span):
             return [span]
-        case syntax.Stages():
+        case nodes.Stages():
             return _of_table(statement, offset)
-        case syntax.Block(body=body) if _holds(body.span, offset):
+        case nodes.Block(body=body) if _holds(body.span, offset):
             return _of_body(body, offset)
-        case syntax.Block(name=name) if _holds(name.span, offset):
+        case nodes.Block(name=name) if _holds(name.span, offset):
             return [name.span]
-        case syntax.Order(items):
-            return [
-                item.span for item in items if isinstance(item, syntax.Call) and _holds(item.span, offset)
-            ]
+        case nodes.Order(items):
+            return [item.span for item in items if isinstance(item, nodes.Call) and _holds(item.span, offset)]
         case _:
             return []
 
 
-def _of_section(section: syntax.Section, offset: int) -> list[Span]:
+def _of_section(section: nodes.Section, offset: int) -> list[Span]:
     if _holds(section.kind.span, offset):
         return [section.span]
     return _of_body(section.body, offset)
 
 
-def _of_table(table: syntax.Stages, offset: int) -> list[Span]:
+def _of_table(table: nodes.Stages, offset: int) -> list[Span]:
     for row in table.rows:
         if _holds(row.span, offset):
-            return _of_section(row, offset) if isinstance(row, syntax.Section) else [row.span]
-    return [row.span for row in table.rows if isinstance(row, syntax.Row)]
+            return _of_section(row, offset) if isinstance(row, nodes.Section) else [row.span]
+    return [row.span for row in table.rows if isinstance(row, nodes.Row)]
 
 
-def _of_body(body: syntax.Body, offset: int) -> list[Span]:
+def _of_body(body: nodes.Body, offset: int) -> list[Span]:
     for step in body.steps:
         if _holds(step.span, offset):
             return _of_step(step, offset)
     return []
 
 
-def _of_step(step: syntax.Step, offset: int) -> list[Span]:
+def _of_step(step: nodes.Step, offset: int) -> list[Span]:
     match step:
-        case syntax.Call(span=span) | syntax.Save(span=span) | syntax.From(span=span):
+        case nodes.Call(span=span) | nodes.Save(span=span) | nodes.From(span=span):
             return [span]
-        case syntax.Skip(keyword=keyword) | syntax.Repeat(keyword=keyword) | syntax.When(keyword=keyword):
+        case nodes.Skip(keyword=keyword) | nodes.Repeat(keyword=keyword) | nodes.When(keyword=keyword):
             own = keyword
-        case syntax.Branches(join=join):
+        case nodes.Branches(join=join):
             own = join.span
-        case syntax.Let() | syntax.Default():
+        case nodes.Let() | nodes.Default():
             return []
-    for body in syntax.bodies(step):
+    for body in nodes.bodies(step):
         if _holds(body.span, offset):
             return _of_body(body, offset)
     return [own]

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from netdsl import syntax
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source, Span
+from netdsl.base.values import Value
 from netdsl.compiler import Compiled, compile_network, standard_blocks
 from netdsl.diagnostics import Diagnostics
 from netdsl.lsp.instances import Instances
 from netdsl.lsp.symbols import Symbol, Table, read_symbols
-from netdsl.passes.scope import Scope
-from netdsl.passes.uses import Reader
-from netdsl.resources import NETWORKS
-from netdsl.source import Source, Span
-from netdsl.values import Value
+from netdsl.resolve.load_files import Reader
+from netdsl.resolve.scope import Scope
+from netdsl.syntax import nodes
 
 # The standard blocks under the path of their file, so that an editor finds them.
 STANDARD = (NETWORKS / "std.net").as_posix()
@@ -32,7 +32,7 @@ class Reading:
         return self.compiled.source
 
     @property
-    def program(self) -> syntax.Program:
+    def program(self) -> nodes.Program:
         return next(iter(self.compiled.files.values())).program
 
     @cached_property

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from netdsl.hints import STATEMENTS
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp.reading import Reading, read
 from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import EXPRESSION_DOCS, STEP_DOCS

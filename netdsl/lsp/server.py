@@ -17,11 +17,11 @@ from lsprotocol import types
 from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
-from netdsl.lsp import features
+from netdsl.lsp import requests
 from netdsl.lsp.completion import Candidate
-from netdsl.lsp.context import context_at
+from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
-from netdsl.lsp.netserver import NetServer
+from netdsl.lsp.net_server import NetServer
 from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading
@@ -144,7 +144,7 @@ async def hover(params: types.HoverParams) -> types.Hover | None:
     if (document := await _document(params)) is None:
         return None
     offset = server.offset(document, params.position)
-    found = features.hover(document, offset, server.networks_of(document))
+    found = requests.hover(document, offset, server.networks_of(document))
     if found is None:
         return None
     text, start, end = found
@@ -158,7 +158,7 @@ async def completion(params: types.CompletionParams) -> types.CompletionList | N
         return None
     offset = server.offset(document, params.position)
     files = functools.partial(server.files_beside, document)
-    found = features.completion(document, offset, files)
+    found = requests.completion(document, offset, files)
     context = context_at(document.text, offset)
     lines = server.lines(document.text)
     word = server.range(lines, context.start, offset)
@@ -188,7 +188,7 @@ def _completion_item(candidate: Candidate, number: int, place: types.Range) -> t
 async def signature_help(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
     if (document := await _document(params)) is None:
         return None
-    found = features.signature_help(document, server.offset(document, params.position))
+    found = requests.signature_help(document, server.offset(document, params.position))
     if found is None:
         return None
     signature, active = found
@@ -201,7 +201,7 @@ async def signature_help(params: types.SignatureHelpParams) -> types.SignatureHe
 async def definition(params: types.DefinitionParams) -> types.Location | None:
     if (document := await _document(params)) is None:
         return None
-    found = features.definition(document, server.offset(document, params.position))
+    found = requests.definition(document, server.offset(document, params.position))
     return server.location(found) if found else None
 
 
@@ -209,13 +209,13 @@ async def definition(params: types.DefinitionParams) -> types.Location | None:
 async def references(params: types.ReferenceParams) -> list[types.Location] | None:
     if (document := await _document(params)) is None:
         return None
-    found = features.references(document, server.offset(document, params.position))
+    found = requests.references(document, server.offset(document, params.position))
     return [place for target in found if (place := server.location(target))]
 
 
 @answers(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
 async def document_symbol(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
-    if (document := await _document(params)) is None or (found := features.symbols(document)) is None:
+    if (document := await _document(params)) is None or (found := requests.symbols(document)) is None:
         return None
     reading, entries = found
     shift, lines = document.shift(reading), server.lines(document.text)
@@ -247,7 +247,7 @@ def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> l
 async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
     if (document := server.documents.get(params.text_document.uri)) is None:
         return None
-    if (result := features.layout(document)) is None:
+    if (result := requests.layout(document)) is None:
         return None
     shift = Shift.between(document.text, result)
     if shift.prefix == shift.old_end == shift.new_end:

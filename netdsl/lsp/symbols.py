@@ -1,6 +1,6 @@
 """Names and what they mean, from the syntax tree: where each is defined, and all its occurrences.
 
-It follows the scopes of `netdsl.passes`, but goes on where something is wrong, since a text is broken
+It follows the scopes of `netdsl.resolve`, but goes on where something is wrong, since a text is broken
 most of the time while it is written.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from netdsl import syntax
+from netdsl.base.source import Span
 from netdsl.ops import OPERATIONS
-from netdsl.passes.uses import File
-from netdsl.source import Span
+from netdsl.resolve.load_files import File
+from netdsl.syntax import nodes
 
 Kind: TypeAlias = Literal["network", "block", "parameter", "constant", "local", "index", "tensor", "label"]
 
@@ -30,7 +30,7 @@ class Symbol:
     span: Span
     whole: Span
     owner: Symbol | None = None
-    value: syntax.Expr | None = None
+    value: nodes.Expr | None = None
     parameters: dict[str, Symbol] = field(default_factory=dict, repr=False)
     documentation: str = ""
 
@@ -67,7 +67,7 @@ class Table:
         return [found.symbol for found in self.occurrences if found.span is found.symbol.span]
 
 
-def read_symbols(files: Mapping[str, File], standard: syntax.Program) -> Table:
+def read_symbols(files: Mapping[str, File], standard: nodes.Program) -> Table:
     """The names of files, the main one first, and of the standard blocks."""
     occurrences: list[Occurrence] = []
     std = _blocks(standard, occurrences)
@@ -77,7 +77,7 @@ def read_symbols(files: Mapping[str, File], standard: syntax.Program) -> Table:
         rule.key.text
         for file in files.values()
         for statement in file.program.statements
-        if isinstance(statement, syntax.Init)
+        if isinstance(statement, nodes.Init)
         for rule in statement.rules
     }
     labels: dict[str, Symbol] = {}
@@ -94,11 +94,11 @@ def read_symbols(files: Mapping[str, File], standard: syntax.Program) -> Table:
     return Table(tuple(occurrences), readers[0].blocks, readers[0].constants)
 
 
-def _blocks(program: syntax.Program, occurrences: list[Occurrence]) -> dict[str, Symbol]:
+def _blocks(program: nodes.Program, occurrences: list[Occurrence]) -> dict[str, Symbol]:
     """The blocks that a file defines; of two with one name the first."""
     found: dict[str, Symbol] = {}
     for block in program.statements:
-        if not isinstance(block, syntax.Block):
+        if not isinstance(block, nodes.Block):
             continue
         name = block.name
         symbol = Symbol("block", name.text, name.span, block.span, documentation=block.documentation)
@@ -109,7 +109,7 @@ def _blocks(program: syntax.Program, occurrences: list[Occurrence]) -> dict[str,
     return found
 
 
-def _parameter(owner: Symbol, parameter: syntax.Parameter) -> Symbol:
+def _parameter(owner: Symbol, parameter: nodes.Parameter) -> Symbol:
     name, default = parameter
     whole = name.span.to(default.span) if default else name.span
     symbol = Symbol("parameter", name.text, name.span, whole, owner, default)
@@ -130,7 +130,7 @@ class _Reader:
 
     def __init__(
         self,
-        program: syntax.Program,
+        program: nodes.Program,
         blocks: Names,
         own: Names,
         shared: Iterable[str],
@@ -150,18 +150,18 @@ class _Reader:
         found: dict[str, Symbol] = {}
         for statement in self._program.statements:
             match statement:
-                case syntax.Network(name, parameters, documentation, span):
+                case nodes.Network(name, parameters, documentation, span):
                     network = Symbol("network", name.text, name.span, span, documentation=documentation)
                     self._define(network)
                     for parameter in parameters:
                         symbol = _parameter(network, parameter)
                         self._define(symbol)
                         found.setdefault(symbol.name, symbol)
-                case syntax.Let(name, value, span):
+                case nodes.Let(name, value, span):
                     found.setdefault(
                         name.text, self._define(Symbol("constant", name.text, name.span, span, value=value))
                     )
-                case syntax.Classes(number, span):
+                case nodes.Classes(number, span):
                     word = Span(span.source, span.start, span.start + len("classes"))
                     classes = Symbol("constant", "classes", word, span, value=number)
                     found.setdefault("classes", self._define(classes))
@@ -180,47 +180,47 @@ class _Reader:
     # statements
 
     def read(self) -> None:
-        rules: list[syntax.InitRule] = []
+        rules: list[nodes.InitRule] = []
         for statement in self._program.statements:
             self._statement(statement)
-            if isinstance(statement, syntax.Init):
+            if isinstance(statement, nodes.Init):
                 rules += statement.rules
         for key, call in rules:
             self._refer(key.span, self._labels.get(key.text))
             self._arguments(call.arguments, None, {})
 
-    def _statement(self, statement: syntax.Statement) -> None:
+    def _statement(self, statement: nodes.Statement) -> None:
         match statement:
-            case syntax.Network(parameters=parameters):
+            case nodes.Network(parameters=parameters):
                 for parameter in parameters:
                     self._expression(parameter.default, {})
-            case syntax.Block():
+            case nodes.Block():
                 self._block(statement)
-            case syntax.Section():
+            case nodes.Section():
                 self._section(statement)
-            case syntax.Stage(call):
+            case nodes.Stage(call):
                 self._call(call, _Scope(None, {}, {}, {}), block_first=True)
-            case syntax.Stages():
+            case nodes.Stages():
                 self._table(statement)
-            case syntax.Order(items):
+            case nodes.Order(items):
                 for item in items:
-                    if isinstance(item, syntax.Call):
+                    if isinstance(item, nodes.Call):
                         self._call(item, _Scope(None, {}, {}, {}))
-            case syntax.Default(calls):
+            case nodes.Default(calls):
                 for call in calls:
                     self._arguments(call.arguments, None, {})
-            case syntax.Train(entries):
+            case nodes.Train(entries):
                 for entry in entries:
                     for value in entry.values:
                         self._recipe(value)
-            case syntax.Let(value=value) | syntax.Expect(value=value) | syntax.Classes(number=value):
+            case nodes.Let(value=value) | nodes.Expect(value=value) | nodes.Classes(number=value):
                 self._expression(value, {})
-            case syntax.Input(shape=shape):
+            case nodes.Input(shape=shape):
                 self._expression(shape, {})
-            case syntax.Init() | syntax.Use():
+            case nodes.Init() | nodes.Use():
                 pass
 
-    def _block(self, block: syntax.Block) -> None:
+    def _block(self, block: nodes.Block) -> None:
         symbol = self._own.get(block.name.span)
         known: dict[str, Symbol] = {}
         for parameter in block.parameters:
@@ -229,74 +229,74 @@ class _Reader:
                 known[parameter.name.text] = symbol.parameters[parameter.name.text]
         self._body(block.body, _Scope(symbol, known, {}, {}))
 
-    def _section(self, section: syntax.Section) -> None:
+    def _section(self, section: nodes.Section) -> None:
         self._body(section.body, _Scope(None, {}, {}, self._of_sections))
 
-    def _table(self, table: syntax.Stages) -> None:
+    def _table(self, table: nodes.Stages) -> None:
         block = self.blocks.get(table.block.text)
         self._refer(table.block.span, block or self.constants.get(table.block.text))
         self._arguments(table.fixed, block, {})
         for word in table.header:
             self._refer(word.span, block and block.parameters.get(word.text))
         for row in table.rows:
-            if isinstance(row, syntax.Section):
+            if isinstance(row, nodes.Section):
                 self._section(row)
             else:
                 for cell in row.cells:
                     self._expression(cell, {})
 
-    def _recipe(self, value: syntax.Expr) -> None:
+    def _recipe(self, value: nodes.Expr) -> None:
         """A recipe's `sgd(lr=…)` and `flip` are words of the recipe; only arguments are expressions."""
-        if isinstance(value, syntax.Apply):
+        if isinstance(value, nodes.Apply):
             self._arguments(value.arguments, None, {})
-        elif not isinstance(value, syntax.Name):
+        elif not isinstance(value, nodes.Name):
             self._expression(value, {})
         else:
             self._refer(value.span, self.constants.get(value.name))
 
     # steps
 
-    def _body(self, body: syntax.Body, scope: _Scope) -> None:
+    def _body(self, body: nodes.Body, scope: _Scope) -> None:
         names, saved = dict(scope.names), dict(scope.saved)
         scope = scope._replace(names=names, saved=saved)
         for step in body.steps:
             match step:
-                case syntax.Let(name, value, span):
+                case nodes.Let(name, value, span):
                     self._expression(value, names)
                     local = Symbol("local", name.text, name.span, span, scope.owner, value)
                     names[name.text] = self._define(local)
-                case syntax.Save(name, span):
+                case nodes.Save(name, span):
                     tensor = Symbol("tensor", name.text, name.span, span, scope.owner)
                     saved[name.text] = self._define(tensor)
-                case syntax.From(name):
+                case nodes.From(name):
                     self._refer(name.span, saved.get(name.text))
                 case _:
                     self._step(step, scope)
 
-    def _step(self, step: syntax.Step, scope: _Scope) -> None:
+    def _step(self, step: nodes.Step, scope: _Scope) -> None:
         match step:
-            case syntax.Call():
+            case nodes.Call():
                 self._call(step, scope)
-            case syntax.Default(calls):
+            case nodes.Default(calls):
                 for call in calls:
                     self._arguments(call.arguments, None, scope.names)
-            case syntax.Skip(arguments=arguments):
+            case nodes.Skip(arguments=arguments):
                 self._arguments(arguments, None, scope.names)
-            case syntax.Repeat(times=times, variable=variable, span=span):
+            case nodes.Repeat(times=times, variable=variable, span=span):
                 self._expression(times, scope.names)
                 scope = scope._replace(labels={})
                 if variable is not None:
                     index = Symbol("index", variable.text, variable.span, span, scope.owner)
                     scope = scope._replace(names={**scope.names, variable.text: self._define(index)})
-            case syntax.When(cases=cases):
+            case nodes.When(cases=cases):
                 for condition, _ in cases:
                     self._expression(condition, scope.names)
             case _:
                 pass
-        for body in syntax.bodies(step):
+        for body in nodes.bodies(step):
             self._body(body, scope)
 
-    def _call(self, call: syntax.Call, scope: _Scope, block_first: bool = False) -> None:
+    def _call(self, call: nodes.Call, scope: _Scope, block_first: bool = False) -> None:
         name = call.name.text
         if call.label is not None:
             self._label(call.label, call.span, scope)
@@ -305,14 +305,14 @@ class _Reader:
         if target is None and not block_first:
             constant = self.constants.get(name)
             # A constant that holds a number isn't meant where steps stand.
-            if constant and (block is None or isinstance(constant.value, syntax.Name)):
+            if constant and (block is None or isinstance(constant.value, nodes.Name)):
                 target = constant
         target = target or block or self.constants.get(name)
         if name not in OPERATIONS or target is not block:
             self._refer(call.name.span, target)
         self._arguments(call.arguments, block if target is block else None, scope.names)
 
-    def _label(self, label: syntax.Word, whole: Span, scope: _Scope) -> None:
+    def _label(self, label: nodes.Word, whole: Span, scope: _Scope) -> None:
         labels = self._labels if label.text in self._shared else scope.labels
         known = labels.get(label.text)
         if known is None:
@@ -322,28 +322,28 @@ class _Reader:
 
     # expressions
 
-    def _arguments(self, arguments: Iterable[syntax.Argument], block: Symbol | None, names: Names) -> None:
+    def _arguments(self, arguments: Iterable[nodes.Argument], block: Symbol | None, names: Names) -> None:
         for argument in arguments:
             if argument.name and block:
                 self._refer(argument.name.span, block.parameters.get(argument.name.text))
             self._expression(argument.value, names)
 
-    def _expression(self, node: syntax.Expr | None, names: Names) -> None:
+    def _expression(self, node: nodes.Expr | None, names: Names) -> None:
         """Not recursive: a sum may be long."""
         waiting = [node]
         while waiting:
             match waiting.pop():
-                case syntax.Name(name, span):
+                case nodes.Name(name, span):
                     self._refer(span, names.get(name) or self.constants.get(name) or self.blocks.get(name))
-                case syntax.Unary(operand=operand):
+                case nodes.Unary(operand=operand):
                     waiting.append(operand)
-                case syntax.Binary(left=left, right=right):
+                case nodes.Binary(left=left, right=right):
                     waiting += (left, right)
-                case syntax.Choose(condition, yes, no):
+                case nodes.Choose(condition, yes, no):
                     waiting += (condition, yes, no)
-                case syntax.Apply(arguments=arguments):
+                case nodes.Apply(arguments=arguments):
                     waiting += (argument.value for argument in arguments)
-                case syntax.ListOf(items):
+                case nodes.ListOf(items):
                     waiting += items
                 case _:
                     pass

@@ -7,12 +7,12 @@ import inspect
 from functools import cache
 from typing import NamedTuple, cast
 
-from netdsl.arguments import ArgType, Flag, Mismatch, Word, schema, usage
-from netdsl.expressions import constant
-from netdsl.recipe import CHOICES, Recipe
-from netdsl.values import show
+from netdsl.base.values import show
+from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, schema, usage
+from netdsl.language.expressions import constant
+from netdsl.language.recipe import CHOICES, Recipe
 
-# What `netdsl.hints.STATEMENTS` begin.
+# What `netdsl.language.words.STATEMENTS` begin.
 STATEMENT_DOCS = {
     "network": "Names the network; its parameters are constants that `--set` overrides.",
     "input": "The shape of one example, without the batch.",

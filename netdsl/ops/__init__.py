@@ -1,4 +1,8 @@
-"""The operations of the language, one family a file."""
+"""The operations of the language, one family a file; `operation` says what an operation is.
+
+Each stands in one place with its arguments, shape rule, weights and torch call: nothing else in netdsl knows
+an operation by name, and nothing here knows blocks, bodies or files.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ from netdsl.ops.activation import (
     Silu,
     Tanh,
 )
-from netdsl.ops.base import Operation
 from netdsl.ops.conv import Conv, ConvTranspose, Depthwise
 from netdsl.ops.linear import Flatten, Identity, Linear
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
+from netdsl.ops.operation import Operation
 from netdsl.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from netdsl.ops.rearrange import ChannelShuffle, Pad, Slice, Upsample
 from netdsl.ops.regularise import Dropout, DropPath

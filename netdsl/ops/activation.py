@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Real, arg
-from netdsl.expressions import ONE, constant
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Real, arg
+from netdsl.language.expressions import ONE, constant
+from netdsl.ops.operation import (
     Arguments,
-    Kept,
     Operation,
+    SavedForBackward,
     Shape,
     Slot,
     Symbolic,
@@ -31,8 +31,8 @@ class _Activation(Operation):
     # Its derivative is computed from its output, not from its input.
     keeps_output: ClassVar[bool] = False
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(output=True) if self.keeps_output else Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(output=True) if self.keeps_output else SavedForBackward(input=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -153,8 +153,8 @@ class Prelu(Weighted):
     name: ClassVar[str] = "prelu"
     is_activation: ClassVar[bool] = True
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

@@ -7,13 +7,14 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from netdsl.arguments import Flag, Pair, Whole, Word, arg
-from netdsl.expressions import ONE, Const, Expr, operator, quotient
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Flag, Pair, Whole, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr, operator, quotient
+from netdsl.ops.operation import (
     Arguments,
-    Kept,
-    Misfit,
+    SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -25,7 +26,6 @@ from netdsl.ops.base import (
     unsplit,
 )
 from netdsl.ops.window import Window, sides
-from netdsl.values import Symbol
 
 _Padding: TypeAlias = tuple[int, int] | Literal["same"]
 
@@ -37,8 +37,8 @@ class _Sliding(Weighted):
     @abstractmethod
     def window(self) -> Window: ...
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         return self.window().sizes
@@ -68,11 +68,11 @@ class Conv(_Sliding):
     dilation: int = arg(Whole(), 1)
     bias: bool = arg(Flag(), True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
-        if misfit := _misfit(self.name, x, self.kernel, self.padding):
-            return misfit
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := _shape_mismatch(self.name, x, self.kernel, self.padding):
+            return mismatch
         grid = self.window().output(self.name, x, _way_out(self.kernel))
-        if isinstance(grid, Misfit):
+        if isinstance(grid, ShapeMismatch):
             return grid
         y = (self.out, *grid[1:])
         return _unsplit(x[0], self.groups, y) or y
@@ -120,9 +120,9 @@ class Depthwise(_Sliding):
     dilation: int = arg(Whole(), 1)
     bias: bool = arg(Flag(), True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
-        misfit = _misfit(self.name, x, self.kernel, self.padding)
-        return misfit or self.window().output(self.name, x, _way_out(self.kernel))
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
+        mismatch = _shape_mismatch(self.name, x, self.kernel, self.padding)
+        return mismatch or self.window().output(self.name, x, _way_out(self.kernel))
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * self.kernel[0] * self.kernel[1]
@@ -166,27 +166,29 @@ class ConvTranspose(Weighted):
     dilation: int = arg(Whole(), 1)
     bias: bool = arg(Flag(), True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         limit = max(self.stride, self.dilation)
         if max(self.output_padding) >= limit:
-            return Misfit(
+            return ShapeMismatch(
                 f"an output padding of {max(self.output_padding)} is not less than stride or dilation",
                 f"write `output_padding={limit - 1}`" if limit > 1 else "it needs a stride of at least 2",
                 cause="arguments",
             )
         height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
         if min(height, width) < 1:
-            return Misfit(f"`{self.name}` leaves nothing of its input of {show_shape(x)}", "use less padding")
+            return ShapeMismatch(
+                f"`{self.name}` leaves nothing of its input of {show_shape(x)}", "use less padding"
+            )
         y = (self.out, height, width)
         return _unsplit(x[0], self.groups, y) or y
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         height, width = ((k - 1) * self.dilation // self.stride + 1 for k in self.kernel)
@@ -237,11 +239,11 @@ class ConvTranspose(Weighted):
         )
 
 
-def _misfit(name: str, x: Shape, kernel: tuple[int, int], padding: _Padding) -> Misfit | None:
-    if misfit := needs_map(name, x):
-        return misfit
+def _shape_mismatch(name: str, x: Shape, kernel: tuple[int, int], padding: _Padding) -> ShapeMismatch | None:
+    if mismatch := needs_map(name, x):
+        return mismatch
     if padding == "same" and any(k % 2 == 0 for k in kernel):
-        return Misfit(
+        return ShapeMismatch(
             f"`padding=same` needs an odd kernel, and this one is {show_shape(kernel)}",
             f"take an odd kernel, or give the padding: `padding={_half(kernel)}`",
             cause="arguments",
@@ -259,7 +261,7 @@ def _way_out(kernel: tuple[int, int]) -> str:
     return "`padding=same`" if all(k % 2 for k in kernel) else ""
 
 
-def _unsplit(size: int, groups: int, y: Shape) -> Misfit | None:
+def _unsplit(size: int, groups: int, y: Shape) -> ShapeMismatch | None:
     return unsplit(math.gcd(size, y[0]), groups, f"{size} input and {y[0]} output channels", y)
 
 

@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Flag, Whole, arg
-from netdsl.expressions import ONE
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Flag, Whole, arg
+from netdsl.language.expressions import ONE
+from netdsl.ops.operation import (
     VECTOR,
     Arguments,
-    Kept,
-    Misfit,
     Operation,
+    SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -35,13 +35,13 @@ class Linear(Weighted):
     out: int = arg(Whole())
     bias: bool = arg(Flag(), True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
         if len(x) == 1:
             return (self.out,)
         help = "put `flatten` before it"
         if x[1:] != (1, 1):
             help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
-        return Misfit(
+        return ShapeMismatch(
             f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
             help,
         )
@@ -52,8 +52,8 @@ class Linear(Weighted):
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
@@ -81,14 +81,14 @@ class Flatten(Operation):
 
     name: ClassVar[str] = "flatten"
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return (math.prod(x),)
 
     def whatever(self) -> Shape:
         return VECTOR
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     def keeps_grid(self) -> bool:
         return False
@@ -112,8 +112,8 @@ class Identity(Operation):
 
     name: ClassVar[str] = "identity"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Flag, Real, Whole, arg
-from netdsl.expressions import NO, ONE, YES, Expr, Operator
-from netdsl.ops.base import (
+from netdsl.language.argument_types import Flag, Real, Whole, arg
+from netdsl.language.expressions import NO, ONE, YES, Expr, Operator
+from netdsl.ops.operation import (
     Arguments,
-    Kept,
-    Misfit,
     Operation,
+    SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -36,8 +36,8 @@ class BatchNorm(Weighted):
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), True, named=True)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * x[0])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -68,12 +68,12 @@ class GroupNorm(Weighted):
     groups: int = arg(Whole())
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
         what = "channels" if len(x) == 3 else "features"
         return unsplit(x[0], self.groups, f"{x[0]} {what}", x) or x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * self.groups)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * self.groups)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -100,8 +100,8 @@ class LayerNorm(Weighted):
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=2 * math.prod(x[1:]))
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=2 * math.prod(x[1:]))
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -133,19 +133,19 @@ class InstanceNorm(Weighted):
     momentum: float = arg(Real(0, 1), 0.1, named=True)
     affine: bool = arg(Flag(), False, named=True)
 
-    def output(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def output(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         if x[1:] == (1, 1):  # torch refuses it in training
-            return Misfit(
+            return ShapeMismatch(
                 f"`{self.name}` needs more than one position of each channel",
                 "take it out, or put it where height or width is more than 1",
                 x,
             )
         return x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=(3 if self.affine else 2) * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=(3 if self.affine else 2) * x[0])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -180,12 +180,12 @@ class LocalResponseNorm(Operation):
     beta: float = arg(Real(), 0.75, named=True)
     k: float = arg(Real(above=True), 1.0, named=True)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or x
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         padded = (x[0] + self.size - 1) * x[1] * x[2]
-        return Kept(input=True, numbers=padded + 2 * math.prod(x))
+        return SavedForBackward(input=True, numbers=padded + 2 * math.prod(x))
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

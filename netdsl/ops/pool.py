@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netdsl.arguments import Flag, Pair, Word, arg
-from netdsl.expressions import ONE, Const, Expr
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Flag, Pair, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr
+from netdsl.ops.operation import (
     Arguments,
-    Kept,
-    Misfit,
     Operation,
+    SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -22,7 +23,6 @@ from netdsl.ops.base import (
     show_shape,
 )
 from netdsl.ops.window import Window, sides
-from netdsl.values import Symbol
 
 # The place of a maximum is kept in eight bytes: two numbers.
 _INDEX = 2
@@ -42,14 +42,14 @@ class _Pool(Operation):
     padding: tuple[int, int] = arg(Pair(0), 0)
     ceil: bool = arg(Flag(), False)
 
-    def infer(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         if any(p > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
             half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
             message = f"a padding of {padding} is more than half of the kernel of {kernel}"
-            return Misfit(message, f"write `padding={half}`", cause="arguments")
+            return ShapeMismatch(message, f"write `padding={half}`", cause="arguments")
         window = self._window()
         if self.ceil:
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))
@@ -57,8 +57,8 @@ class _Pool(Operation):
                 return (x[0], height, width)
         return window.output(self.name, x, f"`global_{self.name}`")
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
 
     def field(self) -> tuple[int, int]:
         return self.kernel
@@ -147,7 +147,7 @@ class _GlobalPool(Operation):
     function_name: ClassVar[str]
     attribute: ClassVar[str] = "pool"
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], 1, 1)
 
     def keeps_grid(self) -> bool:
@@ -179,8 +179,8 @@ class GlobalMaxPool(_GlobalPool):
     module_name: ClassVar[str] = "nn.AdaptiveMaxPool2d"
     function_name: ClassVar[str] = "F.adaptive_max_pool2d"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True, numbers=_INDEX * x[0])
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True, numbers=_INDEX * x[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +194,11 @@ class AdaptiveAvgPool(Operation):
 
     size: tuple[int, int] = arg(Pair())
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], *self.size)
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=y[1:] != (1, 1))  # one position is torch's `mean`
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=y[1:] != (1, 1))  # one position is torch's `mean`
 
     def keeps_grid(self) -> bool:
         return False

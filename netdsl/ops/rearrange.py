@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netdsl.arguments import Whole, Word, arg
-from netdsl.expressions import ONE, Const, Expr, Operator, operator
-from netdsl.ops.base import (
+from netdsl.base.values import Symbol
+from netdsl.language.argument_types import Whole, Word, arg
+from netdsl.language.expressions import ONE, Const, Expr, Operator, operator
+from netdsl.ops.operation import (
     Arguments,
-    Kept,
-    Misfit,
     Operation,
+    SavedForBackward,
     Shape,
+    ShapeMismatch,
     Slot,
     Symbolic,
     TorchCall,
@@ -20,7 +21,6 @@ from netdsl.ops.base import (
     options,
     unsplit,
 )
-from netdsl.values import Symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,17 @@ class Slice(Operation):
     start: int = arg(Whole(0))
     end: int | Literal["all"] = arg(Word(("all",), Whole()), "all")
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         what = "channels" if len(x) == 3 else "features"
         end = x[0] if self.end == "all" else self.end
         if end > x[0]:
-            return Misfit(
+            return ShapeMismatch(
                 f"`slice` ends at {end}, and its input has {x[0]} {what}", f"`end` is {x[0]} at most"
             )
         if self.start >= end:
-            return Misfit(f"`slice` from {self.start} to {end} is empty", self._filled(what, end, x[0]))
+            return ShapeMismatch(
+                f"`slice` from {self.start} to {end} is empty", self._filled(what, end, x[0])
+            )
         return (end - self.start, *x[1:])
 
     def _filled(self, what: str, end: int, size: int) -> str:
@@ -55,8 +57,8 @@ class Slice(Operation):
             return f"`end` is no length, but the first of the {what} that is left out: write `{own}`"
         return f"{what} are counted from 0, and `end` is the first that is left out"
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=True)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
@@ -86,9 +88,9 @@ class ChannelShuffle(Operation):
 
     groups: int = arg(Whole())
 
-    def infer(self, x: Shape) -> Shape | Misfit:
-        if misfit := needs_map(self.name, x):
-            return misfit
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
+        if mismatch := needs_map(self.name, x):
+            return mismatch
         return unsplit(x[0], self.groups, f"{x[0]} channels", x) or x
 
     @classmethod
@@ -109,7 +111,7 @@ class Upsample(Operation):
     factor: int = arg(Whole())
     mode: Literal["nearest", "bilinear", "bicubic"] = arg(Word(("nearest", "bilinear", "bicubic")), "nearest")
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], x[1] * self.factor, x[2] * self.factor)
 
     def field(self) -> tuple[int, int]:
@@ -141,7 +143,7 @@ class Pad(Operation):
 
     n: int = arg(Whole(0))
 
-    def infer(self, x: Shape) -> Shape | Misfit:
+    def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], x[1] + 2 * self.n, x[2] + 2 * self.n)
 
     def keeps_grid(self) -> bool:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Real, arg
-from netdsl.ops.base import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall
+from netdsl.language.argument_types import Real, arg
+from netdsl.ops.operation import Arguments, Operation, SavedForBackward, Shape, Slot, Symbolic, TorchCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Dropout(Operation):
 
     p: float = arg(Real(0, 1, below=True))
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(numbers=math.prod(x)) if self.p else Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(numbers=math.prod(x)) if self.p else SavedForBackward(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -40,8 +40,8 @@ class DropPath(Operation):
 
     p: float = arg(Real(0, 1, below=True))
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(numbers=1) if self.p else Kept(view=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(numbers=1) if self.p else SavedForBackward(view=True)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:

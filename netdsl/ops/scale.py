@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netdsl.arguments import Real, arg
-from netdsl.expressions import ONE, Expr
-from netdsl.ops.base import Arguments, Kept, Operation, Shape, Slot, Symbolic, TorchCall, Weight, Weighted
+from netdsl.language.argument_types import Real, arg
+from netdsl.language.expressions import ONE, Expr
+from netdsl.ops.operation import (
+    Arguments,
+    Operation,
+    SavedForBackward,
+    Shape,
+    Slot,
+    Symbolic,
+    TorchCall,
+    Weight,
+    Weighted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +45,8 @@ class LayerScale(Weighted):
 
     initial: float = arg(Real(None))
 
-    def kept(self, x: Shape, y: Shape) -> Kept:
-        return Kept(input=True)
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

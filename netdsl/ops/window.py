@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netdsl.expressions import Const, Expr, Operator
-from netdsl.ops.base import Misfit, Shape, show_shape
-from netdsl.values import Size
+from netdsl.base.values import Size
+from netdsl.language.expressions import Const, Expr, Operator
+from netdsl.ops.operation import Shape, ShapeMismatch, show_shape
 
 
 class Window(NamedTuple):
@@ -16,7 +16,7 @@ class Window(NamedTuple):
     strides: tuple[int, int]
     padding: tuple[int, int]
 
-    def output(self, name: str, x: Shape, way_out: str = "") -> Shape | Misfit:
+    def output(self, name: str, x: Shape, way_out: str = "") -> Shape | ShapeMismatch:
         """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
         (`torch.nn.Conv2d`, section Shape). `way_out` is what to write for a window that is too large.
         """
@@ -25,7 +25,7 @@ class Window(NamedTuple):
             small = max(x[1:]) == 1 and not any(self.padding)
             out = "take it out, or a stride or pool before it"
             help = f"write {way_out}" if way_out and not small else out
-            return Misfit(
+            return ShapeMismatch(
                 f"`{name}` has a window of {show_shape(self.sizes)}, and its input is only {show_shape(x)}",
                 help,
                 cause="size",

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.recipe import Crop, Cutout, Flip
+from netdsl.language.recipe import Crop, Cutout, Flip
 from netdsl.runtime import seeds
 from netdsl.runtime.errors import RunError
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Ema, Lookahead, NoAverage
+from netdsl.language.recipe import Ema, Lookahead, NoAverage
 from netdsl.runtime.model import Model, copy_state
 
 

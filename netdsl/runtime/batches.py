@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netdsl.runtime.data import Split
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.files import Files
-from netdsl.runtime.world import World
+from netdsl.runtime.image_files import Files
+from netdsl.runtime.images import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netdsl import atomic
+from netdsl.base import atomic
 from netdsl.runtime.errors import RunError
 
 FORMAT = "netdsl checkpoint 1"

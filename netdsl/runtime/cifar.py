@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from netdsl.recipe import Cifar10, Cifar100
-from netdsl.runtime.data import Source, Split, fit
+from netdsl.language.recipe import Cifar10, Cifar100
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Source, Split, fit
 from netdsl.runtime.storage import cache_folder
 
 

@@ -8,15 +8,16 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.learner import Learner
-from netdsl.runtime.quiet import first_line, quiet
 from netdsl.runtime.replica import Objective
+from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import cache_folder, write_atomic
+from netdsl.runtime.train_step import Learner
 
 # Steps that are timed after one that warms up; the fastest counts, since other work only adds.
 _TIMED = 4
@@ -59,23 +60,23 @@ class Trial:
         return Decision(on, f"{figures}, which {steps:,} steps {'repay' if on else 'do not repay'}")
 
 
-def decide(learner: Learner, wish: str, images: Tensor, steps: int) -> Decision:
-    """Compiles the learner's objective where that pays, or where `wish` is "on".
+def decide(learner: Learner, requested: str, images: Tensor, steps: int) -> Decision:
+    """Compiles the learner's objective where that pays, or where `requested` is "on".
 
     `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
     trial measured is kept in the cache for the next run of the same network. The weights stay as they
-    are. Several processes, which must all do the same, compile only where the wish is "on". Raises
+    are. Several processes, which must all do the same, compile only where the request is "on". Raises
     RunError where it is and compiling fails.
     """
-    if wish == "off":
+    if requested == "off":
         return Decision(False, learner.speed.why)
     if steps <= 0:
         return Decision(False, "nothing is left to train")
-    if wish == "auto" and learner.world.size > 1:
+    if requested == "auto" and learner.world.size > 1:
         return Decision(False, "several processes: `--compile on` to have it")
     state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
     try:
-        if wish == "on":
+        if requested == "on":
             return _forced(learner, images)
         return _measured(learner, images, steps)
     finally:
@@ -130,9 +131,9 @@ def _compile(learner: Learner, images: Tensor) -> float:
     mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
     # On a CPU the compiler lays out every convolution channels last, whatever was chosen: that may be unsafe.
     keeps_layout = not on_gpu and learner.speed.layout is torch.contiguous_format
-    options = {"layout_optimization": False} if keeps_layout else None
+    options: dict[str, Any] | None = {"layout_optimization": False} if keeps_layout else None
     started = time.perf_counter()
-    with quiet():
+    with silenced():
         learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode, options=options)
         for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
             _step(learner, images)

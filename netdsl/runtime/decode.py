@@ -53,7 +53,7 @@ def decode(
 def survey(
     root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
 ) -> tuple[Tensor, Tensor]:
-    """The sums of all files' pixels (N, C, 2), as `data.moments` gives them, and which are whole, (N,) bool.
+    """The sums of all files' pixels (N, C, 2), as `moments` gives them, and which are whole, (N,) bool.
 
     For images that are too many for the memory: each is decoded once and not kept. Cached as `decode` is.
     """

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import torch
 
-from netdsl.runtime.data import Source, Split, fit
+from netdsl.runtime.images import Source, Split, fit
 
 TEST_IMAGES = 360
 

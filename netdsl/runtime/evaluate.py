@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from netdsl.runtime.batches import load
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.world import ALONE, World
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
 BATCH = {"cpu": 256, "cuda": 2048}

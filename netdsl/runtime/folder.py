@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from netdsl.runtime.data import Source, Split, memory_of, moments, require_memory
 from netdsl.runtime.decode import decode, survey
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.files import Files
+from netdsl.runtime.image_files import Files
+from netdsl.runtime.images import Source, Split, memory_of, moments, require_memory
 
 _LAYOUT = "expected are PATH/train/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/*"
 

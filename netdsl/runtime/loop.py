@@ -12,10 +12,10 @@ from torch import Tensor
 from netdsl.runtime import augment, seeds
 from netdsl.runtime.batches import load, split
 from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import Diverged
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.optim import learning_rate
-from netdsl.runtime.world import World
+from netdsl.runtime.train_step import Learner
 
 # Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it, and
 # several processes wait for each other.

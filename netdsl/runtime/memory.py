@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.train_step import Learner
 
 # Parameters of mallopt(3), from glibc's malloc.h, and the values that turn off what they rule.
 _M_TRIM_THRESHOLD, _NEVER = -1, -1

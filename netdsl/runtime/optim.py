@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
+from netdsl.language.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
 from netdsl.runtime.errors import RunError
 
 
@@ -98,10 +98,10 @@ class Optimizer:
         shapes = {name: () if entry == "step" else weight.shape for name, entry, weight, _ in self._entries()}
         begun = {name.partition(".")[0] for name in state}
         needed = {name for name in shapes if name.partition(".")[0] in begun}
-        misfits = [name for name in state if shapes.get(name) != state[name].shape]
-        if misfits := misfits or sorted(needed - state.keys()):
+        shape_errors = [name for name in state if shapes.get(name) != state[name].shape]
+        if shape_errors := shape_errors or sorted(needed - state.keys()):
             raise RunError(
-                f"`{misfits[0]}` of the optimizer's state doesn't fit",
+                f"`{shape_errors[0]}` of the optimizer's state doesn't fit",
                 "go on with the recipe, the network and the version of netdsl that it was saved with",
             )
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from netdsl.runtime.world import World
+from netdsl.runtime.distributed import World
 
 # Images and labels to the sum of the losses and the number of right answers.
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

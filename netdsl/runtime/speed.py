@@ -14,11 +14,11 @@ from netdsl.runtime.layout import Convolution, choose_layout
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class SpeedRequest:
     """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
 
-    `netdsl.wishes` says what each may be. `batch_norm` is for several processes: "local" (also `auto`) or
-    "sync".
+    `netdsl.runtime.speed_choices` says what each may be. `batch_norm` is for several processes: "local"
+    (also `auto`) or "sync".
     """
 
     device: str = "auto"
@@ -54,7 +54,7 @@ class Speed:
         return images.contiguous(memory_format=self.layout)
 
     def facts(self) -> dict[str, object]:
-        """What a run records, in the words of `Wishes`."""
+        """What a run records, in the words of `SpeedRequest`."""
         layout = "channels_last" if self.layout is torch.channels_last else "contiguous"
         return {
             "device": self.device.type,
@@ -80,21 +80,21 @@ class Speed:
             torch.cuda.synchronize(self.device)
 
 
-def choose(wishes: Wishes, convolutions: Iterable[Convolution], local_rank: int = 0) -> Speed:
-    """What `auto` means on this machine for a network with these convolutions.
+def choose(request: SpeedRequest, convolutions: Iterable[Convolution], local_rank: int = 0) -> Speed:
+    """Resolves `auto` for this machine and a network with these convolutions.
 
-    Raises RunError where a wish can't be met.
+    Raises RunError where a choice can't be met.
     """
-    device = choose_device(wishes.device, local_rank)
-    precision, why = _precision(wishes, device)
-    layout, layout_reason = choose_layout(convolutions, device, wishes.layout, precision)
-    fused = wishes.fused != "off"
+    device = choose_device(request.device, local_rank)
+    precision, why = _precision(request, device)
+    layout, layout_reason = choose_layout(convolutions, device, request.layout, precision)
+    fused = request.fused != "off"
     reasons = (
         f"{precision} ({why})",
         layout_reason,
         f"{'fused' if fused else 'plain'} optimizer",
     )
-    return Speed(device, precision, layout, fused, reasons, wishes.why)
+    return Speed(device, precision, layout, fused, reasons, request.why)
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -112,12 +112,12 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _precision(wishes: Wishes, device: torch.device) -> tuple[str, str]:
-    wish = wishes.precision
-    if wish == "tf32" and device.type != "cuda":
+def _precision(request: SpeedRequest, device: torch.device) -> tuple[str, str]:
+    requested = request.precision
+    if requested == "tf32" and device.type != "cuda":
         raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")
-    if wish != "auto":
-        return wish, wishes.why
+    if requested != "auto":
+        return requested, request.why
     if has_bf16(device):
         return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
     return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no bf16 of its own"

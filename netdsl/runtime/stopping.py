@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from netdsl.runtime.world import ALONE, World
+from netdsl.runtime.distributed import ALONE, World
 
 
 class Stop:

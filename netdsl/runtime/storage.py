@@ -6,12 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from netdsl import atomic
+from netdsl.base import atomic
 from netdsl.runtime.errors import RunError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """`netdsl.atomic.write`. Raises RunError where the file can't be written."""
+    """`netdsl.base.atomic.write`. Raises RunError where the file can't be written."""
     try:
         atomic.write(path, content)
     except OSError as error:

@@ -12,24 +12,25 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Recipe
-from netdsl.runtime import augment, batches, firstloss, plot
+from netdsl.language.recipe import Recipe
+from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import Model
-from netdsl.runtime.run import Run, require_new
+from netdsl.runtime.run_files import Run, require_new
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.world import ALONE, World
+from netdsl.runtime.train_step import Learner
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0
@@ -165,7 +166,7 @@ class _Training:
         """Makes the run one that can be resumed, and decides whether to compile."""
         batches.require_enough(self._recipe.batch, self.progress.of_images - self.progress.seen, self._world)
         run, processes = self._run, self._world.size
-        # With the wish, not the decision: whoever resumes from here decides anew.
+        # With the request, not the decision: whoever resumes from here decides anew.
         run.how = {**run.how, **self._speed.facts(), "compile": compile}
         self._save()
         order = torch.arange(self.progress.of_images)
@@ -211,8 +212,8 @@ class _Training:
         loss, how = self.progress.first_loss, self._run.how
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
-        how |= {"first_loss": loss, "guessing_loss": firstloss.guessing(len(self._data.classes))}
-        if found := firstloss.complaint(loss, len(self._data.classes)):
+        how |= {"first_loss": loss, "guessing_loss": first_loss.guessing(len(self._data.classes))}
+        if found := first_loss.complaint(loss, len(self._data.classes)):
             message, help = found
             say(self._console, f"warning: {message}\n  = help: {help}")
 

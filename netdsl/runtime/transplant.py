@@ -72,8 +72,8 @@ def transplant(
             'load them into the reference, and `torch.save(model.state_dict(), "weights.pth")`',
         )
     pairs = _pairs(theirs, ours)
-    if misfits := [pair for pair in pairs if not _fit(*pair)]:
-        raise _report(misfits, len(theirs), len(ours))
+    if shape_errors := [pair for pair in pairs if not _fit(*pair)]:
+        raise _report(shape_errors, len(theirs), len(ours))
     with torch.no_grad():
         for source, target in pairs:
             assert source and target
@@ -136,13 +136,13 @@ def _fit(theirs: _Entry | None, ours: _Entry | None) -> bool:
     return theirs.kind == ours.kind or not theirs.kind or not ours.kind
 
 
-def _report(misfits: list[_Pair], theirs: int, ours: int) -> TransplantError:
-    rows = [tuple(str(entry or "nothing") for entry in pair) for pair in misfits[:SHOWN]]
+def _report(shape_errors: list[_Pair], theirs: int, ours: int) -> TransplantError:
+    rows = [tuple(str(entry or "nothing") for entry in pair) for pair in shape_errors[:SHOWN]]
     width = max(len(left) for left, _ in rows)
     lines = [f"  {left:{width}}  for  {right}" for left, right in rows]
-    if len(misfits) > SHOWN:
-        lines.append(f"  and {len(misfits) - SHOWN} more")
-    counts = f"{theirs} entries for the network's {ours}, {len(misfits)} of them don't fit"
+    if len(shape_errors) > SHOWN:
+        lines.append(f"  and {len(shape_errors) - SHOWN} more")
+    counts = f"{theirs} entries for the network's {ours}, {len(shape_errors)} of them don't fit"
     return TransplantError(
         "\n".join([f"the weights are of another network: {counts}", *lines]),
         "the reference must define its layers in the order of the .net file, with the same sizes",

@@ -46,7 +46,7 @@ def compare(before: Structure, after: Structure) -> tuple[list[Change], list[Pai
     if before.input != after.input:
         found.tell("network", "input", *("x".join(map(str, side.input)) for side in (before, after)))
     pairs = found.network(before.parts, after.parts)
-    return found.told(), pairs
+    return found.reported(), pairs
 
 
 class _Changes:
@@ -60,7 +60,7 @@ class _Changes:
     def tell(self, place: str, what: str, before: str | None, after: str | None) -> None:
         self._found.setdefault((what, before, after), {})[place] = None
 
-    def told(self) -> list[Change]:
+    def reported(self) -> list[Change]:
         return [Change(tuple(places), *change) for change, places in self._found.items()]
 
     def network(self, before: Sequence[Step], after: Sequence[Step]) -> list[Pair]:

@@ -12,34 +12,34 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics
-from netdsl.expressions import known
-from netdsl.ops.base import Shape, Weighted
-from netdsl.passes.effects import effect, parameters
-from netdsl.passes.joins import Joins
-from netdsl.passes.reports import Reports
-from netdsl.passes.state import State
-from netdsl.resolved import FromStep, SaveStep
-from netdsl.source import Span
-from netdsl.summary.model import Figures, Kind, Part, Summary
-from netdsl.summary.titles import of_block, of_operation
-from netdsl.typed import (
+from netdsl.ir.resolved import FromStep, SaveStep
+from netdsl.ir.typed import (
     Frame,
     Instance,
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedMark,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSkip,
     TypedStage,
     TypedStep,
     TypedWhen,
 )
-from netdsl.values import Value, show
+from netdsl.language.expressions import known
+from netdsl.ops.operation import Shape, Weighted
+from netdsl.shapes.error_reporter import ErrorReporter
+from netdsl.shapes.joins import Joins
+from netdsl.shapes.operation_result import operation_result, parameters
+from netdsl.shapes.tensor_state import TensorState
+from netdsl.summary.titles import of_block, of_operation
+from netdsl.summary.tree import Figures, Kind, Part, Summary
 
 # Bytes of a number in float32.
 NUMBER = 4
@@ -81,12 +81,12 @@ class _Tensor:
 class _Point(NamedTuple):
     """A tensor on its way through the network."""
 
-    state: State
+    state: TensorState
     tensor: _Tensor
 
     @classmethod
     def start(cls, shape: Shape, kept: bool = False) -> _Point:
-        return cls(State(shape), _Tensor(math.prod(shape), kept))
+        return cls(TensorState(shape), _Tensor(math.prod(shape), kept))
 
     def after(self, block: _Point, inside: _Tensor) -> _Point:
         """After a block that led from `inside`, its input, to its end."""
@@ -115,7 +115,7 @@ class _Measure:
         # Of an instance, by whether its input is kept already and how many levels are wanted: the block,
         # its input and its end.
         self._blocks: dict[tuple[Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
-        self._joins = Joins(Reports(Diagnostics()))
+        self._joins = Joins(ErrorReporter(Diagnostics()))
 
     def network(self, typed: TypedNetwork, depth: int) -> tuple[Part, ...]:
         point = _Point.start(typed.network.input)
@@ -170,7 +170,7 @@ class _Measure:
                 return self._operation(step, place.frame, point)
             case TypedCall(call, instance):
                 return self._block(instance, point, place.levels, call.span)
-            case TypedHeld(held=held):
+            case TypedParameterCall(call=held):
                 return self._step(held, place, point)
             case TypedSkip():
                 return self._skip(step, place, point)
@@ -191,15 +191,15 @@ class _Measure:
     def _operation(self, step: TypedOperation, frame: Frame, point: _Point) -> _Found:
         operation = step.operation
         values = {name: known(value, frame.values) for name, value in step.step.arguments}
-        done = effect(operation, values, step.input, step.output)
+        done = operation_result(operation, values, step.input, step.output)
         state = point.state.through(
             step.output, done.reduction, done.window, done.deep, step.step, done.regular
         )
-        kept = operation.kept(step.input, step.output)
-        tensor = point.tensor if kept.view else _Tensor(math.prod(step.output))
-        activations = NUMBER * kept.numbers
-        activations += point.tensor.keep() if kept.input else 0
-        activations += tensor.keep() if kept.output else 0
+        saved = operation.saved_for_backward(step.input, step.output)
+        tensor = point.tensor if saved.view else _Tensor(math.prod(step.output))
+        activations = NUMBER * saved.numbers
+        activations += point.tensor.keep() if saved.input else 0
+        activations += tensor.keep() if saved.output else 0
         figures = Figures(done.cost.parameters, _frozen(step, values), done.cost.macs, activations)
         title, arguments = of_operation(type(operation), values)
         part = Part(
@@ -281,7 +281,7 @@ def _together(first: Part, last: Part, count: int) -> Part:
     )
 
 
-def _placed(part: Part, start: State) -> Part:
+def _placed(part: Part, start: TensorState) -> Part:
     """A part whose states were those from its block's beginning, where the block begins at `start`."""
     parts = tuple(_placed(inner, start) for inner in part.parts)
     return replace(part, state=start.after(part.state), parts=parts)

@@ -7,11 +7,11 @@ from dataclasses import MISSING, fields, is_dataclass
 from fractions import Fraction
 from typing import Any, cast
 
-from netdsl.arguments import schema
-from netdsl.recipe import CHOICES, Recipe
-from netdsl.resolved import Init, ResolvedNetwork, Rule
+from netdsl.base.values import show
+from netdsl.ir.resolved import Init, ResolvedNetwork, Rule
+from netdsl.language.argument_types import schema
+from netdsl.language.recipe import CHOICES, Recipe
 from netdsl.summary.changes import Change
-from netdsl.values import show
 
 _WORDS = {choice: word for choices in CHOICES.values() for word, choice in choices.items()}
 

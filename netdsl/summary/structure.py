@@ -11,19 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple, TypeAlias, cast
 
-from netdsl.expressions import known
-from netdsl.ops.base import Shape
-from netdsl.summary.model import Kind
-from netdsl.summary.titles import of_block, of_operation
-from netdsl.typed import (
+from netdsl.ir.typed import (
     Frame,
     Instance,
     TypedBody,
     TypedBranches,
     TypedCall,
-    TypedHeld,
     TypedNetwork,
     TypedOperation,
+    TypedParameterCall,
     TypedRepeat,
     TypedSection,
     TypedSkip,
@@ -31,6 +27,10 @@ from netdsl.typed import (
     TypedStep,
     TypedWhen,
 )
+from netdsl.language.expressions import known
+from netdsl.ops.operation import Shape
+from netdsl.summary.titles import of_block, of_operation
+from netdsl.summary.tree import Kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +107,7 @@ class _Steps:
                 return (_operation(step, frame),)
             case TypedCall(instance=instance):
                 return (self._block(instance),)
-            case TypedHeld(held=held):
+            case TypedParameterCall(call=held):
                 return self._step(held, frame)
             case TypedSkip():
                 return self._skip(step, frame)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import TypeAlias
 
-from netdsl.arguments import schema
-from netdsl.expressions import constant, known_or_none
+from netdsl.base.values import Value, show
+from netdsl.ir.typed import Instance
+from netdsl.language.argument_types import schema
+from netdsl.language.expressions import constant, known_or_none
 from netdsl.ops import Operation
-from netdsl.typed import Instance
-from netdsl.values import Value, show
 
 # A title without what is the default, and all arguments by name.
 Titled: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netdsl.diagnostics import NetworkError
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.runtime import metrics, report
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import open_run
+from netdsl.trained.open_run import open_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import Which, convolutions, open_run
+from netdsl.runtime.speed import SpeedRequest, choose
+from netdsl.trained.open_run import Which, convolutions, open_run
 
 
 def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str) -> None:
@@ -19,7 +19,7 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str)
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
     speed = choose(
-        Wishes(device=device_name, precision=run.precision(device_name)), convolutions(run.network)
+        SpeedRequest(device=device_name, precision=run.precision(device_name)), convolutions(run.network)
     )
     speed.prepare()
     model = run.model(which, speed.device)

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from netdsl.runtime import batches
 from netdsl.runtime.console import say
-from netdsl.runtime.deployed import Deployed
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.quiet import first_line, quiet
+from netdsl.runtime.inference_model import InferenceModel
+from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import write_atomic
-from netdsl.runtime.world import ALONE
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.open_run import OpenedRun, Which
 
 # What the extra `onnx` installs: one to write the format, one to translate torch, one to run the file.
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -47,7 +47,7 @@ def export(run: OpenedRun, which: Which, output: Path, opset: int | None, consol
     extra `onnx` is missing, torch can't translate the network, or the logits differ.
     """
     _require_packages()
-    deployed = Deployed(run.model(which, torch.device("cpu")), run.preprocessing(which))
+    deployed = InferenceModel(run.model(which, torch.device("cpu")), run.preprocessing(which))
     metadata = {"network": run.title, "classes": run.preprocessing(which).metadata()["classes"]}
     content, written_opset = _translate(deployed, run.network.input_shape, opset, metadata)
     batches = [*_random_images(run.network.input_shape), *_test_images(run, console)]
@@ -72,11 +72,11 @@ def _require_packages() -> None:
 
 
 def _translate(
-    deployed: Deployed, shape: tuple[int, ...], opset: int | None, metadata: dict[str, str]
+    deployed: InferenceModel, shape: tuple[int, ...], opset: int | None, metadata: dict[str, str]
 ) -> tuple[bytes, int]:
     """The file's content, and the version of its operators."""
     try:
-        with quiet():
+        with silenced():
             program = torch.onnx.export(
                 deployed,
                 # Two images: a dimension of one would be taken for a constant.
@@ -125,7 +125,7 @@ def _test_images(run: OpenedRun, console: Console) -> list[Tensor]:
     return [data.floats(batch.images)]
 
 
-def _largest_difference(deployed: Deployed, content: bytes, images: list[Tensor]) -> float:
+def _largest_difference(deployed: InferenceModel, content: bytes, images: list[Tensor]) -> float:
     """The largest difference between a file's logits and torch's, as a share of the largest logit."""
     import onnxruntime
 

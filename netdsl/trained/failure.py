@@ -19,13 +19,14 @@ import torch
 from torch import nn
 
 from netdsl.api import Network
-from netdsl.atomic import write
-from netdsl.codegen.sourcemap import Place, watched
+from netdsl.base.atomic import write
+from netdsl.base.source import Span
+from netdsl.codegen.source_map import Place, watched
 from netdsl.compiler import Style
-from netdsl.diagnostics import Diagnostic, Label, NetworkError
+from netdsl.diagnostics import Diagnostic, Label
+from netdsl.diagnostics.network_error import NetworkError
+from netdsl.runtime.distributed import lost_others
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.world import lost_others
-from netdsl.source import Span
 
 # Python's own traceback, in the run's folder.
 TRACEBACK = "traceback.txt"

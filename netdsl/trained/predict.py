@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from netdsl.runtime.decode import decode_one
-from netdsl.runtime.deployed import Deployed
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.runtime.inference_model import InferenceModel
+from netdsl.trained.open_run import OpenedRun, Which
 
 # So many images are decoded and seen at a time.
 _BATCH = 64
@@ -63,7 +63,7 @@ def predict(
     Files are decoded as those of a folder are in training.
     """
     preprocessing = run.preprocessing(which)
-    deployed = Deployed(run.model(which, device), preprocessing)
+    deployed = InferenceModel(run.model(which, device), preprocessing)
     shape = run.network.input_shape
     for start in range(0, len(images), _BATCH):
         files = images[start : start + _BATCH]
@@ -78,7 +78,7 @@ def predict(
 
 
 def _likeliest(
-    deployed: Deployed, images: list[NDArray[np.uint8]], top: int, device: torch.device
+    deployed: InferenceModel, images: list[NDArray[np.uint8]], top: int, device: torch.device
 ) -> Iterator[list[tuple[int, float]]]:
     """For each image, (H, W, C), the numbers of its classes and their probabilities."""
     batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)

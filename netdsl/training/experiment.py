@@ -13,16 +13,16 @@ from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.runtime import report
 from netdsl.runtime.console import say
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
-from netdsl.runtime.run import CHECKPOINT, locked
-from netdsl.runtime.speed import Wishes, choose
-from netdsl.runtime.world import World
-from netdsl.trained.run import NETWORK_FILE, RUN_FILE, convolutions, require_style
+from netdsl.runtime.run_files import CHECKPOINT, locked
+from netdsl.runtime.speed import SpeedRequest, choose
+from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, convolutions, require_style
 from netdsl.training import results
-from netdsl.training.inputs import Inputs
+from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
-from netdsl.training.run import free_folder, resume_run, train_run
+from netdsl.training.train_run import free_folder, resume_run, train_run
 
 
 def require_one_process(world: World, what: str) -> None:
@@ -35,7 +35,11 @@ def require_one_process(world: World, what: str) -> None:
 
 
 def run_experiment(
-    entries: Sequence[Entry], style: str, folder: Path | None, wishes: Wishes, tensorboard: bool = False
+    entries: Sequence[Entry],
+    style: str,
+    folder: Path | None,
+    request: SpeedRequest,
+    tensorboard: bool = False,
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains each network with each of its seeds; gives the folder and what came out.
 
@@ -50,17 +54,17 @@ def run_experiment(
             f"{folder} already holds {'an experiment' if began else 'files'}",
             f"go on with it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
         )
-    plan, inputs, console = Plan(require_style(style), wishes, list(entries)), Inputs(), Console()
+    plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
     for entry in plan.entries:
         network = Network(entry.compiled(entry.seeds[0]))
-        inputs.of(network, wishes, choose(wishes, convolutions(network)), console)
+        inputs.of(network, request, choose(request, convolutions(network)), console)
     with locked(folder):
         plan.write(folder)
-        return folder, _go_on(folder, plan, wishes, tensorboard, inputs, console)
+        return folder, _go_on(folder, plan, request, tensorboard, inputs, console)
 
 
 def resume_experiment(
-    folder: Path, wishes: Wishes, tensorboard: bool = False
+    folder: Path, request: SpeedRequest, tensorboard: bool = False
 ) -> tuple[Path, list[NetworkResult]]:
     """Goes on with an experiment: complete and failed runs stay, one under way is resumed.
 
@@ -68,13 +72,15 @@ def resume_experiment(
     """
     with locked(folder):
         plan = Plan.read(folder)
-        others = {name: wish for name, wish in asdict(wishes).items() if wish not in ("auto", None)}
-        wishes = replace(plan.wishes, **others)
-        return folder, _go_on(folder, plan, wishes, tensorboard, Inputs(), Console())
+        others = {
+            name: requested for name, requested in asdict(request).items() if requested not in ("auto", None)
+        }
+        request = replace(plan.request, **others)
+        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(), Console())
 
 
 def _go_on(
-    folder: Path, plan: Plan, wishes: Wishes, tensorboard: bool, inputs: Inputs, console: Console
+    folder: Path, plan: Plan, request: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
     way_out = f"go on with `netdsl train --resume {folder}`"
@@ -86,7 +92,7 @@ def _go_on(
                 continue
             say(console, f"\n{number} of {count}: {run.name}")
             try:
-                _train(run, entry, seed, plan.style, wishes, tensorboard, inputs)
+                _train(run, entry, seed, plan.style, request, tensorboard, inputs)
             except Diverged as error:  # The same seed would diverge again.
                 failures[run.name] = str(error)
                 say(console, f"{run.name} failed: {error}")
@@ -104,10 +110,16 @@ def _go_on(
 
 
 def _train(
-    run: Path, entry: Entry, seed: int, style: Style, wishes: Wishes, tensorboard: bool, inputs: Inputs
+    run: Path,
+    entry: Entry,
+    seed: int,
+    style: Style,
+    request: SpeedRequest,
+    tensorboard: bool,
+    inputs: DatasetCache,
 ) -> None:
     if (run / CHECKPOINT).exists():
-        resume_run(run, {}, wishes, tensorboard=tensorboard, inputs=inputs)
+        resume_run(run, {}, request, tensorboard=tensorboard, inputs=inputs)
         return
     for name in (NETWORK_FILE, RUN_FILE):  # Of a process that was killed before its first checkpoint.
         (run / name).unlink(missing_ok=True)
@@ -117,7 +129,7 @@ def _train(
         entry.overridden(seed),
         style,
         run,
-        wishes,
+        request,
         tensorboard=tensorboard,
         inputs=inputs,
     )

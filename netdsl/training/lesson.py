@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source
 from netdsl.compiler import compile_network
-from netdsl.diagnostics import NetworkError
-from netdsl.resources import NETWORKS
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.runtime import metrics, plot
 from netdsl.runtime.errors import Interrupted
 from netdsl.runtime.plot import Curve, Panel
-from netdsl.runtime.speed import Wishes
-from netdsl.source import Source
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.training.experiment import run_experiment
 from netdsl.training.plan import Entry
 from netdsl.training.results import NetworkResult, RunResult
-from netdsl.training.run import free_folder
+from netdsl.training.train_run import free_folder
 
 RATES = ("0.001", "0.01", "0.1")
 PICTURE = "batch-norm.png"
@@ -28,7 +28,7 @@ _CASES = {"with batch norm": "yes", "without": "no"}
 
 
 def batch_norm_lesson(
-    folder: Path | None, overrides: Mapping[str, str], wishes: Wishes
+    folder: Path | None, overrides: Mapping[str, str], request: SpeedRequest
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
 
@@ -40,7 +40,7 @@ def batch_norm_lesson(
     source = Source(str(path), path.read_text(encoding="utf-8"))
     entries = [_entry(source, case, lr, overrides) for lr in RATES for case in _CASES]
     try:
-        _, results = run_experiment(entries, "module", folder, wishes)
+        _, results = run_experiment(entries, "module", folder, request)
     except Interrupted as error:
         error.help = "start the lesson again, in another folder: the picture is drawn at its end"
         raise

@@ -15,20 +15,20 @@ from rich.console import Console
 
 from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
-from netdsl.recipe import Recipe
+from netdsl.language.recipe import Recipe
 from netdsl.runtime import batches
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Diverged, RunError
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.firstloss import complaint, guessing
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.first_loss import complaint, guessing
 from netdsl.runtime.loop import Progress, train_epoch
-from netdsl.runtime.speed import Speed, Wishes, choose
-from netdsl.runtime.world import ALONE
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
+from netdsl.runtime.train_step import Learner
 from netdsl.trained.failure import failures_located
-from netdsl.trained.run import convolutions, create_model, require_style
-from netdsl.training.inputs import Inputs
+from netdsl.trained.open_run import convolutions, create_model, require_style
+from netdsl.training.dataset_cache import DatasetCache
 
 # The share of the images that must be right, and how often each is seen at most.
 _ENOUGH, _EPOCHS = 0.99, 200
@@ -75,7 +75,7 @@ def overfit(
     overrides: Mapping[str, str],
     style: str,
     images: int,
-    wishes: Wishes,
+    request: SpeedRequest,
 ) -> None:
     """Trains on `images` images until all but 1 % of them are right, and prints how it went.
 
@@ -87,8 +87,8 @@ def overfit(
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
     network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
     recipe, console = network.recipe, Console()
-    speed = choose(wishes, convolutions(network))
-    data = Inputs().of(network, wishes, speed, console).to(speed.device)
+    speed = choose(request, convolutions(network))
+    data = DatasetCache().of(network, request, speed, console).to(speed.device)
     speed.prepare()
 
     def attempt(lr: float) -> Attempt:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.files import kept
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.speed import Wishes
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.runtime.storage import write_atomic
-from netdsl.source import Source
-from netdsl.trained.run import require_style
+from netdsl.syntax.net_files import recorded
+from netdsl.trained.open_run import require_style
 
 PLAN = "plan.json"
 
@@ -55,7 +55,7 @@ class Entry:
     def compiled(self, seed: int) -> Compiled:
         """The network of one run, compiled from the plan's own texts."""
         source = Source(self.file, self.text)
-        return compile_network(source, self.settings, self.overridden(seed), kept(self.used, "plan"))
+        return compile_network(source, self.settings, self.overridden(seed), recorded(self.used, "plan"))
 
     def folder(self, seed: int) -> str:
         """The name of a run's folder in that of the experiment."""
@@ -67,7 +67,7 @@ class Plan:
     """The networks of an experiment, the style of their code, and how they are computed."""
 
     style: Style
-    wishes: Wishes
+    request: SpeedRequest
     entries: list[Entry]
 
     def runs(self) -> Iterator[tuple[Entry, int]]:
@@ -78,7 +78,12 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Raises RunError where the folder can't be written."""
-        write_atomic(folder / PLAN, (json.dumps(asdict(self), indent=2) + "\n").encode())
+        plan = {
+            "style": self.style,
+            "wishes": asdict(self.request),
+            "entries": [asdict(entry) for entry in self.entries],
+        }
+        write_atomic(folder / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
 
     @staticmethod
     def read(folder: Path) -> Plan:
@@ -89,7 +94,7 @@ class Plan:
             entries = [Entry(**entry) for entry in values["entries"]]
             if not all(_sound(entry) for entry in entries):
                 raise ValueError
-            return Plan(require_style(str(values["style"])), Wishes(**values["wishes"]), entries)
+            return Plan(require_style(str(values["style"])), SpeedRequest(**values["wishes"]), entries)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(
                 f"{path} can't be read, or is damaged", "restore it, or start the experiment again"

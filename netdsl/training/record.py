@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from netdsl.api import Network
+from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.files import kept
-from netdsl.recipe import CHOICES, Recipe
+from netdsl.language.recipe import CHOICES, Recipe
 from netdsl.runtime.errors import RunError
-from netdsl.source import Source
-from netdsl.trained.run import NETWORK_FILE, require_style
+from netdsl.syntax.net_files import recorded
+from netdsl.trained.open_run import NETWORK_FILE, require_style
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,9 @@ class Record:
         Its name and its code are to be taken from there: a record may come from anywhere.
         """
         source = Source(NETWORK_FILE, self.text)
-        return compile_network(source, self.settings, {**self.overrides, **overrides}, kept(self.used, "run"))
+        return compile_network(
+            source, self.settings, {**self.overrides, **overrides}, recorded(self.used, "run")
+        )
 
 
 _AGAIN = "restore it from a copy, or train again"

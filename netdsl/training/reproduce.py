@@ -10,13 +10,13 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.run import CHECKPOINT, Run
-from netdsl.runtime.speed import Wishes
-from netdsl.runtime.world import ALONE, World
-from netdsl.trained.run import convolutions
+from netdsl.runtime.run_files import CHECKPOINT, Run
+from netdsl.runtime.speed import SpeedRequest
+from netdsl.trained.open_run import convolutions
 from netdsl.training.record import Record
-from netdsl.training.run import as_before, train_run
+from netdsl.training.train_run import as_before, train_run
 
 
 def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
@@ -45,10 +45,10 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was trained by {processes} processes, this is {world.size}",
             "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    wishes, others = as_before(run.how, Wishes(), convolutions(Network(compiled)), world)
+    request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), world)
     for line in others:
         say(console, line)
-    train_run(compiled, record.settings, record.overrides, record.style, new, wishes, world)
+    train_run(compiled, record.settings, record.overrides, record.style, new, request, world)
     world.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)

@@ -13,11 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from netdsl.base.resources import NETWORKS
+from netdsl.base.source import Source
 from netdsl.compiler import STYLES, compile_network, generate
 from netdsl.diagnostics import Diagnostic
-from netdsl.files import kept
-from netdsl.resources import NETWORKS
-from netdsl.source import Source
+from netdsl.diagnostics.render_text import render
+from netdsl.syntax.net_files import recorded
 
 # Seconds: what takes longer is a finding, what takes much longer is stopped.
 SLOW, HANGS = 2, 20
@@ -70,7 +71,7 @@ def check(text: str, generated: int | None = None) -> Iterator[Finding]:
 def _check(text: str, generated: int | None) -> Iterator[Finding]:
     source = Source("networks/fuzzed.net", text)
     compiled = compile_network(
-        source, read=kept({f"networks/{n}": t for n, t in LIBRARIES.items()}, "corpus")
+        source, read=recorded({f"networks/{n}": t for n, t in LIBRARIES.items()}, "corpus")
     )
     for diagnostic in compiled.diagnostics:
         yield from _check_diagnostic(diagnostic)
@@ -83,7 +84,7 @@ def _check(text: str, generated: int | None) -> Iterator[Finding]:
 
 def _check_diagnostic(diagnostic: Diagnostic) -> Iterator[Finding]:
     place = f"{diagnostic.code} {_without_names(diagnostic.message)}"
-    shown = diagnostic.render()
+    shown = render(diagnostic)
     if not shown.startswith(f"{diagnostic.severity}[{diagnostic.code}]: "):
         yield Finding("rendered badly", place, shown)
     if any(not char.isprintable() for char in shown.replace("\n", "")):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from netdsl.resources import NETWORKS
+from netdsl.base.resources import NETWORKS
 
 _TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|\w+(?:\.\w+)?|[ \t]+|==|!=|<=|>=|//|\S|\n')
 _NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?[kM]?")

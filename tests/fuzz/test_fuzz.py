@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netdsl.compiler import compile_network
-from tests import strategies
 from tests.fuzz import checks
 from tests.fuzz.checks import Finding, check
 from tests.fuzz.mutations import corpus, mutant, mutated
+from tests.support import strategies
 
 SEED, TEXTS, CHUNK = 2026, 1200, 100
 # Code is generated for this many networks of a chunk.

@@ -19,11 +19,11 @@ from netdsl.compiler import STYLES
 from netdsl.inspect import Inspected
 from netdsl.inspect.pictures import batches
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import create_model, open_run
-from tests.building import build
-from tests.commands import netdsl
-from tests.inspect.looking import unchanged
-from tests.test_real_images import images as photographs
+from netdsl.trained.open_run import create_model, open_run
+from tests.support.building import build
+from tests.support.commands import netdsl
+from tests.support.looking import unchanged
+from tests.training.test_real_images import images as photographs
 
 __all__ = ["photographs"]
 

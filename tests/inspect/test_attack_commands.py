@@ -17,8 +17,8 @@ from torch import Tensor
 from netdsl import inspect
 from netdsl.compiler import STYLES
 from netdsl.inspect.pictures import batches
-from netdsl.trained.run import open_run
-from tests.commands import netdsl
+from netdsl.trained.open_run import open_run
+from tests.support.commands import netdsl
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -13,11 +13,11 @@ import safetensors.torch
 from PIL import Image
 from safetensors import safe_open
 
-from netdsl.commands.attacking import _read_budget
+from netdsl.commands.shared_budgets import read_budget
 from netdsl.inspect import pictures as pictures_of_commands
 from netdsl.inspect.sheets import album, attacks, dreams, maps
 from netdsl.inspect.sheets.panels import Panel
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 ATTACK = ("attack", "--method", "fgsm")
 
@@ -220,11 +220,11 @@ def test_what_would_be_left_unsaid(command: tuple[str, ...], message: str, train
 
 @pytest.mark.parametrize("eps", ["1e-3", "1E-3", ".001", "0.001", "0.1e-2", "1/1000", "1e-1/100", "10e-4"])
 def test_budgets_as_python_writes_them(eps: str) -> None:
-    assert _read_budget(eps) == Fraction(1, 1000)
+    assert read_budget(eps) == Fraction(1, 1000)
 
 
 def test_any_number_that_python_writes_is_a_budget() -> None:
-    assert float(_read_budget(repr(8 / 255))) == 8 / 255
+    assert float(read_budget(repr(8 / 255))) == 8 / 255
 
 
 def test_no_caption_is_wider_than_its_image(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,11 @@ from netdsl.inspect.sheets import dreams
 from netdsl.inspect.sheets.captions import Answer
 from netdsl.inspect.sheets.panels import Panel
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun, create_model
-from tests.building import build
-from tests.commands import netdsl
-from tests.inspect.looking import opened, unchanged
-from tests.runtime.samples import CPU
+from netdsl.trained.open_run import OpenedRun, create_model
+from tests.support.building import build
+from tests.support.commands import netdsl
+from tests.support.looking import opened, unchanged
+from tests.support.samples import CPU
 from tests.trained.conftest import STYLES as TRAINED
 
 MEAN = torch.tensor([0.5, 0.4, 0.3], dtype=torch.float64).view(3, 1, 1)

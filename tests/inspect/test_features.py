@@ -28,12 +28,12 @@ from netdsl.inspect.sheets import charts
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
-from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import convolutions, create_model, open_run
-from tests.building import build
-from tests.commands import netdsl as run_netdsl
-from tests.inspect.looking import opened, unchanged
-from tests.runtime.samples import CPU, FP32, Tiny, dataset, pixels, tiny
+from netdsl.runtime.speed import SpeedRequest, choose
+from netdsl.trained.open_run import convolutions, create_model, open_run
+from tests.support.building import build
+from tests.support.commands import netdsl as run_netdsl
+from tests.support.looking import opened, unchanged
+from tests.support.samples import CPU, FP32, Tiny, dataset, pixels, tiny
 
 # Two layers in the head, batch norm before the first convolution, and a stage.
 SMALL = """\
@@ -431,7 +431,7 @@ def test_the_confusion_of_a_run(style: str, trained: Path, tmp_path: Path) -> No
     assert counts.sum() == found["images"] == 360
     assert found["accuracy"] == counts.trace() / 360
     data = run.preprocessing("best").applied(run.data(Console(quiet=True)))
-    speed = choose(Wishes(device="cpu", precision=run.precision("cpu")), convolutions(run.network))
+    speed = choose(SpeedRequest(device="cpu", precision=run.precision("cpu")), convolutions(run.network))
     scores = evaluate(run.model("best", CPU), data, data.test, speed)
     assert found["accuracy"] == pytest.approx(scores.accuracy, abs=1e-15)
     assert counts.sum(1).tolist() == data.test.labels.bincount(minlength=10).tolist()

@@ -14,14 +14,14 @@ import netdsl
 from netdsl import inspect
 from netdsl.api import Network
 from netdsl.compiler import STYLES, Style
-from netdsl.files import shipped
 from netdsl.inspect import Inspected
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
-from netdsl.trained.run import create_model
-from tests import strategies
-from tests.building import build
-from tests.inspect.looking import opened, unchanged
+from netdsl.syntax.net_files import shipped
+from netdsl.trained.open_run import create_model
+from tests.support import strategies
+from tests.support.building import build
+from tests.support.looking import opened, unchanged
 
 # A block in a branch, a shortcut with steps, a loop, a label and a tensor that is taken up again.
 EVERYTHING = """\

@@ -14,7 +14,7 @@ from netdsl.inspect.chance import uniform
 from netdsl.inspect.dreams import Dreams
 from netdsl.inspect.transfer import Transferred
 from netdsl.runtime.errors import RunError
-from tests.inspect.looking import unchanged
+from tests.support.looking import unchanged
 
 # What looks at a network of three classes of 3x4x4 images.
 Look: TypeAlias = Callable[[nn.Module, Tensor, Tensor], object]

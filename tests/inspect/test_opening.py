@@ -12,8 +12,8 @@ import torch
 from netdsl import inspect
 from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
-from tests.building import small
-from tests.commands import netdsl
+from tests.support.building import small
+from tests.support.commands import netdsl
 
 
 @pytest.fixture

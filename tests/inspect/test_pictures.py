@@ -12,9 +12,9 @@ from netdsl.inspect import pictures
 from netdsl.inspect.pictures import batches, evenly, read, watched
 from netdsl.inspect.sheets.captions import Answer, fitting, short
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import open_run
-from tests.runtime.samples import CPU, pixels
-from tests.runtime.samples import colours as split
+from netdsl.trained.open_run import open_run
+from tests.support.samples import CPU, pixels
+from tests.support.samples import colours as split
 
 QUIET = Console(quiet=True)
 

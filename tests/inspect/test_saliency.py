@@ -23,9 +23,9 @@ from netdsl.inspect import Inspected
 from netdsl.inspect.sheets.maps import Method, arranged
 from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
-from tests.building import build
-from tests.commands import netdsl as run_netdsl
-from tests.inspect.looking import opened, unchanged
+from tests.support.building import build
+from tests.support.commands import netdsl as run_netdsl
+from tests.support.looking import opened, unchanged
 from tests.test_docs import ROOT, blocks
 
 NETWORK = """\

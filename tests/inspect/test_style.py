@@ -15,15 +15,15 @@ from torch import Tensor, nn
 import netdsl
 from docs.drawings import harbour, strokes
 from netdsl import inspect
-from netdsl.files import shipped
 from netdsl.inspect import Inspected, LossWeights, StyleLayers
 from netdsl.inspect.pictures import read_scaled, write_image
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.transplant import transplant
-from netdsl.trained.run import create_model
-from tests.building import build
-from tests.commands import netdsl as command
-from tests.inspect.looking import opened, unchanged
+from netdsl.syntax.net_files import shipped
+from netdsl.trained.open_run import create_model
+from tests.support.building import build
+from tests.support.commands import netdsl as command
+from tests.support.looking import opened, unchanged
 
 LAYERS = StyleLayers("2", ("1", "3"))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lsp.editor import Editor
+from tests.support.editor import Editor
 
 
 @pytest.fixture(scope="module")

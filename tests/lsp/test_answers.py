@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from tests.lsp.editor import Editor, text_in
+from tests.support.editor import Editor, text_in
 
 GATES = """\
 # A number between 0 and 1 for every channel.

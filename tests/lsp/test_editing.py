@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from netdsl.lsp.features import STALE
-from tests.lsp.editor import Editor, position, text_in
+from netdsl.lsp.requests import STALE
+from tests.support.editor import Editor, position, text_in
 
 NETWORK = """\
 network draft(width=8)

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netdsl.expressions import FUNCTIONS
-from netdsl.files import read_text, shipped
-from netdsl.hints import STATEMENTS
-from netdsl.lsp import features, vocabulary
+from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.recipe import KEYS
+from netdsl.language.words import STATEMENTS
+from netdsl.lsp import requests, vocabulary
 from netdsl.lsp.completion import STEPS
 from netdsl.lsp.documents import Document
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import read
 from netdsl.ops import OPERATIONS
-from netdsl.passes.facts import QUANTITIES
-from netdsl.passes.initialisation import BASES, BIAS, LAST_NORM
-from netdsl.passes.strangers import STAGE_NAMES
-from netdsl.recipewords import KEYS
+from netdsl.resolve.input_and_expect import QUANTITIES
+from netdsl.resolve.read_init import BASES, BIAS, LAST_NORM
+from netdsl.resolve.undefined_names import STAGE_NAMES
+from netdsl.syntax.net_files import read_text, shipped
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
 
@@ -86,12 +86,12 @@ def test_every_place_of_a_mutated_network_has_answers(name: str) -> None:
         )
         document.take(read(document.path, document.text, read_text))
         for offset in range(0, len(document.text) + 1, 5):
-            features.hover(document, offset)
-            features.completion(document, offset, tuple)
-            features.definition(document, offset)
-            features.references(document, offset)
-            features.signature_help(document, offset)
-        assert features.symbols(document) is not None
+            requests.hover(document, offset)
+            requests.completion(document, offset, tuple)
+            requests.definition(document, offset)
+            requests.references(document, offset)
+            requests.signature_help(document, offset)
+        assert requests.symbols(document) is not None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_every_step_of_the_shipped_networks_has_a_hover(path: Path) -> None:
     assert reading is not None
     for symbol in reading.names.definitions:
         if symbol.span.source.name == document.path:
-            found = features.hover(document, symbol.span.start)
+            found = requests.hover(document, symbol.span.start)
             assert found is not None and symbol.name in found[0]
             assert text[found[1] : found[2]] == symbol.name
 

@@ -9,7 +9,7 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from tests.lsp.editor import Editor
+from tests.support.editor import Editor
 
 LIBRARY = """\
 block inner(out, act=relu) { last: conv(out, 3), act }

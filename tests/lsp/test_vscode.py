@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from netdsl.expressions import FUNCTIONS
-from netdsl.hints import STATEMENTS
-from netdsl.initrules import RULES
+from netdsl.language.expressions import FUNCTIONS
+from netdsl.language.init_rules import RULES
+from netdsl.language.recipe import CHOICES, KEYS
+from netdsl.language.words import STATEMENTS
 from netdsl.lsp.completion import STEPS
 from netdsl.ops import OPERATIONS
-from netdsl.passes.facts import QUANTITIES
-from netdsl.recipe import CHOICES
-from netdsl.recipewords import KEYS
+from netdsl.resolve.input_and_expect import QUANTITIES
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))

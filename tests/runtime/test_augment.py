@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.recipe import Crop, Cutout, Flip
+from netdsl.language.recipe import Crop, Cutout, Flip
 from netdsl.runtime.augment import Draws, apply, draw
 from netdsl.runtime.errors import RunError
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Ema, Lookahead, NoAverage
+from netdsl.language.recipe import Ema, Lookahead, NoAverage
 from netdsl.runtime import checkpoint
 from netdsl.runtime.average import Average, build_average
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import Model
-from tests.runtime.samples import tiny
+from tests.support.samples import tiny
 
 BOTH = pytest.mark.parametrize("recipe", [Ema(decay=0.9), Lookahead(every=3, alpha=0.4)])
 

@@ -12,14 +12,14 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from netdsl.recipe import Recipe, Sgd
+from netdsl.language.recipe import Recipe, Sgd
 from netdsl.runtime.compiling import Decision, decide
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.learner import Learner
-from netdsl.runtime.run import Run
+from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from netdsl.runtime.world import ALONE
-from tests.runtime.samples import FP32, dataset, tiny
+from netdsl.runtime.train_step import Learner
+from tests.support.samples import FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9))
 EAGER, FASTER, SLOWER = 0.01, 0.002, 0.02

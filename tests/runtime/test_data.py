@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torchvision.datasets import CIFAR10
 
-from netdsl.recipe import Cifar10, Digits
-from netdsl.runtime.data import Split, fit, load, require_memory, statistics
+from netdsl.language.recipe import Cifar10, Digits
+from netdsl.runtime.data import load, statistics
 from netdsl.runtime.errors import RunError
-from tests.runtime.samples import pixels
+from netdsl.runtime.images import Split, fit, require_memory
+from tests.support.samples import pixels
 
 
 def test_digits(console: Console) -> None:

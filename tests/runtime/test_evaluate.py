@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch.nn.functional as F
 
-from netdsl.runtime.data import Split
 from netdsl.runtime.evaluate import BATCH, evaluate
-from tests.runtime.samples import FP32, dataset, pixels, tiny
+from netdsl.runtime.images import Split
+from tests.support.samples import FP32, dataset, pixels, tiny
 
 
 def test_flip_is_the_mean_of_the_logits_of_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from netdsl.recipe import CrossEntropy, Recipe, Sgd
+from netdsl.language.recipe import CrossEntropy, Recipe, Sgd
 from netdsl.runtime.errors import Diverged
-from netdsl.runtime.firstloss import complaint
+from netdsl.runtime.first_loss import complaint
 from netdsl.runtime.model import Model
-from netdsl.runtime.run import HOW, Run
+from netdsl.runtime.run_files import HOW, Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import FP32, dataset, said, tiny
+from tests.support.samples import FP32, dataset, said, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.01))
 

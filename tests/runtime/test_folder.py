@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from netdsl.recipe import Folder
+from netdsl.language.recipe import Folder
 from netdsl.runtime import decode as decode_module
 from netdsl.runtime.data import Dataset, load
 from netdsl.runtime.errors import RunError
-from tests.runtime.samples import pixels, said, save_image
+from tests.support.samples import pixels, said, save_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

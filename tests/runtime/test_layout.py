@@ -13,7 +13,7 @@ import torch
 import netdsl
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout, overruns
-from netdsl.trained.run import convolutions
+from netdsl.trained.open_run import convolutions
 
 CPU = torch.device("cpu")
 TINY = """
@@ -141,7 +141,7 @@ def test_gradients_of_an_opened_network_stay_inside_of_their_memory(tmp_path: Pa
     script = """
 import gc, sys, torch, netdsl
 from netdsl.inspect.model import Inspected
-from netdsl.trained.run import create_model
+from netdsl.trained.open_run import create_model
 network = netdsl.load("tiny.net")
 model = Inspected(network, create_model(network, "module", 0, torch.device("cpu")))
 model.requires_grad_()
@@ -156,13 +156,13 @@ print("done")
 
 
 def test_a_resumed_run_leaves_a_layout_that_is_not_safe(tmp_path: Path) -> None:
-    from netdsl.runtime.speed import Wishes
-    from netdsl.training.run import as_before
+    from netdsl.runtime.speed import SpeedRequest
+    from netdsl.training.train_run import as_before
 
     how = {"device": "cpu", "precision": "fp32", "layout": "channels_last"}
     safe, unsafe = Convolution(3, (3, 3), 1, 1), Convolution(3, (1, 1), 2, 1)
-    wishes, changes = as_before(how, Wishes(), [safe])
-    assert (wishes.layout, changes) == ("channels_last", [])
-    wishes, changes = as_before(how, Wishes(), [unsafe])
-    assert wishes.layout == "auto"
+    request, changes = as_before(how, SpeedRequest(), [safe])
+    assert (request.layout, changes) == ("channels_last", [])
+    request, changes = as_before(how, SpeedRequest(), [unsafe])
+    assert request.layout == "auto"
     assert len(changes) == 1 and changes[0].startswith("changed: layout channels_last -> contiguous (")

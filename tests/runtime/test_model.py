@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
-from tests.runtime.samples import CPU, Tiny, tiny
+from tests.support.samples import CPU, Tiny, tiny
 
 
 def plain_namespace() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from netdsl.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
+from netdsl.language.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
 from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.optim import Optimizer, build, learning_rate

@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
+from netdsl.language.recipe import Crop, Ema, Flip, Lookahead, Muon, NoAverage, Recipe, Sgd
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import FunctionalModel, create
-from netdsl.runtime.run import Run
+from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from tests.runtime.samples import CPU, FP32, dataset, tiny
+from tests.support.samples import CPU, FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(alternating=True),))
 
@@ -94,7 +94,7 @@ class Deep(nn.Sequential):
 
 
 def test_muon_trains(tmp_path: Path, console: Console) -> None:
-    model = create({"Deep": Deep}, "module", "Deep", 0, CPU)
+    model = create({"Deep": Deep}, "module", "Deep", 0, CPU, torch.channels_last)
     recipe = replace(RECIPE, epochs=4, optimizer=Muon(adamw_lr=1e-2))
     report = train(model, dataset(), recipe, Run(tmp_path), FP32, console)
     assert report.test_accuracy > 0.9

@@ -5,7 +5,7 @@ import torch
 
 from netdsl.runtime import speed
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.speed import Wishes, choose, has_bf16
+from netdsl.runtime.speed import SpeedRequest, choose, has_bf16
 
 CPU = torch.device("cpu")
 
@@ -15,7 +15,7 @@ def test_auto_is_bf16_where_the_hardware_has_it(
     native: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "has_bf16", lambda device: native)
-    found = choose(Wishes(device="cpu"), ())
+    found = choose(SpeedRequest(device="cpu"), ())
     assert found.precision == chosen
     assert found.reasons[0].startswith(f"{chosen} (this CPU ")
     with found.autocast():
@@ -25,16 +25,16 @@ def test_auto_is_bf16_where_the_hardware_has_it(
 
 
 def test_wishes_are_met_and_recorded() -> None:
-    wishes = Wishes(device="cpu", precision="fp32", layout="contiguous", fused="off")
-    found = choose(wishes, ())
+    request = SpeedRequest(device="cpu", precision="fp32", layout="contiguous", fused="off")
+    found = choose(request, ())
     facts = found.facts()
     assert facts.pop("threads") == torch.get_num_threads()
     assert facts == {"device": "cpu", "precision": "fp32", "layout": "contiguous", "fused": "off"}
     images = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
     assert found.laid_out(images).is_contiguous()
-    assert choose(Wishes(device="cpu"), ()).laid_out(images) is images
+    assert choose(SpeedRequest(device="cpu"), ()).laid_out(images) is images
     with pytest.raises(RunError, match="tf32") as raised:
-        choose(Wishes(device="cpu", precision="tf32"), ())
+        choose(SpeedRequest(device="cpu", precision="tf32"), ())
     assert "fp32" in raised.value.help
 
 

@@ -12,20 +12,20 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.recipe import Crop, CrossEntropy, Cutout, Flip, Recipe, Sgd, Step
+from netdsl.language.recipe import Crop, CrossEntropy, Cutout, Flip, Recipe, Sgd, Step
 from netdsl.runtime import checkpoint, loop, metrics, seeds
 from netdsl.runtime.batches import split
 from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.evaluate import BATCH, evaluate
-from netdsl.runtime.learner import Learner
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.model import FunctionalModel
-from netdsl.runtime.run import CHECKPOINT, Run
+from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import choose_device
 from netdsl.runtime.train import train
-from netdsl.runtime.world import ALONE
-from tests.runtime.samples import CPU, FP32, dataset, pixels, said, tiny
+from netdsl.runtime.train_step import Learner
+from tests.support.samples import CPU, FP32, dataset, pixels, said, tiny
 
 RECIPE = Recipe(
     epochs=3,

@@ -17,18 +17,19 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
+from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.data import Dataset, Split
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE, World, joined
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.learner import Learner
+from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
-from netdsl.runtime.run import CHECKPOINT, Run
-from netdsl.runtime.speed import Speed, Wishes, choose
+from netdsl.runtime.run_files import CHECKPOINT, Run
+from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train import Report, train
-from netdsl.runtime.world import ALONE, World, joined
-from tests.runtime.processes import Pair, pair
+from netdsl.runtime.train_step import Learner
+from tests.support.processes import Pair, pair
 
 # 97 images: six batches of 16, the last one with an image more. Two processes share it as 9 and 8.
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(), Crop(2)))
@@ -129,7 +130,7 @@ def trained(
 
 
 def speed() -> Speed:
-    return choose(Wishes(device="cpu", precision="fp32"), ())
+    return choose(SpeedRequest(device="cpu", precision="fp32"), ())
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def exchanged(world: World) -> tuple[float, list[int], str, list[float]]:
     return (
         world.largest(world.rank),
         world.gathered(world.rank),
-        world.told(f"{world.rank}"),
+        world.broadcast(f"{world.rank}"),
         adopted.tolist(),
     )
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from netdsl.runtime import digits
-from tests.commands import netdsl
-from tests.runtime.samples import pixels, save_image
+from tests.support.commands import netdsl
+from tests.support.samples import pixels, save_image
 
 SMALL = """\
 network small(width=8)

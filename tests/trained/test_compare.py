@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netdsl.runtime import metrics
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 
 def a_copy(run: Path, to: Path, accuracies: list[float | None], finished: bool = True) -> Path:

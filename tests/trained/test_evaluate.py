@@ -10,9 +10,9 @@ import torch
 
 from netdsl.runtime import checkpoint
 from netdsl.runtime.preprocessing import Preprocessing
-from netdsl.trained.run import open_run
-from tests.commands import netdsl
-from tests.runtime.samples import save_image
+from netdsl.trained.open_run import open_run
+from tests.support.commands import netdsl
+from tests.support.samples import save_image
 
 
 def test_a_changed_folder_changes_no_result(colours: Path) -> None:

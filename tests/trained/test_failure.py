@@ -16,9 +16,9 @@ from netdsl.api import Network
 from netdsl.compiler import STYLES, Style
 from netdsl.runtime.errors import RunError
 from netdsl.trained.failure import TRACEBACK, StepFailed, failures_located, under_way
-from netdsl.trained.run import create_model
-from tests.building import build
-from tests.commands import netdsl
+from netdsl.trained.open_run import create_model
+from tests.support.building import build
+from tests.support.commands import netdsl
 
 CPU = torch.device("cpu")
 TEXT = """\

@@ -9,9 +9,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from netdsl.trained.run import open_run
-from tests.commands import netdsl
-from tests.runtime.samples import pixels
+from netdsl.trained.open_run import open_run
+from tests.support.commands import netdsl
+from tests.support.samples import pixels
 from tests.trained.conftest import STYLES
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netdsl.runtime import metrics
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 
 def test_tensorboard_reads_what_was_measured(trained: Path, tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from PIL import Image
 
 from netdsl.cli import main
 from netdsl.runtime import checkpoint, digits, loop, metrics, report, train
-from netdsl.runtime.data import Source
+from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.world import World
+from netdsl.runtime.images import Source
 from netdsl.training.experiment import require_one_process
 from netdsl.training.results import Spread
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--compile", "off")
 

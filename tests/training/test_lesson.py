@@ -8,7 +8,7 @@ from PIL import Image
 
 from netdsl.training import lesson
 from netdsl.training.results import RunResult
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 
 def test_the_lesson_shows_what_diverges(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from netdsl.training import overfit
 from netdsl.training.overfit import Attempt, diagnosis
-from tests.commands import netdsl
+from tests.support.commands import netdsl
 
 FP32 = ("--device", "cpu", "--precision", "fp32", "--overfit", 40)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
-from tests.equality import statistics
+from tests.support.equality import statistics
 from tests.zoo.entries import Entry
 
 BATCH = 2

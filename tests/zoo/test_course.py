@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import netdsl
-from netdsl.recipe import Constant, Sgd, Step
+from netdsl.language.recipe import Constant, Sgd, Step
 from tests.zoo.course import RECIPES
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from docs.zoo import PAGE, facts
-from netdsl.files import shipped
+from netdsl.syntax.net_files import shipped
 from tests.zoo.compare import Comparison, compare
 from tests.zoo.entries import ENTRIES, Entry
 

@@ -20,11 +20,11 @@ from netdsl.inspect.projections import pca, require_tsne, tsne
 from netdsl.inspect.sheets import charts
 from netdsl.inspect.sheets.captions import Answer, fitting, short
 from netdsl.inspect.sheets.panels import Panel, write_sheet
-from netdsl.runtime.data import Split
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
-from netdsl.runtime.speed import Wishes, choose
-from netdsl.trained.run import OpenedRun, Which, convolutions
+from netdsl.runtime.images import Split
+from netdsl.runtime.speed import SpeedRequest, choose
+from netdsl.trained.open_run import OpenedRun, Which, convolutions
 
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -45,7 +45,7 @@ class Album:
         self._run = run
         self._which: Which = which
         self._speed = choose(
-            Wishes(device=device, precision=run.precision(device)), convolutions(run.network)
+            SpeedRequest(device=device, precision=run.precision(device)), convolutions(run.network)
         )
         self._console = console
         self._model = of_run(run, which, self._speed.device)

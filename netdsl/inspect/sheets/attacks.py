@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
-from netdsl.inspect.model import Inspected
+from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.pictures import Picture
 from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short

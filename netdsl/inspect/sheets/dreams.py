@@ -12,13 +12,13 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.dreams import Dreams, noise
-from netdsl.inspect.model import Inspected
+from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.pictures import read, require_images
 from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted
 from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
 from netdsl.runtime.errors import RunError
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.open_run import OpenedRun, Which
 
 # So many classes are dreamed of at once, for memory's sake; the result doesn't depend on it.
 _AT_ONCE = 10

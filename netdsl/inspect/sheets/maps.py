@@ -12,7 +12,7 @@ from torch import Tensor
 
 from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.gradients import grad_cam, last_layer, saliency, smooth_grad
-from netdsl.inspect.model import Inspected
+from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.pictures import Picture
 from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, short

@@ -10,10 +10,10 @@ import torch
 from rich.console import Console
 
 from netdsl.inspect.adversarial import Withstood, robustness
-from netdsl.inspect.model import Inspected
+from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.pictures import evenly, test_images, watched
 from netdsl.runtime.plot import legend_label, write_figure
-from netdsl.trained.run import OpenedRun, Which
+from netdsl.trained.open_run import OpenedRun, Which
 
 _BATCH = 200
 

@@ -1,0 +1,253 @@
+"""Writes the statements of a forward pass through a body, the same for every style.
+
+What was computed last is an expression that is not assigned yet, so that the next step can be written
+around it, or return it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from netdsl.base.source import Span
+from netdsl.codegen import python as py
+from netdsl.codegen.names import Names
+from netdsl.ir.lowered import Branches, From, Layer, Let, LoweredBody, LoweredStep, Save, Skip, When
+from netdsl.language.expressions import NO, YES, Expr
+from netdsl.ops.operation import Operation
+
+# Writes a branch: from its input and the variable for what comes between to what comes out.
+Written = Callable[[py.Expression, str], py.Expression]
+
+
+class ForwardWriter(ABC):
+    """Writes the statements of one forward pass into `body`."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.body: list[py.Statement] = []
+        self._saved: dict[str, str] = {}
+
+    def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
+        """What the steps make of `value`; what comes between goes into the variable `target`.
+
+        `name` is what the body is called where it is a part of its own.
+        """
+        chain: list[LoweredStep] = []
+        for step in body:
+            if not self.joins(step):
+                chain.append(step)
+                continue
+            value = self.chain(tuple(chain), body, value, target, name)
+            chain.clear()
+            value = self._join(step, value, target)
+        return self.chain(tuple(chain), body, value, target, name)
+
+    @abstractmethod
+    def joins(self, step: LoweredStep) -> bool:
+        """Whether a step is no link of a chain but shows in the statements as what it is."""
+
+    @abstractmethod
+    def chain(
+        self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
+    ) -> py.Expression:
+        """What steps of a body that run one after another make of `value`."""
+
+    @abstractmethod
+    def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
+        """What a layer makes of `value`."""
+
+    @abstractmethod
+    def condition(self, expr: Expr, name: str) -> py.Expression:
+        """A condition of the block, as the forward pass knows it; `name` is what it may be called."""
+
+    @abstractmethod
+    def inlines(self, value: py.Expression) -> bool:
+        """Whether a branch stands in the join itself, and needs no variable."""
+
+    def repeats(self, value: py.Expression) -> bool:
+        """Whether a value can stand twice, in the two cases of an expression."""
+        return self.inlines(value) and py.is_simple(value)
+
+    # variables
+
+    def assign(self, target: str, value: py.Expression) -> py.Name:
+        if value != py.Name(target):
+            self.body.append(py.Assign(target, value))
+        return py.Name(target)
+
+    def bound(self, value: py.Expression, target: str) -> py.Name:
+        """The value in a variable: in the one where it is, or in `target`."""
+        return value if isinstance(value, py.Name) else self.assign(target, value)
+
+    def around(
+        self,
+        operation: type[Operation],
+        value: py.Expression,
+        target: str,
+        make: Callable[[py.Expression], py.Expression],
+    ) -> py.Expression:
+        """An activation goes around the call before it; all else takes a variable."""
+        wraps = operation.is_activation and py.takes_activation(value)
+        return make(value if wraps else self.bound(value, target))
+
+    # joins
+
+    def _join(self, step: LoweredStep, value: py.Expression, target: str) -> py.Expression:
+        match step:
+            case Skip():
+                return self._skip(step, self.bound(value, target), target)
+            case Branches(join, branches):
+                source = self.bound(value, target)
+                writers = [self._part(*named) for named in zip(branches, branch_names(step), strict=True)]
+                return self._joined(join, writers, source, target, step.span)
+            case When(cases, otherwise):
+                bodies = [*(body for _, body in cases), otherwise]
+                return self.choose([condition for condition, _ in cases], bodies, value, target)
+            case Save(name):
+                self._saved[name] = self.names.free(name)
+                return self.assign(self._saved[name], value)
+            case From(name):
+                self.bound(value, target)  # for its effects, and for what it takes from the lists
+                return py.Name(self._saved[name])
+        raise AssertionError(step)
+
+    def _part(self, body: LoweredBody, name: str) -> Written | None:
+        """What writes a branch; None for the input itself."""
+        return None if is_nothing(body) else lambda x, y: self.steps(body, x, y, name)
+
+    def choose(
+        self,
+        conditions: Sequence[Expr],
+        bodies: Sequence[LoweredBody],
+        value: py.Expression,
+        target: str,
+        name: str = "condition",
+    ) -> py.Name:
+        """`if`, `elif`, …, `else`: the first body whose condition holds, else the last; all leave what
+        they make in `target`. A condition may be called `name`.
+        """
+        flags = [self.condition(condition, name) for condition in conditions]
+        source = self.bound(value, target)
+        if any(map(is_nothing, bodies)):
+            source = self.assign(target, source)
+        known = [(flag, False) for flag in flags]
+        whens = [*([*known[:n], (flag, True)] for n, flag in enumerate(flags)), known]
+        *cases, otherwise = (
+            self.case(body, source, target, when) for body, when in zip(bodies, whens, strict=True)
+        )
+        self.body.append(py.either(zip(flags, cases, strict=True), otherwise))
+        return py.Name(target)
+
+    def case(
+        self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
+    ) -> tuple[py.Statement, ...]:
+        """The statements of a body that is there `when` the conditions are as they are here."""
+        outside, self.body = self.body, []
+        self.assign(target, self.steps(body, source, target))
+        inside, self.body = self.body, outside
+        return tuple(inside)
+
+    def shortcut(
+        self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
+    ) -> py.Expression:
+        """What the skip's body has `made` + the shortcut of `source`, or + `source` itself where that is the
+        same. `inner` is a variable for the first, `target` for what comes out.
+        """
+        own = self.assign(inner, made)
+        projected = source
+        if source.text != target:
+            projected = self.assign(self.names.numbered("shortcut"), source)
+        self.choose([skip.same], [(), body], projected, projected.text, "same")
+        if source.text != target:
+            self.names.release(projected.text)
+        return py.Operation("+", (own, projected), skip.span)
+
+    def _skip(self, skip: Skip, source: py.Name, target: str) -> py.Expression:
+        drop_path = skip.drop_path
+
+        def body(x: py.Expression, y: str) -> py.Expression:
+            made = self.steps(skip.body, x, y, "body")
+            return made if drop_path is None else self.layer(drop_path, made, y)
+
+        if skip.same == YES:
+            plain = is_nothing(skip.body) and drop_path is None
+            return self._joined("add", [None if plain else body, None], source, target, skip.span)
+        if skip.same == NO and skip.shortcut is not None:
+            branches = [body, self._part(skip.shortcut, "shortcut")]
+            return self._joined("add", branches, source, target, skip.span)
+        if skip.same == NO:
+            return self.steps(skip.body, source, target, "body")
+        with self._variable(source, target) as inner:
+            if skip.shortcut is not None:
+                return self.shortcut(skip, skip.shortcut, source, body(source, inner), inner, target)
+            made = self.steps(skip.body, source, inner, "body")
+            made = made if self.repeats(made) else self.assign(inner, made)
+            kept = made if drop_path is None else self.layer(drop_path, made, inner)
+            added = py.Operation("+", (kept, source), skip.span)
+            return py.Operation("if", (self.condition(skip.same, "adds"), added, made))
+
+    def _joined(
+        self, join: str, branches: Sequence[Written | None], source: py.Name, target: str, span: Span
+    ) -> py.Expression:
+        """The join of what the branches make of `source`; `span` is the step."""
+        count = sum(branch is not None for branch in branches)
+        own = count == 1 and source.text != target
+        variables = [target] if own else self.names.series("y", count)
+        unused = iter(variables)
+        written = [
+            (source.text, (), source) if branch is None else self._written(branch, source, next(unused))
+            for branch in branches
+        ]
+        inline = all(self.inlines(value) for _, _, value in written)
+        # Statements of one branch come before what another computes in the join itself.
+        inline = inline and (count == 1 or not any(inside for _, inside, _ in written))
+        values: list[py.Expression] = []
+        for variable, inside, value in written:
+            self.body += inside
+            values.append(value if inline else self.bound(value, variable))
+        if not own:
+            self.names.release(*variables)
+        return joined(join, values, span)
+
+    def _written(
+        self, branch: Written, source: py.Name, variable: str
+    ) -> tuple[str, tuple[py.Statement, ...], py.Expression]:
+        """A branch's variable, its statements, and what comes out."""
+        outside, self.body = self.body, []
+        value = branch(source, variable)
+        inside, self.body = self.body, outside
+        return variable, tuple(inside), value
+
+    @contextmanager
+    def _variable(self, source: py.Name, target: str) -> Iterator[str]:
+        """A variable for what is made while `source` is still needed."""
+        if source.text != target:
+            yield target
+            return
+        name = self.names.numbered("y")
+        yield name
+        self.names.release(name)
+
+
+def joined(join: str, values: Sequence[py.Expression], span: Span) -> py.Expression:
+    if join == "concat":
+        return py.Call("torch.cat", (py.Sequence("[]", tuple(values)), py.Literal(1)), span=span)
+    return py.Operation("+" if join == "add" else "*", tuple(values), span) if len(values) > 1 else values[0]
+
+
+def is_nothing(body: LoweredBody) -> bool:
+    """Whether a body leaves its input as it is."""
+    return all(
+        (isinstance(step, Layer) and step.function is None and step.label is None) or isinstance(step, Let)
+        for step in body
+    )
+
+
+def branch_names(step: Branches) -> Iterator[str]:
+    """What the branches are called as parts of a class."""
+    made = [body for body in step.branches if not is_nothing(body)]
+    alone = "gate" if step.join == "mul" else "branch"
+    for number in range(1, len(step.branches) + 1):
+        yield alone if len(made) == 1 else f"branch{number}"

@@ -1,0 +1,79 @@
+"""How a tensor starts: the one place that decides the rule of a weight, and rules as calls of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netdsl.base.values import Value
+from netdsl.codegen import python as py
+from netdsl.ir.lowered import Layer
+from netdsl.ir.resolved import Init, Rule
+from netdsl.ops.operation import Weight
+
+PYTORCH, ZEROS = Rule("pytorch"), Rule("zeros")
+_BASES: Mapping[str, Mapping[str, Rule]] = {
+    "kaiming": {"kernel": Rule("kaiming_normal", (("nonlinearity", "relu"),)), "bias": ZEROS},
+    "pytorch": {},
+}
+
+# Arguments that torch's functions have by default.
+_DEFAULTS: Mapping[tuple[str, Value], tuple[str, ...]] = {
+    ("mode", "fan_in"): ("kaiming_normal", "kaiming_uniform"),
+    ("nonlinearity", "leaky_relu"): ("kaiming_normal", "kaiming_uniform"),
+    ("gain", 1): ("xavier_normal", "xavier_uniform"),
+    ("mean", 0): ("normal",),
+    ("std", 1): ("normal", "trunc_normal"),
+}
+_CONSTANTS: Mapping[Value, Rule] = {0: ZEROS, 1: Rule("ones")}
+FIXED = frozenset({"constant", "zeros", "ones", "dirac"})
+
+
+def rule_of(init: Init, layer: Layer, weight: Weight) -> Rule:
+    """How a parameter of a layer starts; `pytorch` is what the layer does by itself."""
+    return own_rule(init, layer, weight) or kind_rule(init, layer, weight)
+
+
+def own_rule(init: Init, layer: Layer, weight: Weight) -> Rule | None:
+    """The rule for this very layer: by its label, else as the last norm of a skip connection's body."""
+    if weight.role not in ("kernel", "scale"):
+        return None
+    rule = dict(init.labels).get(layer.label) if layer.label else None
+    if rule is None and layer.last_norm:
+        rule = dict(init.kinds).get("last_bn")
+    return rule and _plain(rule)
+
+
+def kind_rule(init: Init, layer: Layer, weight: Weight) -> Rule:
+    """The rule for all layers of the kind."""
+    kinds, operation = dict(init.kinds), layer.operation
+    rule: Rule | None = None
+    if weight.role in ("kernel", "scale"):
+        rule = kinds.get(operation.name) or kinds.get(operation.inherits)
+    elif weight.role == "bias":
+        rule = kinds.get("bias")
+    return _plain(rule or _BASES[init.base].get(weight.role, PYTORCH))
+
+
+def constant(value: Value) -> Rule:
+    """The same number everywhere."""
+    return _CONSTANTS.get(value) or Rule("constant", (("val", value),))
+
+
+def _plain(rule: Rule) -> Rule:
+    """The rule with the arguments that torch needs to be told."""
+    given = tuple(own for own in rule.arguments if rule.function not in _DEFAULTS.get(own, ()))
+    return constant(given[0][1]) if rule.function == "constant" else Rule(rule.function, given)
+
+
+def fill(rule: Rule, tensor: py.Expression, generator: py.Expression | None = None) -> py.Call:
+    """The call of torch that fills a tensor, with a `generator` if it draws."""
+    if rule == PYTORCH:  # of a kernel: uniform in +-1 / sqrt(fan_in)
+        gain = py.Operation("**", (py.Literal(5), py.Literal(0.5)))
+        return py.Call("nn.init.kaiming_uniform_", (tensor,), (("a", gain),))
+    if rule.function == "constant":
+        return py.Call("nn.init.constant_", (tensor, py.Literal(rule.arguments[0][1])))
+    named: tuple[tuple[str, py.Expression], ...]
+    named = tuple((name, py.Literal(value)) for name, value in rule.arguments)
+    if generator is not None and rule.function not in FIXED:
+        named = (*named, ("generator", generator))
+    return py.Call(f"nn.init.{rule.function}_", (tensor,), named)

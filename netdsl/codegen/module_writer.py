@@ -1,0 +1,273 @@
+"""Bodies as attributes of an `nn.Module` and statements of its `forward`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+
+from netdsl.codegen import python as py
+from netdsl.codegen.forward_writer import ForwardWriter
+from netdsl.codegen.list_builder import constant
+from netdsl.codegen.module_init import Special
+from netdsl.codegen.names import Names, label_of, step_name
+from netdsl.codegen.prune import pruned
+from netdsl.codegen.sequential_builder import SequentialBuilder
+from netdsl.codegen.template_models import torch_call
+from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
+from netdsl.language.expressions import Expr, Ref, references
+from netdsl.ops.operation import Slot
+from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
+
+X = py.Name("x")
+
+
+class ModuleWriter(ForwardWriter):
+    """Writes the `__init__` and `forward` of one class, whose steps are in `bodies`.
+
+    Steps that run one after another are one `nn.Sequential`; in the bodies that are `flat`, and where
+    labels are, each is an attribute or shows as a call.
+    """
+
+    def __init__(
+        self, maker: SequentialBuilder, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
+    ) -> None:
+        super().__init__(Names())
+        self.maker = maker
+        self.special: list[Special] = []
+        self._flat_bodies = flat
+        self._flat_names = self._counted(flat)
+        # How often the body that is being written would use a name, where it is flat.
+        self._names: Counter[str] | None = None
+        self._labels = Counter(label for body in bodies for label in _labels(body))
+        self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
+        self._annotated: set[str] = set()
+        # Where the steps that are being written are there, and what makes those of each case.
+        self._flags: tuple[tuple[str, bool], ...] = ()
+        self._setups: list[tuple[py.Statement, ...]] = []
+
+    def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
+        """The statements of `forward`, which returns `value`."""
+        # Of what modules return mypy knows nothing, but that `x` is a tensor.
+        value = value if _is_tensor(value) else self.assign("x", value)
+        return pruned((*self.body, py.Return(value)))
+
+    # attributes
+
+    def attribute(self, name: str, value: py.Expression) -> str:
+        """Adds an attribute, and says what it is called."""
+        name = self._attributes.numbered(name)
+        self.maker.setup.append(py.Assign(f"self.{name}", value))
+        return name
+
+    def _own(self, step: LoweredStep, name: str) -> str:
+        """Adds the attribute of a single step: called by its label, or like `name`."""
+        label = label_of(step)
+        name = label or self._attributes.numbered(name)
+        several = label is not None and self._labels[label] > 1
+        if isinstance(step, Choice) and not self.maker.held:
+            annotations = chain([self._annotation(name)], repeat(""))
+            cases = {
+                symbol: (py.Assign(f"self.{name}", self.maker.chain(body), annotation=annotation),)
+                for (symbol, body), annotation in zip(step.cases, annotations, strict=False)
+            }
+            self.maker.setup.append(self.maker.choice(step, cases))
+            return name
+        annotation = self._annotation(name) if several else ""
+        made = self.maker.chain((step,))
+        self.maker.setup.append(py.Assign(f"self.{name}", made, annotation=annotation))
+        if isinstance(step, Layer):
+            typed = not several and not (isinstance(made, py.Call) and made.function == "freeze")
+            for weight, rule in self.maker.initialisation.own_rules(step):
+                self.special.append(Special(name, weight, rule, typed, self._flags))
+        return name
+
+    def _annotation(self, name: str) -> str:
+        """What mypy is told of an attribute that holds different modules: once."""
+        first = name not in self._annotated
+        self._annotated.add(name)
+        return "nn.Module" if first else ""
+
+    # chains
+
+    def joins(self, step: LoweredStep) -> bool:
+        # A label or a rule makes no join of a single step.
+        return not isinstance(step, (Layer, BlockCall, Choice)) and not self.maker.is_plain((step,))
+
+    def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
+        outside = self._names
+        if any(flat is body for flat in self._flat_bodies):
+            self._names = self._flat_names
+        else:
+            self._names = self._counted([body]) if any(map(label_of, body)) else None
+        made = super().steps(body, value, target, name)
+        self._names = outside
+        return made
+
+    def chain(
+        self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
+    ) -> py.Expression:
+        counted = self._names
+        if counted is not None:
+            for step in steps:
+                own = step_name(step)
+                value = self._flat(step, f"{own}1" if counted[own] > 1 else own, value, target)
+            return value
+        runs = list(self._runs(steps))
+        alone = len(steps) == len(body) and sum(not self.maker.is_special(run[0]) for run in runs) == 1
+        for run in runs:
+            if self.maker.is_special(run[0]):
+                own = "last_norm" if isinstance(run[0], Layer) and run[0].last_norm else step_name(run[0])
+                value = self._around(run[0], own, value, target)
+            elif not any(map(_needs_attribute, run)):
+                for step in run:
+                    value = self._flat(step, "", value, target)
+            else:
+                own = step_name(run[0]) if len(run) == 1 else "body" if alone else "layers"
+                attribute = self.attribute(name if name and alone else own, self.maker.chain(run))
+                value = py.Call(f"self.{attribute}", (self.bound(value, target),), span=place(run))
+        return value
+
+    def _counted(self, bodies: Sequence[LoweredBody]) -> Counter[str]:
+        """How often the attributes of bodies would be called so, each step by itself."""
+        single = (step for body in bodies for step in body if not self.joins(step))
+        return Counter(step_name(step) for step in single if _needs_attribute(step))
+
+    def _runs(self, steps: LoweredBody) -> Iterator[LoweredBody]:
+        """The steps that are one module together."""
+        run: list[LoweredStep] = []
+        for step in steps:
+            if self.maker.is_special(step):
+                yield from (tuple(run), (step,)) if run else ((step,),)
+                run = []
+            else:
+                run.append(step)
+        if run:
+            yield tuple(run)
+
+    def _flat(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
+        """What a single step makes of `value`: a call of its attribute, or of a function."""
+        if isinstance(step, Let):
+            self.maker.setup.append(constant(self.maker.scope, step))
+            return value
+        if _needs_attribute(step):
+            attribute = self._own(step, name)
+            if isinstance(step, Layer):
+                return self.around(
+                    step.operation,
+                    value,
+                    target,
+                    lambda x: py.Call(f"self.{attribute}", (x,), span=step.span),
+                )
+            return py.Call(f"self.{attribute}", (self.bound(value, target),), span=place((step,)))
+        assert isinstance(step, Layer)
+        function = step.function
+        if function is None:
+            return value
+        return self.around(
+            step.operation,
+            value,
+            target,
+            lambda x: torch_call(function, self.maker.scope, {"x": x}, step.span),
+        )
+
+    def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
+        return self._around(layer, step_name(layer), value, target)
+
+    def _around(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
+        """The call of a step's own attribute around the call before it."""
+        value = value if self.inlines(value) else self.bound(value, target)
+        return py.Call(f"self.{self._own(step, name)}", (value,), span=place((step,)))
+
+    # cases
+
+    def condition(self, expr: Expr, name: str) -> py.Expression:
+        own = expr.name if isinstance(expr, Ref) else name
+        return py.Name(f"self.{self.attribute(own, self.maker.scope(expr))}")
+
+    def choose(
+        self,
+        conditions: Sequence[Expr],
+        bodies: Sequence[LoweredBody],
+        value: py.Expression,
+        target: str,
+        name: str = "condition",
+    ) -> py.Name:
+        outside, self._setups = self._setups, []
+        chosen = super().choose(conditions, bodies, value, target, name)
+        *setups, otherwise = self._setups
+        self._setups = outside
+        self.maker.setup.append(
+            py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise)
+        )
+        return chosen
+
+    def case(
+        self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
+    ) -> tuple[py.Statement, ...]:
+        flags, setup = self._flags, self.maker.setup
+        names = ((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
+        self._flags, self.maker.setup = (*flags, *names), []
+        written = super().case(body, source, target, when)
+        self._setups.append(tuple(self.maker.setup))
+        self._flags, self.maker.setup = flags, setup
+        return written
+
+    def shortcut(
+        self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
+    ) -> py.Expression:
+        """A shortcut that can be one module is one, and the identity where the body keeps the shape."""
+        label = label_of(body[0]) if len(body) == 1 else None
+        if not self.maker.is_plain(body) and (label is None or self.maker.has_rules(body[0])):
+            return super().shortcut(skip, body, source, made, inner, target)
+        name = label or self._attributes.numbered("shortcut")
+        identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation=self._annotation(name))
+        outside, self.maker.setup = self.maker.setup, []
+        self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
+        projection, self.maker.setup = tuple(self.maker.setup), outside
+        self.maker.setup.append(py.If(self.maker.scope(skip.same), (identity,), projection))
+        projected = py.Call(f"self.{name}", (source,), span=place(body))
+        return py.Operation("+", (made, projected), skip.span)
+
+    def inlines(self, value: py.Expression) -> bool:
+        """A call on a variable, also of a module on what a module makes."""
+        while isinstance(value, py.Call) and value.function.startswith("self."):
+            value = value.positional[0]
+        return py.is_simple(value)
+
+
+def _is_tensor(value: py.Expression) -> bool:
+    """Whether mypy knows that a value is a tensor."""
+    match value:
+        case py.Call(function):
+            return not function.startswith("self.")
+        case py.Operation("+" | "*", operands):
+            return all(map(_is_tensor, operands))
+        case _:
+            return value == X
+
+
+def _labels(body: LoweredBody) -> Iterator[str]:
+    """The labels in a body at any depth; that of a choice once."""
+    for step in body:
+        if label := label_of(step):
+            yield label
+        if not isinstance(step, Choice):
+            for inside in inner(step):
+                yield from _labels(inside)
+
+
+def _needs_attribute(step: LoweredStep) -> bool:
+    """Whether a step has something to keep from `__init__`: a label, weights, or what only that knows.
+
+    What differs in training, and what is no function of torch, is a module too.
+    """
+    if not isinstance(step, Layer):
+        return not isinstance(step, Let)
+    call = step.function
+    if call is None or step.label or step.weights:
+        return bool(step.label or step.weights)
+    arguments = [*call.positional, *(value for _, value in call.named)]
+    slots = {argument.name for argument in arguments if isinstance(argument, Slot)}
+    known = (any(references(argument)) for argument in arguments if not isinstance(argument, Slot))
+    return "." not in call.target or slots != {"x"} or any(known)

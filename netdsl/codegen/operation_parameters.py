@@ -1,0 +1,156 @@
+"""Parameters that hold an operation: the torch class itself where it is that simple, else its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from netdsl.base.values import Symbol
+from netdsl.ir.lowered import (
+    BlockCall,
+    Choice,
+    Layer,
+    Let,
+    LoweredBlock,
+    LoweredBody,
+    LoweredNetwork,
+    LoweredSection,
+    LoweredStep,
+    Repeat,
+    Skip,
+    When,
+    calls,
+    decided,
+    steps,
+)
+from netdsl.language.expressions import Const, Expr, Operator, Ref, references
+from netdsl.ops.operation import Slot
+
+OPERATION = "operation"
+
+
+def torch_classes(network: LoweredNetwork) -> Mapping[str, str]:
+    """The torch class of each operation that a parameter holds, by its name in the language.
+
+    Empty where a name is needed instead: a parameter holds a block, or what it holds is not always
+    called with the same arguments.
+    """
+    classes: dict[str, str] = {}
+    for choice in (step for body in bodies(network) for step in steps(body) if isinstance(step, Choice)):
+        if not _is_uniform(choice):
+            return {}
+        for symbol, (layer,) in choice.cases:
+            assert isinstance(layer, Layer)
+            if classes.setdefault(symbol.name, layer.module.target) != layer.module.target:
+                return {}
+    told_apart = len(set(classes.values())) == len(classes)
+    known = all(symbol in classes for symbol in _given(network)) and not _in_constants(network)
+    return classes if told_apart and known else {}
+
+
+def by_name(network: LoweredNetwork) -> LoweredNetwork:
+    """The network for code in which parameters hold names: one thing that a name can mean is meant."""
+    blocks = tuple(block._replace(body=decided(block.body)) for block in network.blocks)
+    parts = (
+        part._replace(body=decided(part.body)) if isinstance(part, LoweredSection) else part
+        for part in network.parts
+    )
+    return network._replace(blocks=blocks, parts=tuple(parts))
+
+
+def with_classes(network: LoweredNetwork) -> LoweredNetwork:
+    """The network for code in which parameters hold torch classes, where they can."""
+    return network if torch_classes(network) else by_name(network)
+
+
+def bodies(network: LoweredNetwork) -> Iterator[LoweredBody]:
+    """Every body of the network's text, once for each block."""
+    for block in network.blocks:
+        yield block.body
+    for part in network.parts:
+        if isinstance(part, LoweredSection):
+            yield part.body
+
+
+def _is_uniform(choice: Choice) -> bool:
+    """Whether all cases are operations that are made with the same arguments."""
+    layers = [step for _, body in choice.cases for step in body]
+    if not all(isinstance(layer, Layer) for layer in layers):
+        return False
+    made = [
+        (layer.module.positional, layer.module.named, layer.freeze)
+        for layer in layers
+        if isinstance(layer, Layer)
+    ]
+    return all(other == made[0] for other in made)
+
+
+def _given(network: LoweredNetwork) -> Iterator[str]:
+    """The operations and blocks that calls give, or parameters have by default, where a block reads them."""
+    read: dict[str, set[str]] = {}
+    for block in network.blocks:
+        read[block.name] = {name for step in steps(block.body) for name in _read(step, read)}
+    made: list[BlockCall] = [call for body in bodies(network) for call in calls(body)]
+    for part in network.parts:
+        if not isinstance(part, LoweredSection):
+            made += [run.call for run in part.runs]
+    given = [(call.block, name, value) for call in made for name, value in call.arguments]
+    for block in network.blocks:
+        given += [(block, own.name, own.default) for own in block.parameters if own.default is not None]
+    for block, name, value in given:
+        if name in read[block.name] and name in _holders(block):
+            yield from _symbols(value)
+
+
+def _read(step: LoweredStep, blocks: Mapping[str, set[str]]) -> Iterator[str]:
+    """The names that the constructor of a step needs; `blocks` has those of blocks."""
+    match step:
+        case Layer(module=call, freeze=freeze):
+            named = (value for _, value in call.named)
+            for argument in (*call.positional, *named, freeze):
+                if not isinstance(argument, Slot):
+                    yield from references(argument)
+        case BlockCall(block, _, arguments):
+            for name, value in arguments:
+                if name in blocks[block.name]:
+                    yield from references(value)
+        case Skip(same=expr) | Repeat(times=expr) | Let(value=expr):
+            yield from references(expr)
+        case When(cases):
+            for condition, _ in cases:
+                yield from references(condition)
+        case Choice(holder):
+            yield holder
+
+
+def _holders(block: LoweredBlock) -> set[str]:
+    return {parameter.name for parameter in block.parameters if parameter.type == OPERATION}
+
+
+def _in_constants(network: LoweredNetwork) -> bool:
+    """Whether a constant of a body may stand for an operation."""
+    for block in network.blocks:
+        for step in steps(block.body):
+            if isinstance(step, Let) and (
+                any(_symbols(step.value)) or _holders(block).intersection(_names(step.value))
+            ):
+                return True
+    return False
+
+
+def _symbols(expr: Expr) -> Iterator[str]:
+    """The words that an expression may come out as."""
+    for outcome in _outcomes(expr):
+        if isinstance(outcome, Const) and isinstance(outcome.value, Symbol):
+            yield outcome.value.name
+
+
+def _names(expr: Expr) -> Iterator[str]:
+    return (outcome.name for outcome in _outcomes(expr) if isinstance(outcome, Ref))
+
+
+def _outcomes(expr: Expr) -> Iterator[Expr]:
+    if isinstance(expr, Operator) and expr.name == "if":
+        for operand in expr.operands[1:]:
+            yield from _outcomes(operand)
+    else:
+        yield expr

@@ -1,0 +1,150 @@
+"""Modules as expressions: a layer, a block, and a chain of them as one `nn.Sequential`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from netdsl.base.values import Symbol
+from netdsl.codegen import python as py
+from netdsl.codegen.function_scope import Scope
+from netdsl.codegen.list_builder import ListBuilder, constant, loop
+from netdsl.codegen.module_init import ModuleInit
+from netdsl.codegen.names import label_of
+from netdsl.codegen.prune import copies
+from netdsl.codegen.signatures import Signature, call_of
+from netdsl.codegen.template_models import torch_call
+from netdsl.ir.lowered import (
+    BlockCall,
+    Choice,
+    Layer,
+    Let,
+    LoweredBody,
+    LoweredStage,
+    LoweredStep,
+    Repeat,
+    Run,
+    When,
+    is_chain,
+    steps,
+)
+from netdsl.language.expressions import NO, YES, Ref
+
+
+class SequentialBuilder:
+    """Writes what makes modules; what takes statements goes into `setup`.
+
+    `constructors` make the blocks; `held` says whether parameters hold torch classes, not names.
+    """
+
+    def __init__(
+        self,
+        constructors: Mapping[str, Signature],
+        scope: Scope,
+        initialisation: ModuleInit,
+        *,
+        held: bool,
+    ) -> None:
+        self.held = held
+        self.scope = scope
+        self.setup: list[py.Statement] = []
+        self.initialisation = initialisation
+        self._constructors = constructors
+
+    def is_plain(self, body: LoweredBody) -> bool:
+        """Whether a body can be one module."""
+        return is_chain(body) and not any(map(self.is_special, steps(body)))
+
+    def is_special(self, step: LoweredStep) -> bool:
+        """Whether a step needs an attribute of its own, for its label or for how it starts."""
+        return self.has_rules(step) or label_of(step) is not None
+
+    def has_rules(self, step: LoweredStep) -> bool:
+        return isinstance(step, Layer) and bool(self.initialisation.own_rules(step))
+
+    def chain(self, body: LoweredBody, *, sequential: bool = False) -> py.Expression:
+        """A chain as one module; an `nn.Sequential` even of a single one, if that is asked for."""
+        if all(isinstance(step, Let) or self._is_item(step) for step in body):
+            self.setup += [constant(self.scope, step) for step in body if isinstance(step, Let)]
+            items = tuple(self.item(step) for step in body if not isinstance(step, Let))
+            alone = len(items) == 1 and not sequential and not isinstance(items[0], py.Copies)
+            return items[0] if alone else py.Call("nn.Sequential", items)
+        layers = ListBuilder(self.scope.free.numbered("layers"))
+        self._extend(layers, body)
+        self.setup += layers.statements("list[nn.Module]", always=True)
+        return py.Call("nn.Sequential", (py.Name(f"*{layers.what}"),))
+
+    def stage(self, stage: LoweredStage) -> py.Expression:
+        items = tuple(map(self._run, stage.runs))
+        alone = len(items) == 1 and not isinstance(items[0], py.Copies)
+        return items[0] if alone else py.Call("nn.Sequential", items)
+
+    def item(self, step: LoweredStep) -> py.Expression:
+        """A step as the expression that makes it."""
+        match step:
+            case Layer():
+                return self._frozen(
+                    step, torch_call(self.initialisation.call(step), self.scope, {}, step.span)
+                )
+            case BlockCall():
+                return call_of(self._constructors[step.block.name], step, self.scope)
+            case Choice(holder, cases):
+                (_, (layer,)), *_ = cases
+                assert isinstance(layer, Layer)
+                made = torch_call(layer.module, self.scope, {}, layer.span)
+                return self._frozen(layer, made._replace(function=py.show(self.scope(Ref(holder)))))
+            case Repeat(times, index, None, (inner,)):
+                with self.scope.loop(index) as variable:
+                    return copies(self.item(inner), variable, self.scope(times))
+        raise AssertionError(step)
+
+    def _is_item(self, step: LoweredStep) -> bool:
+        match step:
+            case Layer() | BlockCall():
+                return True
+            case Choice():
+                return self.held
+            case Repeat(carried=None, body=(inner,)):
+                return not isinstance(inner, Repeat) and self._is_item(inner)
+            case _:
+                return False
+
+    def _run(self, run: Run) -> py.Expression:
+        with self.scope.loop(run.variable) as variable:
+            made = self.item(run.call)
+            return made if run.copies == 1 else copies(made, variable, py.Literal(run.copies))
+
+    def _frozen(self, layer: Layer, made: py.Call) -> py.Expression:
+        if layer.freeze == NO:
+            return made
+        if layer.freeze == YES:
+            return py.Method(made, "requires_grad_", (py.Literal(False),))
+        return py.Call("freeze", (made, self.scope(layer.freeze)))
+
+    def _extend(self, layers: ListBuilder, body: LoweredBody) -> None:
+        """Statements that collect the modules of a chain."""
+
+        def inside(case: LoweredBody) -> tuple[py.Statement, ...]:
+            return layers.inside(partial(self._extend, layers, case))
+
+        for step in body:
+            match step:
+                case Let():
+                    layers.let(self.scope, step)
+                case When(cases, otherwise):
+                    conditions = [self.scope(condition) for condition, _ in cases]
+                    bodies = [inside(case) for _, case in cases]
+                    layers.write(py.either(zip(conditions, bodies, strict=True), inside(otherwise)))
+                case Choice() if not self.held:
+                    layers.write(self.choice(step, {symbol: inside(case) for symbol, case in step.cases}))
+                case Repeat() if not self._is_item(step):
+                    layers.write(*loop(self.scope, step, partial(inside, step.body)))
+                case _:
+                    layers.add(self.item(step))
+
+    def choice(self, choice: Choice, cases: Mapping[Symbol, tuple[py.Statement, ...]]) -> py.If:
+        """Statements for each operation or block whose name a parameter may hold."""
+        holder = self.scope(Ref(choice.holder))
+        *others, last = cases.items()
+        conditions = ((py.Operation("==", (holder, py.Literal(symbol))), then) for symbol, then in others)
+        return py.either(conditions, last[1])

@@ -1,0 +1,76 @@
+"""`netdsl compare`: runs side by side."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import png_file, runs_argument
+from netdsl.commands.shared_tables import Align, format_option, percent, print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from netdsl.trained.compare import Summary
+
+COLUMNS: list[tuple[str, Align]] = [
+    ("run", "left"),
+    ("network", "left"),
+    ("parameters", "right"),
+    ("MACs", "right"),
+    ("epochs", "right"),
+    ("validation", "right"),
+    ("test", "right"),
+    ("time", "right"),
+]
+
+
+@click.command()
+@runs_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    callback=png_file,
+    help="A .png file: draw the validation accuracies too.",
+)
+@format_option
+def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
+    """Size, accuracy and time of runs, the best validation accuracy first.
+
+    A dash stands for what a run doesn't have: a test accuracy where it was interrupted.
+    """
+    from netdsl.runtime import plot
+    from netdsl.trained.compare import compare
+
+    with errors_shown():
+        summaries = compare(runs)
+        if output:
+            plot.compare([summary.run for summary in summaries], output)
+    if form == "json":
+        print_json([_record(summary) for summary in summaries])
+    else:
+        print_table(COLUMNS, [_row(summary) for summary in summaries])
+    if output:
+        click.echo(f"wrote {printable(output)}", err=form == "json")
+
+
+def _row(summary: Summary) -> list[str]:
+    return [
+        printable(summary.run),
+        printable(summary.network),
+        f"{summary.parameters:,}",
+        f"{summary.macs:,}",
+        f"{summary.epochs:.4g}",
+        percent(summary.validation_accuracy),
+        percent(summary.test_accuracy),
+        str(timedelta(seconds=round(summary.seconds))),
+    ]
+
+
+def _record(summary: Summary) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {**asdict(summary), "run": str(summary.run)}

@@ -1,0 +1,267 @@
+"""`netdsl diff`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from netdsl.commands.shared_completion import complete_networks
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_options import pairs
+from netdsl.commands.shared_tables import Align, format_option, print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from netdsl.compiler import Compiled
+    from netdsl.summary.changes import Change
+    from netdsl.summary.tree import Part, Summary
+    from netdsl.trained.matching_weights import MatchingWeights
+
+# Exit statuses, as those of `diff`.
+DIFFERENT, TROUBLE = 1, 2
+# Weights are those of real modules, which take long to build of more operations, or of longer code.
+MOST_OPERATIONS, MOST_BLOCKS = 10_000, 300
+
+FIGURES: list[tuple[str, Align]] = [
+    ("part", "left"),
+    ("output", "right"),
+    ("parameters", "right"),
+    ("MACs", "right"),
+]
+WEIGHTS: list[tuple[str, Align]] = [
+    ("weights", "left"),
+    ("fit", "right"),
+    ("other shape", "right"),
+    ("lost", "right"),
+    ("new", "right"),
+]
+
+
+class Pair(NamedTuple):
+    """A section or stage of the first network and what stands for it in the second; None where nothing."""
+
+    before: Part | None
+    after: Part | None
+
+    @property
+    def name(self) -> str:
+        part = self.before or self.after
+        assert part is not None
+        return part.name
+
+    @property
+    def differs(self) -> bool:
+        """Whether shape or figures differ."""
+        if self.before is None or self.after is None:
+            return True
+        return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)
+
+
+@click.command(name="diff")
+@click.argument("before", metavar="A", shell_complete=complete_networks)
+@click.argument("after", metavar="B", shell_complete=complete_networks)
+@click.option("--set-a", multiple=True, metavar="NAME=VALUE", help="Set a parameter of A.")
+@click.option("--set-b", multiple=True, metavar="NAME=VALUE", help="Set a parameter of B.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="Weights of A: .safetensors, .pth, .pt or a run.  [default: all that A has]",
+)
+@format_option
+def diff(
+    before: str, after: str, set_a: tuple[str, ...], set_b: tuple[str, ...], weights: Path | None, form: str
+) -> None:
+    """What differs between networks A and B: structure, shapes, sizes, recipe, and which weights fit.
+
+    Compared is what they do: names of blocks, comments and layout don't count. The exit status is 0
+    where nothing differs, 1 where something does, 2 where there are errors.
+    """
+    with _troubles():
+        settings = [pairs(given, None) for given in (set_a, set_b)]
+        compiled = [
+            compiled_network(name, given, {}) for name, given in zip((before, after), settings, strict=True)
+        ]
+
+    from netdsl.summary.changes import compare
+    from netdsl.summary.measure import measure
+    from netdsl.summary.order_changes import explain
+    from netdsl.summary.settings import compare_settings
+    from netdsl.summary.structure import structure
+
+    networks = [found.network for found in compiled if found.network is not None]
+    one, other = (measure(network, 1) for network in networks)
+    changes, places = compare(*map(structure, networks))
+    changes = explain(compiled[0], compiled[1], settings[1], changes)
+    changes += compare_settings(*(network.network for network in networks))
+    sides = [
+        Pair(None if i is None else one.parts[i], None if j is None else other.parts[j]) for i, j in places
+    ]
+    small = all(
+        network.cost.operations <= MOST_OPERATIONS and len(network.network.blocks) <= MOST_BLOCKS
+        for network in networks
+    )
+    fits = _fits(compiled, weights) if small else None
+    if form == "json":
+        print_json(_record(one, other, changes, sides, fits))
+    else:
+        _print(one, other, changes, sides, fits)
+    sys.exit(
+        DIFFERENT if changes or not all(matching_weights.whole for matching_weights in fits or ()) else 0
+    )
+
+
+@contextmanager
+def _troubles() -> Iterator[None]:
+    """Around what shows errors and ends the program: its exit status would say that something differs."""
+    try:
+        yield
+    except SystemExit as end:
+        sys.exit(TROUBLE if end.code else 0)
+
+
+def _fits(compiled: Sequence[Compiled], weights: Path | None) -> list[MatchingWeights]:
+    from netdsl.api import Network
+    from netdsl.trained.matching_weights import matching_weights, shapes_in, shapes_of
+
+    one, other = map(Network, compiled)
+    with _troubles(), errors_shown():
+        if weights is None:
+            return matching_weights(shapes_of(one, "module"), shapes_of(other, "module"))
+        shapes, style = shapes_in(weights)
+        return matching_weights(shapes, shapes_of(other, style))
+
+
+# text
+
+
+def _print(
+    one: Summary,
+    other: Summary,
+    changes: Sequence[Change],
+    sides: Sequence[Pair],
+    fits: Sequence[MatchingWeights] | None,
+) -> None:
+    click.echo(f"A: {one.title}, {printable(_file(one))}")
+    click.echo(f"B: {other.title}, {printable(_file(other))}")
+    click.echo("")
+    for change in changes:
+        click.echo(printable(change_line(change)))
+    if not changes:
+        click.echo("no difference in what they do")
+    if rows := [_row(pair.name, pair.before, pair.after) for pair in sides if pair.differs]:
+        click.echo("")
+        print_table(FIGURES, [*rows, _row("total", one, other)])
+        click.echo("")
+        click.echo(
+            f"depth {_arrow(one.depth, other.depth)}, "
+            f"receptive field {_arrow(one.receptive_field, other.receptive_field)}, "
+            f"memory {_arrow(_kib(one), _kib(other))} KiB"
+        )
+    click.echo("")
+    if fits is None:
+        limits = f"{MOST_OPERATIONS:,} operations or {MOST_BLOCKS} kinds of blocks"
+        click.echo(f"weights aren't compared: a network has more than {limits}")
+    else:
+        _print_fits(fits)
+
+
+def _file(summary: Summary) -> Path:
+    """The file of a network, from the current folder on where it lies in it, as a bare name's may."""
+    path = Path(summary.file)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def change_line(change: Change) -> str:
+    """`~ stage 2: repeat 5 → 7`, `+ head: dropout(0.5)`, `- stage 3 > residual: relu`."""
+    places = _places(change.places)
+    what = f"{change.what} " if change.what else ""
+    if change.before is None:
+        return f"+ {places}: {what}{change.after}"
+    if change.after is None:
+        return f"- {places}: {what}{change.before}"
+    return f"~ {places}: {what}{change.before} → {change.after}"
+
+
+def _places(places: Sequence[str]) -> str:
+    """`stage 1, stage 2 > residual` for `stage 1 > residual` and `stage 2 > residual`."""
+    parts: dict[str, list[str]] = {}
+    for place in places:
+        part, arrow, inside = place.partition(" > ")
+        parts.setdefault(arrow + inside, []).append(part)
+    return "; ".join(", ".join(names) + inside for inside, names in parts.items())
+
+
+def _row(name: str, one: Part | Summary | None, other: Part | Summary | None) -> list[str]:
+    from netdsl.ops.operation import show_shape
+
+    sides = [
+        (
+            ("–", "–", "–")
+            if side is None
+            else (show_shape(side.output), f"{side.figures.parameters:,}", f"{side.figures.macs:,}")
+        )
+        for side in (one, other)
+    ]
+    return [name, *map(_arrow, *sides)]
+
+
+def _kib(summary: Summary) -> str:
+    return f"{summary.figures.activations / 1024:,.1f}"
+
+
+def _arrow(before: object, after: object) -> str:
+    return f"{before}" if before == after else f"{before} → {after}"
+
+
+def _print_fits(fits: Sequence[MatchingWeights]) -> None:
+    fitting = sum(len(matching_weights.fitting) for matching_weights in fits)
+    known = fitting + sum(
+        len(matching_weights.reshaped) + len(matching_weights.lost) for matching_weights in fits
+    )
+    if all(matching_weights.whole for matching_weights in fits):
+        click.echo(f"all {known:,} tensors of A fit B, by name and shape")
+        return
+    new = sum(len(matching_weights.new) for matching_weights in fits)
+    more = f"; B has {new:,} more" if new else ""
+    click.echo(f"{fitting:,} of {known:,} tensors of A fit B, by name and shape{more}")
+    click.echo("")
+    columns = [[len(names) for names in (f.fitting, f.reshaped, f.lost, f.new)] for f in fits]
+    print_table(
+        WEIGHTS, [[f.part, *(f"{n:,}" for n in numbers)] for f, numbers in zip(fits, columns, strict=True)]
+    )
+
+
+# JSON
+
+
+def _record(
+    one: Summary,
+    other: Summary,
+    changes: Sequence[Change],
+    sides: Sequence[Pair],
+    fits: Sequence[MatchingWeights] | None,
+) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from netdsl.summary.summary_json import part_totals, totals
+
+    return {
+        "a": totals(one),
+        "b": totals(other),
+        "changes": [asdict(change) for change in changes],
+        "parts": [
+            {
+                "name": pair.name,
+                "a": pair.before and part_totals(pair.before),
+                "b": pair.after and part_totals(pair.after),
+            }
+            for pair in sides
+        ],
+        "weights": None if fits is None else [asdict(matching_weights) for matching_weights in fits],
+    }

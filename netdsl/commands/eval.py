@@ -1,0 +1,29 @@
+"""`netdsl eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import data_override, device_option, weights_option
+
+if TYPE_CHECKING:
+    from netdsl.trained.open_run import Which
+
+
+@click.command(name="eval")
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@weights_option
+@click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
+@device_option
+def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
+    """Loss and accuracy of a run's weights on the test images."""
+    from netdsl.trained.evaluate import evaluate_run
+
+    other_data = None if data is None else data_override(data)
+    with errors_shown():
+        evaluate_run(run, weights, other_data, device)

@@ -1,0 +1,150 @@
+"""`netdsl fmt`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_completion import complete_paths
+from netdsl.commands.shared_errors import INPUT_ERROR, fail
+from netdsl.commands.shared_networks import short_lived
+from netdsl.commands.shared_report import show
+from netdsl.commands.shared_tables import printable
+
+if TYPE_CHECKING:
+    from netdsl.base.source import Source
+    from netdsl.diagnostics import Diagnostics
+
+# The file name that stands for the standard input and output.
+_STREAM = "-"
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file with its text and its text in the one layout; `path` is None for the standard input."""
+
+    path: Path | None
+    before: str
+    after: str
+    changed: bool
+
+    @property
+    def name(self) -> str:
+        return printable(self.path or "standard input")
+
+
+@click.command(name="fmt")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...", shell_complete=complete_paths)
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file would change.")
+@click.option("--diff", "diff_only", is_flag=True, help="Write nothing; show what would change.")
+def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
+    """Give files the one layout of the language. `-` reads standard input and writes standard output.
+
+    Nothing is written where any file has a syntax error.
+    """
+    short_lived()
+    formatted = _all_formatted(_paths(files))
+    changed = [file for file in formatted if file.changed]
+    if diff_only:
+        for file in changed:
+            _show_difference(file)
+    if check_only:
+        for file in changed:
+            click.echo(f"{file.name} is not formatted", err=True)
+        if changed:
+            fail("run `netdsl fmt` without `--check` to format it")
+    if not check_only and not diff_only:
+        for file in formatted:
+            _write(file)
+    if not changed and _STREAM not in files:
+        click.echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
+
+
+def _paths(names: Sequence[str]) -> list[Path | None]:
+    """The files to format. Those that come with netdsl are no one's to change by their bare names."""
+    from netdsl.syntax.net_files import find, inside
+
+    if _STREAM in names and len(names) > 1:
+        raise click.UsageError("`-` stands alone")
+    paths: list[Path | None] = []
+    for name in names:
+        path = Path(name)
+        if name == _STREAM:
+            paths.append(None)
+        elif find(name) != path:
+            fail(f"`{name}` comes with netdsl", f"`netdsl new my_{name} --from {name}` makes a copy of it")
+        elif not path.is_dir():
+            paths.append(path)
+        elif files := inside(path):
+            paths += files
+        else:
+            fail(f"there is no .net file in {printable(path)}")
+    return paths
+
+
+def _all_formatted(paths: Sequence[Path | None]) -> list[_File]:
+    """The files in the one layout; ends the program where any has an error."""
+    from netdsl.diagnostics import Diagnostics
+    from netdsl.format import LayoutError, formatted
+    from netdsl.syntax.net_files import read
+
+    diagnostics = Diagnostics()
+    files = []
+    for path in paths:
+        source = _standard_input(diagnostics) if path is None else read(path, diagnostics)
+        try:
+            text = formatted(source, diagnostics) if source else None
+        except LayoutError as error:
+            fail(str(error), "nothing was written; the mistake is netdsl's: please report it with the file")
+        if source and text is not None:
+            # Bytes: line ends and a byte order mark are part of the layout.
+            changed = source.text != text if path is None else path.read_bytes() != text.encode()
+            files.append(_File(path, source.text, text, changed))
+    if diagnostics.errors:
+        show(diagnostics)
+        sys.exit(INPUT_ERROR)
+    return files
+
+
+def _standard_input(diagnostics: Diagnostics) -> Source | None:
+    from netdsl.base.source import Source
+
+    try:
+        text = TextIOWrapper(BytesIO(sys.stdin.buffer.read()), "utf-8-sig").read()
+        return Source("standard input", text)
+    except UnicodeDecodeError:
+        diagnostics.error("NET100", "standard input is not UTF-8 text", help="send it as UTF-8")
+        return None
+
+
+def _show_difference(file: _File) -> None:
+    from difflib import unified_diff
+
+    before, after = file.before.splitlines(), file.after.splitlines()
+    if before == after:
+        click.echo(f"{file.name}: the ends of its lines, or of the file, would change")
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in unified_diff(before, after, file.name, f"{file.name}, formatted", lineterm=""):
+        click.echo(click.style(printable(line), fg=colours.get(line[0]), bold=line[:3] in ("+++", "---")))
+
+
+def _write(file: _File) -> None:
+    from netdsl.base.atomic import write
+
+    if file.path is None:
+        click.echo(file.after, nl=False)
+    elif file.changed:
+        if not os.access(file.path, os.W_OK):  # its folder may be written, and that would do
+            fail(f"{file.name} can't be written: it is write-protected")
+        try:
+            write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link
+        except OSError as error:
+            fail(f"{file.name} can't be written: {error.strerror}")
+        click.echo(f"wrote {file.name}")

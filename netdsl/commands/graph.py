@@ -1,0 +1,53 @@
+"""`netdsl graph`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netdsl.commands.shared_completion import complete_networks
+from netdsl.commands.shared_errors import fail
+from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_tables import print_written
+
+FORMATS = (".svg", ".png", ".html")
+
+
+def _picture(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if value.suffix.lower() not in FORMATS:
+        ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
+        raise click.BadParameter(f"a picture is an .svg, a .png or an .html file, {ending}")
+    return value
+
+
+@click.command()
+@click.argument("file", metavar="FILE", shell_complete=complete_networks)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=_picture,
+    help="The picture: an .svg, .png or .html file.",
+)
+@setting_options
+def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None) -> None:
+    """Draw a network: its parts with the shapes between them, and each kind of block once.
+
+    In a page of HTML, and in a browser that shows an SVG, pointing at a part says its line, shapes and size.
+    """
+    network = compiled_network(file, pairs(settings, shape), {}).network
+    assert network is not None
+
+    from netdsl.base.atomic import write
+    from netdsl.graph.render_picture import TooLarge, render_picture
+
+    try:
+        write(output, render_picture(network, output.suffix.lower()))
+    except TooLarge as error:
+        fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
+    except OSError as error:
+        fail(f"{output} can't be written: {error.strerror}")
+    print_written(output)

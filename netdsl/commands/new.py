@@ -1,0 +1,103 @@
+"""`netdsl new`."""
+
+from __future__ import annotations
+
+import keyword
+import posixpath
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_completion import complete_networks
+from netdsl.commands.shared_errors import INPUT_ERROR, fail
+from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_report import show
+from netdsl.commands.shared_tables import printable
+
+if TYPE_CHECKING:
+    from netdsl.compiler import Compiled
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "origin",
+    metavar="FILE",
+    shell_complete=complete_networks,
+    help="The network to copy, with the blocks that it uses.  [default: a small residual network, explained]",
+)
+def new(name: str, origin: str | None) -> None:
+    """Write NAME.net, a network to start from. An existing file stays as it is."""
+    from netdsl.base.resources import START
+
+    path = Path(name if name.endswith(".net") else f"{name}.net")
+    _check_name(path.stem)
+    original = compiled_network(origin or str(START), {}, {})
+    files = _renamed(original, path)
+    for target, text in files.items():
+        if target.exists() and (target == path or target.read_text(encoding="utf-8") != text):
+            fail(f"{printable(target)} exists already", "choose another name, or another folder")
+    _write(files)
+    network = original.network
+    assert network is not None
+    click.echo(f"\nnext:\n  netdsl check {path}")
+    if origin is None:
+        click.echo(f"  netdsl train {path}")
+    elif network.output == (10,):
+        click.echo(f"  netdsl train {path} --data digits")
+    else:
+        click.echo(f"  netdsl build {path}")
+
+
+def _check_name(name: str) -> None:
+    """The name of the file becomes that of the network, and so of a class and of a module of Python."""
+    other = f"choose another name, as `my_{name}`"
+    if keyword.iskeyword(name) or name == "self":
+        fail(f"`{name}` has a meaning in Python", other)
+    if name == "torch" or name in sys.stdlib_module_names:
+        fail(f"`{name}` is a module that Python code imports: `{name}.py` would hide it", other)
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        words = "_".join(re.findall(r"[A-Za-z0-9]+", name)).lstrip("0123456789_")
+        better = f"choose another name, as `{words or 'my_net'}`"
+        fail(f"`{printable(name)}` can't name a network: letters, digits and `_` can, a letter first", better)
+
+
+def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
+    """The texts of the new network and of the libraries that it uses, by their paths.
+
+    A library keeps its place relative to the network, so that `use` finds it.
+    """
+    from netdsl.base.source import Source
+    from netdsl.compiler import compile_network
+
+    assert original.network is not None
+    span = original.network.network.span
+    text = original.source.text
+    text = text[: span.start] + path.stem + text[span.end :]
+    folder = posixpath.dirname(original.source.name.replace("\\", "/"))
+    libraries = {
+        path.parent / posixpath.relpath(used, folder or "."): content
+        for used, content in original.used.items()
+    }
+    contents = {posixpath.normpath(target.as_posix()): content for target, content in libraries.items()}
+    compiled = compile_network(Source(str(path), text), read=contents.__getitem__)
+    if compiled.errors:
+        show(compiled.errors)
+        sys.exit(INPUT_ERROR)
+    return {**libraries, path: text}
+
+
+def _write(files: dict[Path, str]) -> None:
+    from netdsl.base.atomic import write
+
+    for target, text in files.items():
+        if not target.exists():
+            try:
+                write(target, text.encode())
+            except OSError as error:
+                fail(f"{printable(target)} can't be written: {error.strerror}")
+            click.echo(f"wrote {printable(target)}")

@@ -1,0 +1,81 @@
+"""`netdsl predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
+from netdsl.commands.shared_options import counted, device_option, weights_option
+from netdsl.commands.shared_tables import (
+    Align,
+    answer_record,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from netdsl.trained.open_run import Which
+    from netdsl.trained.predict import Prediction
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
+@click.option("--top", type=counted(), default=3, show_default=True, help="So many classes each.")
+@weights_option
+@device_option
+@format_option
+def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, device: str, form: str) -> None:
+    """The likeliest classes of images, with their probabilities.
+
+    Files that are no images are named, and the status is then 1; the others are predicted all the same.
+    """
+    from netdsl.runtime.speed import choose_device
+    from netdsl.trained.open_run import open_run
+    from netdsl.trained.predict import image_files, predict
+
+    with errors_shown():
+        files = image_files(images)
+        predictions = list(predict(open_run(run), weights, files, top, choose_device(device)))
+    if form == "json":
+        print_json([_record(prediction) for prediction in predictions if prediction.classes])
+    else:
+        _print(predictions)
+    unread = [prediction.image for prediction in predictions if not prediction.classes]
+    for file in unread:
+        reason = "not an image" if file.exists() else "there is no such file"
+        click.echo(f"{printable(file)}: {reason}", err=True)
+    sys.exit(INPUT_ERROR if unread else 0)
+
+
+def _print(predictions: Sequence[Prediction]) -> None:
+    """A row an image; for each rank a column of classes and one of probabilities."""
+    rows = [
+        [
+            printable(prediction.image),
+            *chain.from_iterable((printable(name), percent(share)) for name, share in prediction.classes),
+        ]
+        for prediction in predictions
+        if prediction.classes
+    ]
+    if rows:
+        ranks = (len(rows[0]) - 1) // 2
+        columns: list[tuple[str, Align]] = [("image", "left")]
+        for rank in range(1, ranks + 1):
+            columns += [(f"{rank}.", "left"), ("", "right")]
+        print_table(columns, rows)
+
+
+def _record(prediction: Prediction) -> dict[str, object]:
+    likeliest = [answer_record(*answer) for answer in prediction.classes or []]
+    return {"image": str(prediction.image), "predictions": likeliest}

@@ -1,0 +1,24 @@
+"""`netdsl reproduce`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
+def reproduce(run: Path, new: Path | None) -> None:
+    """Train a run again from its record, and compare. Exit status 1 where the results differ."""
+    from netdsl.runtime.distributed import joined
+    from netdsl.training.reproduce import reproduce_run
+
+    with errors_shown(), joined() as world:
+        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), world)
+    sys.exit(0 if same else INPUT_ERROR)

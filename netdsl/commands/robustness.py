@@ -1,0 +1,130 @@
+"""`netdsl robustness`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_budgets import in_255ths, read_budget
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import (
+    OutputPath,
+    counted,
+    device_option,
+    runs_argument,
+    seed_option,
+    weights_option,
+)
+from netdsl.commands.shared_output_paths import require_outputs
+from netdsl.commands.shared_tables import (
+    Align,
+    format_option,
+    percent,
+    print_json,
+    print_table,
+    print_written,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from netdsl.inspect import Withstood
+    from netdsl.trained.open_run import Which
+
+
+def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> list[Fraction]:
+    return sorted({read_budget(part) for part in text.split(",")})
+
+
+@click.command()
+@runs_argument
+@click.option(
+    "--eps",
+    "budgets",
+    metavar="1/255,2/255",
+    callback=_budgets,
+    default="1/255,2/255,4/255,8/255",
+    show_default=True,
+    help="By how much each pixel may change, on the scale 0 to 1; 0 is there always.",
+)
+@click.option("-o", "--output", type=OutputPath(), metavar="PICTURE", help="Draw a curve.")
+@click.option("--images", type=counted(), help="Only so many, evenly out of all test images.")
+@click.option("--steps", type=counted(), default=10, show_default=True, help="Of each attack.")
+@click.option("--restarts", type=counted(), default=1, show_default=True, help="Of each attack.")
+@seed_option("Of the random starts.")
+@weights_option
+@device_option
+@format_option
+def robustness(
+    runs: tuple[Path, ...],
+    budgets: list[Fraction],
+    output: Path | None,
+    images: int | None,
+    steps: int,
+    restarts: int,
+    seed: int,
+    weights: Which,
+    device: str,
+    form: str,
+) -> None:
+    """Accuracy on the test images where each is attacked by PGD, for several budgets.
+
+    The attack is untargeted, in the L-infinity norm, from a random start, in steps of 2.5 eps / steps. An
+    image that is taken for something else within a budget is not attacked again within a larger one.
+    """
+    from rich.console import Console
+
+    from netdsl.inspect.opening import of_run
+    from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
+    from netdsl.runtime.plot import require_format
+    from netdsl.runtime.speed import choose_device
+    from netdsl.trained.open_run import open_run
+
+    if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
+        raise click.UsageError(f"{printable(repeated[0])} is named twice: leave one out")
+    numbers = [float(budget) for budget in budgets]
+    names = [run.resolve().name for run in runs]
+    labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
+    with errors_shown():
+        if output:
+            require_format(output)
+            require_outputs([output])
+        on, console = choose_device(device), Console(stderr=True)
+        opened = [open_run(run) for run in runs]
+        models = [of_run(run, weights, on) for run in opened]
+        attacked_by = Setting(numbers, images, steps, restarts, seed)
+        measured = [
+            withstood(run, weights, model, attacked_by, console)
+            for run, model in zip(opened, models, strict=True)
+        ]
+        counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
+        how = f"{steps} steps, {restarts} random start{'s' * (restarts > 1)}, {counts} test images"
+        if output:
+            write_curves(list(zip(labels, measured, strict=True)), f"PGD: {how}", output)
+    if form == "json":
+        setting = {"steps": steps, "step_size_of_eps": 2.5 / steps, "restarts": restarts, "seed": seed}
+        curves = [_curve(run, rows) for run, rows in zip(runs, measured, strict=True)]
+        print_json({"attack": setting, "runs": curves})
+    else:
+        _print_accuracies(labels, measured)
+        click.echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
+        if output:
+            print_written(output)
+
+
+def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:
+    """A row a budget, a column a run."""
+    columns: list[tuple[str, Align]] = [("eps", "right")]
+    columns += [(printable(label), "right") for label in labels]
+    budgets = zip(*measured, strict=True)
+    print_table(
+        columns, [[in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]
+    )
+
+
+def _curve(run: Path, rows: Sequence[Withstood]) -> dict[str, object]:
+    points = [{"eps": row.eps, "right": row.right, "accuracy": row.accuracy} for row in rows]
+    return {"run": str(run), "images": rows[0].images, "points": points}

@@ -1,0 +1,71 @@
+"""How commands end: messages without a traceback, and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from typing import NoReturn
+
+import click
+
+from netdsl.commands.shared_report import show
+from netdsl.commands.shared_tables import printable
+
+# Exit statuses: errors in the input, and wrong use (which click gives by itself).
+INPUT_ERROR = 1
+
+
+# Seconds; torchrun ends the process sooner.
+_PATIENCE = 10
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Around what needs torch: its errors end the program, shown without a traceback."""
+    from netdsl.diagnostics.network_error import NetworkError
+    from netdsl.runtime.errors import Elsewhere, RunError
+
+    try:
+        yield
+    except Elsewhere as error:
+        if error.status == INPUT_ERROR:
+            let_speak()
+        sys.exit(error.status)
+    except RunError as error:
+        fail(str(error), error.help, error.status)
+    except NetworkError as error:
+        show(error.diagnostics)
+        sys.exit(INPUT_ERROR)
+
+
+@contextmanager
+def one_speaks() -> Iterator[None]:
+    """Around what the processes of torchrun do alike before they meet: one of a machine shows the errors."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+            yield
+    except SystemExit:
+        let_speak()
+        raise
+
+
+def let_speak() -> None:
+    """Gives the process that shows an error the time for it: torchrun ends all when one has ended."""
+    time.sleep(_PATIENCE)
+
+
+def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:
+    click.echo(click.style("error:", fg="red", bold=True) + f" {_printable_lines(message)}", err=True)
+    if help:
+        click.echo(f"  = help: {_printable_lines(help)}", err=True)
+    sys.exit(status)
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))

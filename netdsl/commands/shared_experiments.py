@@ -1,0 +1,63 @@
+"""How the commands that train several runs end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdsl.commands.shared_errors import INPUT_ERROR
+from netdsl.commands.shared_tables import Align, percent, print_table, printable
+
+if TYPE_CHECKING:
+    from netdsl.training.results import NetworkResult, Spread
+
+COLUMNS: list[tuple[str, Align]] = [
+    ("network", "left"),
+    ("parameters", "right"),
+    ("MACs", "right"),
+    ("seeds", "right"),
+    ("best validation", "right"),
+    ("test", "right"),
+    ("seconds a run", "right"),
+]
+
+
+def finish(folder: Path, results: list[NetworkResult]) -> None:
+    """Prints the table of an experiment; ends the program with status 1 where a run failed."""
+    show(folder, results)
+    if any(result.failed for result in results):
+        sys.exit(INPUT_ERROR)
+
+
+def show(folder: Path, results: list[NetworkResult]) -> None:
+    """The table of an experiment, and what failed."""
+    click.echo()
+    print_table(COLUMNS, [_row(result) for result in results])
+    for run in (run for result in results for run in result.failed):
+        click.echo(f"{printable(run.folder)} failed: {run.error}", err=True)
+    click.echo(f"the experiment is in {printable(folder)}")
+
+
+def _row(result: NetworkResult) -> list[str]:
+    seeds = str(len(result.complete))
+    if result.failed:
+        seeds = f"{len(result.failed)} failed" if seeds == "0" else f"{seeds}, {len(result.failed)} failed"
+    return [
+        printable(result.name),
+        f"{result.parameters:,}",
+        f"{result.macs:,}",
+        seeds,
+        _spread(result.validation),
+        _spread(result.test),
+        f"{result.seconds.mean:.1f}" if result.seconds else percent(None),
+    ]
+
+
+def _spread(accuracy: Spread | None) -> str:
+    """Mean ± standard deviation; a dash for what there isn't."""
+    if accuracy is None:
+        return percent(None)
+    return f"{percent(accuracy.mean)} ± {percent(accuracy.deviation)}"

@@ -1,0 +1,49 @@
+"""Files that a command will write: checked before anything long, so that none is written in vain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from netdsl.commands.shared_errors import fail
+from netdsl.commands.shared_tables import printable
+
+
+def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) -> None:
+    """Ends the command where two outputs are one file, one is an input or lies in a folder of inputs, or one
+    can't be written.
+    """
+    read = {_real(name) for name in inputs}
+    seen: set[Path] = set()
+    for output in outputs:
+        place = _real(output)
+        if place in seen:
+            raise click.UsageError(f"{printable(output)} would be written twice: name another file")
+        if place in read or (place.parent in read and place.exists()):
+            raise click.UsageError(f"{printable(output)} is an input, and would be lost: name another file")
+        seen.add(place)
+    for output in outputs:
+        if reason := _hindrance(output):
+            fail(f"cannot write {printable(output)}: {reason}", "choose another folder")
+
+
+def _hindrance(output: Path) -> str | None:
+    """Why a file can't be written, as far as that is known before it is tried."""
+    try:
+        if output.exists() and not output.is_file():
+            return "it is no ordinary file"
+        folder = next(folder for folder in output.absolute().parents if folder.exists())
+    except OSError as error:  # too long a name, ...
+        return error.strerror
+    if not folder.is_dir():
+        return f"{printable(folder)} is no folder"
+    return (
+        None if os.access(folder, os.W_OK | os.X_OK) else f"nothing may be written into {printable(folder)}"
+    )
+
+
+def _real(name: str | Path) -> Path:
+    return Path(os.path.realpath(name))  # `Path.resolve` doesn't take links in a circle

@@ -1,0 +1,131 @@
+"""What a command found in `.net` files, in the form that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from netdsl.diagnostics import Diagnostic
+    from netdsl.diagnostics.render_text import Role
+
+Form: TypeAlias = Literal["text", "json", "github"]
+
+# More than these nobody reads in a terminal; programs get all.
+SHOWN = 50
+
+# rustc's colours: the place in the colour of its severity, other places blue.
+_STYLES: dict[Role, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "message": {"bold": True},
+    "related": {"fg": "blue", "bold": True},
+    "gutter": {"dim": True},
+    "help": {"fg": "cyan", "bold": True},
+}
+
+report_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How errors and warnings are shown: for people, for programs, as annotations of GitHub.",
+)
+
+
+class Report:
+    """Errors and warnings: text goes to the standard error as it is found, other forms to the standard
+    output in the end. What several files have in common, a used file or an argument, is shown once.
+    """
+
+    def __init__(self, form: Form = "text") -> None:
+        self._form = form
+        self._found: dict[Diagnostic, None] = {}
+
+    @property
+    def failed(self) -> bool:
+        return any(diagnostic.severity == "error" for diagnostic in self._found)
+
+    @property
+    def textual(self) -> bool:
+        """Whether a command may print what it did; elsewhere nothing else is on the standard output."""
+        return self._form == "text"
+
+    def add(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            if diagnostic in self._found:
+                continue
+            self._found[diagnostic] = None
+            if self.textual and len(self._found) <= SHOWN:
+                _show(diagnostic)
+
+    def end(self) -> None:
+        """The sum of it, or all of it; to be called once."""
+        if self._form == "json":
+            from netdsl.diagnostics.render_json import json_record
+
+            click.echo(json.dumps([json_record(diagnostic) for diagnostic in self._found], indent=2))
+        elif self._form == "github":
+            from netdsl.diagnostics.render_json import workflow_command
+
+            for diagnostic in self._found:
+                click.echo(workflow_command(diagnostic))
+        elif self._found:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        if len(self._found) > SHOWN:
+            click.echo(f"… and {len(self._found) - SHOWN} more\n", err=True)
+        counts = Counter(diagnostic.severity for diagnostic in self._found)
+        kinds = [
+            f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}"
+            for kind in ("error", "warning")
+            if counts[kind]
+        ]
+        click.echo(", ".join(kinds), err=True)
+        codes = [diagnostic.code for diagnostic in self._found if diagnostic.severity == "error"]
+        if codes:
+            click.echo(f"for the cause of an error and an example: netdsl explain {codes[0]}", err=True)
+
+
+def show(diagnostics: Iterable[Diagnostic]) -> None:
+    """Errors and warnings as text, and how many they are; nothing where there are none."""
+    report = Report()
+    report.add(diagnostics)
+    report.end()
+
+
+def _show(diagnostic: Diagnostic) -> None:
+    from netdsl.diagnostics.render_text import render
+
+    click.echo(render(diagnostic, terminal_width(err=True), paint) + "\n", err=True)
+
+
+def paint(text: str, role: Role) -> str:
+    """A piece of a diagnostic in its colour; click takes it out where none is wanted."""
+    return click.style(text, **_STYLES[role])
+
+
+def terminal_width(err: bool) -> int | None:
+    """The width of the terminal to which standard output or error goes; None where there isn't one."""
+    try:
+        return os.get_terminal_size((sys.stderr if err else sys.stdout).fileno()).columns or None
+    except (OSError, ValueError):  # not a terminal; closed, or no file at all
+        return None
+
+
+def coloured() -> bool | None:
+    """Whether output has colours, as the environment wishes; None: where it goes to a terminal."""
+    requested = os.environ.get
+    if requested("NO_COLOR") or requested("TERM") == "dumb":
+        return False
+    if requested("FORCE_COLOR", "0") not in ("", "0") or requested("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return False if requested("CLICOLOR") == "0" else None

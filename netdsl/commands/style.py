@@ -1,0 +1,281 @@
+"""`netdsl style`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from netdsl.commands.shared_completion import complete_networks, complete_runs
+from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_options import (
+    OutputPath,
+    counted,
+    device_option,
+    finite,
+    pairs,
+    seed_option,
+    setting_options,
+)
+from netdsl.commands.shared_output_paths import require_outputs
+from netdsl.commands.shared_tables import Align, format_option, print_json, print_table, print_written
+
+if TYPE_CHECKING:
+    import torch
+
+    from netdsl.inspect import Inspected, StyleLayers
+    from netdsl.inspect.transfer import Transferred
+
+FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".tiff")
+COLUMNS: list[tuple[str, Align]] = [
+    ("loss", "left"),
+    ("layer", "left"),
+    ("at the start", "right"),
+    ("at the end", "right"),
+]
+
+
+class Row(NamedTuple):
+    """A loss before the first step and after the last one."""
+
+    loss: str
+    layer: str | None
+    start: float
+    end: float
+
+
+def _image(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if value.suffix.lower() not in FORMATS:
+        ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
+        raise click.BadParameter(f"the result is an image, one of {', '.join(FORMATS)}, {ending}")
+    return value
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",")) if value is not None else ()
+    if not all(names):
+        raise click.BadParameter(f"`{value}` is no list of layers: write `stage1,stage2`")
+    return tuple(dict.fromkeys(names))
+
+
+@click.command()
+@click.argument("content", type=click.Path(path_type=Path))
+@click.argument("style", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=OutputPath(),
+    callback=_image,
+    metavar="IMAGE",
+    help=f"The result; its ending chooses the format ({', '.join(FORMATS)}).",
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="The network is that of a run.",
+)
+@click.option(
+    "--network",
+    metavar="NAME",
+    shell_complete=complete_networks,
+    help="The network is one that comes with netdsl, or a .net file; it needs --weights.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights from elsewhere: .safetensors, .pth, .pt.",
+)
+@setting_options
+@click.option("--content-layer", metavar="LAYER", help="Compared at each position.  [default: in the middle]")
+@click.option(
+    "--style-layers",
+    metavar="LAYER,LAYER",
+    callback=_names,
+    help="Whose Gram matrices are compared.  [default: one at each resolution]",
+)
+@click.option(
+    "--content-weight",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=1,
+    show_default=True,
+    help="Of the distance from the content.",
+)
+@click.option(
+    "--style-weight",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=100,
+    show_default=True,
+    help="Of the distance from the style.",
+)
+@click.option(
+    "--tv-weight",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=10,
+    show_default=True,
+    help="Of the differences of neighbouring pixels: more is smoother.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(8, 4096),
+    default=256,
+    show_default=True,
+    help="Pixels of the longer side of both images.",
+)
+@click.option("--steps", type=counted(), default=200, show_default=True, help="So many steps of descent.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(0, 1),
+    callback=finite,
+    default=0.3,
+    show_default=True,
+    help="Its share in the image at the start; the rest is the content.",
+)
+@seed_option("Of the noise.")
+@click.option(
+    "--sheet",
+    type=OutputPath(),
+    metavar="PICTURE",
+    help="Draw content, style and result side by side too.",
+)
+@device_option
+@format_option
+def style(
+    content: Path,
+    style: Path,
+    output: Path,
+    run: Path | None,
+    network: str | None,
+    weights: Path | None,
+    settings: tuple[str, ...],
+    shape: str | None,
+    content_layer: str | None,
+    style_layers: tuple[str, ...],
+    content_weight: float,
+    style_weight: float,
+    tv_weight: float,
+    size: int,
+    steps: int,
+    noise: float,
+    seed: int,
+    sheet: Path | None,
+    device: str,
+    form: str,
+) -> None:
+    """Paint the content of one image in the style of another, both as a trained network sees them.
+
+    The network is that of a --run, or one of a .net file with --weights from elsewhere, as those of
+    torchvision's VGG: --network vgg --set depth=19 --weights vgg19.pth
+    """
+    _require_one_network(run, network, weights, bool(settings or shape))
+
+    import torch
+    from rich.console import Console
+
+    from netdsl.inspect import LossWeights, transfer
+    from netdsl.inspect.pictures import read_scaled, write_image
+    from netdsl.inspect.progress import progress
+    from netdsl.inspect.sheets.captions import fitting
+    from netdsl.inspect.sheets.panels import Panel, write_sheet
+    from netdsl.runtime.plot import require_format
+    from netdsl.runtime.speed import choose_device
+
+    with errors_shown():
+        if sheet is not None:
+            require_format(sheet)
+        require_outputs([*filter(None, (output, sheet))], [content, style])
+        place = choose_device(device)
+        model = _opened(run, network, weights, pairs(settings, shape), place)
+        layers = _layers(model, content_layer, style_layers)
+        channels = model.network.input_shape[0]
+        of_content, of_style = (read_scaled(file, channels, size).to(place) for file in (content, style))
+        with progress("painting", steps, Console(stderr=True)) as advance:
+            done = transfer(
+                model,
+                of_content,
+                of_style,
+                layers,
+                LossWeights(content_weight, style_weight, tv_weight),
+                steps=steps,
+                noise=noise,
+                generator=torch.Generator().manual_seed(seed),
+                after_step=advance,
+            )
+        write_image(done.images[0], output)
+        if sheet is not None:
+            panels = [
+                Panel(image[0], fitting(name, before=f"{what}: "))
+                for what, name, image in (
+                    ("content", content.name, of_content),
+                    ("style", style.name, of_style),
+                    ("result", model.network.name, done.images),
+                )
+            ]
+            write_sheet([panels], sheet)
+    rows = list(_rows(layers, done))
+    if form == "json":
+        print_json([row._asdict() for row in rows])
+        return
+    print_table(COLUMNS, [[row.loss, row.layer or "", f"{row.start:.4f}", f"{row.end:.4f}"] for row in rows])
+    print_written(*filter(None, (output, sheet)))
+
+
+def _require_one_network(run: Path | None, network: str | None, weights: Path | None, settings: bool) -> None:
+    if run is not None and (network is not None or weights is not None):
+        raise click.UsageError("--run has a network and weights: leave --network and --weights out")
+    if run is not None and settings:
+        raise click.UsageError("--set and --input are for --network; the network of a --run is set already")
+    if run is None and network is None and weights is None:
+        raise click.UsageError("a trained network is needed: add --run RUN, or --network NAME --weights FILE")
+    if run is None and (network is None or weights is None):
+        missing = "--network NAME" if network is None else "--weights FILE"
+        raise click.UsageError(f"--network and --weights go together: add {missing}")
+
+
+def _opened(
+    run: Path | None,
+    network: str | None,
+    weights: Path | None,
+    settings: dict[str, str],
+    device: torch.device,
+) -> Inspected:
+    from netdsl.api import Network
+    from netdsl.inspect import open_run, open_weights
+    from netdsl.inspect.pictures import require_images
+
+    if run is not None:
+        model = open_run(run, device=str(device))
+    else:
+        assert network is not None and weights is not None
+        model = open_weights(Network(compiled_network(network, settings, {})), weights, str(device))
+    require_images(model.network)
+    return model
+
+
+def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> StyleLayers:
+    """The layers that were named, and else those that are chosen by rule."""
+    from netdsl.inspect import StyleLayers, find, style_layers
+
+    for name in (*style,) if content is None else (content, *style):
+        find(model, name)
+    if content is not None and style:
+        return StyleLayers(content, style)
+    chosen = style_layers(model.named)
+    return StyleLayers(chosen.content if content is None else content, style or chosen.style)
+
+
+def _rows(layers: StyleLayers, done: Transferred) -> Iterator[Row]:
+    start, end = done.losses[0], done.losses[-1]
+    yield Row("content", layers.content, float(start.content), float(end.content))
+    for number, layer in enumerate(layers.style):
+        yield Row("style", layer, float(start.style[0, number]), float(end.style[0, number]))
+    yield Row("total variation", None, float(start.variation), float(end.variation))

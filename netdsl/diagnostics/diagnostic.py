@@ -1,0 +1,127 @@
+"""Errors as data: what is wrong, where, both sides of a conflict, and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from netdsl.base.source import Span
+
+# A file with more errors than this has one cause; the rest would be noise without end.
+MAX_DIAGNOSTICS = 1000
+# After so many, no reasons are looked for in the rest of the file: each costs a look at all of it.
+MAX_EXPLAINED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place and what is to be said of it (may be empty)."""
+
+    span: Span
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding of the compiler; `labels[0]` is the place that an editor jumps to."""
+
+    code: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+class Diagnostics:
+    """Collects the diagnostics of a run, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, Span | None], Diagnostic] = {}
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        labels = (Label(span, label), *also) if span else tuple(also)
+        self.add(Diagnostic(code, message, labels, tuple(notes), help))
+
+    def warning(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+    ) -> None:
+        """What is most likely not meant; the network is compiled all the same."""
+        self.add(Diagnostic(code, message, (Label(span, label), *also), tuple(notes), help, "warning"))
+
+    @property
+    def errors(self) -> int:
+        """How many errors there are; a network with one isn't compiled."""
+        return sum(found.severity == "error" for found in self._found.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is kept."""
+        return len(self._found) >= MAX_DIAGNOSTICS
+
+    @property
+    def explains(self) -> bool:
+        """Whether so few are found yet that looking for reasons pays."""
+        return len(self._found) < MAX_EXPLAINED
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        place = diagnostic.labels[0].span if diagnostic.labels else None
+        if len(self._found) < MAX_DIAGNOSTICS:
+            self._found.setdefault((diagnostic.code, diagnostic.message, place), diagnostic)
+
+    @contextmanager
+    def captured(self) -> Iterator[list[Diagnostic]]:
+        """Keeps what is found inside apart from the rest, in the list that it gives."""
+        kept, self._found = self._found, {}
+        found: list[Diagnostic] = []
+        try:
+            yield found
+        finally:
+            found += self._found.values()
+            self._found = kept
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        """In the order of the text; those of no place, and of the command line, where they were found."""
+        sources = [label.span.source for found in self._found.values() for label in found.labels[:1]]
+
+        def place(found: Diagnostic) -> tuple[int, int]:
+            span = found.labels[0].span if found.labels else None
+            return (sources.index(span.source), span.start) if span else (-1, 0)
+
+        return iter(sorted(self._found.values(), key=place))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?` for a misspelt name, or the empty string."""
+    spelt = {word.lower(): word for word in known}
+    # Of two letters or fewer everything is near.
+    cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
+    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
+    return f"did you mean `{spelt[match[0]]}`?" if match else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """`a`, `b` and `c`."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)

@@ -1,0 +1,66 @@
+"""The documentation of each code of an error: its cause, a wrong example and the right one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from netdsl.base.resources import ERRORS
+from netdsl.base.source import Source
+from netdsl.compiler import compile_network
+from netdsl.diagnostics import Diagnostic
+
+# By the first digit of a code.
+FAMILIES = {
+    "1": "Syntax",
+    "2": "Names",
+    "3": "Arguments",
+    "4": "Shapes",
+    "5": "Recipe and data",
+    "6": "Budgets",
+    "7": "Warnings",
+}
+
+_TEXT = re.compile(r"# (NET\d+): ([^\n]*)\n(.*?)(?:\n## Wrong\n(.*?)\n## Right\n(.*))?", re.DOTALL)
+_FENCED = re.compile(r"^```net *(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDoc:
+    """Of one code. `cause`, `wrong` and `right` are Markdown; an example that has a name is a used file.
+
+    What goes wrong only when a network runs may have no examples.
+    """
+
+    code: str
+    title: str
+    cause: str
+    wrong: str
+    right: str
+
+    @property
+    def family(self) -> str:
+        return FAMILIES[self.code[3]]
+
+    @property
+    def emitted(self) -> tuple[Diagnostic, ...]:
+        """What the compiler says of the wrong example; other warnings of so small a network are left out."""
+        found = diagnose(self.wrong) if self.wrong else ()
+        return tuple(diagnostic for diagnostic in found if diagnostic.code == self.code)
+
+
+def codes() -> list[str]:
+    return sorted(path.stem for path in ERRORS.glob("NET*.md"))
+
+
+def error_doc(code: str) -> ErrorDoc:
+    """What there is to say of an existing code."""
+    found = _TEXT.fullmatch((ERRORS / f"{code}.md").read_text(encoding="utf-8"))
+    assert found, f"the text of {code} has not the form of the others"
+    return ErrorDoc(*(part.strip() for part in found.groups("")))
+
+
+def diagnose(example: str) -> tuple[Diagnostic, ...]:
+    """What the compiler says of the network in a section, `wrong` or `right`, of a text."""
+    files: dict[str, str] = dict(_FENCED.findall(example))
+    return compile_network(Source("example.net", files[""]), read=files.__getitem__).diagnostics

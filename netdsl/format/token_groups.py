@@ -1,0 +1,158 @@
+"""A file's text as tokens in groups of brackets, with all comments and newlines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeGuard
+
+from netdsl.syntax import nodes
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#[^\n]*)
+      | (?P<newline>\n)
+      | (?P<blank>[^\S\n]+)
+      | (?P<word>"[^"\n]*" | [0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\w* | \w+)
+      | (?P<open>[({\[])
+      | (?P<close>[)}\]])
+      | (?P<sign>//|[=!<>]=|.)
+    """,
+    re.VERBOSE,
+)
+
+# What a group in braces holds; `inline` is a group in round or square brackets.
+Kind: TypeAlias = Literal["body", "join", "table", "init", "train", "inline"]
+_KINDS: dict[str, Kind] = {"stages": "table", "init": "init", "train": "train"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`tight`: no blank on either side, as around the `=` of an argument. `prefix`: none behind it."""
+
+    text: str
+    kind: Literal["comment", "newline", "word", "sign"]
+    tight: bool = False
+    prefix: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """What stands between two brackets; `hugs`: the word before it is what it belongs to."""
+
+    opening: str
+    kind: Kind
+    hugs: bool
+    items: list[Item] = field(default_factory=list)
+    # Whether the author wrote it over several lines, in a way that is kept.
+    spread: bool = False
+
+    @property
+    def closing(self) -> str:
+        return {"(": ")", "[": "]", "{": "}"}[self.opening]
+
+    def close(self) -> None:
+        """Sets what the items decide, when all are there.
+
+        Within round and square brackets newlines mean nothing: they are kept where one follows the bracket.
+        """
+        filled = [item for item in self.items if not is_newline(item)]
+        steps = [item for item in filled if not is_comment(item)]
+        if self.kind == "body" and steps and is_text(steps[0], "|"):
+            self.kind = "join"
+        self.spread = len(steps) < len(filled) or any(isinstance(s, Group) and s.spread for s in steps)
+        if steps and self.kind == "inline":
+            self.spread |= is_newline(self.items[0])
+        elif steps:
+            self.spread |= len(filled) < len(self.items)
+
+
+Item: TypeAlias = Token | Group
+
+
+def is_newline(item: Item) -> bool:
+    return isinstance(item, Token) and item.kind == "newline"
+
+
+def is_comment(item: Item) -> TypeGuard[Token]:
+    return isinstance(item, Token) and item.kind == "comment"
+
+
+def is_brace(item: Item) -> bool:
+    return isinstance(item, Group) and item.opening == "{"
+
+
+def is_text(item: Item, *texts: str) -> bool:
+    return isinstance(item, Token) and item.kind in ("word", "sign") and item.text in texts
+
+
+def comments(text: str) -> list[str]:
+    """All comments in order, without the blanks at their ends."""
+    return [match["comment"].rstrip() for match in _TOKEN.finditer(text) if match["comment"]]
+
+
+def grouped(text: str, program: nodes.Program) -> list[Item]:
+    """The tokens of a text without syntax errors; the tree says what a `-` and a bracket belong to."""
+    called, negative = _roles(program)
+    top: list[Item] = []
+    open_groups: list[Group] = []
+    word_end = 0  # where the last word, sign or bracket ended
+    statement = ""  # the first word of the statement
+    for match in _TOKEN.finditer(text):
+        items = open_groups[-1].items if open_groups else top
+        found, kind = match.group(), match.lastgroup
+        if kind == "blank":
+            continue
+        if kind == "open":
+            of_statement = found == "{" and not open_groups
+            braces: Kind = _KINDS.get(statement, "body") if of_statement else "body"
+            group = Group(found, braces if found == "{" else "inline", found == "(" and word_end in called)
+            items.append(group)
+            open_groups.append(group)
+        elif kind == "close":
+            open_groups.pop().close()
+        elif kind == "comment":
+            items.append(Token(found.rstrip(), "comment"))
+        elif kind == "newline":
+            items.append(Token(found, "newline"))
+        else:
+            inside = bool(open_groups) and open_groups[-1].kind == "inline"
+            if not open_groups and (not top or is_newline(top[-1])):
+                statement = found
+            items.append(
+                Token(
+                    found,
+                    "word" if kind == "word" else "sign",
+                    tight=found == "=" and inside,
+                    prefix=found == "-" and match.start() in negative,
+                )
+            )
+        if kind not in ("comment", "newline"):
+            word_end = match.end()
+    return top
+
+
+def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
+    """Where the words end that take a bracket (calls and definitions), and where signs of numbers stand."""
+    called: set[int] = set()
+    negative: set[int] = set()
+    for node in _nodes(program):
+        match node:
+            case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
+                called.add(word.span.end)
+            case nodes.Apply(function=word) | nodes.Stages(block=word):
+                called.add(word.span.end)
+            case nodes.Skip(keyword=keyword, if_same=False):
+                called.add(keyword.end)
+            case nodes.Unary(operator="-", span=span):
+                negative.add(span.start)
+    return called, negative
+
+
+def _nodes(program: nodes.Program) -> Iterator[Any]:
+    stack: list[Any] = [program]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tuple):
+            yield node
+            stack += node

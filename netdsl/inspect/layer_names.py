@@ -1,0 +1,202 @@
+"""What the layers of a network are called: `stage3.block2.conv1`.
+
+Sections and stages have their names in the generated code, the blocks of a stage are counted from 1, and
+so are the steps of a block by kind, in the order in which they run. A step's label is its name. What is in
+`skip`, `repeat`, `when` or a unit counts as the block's own; branches and shortcuts have a place of their
+own, `concat1.branch2.conv1` and `skip1.shortcut.conv1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.ir.resolved import FromStep, SaveStep
+from netdsl.ir.typed import (
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedMark,
+    TypedNetwork,
+    TypedOperation,
+    TypedParameterCall,
+    TypedRepeat,
+    TypedSection,
+    TypedSkip,
+    TypedStage,
+    TypedStep,
+    TypedWhen,
+)
+from netdsl.ops.operation import Shape
+
+# What only chooses among the features that there are, and at a coarser grid.
+_NO_FEATURES = {"maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "global_maxpool"}
+_NO_FEATURES |= {"dropout", "drop_path", "identity"}
+
+
+class Layer(NamedTuple):
+    """A tensor of the network that has a name. `kind` is the operation or block that makes it, `section`,
+    `stage`, `skip`, or the join of branches.
+
+    The n-th layer at a `span` is what the n-th execution of that step computes. What a block, a section or
+    a stage gives is the same tensor as the layer numbered `alias`, and has no span of its own. An operation
+    takes the tensor of the layer numbered `before`, None where that is the image.
+    """
+
+    name: str
+    kind: str
+    output: Shape
+    span: Span | None
+    alias: int | None = None
+    before: int | None = None
+
+
+def layers(typed: TypedNetwork) -> tuple[Layer, ...]:
+    """The layers of a network in the order in which they run, what is inside before what is around it."""
+    return tuple(_Walk().network(typed))
+
+
+def last_feature_map(found: Sequence[Layer]) -> Layer | None:
+    """The last feature map before the head, as Grad-CAM takes it (Selvaraju et al. 2017, section 3): one
+    with a height and a width that isn't only a pool of another; None where the network has none.
+    """
+    maps = feature_maps(found)
+    before = [layer for layer in maps if not layer.name.startswith("head.")]
+    if not maps:
+        return None
+    last = (before or maps)[-1]
+    # Under the shortest of its names: `stage3`.
+    return [layer for layer in found if layer is last or layer.alias == found.index(last)][-1]
+
+
+def feature_maps(found: Sequence[Layer]) -> list[Layer]:
+    """What has a height and a width and isn't only a pool of another, without what is in branches."""
+    return [layer for layer in found if layer.alias is None and _is_map(layer)]
+
+
+def _is_map(layer: Layer) -> bool:
+    if len(layer.output) != 3 or layer.output[1] * layer.output[2] == 1 or layer.kind in _NO_FEATURES:
+        return False
+    # What a branch or a shortcut computes is a part of what goes on.
+    return not any(part.startswith(("branch", "shortcut")) for part in layer.name.split("."))
+
+
+# The layers that have the names of `save`.
+_Saved: TypeAlias = dict[str, int | None]
+
+
+@dataclass(slots=True)
+class _Scope:
+    """Where names are unique: a block's body, a section, a branch."""
+
+    path: str
+    used: set[str] = field(default_factory=set)
+
+    def name(self, kind: str, label: str | None) -> str:
+        candidates = (f"{kind}{number}" for number in count(1))
+        if label is not None:
+            candidates = (label if number == 1 else f"{label}{number}" for number in count(1))
+        own = next(name for name in candidates if name not in self.used)
+        self.used.add(own)
+        return f"{self.path}.{own}"
+
+
+class _Walk:
+    """A walk in the order of execution. Its methods are given the number of the layer that is current, None
+    before the first, and return that of the one that is current after them.
+    """
+
+    def __init__(self) -> None:
+        self._layers: list[Layer] = []
+
+    def network(self, typed: TypedNetwork) -> list[Layer]:
+        sections = [part.section.kind for part in typed.parts if isinstance(part, TypedSection)]
+        numbers = {kind: count(1) for kind in sections}
+        stages, current = count(1), None
+        for part in typed.parts:
+            match part:
+                case TypedStage():
+                    name = f"stage{next(stages)}"
+                    current = self._alias(name, "stage", self._stage(part, name, current))
+                case TypedSection(section, body):
+                    several = sections.count(section.kind) > 1
+                    name = f"{section.kind}{next(numbers[section.kind])}" if several else section.kind
+                    current = self._alias(name, "section", self._body(body, _Scope(name), current, {}))
+        return self._layers
+
+    def _stage(self, part: TypedStage, path: str, current: int | None) -> int | None:
+        numbers = count(1)
+        for instance, copies in part.runs:
+            for _ in range(copies):
+                current = self._block(instance, f"{path}.block{next(numbers)}", current)
+        return current
+
+    def _block(self, instance: Instance, name: str, current: int | None) -> int | None:
+        current = self._body(instance.body, _Scope(name), current, {})
+        return self._alias(name, instance.block.name, current)
+
+    def _body(self, body: TypedBody, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+        saved = dict(saved)
+        for step in body.steps:
+            current = self._step(step, scope, current, saved)
+        return current
+
+    def _step(self, step: TypedStep, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+        match step:
+            case TypedOperation():
+                return self._operation(step, step.step.unit or step.step.span, scope, current)
+            case TypedParameterCall(call=TypedOperation() as held):
+                return self._operation(held, step.step.span, scope, current)
+            case TypedParameterCall(call=TypedCall() as held):
+                return self._step(held, scope, current, saved)
+            case TypedCall(step=call, instance=instance):
+                return self._block(instance, scope.name(instance.block.name, call.label), current)
+            case TypedSkip():
+                return self._skip(step, scope, current, saved)
+            case TypedBranches(branches=branches):
+                name = scope.name(step.step.join, None)
+                for number, body in enumerate(branches, 1):
+                    self._body(body, _Scope(f"{name}.branch{number}"), current, saved)
+                return self._add(Layer(name, step.step.join, step.output, step.step.span))
+            case TypedRepeat(runs=runs):
+                for body, copies in runs:
+                    for _ in range(copies):
+                        current = self._body(body, scope, current, saved)
+                return current
+            case TypedWhen(body=body):
+                return self._body(body, scope, current, saved)
+            case TypedMark(step=SaveStep(name=name)):
+                saved[name] = current
+                return current
+            case TypedMark(step=FromStep(name=name)):
+                return saved[name]
+            case _:  # a `let`
+                return current
+
+    def _operation(self, step: TypedOperation, span: Span, scope: _Scope, current: int | None) -> int | None:
+        kind = step.operation.name
+        if kind == "identity":  # the same tensor, and no code
+            return current
+        return self._add(Layer(scope.name(kind, step.step.label), kind, step.output, span, before=current))
+
+    def _skip(self, step: TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+        last = self._body(step.body, scope, current, saved)
+        if not step.same and step.shortcut is None:  # `if same`, and it isn't: nothing is added
+            return last
+        name = scope.name("skip", None)
+        if step.shortcut:
+            self._body(step.shortcut, _Scope(f"{name}.shortcut"), current, saved)
+        return self._add(Layer(name, "skip", step.output, step.step.span))
+
+    def _add(self, layer: Layer) -> int:
+        self._layers.append(layer)
+        return len(self._layers) - 1
+
+    def _alias(self, name: str, kind: str, current: int | None) -> int | None:
+        if current is not None:
+            self._add(Layer(name, kind, self._layers[current].output, None, current))
+        return current

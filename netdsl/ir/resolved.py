@@ -1,0 +1,267 @@
+"""A network whose names have their meaning: operations, blocks and constants are bound, units are
+written out, defaults and the recipe are filled in. Shapes are not known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.base.values import Value
+from netdsl.diagnostics import Diagnostic
+from netdsl.language.expressions import Expr, references
+from netdsl.language.recipe import Recipe
+from netdsl.ops import Operation
+from netdsl.ops.operation import Shape
+
+Bound: TypeAlias = tuple[tuple[str, Expr], ...]
+Join: TypeAlias = Literal["add", "concat", "mul"]
+
+
+class OperationStep(NamedTuple):
+    """`last_norm`: it is the last norm of a skip connection's body. `unit` is the unit whose order has it."""
+
+    operation: type[Operation]
+    arguments: Bound
+    span: Span
+    label: str | None = None
+    last_norm: bool = False
+    unit: Span | None = None
+
+
+class BlockStep(NamedTuple):
+    block: str
+    arguments: Bound
+    span: Span
+    label: str | None = None
+
+
+class ParameterCallStep(NamedTuple):
+    """A call of what the block's parameter `holder` holds: one of `cases`, by its name in the language.
+
+    `shape_errors` say why the call doesn't fit others. `fallback` is the operation or block that is itself
+    called like the parameter: what is meant where the parameter holds a number.
+    """
+
+    holder: str
+    cases: tuple[tuple[str, OperationStep | BlockStep], ...]
+    shape_errors: tuple[tuple[str, Diagnostic], ...]
+    fallback: OperationStep | BlockStep | None
+    span: Span
+
+
+class SkipStep(NamedTuple):
+    """body(x) + x; + shortcut(x) where the body changes the shape; body(x) alone there if `if_same`."""
+
+    body: Body
+    shortcut: Body | None
+    if_same: bool
+    span: Span
+    drop_path: OperationStep | None = None
+
+
+class BranchesStep(NamedTuple):
+    join: Join
+    branches: tuple[Body, ...]
+    spans: tuple[Span, ...]
+    span: Span
+
+
+class RepeatStep(NamedTuple):
+    times: Expr
+    variable: str | None
+    body: Body
+    span: Span
+
+
+class WhenStep(NamedTuple):
+    cases: tuple[tuple[Expr, Body], ...]
+    otherwise: Body
+    span: Span
+
+
+class LetStep(NamedTuple):
+    name: str
+    value: Expr
+    span: Span
+
+
+class SaveStep(NamedTuple):
+    name: str
+    span: Span
+
+
+class FromStep(NamedTuple):
+    name: str
+    span: Span
+
+
+class WrongStep(NamedTuple):
+    """A step with an error, which was reported: of the tensor after it nothing is known."""
+
+    span: Span
+
+
+Step: TypeAlias = (
+    OperationStep
+    | BlockStep
+    | ParameterCallStep
+    | SkipStep
+    | BranchesStep
+    | RepeatStep
+    | WhenStep
+    | LetStep
+    | SaveStep
+    | FromStep
+    | WrongStep
+)
+Body: TypeAlias = tuple[Step, ...]
+
+
+def bodies(step: Step) -> tuple[Body, ...]:
+    """The bodies inside a step, in textual order."""
+    match step:
+        case SkipStep(body, shortcut):
+            return (body, shortcut or ())
+        case BranchesStep(branches=branches):
+            return branches
+        case RepeatStep(body=body):
+            return (body,)
+        case WhenStep(cases, otherwise):
+            return (*(body for _, body in cases), otherwise)
+        case _:
+            return ()
+
+
+def with_bodies(step: Step, new: Sequence[Body]) -> Step:
+    """The step with other bodies, as many as `bodies` gives."""
+    match step:
+        case SkipStep(shortcut=shortcut):
+            return step._replace(body=new[0], shortcut=None if shortcut is None else new[1])
+        case BranchesStep():
+            return step._replace(branches=tuple(new))
+        case RepeatStep():
+            return step._replace(body=new[0])
+        case WhenStep(cases=cases):
+            chosen = tuple((condition, body) for (condition, _), body in zip(cases, new, strict=False))
+            return step._replace(cases=chosen, otherwise=new[-1])
+        case _:
+            return step
+
+
+def names(body: Body) -> Iterator[str]:
+    """The names that the expressions of a body speak of, in textual order."""
+    for step in body:
+        match step:
+            case OperationStep(arguments=arguments) | BlockStep(arguments=arguments):
+                for _, value in arguments:
+                    yield from references(value)
+            case ParameterCallStep(holder, cases, _, fallback):
+                yield holder
+                yield from names(tuple(case for _, case in cases))
+                yield from names((fallback,) if fallback else ())
+            case SkipStep(drop_path=OperationStep() as drop_path):
+                yield from names((drop_path,))
+            case RepeatStep(times=value) | LetStep(value=value):
+                yield from references(value)
+            case WhenStep(cases=conditions):
+                for condition, _ in conditions:
+                    yield from references(condition)
+            case _:
+                pass
+        for inner in bodies(step):
+            yield from names(inner)
+
+
+class BlockDefinition(NamedTuple):
+    """`parameters` with their defaults, which may speak of the parameters before them.
+
+    `name` is the block's own; `key` tells it from blocks of the same name in other files.
+    """
+
+    key: str
+    name: str
+    parameters: tuple[tuple[str, Expr | None], ...]
+    body: Body
+    documentation: str
+    span: Span
+
+
+class Section(NamedTuple):
+    """`stem`, `head` or `layers`."""
+
+    kind: str
+    body: Body
+    span: Span
+
+
+class Stage(NamedTuple):
+    """`copies` times of a block: one with the arguments `first`, the others with `rest`.
+
+    The arguments may speak of `in`, `index` (of a copy in the stage) and `block_index`, which is
+    `before` in the first copy.
+    """
+
+    block: str
+    first: Bound
+    rest: Bound
+    copies: int
+    before: int
+    span: Span
+
+
+Part: TypeAlias = Section | Stage
+
+
+class Rule(NamedTuple):
+    """How a tensor starts: a function of `torch.nn.init` without its last `_`, and its arguments by name;
+    `pytorch` is what the layer does by itself.
+    """
+
+    function: str
+    arguments: tuple[tuple[str, Value], ...] = ()
+
+
+class Init(NamedTuple):
+    """Rules by kind (`conv`, `depthwise`, `linear`, a norm, `bias`, `last_bn`) and by label, over a base.
+
+    A kind's rule is for weights; `bias` is for those of convolutions and linear layers. `conv` holds for
+    `depthwise` too where that has no rule of its own. Labels precede kinds, `last_bn` the norm's kind.
+    """
+
+    base: Literal["kaiming", "pytorch"]
+    kinds: tuple[tuple[str, Rule], ...] = ()
+    labels: tuple[tuple[str, Rule], ...] = ()
+
+
+Quantity: TypeAlias = Literal["params", "macs", "depth", "receptive_field", "output"]
+
+
+class Expectation(NamedTuple):
+    quantity: Quantity
+    comparison: str
+    value: Value
+    span: Span
+
+
+class ResolvedNetwork(NamedTuple):
+    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input."""
+
+    name: str
+    documentation: str
+    parameters: tuple[tuple[str, Value], ...]
+    input: Shape
+    input_span: Span
+    classes: int | None
+    parts: tuple[Part, ...]
+    blocks: tuple[BlockDefinition, ...]
+    init: Init
+    recipe: Recipe
+    expectations: tuple[Expectation, ...]
+    span: Span
+    # Whether no error is one of its layers.
+    sound: bool
+
+    def block(self, key: str) -> BlockDefinition:
+        return next(block for block in self.blocks if block.key == key)

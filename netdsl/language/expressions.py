@@ -1,0 +1,266 @@
+"""Expressions whose names have a meaning: evaluated with exact numbers, simplified, compared.
+
+Whatever the compiler knows of a block before its arguments are known is such an expression over the
+block's parameters: `out // 4`, `stride == 1 and in == out`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias, cast
+
+from netdsl.base.source import Span
+from netdsl.base.values import LARGEST, Number, Size, Symbol, Value, is_number, normal, show
+from netdsl.diagnostics import Diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    value: Value
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A name of the enclosing body: a parameter, a `let`, `in`."""
+
+    name: str
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator or function (`+`, `not`, `if`, `min`, …) and its operands."""
+
+    name: str
+    operands: tuple[Expr, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+Expr: TypeAlias = Const | Ref | Operator
+Environment: TypeAlias = Mapping[str, Value]
+
+
+class _NoValue(Exception):
+    """An expression has no value; stays inside this module."""
+
+    def __init__(self, message: str, span: Span | None, help: str = "") -> None:
+        self.message, self.span, self.help = message, span, help
+
+
+def round_to(x: Number, divisor: Number) -> Number:
+    """The nearest multiple of `divisor`, ties up, at least `divisor` and at least 90 % of `x`
+    (make_divisible of the mobile nets, Sandler et al. 2018).
+    """
+    nearest = max(divisor, math.floor(Fraction(x) / divisor + Fraction(1, 2)) * divisor)
+    return nearest if nearest * 10 >= x * 9 else nearest + divisor
+
+
+def _square_root(x: Number) -> Number:
+    if x < 0:
+        raise ValueError("the square root of a negative number")
+    fraction = Fraction(x)
+    exact = Fraction(math.isqrt(fraction.numerator), math.isqrt(fraction.denominator))
+    return exact if exact * exact == fraction else Fraction(math.sqrt(fraction)).limit_denominator(10**12)
+
+
+# Functions of numbers; the count is how many arguments they take at least and at most.
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: Fraction(a) / Fraction(b),
+    "//": lambda a, b: a // b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "negative": lambda a: -a,
+    "min": min,
+    "max": max,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round": round,
+    "sqrt": _square_root,
+    "round_to": round_to,
+}
+FUNCTIONS = {
+    "min": (2, 99),
+    "max": (2, 99),
+    "floor": (1, 1),
+    "ceil": (1, 1),
+    "round": (1, 1),
+    "sqrt": (1, 1),
+    "round_to": (2, 2),
+}
+
+
+def evaluate(expr: Expr, environment: Environment, diagnostics: Diagnostics) -> Value | None:
+    """The value, or None after a diagnostic."""
+    try:
+        return _value(expr, environment)
+    except _NoValue as error:
+        diagnostics.error("NET303", error.message, error.span, help=error.help)
+        return None
+
+
+def known(expr: Expr, environment: Environment) -> Value:
+    """The value of an expression that was evaluated before without a diagnostic."""
+    return _value(expr, environment)
+
+
+def known_or_none(expr: Expr, environment: Environment) -> Value | None:
+    """The value, or None where there is none: a branch that isn't taken need not have one, nor names
+    that only it defines.
+    """
+    try:
+        return _value(expr, environment)
+    except (_NoValue, KeyError):
+        return None
+
+
+def _value(expr: Expr, environment: Environment) -> Value:
+    if isinstance(expr, Const):
+        return expr.value
+    if isinstance(expr, Ref):
+        return environment[expr.name]
+    if expr.name == "if":
+        condition, yes, no = expr.operands
+        return _value(yes if _truth(condition, environment) else no, environment)
+    if expr.name == "and":
+        return all(_truth(operand, environment) for operand in expr.operands)
+    if expr.name == "or":
+        return any(_truth(operand, environment) for operand in expr.operands)
+    if expr.name == "not":
+        return not _truth(expr.operands[0], environment)
+    values = tuple(_value(operand, environment) for operand in expr.operands)
+    if expr.name == "list":
+        if any(isinstance(value, tuple) for value in values):
+            raise _NoValue("a list can't hold lists", expr.span)
+        return values
+    if expr.name == "pair":
+        return Size(cast(tuple[int, ...], values))
+    if expr.name == "item":
+        pair, index = values
+        return pair.lengths[cast(int, index)] if isinstance(pair, Size) else pair
+    if expr.name in ("==", "!="):
+        return _equal(expr, values[0], values[1]) == (expr.name == "==")
+    return _number(expr, values)
+
+
+def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
+    for operand, value in zip(expr.operands, values, strict=True):
+        if not is_number(value):
+            shown = f"`{expr.name}` takes numbers, and this is {show(value)}"
+            raise _NoValue(shown, operand.span or expr.span)
+    try:
+        result = _ARITHMETIC[expr.name](*values)
+    except ZeroDivisionError:
+        raise _NoValue("division by zero", expr.span) from None
+    except ValueError as error:
+        raise _NoValue(str(error), expr.span) from None
+    if isinstance(result, bool):
+        return result
+    if abs(result.numerator) > LARGEST or result.denominator > LARGEST:
+        raise _NoValue("the number is too large", expr.span, f"numbers go up to {LARGEST:.0e}")
+    return normal(result)
+
+
+def _truth(expr: Expr, environment: Environment) -> bool:
+    value = _value(expr, environment)
+    if not isinstance(value, bool):
+        help = f"compare it: `{expr.span.text} != 0`" if expr.span else ""
+        raise _NoValue(f"a condition is `yes` or `no`, and this is {show(value)}", expr.span, help)
+    return value
+
+
+def _equal(expr: Operator, left: Value, right: Value) -> bool:
+    numbers = is_number(left) and is_number(right)
+    if not numbers and type(left) is not type(right):
+        text = next((value for value in (left, right) if isinstance(value, str)), "")
+        help = f"write `{text}` without quotes" if text else ""
+        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span, help)
+    return left == right
+
+
+# --- building and simplifying --------------------------------------------------------------------
+
+ONE, ZERO = Const(1), Const(0)
+YES, NO = Const(True), Const(False)
+IN = Ref("in")
+
+
+def operator(name: str, *operands: Expr) -> Expr:
+    """The operator applied, simplified where that needs no values: constants, x * 1, x + 0, x == x."""
+    if name in ("and", "or"):
+        return _connect(name, operands)
+    if all(isinstance(operand, Const) for operand in operands):
+        value = known_or_none(Operator(name, operands), {})
+        if value is not None:
+            return Const(value)
+    left, right = operands[0], operands[-1]
+    match name:
+        case "*" if left == ONE or right == ONE:
+            return right if left == ONE else left
+        case "+" if left == ZERO or right == ZERO:
+            return right if left == ZERO else left
+        case "-" | "/" if right == (ZERO if name == "-" else ONE):
+            return left
+        case "==" if left == right:
+            return YES
+        case "if" if operands[1] == operands[2]:
+            return right
+        case "if" if isinstance(left, Const):
+            return operands[1] if left.value else right
+    return Operator(name, operands)
+
+
+def quotient(whole: Expr, divisor: Expr) -> Expr:
+    """`//` of whole numbers, simplified: x // 1, a * b // b. (Of fractions, x // 1 isn't x.)"""
+    if divisor == ONE:
+        return whole
+    return _factor(whole, divisor) or operator("//", whole, divisor)
+
+
+def _factor(product: Expr, divisor: Expr) -> Expr | None:
+    """`a` for `a * b // b`."""
+    if isinstance(product, Operator) and product.name == "*" and divisor in product.operands:
+        first, second = product.operands
+        return first if second == divisor else second
+    return ONE if product == divisor else None
+
+
+def _connect(name: str, operands: tuple[Expr, ...]) -> Expr:
+    neutral, decided = (YES, NO) if name == "and" else (NO, YES)
+    left = [operand for operand in operands if operand != neutral]
+    if decided in left:
+        return decided
+    return Operator(name, tuple(left)) if len(left) > 1 else left[0] if left else neutral
+
+
+def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with names replaced."""
+    if isinstance(expr, Ref):
+        return values.get(expr.name, expr)
+    if isinstance(expr, Operator):
+        return operator(expr.name, *(substitute(operand, values) for operand in expr.operands))
+    return expr
+
+
+def references(expr: Expr) -> Iterator[str]:
+    """The names in an expression."""
+    if isinstance(expr, Ref):
+        yield expr.name
+    elif isinstance(expr, Operator):
+        for operand in expr.operands:
+            yield from references(operand)
+
+
+def constant(value: object) -> Const:
+    """A constant from a field's default: words and floats as the language has them."""
+    if isinstance(value, str):
+        return Const(Symbol(value))
+    return Const(normal(Fraction(repr(value)))) if isinstance(value, float) else Const(cast(Value, value))

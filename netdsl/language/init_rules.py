@@ -1,0 +1,81 @@
+"""Rules of initialisation by name, as in `torch.nn.init`: their arguments, checked as an operation's are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netdsl.language.argument_types import Real, Word, arg
+
+_ANY = Real(low=None)
+_MODES = Word(("fan_in", "fan_out"))
+_NONLINEARITIES = Word(("relu", "leaky_relu", "linear", "sigmoid", "tanh", "selu"))
+
+
+@dataclass(frozen=True, slots=True)
+class Kaiming:
+    """Variance gain² / fan, the gain that of the nonlinearity (He et al. 2015)."""
+
+    mode: Literal["fan_in", "fan_out"] = arg(_MODES, "fan_in")
+    nonlinearity: str = arg(_NONLINEARITIES, "relu")
+
+
+@dataclass(frozen=True, slots=True)
+class Xavier:
+    """Variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio 2010)."""
+
+    gain: float = arg(Real(above=True), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Normal distribution."""
+
+    mean: float = arg(_ANY, 0.0)
+    std: float = arg(Real(), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Uniform between `a` and `b`."""
+
+    a: float = arg(_ANY)
+    b: float = arg(_ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class TruncNormal:
+    """Normal distribution, drawn again outside of -2 … 2."""
+
+    std: float = arg(Real(above=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same number everywhere."""
+
+    val: float = arg(_ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A rule without arguments."""
+
+
+RULES: dict[str, type] = {
+    "kaiming_normal": Kaiming,
+    "kaiming_uniform": Kaiming,
+    "xavier_normal": Xavier,
+    "xavier_uniform": Xavier,
+    "normal": Normal,
+    "uniform": Uniform,
+    "trunc_normal": TruncNormal,
+    "constant": Constant,
+    "zeros": Fixed,
+    "ones": Fixed,
+    "dirac": Fixed,
+    "pytorch": Fixed,
+}
+
+# Rules that need inputs and outputs to count: nothing for a bias or the scale of a norm.
+FOR_KERNELS = frozenset(name for name in RULES if RULES[name] in (Kaiming, Xavier)) | {"dirac"}

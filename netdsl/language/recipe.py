@@ -1,0 +1,212 @@
+"""The recipe: how a network is trained. Data only; the runtime gives it its meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from netdsl.language.argument_types import Flag, Path, Real, Whole, Wholes, Word, arg
+
+
+@dataclass(frozen=True, slots=True)
+class Cifar10:
+    """CIFAR-10 (Krizhevsky 2009), downloaded by torchvision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cifar100:
+    """CIFAR-100 (Krizhevsky 2009), downloaded by torchvision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The 1,797 handwritten digits of the UCI set, embedded in the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Images in `train/<class>/` and `test/<class>/`, or in `<class>/`."""
+
+    path: str = arg(Path())
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What all optimizers take. With `decay_norms=no` weight decay is for the weights of convolutions and
+    linear layers alone: it spares biases, and the scales and shifts of norms (He et al. 2019, section 3.1).
+    """
+
+    decay_norms: bool = arg(Flag(), True, named=True, last=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sgd(Optimizer):
+    """`torch.optim.SGD`, with torch's own defaults."""
+
+    lr: float = arg(Real(above=True), 1e-3)
+    momentum: float = arg(Real(0, 1, below=True), 0.0)
+    nesterov: bool = arg(Flag(), False)
+    weight_decay: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(Optimizer):
+    """`torch.optim.Adam`, with torch's own defaults."""
+
+    lr: float = arg(Real(above=True), 1e-3)
+    weight_decay: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Optimizer):
+    """`torch.optim.AdamW`, with torch's own defaults."""
+
+    lr: float = arg(Real(above=True), 1e-3)
+    weight_decay: float = arg(Real(), 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Muon(Optimizer):
+    """`torch.optim.Muon` for the hidden matrices, `torch.optim.AdamW` for all else: Muon with the
+    conventions and defaults of its author (Jordan et al. 2024, https://github.com/KellerJordan/Muon).
+
+    A convolution's weight counts as the matrix (out, in * height * width). Biases, norms and the weights of
+    the first and the last layer are AdamW's, with betas of 0.9 and 0.95, at `adamw_lr`, which follows the
+    schedule too. `weight_decay` is decoupled in both, so each multiplies it by its own learning rate.
+    """
+
+    lr: float = arg(Real(above=True), 0.02)
+    momentum: float = arg(Real(0, 1, below=True), 0.95)
+    nesterov: bool = arg(Flag(), True)
+    weight_decay: float = arg(Real(), 0.0)
+    adamw_lr: float = arg(Real(above=True), 3e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Linear warm-up over `warmup` epochs, then the learning rate stays as it is."""
+
+    warmup: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The learning rate is multiplied by `factor` at the start of each epoch in `at` (counted from 0);
+    linear warm-up over the first `warmup` epochs.
+    """
+
+    at: tuple[int, ...] = arg(Wholes())
+    factor: float = arg(Real(above=True), 0.1)
+    warmup: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """Linear warm-up over `warmup` epochs, then a half cosine down to 0 (Loshchilov and Hutter 2017)."""
+
+    warmup: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OneCycle:
+    """Linear up over `warmup` epochs, then linear down to 0 (Smith and Topin 2018)."""
+
+    warmup: float = arg(Real(), 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Half of the images mirrored left to right; where `alternating`, a random half in the first epoch,
+    the other half in the second, and so on in turns (Jordan 2024, section 3.6).
+    """
+
+    alternating: bool = arg(Flag(), False)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """`padding` pixels around the image, then a random crop of the old size. The pixels are black
+    (`zeros`) or the image's own, mirrored at its edges (`reflect`): the words of `nn.Conv2d`.
+    """
+
+    padding: int = arg(Whole())
+    padding_mode: Literal["zeros", "reflect"] = arg(Word(("zeros", "reflect")), "zeros")
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A square of `size` pixels at a random place set to the mean (DeVries and Taylor 2017)."""
+
+    size: int = arg(Whole())
+
+
+@dataclass(frozen=True, slots=True)
+class NoAverage:
+    """The weights are used as the last step left them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ema:
+    """Exponential moving average of the weights (Polyak and Juditsky 1992; Tarvainen and Valpola 2017)."""
+
+    decay: float = arg(Real(0, 1, below=True), 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookahead:
+    """Slow weights go the share `alpha` towards the fast ones `every` so many steps, and the fast ones
+    start again from there (Zhang et al. 2019).
+    """
+
+    every: int = arg(Whole(), 5)
+    alpha: float = arg(Real(0, 1, above=True), 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7)."""
+
+    smoothing: float = arg(Real(0, 1, below=True), 0.0)
+
+
+# The words of the recipe language and what they mean.
+CHOICES: dict[str, dict[str, type]] = {
+    "data": {"cifar10": Cifar10, "cifar100": Cifar100, "digits": Digits, "folder": Folder},
+    "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
+    "schedule": {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
+    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout},
+    "average": {"none": NoAverage, "ema": Ema, "lookahead": Lookahead},
+    "loss": {"cross_entropy": CrossEntropy},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that `netdsl train` needs besides the network; the defaults are the language's."""
+
+    data: Cifar10 | Cifar100 | Digits | Folder = field(default_factory=Cifar10)
+    epochs: int = arg(Whole(), 10)
+    batch: int = arg(Whole(), 64)
+    # In so many parts a batch goes through the network: less memory, the same step.
+    accumulate: int = arg(Whole(), 1)
+    optimizer: Sgd | Adam | AdamW | Muon = Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4)
+    schedule: Constant | Step | Cosine | OneCycle = Constant()
+    augment: tuple[Flip | Crop | Cutout, ...] = ()
+    average: NoAverage | Ema | Lookahead = NoAverage()
+    loss: CrossEntropy = CrossEntropy()
+    # Test-time augmentation: with `flip`, the mean of the logits of an image and of its mirror image.
+    tta: Literal["none", "flip"] = arg(Word(("none", "flip")), "none")
+    # None: 1,000, but at most a tenth of the training images.
+    validation: int | None = arg(Whole(0), None)
+    # None: all images that are left to train on.
+    images: int | None = arg(Whole(), None)
+    seed: int = arg(Whole(0), 0)
+
+
+# How the lines of a recipe begin.
+KEYS = tuple(field.name for field in fields(Recipe))
+
+
+def held_out(images: int, validation: int | None) -> int:
+    """How many of so many training images are for validation, as a recipe's `validation` says."""
+    return min(1000, images // 10) if validation is None else validation

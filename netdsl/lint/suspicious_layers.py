@@ -1,0 +1,228 @@
+"""Warnings about layers that compile and are most likely not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from fractions import Fraction
+from typing import cast
+
+from netdsl.base.source import Span
+from netdsl.base.values import show
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.ir.resolved import Expectation
+from netdsl.ir.typed import (
+    TypedBody,
+    TypedLet,
+    TypedNetwork,
+    TypedOperation,
+    TypedSection,
+    TypedSkip,
+    TypedStep,
+    body_operations,
+    inner_bodies,
+)
+from netdsl.language.expressions import Const, constant, known
+from netdsl.ops import Operation
+from netdsl.ops.operation import Shape, Slot, Symbolic, show_shape
+from netdsl.resolve.last_norm import roles
+from netdsl.shapes.repair.reorder import channels_last
+
+# A network of fewer layers is a beginning, and is let be.
+_LAYERS = 5
+# So many places with one cause are shown.
+_SHOWN = 3
+
+
+def warn_of_layers(network: TypedNetwork, diagnostics: Diagnostics) -> None:
+    """What the layers of a network, and what is expected of them, look like."""
+    _Layers(network, diagnostics).run()
+
+
+class _Layers:
+    """A step is warned of where it is odd in every block and iteration that has it."""
+
+    def __init__(self, network: TypedNetwork, diagnostics: Diagnostics) -> None:
+        self._network = network
+        self._diagnostics = diagnostics
+        self._odd: dict[tuple[str, Span], Diagnostic] = {}
+        # What is said of a step elsewhere and isn't so: message and place.
+        self._fine: set[tuple[str, Span]] = set()
+        self._biased: list[TypedOperation] = []
+
+    def run(self) -> None:
+        sections = [part.body for part in self._network.parts if isinstance(part, TypedSection)]
+        for section in sections:
+            self._shortcuts(section)
+        for body in (*sections, *(instance.body for instance in self._network.instances)):
+            self._body(body)
+        self._input()
+        self._biases()
+        self._end()
+        self._field([*sections, *(instance.body for instance in self._network.instances)])
+        for expectation in self._network.network.expectations:
+            self._expectation(expectation)
+        for key, found in self._odd.items():
+            if key not in self._fine:
+                self._diagnostics.add(found)
+
+    def _check(
+        self, odd: bool, code: str, span: Span, message: str, help: str, also: Sequence[Label] = ()
+    ) -> None:
+        if odd:
+            labels = (Label(span), *also)
+            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help, "warning"))
+        else:
+            self._fine.add((message, span))
+
+    # steps
+
+    def _body(self, body: TypedBody) -> None:
+        before: TypedStep | None = None
+        for step in body.steps:
+            if isinstance(step, TypedLet):
+                continue
+            if isinstance(step, TypedOperation):
+                self._operation(step)
+                if isinstance(before, TypedOperation):
+                    self._pair(before, step)
+            for inner in inner_bodies(step):
+                self._body(inner)
+            before = step
+
+    def _shortcuts(self, body: TypedBody) -> None:
+        """In a section, which has no parameters, a shortcut is there to be used."""
+        for step in body.steps:
+            if isinstance(step, TypedSkip) and step.step.shortcut:
+                message = "the `shortcut` has no effect: the body keeps the shape, and x itself is added"
+                help = "take the `shortcut` out, or let the body change channels or stride"
+                self._check(step.same, "NET708", step.step.span, message, help)
+            for inner in inner_bodies(step):
+                self._shortcuts(inner)
+
+    def _operation(self, typed: TypedOperation) -> None:
+        name, span = typed.operation.name, typed.step.span
+        kernel, stride = max(typed.operation.field()), _stride(typed.operation)
+        skipped = 1 < kernel < stride and _area(typed.output) < _area(typed.input)
+        message = f"`{name}` has a stride of {stride}, and its window is {kernel}: it never sees some pixels"
+        self._check(skipped, "NET704", span, message, "take a larger kernel, or a smaller stride")
+        if typed.operation.infer((1, 1, 1)) == (1,):  # it makes vectors of maps
+            message = f"`{name}` of a vector leaves it as it is"
+            self._check(len(typed.input) == 1, "NET708", span, message, "take it out")
+
+    def _pair(self, first: TypedOperation, second: TypedOperation) -> None:
+        if second.operation.centres and _adds_bias(first) and _side_by_side(first, second):
+            self._biased.append(first)
+        twice = first.operation.is_activation and second.operation.is_activation
+        message = f"`{second.operation.name}` follows `{first.operation.name}`, and nothing is between them"
+        near = first.step.span.source is second.step.span.source
+        also = [Label(first.step.span, "this one")] if near else []
+        self._check(twice, "NET708", second.step.span, message, "take one of them out", also)
+
+    # the whole
+
+    def _input(self) -> None:
+        """Images come as channels x height x width, and other libraries put the channels last."""
+        shape, span = self._network.network.input, self._network.network.input_span
+        if first := channels_last(shape):
+            message = f"the `input` has {shape[0]} channels, and looks like an image with its channels last"
+            self._check(True, "NET710", span, message, f"write `input {show_shape(first)}`")
+
+    def _biases(self) -> None:
+        """One warning for a network, since one line says what is meant."""
+        spans = sorted({typed.step.span for typed in self._biased}, key=lambda span: span.start)
+        if spans:
+            name = self._biased[0].operation.name
+            self._check(
+                True,
+                "NET703",
+                spans[0],
+                "a bias has no effect where a batch norm follows, which takes the mean of each channel away",
+                f"write `default {name}(bias=no)`, or `default {name}(bias=yes)` where it is meant",
+                [Label(span) for span in spans[1:_SHOWN]],
+            )
+
+    def _end(self) -> None:
+        """Scores are what the last layer gives: nothing that clips or drops them comes after it."""
+        part = self._network.parts[-1]
+        if self._network.network.classes is None or not isinstance(part, TypedSection) or not part.body.steps:
+            return
+        last = part.body.steps[-1]
+        if isinstance(last, TypedOperation) and (last.operation.is_activation or _in_training(last)):
+            self._check(
+                True,
+                "NET709",
+                last.step.span,
+                f"`{last.operation.name}` changes the scores, which the loss takes as they are",
+                "end the network in the last layer",
+            )
+
+    def _field(self, bodies: Sequence[TypedBody]) -> None:
+        """Where one global pool makes the vector, it averages what each position sees."""
+        shape, side = self._network.network.input, self._network.receptive_field
+        if self._network.depth < _LAYERS or 2 * side >= max(shape[1:], default=0):
+            return
+        collapses = [
+            op for body in bodies for op in body_operations(body) if _area(op.input) > 1 >= _area(op.output)
+        ]
+        if len(collapses) != 1 or len(collapses[0].output) == 1:
+            return
+        name, pixels = collapses[0].operation.name, show_shape(shape[1:])
+        self._check(
+            True,
+            "NET705",
+            collapses[0].step.span,
+            f"each position that `{name}` averages sees {side}x{side} of {pixels} pixels",
+            "put more layers or strides before it",
+        )
+
+    def _expectation(self, expectation: Expectation) -> None:
+        value, comparison = expectation.value, expectation.comparison
+        if not isinstance(value, (int, Fraction)):
+            return
+        always = {">": value < 0, ">=": value <= 0, "!=": value < 0 or value != int(value)}
+        if always.get(comparison):
+            shown = f"{expectation.quantity} {comparison} {show(value)}"
+            self._check(
+                True,
+                "NET707",
+                expectation.span,
+                f"`{shown}` holds for every network",
+                "write a number that counts",
+            )
+
+
+def _arguments(operation: Operation) -> dict[str, Const]:
+    return {f.name: constant(getattr(operation, f.name)) for f in fields(operation)}
+
+
+def _stride(operation: Operation) -> int:
+    stride: object = getattr(operation, "stride", 1)
+    if isinstance(stride, tuple):
+        return max(cast(tuple[int, int], stride))
+    return stride if isinstance(stride, int) else 1
+
+
+def _adds_bias(typed: TypedOperation) -> bool:
+    """Whether there is a bias of which the file says nothing."""
+    arguments = dict(typed.step.arguments)
+    given = "bias" in arguments and arguments["bias"].span is not None
+    weights = typed.operation.weights(_arguments(typed.operation), Symbolic(Const(1), is_map=True))
+    return not given and any(weight.role == "bias" and known(weight.present, {}) for weight in weights)
+
+
+def _side_by_side(first: TypedOperation, second: TypedOperation) -> bool:
+    """Whether the file has them next to each other: units follow the `order`, and its writer knows that."""
+    one, other = first.step.span, second.step.span
+    between = one.source.text[one.end : other.start]
+    return one.source is other.source and one.end <= other.start and not between.strip(" ,\n\r\t")
+
+
+def _in_training(typed: TypedOperation) -> bool:
+    """Whether it does something in training alone."""
+    call = typed.operation.function(dict(typed.step.arguments), Symbolic(Const(1), is_map=False))
+    return call is not None and Slot("training") in call.positional and not roles(type(typed.operation))
+
+
+def _area(shape: Shape) -> int:
+    return shape[1] * shape[2] if len(shape) == 3 else 0

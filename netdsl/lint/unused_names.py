@@ -1,0 +1,173 @@
+"""Warnings about names that are unused or hidden, and cases that are never reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.resolve.load_files import File
+from netdsl.syntax import nodes
+
+
+def warn_of_names(files: Mapping[str, File], diagnostics: Diagnostics) -> None:
+    """What the text of a network's file says of its names; libraries define for others."""
+    _Names(files, diagnostics).run()
+
+
+class _Names:
+    def __init__(self, files: Mapping[str, File], diagnostics: Diagnostics) -> None:
+        self._files = files
+        self._file = next(iter(files.values()))
+        self._statements = self._file.program.statements
+        self._diagnostics = diagnostics
+        self._constants: dict[str, Span] = {}
+        # In how many statements each name is used.
+        self._uses = Counter(name for statement in self._statements for name in set(_used(statement)))
+
+    def run(self) -> None:
+        for statement in self._statements:
+            match statement:
+                case nodes.Network(parameters=parameters):
+                    for parameter in parameters:
+                        self._constant(parameter.name, "the network parameter")
+                case nodes.Let(name):
+                    self._constant(name, "the constant")
+        if not self._holds_a_block():
+            self._blocks()
+        for statement in self._statements:
+            match statement:
+                case nodes.Block(parameters=parameters, body=body):
+                    self._parameters(statement)
+                    self._body(body)
+                case nodes.Section(body=body):
+                    self._body(body)
+                case nodes.Stages(rows=rows):
+                    for row in rows:
+                        if isinstance(row, nodes.Section):
+                            self._body(row.body)
+
+    def _unused(self, what: str, name: nodes.Word, help: str = "take it out") -> None:
+        self._diagnostics.warning("NET701", f"{what} `{name.text}` is never used", name.span, help=help)
+
+    def _constant(self, name: nodes.Word, what: str) -> None:
+        self._constants[name.text] = name.span
+        if name.text not in self._uses:
+            self._unused(what, name)
+
+    # blocks
+
+    def _holds_a_block(self) -> bool:
+        """Whether `--set` chooses among blocks."""
+        blocks = {s.name.text for s in self._statements if isinstance(s, nodes.Block)}
+        parameters = (p for s in self._statements if isinstance(s, nodes.Network) for p in s.parameters)
+        return any(isinstance(p.default, nodes.Name) and p.default.name in blocks for p in parameters)
+
+    def _blocks(self) -> None:
+        for statement in self._statements:
+            if isinstance(statement, nodes.Block) and self._uses[statement.name.text] == 0:
+                self._unused("the block", statement.name, "call it, or take it out")
+        for path, place in self._file.used:
+            defined = {
+                s.name.text for s in self._files[path].program.statements if isinstance(s, nodes.Block)
+            }
+            if not defined & self._uses.keys():
+                self._diagnostics.warning(
+                    "NET701", "none of the blocks of this file is used", place, help="take the `use` out"
+                )
+
+    def _parameters(self, block: nodes.Block) -> None:
+        used = set(_used(block.body))
+        for parameter in reversed(block.parameters):
+            if parameter.name.text not in used:
+                what = f"of the block `{block.name.text}` the parameter"
+                self._unused(what, parameter.name, "use it in the body, or take it out")
+            used.update(_used(parameter.default))
+
+    # bodies
+
+    def _body(self, body: nodes.Body) -> None:
+        later: set[str] = set()
+        read: set[str] = set()
+        for step in reversed(body.steps):
+            match step:
+                case nodes.Let(name):
+                    self._local(name, name.text in later, "the constant")
+                case nodes.Save(name):
+                    if name.text not in read:
+                        self._unused(
+                            "the saved tensor", name, f"read it with `from {name.text}`, or take it out"
+                        )
+                case nodes.Repeat(times=times, variable=name, body=inner):
+                    if name is not None:
+                        self._local(name, name.text in set(_used(inner)), "the index")
+                    self._times(times)
+                case nodes.When():
+                    self._cases(step)
+            for inner in nodes.bodies(step):
+                self._body(inner)
+            later.update(_used(step))
+            read.update(_reads(step))
+
+    def _times(self, times: nodes.Expr) -> None:
+        if isinstance(times, nodes.Literal) and times.value in (0, 1):
+            how, help = (
+                ("never runs", "take it out") if times.value == 0 else ("runs once", "write its steps alone")
+            )
+            self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
+
+    def _local(self, name: nodes.Word, used: bool, what: str) -> None:
+        if not used:
+            self._unused(what, name)
+        elif name.text in self._constants:
+            self._diagnostics.warning(
+                "NET702",
+                f"`{name.text}` hides the constant of the same name",
+                name.span,
+                also=[Label(self._constants[name.text], "this one")],
+                help="choose another name",
+            )
+
+    def _cases(self, when: nodes.When) -> None:
+        """Conditions that are decided as they stand, and conditions that stood before."""
+        before: dict[str, Span] = {}
+        for condition, _ in when.cases:
+            text = " ".join(condition.span.text.split())
+            if text in before:
+                self._diagnostics.warning(
+                    "NET706",
+                    "this case is never reached: the same condition stands before it",
+                    condition.span,
+                    also=[Label(before[text], "first here")],
+                    help="take it out, or correct its condition",
+                )
+            elif not any(_used(condition)):
+                self._diagnostics.warning(
+                    "NET706",
+                    "this condition is decided as it stands: one of the cases is never reached",
+                    condition.span,
+                    help="keep the steps of the case that holds, without the `when`",
+                )
+            before.setdefault(text, condition.span)
+
+
+def _used(node: object) -> Iterator[str]:
+    """The names that expressions and calls speak of, in any part of the tree."""
+    match node:
+        case nodes.Name(name):
+            yield name
+        case nodes.Call(name=word) | nodes.Stages(block=word):
+            yield word.text
+    if isinstance(node, (tuple, list)):
+        for part in node:
+            yield from _used(part)
+
+
+def _reads(node: object) -> Iterator[str]:
+    """The saved tensors that steps go back to."""
+    if isinstance(node, nodes.From):
+        yield node.name.text
+    elif isinstance(node, (tuple, list)):
+        for part in node:
+            yield from _reads(part)

@@ -1,0 +1,22 @@
+"""Warnings: of names and of layers. A network with errors has none, since an error may be their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics.suppressions import is_allowed
+from netdsl.ir.typed import TypedNetwork
+from netdsl.lint.suspicious_layers import warn_of_layers
+from netdsl.lint.unused_names import warn_of_names
+from netdsl.resolve.load_files import File
+
+
+def warn(files: Mapping[str, File], network: TypedNetwork, diagnostics: Diagnostics) -> None:
+    """Adds the warnings of a network, but for those that a comment in their line allows."""
+    found = Diagnostics()
+    warn_of_names(files, found)
+    warn_of_layers(network, found)
+    for warning in found:
+        if not is_allowed(warning.code, warning.labels[0].span):
+            diagnostics.add(warning)

@@ -1,0 +1,30 @@
+"""The state at a point of a body while it is lowered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from netdsl.language.expressions import ONE, Expr, operator
+from netdsl.ops.operation import Symbolic
+
+
+@dataclass(slots=True)
+class Flow:
+    """What is known at a point of a body; `reduction` is None after a step that keeps to no grid."""
+
+    tensor: Symbolic
+    reduction: Expr | None = ONE
+    names: dict[str, Expr] = field(default_factory=dict)
+    saved: dict[str, tuple[str, Symbolic, Expr | None]] = field(default_factory=dict)
+
+    def inner(self) -> Flow:
+        """The beginning of a body inside: what it defines, it defines for itself."""
+        return Flow(self.tensor, self.reduction, dict(self.names), dict(self.saved))
+
+    def go(self, other: Flow) -> None:
+        self.tensor, self.reduction = other.tensor, other.reduction
+
+    def advance(self, tensor: Symbolic, reduction: Expr | None) -> None:
+        self.tensor = tensor
+        both = self.reduction is not None and reduction is not None
+        self.reduction = operator("*", self.reduction, reduction) if both else None  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""TypedNetwork to LoweredNetwork: each block is written once, over its parameters.
+
+Channels are followed through a block as expressions of its parameters; what only concrete shapes tell
+(the features after a `flatten`) is a constant where all instances agree, else one more parameter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from netdsl.ir.lowered import (
+    BlockParameter,
+    LoweredBlock,
+    LoweredNetwork,
+    LoweredPart,
+    LoweredSection,
+    LoweredStage,
+    Output,
+)
+from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
+from netdsl.language.expressions import IN, Const, Expr, Ref
+from netdsl.lower.context import Context, NotUniform, Values, of_frame
+from netdsl.lower.flow import Flow
+from netdsl.lower.lower_body import BodyLowering
+from netdsl.lower.parameter_types import PAIR, annotated, both, parameters
+from netdsl.lower.stage_runs import Copy, runs_of
+from netdsl.ops.operation import Symbolic
+
+
+def lower(network: TypedNetwork) -> LoweredNetwork:
+    """Never fails: whatever can be wrong with a network was found by the passes before."""
+    lowering = _Lowering(network)
+    return LoweredNetwork(network.network, network.output, tuple(lowering.blocks), lowering.parts())
+
+
+class _Lowering:
+    def __init__(self, network: TypedNetwork) -> None:
+        self._network = network
+        self.blocks: list[LoweredBlock] = []
+        self._lowered: dict[Instance, tuple[LoweredBlock, Mapping[str, Values]]] = {}
+        self._names: set[str] = set()
+        # A block on maps and the same block on vectors are two, with different torch layers.
+        groups: dict[tuple[str, int], list[Instance]] = {}
+        for instance in network.instances:
+            groups.setdefault((instance.block.key, len(instance.input)), []).append(instance)
+        ranks = Counter(key for key, _ in groups)
+        self._groups: dict[Instance, tuple[str, list[Instance]]] = {}
+        for (key, rank), instances in groups.items():
+            suffix = "" if ranks[key] == 1 else "_map" if rank == 3 else "_vector"
+            for instance in instances:
+                self._groups[instance] = instances[0].block.name + suffix, instances
+        self._open: list[list[Instance]] = []
+        for instance in network.instances:
+            self.block(instance)
+
+    # what bodies know of blocks
+
+    def block(self, instance: Instance) -> LoweredBlock:
+        """The block of an instance, lowered together with all alike, after those that it calls."""
+        while instance not in self._lowered:
+            self._lower_group(*self._groups[instance])
+        return self._lowered[instance][0]
+
+    def extra(self, instance: Instance) -> Mapping[str, Values]:
+        return self._lowered[instance][1]
+
+    def _lower_group(self, name: str, instances: list[Instance]) -> None:
+        if instances in self._open:  # what it calls, by a parameter, is itself
+            raise NotUniform
+        self._open.append(instances)
+        try:
+            block, extra = self._block(name, instances)
+        except NotUniform:  # the instances are too different for one text
+            if len(instances) == 1:
+                raise
+            for instance in instances:
+                self._groups[instance] = name, [instance]
+            return
+        finally:
+            self._open.pop()
+        self.blocks.append(block)
+        for instance in instances:
+            self._lowered[instance] = block, extra
+
+    def _block(self, name: str, instances: Sequence[Instance]) -> tuple[LoweredBlock, Mapping[str, Values]]:
+        declared = parameters(instances)
+        context = Context(instances)
+        start = Symbolic(IN, is_map=len(instances[0].input) == 3)
+        pairs = {p.name: both(Ref(p.name)) for p in declared if p.type == PAIR}
+        flow = Flow(start, names=dict(pairs))
+        body = BodyLowering(self, context).body([(i.frame, i.body) for i in instances], flow)
+        extra = [
+            BlockParameter(name, annotated(list(values.values())), None, named=True)
+            for name, values in context.extra.items()
+        ]
+        documentation = instances[0].block.documentation
+        block = LoweredBlock(
+            self._free(name),
+            documentation,
+            _in_order(declared, extra),
+            body,
+            start,
+            Output(context.outside(flow.tensor.size), flow.tensor.is_map),
+            context.outside(flow.reduction),
+        )
+        return block, context.extra
+
+    def _free(self, name: str) -> str:
+        """The name, numbered where another block has it."""
+        free, number = name, 2
+        while free in self._names:
+            free, number = f"{name}{number}", number + 1
+        self._names.add(free)
+        return free
+
+    # parts
+
+    def parts(self) -> tuple[LoweredPart, ...]:
+        kinds = Counter(part.section.kind for part in self._network.parts if isinstance(part, TypedSection))
+        counted: Counter[str] = Counter()
+        parts: list[LoweredPart] = []
+        for part in self._network.parts:
+            kind = "stage" if isinstance(part, TypedStage) else part.section.kind
+            counted[kind] += 1
+            name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
+            parts.append(
+                self._stage(part, name) if isinstance(part, TypedStage) else self._section(part, name)
+            )
+        return tuple(parts)
+
+    def _section(self, part: TypedSection, name: str) -> LoweredSection:
+        shape = part.body.input
+        size: Expr = Const(shape[0])
+        flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size})
+        body = BodyLowering(self, Context()).body([(part.body.frame, part.body)], flow)
+        return LoweredSection(name, part.section.kind, body, part.section.span)
+
+    def _stage(self, part: TypedStage, name: str) -> LoweredStage:
+        copies: list[Copy] = []
+        for instance, count in part.runs:
+            block, extra = self._lowered[instance]
+            more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
+            copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
+        return LoweredStage(name, runs_of(part, copies), part.stage.span)
+
+
+def _in_order(
+    declared: Sequence[BlockParameter], extra: Sequence[BlockParameter]
+) -> tuple[BlockParameter, ...]:
+    """Python wants parameters without a default first."""
+    first = next((i for i, p in enumerate(declared) if p.default is not None), len(declared))
+    return (*declared[:first], *extra, *declared[first:])

@@ -1,0 +1,66 @@
+"""Parameters of blocks in generated code: their types, and pairs, which may be written as one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from netdsl.base.values import Size, Symbol, Value
+from netdsl.ir.lowered import BlockParameter
+from netdsl.ir.typed import Instance
+from netdsl.language.expressions import Const, Expr, Operator, operator, substitute
+from netdsl.ops import OPERATIONS
+
+PAIR = "tuple[int, int]"
+
+
+def parameters(instances: Sequence[Instance]) -> list[BlockParameter]:
+    """A block's parameters with the Python types that its instances need.
+
+    Only a constant default becomes a default in Python; others are given by every caller.
+    """
+    definition = instances[0].block
+    found = []
+    required_after = len(definition.parameters)
+    for index, (name, default) in reversed(list(enumerate(definition.parameters))):
+        folded = None if default is None else substitute(default, {})
+        constant = folded if isinstance(folded, Const) and index + 1 == required_after else None
+        required_after = index if constant else required_after
+        annotation = annotated([instance.values[name] for instance in instances])
+        parameter = BlockParameter(name, annotation, None, named=default is not None)
+        found.append(parameter._replace(default=constant and paired(constant, parameter)))
+    return found[::-1]
+
+
+def annotated(values: Sequence[Value]) -> str:
+    """The Python type of a parameter that takes these values; `operation` where they are operations."""
+    if any(isinstance(value, Size) for value in values):
+        return PAIR
+    if any(isinstance(value, Fraction) for value in values):
+        return "float"
+    kinds: dict[type, str] = {bool: "bool", int: "int", Symbol: "str", str: "str"}
+    if all(isinstance(value, Symbol) and value.name in OPERATIONS for value in values):
+        return "operation"
+    return " | ".join(dict.fromkeys(kinds.get(type(value), "object") for value in values))
+
+
+def pair(value: Value) -> Value:
+    """`3` as `3x3`."""
+    return Size((value, value)) if isinstance(value, int) else value
+
+
+def both(expr: Expr) -> Expr:
+    """A pair as its two sides."""
+    return operator("pair", *(operator("item", expr, Const(index)) for index in (0, 1)))
+
+
+def paired(expr: Expr, parameter: BlockParameter) -> Expr:
+    """The argument as the parameter takes it: `3` as `3x3` where other callers give `1x7`."""
+    if parameter.type != PAIR:
+        return expr
+    if isinstance(expr, Const):
+        return Const(pair(expr.value))
+    if isinstance(expr, Operator) and expr.name == "if":
+        condition, yes, no = expr.operands
+        return operator("if", condition, paired(yes, parameter), paired(no, parameter))
+    return expr if isinstance(expr, Operator) and expr.name == "pair" else operator("pair", expr, expr)

@@ -1,0 +1,42 @@
+"""How other libraries write the lines of a recipe, and how the language does."""
+
+from __future__ import annotations
+
+import re
+
+from netdsl.language.recipe import KEYS
+from netdsl.other_frameworks.translation import own_value, translated
+
+_KEYS = {
+    **dict.fromkeys(("batch_size", "batchsize"), "batch"),
+    **dict.fromkeys(("num_epochs", "max_epochs", "n_epochs", "epoch"), "epochs"),
+    **dict.fromkeys(("scheduler", "lr_scheduler", "lr_schedule", "policy"), "schedule"),
+    **dict.fromkeys(("augmentation", "augmentations", "transform", "transforms"), "augment"),
+    **dict.fromkeys(("criterion", "loss_function"), "loss"),
+    **dict.fromkeys(("optim", "optimiser", "solver"), "optimizer"),
+    **dict.fromkeys(("dataset", "train_data", "training_data"), "data"),
+    "random_seed": "seed",
+    "val_size": "validation",
+}
+_OF_OPTIMIZER = {
+    **{name: name for name in ("lr", "momentum", "weight_decay", "nesterov")},
+    "learning_rate": "lr",
+    "wd": "weight_decay",
+    "decay": "weight_decay",
+}
+
+
+def recipe_line(key: str, value: str) -> str:
+    """A line of a recipe for a key, also that of another library; empty where it isn't known."""
+    value = value.strip().rstrip(";,")
+    if key in _OF_OPTIMIZER:
+        return f"optimizer sgd({_OF_OPTIMIZER[key]}={own_value(value)})"
+    own = _KEYS.get(key, key)
+    if own == "schedule" and re.fullmatch(r"\[[\d\s,]+\]", value):
+        return f"schedule step(at={value})"
+    return f"{own} {own_choice(value) or own_value(value)}" if own in KEYS else ""
+
+
+def own_choice(value: str) -> str:
+    """What an optimizer, a schedule or the like is here; empty where it isn't known."""
+    return translated(re.sub(r"^(?:\w+\.)*", "", value.strip("\"'")))

@@ -1,0 +1,223 @@
+"""Helps for arguments that match no parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import listing, nearest
+from netdsl.language.argument_types import Pair, Parameter, Wholes, Word
+from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.translation import no_step, own_argument, own_name, own_parameter, own_value
+from netdsl.syntax import nodes
+
+# What the opposite of `freeze` is called elsewhere.
+_TRAINED = ("trainable", "requires_grad", "learnable")
+_STAGE = re.compile(r"stage\b")
+# What people call the number of a stage's blocks.
+_COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
+
+
+def _shown(arguments: Sequence[nodes.Argument]) -> list[str]:
+    return [
+        f"{a.name.text}={own_value(a.value.span.text)}" if a.name else a.value.span.text for a in arguments
+    ]
+
+
+def written(name: str, arguments: Sequence[str]) -> str:
+    """A call with these arguments."""
+    return f"{name}({', '.join(arguments)})" if arguments else name
+
+
+def _number(argument: nodes.Argument) -> str:
+    """The whole number that an argument by position is; empty where it is none."""
+    text = argument.value.span.text
+    return text if argument.name is None and text.isdigit() else ""
+
+
+def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> str:
+    """A call in which an argument by position follows one by name, so that it can be read."""
+    types = {parameter.name: parameter.type for parameter in parameters}
+    shown: list[str] = []
+    moved: list[str] = []
+    rest = list(arguments)
+    while rest:
+        first = rest.pop(0)
+        text = _shown([first])[0]
+        if first.name is None and any("=" in given for given in shown):
+            moved.append(text)
+            continue
+        numbers = []
+        while first.name and rest and _number(rest[0]):
+            numbers.append(_number(rest.pop(0)))
+        value = first.value.span.text
+        if not numbers or first.name is None:
+            shown.append(text)
+        elif isinstance(types.get(first.name.text), Wholes):
+            shown.append(f"{first.name.text}=[{', '.join([value, *numbers])}]")
+        elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.isdigit():
+            shown.append(f"{first.name.text}={own_value(f'({value}, {numbers[0]})')}")
+        elif first.value.span.source.text.startswith(f",{numbers[0]}", first.value.span.end):
+            return f"numbers have a decimal point: write `{first.name.text}={value}.{numbers[0]}`"
+        else:
+            shown.append(text)
+            moved += numbers
+    by_position = [given for given in shown if "=" not in given]
+    by_name = [given for given in shown if "=" in given]
+    return f"write `{written(name, [*by_position, *moved, *by_name])}`"
+
+
+def twice(name: str, arguments: Sequence[nodes.Argument], first: nodes.Expr) -> str:
+    """The call where one argument is given by position, as `first`, and by name too. Where they differ, most
+    say at first what comes in, as in `depthwise(64, 3, stride=2)`.
+    """
+    by_name = [argument.name.text for argument in arguments if argument.name]
+    if arguments[0].name or len(set(by_name)) < len(by_name):
+        return "remove one"
+    equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
+    left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
+    return f"write `{written(name, _shown(left))}`"
+
+
+def too_many(
+    name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument], span: Span
+) -> str:
+    """The call with as many arguments by position as it takes."""
+    positional = [parameter for parameter in parameters if not parameter.named]
+    by_position = [argument for argument in arguments if argument.name is None]
+    by_name = _shown([argument for argument in arguments if argument.name])
+    kept, extra = by_position[: len(positional)], by_position[len(positional) :]
+    shown = _shown(kept)
+    if not positional and parameters:
+        names = listing(parameter.name for parameter in parameters)
+        small = re.fullmatch(r"0\.00\d+|\d(\.\d+)?e-\d+", extra[0].value.span.text)
+        only = "eps" if small and "eps" in names else parameters[0].name if len(parameters) == 1 else ""
+        if only and only != "freeze":
+            return f"write `{written(name, [f'{only}={extra[0].value.span.text}', *by_name])}`"
+        return f"write `{written(name, by_name)}`; what it takes by name is {names}"
+    if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
+        if _number(kept[-1]) and _number(extra[0]):
+            shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
+    elif _STAGE.match(span.text) and len(extra) == 1 and _number(extra[0]):
+        copies, last = _number(kept[-1]), _number(extra[0])
+        if len(kept) > 1 and positional[-1].name == "stride" and last == "2" and int(copies or 0) > 2:
+            shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # in the order of the columns of a table
+        else:
+            shown.append(f"repeat={last}")
+    return f"write `{written(name, [*shown, *by_name])}`"
+
+
+def _is_stage(argument: nodes.Argument, span: Span) -> bool:
+    """Whether a call is a stage's, or a row's that the argument isn't in: it stands beside the block."""
+    return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
+
+
+def unknown(
+    name: str,
+    argument: nodes.Argument,
+    parameters: Sequence[Parameter],
+    arguments: Sequence[nodes.Argument],
+    span: Span,
+) -> str:
+    """What to write for an argument of another name."""
+    assert argument.name is not None
+    given, value = argument.name.text, argument.value.span.text
+    known = [parameter.name for parameter in parameters]
+    column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
+    stage = column or _is_stage(argument, span)
+    block = bool(parameters) and all(parameter.type is None for parameter in parameters)
+    if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
+        operation = own_name(own_value(value)) or own_value(value)
+        return no_step(value) or f"leave it out, and write `, {operation}` after the call"
+    if given == "repeat":
+        return _repeated(name, argument, arguments, span)
+    own = own_argument(given, known)
+    if given in _TRAINED and "freeze" in known:
+        return "write `freeze=yes`" if own_value(value) == "no" else "leave it out: weights are trained"
+    if own == "":
+        return "leave it out: what comes in is known"
+    if "warmup" in known and own_argument(given, ["lr"]) == "lr":
+        return f"leave it out, and give it to the optimizer: `lr={value}`"
+    taken = _taken(parameters, [a for a in arguments if a is not argument])
+    free = [parameter for parameter in parameters if parameter.name not in taken]
+    if not own or own in taken:
+        own = own_parameter(given, [parameter.name for parameter in free]) if block else ""
+    if own:
+        return f"write `{own}`" if column else f"write `{own}={own_value(value)}`"
+    if stage and (given in _COPIES or nearest(given, ["repeat"])):
+        return "write `repeat`" if column else f"write `repeat={value}`"
+    if near := nearest(given, [parameter.name for parameter in free]):
+        return near
+    if own := _word(value, parameters, taken):
+        return f"write `{own}`"
+    if again := next((key for key in known if key in taken and nearest(given, [key])), ""):
+        return f"leave it out: `{again}` is given already"
+    if given == "stride" and stage:
+        return (
+            f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
+            if value == "2"
+            else f"leave it out: `{name}` has no stride"
+        )
+    if not parameters:
+        return f"write `{name}`: it takes no arguments"
+    if block and given in _COPIES:
+        return _repeated(name, argument, arguments, span)
+    if only := _only(free, value, block):
+        return f"write `{only}`" if column else f"write `{only}={value}`"
+    if block and free:
+        shown = (f"{p.name}={p.default}" if p.default else p.name for p in parameters)
+        return f"leave it out: the block is `{written(name, list(shown))}`"
+    return f"leave it out: it takes {listing(known)}" if free else "leave it out"
+
+
+def _taken(parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> set[str]:
+    """The parameters that arguments fill, by position, by name, or by what is most likely meant by a name."""
+    known = [parameter.name for parameter in parameters]
+    by_position = sum(argument.name is None for argument in arguments)
+    taken = {parameter.name for parameter in [p for p in parameters if not p.named][:by_position]}
+    for argument in arguments:
+        if argument.name:
+            given = argument.name.text
+            taken.add(given if given in known else own_argument(given, known) or given)
+    return taken
+
+
+def _only(free: Sequence[Parameter], value: str, block: bool) -> str:
+    """The one parameter that can be meant: it alone is missing, or a block has no other for such a value."""
+    missing = [parameter for parameter in free if parameter.required]
+    if len(missing) == 1:
+        return missing[0].name
+    kind = _kind(value)
+    alike = [parameter for parameter in free if _kind(parameter.default) == kind]
+    return alike[0].name if block and len(alike) == 1 and (kind != "value" or alike == free) else ""
+
+
+def _kind(value: str) -> str:
+    if value in OPERATIONS:
+        return "operation"
+    return "flag" if own_value(value) in ("yes", "no") else "value"
+
+
+def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
+    """The argument that takes a word: `mode=nearest` for `interpolation=nearest`."""
+    words = own_value(value)
+    for parameter in parameters:
+        if isinstance(parameter.type, Word) and words in parameter.type.words and parameter.name not in taken:
+            return f"{parameter.name}={words}"
+    return ""
+
+
+def _repeated(name: str, argument: nodes.Argument, arguments: Sequence[nodes.Argument], span: Span) -> str:
+    """`repeat=3` in a call that is no stage."""
+    times = argument.value.span.text
+    rest = _shown([a for a in arguments if a is not argument])
+    text, start = span.source.text, span.source.text.rfind("\n", 0, span.start) + 1
+    alone = re.fullmatch(r"\s*layers\s*\{\s*", text[start : span.start])
+    if alone and re.match(r"[ \t]*\}", text[span.end :]):
+        return f"write `stage {written(name, [*rest, f'repeat={times}'])}` in place of `layers {{ … }}`"
+    later = [given for given in rest if not given.startswith("stride=")]
+    if later == rest:
+        return f"write `repeat {times} {{ {written(name, rest)} }}`"
+    fewer = str(int(times) - 1) if times.isdigit() else f"{times} - 1"
+    return f"write `{written(name, rest)}, repeat {fewer} {{ {written(name, later)} }}`"

@@ -1,0 +1,367 @@
+"""Calls in bodies: a name becomes an operation, a block or what a parameter holds, with its arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+from netdsl.base.source import Span
+from netdsl.base.values import Size, Symbol, Value, is_number, normal, show
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, nearest
+from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step
+from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
+from netdsl.language.expressions import Const, Expr, constant
+from netdsl.language.words import STATEMENTS
+from netdsl.ops import OPERATIONS, Operation
+from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, own_value, translated
+from netdsl.resolve.argument_suggestions import written
+from netdsl.resolve.bind_arguments import Given, bind
+from netdsl.resolve.defaults import Defaults, inherited_defaults
+from netdsl.resolve.orders import UNIT
+from netdsl.resolve.scope import Names, Scope
+from netdsl.resolve.undefined_names import is_saved, is_whole, labelled
+from netdsl.syntax import nodes
+
+
+class Blocks(NamedTuple):
+    """The blocks of all files by key, and the keys that one file knows by name.
+
+    `values` are the operations and blocks that any expression names: what a parameter can hold.
+    """
+
+    all: dict[str, nodes.Block]
+    known: Mapping[str, str]
+    values: Callable[[], Collection[str]]
+
+
+class CallResolver:
+    """Resolves the calls of one file."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        blocks: Blocks,
+        defaults: Defaults,
+        diagnostics: Diagnostics,
+        unread: Collection[str] = (),
+    ) -> None:
+        self._scope = scope
+        self._blocks = blocks
+        self._defaults = defaults
+        self._diagnostics = diagnostics
+        self._unread = unread
+        self._unknowns = 0
+
+    def call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+        """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
+        name = step.name.text
+        if name in names:
+            return self._parameter_call(step, names, defaults)
+        target = self._named(name)
+        if self._scope.defines(name):
+            value = self._scope.constant(name)
+            if value is None:
+                return ()
+            target = value.name if isinstance(value, Symbol) else target
+            if target is None:
+                message = f"`{name}` is {show(value)}, and no operation or block"
+                help = "give it an operation or a block, as `relu`"
+                also = [Label(step.name.span, "used here")]
+                self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
+                return ()
+        if target is not None:
+            return self._target(step, target, names, defaults) or _kept(step, target)
+        if name not in self._unread:
+            self._unknown(step)
+        return ()
+
+    def _named(self, name: str) -> str | None:
+        """The block's key, or the operation, that a name of the file means."""
+        return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
+
+    def _target(
+        self, step: nodes.Call, target: str, names: Names, defaults: Defaults
+    ) -> tuple[OperationStep | BlockStep] | tuple[()]:
+        if target in self._blocks.all:
+            return self._block(step, target, names)
+        return self._operation(step, OPERATIONS[target], names, defaults)
+
+    def _unknown(self, step: nodes.Call) -> None:
+        self._unknowns += 1
+        if self._unknowns > MAX_DIAGNOSTICS:
+            return
+        word = step.name
+        known = [*OPERATIONS, *self._blocks.known, UNIT]
+        own = translated(
+            step.span.text.removeprefix(step.label.text).lstrip(" :") if step.label else step.span.text
+        )
+        help = (
+            _spelt(word.text, self._blocks.known)
+            or no_step(word.text)
+            or (f"write `{own}`" if own and "\n" not in own else "")
+        )
+        help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
+        before = word.span.source.text[: word.span.start].rpartition("\n")[2]
+        if re.search(r"\bsave\s+\w+\s*,\s*$", before) and not step.arguments:  # `save a, b`
+            help = f"write `save {word.text}`"
+        if self._diagnostics.explains and is_saved(word.text, self._scope.program):
+            help = f"write `from {word.text}`"
+        elif self._diagnostics.explains and labelled(word.text, self._scope.program):
+            help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
+        if word.text in STATEMENTS:
+            help = "a statement stands at the top of the file, never in a body"
+        self._diagnostics.error(
+            "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
+        )
+
+    def _parameter_call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+        """A call of a parameter: resolved for everything that it could hold."""
+        name = step.name.text
+        cases: list[tuple[str, OperationStep | BlockStep]] = []
+        shape_errors: list[tuple[str, Diagnostic]] = []
+        for value in self._blocks.values():
+            with self._diagnostics.captured() as found:
+                resolved = self._target(step, value, names, defaults)
+            cases += [(value, case) for case in resolved]
+            shape_errors += [(value, diagnostic) for diagnostic in found]
+        own = self._named(name)
+        # What a number of that name would mean: where the call doesn't fit it, no number is meant.
+        with self._diagnostics.captured() as found:
+            fallback = self._target(step, own, names, defaults) if own else ()
+        shape_errors += [("", diagnostic) for diagnostic in found]
+        if not cases and not fallback:
+            # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
+            for _, diagnostic in shape_errors:
+                self._diagnostics.add(diagnostic)
+            if not shape_errors and is_whole(self._scope.program):
+                self._diagnostics.error(
+                    "NET201", f"`{name}` holds no operation or block", step.name.span,
+                    help=f"give it one, as in `{name}=relu`",
+                )  # fmt: skip
+            return ()
+        other = fallback[0] if fallback else None
+        return (ParameterCallStep(names[name], tuple(cases), tuple(shape_errors), other, step.span),)
+
+    # operations
+
+    def _operation(
+        self, step: nodes.Call, operation: type[Operation], names: Names, own: Defaults
+    ) -> tuple[OperationStep] | tuple[()]:
+        if out := _after_input(step):
+            message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
+            self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`")
+            return ()
+        inherited = inherited_defaults(operation, self._defaults)
+        local = inherited_defaults(operation, own)
+        filled = frozenset({*inherited, *local})
+        parameters = signature(operation)
+        given = bind(step.name.text, parameters, step.arguments, step.span, self._diagnostics, filled=filled)
+        if given is None:
+            return ()
+        found: dict[str, tuple[Given, Names]] = {g.parameter: (g, names) for g in given}
+        # A block's defaults speak of its parameters, a file's of the file's constants alone.
+        for defaults, known in ((local, names), (inherited, {})):
+            for name, argument in defaults.items():
+                found.setdefault(name, (Given(name, argument.value, argument.value.span), known))
+        bound: list[tuple[str, Expr]] = []
+        for field in schema(operation):
+            arg_type = field.metadata["type"]
+            if field.name not in found:
+                bound.append((field.name, constant(field.default)))
+                continue
+            argument_, known = found[field.name]
+            words = arg_type.words if isinstance(arg_type, Word) else ()
+            if not self._is_value(operation, argument_.value, {*known, *words}):
+                return ()
+            if field.name == "kernel" and not self._is_kernel(argument_.value):
+                return ()
+            expr = self._scope.argument(argument_.value, known, words)
+            if expr is None or not self._fits(step, argument_, expr, arg_type):
+                return ()
+            bound.append((field.name, expr))
+        label = step.label.text if step.label else None
+        return (OperationStep(operation, tuple(bound), step.span, label),)
+
+    def _fits(self, step: nodes.Call, given: Given, expr: Expr, arg_type: object) -> bool:
+        """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
+        if not isinstance(expr, Const):
+            return True
+        result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
+        if isinstance(result, Mismatch):
+            result = meant(expr.value, arg_type) or result
+            help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
+            name, argument = step.name.text, given.parameter
+            origin = given.value.name if isinstance(given.value, nodes.Name) else ""
+            if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
+                return False  # that is said where `classes` stands
+            defined = self._scope.defines(origin)
+            also = [Label(self._scope.written(origin), "comes from here")] if defined else []
+            wrong_argument(name, argument, expr, result, self._diagnostics, help=help, also=also)
+            return False
+        return True
+
+    def _is_value(self, operation: type[Operation], node: nodes.Expr, names: Collection[str]) -> bool:
+        """Whether it isn't another argument's name or word: `conv(16, 3, freeze)`, `conv(16, 3, same)`."""
+        word = node.name if isinstance(node, nodes.Name) else ""
+        if word in names or self._scope.defines(word):
+            return True
+        for parameter in signature(operation):
+            name, arg_type = parameter.name, parameter.type
+            if name == word and isinstance(getattr(arg_type, "other", arg_type), Flag):
+                message, own = f"`{word}` is an argument, and has no value", f"{word}=yes"
+            elif isinstance(arg_type, Word) and word in arg_type.words:
+                message, own = f"`{word}` is for `{name}`", f"{name}={word}"
+            else:
+                continue
+            self._diagnostics.error("NET302", message, node.span, help=f"write `{own}`")
+            return False
+        return True
+
+    def _is_kernel(self, node: nodes.Expr) -> bool:
+        """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
+        match node:
+            case nodes.Binary("*", nodes.Literal(int(height)), nodes.Literal(int(width)), span):
+                message = f"`{span.text}` is a number, {height * width}, and no size"
+                self._diagnostics.error("NET302", message, span, help=f"write `{height}x{width}`")
+                return False
+        return True
+
+    # blocks
+
+    def _block(self, step: nodes.Call, block: str, names: Names) -> tuple[BlockStep] | tuple[()]:
+        bound = self.arguments(block, step.name.text, step.arguments, step.span, names)
+        if bound is None:
+            return ()
+        return (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
+
+    def arguments(
+        self, block: str, shown: str, arguments: Sequence[nodes.Argument], span: Span, names: Names
+    ) -> Bound | None:
+        """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
+        parameters = [
+            Parameter(p.name.text, p.default is None, default=p.default.span.text if p.default else "")
+            for p in self._blocks.all[block].parameters
+        ]
+        given = bind(shown, parameters, arguments, span, self._diagnostics)
+        if given is None:
+            return None
+        exprs = [(argument.parameter, self._given(argument, names)) for argument in given]
+        bound = [(name, expr) for name, expr in exprs if expr is not None]
+        return tuple(bound) if len(bound) == len(exprs) else None
+
+    def _given(self, given: Given, names: Names) -> Expr | None:
+        """The argument of a block."""
+        name = nodes.Word(given.parameter, given.span)
+        return self._scope.expression(self._scope.unquoted(name, given.value), names)
+
+
+def meant(value: Value, arg_type: object) -> Mismatch | None:
+    """That `"3"` is to be `3`, or `[3, 3]` `3x3`, where that fits."""
+    own = _meant(value)
+    if own is None or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
+        return None
+    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
+
+
+def _kept(step: nodes.Call, target: str) -> tuple[OperationStep] | tuple[()]:
+    """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
+    keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
+    return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
+
+
+def _meant(value: Value) -> Symbol | Size | bool | int | None:
+    """The word, flag, number or size for a text, the size for a list."""
+    match value:
+        case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
+            return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
+        case str():
+            own = own_value(f'"{value}"')
+            return own == "yes" if own in ("yes", "no") else Symbol(own)
+        case (int(height), int(width)):
+            return Size((height, width))
+    return None
+
+
+def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:
+    """The call without a number that stands where a word does: `upsample(2, 2)`, `linear(10, 512)`."""
+    if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
+        return ""
+    left = [a for a in step.arguments if a.value is not given.value]
+    if len(left) == len(step.arguments) or any(a.name for a in step.arguments if a not in left):
+        return ""
+    shown = [f"{a.name.text}={a.value.span.text}" if a.name else a.value.span.text for a in left]
+    return f"write `{written(step.name.text, shown)}`"
+
+
+def _share(value: Value, arg_type: object) -> str:
+    """A share in place of percent."""
+    if isinstance(arg_type, Real) and arg_type.high == 1 and is_number(value):
+        percent = cast(Fraction, value)
+        if 5 <= percent < 100:
+            return f"write `{show(normal(Fraction(percent) / 100))}`"
+    return ""
+
+
+def _after_input(step: nodes.Call) -> str:
+    """The call without the number of channels that comes in, where that is given as torch wants it."""
+    shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
+    numbers = [text for text in shown if text.isdigit()]
+    match step.name.text, numbers:
+        case "linear", [_, _] if len(shown) == 2:
+            wrong = True
+        case "linear", [_] if shown[1:] == ["classes"]:
+            wrong = True
+        case "conv", [_, out, kernel, *_] if len(numbers) == len(shown):
+            wrong = int(out) > 11 and int(out) % 2 == 0 and int(kernel) < 12
+        case "conv", _ if shown[:1] == ["in"] and len(shown) > 2:
+            wrong = own_parameter(shown[1], ["out"]) == "out"
+        case _:
+            wrong = False
+    named = [f"{a.name.text}={a.value.span.text}" for a in step.arguments if a.name]
+    return f"{step.name.text}({', '.join([*shown[1:], *named])})" if wrong else ""
+
+
+def _spelt(name: str, known: Collection[str]) -> str:
+    """The block of the same letters: `ResBlock` for `res_block`."""
+    plain = name.replace("_", "").lower()
+    found = next((block for block in known if block.replace("_", "").lower() == plain), "")
+    return f"write `{found}`" if found else ""
+
+
+def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
+    """A stage is made of copies of a block."""
+    own = own_name(name)
+    if name != word.text and name not in known:
+        message, help = f"`{word.text}` is {name}, and no block", "give it a block, as `residual`"
+        diagnostics.error("NET201", message, word.span, help=help)
+        return
+    help = _spelt(name, known) or nearest(own if own in known else name, known)
+    help = help or f"define it with `block {name}(…) {{ … }}`"
+    if (own or name) in OPERATIONS:
+        line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
+        help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
+    diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
+
+
+def wrong_argument(
+    name: str,
+    argument: str,
+    expr: Expr,
+    mismatch: Mismatch,
+    diagnostics: Diagnostics,
+    value: object = None,
+    also: Sequence[Label] = (),
+    help: str = "",
+) -> None:
+    """`conv` takes …: the one message for an argument of a wrong value."""
+    shown = show(expr.value if isinstance(expr, Const) else value)
+    message, help = f"`{argument}` of `{name}` is {shown}", help or f"it must be {mismatch.expected}"
+    found = expr.value if isinstance(expr, Const) else value
+    if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
+        help = f"write it as a step of its own, after the call: `, {found.name}`"
+    quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
+    if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
+        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
+    diagnostics.error("NET302", message, expr.span, also=also, help=help)

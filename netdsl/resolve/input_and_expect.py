@@ -1,0 +1,127 @@
+"""The statements `input` and `expect`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast, get_args
+
+from netdsl.base.values import Size, Value, is_number, show
+from netdsl.diagnostics import Diagnostics, listing, nearest
+from netdsl.ir.resolved import Expectation, Quantity
+from netdsl.ops.operation import Shape
+from netdsl.resolve.scope import Scope
+from netdsl.syntax import nodes
+from netdsl.syntax.errors.advice import shape as shape_of
+
+QUANTITIES: tuple[str, ...] = get_args(Quantity)
+
+
+def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
+    """The shape of one example, or None after a diagnostic."""
+    value = scope.value(statement.shape)
+    if value is None:
+        return None
+    shape = value.lengths if isinstance(value, Size) else (value,)
+    product = isinstance(statement.shape, nodes.Binary) and statement.shape.span.text.count("*") == 2
+    if product:
+        meant = shape_of(statement.shape.span.text)
+        message = f"the input is a number of features, {show(value)}"
+        diagnostics.error("NET302", message, statement.shape.span, help=f"write `input {meant}`")
+        return None
+    if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
+        return cast(Shape, shape)
+    diagnostics.error(
+        "NET302",
+        f"the input is {show(value)}",
+        statement.shape.span,
+        help=_input_help(statement.shape, value),
+    )
+    return None
+
+
+def _input_help(node: nodes.Expr, value: Value) -> str:
+    if isinstance(value, tuple) and len(value) == 3:
+        return f"write `input {shape_of(node.span.text)}`"
+    if isinstance(value, Size) and len(value.lengths) == 2:
+        return f"channels come first: write `input 1x{node.span.text}`, or `input 3x{node.span.text}`"
+    return "channels, height and width as `3x32x32`, or a number of features"
+
+
+# What people call the facts of a network.
+_QUANTITIES = {
+    **dict.fromkeys(("parameters", "param", "size", "weights", "num_params", "n_params", "count"), "params"),
+    **dict.fromkeys(("mac", "madds", "multadds", "mult_adds", "multiply_adds", "operations", "ops"), "macs"),
+    **dict.fromkeys(("layers", "num_layers", "levels"), "depth"),
+    **dict.fromkeys(("receptive", "rf", "field_of_view", "fov"), "receptive_field"),
+    **dict.fromkeys(("shape", "output_shape", "out", "output_size"), "output"),
+}
+_FLOPS = ("flops", "flop", "gflops", "mflops")
+_OF_TRAINING = ("accuracy", "acc", "error", "loss", "top1", "top5", "val_acc", "test_acc", "test_accuracy")
+_OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram")
+
+
+def _quantity_help(statement: nodes.Expect) -> str:
+    """What to expect in place of what isn't known of a network."""
+    name, compared, value = statement.quantity.text.lower(), statement.comparison, statement.value
+    if name in _FLOPS:
+        number = value.value if isinstance(value, nodes.Literal) else None
+        half = f"{float(cast(Fraction, number)) / 2:g}" if is_number(number) else f"({value.span.text}) / 2"
+        return f"write `expect macs {compared} {_short(half)}`: one MAC is two FLOPs"
+    if own := _QUANTITIES.get(name):
+        return f"write `expect {own} {compared} {value.span.text}`"
+    if name in _OF_TRAINING:
+        return "leave the line out: it is known after `netdsl train`, and not before"
+    if name in _OF_MACHINES:
+        return "leave the line out: it depends on the machine; `params` and `macs` can be expected"
+    return nearest(name, QUANTITIES) or f"{listing(QUANTITIES)} can be expected"
+
+
+def _short(number: str) -> str:
+    """`1e+07` as `10M`."""
+    try:
+        count = int(float(number))
+    except ValueError:
+        return number
+    if count % 1_000_000 == 0 and count:
+        return f"{count // 1_000_000}M"
+    return f"{count // 1000}k" if count % 1000 == 0 and count else str(count)
+
+
+def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
+    """What the file expects of the network, or None after a diagnostic."""
+    quantity = statement.quantity.text
+    if quantity not in QUANTITIES:
+        diagnostics.error(
+            "NET201",
+            f"there is nothing called `{quantity}` to expect",
+            statement.quantity.span,
+            help=_quantity_help(statement),
+        )
+        return None
+    node = statement.value
+    if isinstance(node, nodes.Binary) and node.operator in ("and", "or"):
+        rest = node.span.text.removeprefix(node.left.span.text).strip().removeprefix(node.operator).strip()
+        first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
+        help = f"write `{first}` and `expect {rest}`, each on a line"
+        diagnostics.error("NET302", "one line expects one thing", node.span, help=help)
+        return None
+    value = scope.value(node)
+    if value is None:
+        return None
+    if quantity == "output":
+        if statement.comparison not in ("==", "!="):
+            message = f"`output` is a shape, and can't be `{statement.comparison}` another"
+            diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
+            return None
+        sound, help = isinstance(value, (Size, int)), "a shape, as `512x7x7`, or a number of features"
+        if isinstance(value, tuple):
+            help = f"write `{shape_of(node.span.text)}`"
+    else:
+        sound, help = is_number(value), "a number, as `125k`"
+        if isinstance(value, Size) and quantity == "receptive_field":
+            help = f"write `{max(value.lengths)}`: the side of a square"
+    if not sound or isinstance(value, bool):
+        message = f"the expected value is {show(value)}"
+        diagnostics.error("NET302", message, statement.value.span, help=help)
+        return None
+    return Expectation(cast(Quantity, quantity), statement.comparison, value, statement.span)

@@ -1,0 +1,106 @@
+"""Which norm is the last of a skip connection's body: the one that `init { last_bn … }` speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from functools import cache
+
+from netdsl.diagnostics import Diagnostics
+from netdsl.ir.resolved import (
+    BlockDefinition,
+    BlockStep,
+    Body,
+    BranchesStep,
+    OperationStep,
+    ParameterCallStep,
+    RepeatStep,
+    SkipStep,
+    Step,
+    WhenStep,
+    bodies,
+)
+from netdsl.language.argument_types import schema
+from netdsl.language.expressions import IN, ONE, constant
+from netdsl.ops import Operation
+from netdsl.ops.operation import Symbolic
+
+
+@cache
+def roles(operation: type[Operation]) -> frozenset[str]:
+    """What the trained tensors of an operation are: kernel, bias, scale, shift."""
+    arguments = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(operation)}
+    weights = operation.weights(arguments, Symbolic(IN, is_map=True))
+    return frozenset(weight.role for weight in weights) - {"buffer"}
+
+
+def is_norm(operation: type[Operation]) -> bool:
+    """Whether it has a scale and a shift: a learned factor alone makes no norm."""
+    return roles(operation) >= {"scale", "shift"}
+
+
+class LastNorms:
+    """Marks them; where one is inside another step, no rule can reach it: a diagnostic."""
+
+    def __init__(self, blocks: Mapping[str, BlockDefinition], diagnostics: Diagnostics) -> None:
+        self._blocks = blocks
+        self._diagnostics = diagnostics
+
+    def marked(self, body: Body) -> Body:
+        """The body with the last norm of each of its skip connections marked, at any depth."""
+        return tuple(map(self._step, body))
+
+    def _step(self, step: Step) -> Step:
+        match step:
+            case SkipStep():
+                marked = step._replace(
+                    body=self.marked(step.body), shortcut=step.shortcut and self.marked(step.shortcut)
+                )
+                return marked._replace(body=self._last(marked.body, marked))
+            case BranchesStep():
+                return step._replace(branches=tuple(map(self.marked, step.branches)))
+            case RepeatStep():
+                return step._replace(body=self.marked(step.body))
+            case WhenStep():
+                cases = tuple((condition, self.marked(body)) for condition, body in step.cases)
+                return step._replace(cases=cases, otherwise=self.marked(step.otherwise))
+            case _:
+                return step
+
+    def _last(self, body: Body, skip: SkipStep) -> Body:
+        for index in reversed(range(len(body))):
+            step = body[index]
+            if self._has_norm(step):
+                return (*body[:index], self._mark(step, skip), *body[index + 1 :])
+        return body
+
+    def _mark(self, step: Step, skip: SkipStep) -> Step:
+        match step:
+            case OperationStep():
+                return step._replace(last_norm=True)
+            case SkipStep():
+                return step  # the last norm of the inner body, which is marked
+            case WhenStep(cases, otherwise) if all(map(self._any_norm, [otherwise, *(b for _, b in cases)])):
+                marked = tuple((condition, self._last(body, skip)) for condition, body in cases)
+                return step._replace(cases=marked, otherwise=self._last(otherwise, skip))
+        self._diagnostics.error(
+            "NET305",
+            "`last_bn` doesn't reach the last norm of this skip connection, which is inside another step",
+            skip.span,
+            help="write the norm itself into the body, or give it a label and a rule of its own",
+        )
+        return step
+
+    def _any_norm(self, body: Body) -> bool:
+        return any(map(self._has_norm, body))
+
+    def _has_norm(self, step: Step) -> bool:
+        match step:
+            case OperationStep(operation):
+                return is_norm(operation)
+            case BlockStep(block):
+                return self._any_norm(self._blocks[block].body)
+            case ParameterCallStep(cases=cases):
+                return any(self._has_norm(case) for _, case in cases)
+            case _:
+                return any(map(self._any_norm, bodies(step)))

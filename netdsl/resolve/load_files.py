@@ -1,0 +1,117 @@
+"""The files of a network: the one that was named, and those that it reaches by `use`, each read once."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Source, Span
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.syntax import nodes
+from netdsl.syntax.parser import parse
+
+# The text of a file by its path. Raises OSError or ValueError where it can't be read.
+Reader: TypeAlias = Callable[[str], str]
+
+# How many files a network may be made of.
+MAX_FILES = 100
+
+# What a library holds; all else belongs to a network.
+LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order)
+
+
+class File(NamedTuple):
+    """`used` are the paths of the files that it uses directly, with the place of the `use`; `missing` if one
+    couldn't be read.
+    """
+
+    path: str
+    program: nodes.Program
+    used: tuple[tuple[str, Span], ...] = ()
+    missing: bool = False
+
+
+def load_files(main: Source, read: Reader, diagnostics: Diagnostics) -> dict[str, File]:
+    """All files by path, the main one first."""
+    return _Loading(read, diagnostics).run(main)
+
+
+class _Loading:
+    def __init__(self, read: Reader, diagnostics: Diagnostics) -> None:
+        self._read = read
+        self._diagnostics = diagnostics
+        self._files: dict[str, File] = {}
+        # The files being read, outermost first, with the place of the `use` that led to each.
+        self._open: list[tuple[str, Span | None]] = []
+
+    def run(self, main: Source) -> dict[str, File]:
+        self._add(_normal(main.name), main, None)
+        return self._files
+
+    def _add(self, path: str, source: Source, place: Span | None) -> None:
+        program = parse(source, self._diagnostics)
+        if place is not None:
+            self._check_library(program, path, place)
+        # Its place among the files is before those that it uses.
+        self._files[path] = File(path, program)
+        self._open.append((path, place))
+        uses = [statement for statement in program.statements if isinstance(statement, nodes.Use)]
+        used = [(found, use.span) for use in uses if (found := self._use(use, path))]
+        self._open.pop()
+        self._files[path] = File(
+            path,
+            program,
+            tuple(used),
+            missing=len(used) < len(uses) or any(word == "use" for word, _ in program.unread),
+        )
+
+    def _use(self, use: nodes.Use, user: str) -> str | None:
+        """The path of a used file, read now or before; None after a diagnostic."""
+        if not use.path.endswith(".net") or posixpath.isabs(use.path) or ":" in use.path:
+            relative = not posixpath.isabs(use.path) and ":" not in use.path
+            help = f'write `use "{use.path}.net"`' if relative else 'as in `use "blocks.net"`'
+            self._error("`use` takes the relative path of a `.net` file", use.span, help)
+            return None
+        path = _normal(posixpath.join(posixpath.dirname(user), use.path))
+        names = [name for name, _ in self._open]
+        if path in names:
+            circle = names[names.index(path) :]
+            also = [Label(place) for _, place in self._open[names.index(path) + 1 :] if place]
+            shown = " → ".join(posixpath.basename(name) for name in [*circle, path])
+            self._diagnostics.error(
+                "NET203", f"files use each other in a circle: {shown}", use.span, also=also,
+                help="move what both need into a third file",
+            )  # fmt: skip
+            return None
+        if path in self._files:
+            return path
+        if len(self._files) >= MAX_FILES:
+            self._error(f"a network is made of more than {MAX_FILES} files", use.span, "join some of them")
+            return None
+        try:
+            text = self._read(path)
+        except (OSError, ValueError) as error:
+            reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else None
+            reason = reason or getattr(error, "strerror", None) or str(error)
+            self._error(f"{path} can't be read: {reason}", use.span, f"the path is relative to {user}")
+            return None
+        self._add(path, Source(path, text), use.span)
+        return path
+
+    def _check_library(self, program: nodes.Program, path: str, place: Span) -> None:
+        for statement in program.statements:
+            if not isinstance(statement, LIBRARY):
+                what = statement.span.text.split(None, 1)[0]
+                self._diagnostics.error(
+                    "NET106", f"{posixpath.basename(path)} is no library of blocks: it has `{what}`", place,
+                    also=[Label(statement.span)], help="move its blocks into a file of their own",
+                )  # fmt: skip
+                return
+
+    def _error(self, message: str, span: Span, help: str) -> None:
+        self._diagnostics.error("NET100", message, span, help=help)
+
+
+def _normal(path: str) -> str:
+    return posixpath.normpath(path.replace("\\", "/"))

@@ -1,0 +1,117 @@
+"""Orders: what one `unit` is, and where a skip connection adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from netdsl.base.source import Source, Span
+from netdsl.diagnostics import Diagnostics
+from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.translation import translated
+from netdsl.syntax import nodes
+
+UNIT = "unit"
+
+Order: TypeAlias = Sequence[nodes.Call | nodes.Plus]
+
+_DEFAULT = "conv bn + relu"
+
+
+def default_order() -> Order:
+    """`conv, bn, +, relu` (He et al. 2016, fig. 4a)."""
+    source = Source("the default order", f"order {_DEFAULT}")
+    span = Span(source, 0, len(source.text))
+    return [
+        nodes.Plus(span) if word == "+" else nodes.Call(nodes.Word(word, span), (), span)
+        for word in _DEFAULT.split()
+    ]
+
+
+def is_unit(step: nodes.Step) -> bool:
+    return isinstance(step, nodes.Call) and step.name.text == UNIT
+
+
+def uses_units(steps: Iterable[nodes.Step]) -> bool:
+    """Whether units stand in the steps, those of inner skip connections apart."""
+    return any(
+        is_unit(step)
+        or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in nodes.bodies(step)))
+        for step in steps
+    )
+
+
+def is_placeholder(item: nodes.Call | nodes.Plus) -> bool:
+    """Whether an order's item is the bare `conv` that a unit's arguments go to."""
+    return isinstance(item, nodes.Call) and item.name.text == "conv" and not item.arguments
+
+
+def plus_of(order: Order) -> int | None:
+    """Where the `+` stands."""
+    return next((i for i, item in enumerate(order) if isinstance(item, nodes.Plus)), None)
+
+
+def _own(item: nodes.Call | nodes.Plus) -> str:
+    """An item as the language writes it."""
+    if isinstance(item, nodes.Plus) or item.name.text in OPERATIONS:
+        return item.span.text
+    lower = item.name.text.lower()
+    return lower if lower in OPERATIONS else translated(item.span.text) or item.span.text
+
+
+def _with_one(order: nodes.Order) -> list[str]:
+    """The items with the first `conv` bare and no other, or with one at the end. Where a whole branch is
+    written out, `bn, relu, conv, bn, relu, conv`, one unit of it.
+    """
+    items = _period([_own(item) for item in order.items])
+    if items:
+        return items
+    for item in order.items:
+        conv = isinstance(item, nodes.Call) and item.name.text == "conv"
+        if not conv or "conv" not in items:
+            items.append("conv" if conv else _own(item))
+    return items if "conv" in items else [*items, "conv"]
+
+
+def _period(items: Sequence[str]) -> list[str]:
+    """The shortest start with one `conv` which the items repeat, with the `+` where it stands in the last
+    repetition; empty where they repeat none.
+    """
+    steps = [item for item in items if item != "+"]
+    for length in range(1, len(steps)):
+        repeated = all(step == before for step, before in zip(steps[length:], steps, strict=False))
+        if repeated and steps[:length].count("conv") == 1:
+            unit = steps[:length]
+            if "+" in items:
+                before = len(items) - items[::-1].index("+") - items.count("+")
+                unit.insert(max((before - 1) % length, unit.index("conv")) + 1, "+")
+            return unit
+    return []
+
+
+def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
+    """An order has exactly one bare `conv`, and at most one `+` after it."""
+    units = (item for item in order.items if isinstance(item, nodes.Call) and is_unit(item))
+    if unit := next(units, None):
+        help = "write the operations that a unit is made of"
+        diagnostics.error("NET304", "an order says what a `unit` is, and has none", unit.span, help=help)
+        return False
+    bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
+    pluses = [i for i, item in enumerate(order.items) if isinstance(item, nodes.Plus)]
+    own = [_own(item) for item in order.items]
+    if not bare and "conv" in own:
+        help = f"write `order {', '.join(own)}`"
+        diagnostics.error("NET201", "the operations of an order have other names", order.span, help=help)
+    elif len(bare) != 1:
+        message = f"an order has exactly one bare `conv`, and this one has {len(bare)}"
+        diagnostics.error("NET304", message, order.span, help=f"write `order {', '.join(_with_one(order))}`")
+    elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
+        diagnostics.error(
+            "NET304",
+            "an order has one `+` at most, after its `conv`",
+            order.items[pluses[-1]].span,
+            help="as in `order conv, bn, +, relu`",
+        )
+    else:
+        return True
+    return False

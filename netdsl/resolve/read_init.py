@@ -1,0 +1,237 @@
+"""The `init` statement: a base, and the rules that refine it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING
+
+from netdsl.base.source import Span
+from netdsl.base.values import Symbol, Value, show
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.ir.resolved import Init, Rule
+from netdsl.language.argument_types import Word, convert, schema, signature, usage
+from netdsl.language.expressions import constant
+from netdsl.language.init_rules import FOR_KERNELS, RULES
+from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.translation import own_name
+from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.last_norm import roles
+from netdsl.resolve.scope import Scope
+from netdsl.syntax import nodes
+
+# What rules are called elsewhere.
+_RULES = {
+    **dict.fromkeys(("random_normal", "gaussian", "gauss", "randn", "msra_normal"), "normal"),
+    **dict.fromkeys(("random_uniform", "rand"), "uniform"),
+    **dict.fromkeys(("truncated_normal", "truncnormal", "trunc"), "trunc_normal"),
+    **dict.fromkeys(("zero", "none"), "zeros"),
+    **dict.fromkeys(("one",), "ones"),
+    **dict.fromkeys(("const", "fill"), "constant"),
+    **dict.fromkeys(("orthogonal", "sparse", "variance_scaling", "variancescaling"), "kaiming_normal"),
+    **dict.fromkeys(("default", "torch"), "pytorch"),
+    **dict.fromkeys(("eye", "identity", "delta"), "dirac"),
+}
+BASES = ("kaiming", "pytorch")
+# Keys that name no operation: all biases, and the last norm of every skip connection's body.
+BIAS, LAST_NORM = "bias", "last_bn"
+
+
+def read_init(
+    statement: nodes.Init | None,
+    labels: Mapping[str, Collection[str]],
+    scope: Scope,
+    diagnostics: Diagnostics,
+) -> Init:
+    """How weights start; Kaiming where the file doesn't say. `labels` are those of all steps, with what
+    they stand before.
+    """
+    if statement is None:
+        return Init("kaiming")
+    return _InitReader(labels, scope, diagnostics).read(statement)
+
+
+# What the last layer is called.
+_LAST = ("fc", "classifier", "output", "out", "last", "logits", "head", "final", "prediction")
+
+
+class _InitReader:
+    def __init__(self, labels: Mapping[str, Collection[str]], scope: Scope, diagnostics: Diagnostics) -> None:
+        self._labels = labels
+        self._scope = scope
+        self._diagnostics = diagnostics
+        self._kinds = {
+            **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
+            BIAS: frozenset({"bias"}),
+            LAST_NORM: frozenset({"scale"}),
+        }
+
+    def read(self, statement: nodes.Init) -> Init:
+        kinds: dict[str, Rule] = {}
+        labels: dict[str, Rule] = {}
+        seen: dict[str, Span] = {}
+        for key, call in statement.rules:
+            if key.text in seen:
+                also = [Label(seen[key.text], "first here")]
+                message = f"`{key.text}` has two rules"
+                self._diagnostics.error("NET305", message, key.span, also=also, help="remove one")
+                continue
+            seen[key.text] = key.span
+            of_label = key.text in self._labels
+            if not of_label and key.text not in self._kinds:
+                self._unknown(key)
+                continue
+            rule = self._rule(call)
+            if rule and self._applies(key, of_label, rule, call):
+                (labels if of_label else kinds)[key.text] = rule
+        base = "pytorch" if self._base(statement.base) == "pytorch" else "kaiming"
+        return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
+
+    def _base(self, base: nodes.Word | None) -> str:
+        if base is not None and base.text not in BASES:
+            self._diagnostics.error(
+                "NET305",
+                f"there is no initialisation `{base.text}`",
+                base.span,
+                help=_base_help(base.text),
+            )
+        return base.text if base else "kaiming"
+
+    def _unknown(self, key: nodes.Word) -> None:
+        own = key.text if key.text in OPERATIONS else own_name(key.text)
+        if own in OPERATIONS and own not in self._kinds:
+            what, help = f"`{own}` has no weights", "leave the line out"
+        else:
+            what = f"`{key.text}` is no operation with weights, and no label of a step"
+            help = self._meant(key.text)
+        self._diagnostics.error("NET305", what, key.span, help=help)
+
+    def _meant(self, key: str) -> str:
+        """What to write for an unknown key."""
+        known = [*self._kinds, *self._labels]
+        if key in OPERATIONS:
+            return f"leave the line out: `{key}` has no weights"
+        own = own_name(key)
+        if own in self._kinds and own not in ("linear", *self._labels):
+            return f"write `{own}`"
+        if (norm := key.removesuffix("_bias")) in self._kinds and norm != key:
+            return f"leave the line out: biases of `{norm}` start at 0"
+        if near := nearest(key, known):
+            return near
+        of_linear = [label for label, steps in self._labels.items() if "linear" in steps]
+        if own == "linear" or key.lower() in _LAST:
+            if len(of_linear) == 1:
+                return f"write `{of_linear[0]}`, the label of the last layer"
+            return f"write `linear`, or give the last layer this label: `{key}: linear(…)`"
+        if key.lower() in ("weight", "weights", "w"):
+            return "write `conv` and `linear`, each in a line of its own"
+        if self._labels:
+            return f"the labels are {listing(self._labels)}"
+        return f"give a step the label, `{key}: conv(…)`"
+
+    def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
+        """Whether the rule can be used where the key says."""
+        if of_label:
+            steps = self._labels[key.text]
+            if not steps:  # the step couldn't be read
+                return True
+            found = [roles(OPERATIONS[step]) for step in steps if step in OPERATIONS]
+            if len(found) < len(steps) or not all(found):
+                message = f"the step `{key.text}` has no weights of its own"
+                help = "a rule is for an operation with weights, not for a block"
+                self._diagnostics.error("NET305", message, key.span, help=help)
+                return False
+            kernels = all("kernel" in own for own in found)
+        else:
+            kernels = "kernel" in self._kinds[key.text]
+        steps = self._labels[key.text] if of_label else (key.text,)
+        matrix = rule.function == "dirac" and "linear" in steps
+        if rule.function in FOR_KERNELS and (not kernels or matrix):
+            message = f"`{rule.function}` is not for `{key.text}`"
+            help = "it is for the weights of convolutions" + ("" if matrix else " and linear layers")
+            self._diagnostics.error("NET305", message, call.span, help=help)
+            return False
+        return True
+
+    def _rule(self, call: nodes.Call) -> Rule | None:
+        name = call.name.text
+        if name not in RULES:
+            own = own_rule(call)
+            help = f"write `{own}`" if own else nearest(name, RULES)
+            help = help or f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
+            self._diagnostics.error("NET305", f"there is no rule `{name}`", call.name.span, help=help)
+            return None
+        cls = RULES[name]
+        given = bind(name, signature(cls), call.arguments, call.span, self._diagnostics)
+        if given is None:
+            return None
+        places = {argument.parameter: argument for argument in given}
+        values: dict[str, Value] = {}
+        for field in schema(cls):
+            if field.name in places:
+                arg_type = field.metadata["type"]
+                words = arg_type.words if isinstance(arg_type, Word) else ()
+                value = self._scope.value(places[field.name].value, words)
+                if value is None:
+                    return None
+                values[field.name] = value
+            elif field.default is not MISSING:
+                values[field.name] = constant(field.default).value
+        result = convert(cls, values)
+        if isinstance(result, dict):
+            for parameter, mismatch in result.items():
+                shown = f"`{parameter}` of `{name}` is {show(values[parameter])}"
+                help = f"it must be {mismatch.expected}"
+                self._diagnostics.error("NET302", shown, places[parameter].span, help=help)
+            return None
+        if name == "uniform" and values["a"] > values["b"]:
+            message = f"`a` of `uniform` is {show(values['a'])}, and `b` is {show(values['b'])}"
+            self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
+            return None
+        return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
+
+
+def own_rule(call: nodes.Call) -> str:
+    """A rule of another library as ours, with the arguments that it can have."""
+    plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
+    plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))
+    family, _, kind = plain.partition("_")
+    own = {"he": "kaiming", "msra": "kaiming", "glorot": "xavier", "lecun": "kaiming"}.get(family, family)
+    name = f"{own}_{kind or 'normal'}" if own in ("kaiming", "xavier") else _RULES.get(plain, plain)
+    if name not in RULES:
+        return ""
+    if family == "lecun":
+        return f"{name}(nonlinearity=linear)"
+    known = {parameter.name for parameter in signature(RULES[name])}
+    given = []
+    for argument in call.arguments:
+        key = argument.name.text if argument.name else ""
+        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(
+            key, key
+        )
+        if key in known or not key:
+            given.append(f"{key}={argument.value.span.text}" if key else argument.value.span.text)
+    needed = {
+        "trunc_normal": "std=0.02",
+        "normal": "std=0.01",
+        "uniform": "a=-0.05, b=0.05",
+        "constant": "val=0",
+    }
+    if name in needed:
+        given = given or [needed[name]]
+    return f"{name}({', '.join(given)})" if given else name
+
+
+def _base_help(name: str) -> str:
+    if name.lower() in ("he", "kaiming_normal", "msra"):
+        return "write `init kaiming`"
+    family = "xavier" if name.lower().startswith("glorot") else name.lower()
+    rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
+    if rules and not nearest(name, BASES):
+        return f"write `init {{ conv {rules[0]}, linear {rules[0]} }}`"
+    return nearest(name, BASES) or "write `init kaiming` or `init pytorch`"
+
+
+def _plain(value: Value) -> Value:
+    """A word as the text that torch takes."""
+    return value.name if isinstance(value, Symbol) else value

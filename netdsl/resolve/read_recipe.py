@@ -1,0 +1,284 @@
+"""The recipe: from the `train` statement and the command line's overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, cast
+
+from netdsl.base.source import Span
+from netdsl.base.values import Value, show
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, convert, schema, signature
+from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.words import STATEMENTS
+from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
+from netdsl.other_frameworks.translation import own_argument, own_name, translated
+from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.scope import Scope
+from netdsl.syntax import nodes
+
+_WITHOUT = "leave the line out"
+# Keys of other libraries that have no place here.
+_KEYS = {
+    **dict.fromkeys(
+        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: data is read as fast as it can be"
+    ),
+    **dict.fromkeys(
+        ("device", "gpu", "cuda"), f"{_WITHOUT}: `netdsl train --device cuda` says where it runs"
+    ),
+    **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
+    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: accuracy is always told"),
+    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
+}
+# What needs arguments, with them.
+_EXAMPLES = {
+    "crop": "crop(4)",
+    "cutout": "cutout(16)",
+    "step": "step(at=[6, 8])",
+    "folder": 'folder("images")',
+}
+
+
+class RecipeReader:
+    """Reads one recipe; every problem becomes a diagnostic, and the key keeps its default."""
+
+    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
+        self._scope = scope
+        self._diagnostics = diagnostics
+
+    def read(
+        self, train: nodes.Train | None, overrides: Mapping[str, tuple[nodes.Expr, ...]]
+    ) -> tuple[Recipe, dict[str, Span], set[str]]:
+        """The recipe, where its keys stand, and those of which the value isn't known: it is wrong, or may
+        stand in a line that couldn't be read.
+        """
+        recipe = Recipe()
+        seen: dict[str, Span] = {}
+        places: dict[str, Span] = {}
+        wrong: set[str] = set()
+        spans = [found.labels[0].span for found in self._diagnostics if found.labels]
+        lost = train is not None and any(span.within(train.span) for span in spans)
+        for entry in train.entries if train else ():
+            key = entry.key.text
+            if key not in KEYS:
+                help = _key_help(entry, train.entries if train else ())
+                self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
+                lost = True
+            elif key in seen:
+                self._diagnostics.error(
+                    "NET501",
+                    f"`{key}` stands twice",
+                    entry.key.span,
+                    also=[Label(seen[key], "first here")],
+                    help="remove one",
+                )
+            else:
+                seen[key] = entry.key.span
+                places[key] = entry.span
+                before = self._diagnostics.errors
+                recipe = self._set(recipe, key, entry.values)
+                if self._diagnostics.errors > before:
+                    wrong.add(key)
+        for path, values in overrides.items():
+            if not values:  # its text was refused by the parser
+                continue
+            before, key = self._diagnostics.errors, path.partition(".")[0]
+            recipe = self._override(recipe, path, values)
+            places[key] = values[0].span
+            if self._diagnostics.errors > before:
+                wrong.add(key)
+        return recipe, places, wrong | (set(KEYS) - places.keys() if lost else set())
+
+    def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe:
+        result: object
+        if key == "augment":
+            if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
+                return dataclasses.replace(recipe, augment=())
+            found = [self._choice(key, value) for value in values]
+            result = None if None in found else tuple(found)
+        elif len(values) != 1:
+            self._diagnostics.error(
+                "NET501", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
+            )
+            return recipe
+        elif key in CHOICES:
+            result = self._choice(key, values[0])
+        else:
+            result = self._converted(Recipe, key, key, values[0])
+        return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: result}))
+
+    def _override(self, recipe: Recipe, path: str, values: tuple[nodes.Expr, ...]) -> Recipe:
+        """`epochs`, or `optimizer.lr`: one argument of the chosen optimizer."""
+        key, _, part = path.partition(".")
+        if key in KEYS and not part:
+            return self._set(recipe, key, values)
+        chosen: Any = getattr(recipe, key, None)
+        arguments = (
+            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key != "augment" else []
+        )
+        if part not in arguments:
+            keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
+            help = nearest(path, keys) or f"one of {', '.join(keys)}"
+            self._diagnostics.error("NET501", f"the recipe has no key `{path}`", values[0].span, help=help)
+            return recipe
+        result = self._converted(type(chosen), part, f"{key}.{part}", values[0])
+        return (
+            recipe
+            if result is None
+            else dataclasses.replace(
+                recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})})
+            )
+        )
+
+    def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
+        arg_type = _type(cls, field)
+        value = self._scope.value(node, _words(arg_type))
+        if value is None:
+            return None
+        result = arg_type.convert(value)
+        if isinstance(result, Mismatch):
+            message, help = f"`{shown}` is {show(value)}", f"it must be {result.expected}"
+            self._diagnostics.error("NET501", message, node.span, help=_whole_help(field, value) or help)
+            return None
+        return result
+
+    def _choice(self, key: str, node: nodes.Expr) -> object | None:
+        choices = CHOICES[key]
+        word = node.function if isinstance(node, nodes.Apply) else None
+        name = word.text if word else node.name if isinstance(node, nodes.Name) else ""
+        if name not in choices:
+            text = node.span.text.strip('"')
+            own = translated(text) if own_name(name or text) in choices else ""
+            help = f"write `{_EXAMPLES.get(own, own)}`" if own else nearest(name or text, choices)
+            if isinstance(node, nodes.ListOf):
+                help = f"leave the brackets out: `{key} {text.strip('[]')}`"
+            if text in choices:
+                help = f"write `{text}` without quotes"
+            if key == "data" and not help:
+                known = listing(choice for choice in choices if choice != "folder")
+                help = f'write `folder("{name or text}")`: {known} are known'
+            if key == "augment" and isinstance(node, nodes.Binary):
+                help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
+            if key == "augment" and not help:
+                help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
+            help = help or _as_argument(name, node, choices)
+            if len(choices) == 1:
+                help = help or f"write `{next(iter(choices))}`"
+            help = help or f"there are {listing(choices)}"
+            shown = word.span if word else node.span
+            self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
+            return None
+        cls = choices[name]
+        arguments = node.arguments if isinstance(node, nodes.Apply) else ()
+        given = bind(name, signature(cls), arguments, node.span, self._diagnostics)
+        values: dict[str, Value] = {}
+        for argument in given or ():
+            words = _words(_type(cls, argument.parameter))
+            held = argument.value.name if isinstance(argument.value, nodes.Name) else ""
+            if not self._scope.defines(held) and (other := _other_argument(cls, argument.parameter, held)):
+                message = f"`{held}` is no `{argument.parameter}` of `{name}`"
+                self._diagnostics.error("NET501", message, argument.span, help=f"write `{other}`")
+                return None
+            value = self._scope.value(argument.value, words)
+            if value is None:
+                return None
+            values[argument.parameter] = value
+        if given is None:
+            return None
+        result = convert(cls, values)
+        if isinstance(result, dict):
+            for argument in given:
+                if mismatch := result.get(argument.parameter):
+                    shown_value = show(values[argument.parameter])
+                    help = f"it must be {mismatch.expected}"
+                    if isinstance(_type(cls, argument.parameter), Flag):
+                        later = _later(cls, argument.parameter, values)
+                        help = f"write `{later}={argument.value.span.text}`" if later else help
+                        help = f"write `{name}`" if len(given) == 1 else help
+                    message = f"`{argument.parameter}` of `{name}` is {shown_value}"
+                    self._diagnostics.error("NET501", message, argument.span, help=help)
+            return None
+        return cast(object, result)
+
+
+def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
+    """What to write for an unknown key."""
+    key = entry.key.text
+    line = recipe_line(key, entry.span.text.removeprefix(key))
+    chosen = next((e for e in entries if e.key.text == "optimizer"), None)
+    if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], nodes.Apply):
+        # What the optimizer is given already stays, but for this.
+        new = line.removeprefix("optimizer sgd(").removesuffix(")")
+        given = [
+            text
+            for argument in chosen.values[0].arguments
+            if (text := _text(argument)).partition("=")[0] != new.partition("=")[0]
+        ]
+        call = f"{chosen.values[0].function.text}({', '.join([new, *given])})"
+        return f"leave the line out, and write `optimizer {call}`"
+    if line:
+        return f"write `{line}`"
+    if key in STATEMENTS:
+        return "move the line out of the braces of `train`: it is a statement of its own"
+    return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
+
+
+def _other_argument(cls: type, parameter: str, word: str) -> str:
+    """`padding_mode=reflect` for `padding=reflect`."""
+    words = {f.name: _words(f.metadata["type"]) for f in schema(cls)}
+    others = (name for name, known in words.items() if word in known and word not in words[parameter])
+    return next((f"{name}={word}" for name in others), "")
+
+
+def _later(cls: type, flag: str, values: Mapping[str, Value]) -> str:
+    """The argument behind a flag that takes the number it was given: `sgd(0.1, 0.9, 5e-4)`."""
+    names = [f.name for f in schema(cls)]
+    later = [name for name in names[names.index(flag) + 1 :] if name not in values]
+    fits = (n for n in later if not isinstance(_type(cls, n).convert(values[flag]), Mismatch))
+    return next(fits, "")
+
+
+def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> str:
+    """What to write for an argument in the place of what takes it: `loss label_smoothing(0.1)`."""
+    given = node.arguments if isinstance(node, nodes.Apply) else ()
+    value = given[0].value.span.text if given else "…"
+    for choice, cls in choices.items():
+        known = [parameter.name for parameter in signature(cls)]
+        own = name if name in known else own_argument(name, known)
+        if own in known:
+            return f"write `{choice}({own}={value})`"
+    return ""
+
+
+def _operands(node: nodes.Expr) -> list[str]:
+    """`flip` and `crop(4)` of `flip + crop(4)`."""
+    if isinstance(node, nodes.Binary):
+        return [*_operands(node.left), *_operands(node.right)]
+    return [own_choice(node.span.text) or node.span.text]
+
+
+def _text(argument: nodes.Argument) -> str:
+    value = argument.value.span.text
+    return f"{argument.name.text}={value}" if argument.name else value
+
+
+def _whole_help(field: str, value: Value) -> str:
+    """A whole number in place of a fraction, or of a text."""
+    if isinstance(value, str) and value.isdigit():
+        return f"write `{field} {value}`"
+    if not isinstance(value, Fraction) or value <= 0:
+        return ""
+    if field in ("validation", "images") and value < 1:
+        return f"write `{field} {round(value * 50_000)}`: a number of images, of the 50,000 of CIFAR"
+    return f"write `{field} {round(value)}`" if value >= 1 else ""
+
+
+def _type(cls: type, field: str) -> ArgType:
+    return cast(ArgType, next(f for f in schema(cls) if f.name == field).metadata["type"])
+
+
+def _words(arg_type: ArgType) -> tuple[str, ...]:
+    """The bare words that an argument takes."""
+    return arg_type.words if isinstance(arg_type, Word) else ()

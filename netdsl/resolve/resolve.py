@@ -1,0 +1,334 @@
+"""The files of a network to ResolvedNetwork: every name gets its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from netdsl.base.source import Span
+from netdsl.base.values import Symbol
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
+from netdsl.language.expressions import ONE
+from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.resolve.calls import unknown_block
+from netdsl.resolve.check_recipe import Subject, check_recipe
+from netdsl.resolve.definitions import Definitions, Registry
+from netdsl.resolve.file_scope import FileScope, values_of
+from netdsl.resolve.input_and_expect import read_expectation, read_input
+from netdsl.resolve.last_norm import LastNorms
+from netdsl.resolve.load_files import LIBRARY, File
+from netdsl.resolve.read_init import LAST_NORM, read_init
+from netdsl.resolve.read_recipe import RecipeReader
+from netdsl.resolve.recursion import check_recursion
+from netdsl.resolve.scope import check_name, whole
+from netdsl.resolve.stage_tables import rows_of
+from netdsl.resolve.undefined_names import STAGE_NAMES
+from netdsl.syntax import nodes
+
+# The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
+_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
+
+# A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
+MAX_REPEAT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says over the file: `--input`, `--set name=value`, and keys of the recipe."""
+
+    input: tuple[nodes.Expr, ...] = ()
+    parameters: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
+    recipe: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
+
+
+def resolve(
+    files: Mapping[str, File], standard: nodes.Program, overrides: Overrides, diagnostics: Diagnostics
+) -> ResolvedNetwork | None:
+    """The network of the first file, or None where that is a library of blocks, or has blocks without end.
+    After other errors, what could be resolved.
+
+    `standard` are the standard blocks: they behave as if they stood in each file.
+    """
+    return _Resolver(files, standard, overrides, diagnostics).run()
+
+
+class _Resolver:
+    def __init__(
+        self,
+        files: Mapping[str, File],
+        standard: nodes.Program,
+        overrides: Overrides,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._overrides = overrides
+        self._standard = {s.name.text for s in standard.statements if isinstance(s, nodes.Block)}
+        self._diagnostics = diagnostics
+        self._registry = Registry()
+        texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
+        self._text = next(iter(texts.values()))
+        self._program = self._text.program
+        self._network = self._text.single(nodes.Network)
+        self._check_overrides()
+        values = {name: given[0] for name, given in overrides.parameters.items() if given}
+        self._files: dict[str, FileScope] = {}
+        named = cache(lambda: values_of(self._files, tuple(values.values())))
+        for path, file in files.items():
+            of_network = texts[path] is self._text
+            self._files[path] = FileScope(
+                texts[path],
+                [(texts[used], place) for used, place in file.used],
+                standard,
+                self._constants(values) if of_network else {},
+                values if of_network else {},
+                named,
+                self._registry,
+                diagnostics,
+            )
+        self._main = next(iter(self._files.values()))
+
+    def run(self) -> ResolvedNetwork | None:
+        main = self._main
+        blocks = [block for file in self._files.values() for block in file.block_definitions()]
+        finite = True
+        for file in self._files.values():
+            known = {name: self._registry.blocks[key] for name, key in file.known.items()}
+            finite &= check_recursion(file.text.program, known, file.order, self._standard, self._diagnostics)
+        if self._network is None:
+            self._check_library()
+            return None
+        network = self._network
+        shape, place = self._input()
+        parts = self._parts()
+        labels: dict[str, set[str]] = {}
+        for file in self._files.values():
+            blocks += file.steps.outlined
+            for label, steps in file.steps.labels.items():
+                labels.setdefault(label, set()).update(steps)
+        init = read_init(self._text.single(nodes.Init), labels, main.scope, self._diagnostics)
+        train = self._text.single(nodes.Train)
+        recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
+            train, self._overrides.recipe
+        )
+        expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(nodes.Expect))
+        # What depends on the input's size is expected of the file's own input.
+        other = ("macs", "output") if self._overrides.input else ()
+        expectations = tuple(found for found in expected if found and found.quantity not in other)
+        classes = self._classes()
+        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        check_recipe(subject, self._diagnostics)
+        if not finite:
+            return None
+        parts, blocks = self._marked(init, parts, blocks)
+        values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
+        parameters = tuple((name, value) for name, value in values if value is not None)
+        return ResolvedNetwork(
+            network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
+            init, recipe, expectations, network.name.span, self._sound(),
+        )  # fmt: skip
+
+    def _sound(self) -> bool:
+        """Whether all errors are of statements on which neither shapes nor costs depend."""
+        apart = (nodes.Train, nodes.Init, nodes.Expect)
+        spans = [s.span for s in self._program.statements if isinstance(s, apart)]
+        unread = {word for word, _ in self._program.unread}
+
+        def harmless(place: Span) -> bool:
+            return (
+                any(place.within(span) for span in spans)
+                or place.text.split(" ", 1)[0] == "expect"
+                or place.source.name.startswith("--")
+            )
+
+        errors = [found for found in self._diagnostics if found.severity == "error"]
+        return unread <= {"expect"} and all(e.labels and harmless(e.labels[0].span) for e in errors)
+
+    def _marked(
+        self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]
+    ) -> tuple[tuple[Part, ...], list[BlockDefinition]]:
+        """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
+        if LAST_NORM not in dict(init.kinds):
+            return parts, blocks
+        norms = LastNorms({block.key: block for block in blocks}, self._diagnostics)
+        marked = (p._replace(body=norms.marked(p.body)) if isinstance(p, Section) else p for p in parts)
+        return tuple(marked), [block._replace(body=norms.marked(block.body)) for block in blocks]
+
+    def _check_library(self) -> None:
+        """A file without a network holds definitions, and nothing that belongs to a network."""
+        if self._program.unread:
+            return
+        if not self._program.statements:
+            help = "a network starts with `network NAME`"
+            self._diagnostics.error("NET106", f"{next(iter(self._files))} is empty", help=help)
+        for statement in self._program.statements:
+            if not isinstance(statement, LIBRARY):
+                what = statement.span.text.split(None, 1)[0]
+                help = "add `network NAME` at the top"
+                message = f"`{what}` belongs to a network, and the file has none"
+                self._diagnostics.error("NET106", message, statement.span, help=help)
+                return
+
+    # statements
+
+    def _check_overrides(self) -> None:
+        known = [p.name.text for p in self._network.parameters] if self._network else []
+        for name, values in self._overrides.parameters.items():
+            if name not in known:
+                span = values[0].span if values else None
+                help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
+                network = f"`{self._network.name.text}`" if self._network else "a library"
+                self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
+            elif len(values) > 1:
+                message = f"`{name}` is set to {len(values)} values"
+                self._diagnostics.error("NET301", message, values[1].span, help="give one")
+
+    def _constants(self, overridden: Mapping[str, nodes.Expr]) -> dict[str, tuple[nodes.Expr, Span]]:
+        """The constants that only a network has: its parameters, and `classes`."""
+        definitions: dict[str, tuple[nodes.Expr, Span]] = {}
+        if self._network:
+            check_name(self._network.name, self._diagnostics)
+        for parameter in self._network.parameters if self._network else ():
+            value = overridden.get(parameter.name.text) or parameter.default
+            if value is None:
+                name = parameter.name.text
+                self._diagnostics.error(
+                    "NET301",
+                    f"the network parameter `{name}` has no value",
+                    parameter.name.span,
+                    help=f"give it one: `--set {name}=…`, or a default in the file",
+                )
+                value = nodes.Literal(1, parameter.name.span)
+            self._text.define(definitions, parameter.name, value)
+        if classes := self._text.single(nodes.Classes):
+            self._text.define(definitions, nodes.Word("classes", classes.span), classes.number)
+        return definitions
+
+    def _input(self) -> tuple[Shape, Span]:
+        """The shape of one example, and where it is said; unknown after an error."""
+        assert self._network is not None
+        statement = self._text.single(nodes.Input)
+        if self._overrides.input:
+            given, *more = self._overrides.input
+            if more:
+                message = "the input has one shape"
+                self._diagnostics.error("NET302", message, more[0].span, help="as in `--input 3x64x64`")
+            statement = nodes.Input(given, given.span)
+        unread = {word for word, _ in self._program.unread}
+        if statement is not None:
+            read = read_input(statement, self._main.scope, self._diagnostics)
+            # Of what an unread statement says of shapes nothing is known.
+            return (read if read and unread <= _APART else UNKNOWN), statement.shape.span
+        if unread <= _APART:
+            self._diagnostics.error(
+                "NET106", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
+            )
+        return UNKNOWN, self._network.span
+
+    def _classes(self) -> int | None:
+        statement = self._text.single(nodes.Classes)
+        if statement is None:
+            return None
+        value = self._main.scope.constant("classes")
+        return whole(value, "the number of classes", statement.number.span, self._diagnostics)
+
+    # parts
+
+    def _parts(self) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        sections: dict[str, Span] = {}
+        for statement in self._program.statements:
+            match statement:
+                case nodes.Section():
+                    parts.append(self._section(statement, sections))
+                case nodes.Stage(call):
+                    parts.append(self._stage(call.name, call.arguments, statement.span, parts))
+                case nodes.Stages():
+                    rows = list(rows_of(statement, self._diagnostics))
+                    if not rows or len(rows) < len(statement.rows):
+                        parts.append(_wrong(statement.span))
+                    for row in rows:
+                        if isinstance(row, nodes.Section):
+                            parts.append(self._section(row, sections))
+                        else:
+                            parts.append(self._stage(statement.block, row.arguments, row.span, parts))
+        kinds = (nodes.Section, nodes.Stage, nodes.Stages)
+        said = any(isinstance(statement, kinds) for statement in self._program.statements)
+        if not said and self._network and not self._program.unread:
+            self._diagnostics.error(
+                "NET106",
+                "the network has no layers",
+                self._network.span,
+                help="add `stem { … }`, `layers { … }` or `stages`",
+            )
+        return tuple(parts)
+
+    def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
+        kind = statement.kind
+        body = self._main.steps.section(statement.body, kind.text)
+        if kind.text != "layers":
+            if kind.text in seen:
+                # What is meant, and where it belongs, isn't known.
+                body = (WrongStep(kind.span), *body)
+                also = [Label(seen[kind.text], "first here")]
+                self._diagnostics.error(
+                    "NET106",
+                    f"`{kind.text}` stands twice",
+                    kind.span,
+                    also=also,
+                    help="use `layers` for one of them",
+                )
+            seen.setdefault(kind.text, kind.span)
+        return Section(kind.text, body, statement.span)
+
+    def _stage(
+        self, name: nodes.Word, arguments: Sequence[nodes.Argument], span: Span, parts: list[Part]
+    ) -> Part:
+        """One row of blocks, which follows the `parts`; a wrong part after a diagnostic."""
+        block = self._stage_block(name)
+        if block is None:
+            return _wrong(span)
+        repeat = [a for a in arguments if a.name and a.name.text == "repeat"]
+        if len(repeat) > 1:
+            message = "`repeat` is given twice"
+            self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
+        copies: int | None = 1
+        place = repeat[0].value.span if repeat else span
+        if repeat:
+            copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
+        if copies is not None and copies > MAX_REPEAT:
+            message = f"a stage of {copies:,} blocks is too long"
+            self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
+            copies = None
+        rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
+        names = {name: name for name in ("in", *STAGE_NAMES)}
+        first = self._main.calls.arguments(block, name.text, rest, span, names)
+        if copies is None or first is None:
+            return _wrong(span)
+        others: Bound = tuple(pair for pair in first if pair[0] != "stride")
+        stride = next((p for p in self._registry.blocks[block].parameters if p.name.text == "stride"), None)
+        if stride and stride.default is None:
+            others = (*others, ("stride", ONE))
+        before = sum(part.copies for part in parts if isinstance(part, Stage))
+        return Stage(block, first, others, copies, before, span)
+
+    def _stage_block(self, name: nodes.Word) -> str | None:
+        """The block of a stage: by its name, or by a network parameter that holds it."""
+        target = self._main.known.get(name.text)
+        if name.text in self._main.unread:
+            return None
+        if target is None and self._main.scope.defines(name.text):
+            value = self._main.scope.constant(name.text)
+            if value is None:
+                return None
+            target = value.name if isinstance(value, Symbol) else str(value)
+        if target not in self._registry.blocks:
+            target = target or name.text
+            unknown_block(name, target, self._main.known, self._diagnostics)
+            return None
+        return target
+
+
+def _wrong(span: Span) -> Section:
+    """A part that couldn't be resolved."""
+    return Section("layers", (WrongStep(span),), span)

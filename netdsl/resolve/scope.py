@@ -1,0 +1,321 @@
+"""What the names of a file mean, and expressions from the syntax tree."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.base.values import LARGEST, Size, Symbol, Value, is_number, show
+from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.language.argument_types import Word, signature
+from netdsl.language.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
+from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.translation import own_argument, own_name, own_value
+from netdsl.resolve.undefined_names import undefined_name_help
+from netdsl.syntax import nodes
+
+# How deep an expression may be, with the definitions that wait for it; a chain `1 + 1 + …` is as deep as
+# it is long.
+MAX_DEPTH = 100
+
+
+# The file of names that stand in none.
+_NOTHING = nodes.Program(())
+
+# The names of a body, and what its expressions call them.
+Names: TypeAlias = Mapping[str, str]
+
+# Names that people expect to mean something.
+_MEANINGS = {
+    "in": "it is what enters a block or a section: move the line there, or write a number",
+    "same": "it is for `skip if same`, and the padding of `conv` and `depthwise`: write a number, or compare",
+    "None": "leave the argument out",
+    "none": "write `no`, or leave the argument out",
+    "valid": "write `0`",
+    "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
+}
+
+# Functions of other languages.
+_FUNCTIONS = {
+    "int": "write `floor(…)`, or divide with `//`",
+    "trunc": "write `floor(…)`",
+    "pow": "there are no powers, but products: write `a * a`",
+    "square": "write a product: `a * a`",
+    "abs": "write `max(a, -a)`",
+    "make_divisible": "write `round_to(…)`",
+    "_make_divisible": "write `round_to(…)`",
+    "maximum": "write `max(…)`",
+    "minimum": "write `min(…)`",
+    "clip": "write `min(max(a, low), high)`",
+    "clamp": "write `min(max(a, low), high)`",
+    "mod": "write `a - a // b * b`",
+}
+
+
+def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
+    """Names of the file become names in Python."""
+    name = word.text
+    if name in ("yes", "no"):
+        diagnostics.error("NET202", f"`{name}` is a value", word.span, help="choose another name")
+    if keyword.iskeyword(name) or name.startswith("__") or name == "self":
+        message = f"`{name}` has a meaning in Python"
+        diagnostics.error("NET204", message, word.span, help="choose another name")
+
+
+class Scope:
+    """The constants of a file: network parameters, `let` and `classes`. They may stand in any order."""
+
+    def __init__(
+        self,
+        definitions: Mapping[str, tuple[nodes.Expr, Span]],
+        blocks: Mapping[str, str],
+        overrides: Mapping[str, nodes.Expr],
+        diagnostics: Diagnostics,
+        unread: Collection[str] = (),
+        program: nodes.Program = _NOTHING,
+        used: Sequence[nodes.Program] = (),
+    ) -> None:
+        """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
+        be read: nothing is said of them again. `program` is the file, and `used` are those that it uses, for
+        who looks for a name in the wrong place.
+        """
+        self.program = program
+        self._used = used
+        self._unread = unread
+        self._definitions = definitions
+        self._blocks = blocks
+        self._overrides = overrides
+        self._diagnostics = diagnostics
+        self._values: dict[str, Value | None] = {}
+        self._open: list[str] = []
+        self._depth = 0
+
+    def defines(self, name: str) -> bool:
+        return name in self._definitions
+
+    def definition(self, name: str) -> tuple[nodes.Expr, Span]:
+        """What stands for a constant in the file or on the command line, and where its name is."""
+        return self._definitions[name]
+
+    def otherwise(self, name: str, value: int) -> Scope:
+        """The scope if one constant were another number; what is wrong then isn't said."""
+        node = nodes.Literal(value, self._definitions[name][1])
+        overrides = {**self._overrides, name: node}
+        return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
+
+    def written(self, name: str) -> Span:
+        """Where the value of a constant stands: in the file, or on the command line."""
+        return (self._overrides.get(name) or self._definitions[name][0]).span
+
+    def names(self) -> Collection[str]:
+        return self._definitions.keys()
+
+    def constant(self, name: str) -> Value | None:
+        """The value of a constant of the file, or None after a diagnostic."""
+        if name in self._open:
+            self._cycle(name)
+            return None
+        if name not in self._values:
+            node, span = self._definitions[name]
+            self._open.append(name)
+            with self._deeper(span) as bounded:
+                word = nodes.Word(name, span)
+                node = self.unquoted(word, self._overrides.get(name) or node)
+                self._values[name] = self.value(node) if bounded else None
+            self._open.pop()
+        return self._values[name]
+
+    def unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
+        """What is given to a name; where that is an operation, a block or a word in quotes, what is meant,
+        after a diagnostic.
+        """
+        if not isinstance(node, nodes.Literal) or not isinstance(node.value, str):
+            return node
+        own = (node.value, own_name(node.value), own_value(node.value.lower()))
+        meant = next((n for n in own if n in OPERATIONS or n in self._blocks or n in bare_words()), "")
+        if not meant:
+            return node
+        message = f"`{name.text}` is the text {show(node.value)}"
+        by_name = node.span.source.text[: node.span.start].rstrip().endswith("=")
+        written = _defined(name.text, meant, name.span) if by_name else meant
+        help = f"write `{written}`, without quotes"
+        self._diagnostics.error("NET302", message, node.span, help=help)
+        return (
+            nodes.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
+        )
+
+    @contextmanager
+    def _deeper(self, span: Span) -> Iterator[bool]:
+        """One level further into expressions, and whether that isn't too far."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"the expression is more than {MAX_DEPTH} deep"
+            self._diagnostics.error("NET104", message, span, help="name parts of it with `let`")
+        yield self._depth <= MAX_DEPTH
+        self._depth -= 1
+
+    def _cycle(self, name: str) -> None:
+        circle = [*self._open[self._open.index(name) :], name]
+        spans = [self._definitions[part][1] for part in circle[:-1]]
+        also = [Label(span) for span in spans[1:]]
+        shown = " → ".join(circle)
+        self._diagnostics.error(
+            "NET203",
+            f"definitions go round in a circle: {shown}",
+            spans[0],
+            also=also,
+            help=_number_for(name, spans[0]),
+        )
+
+    def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
+        """The value of an expression over the file's constants; `words` stand for themselves."""
+        expr = self.expression(node, {}, words)
+        return None if expr is None else evaluate(expr, {}, self._diagnostics)
+
+    def argument(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
+        """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
+        expr = self.expression(node, local, words)
+        if not isinstance(expr, Operator) or any(references(expr)):
+            return expr
+        value = evaluate(expr, {}, self._diagnostics)
+        return None if value is None else Const(value, expr.span)
+
+    def expression(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
+        """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
+        match node:
+            case nodes.Literal(value, span):
+                return self._literal(value, span)
+            case nodes.Name():
+                return self._name(node, local, words)
+            case nodes.Unary(name, operand, span):
+                return self._operator("negative" if name == "-" else name, (operand,), span, local)
+            case nodes.Binary(name, left, right, span):
+                return self._operator(name, (left, right), span, local)
+            case nodes.Choose(condition, yes, no, span):
+                return self._operator("if", (condition, yes, no), span, local)
+            case nodes.ListOf(items, span):
+                return self._operator("list", items, span, local)
+            case nodes.Apply():
+                return self._apply(node, local)
+
+    def _literal(self, value: Value, span: Span) -> Expr | None:
+        numbers = value.lengths if isinstance(value, Size) else (value,)
+        if any(is_number(n) and n > LARGEST for n in numbers):  # type: ignore[operator]
+            self._diagnostics.error(
+                "NET103",
+                f"`{span.text[:40]}` is too large, or has too many digits",
+                span,
+                help=f"numbers go up to {LARGEST:.0e}",
+            )
+            return None
+        return Const(value, span)
+
+    def _name(self, node: nodes.Name, local: Names, words: Collection[str]) -> Expr | None:
+        if node.name in local:
+            return Ref(local[node.name], node.span)
+        if node.name in self._definitions:
+            value = self.constant(node.name)
+            return None if value is None else Const(value, node.span)
+        if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
+            return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
+        if node.name in self._unread:
+            return None
+        self._unknown(node, [*local, *self._definitions, *words, *self._blocks], words)
+        return None
+
+    def _unknown(self, node: nodes.Name, known: Collection[str], words: Collection[str]) -> None:
+        if self._diagnostics.full:
+            return
+        explains = self._diagnostics.explains
+        if explains and (found := undefined_name_help(node.name, node.span, self.program, self._used)):
+            place = found.span or node.span
+            self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
+            return
+        own = own_argument(node.name, known) or own_value(node.name)
+        if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
+            own = own if own in known else "in"
+        if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
+            own = "classes"
+        operation = own_name(node.name)
+        if (operation in OPERATIONS or operation in self._blocks) and own not in known:
+            own, known = operation, [*known, operation]
+        help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
+        help = help or nearest(node.name, known)
+        if "weight" in words and node.name in ("all", "both"):  # of `freeze`
+            help = "write `yes`"
+        if node.name == "classes":
+            help = "write `classes 10` on a line of its own, with how many there are"
+        help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
+        self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
+
+    def _operator(self, name: str, operands: tuple[nodes.Expr, ...], span: Span, local: Names) -> Expr | None:
+        with self._deeper(span) as bounded:
+            if not bounded:
+                return None
+            exprs = [self.expression(operand, local) for operand in operands]
+        found = [expr for expr in exprs if expr is not None]
+        return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
+
+    def _apply(self, node: nodes.Apply, local: Names) -> Expr | None:
+        name = node.function.text
+        if name not in FUNCTIONS:
+            help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
+            if name in OPERATIONS or name in self._blocks:
+                step = "a step is no value: write it as a step of its own"
+                help = step if node.arguments else f"write `{name}`: what is held has no brackets"
+            help = help or f"the functions are {', '.join(FUNCTIONS)}"
+            self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
+            return None
+        low, high = FUNCTIONS[name]
+        named = [argument.name for argument in node.arguments if argument.name]
+        if named or not low <= len(node.arguments) <= high:
+            count = str(low) if low == high else f"at least {low}"
+            values = [argument.value for argument in node.arguments]
+            inside = next((v.span.text.strip("[]") for v in values if isinstance(v, nodes.ListOf)), "")
+            given = [value.span.text for value in values[:high]]
+            inside = inside or ", ".join(given + ["…"] * (low - len(given)))
+            help = f"write `{name}({inside})`"
+            message = f"`{name}` takes {count} number{'' if count == '1' else 's'}, by position"
+            self._diagnostics.error("NET301", message, node.span, help=help)
+            return None
+        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
+
+
+def _number_for(name: str, place: Span) -> str:
+    """What to write for one of several constants that wait for each other."""
+    line = place.source.position(place.start)[0]
+    return f"give `{name}` a number: write `{_defined(name, '16', place)}` in line {line}"
+
+
+def _defined(name: str, value: str, place: Span) -> str:
+    """A constant or parameter, whose name stands at a place, with a value."""
+    let = place.source.text[: place.start].rstrip().endswith("let")
+    return f"let {name} = {value}" if let else f"{name}={value}"
+
+
+@cache
+def bare_words() -> frozenset[str]:
+    """All that arguments of operations take as a bare word."""
+    types = (parameter.type for operation in OPERATIONS.values() for parameter in signature(operation))
+    found = {word for arg_type in types if isinstance(arg_type, Word) for word in arg_type.words}
+    return frozenset({"yes", "no"} | found - OPERATIONS.keys())
+
+
+def _word(text: str) -> Value:
+    return text == "yes" if text in ("yes", "no") else Symbol(text)
+
+
+def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:
+    """The value as a whole number from `low` up, or None after a diagnostic."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        return value
+    diagnostics.error(
+        "NET302", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed"
+    )
+    return None

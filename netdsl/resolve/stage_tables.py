@@ -1,0 +1,114 @@
+"""Tables of stages: rows become calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Diagnostics, Label, listing
+from netdsl.language.expressions import FUNCTIONS
+from netdsl.ops import OPERATIONS
+from netdsl.syntax import nodes
+from netdsl.syntax.errors.wrong_lines import BRACKETS, CHOICE
+
+
+class StageRow(NamedTuple):
+    """A row as the call that it stands for: fixed arguments, then the cells by name."""
+
+    arguments: tuple[nodes.Argument, ...]
+    span: Span
+
+
+def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | nodes.Section]:
+    """The rows of a table in order, transitions between them; a malformed row is left out."""
+    if not _sound_header(table, diagnostics):
+        return
+    if not table.rows:
+        header = table.header[0].span.to(table.header[-1].span)
+        help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
+        diagnostics.error("NET105", "the table has no rows", header, help=help)
+    for row in table.rows:
+        if isinstance(row, nodes.Row) and len(row.cells) > len(table.header):
+            row = _joined(row, diagnostics)
+        if isinstance(row, nodes.Section):
+            yield row
+        elif steps := _steps(row, table):
+            message = "steps between the rows of a table stand in `layers { … }`"
+            diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
+        elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
+            help = choice.expand(r"write `\1(\2)\3`")
+            diagnostics.error("NET105", BRACKETS, row.span, help=help)
+        elif len(row.cells) != len(table.header):
+            columns = _counted(len(table.header), "column")
+            also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
+            message = f"the row has {_counted(len(row.cells), 'cell')}, and the table {columns}"
+            missing = listing(word.text for word in table.header[len(row.cells) :])
+            help = "remove a cell, name its column, or put brackets around an expression"
+            help = f"add a cell for {missing}" if missing else help
+            diagnostics.error("NET105", message, row.span, also=also, help=help)
+        else:
+            cells = (nodes.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
+            yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
+    """The row with the two cells of `ceil (d)` as one call, after a diagnostic."""
+    cells: list[nodes.Expr] = []
+    for cell in row.cells:
+        last = cells[-1] if cells else None
+        if isinstance(last, nodes.Name) and last.name in FUNCTIONS:
+            text = cell.span.source.text
+            argument = nodes.Argument(None, cell)
+            end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
+            span = Span(cell.span.source, last.span.start, end)
+            message = "in a table no blank stands before the bracket of a call"
+            help = f"write `{last.name}{text[last.span.end:end].strip()}`"
+            diagnostics.error("NET105", message, span, help=help)
+            cells[-1] = nodes.Apply(nodes.Word(last.name, last.span), (argument,), span)
+        else:
+            cells.append(cell)
+    return row._replace(cells=tuple(cells))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _steps(row: nodes.Row, table: nodes.Stages) -> str:
+    """The row as steps, where its cells are operations or a block; empty where they are cells."""
+    names = [cell.function.text if isinstance(cell, nodes.Apply) else "" for cell in row.cells]
+    words = [cell.name if isinstance(cell, nodes.Name) else "" for cell in row.cells]
+    alone = len(row.cells) == 1 < len(table.header)
+    block = alone and re.search(rf"\bblock\s+{words[0] or names[0]}\b", row.span.source.text)
+    called = any(name in OPERATIONS for name in names)
+    operations = len(row.cells) != len(table.header) and all(word in OPERATIONS for word in words)
+    return ", ".join(cell.span.text for cell in row.cells) if block or called or operations else ""
+
+
+def _sound_header(table: nodes.Stages, diagnostics: Diagnostics) -> bool:
+    seen = {argument.name.text: argument.name.span for argument in table.fixed if argument.name}
+    sound = True
+    for word in table.header:
+        if word.text in seen:
+            also = [Label(seen[word.text], "first here")]
+            diagnostics.error(
+                "NET105",
+                f"`{word.text}` is given twice",
+                word.span,
+                also=also,
+                help="keep the column or the fixed argument",
+            )
+            sound = False
+        seen[word.text] = word.span
+    for argument in table.fixed:
+        if argument.name is None:
+            diagnostics.error(
+                "NET105",
+                "fixed arguments of a table are given by name",
+                argument.value.span,
+                help="as in `stages block(groups=32) { … }`",
+            )
+            sound = False
+    return sound

@@ -1,0 +1,400 @@
+"""Bodies: names of steps get their meaning, units are written out, defaults filled in."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import count
+from typing import cast
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.ir.resolved import (
+    BlockDefinition,
+    BlockStep,
+    Body,
+    BranchesStep,
+    FromStep,
+    Join,
+    LetStep,
+    OperationStep,
+    RepeatStep,
+    SaveStep,
+    SkipStep,
+    Step,
+    WhenStep,
+    WrongStep,
+    names,
+)
+from netdsl.language.argument_types import Parameter
+from netdsl.language.expressions import IN, Const, Ref
+from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
+from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.calls import CallResolver
+from netdsl.resolve.counts import Counts
+from netdsl.resolve.defaults import Defaults, read_defaults
+from netdsl.resolve.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
+from netdsl.resolve.scope import Names, Scope, check_name
+from netdsl.resolve.undefined_names import labelled, saved_below
+from netdsl.syntax import nodes
+
+# Names that a label can't take: torch's own, and those of generated code.
+RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
+
+# What generated code calls the stages.
+_STAGE = re.compile(r"stage\d+")
+
+# What `in` of the enclosing block is called in a repeated part that became a block of its own.
+OUTER_IN = "block_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What a body knows besides the file's constants: names, saved tensors, labels, defaults.
+
+    `owner` is the block or section. Labels are the owner's, names and tensors those of the body.
+    """
+
+    owner: str
+    names: Names
+    defaults: Defaults = field(default_factory=dict)
+    saved: Mapping[str, Span] = field(default_factory=dict)
+    labels: dict[str, Span] = field(default_factory=dict)
+
+
+class StepResolver:
+    """Resolves the bodies of one file.
+
+    `free_key` gives a block's key that no other has. `outlined` collects the definitions of repeated
+    parts, `labels` the operations (or blocks) that each label stands before.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        calls: CallResolver,
+        order: Order,
+        counts: Counts,
+        free_key: Callable[[str], str],
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._scope = scope
+        self._calls = calls
+        self._order = order
+        self._counts = counts
+        self._free_key = free_key
+        self._diagnostics = diagnostics
+        self.outlined: list[BlockDefinition] = []
+        self.labels: dict[str, set[str]] = {}
+        # Of all bodies, for who looks for one in the wrong body.
+        self._saves: dict[str, Span] = {}
+        # All sections are one class in generated code.
+        self._of_sections: dict[str, Span] = {}
+
+    def section(self, body: nodes.Body, kind: str) -> Body:
+        """The steps of a section of the network."""
+        return self.body(body, kind, labels=self._of_sections)
+
+    def body(
+        self,
+        body: nodes.Body,
+        owner: str,
+        parameters: Iterable[str] = (),
+        labels: dict[str, Span] | None = None,
+    ) -> Body:
+        """The steps of a block; one with an error is left out."""
+        known = {name: name for name in (IN.name, *parameters)}
+        defaults, steps = _apart(body.steps)
+        local = Local(owner, known, read_defaults(defaults, self._diagnostics))
+        return self._steps(steps, local if labels is None else replace(local, labels=labels))
+
+    def _steps(self, steps: Sequence[nodes.Step], local: Local) -> Body:
+        resolved: list[Step] = []
+        for step in steps:
+            if isinstance(step, nodes.Let):
+                local = self._let(step, local, resolved)
+            elif isinstance(step, nodes.Save):
+                local = self._save(step, local, resolved)
+            elif isinstance(step, nodes.Unread):
+                local = self._unread(step, local, resolved)
+            else:
+                # What comes to nothing had an error.
+                resolved += self._step(step, local) or (WrongStep(step.span),)
+        return tuple(resolved)
+
+    def _step(self, step: nodes.Step, local: Local) -> Sequence[Step]:
+        match step:
+            case nodes.Call():
+                return self._call(step, local, self._order)
+            case nodes.Skip():
+                return self._skip(step, local)
+            case nodes.Branches():
+                return self._branches(step, local)
+            case nodes.Repeat():
+                return self._repeat(step, local)
+            case nodes.When():
+                return self._when(step, local)
+            case nodes.From(name, span):
+                return self._from(name, span, local)
+            case nodes.Default():
+                help = "write it at the top of the block or of the file"
+                self._error("NET106", "a `default` stands inside another step", step.span, help)
+        return ()
+
+    def _error(self, code: str, message: str, span: Span, help: str, first: Span | None = None) -> None:
+        also = [Label(first, "first here")] if first else []
+        self._diagnostics.error(code, message, span, also=also, help=help)
+
+    # calls
+
+    def _call(self, step: nodes.Call, local: Local, order: Order) -> Sequence[Step]:
+        if step.name.text == UNIT and UNIT not in local.names:
+            return self._unit(step, local, order)
+        if step.label:
+            self._label(step.label, step.name.text, local)
+        return self._calls.call(step, local.names, local.defaults)
+
+    def _label(self, label: nodes.Word, step: str, local: Local) -> None:
+        """A label becomes an attribute of a torch module."""
+        name = label.text
+        reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
+        if keyword.iskeyword(name) or reserved:
+            message = f"`{name}` has a meaning in Python, torch or generated code"
+            self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
+        first = local.labels.setdefault(name, label.span)
+        if first is not label.span:
+            help = f"rename one, as `{_free(name, local.labels)}`"
+            self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
+        self.labels.setdefault(name, set()).add(step)
+
+    def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
+        """The order's steps, with this unit's arguments at its convolution."""
+        steps: list[Step] = []
+        for item in order:
+            if isinstance(item, nodes.Plus):
+                continue
+            if is_placeholder(item):
+                conv = nodes.Word("conv", step.name.span)
+                call = nodes.Call(conv, step.arguments, step.span, step.label)
+                found = self._call(call, local, order)
+            else:
+                found = [
+                    own._replace(unit=step.span) if isinstance(own, OperationStep) else own
+                    for own in self._calls.call(item, {}, local.defaults)
+                ]
+            steps += found or (WrongStep(item.span),)
+        return steps
+
+    # constants and tensors of a body
+
+    def _let(self, step: nodes.Let, local: Local, resolved: list[Step]) -> Local:
+        name = step.name.text
+        if name in local.names:
+            what = "has a meaning of its own" if name == IN.name else "is defined twice"
+            self._error("NET202", f"`{name}` {what}", step.name.span, "rename it")
+        else:
+            check_name(step.name, self._diagnostics)
+        value = self._scope.expression(step.value, local.names)
+        if value is not None:
+            resolved.append(LetStep(name, value, step.span))
+        # Known even without a value, so that no step that uses it is reported too.
+        return replace(local, names={**local.names, name: name})
+
+    def _save(self, step: nodes.Save, local: Local, resolved: list[Step]) -> Local:
+        name = step.name.text
+        check_name(step.name, self._diagnostics)
+        if name in local.saved:
+            self._error("NET202", f"`{name}` is saved twice", step.name.span, "rename one", local.saved[name])
+        self._saves[name] = step.span
+        resolved.append(SaveStep(name, step.span))
+        return replace(local, saved={**local.saved, name: step.name.span})
+
+    def _from(self, name: nodes.Word, span: Span, local: Local) -> Sequence[Step]:
+        if name.text not in local.saved:
+            help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
+            also = []
+            explains = self._diagnostics.explains
+            if explains and (step := labelled(name.text, self._scope.program)):
+                help = f"write `, save {name.text}` after it: a label is no saved tensor"
+                also = [Label(step.span, "this step has the label")]
+            if elsewhere := self._saves.get(name.text):
+                help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
+                also = [Label(elsewhere, "saved in another body")]
+            message = f"no tensor is saved as `{name.text}` here"
+            if explains and (below := saved_below(name.text, name.span, self._scope.program)):
+                message, help, also = below.message, below.help, list(below.also)
+            self._diagnostics.error("NET201", message, name.span, also=also, help=help)
+            return ()
+        return (FromStep(name.text, span),)
+
+    def _unread(self, step: nodes.Unread, local: Local, resolved: list[Step]) -> Local:
+        """What the step would have defined is known, so that nothing is said of its uses."""
+        if step.kind == "let":
+            return replace(local, names={**local.names, step.name: step.name})
+        if step.kind == "save":
+            resolved.append(SaveStep(step.name, step.span))
+            return replace(local, saved={**local.saved, step.name: step.span})
+        resolved.append(WrongStep(step.span))
+        if step.kind == "label":
+            self.labels.setdefault(step.name, set())
+        return local
+
+    # steps with bodies
+
+    def _branches(self, step: nodes.Branches, local: Local) -> Sequence[Step]:
+        if len(step.branches) < 2:
+            message = f"`{step.join.text}` joins branches, and this one has a single one"
+            self._error("NET404", message, step.join.span, "add `| …`, or write its steps alone")
+            return ()
+        branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
+        spans = tuple(branch.span for branch in step.branches)
+        return (BranchesStep(cast(Join, step.join.text), branches, spans, step.join.span),)
+
+    def _when(self, step: nodes.When, local: Local) -> Sequence[Step]:
+        cases = []
+        labels: dict[str, Span] = {}
+        for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
+            # Only one of the cases is there, so a label may stand in each.
+            inner = replace(local, labels=dict(local.labels))
+            cases.append((condition, self._steps(body.steps, inner)))
+            labels |= inner.labels
+        local.labels.update(labels)
+        otherwise = cases.pop()[1] if step.otherwise else ()
+        chosen = []
+        for condition, steps in cases:
+            assert condition is not None
+            if (expr := self._scope.expression(condition, local.names)) is not None:
+                chosen.append((expr, steps))
+        return (WhenStep(tuple(chosen), otherwise, step.keyword),) if len(chosen) == len(cases) else ()
+
+    def _repeat(self, step: nodes.Repeat, local: Local) -> Sequence[Step]:
+        times = self._scope.argument(step.times, local.names)
+        if isinstance(times, Const) and isinstance(times.value, Fraction):
+            self._counts.read(step.times, times.value)
+            times = None
+        known, index = local.names, None
+        if step.variable:
+            index = step.variable.text
+            check_name(step.variable, self._diagnostics)
+            if index in known:
+                self._error("NET202", f"`{index}` is defined twice", step.variable.span, "rename one")
+            known = {**known, index: index}
+        inner = replace(local, names=known, labels={})
+        outlined = _needs_block(step.body.steps) and not _goes_back(step.body.steps, local.saved)
+        body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
+        return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
+
+    def _outlined(self, step: nodes.Repeat, local: Local) -> Body:
+        """A repeated part with joins or labels as a block of its own, so that generated code can make
+        copies of it. Its parameters are the names that it speaks of.
+        """
+        key = self._free_key(f"{local.owner}_unit")
+        renamed = {name: OUTER_IN if called == IN.name else called for name, called in local.names.items()}
+        body = self._steps(step.body.steps, Local(key, renamed, local.defaults))
+        spoken = dict.fromkeys(name for name in names(body) if name in renamed.values())
+        called = dict(zip(renamed.values(), local.names.values(), strict=True))
+        documentation = f"The repeated part of {local.owner}."
+        parameters = tuple((name, None) for name in spoken)
+        self.outlined.append(BlockDefinition(key, key, parameters, body, documentation, step.keyword))
+        arguments = tuple((name, Ref(called[name])) for name in spoken)
+        return (BlockStep(key, arguments, step.keyword),)
+
+    # skip connections
+
+    def _skip(self, step: nodes.Skip, local: Local) -> Sequence[Step]:
+        drop_path = self._drop_path(step, local)
+        if step.if_same and step.shortcut:
+            message = "`skip if same` has no shortcut: where the shape changes, the body stands alone"
+            help = "take out `if same`, or the shortcut"
+            self._error("NET106", message, step.keyword, help)
+            return ()
+        steps = step.body.steps
+        plus = plus_of(self._order)
+        after: list[Step] = []
+        if plus is not None and uses_units(steps):
+            last = steps[-1]
+            if isinstance(last, nodes.Unread):
+                self._steps(steps, local)
+                return ()
+            if not is_unit(last):
+                message = "with a `+` in the order, a `skip` body that uses units must end in one"
+                help = "end the body with a `unit`, or take the `+` out of the order"
+                if any(map(is_unit, steps)) and "\n" not in last.span.text:
+                    help = f"move `{last.span.text}` up, before the last `unit`"
+                self._error("NET304", message, last.span, help)
+                return ()
+            assert isinstance(last, nodes.Call)
+            before = self._steps(steps[:-1], local)
+            body = (*before, *self._unit(last, local, self._order[:plus]))
+            after = self._unit(last, local, self._order[plus + 1 :])
+        else:
+            body = self._steps(steps, local)
+        shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local)
+        return (SkipStep(body, shortcut, step.if_same, step.keyword, drop_path), *after)
+
+    def _drop_path(self, step: nodes.Skip, local: Local) -> OperationStep | None:
+        if not step.arguments:
+            return None
+        parameters = [Parameter("drop_path", required=False, named=True)]
+        given = bind("skip", parameters, step.arguments, step.keyword, self._diagnostics)
+        if not given:
+            return None
+        argument = nodes.Argument(None, given[0].value)
+        call = nodes.Call(nodes.Word("drop_path", step.keyword), (argument,), given[0].span)
+        found = self._calls.call(call, local.names, {})
+        return cast(OperationStep, found[0]) if found else None
+
+
+def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:
+    """The calls of `default` lines, and the steps. As at the top of a file, a line has more than one
+    default: `default conv(bias=no), bn(eps=1e-3)` ends with the line.
+    """
+    calls: list[nodes.Call] = []
+    others: list[nodes.Step] = []
+    last: nodes.Call | None = None
+    for step in steps:
+        if isinstance(step, nodes.Default):
+            calls += step.calls
+            last = step.calls[-1]
+        elif last and isinstance(step, nodes.Call) and "\n" not in _between(last.span, step.span):
+            calls.append(step)
+            last = step
+        else:
+            others.append(step)
+            last = None
+    return calls, others
+
+
+def _between(first: Span, second: Span) -> str:
+    return first.source.text[first.end : second.start]
+
+
+def _free(label: str, taken: Mapping[str, Span]) -> str:
+    """The label with the next free number."""
+    stem, number = label.rstrip("0123456789"), label[len(label.rstrip("0123456789")) :]
+    return next(f"{stem}{n}" for n in count(int(number[:9] or 1) + 1) if f"{stem}{n}" not in taken)
+
+
+def _needs_block(steps: Iterable[nodes.Step]) -> bool:
+    """Whether a part is more than a chain of layers, or has labels, which name one thing each."""
+    for step in steps:
+        if isinstance(step, (nodes.Skip, nodes.Branches, nodes.Save, nodes.From)):
+            return True
+        if isinstance(step, nodes.Call) and step.label:
+            return True
+        inside = nodes.bodies(step) if isinstance(step, nodes.When) else ()
+        if any(_needs_block(body.steps) for body in inside):
+            return True
+    return False
+
+
+def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
+    """Whether a part goes back to a tensor that was saved outside of it."""
+    return any(
+        (isinstance(step, nodes.From) and step.name.text in saved)
+        or any(_goes_back(body.steps, saved) for body in nodes.bodies(step))
+        for step in steps
+    )

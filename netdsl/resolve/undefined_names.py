@@ -1,0 +1,259 @@
+"""Help for undefined names: most are defined in another place, or nearly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Label, listing
+from netdsl.syntax import nodes
+
+T = TypeVar("T")
+
+# Names that a stage's arguments know besides those of the file.
+STAGE_NAMES = ("index", "block_index", "block_count")
+# What people call the number of a round.
+_COUNTERS = {"idx", "index", "iter", "layer", "level", "step", "stage", "count", "depth"}
+
+
+_EXPRESSIONS = (nodes.Name, nodes.Unary, nodes.Binary, nodes.Choose, nodes.Apply, nodes.ListOf)
+
+
+class UndefinedName(NamedTuple):
+    """What is to be said in place of `the name … is not known here`, and of what, if not of the name."""
+
+    message: str
+    help: str
+    also: tuple[Label, ...] = ()
+    span: Span | None = None
+
+
+def undefined_name_help(
+    name: str, place: Span, program: nodes.Program, used: Sequence[nodes.Program]
+) -> UndefinedName | None:
+    """Why a name of the file isn't known at a place; None where nothing is found. `used` are the files that
+    the file uses.
+    """
+    way = list(_way(program, place))
+    for found in (
+        _of_default(name, way),
+        _uncounted(name, way),
+        _below(name, way, nodes.Let),
+        _of_stages(name, way, program),
+        _further_in(name, way),
+        _of_another(name, way, program),
+        _of_library(name, used),
+    ):
+        if found:
+            return found
+    return None
+
+
+def saved_below(name: str, place: Span, program: nodes.Program) -> UndefinedName | None:
+    """Of a `from` that stands above its `save`."""
+    return _below(name, list(_way(program, place)), nodes.Save)
+
+
+def is_saved(name: str, program: nodes.Program) -> bool:
+    """Whether a tensor is saved by a name."""
+    return any(save.name.text == name for save in _all(program, nodes.Save))
+
+
+def is_whole(program: nodes.Program) -> bool:
+    """Whether all of a file could be read."""
+    return not program.unread and not any(_all(program, nodes.Unread))
+
+
+def labelled(name: str, program: nodes.Program) -> nodes.Call | None:
+    """The step that a name is the label of."""
+    found = (call for call in _all(program, nodes.Call) if call.label and call.label.text == name)
+    return next(found, None)
+
+
+def _way(node: object, place: Span) -> Iterator[object]:
+    """The nodes around a place, from the outside in."""
+    if isinstance(node, Span) or not isinstance(node, tuple):
+        return
+    around = node.value if isinstance(node, nodes.Argument) else node
+    span = getattr(around, "span", None)
+    if isinstance(span, Span):
+        if not (span.start <= place.start and place.end <= span.end):
+            return
+        yield node
+    for part in node:
+        yield from _way(part, place)
+
+
+def _all(node: object, kind: type[T]) -> Iterator[T]:
+    """All nodes of a kind inside of one."""
+    left = [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, kind):
+            yield node
+        if isinstance(node, tuple):
+            left.extend(reversed(node))
+
+
+def _around(way: Sequence[object], kind: type[T]) -> T | None:
+    """The innermost node of a kind."""
+    return next((node for node in reversed(way) if isinstance(node, kind)), None)
+
+
+def _line(span: Span) -> int:
+    return span.source.position(span.start)[0]
+
+
+def called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> list[int]:
+    """The lines that name a block, but for those of one block."""
+    statements = tuple(statement for statement in program.statements if statement is not apart)
+    words = [call.name for call in _all(statements, nodes.Call)]
+    words += [table.block for table in _all(statements, nodes.Stages)]
+    spans = [word.span for word in words if word.text == name]
+    spans += [node.span for node in _all(statements, nodes.Name) if node.name == name]
+    return sorted({_line(span) for span in spans})
+
+
+def _of_default(name: str, way: Sequence[object]) -> UndefinedName | None:
+    """A parameter in the default of one that stands before it, or of itself; of all in a block the first."""
+    block = _around(way, nodes.Block)
+    parameters = {p.name.text: p for p in block.parameters} if block else {}
+    of_default = any(p.default is node for p in parameters.values() if p.default for node in way)
+    if block is None or not of_default or name not in parameters:
+        return None
+    head = f"write `block {block.name.text}({', '.join(map(_shown, _ordered(block.parameters)))})`"
+    before: set[str] = set()
+    for own, parameter in parameters.items():
+        for node in _all(parameter.default, nodes.Name):
+            if node.name == own:
+                return UndefinedName(f"the default of `{own}` speaks of `{own}` itself", head, (), node.span)
+            if node.name in parameters.keys() - before:
+                message = f"the default of `{own}` speaks of `{node.name}`, which stands after it"
+                return UndefinedName(message, head, (Label(parameters[node.name].name.span),), node.span)
+        before.add(own)
+    return None
+
+
+def _ordered(parameters: Sequence[nodes.Parameter]) -> list[nodes.Parameter]:
+    """Each parameter behind those of which its default speaks; in a circle one has no default."""
+    ordered: list[nodes.Parameter] = []
+    left = [p._replace(default=None) if p.name.text in _spoken_of(p) else p for p in parameters]
+    while left:
+        waiting = {p.name.text for p in left}
+        ready = next((p for p in left if not waiting & _spoken_of(p)), None)
+        ordered.append(ready or left[0]._replace(default=None))
+        left.pop(left.index(ready) if ready else 0)
+    return ordered
+
+
+def _spoken_of(parameter: nodes.Parameter) -> set[str]:
+    return {node.name for node in _all(parameter.default, nodes.Name)}
+
+
+def _uncounted(name: str, way: Sequence[object]) -> UndefinedName | None:
+    """`i` in a `repeat` without `as i`."""
+    repeat = next((n for n in reversed(way) if isinstance(n, nodes.Repeat) and n.variable is None), None)
+    if repeat is None or not (len(name) == 1 or name in _COUNTERS):
+        return None
+    message = f"the name `{name}` is not known here: this `repeat` counts without a name"
+    help = f"write `repeat {repeat.times.span.text} as {name} {{` in line {_line(repeat.keyword)}"
+    return UndefinedName(message, help, (Label(repeat.keyword),))
+
+
+def _below(name: str, way: Sequence[object], kind: type[nodes.Let | nodes.Save]) -> UndefinedName | None:
+    """A constant or a tensor that is defined further down in a body around the place."""
+    place = way[-1].span.start if way else 0  # type: ignore[attr-defined]
+    for body in [node for node in reversed(way) if isinstance(node, nodes.Body)]:
+        for step in body.steps:
+            if isinstance(step, kind) and step.name.text == name and step.span.start > place:
+                inner = next(s for s in body.steps if s.span.start <= place <= s.span.end)
+                help = f"move `{step.span.text}` up, before line {_line(inner.span)}"
+                what = "defined" if kind is nodes.Let else "saved"
+                message = f"`{name}` is {what} below, in line {_line(step.span)}"
+                return UndefinedName(message, help, (Label(step.span, f"{what} here, for what follows"),))
+    return None
+
+
+def _of_stages(name: str, way: Sequence[object], program: nodes.Program) -> UndefinedName | None:
+    """`block_index` in the body of a block."""
+    block = _around(way, nodes.Block)
+    if name not in STAGE_NAMES:
+        return None
+    message = f"{listing(STAGE_NAMES)} are known in a stage's arguments alone"
+    whole = next((node for node in way if isinstance(node, _EXPRESSIONS)), None)
+    if block is None or whole is None:
+        return UndefinedName(message, "write a number", span=whole and whole.span)
+    argument, text = _around(way, nodes.Argument), whole.span.text
+    own = [p.name.text for p in block.parameters if re.search(rf"\b{p.name.text}\b", text)]
+    taken = {p.name.text for p in block.parameters}
+    named = argument.name.text if argument and argument.name else "share"
+    parameter = own[0] if own else next(n for n in (named, "share", "number") if n not in taken)
+    tables = any(s.block.text == block.name.text for s in _all(program, nodes.Stages))
+    stage = (
+        f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
+    )
+    head = "" if own else f"`{_with(block, parameter)}` above, "
+    return UndefinedName(message, f"write `{parameter}` here, {head}and `{stage}`", span=whole.span)
+
+
+def _shown(parameter: nodes.Parameter) -> str:
+    default = parameter.default
+    return parameter.name.text + (f"={default.span.text}" if default else "")
+
+
+def _further_in(name: str, way: Sequence[object]) -> UndefinedName | None:
+    """A constant of an inner body, or the number of a `repeat`, outside of it."""
+    owner = _around(way, nodes.Block) or _around(way, nodes.Section)
+    for let in _all(owner, nodes.Let):
+        if let.name.text == name:
+            message = f"`{name}` is known only in the body of its `let`"
+            help = f"move `{let.span.text}` out of its braces, above what uses it"
+            return UndefinedName(message, help, (Label(let.span, "ends with its body"),))
+    for repeat in _all(owner, nodes.Repeat):
+        if repeat.variable and repeat.variable.text == name:
+            message = f"`{name}` is known only in its `repeat`"
+            return UndefinedName(message, "move what uses it into the braces", (Label(repeat.variable.span),))
+    return None
+
+
+def _of_another(name: str, way: Sequence[object], program: nodes.Program) -> UndefinedName | None:
+    """A constant or a parameter of another block."""
+    own = _around(way, nodes.Block)
+    for block in _all(program, nodes.Block):
+        for parameter in block.parameters:
+            if parameter.name.text == name and block is not own:
+                message = f"`{name}` is a parameter of `{block.name.text}`, and known there alone"
+                also = (Label(parameter.name.span),)
+                return UndefinedName(message, _given(name, own), also)
+        for let in _all(block.body, nodes.Let):
+            if let.name.text == name and block is not own:
+                message = f"`{name}` is a constant of `{block.name.text}`, and known there alone"
+                own_values = {parameter.name.text for parameter in block.parameters}
+                help = f"write `{let.span.text}` here too"
+                if own_values.intersection(re.findall(r"\w+", let.value.span.text)):
+                    help = f"write a number here, or define it with `let {name} = …`"
+                return UndefinedName(message, help, (Label(let.span),))
+    return None
+
+
+def _given(name: str, block: nodes.Block | None) -> str:
+    if block is None:
+        return f"write a number, or define it with `let {name} = …`"
+    return f"make it one here too: `{_with(block, name)}`"
+
+
+def _with(block: nodes.Block, parameter: str) -> str:
+    """The head of a block with one more parameter."""
+    return f"block {block.name.text}({', '.join([*map(_shown, block.parameters), parameter])})"
+
+
+def _of_library(name: str, used: Sequence[nodes.Program]) -> UndefinedName | None:
+    """A constant of a used file."""
+    for program in used:
+        for let in program.statements:
+            if isinstance(let, nodes.Let) and let.name.text == name:
+                message = f"`{name}` is a constant of the used file, and `use` brings in blocks alone"
+                return UndefinedName(message, f"write `{let.span.text}` in this file too", (Label(let.span),))
+    return None

@@ -1,0 +1,195 @@
+"""The processes that train one network together; most often there is one.
+
+torchrun starts them, on one machine or on several, and tells each by its environment which one it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from netdsl.runtime.errors import Elsewhere, Interrupted, RunError
+from netdsl.runtime.silence import first_line
+
+T = TypeVar("T")
+
+# How long a process waits for another: the first one decodes a data set while the others wait. That a
+# process has ended is known sooner, from its closed connection or from torchrun.
+_PATIENCE = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process among `size`; the one of rank 0 writes the files and speaks to the user.
+
+    On its machine it is `local_rank` of `local_size`. All but `share` and `count` must be called by all
+    processes at the same place.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, index: Tensor) -> Tensor:
+        """This process's part of the images of a batch."""
+        return index[self.rank :: self.size]
+
+    def count(self, whole: int) -> int:
+        """How many of the first `whole` images of a batch are this process's."""
+        return len(range(self.rank, whole, self.size))
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes, on any device."""
+        if self.size == 1:
+            return values
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    def largest(self, value: float) -> float:
+        """The largest of the processes' values."""
+        if self.size == 1:
+            return value
+        largest = torch.tensor(value, dtype=torch.float64)  # On the CPU: no GPU has to be waited for.
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return float(largest)
+
+    def gathered(self, value: T) -> list[T]:
+        """The values of all processes, by rank."""
+        if self.size == 1:
+            return [value]
+        values = [value] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def broadcast(self, value: T) -> T:
+        """The first process's value."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values)
+        return values[0]
+
+    def adopt(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrites tensors with those of the first process."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self.largest(0)
+
+    @contextmanager
+    def first_goes_ahead(self) -> Iterator[None]:
+        """The block runs in one process of each machine, and in the others when it has ended there."""
+        if self.local_rank > 0:
+            self.wait()
+        yield
+        if self.local_rank == 0:
+            self.wait()
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined(device: str = "auto") -> Iterator[World]:
+    """The processes that torchrun started; without it this one alone.
+
+    They talk by gloo about what lies on the CPU and by NCCL about what lies on GPUs, which aren't used
+    where `device` is "cpu". Of an error in the block, whichever process meets it first, only one tells
+    the user: Raises it there and Elsewhere in the others, which fail with it or because of it.
+    """
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1 or "RANK" not in os.environ:
+        yield ALONE
+        return
+    world = World(
+        int(os.environ["RANK"]),
+        size,
+        int(os.environ.get("LOCAL_RANK", 0)),
+        int(os.environ.get("LOCAL_WORLD_SIZE", size)),
+    )
+    store = _meet(world, on_gpus=device != "cpu" and torch.cuda.is_available())
+    try:
+        yield world
+    except Interrupted as error:  # All of them stop, at the same step.
+        traceback.clear_frames(error.__traceback__)
+        _part()
+        _require_first_to_fail(store, error)
+        raise
+    except Exception as error:
+        # Without a goodbye: it could wait for what the others will never send.
+        _require_first_to_fail(store, error)
+        if lost_others(error):
+            raise RunError(
+                f"process {world.rank} lost the others: {first_line(error)}",
+                "the system may have killed one of them, for its memory say; "
+                "go on with the run by `--resume`",
+            ) from error
+        raise
+    else:
+        _part()
+
+
+def lost_others(error: Exception) -> bool:
+    """Whether an error says that the other processes can't be reached any more."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def _meet(world: World, *, on_gpus: bool) -> Store:
+    """Connects the processes; the store stays when their connections break. Raises RunError."""
+    try:
+        whole, _, _ = next(iter(rendezvous("env://")))
+        # torchrun may start all processes once more.
+        store = PrefixStore(f"netdsl/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", whole)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
+            store=store,
+            rank=world.rank,
+            world_size=world.size,
+            timeout=_PATIENCE,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise RunError(
+            f"process {world.rank} of {world.size} can't reach the others: {first_line(error)}",
+            "start them with torchrun; RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are its own",
+        ) from error
+    return store
+
+
+def _part() -> None:
+    """Ends the connections and the threads that serve them."""
+    # What holds the group, in cycles as a module is, would keep its threads; those that still run when
+    # Python ends, ended the process now and then with an abort.
+    gc.collect()
+    dist.destroy_process_group()
+
+
+def _require_first_to_fail(store: Store, error: Exception) -> None:
+    """Raises Elsewhere where another process has failed before."""
+    status = error.status if isinstance(error, RunError) else 1
+    try:
+        first = store.add("failed", 1) == 1
+    except RuntimeError:  # The store went with the process that held it.
+        first = False
+    if not first:
+        raise Elsewhere("another process says what failed", status=status) from error

@@ -1,0 +1,176 @@
+"""The files of a run: metrics, weights, and the checkpoint from which it can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from netdsl.base import atomic
+from netdsl.runtime import checkpoint, metrics
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.loop import Progress
+from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.storage import write_atomic
+from netdsl.runtime.train_step import Learner
+
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+HOW = "how.json"
+_LOCK = ".lock"
+# What a checkpoint says of the epoch under way.
+POSITION = ("epoch", "of_images", "seen", "steps", "loss_sum", "right", "lr", "seconds")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The run is this process's alone within the block. Raises RunError where it is another's.
+
+    The system lets go of the lock when a process ends, however it ends.
+    """
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(
+            f"another process trains in {folder}", "wait until it ends, or choose another folder: `--run`"
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{folder} can't be written: {error.strerror or error}", "choose another folder: `--run`"
+        ) from error
+    try:
+        # What a process that was killed in the middle of a write has left.
+        for stray in folder.glob(f".*{atomic.PART}"):
+            stray.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _require_sound(run: Run, progress: Progress) -> None:
+    """Raises ValueError where the facts of a checkpoint can't be those of a run."""
+    whole = (progress.epoch, progress.of_images, progress.seen, progress.steps, progress.right)
+    real = (progress.loss_sum, progress.lr, progress.seconds)
+    numbers = all(type(n) is int and n >= 0 for n in whole) and all(type(x) in (int, float) for x in real)
+    if not numbers or progress.seen > progress.of_images or len(run.rows) != progress.epoch:
+        raise ValueError("its position is none")
+    for row in run.rows:
+        metrics.require_numbers(asdict(row))
+
+
+def require_new(folder: Path) -> None:
+    """Raises RunError where the folder already holds a run."""
+    for name in (CHECKPOINT, metrics.FILE):
+        if (folder / name).exists():
+            raise RunError(
+                f"{folder} already holds a run",
+                f"choose another folder: `--run`; or go on with it: `netdsl train --resume {folder}`",
+            )
+
+
+@dataclass(slots=True)
+class Run:
+    """A run as far as it has come.
+
+    `record` is what its maker wants to find again in the checkpoint, `texts` goes beside the weights,
+    `how` says what computed it: device, precision, compiled or not, and why.
+    `rows` are the finished epochs, `best` the best weights of them. `seconds` are those of all
+    sessions that worked on it, `images` and `training` what went through the network, and how long.
+    Of several processes that train together, the first one alone `writes`.
+    """
+
+    folder: Path
+    record: Mapping[str, object] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    how: dict[str, object] = field(default_factory=dict)
+    rows: list[Metrics] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+    images: int = 0
+    training: float = 0.0
+    writes: bool = True
+
+    @property
+    def validation_accuracies(self) -> list[float]:
+        """Of the finished epochs, where images are held out."""
+        return [row.validation_accuracy for row in self.rows if row.validation_accuracy is not None]
+
+    def finish_epoch(
+        self, learner: Learner, row: Metrics, weights: dict[str, Tensor], following: Progress
+    ) -> None:
+        """Adds an epoch with the weights that were validated, and writes all files. Raises RunError.
+
+        `following` is where the run then stands: at the start of the next epoch.
+        """
+        best_so_far = max(self.validation_accuracies, default=-1.0)
+        self.rows.append(row)
+        if row.validation_accuracy is None or row.validation_accuracy > best_so_far:
+            self.best = weights
+        # The checkpoint comes last, and a resumed run writes the others from it: whenever the process
+        # is killed, the files that people read are those of the checkpoint or one epoch further.
+        if self.writes:
+            checkpoint.save(self.folder / LAST, weights, dict(self.texts))
+        self.write_views()
+        self.save(learner, following)
+
+    def write_views(self) -> None:
+        """Writes the files that people read, as far as the run has come. Raises RunError."""
+        if not self.writes:
+            return
+        if self.best:
+            checkpoint.save(self.folder / BEST, self.best, dict(self.texts))
+        if self.rows:
+            metrics.write(self.folder, self.rows)
+        write_atomic(self.folder / HOW, (json.dumps(self.how, indent=2) + "\n").encode())
+
+    def save(self, learner: Learner, progress: Progress) -> None:
+        """Writes the checkpoint: all that training changes, and where it stands, settled. Raises RunError."""
+        if not self.writes:
+            return
+        best = {f"best.{name}": tensor for name, tensor in self.best.items()}
+        position = {name: getattr(progress, name) for name in POSITION}
+        facts: dict[str, object] = {
+            "record": dict(self.record),
+            "texts": dict(self.texts),
+            "how": self.how,
+            "position": position,
+            "rows": [asdict(row) for row in self.rows],
+            "seconds": self.seconds,
+            "images": self.images,
+            "training": self.training,
+        }
+        Checkpoint(learner.state() | best, facts).write(self.folder / CHECKPOINT)
+
+    @staticmethod
+    def resumed(folder: Path, found: Checkpoint) -> tuple[Run, Progress]:
+        """The run of a checkpoint, and where its epoch stands. Raises RunError where a fact is wrong."""
+        try:
+            facts: Any = found.facts
+            run = Run(
+                folder,
+                dict(facts["record"]),
+                {str(name): str(text) for name, text in facts["texts"].items()},
+                dict(facts["how"]),
+                [Metrics(**row) for row in facts["rows"]],
+                found.part("best"),
+                float(facts["seconds"]),
+                int(facts["images"]),
+                float(facts["training"]),
+            )
+            progress = Progress(**{name: facts["position"][name] for name in POSITION})
+            _require_sound(run, progress)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{folder / CHECKPOINT} lacks what a run needs: {error}", "restore the file, or train again"
+            ) from error
+        return run, progress

@@ -1,0 +1,105 @@
+"""A model in training: the step from a batch to new weights, and all that such steps change."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from netdsl.language.recipe import Recipe
+from netdsl.runtime import augment, optim
+from netdsl.runtime.augment import Draws
+from netdsl.runtime.average import build_average
+from netdsl.runtime.batches import Batch
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import World
+from netdsl.runtime.model import Model
+from netdsl.runtime.replica import Objective, Replica
+from netdsl.runtime.speed import Speed
+
+
+class Learner:
+    """A model, its optimizer, and the average of its weights where the recipe asks for one.
+
+    `objective` takes normalised images (n, C, H, W) and labels (n,) and gives the sum of their losses
+    and how many logits are right; compiling replaces it.
+    """
+
+    def __init__(self, model: Model, recipe: Recipe, speed: Speed, world: World) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.speed = speed
+        self.world = world
+        self._replica = Replica(model.parameters, world)
+        self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
+        self.average = build_average(recipe.average, model)
+        self.objective: Objective = self.plain_objective
+
+    @property
+    def compiled(self) -> bool:
+        return self.objective != self.plain_objective
+
+    def plain_objective(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with self.speed.autocast():
+            logits = self.model(images, training=True)
+        smoothing = self.recipe.loss.smoothing
+        loss = F.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+        return loss, (logits.argmax(1) == labels).sum()
+
+    def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
+        """One update of the weights; `draws` is what augmentation drew for the batch's images.
+
+        Gives the sum of our images' losses and the number of right answers, (2,) on the device.
+        """
+        x = augment.apply(data.floats(batch.images), self.recipe.augment, draws, data.mean)
+        x = self.speed.laid_out(data.normalise(x))
+        figures = self.gradients(x, batch.labels, batch.whole)
+        self.optimizer.step(lr)
+        if self.average is not None:
+            self.average.update()
+        return figures
+
+    def gradients(self, x: Tensor, labels: Tensor, whole: int) -> Tensor:
+        """Adds the gradients of the mean loss of a batch of `whole` images, of which `x` are ours.
+
+        Each process must have an image at least.
+        """
+        self.model.prepare(training=True)
+        if self.compiled:
+            torch.compiler.cudagraph_mark_step_begin()
+        figures = torch.zeros(2, device=x.device)
+        # The parts are those of the whole batch, whoever computes them, and each has images of ours.
+        parts = min(self.recipe.accumulate, whole // self.world.size)
+        ends = [self.world.count(whole * part // parts) for part in range(parts + 1)]
+        usual = self.world.count(self.recipe.batch // self.recipe.accumulate)
+        for start, end in pairwise(ends):
+            # Compiled code is for one size: the last batch of an epoch, often smaller, goes without.
+            objective = self.objective if end - start == usual else self.plain_objective
+            with self._replica.summing(last=end == len(x)):
+                loss, right = self._replica(objective, x[start:end], labels[start:end])
+                # Gradients are averaged over the processes: each gives its share of the batch's mean.
+                (loss * (self.world.size / whole)).backward()
+            figures += torch.stack((loss.detach(), right.float()))
+        return figures
+
+    def averaged(self) -> AbstractContextManager[object]:
+        """Within the block the model has the weights to evaluate and keep: averaged ones, if any are."""
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that training changes, by name; the tensors are its own, not copies."""
+        parts = {"model": self.model.state(), "optimizer": self.optimizer.state()}
+        if self.average is not None:
+            parts["average"] = self.average.state()
+        return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Takes over a state. Raises RunError where it belongs to another network or recipe."""
+        self.model.load_state(checkpoint.part("model"))
+        self.optimizer.load_state(checkpoint.part("optimizer"))
+        if self.average is not None:
+            self.average.load_state(checkpoint.part("average"))

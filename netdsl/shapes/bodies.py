@@ -1,0 +1,361 @@
+"""Shapes and costs of bodies. Each distinct instance of a block is inferred once, and equal iterations of
+a `repeat` are one, so that the cost doesn't grow with either.
+
+An error is reported where it is, and leaves a tensor of unknown shape; what depends on that is silently
+unknown too, and all else is still checked. A wrong step has no typed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from netdsl.base.source import Span
+from netdsl.base.values import Symbol, Value, show
+from netdsl.ir.resolved import (
+    BlockDefinition,
+    BlockStep,
+    Body,
+    Bound,
+    BranchesStep,
+    FromStep,
+    LetStep,
+    OperationStep,
+    ParameterCallStep,
+    RepeatStep,
+    ResolvedNetwork,
+    SaveStep,
+    SkipStep,
+    Step,
+    WhenStep,
+    WrongStep,
+    names,
+)
+from netdsl.ir.typed import (
+    NOTHING,
+    Instance,
+    TypedBody,
+    TypedBranches,
+    TypedCall,
+    TypedLet,
+    TypedMark,
+    TypedOperation,
+    TypedParameterCall,
+    TypedRepeat,
+    TypedSkip,
+    TypedStep,
+    TypedWhen,
+)
+from netdsl.language.expressions import Const, Environment, Ref
+from netdsl.resolve.resolve import MAX_REPEAT
+from netdsl.shapes.body_scope import BodyScope, beginning, entering
+from netdsl.shapes.error_reporter import ErrorReporter, Via
+from netdsl.shapes.joins import Joins
+from netdsl.shapes.operations import Operations
+from netdsl.shapes.repair.candidates import Attempt, Change
+from netdsl.shapes.repair.search import RepairSearch
+from netdsl.shapes.tensor_state import TensorState
+
+# How many blocks may differ in their arguments or inputs.
+MAX_INSTANCES = 3_000
+# How many steps are looked at; those of equal blocks and iterations count once.
+MAX_STEPS = 30_000
+# How deep blocks and steps with bodies may be nested.
+MAX_DEPTH = 100
+
+
+class TooLarge(Exception):
+    """A network beyond a limit, which was reported; ends the inference, and never leaves it."""
+
+
+class Bodies:
+    """Infers bodies of one network of at most so many steps; without an `attempt` it looks for no fixes."""
+
+    def __init__(
+        self, network: ResolvedNetwork, reports: ErrorReporter, attempt: Attempt | None, most: int = MAX_STEPS
+    ) -> None:
+        self._most = most
+        self._reports = reports
+        self._blocks = {block.key: block for block in network.blocks}
+        self._instances: dict[tuple[object, ...], tuple[Instance, TensorState]] = {}
+        self._operations = Operations(reports, attempt)
+        self._joins = Joins(reports)
+        self._repair = RepairSearch(network, self._joins, attempt, self._leads)
+        self._depth = 0
+        self._steps = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps were looked at."""
+        return self._steps
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All distinct ones, inner blocks before those that call them."""
+        return tuple(instance for instance, _ in self._instances.values())
+
+    def section(self, body: Body, state: TensorState) -> tuple[TypedBody, TensorState]:
+        """A section's body: from the input's state to the output's."""
+        return self._body(body, BodyScope.root(entering(state)), state)
+
+    def call(
+        self, name: str, bound: Bound, span: Span, environment: Environment, state: TensorState
+    ) -> tuple[Instance, TensorState]:
+        """A block with its arguments."""
+        self._count(span)
+        block = self._blocks[name]
+        given = self._reports.values(bound, environment)
+        wrong = {parameter for parameter, _ in bound} - given.keys()
+        inside: dict[str, Value] = entering(state)
+        for parameter, default in block.parameters:
+            value = given.get(parameter)
+            if value is None and parameter not in wrong and default is not None:
+                value = self._reports.value(default, inside)
+            if value is not None:
+                inside[parameter] = value
+        key = (name, state.shape, tuple((n, type(value), value) for n, value in inside.items()))
+        if key not in self._instances:
+            via = Via.of(block, bound, inside, span, environment)
+            self._instances[key] = self._instance(block, inside, via, state)
+        instance, end = self._instances[key]
+        after = state.after(end)
+        # What a block of another file makes is shown where it is called.
+        foreign = end.made and end.made.source is not span.source
+        return instance, after._replace(made=span) if foreign else after
+
+    def _instance(
+        self, block: BlockDefinition, values: Mapping[str, Value], via: Via, state: TensorState
+    ) -> tuple[Instance, TensorState]:
+        if len(self._instances) >= MAX_INSTANCES:
+            message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
+            self._too_large("NET602", message, via.span, "let more of them be alike")
+        self._reports.way.append(via)
+        body, end = self._body(block.body, BodyScope.root(values), beginning(state))
+        self._reports.way.pop()
+        # Another call of the instance has an input of another origin.
+        made = None if end.made is state.made else end.made
+        end = end._replace(made=made, sizes=end.sizes[len(state.sizes) :])
+        return Instance(block, values, state.shape, body), end
+
+    def _count(self, span: Span) -> None:
+        self._steps += 1
+        if self._steps > self._most:
+            message = f"the network has more than {self._most:,} different steps"
+            self._too_large("NET602", message, span, "repeat less")
+
+    def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
+        self._reports.error(code, message, span, help=help)
+        raise TooLarge
+
+    # steps
+
+    def _body(self, body: Body, place: BodyScope, state: TensorState) -> tuple[TypedBody, TensorState]:
+        if body and self._depth >= MAX_DEPTH:
+            message = f"blocks and steps are nested more than {MAX_DEPTH} deep"
+            self._too_large("NET104", message, body[0].span, "nest fewer of them")
+        self._depth += 1
+        start, steps = state, []
+        for step in body:
+            typed, state = self._step(step, place, state)
+            if typed is not None:
+                steps.append(typed)
+        self._depth -= 1
+        cost = sum((step.cost for step in steps), NOTHING)
+        return TypedBody(tuple(steps), place.frame, start.shape, state.shape, cost), state
+
+    def _step(self, step: Step, place: BodyScope, state: TensorState) -> tuple[TypedStep | None, TensorState]:
+        self._count(step.span)
+        match step:
+            case OperationStep():
+                return self._operations.apply(step, place.values, state)
+            case BlockStep():
+                return self._call(step, place.values, state)
+            case ParameterCallStep():
+                return self._parameter_call(step, place, state)
+            case SkipStep():
+                return self._skip(step, place, state)
+            case BranchesStep():
+                return self._branches(step, place, state)
+            case RepeatStep():
+                return self._repeat(step, place, state)
+            case WhenStep():
+                return self._when(step, place, state)
+            case LetStep(name, expr):
+                value = self._reports.value(expr, place.values)
+                if value is None:
+                    return None, state
+                place.values[name] = value
+                return TypedLet(step, value, state.shape), state
+            case SaveStep(name):
+                place.saved[name] = state
+                return TypedMark(step, state.shape), state
+            case FromStep(name):
+                state = place.saved[name]
+                return TypedMark(step, state.shape), state
+            case WrongStep():
+                return None, state.lost()
+
+    def _call(
+        self, step: BlockStep, environment: Environment, state: TensorState
+    ) -> tuple[TypedCall, TensorState]:
+        instance, state = self.call(step.block, step.arguments, step.span, environment, state)
+        return TypedCall(step, instance), state
+
+    def _parameter_call(
+        self, step: ParameterCallStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedParameterCall | None, TensorState]:
+        value = place.values.get(step.holder)
+        if value is None:
+            return None, state.lost()
+        name = value.name if isinstance(value, Symbol) else ""
+        held = dict(step.cases).get(name) if name else step.fallback
+        if held is None:
+            if mismatch := dict(step.shape_errors).get(name):
+                note = f"`{step.holder}` is `{name}` here"
+                self._reports.add(replace(mismatch, notes=(*mismatch.notes, note)))
+            else:
+                message = f"`{step.holder}` is {show(value)}, and no operation or block"
+                help = "give it an operation or a block, as `relu`"
+                if isinstance(value, str):
+                    help = f"write `{value}` without quotes"
+                holder = Ref(step.holder, step.span)
+                self._reports.wrong("NET302", message, holder, place.values, help=help)
+            return None, state.lost()
+        found: tuple[TypedOperation | TypedCall | None, TensorState] = (
+            self._operations.apply(held, place.values, state)
+            if isinstance(held, OperationStep)
+            else self._call(held, place.values, state)
+        )
+        return (TypedParameterCall(step, name, found[0]) if found[0] else None), found[1]
+
+    # steps with bodies
+
+    def _when(
+        self, step: WhenStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedWhen | None, TensorState]:
+        chosen, body = len(step.cases), step.otherwise
+        for index, (condition, inside) in enumerate(step.cases):
+            value = self._reports.value(condition, place.values)
+            if value is None:
+                return None, state.lost()
+            if not isinstance(value, bool):
+                message = f"a condition is `yes` or `no`, and this is {show(value)}"
+                span = condition.span or step.span
+                self._reports.error("NET303", message, span, help=f"compare it: `{span.text} != 0`")
+                return None, state.lost()
+            if value:
+                chosen, body = index, inside
+                break
+        typed, state = self._body(body, place.inner(), state)
+        return TypedWhen(step, chosen, typed), state
+
+    def _repeat(
+        self, step: RepeatStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedRepeat | None, TensorState]:
+        times = self._reports.value(step.times, place.values)
+        if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
+            if times is not None:
+                message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
+                help = "write a whole number, as `3`"
+                if isinstance(times, tuple):
+                    help = f"write `{len(times)}`, and its steps for each of the list if they differ"
+                written = self._reports.written(step.times, place.values).expr
+                if isinstance(times, Fraction) and times > 0 and written.span:
+                    text = written.span.text
+                    help = f"write `ceil({text})`, or `//` where it is divided"
+                    help = f"write `{math.ceil(times)}`" if isinstance(written, Const) else help
+                self._reports.wrong("NET302", message, step.times, place.values, help=help)
+            _, once = self._body(step.body, place.inner(), state)
+            return None, state if once.shape == state.shape else state.lost()
+        by_index = step.variable is not None and step.variable in names(step.body)
+        runs: list[tuple[TypedBody, int]] = []
+        for index in range(times):
+            more: dict[str, Value] = {} if step.variable is None else {step.variable: index}
+            before = state
+            body, state = self._body(step.body, place.inner(**more), state)
+            runs.append((body, 1))
+            if state.shape == before.shape and not by_index:  # all others are equal to this one
+                runs[-1] = (body, times - index)
+                state = before.repeated(state, times - index)
+                break
+        return TypedRepeat(step, tuple(runs), state.shape), state
+
+    def _branches(
+        self, step: BranchesStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedBranches, TensorState]:
+        found = [self._body(branch, place.inner(), state) for branch in step.branches]
+        ends = [end for _, end in found]
+        grid: int | None = None
+        mismatch = self._joins.mismatch(step, state, ends)
+        if mismatch is None:
+            after, grid = self._joins.joined(step, state, ends)
+        else:
+            self._joins.different(step, ends, *self._repair.joint(step, place, state, ends, mismatch))
+            after = state.lost()
+        return TypedBranches(step, tuple(body for body, _ in found), grid, after.shape), after
+
+    def _skip(
+        self, step: SkipStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedSkip | None, TensorState]:
+        body, end = self._body(step.body, place.inner(), state)
+        if not state.known or not end.known:
+            if step.drop_path:
+                self._operations.apply(step.drop_path, place.values, end)
+            # Whatever the body is, what it is added to gives the shape.
+            return None, state.lost() if step.shortcut or step.if_same else state
+        if end.grid is not state.grid:
+            fix = self._repair.irregular(step, place, state)
+            call = ""
+            if isinstance(end.irregular, OperationStep):
+                call = self._operations.without_channels(end.irregular, place.values, state)
+            self._joins.irregular(step, state, end, Change((), call) if call else fix)
+            return None, state.lost()
+        # Judged from channels and strides, never from one input size.
+        same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
+        same = same and end.reduction == state.reduction
+        if same and end.shape != state.shape:
+            self._joins.uneven(step, state, end, self._repair.uneven(step))
+            return None, state.lost()
+        drop_path: TypedOperation | None = None
+        if step.drop_path and (same or not step.if_same):
+            drop_path, _ = self._operations.apply(step.drop_path, place.values, end)
+        if same or step.if_same:
+            return TypedSkip(step, body, None, same, drop_path, end.shape), end.deepest(state)
+        if step.shortcut is None:
+            self._joins.missing_shortcut(step, body, state, end)
+            return None, end
+        shortcut, way = self._body(step.shortcut, place.inner(), state)
+        if way.known:
+            self._agree(step, place, state, end, way)
+        return TypedSkip(step, body, shortcut, same, drop_path, end.shape), end.deepest(way)
+
+    def _agree(
+        self, step: SkipStep, place: BodyScope, start: TensorState, body: TensorState, shortcut: TensorState
+    ) -> None:
+        """Checks that both ways of a skip connection lead to one shape."""
+
+        def agrees(way: TensorState) -> bool:
+            same = way.shape == body.shape and way.reduction == body.reduction
+            return same and way.grid is start.grid
+
+        if not agrees(shortcut):
+            fix = self._repair.either(step, place, start, body, shortcut, agrees)
+            self._joins.disagree(step, start, body, shortcut, fix)
+
+    def _leads(
+        self, body: Body, place: BodyScope, state: TensorState, fits: Callable[[TensorState], bool]
+    ) -> bool:
+        """Whether a body that is only tried leads to a tensor that fits."""
+        instances, steps, depth = dict(self._instances), self._steps, self._depth
+        way = len(self._reports.way)
+        try:
+            with self._reports.silent():
+                _, end = self._body(body, place.inner(), state)
+            return end.known and fits(end)
+        except TooLarge:
+            del self._reports.way[way:]
+            return False
+        finally:
+            # What was tried isn't part of the network.
+            self._instances, self._steps, self._depth = instances, steps, depth

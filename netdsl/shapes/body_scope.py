@@ -1,0 +1,47 @@
+"""The names and saved tensors at a point of a body, and the state where a block or section begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from netdsl.base.values import Value, show
+from netdsl.ir.resolved import BlockDefinition
+from netdsl.ir.typed import Frame
+from netdsl.shapes.tensor_state import TensorState
+
+
+class BodyScope(NamedTuple):
+    """A point of a body: what names and saved tensors are there. Both grow as the body goes on."""
+
+    values: dict[str, Value]
+    frame: Frame
+    saved: dict[str, TensorState]
+
+    @classmethod
+    def root(cls, values: Mapping[str, Value]) -> BodyScope:
+        own = dict(values)
+        return cls(own, Frame(own), {})
+
+    def inner(self, **more: Value) -> BodyScope:
+        values = {**self.values, **more}
+        return BodyScope(values, Frame(values, self.frame), dict(self.saved))
+
+
+def beginning(state: TensorState) -> TensorState:
+    """The input of a block, for which its own reductions and lengths begin anew."""
+    return TensorState(state.shape, made=state.made, sizes=state.sizes)
+
+
+def entering(state: TensorState) -> dict[str, Value]:
+    """`in` as a block or section has it."""
+    return {"in": state.shape[0]} if state.known else {}
+
+
+def shown_arguments(block: BlockDefinition, values: Mapping[str, Value]) -> str:
+    """The arguments of a block: required ones by position, the others by name."""
+    return ", ".join(
+        show(values[name]) if default is None else f"{name}={show(values[name])}"
+        for name, default in block.parameters
+        if name in values
+    )

@@ -1,0 +1,125 @@
+"""Checks of a whole network: the limits of the compiler, and the `expect` statements of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.base.source import Span
+from netdsl.base.values import Size, Value, show
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.ir.resolved import Expectation, ResolvedNetwork
+from netdsl.ir.typed import TypedNetwork, TypedPart, TypedSection
+from netdsl.language.expressions import Const, Operator, known
+from netdsl.ops.operation import Shape
+from netdsl.shapes.repair.candidates import Attempt, backwards, best
+
+# Beyond this many parameters no machine holds the network.
+MAX_PARAMETERS = 10**12
+# Beyond this many operations building it takes longer than anyone waits.
+MAX_OPERATIONS = 10**6
+# So many of the heaviest parts are shown where an expectation doesn't hold.
+_HEAVIEST = 3
+
+
+def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
+    """The limits of the compiler, and the expectations of the file."""
+    span, cost = typed.network.span, typed.cost
+    for count, most, what in (
+        (cost.parameters, MAX_PARAMETERS, "parameters"),
+        (cost.operations, MAX_OPERATIONS, "operations"),
+    ):
+        if count > most:
+            message = f"the network has {count:,} {what}, and {most:,} are the most"
+            diagnostics.error(
+                "NET602", message, span, also=_heaviest(typed, what), help="repeat less, or make it narrower"
+            )
+    actual: dict[str, Value] = {
+        "params": typed.cost.parameters,
+        "macs": typed.cost.macs,
+        "depth": typed.depth,
+        "receptive_field": typed.receptive_field,
+        "output": _as_value(typed.output),
+    }
+    for expectation in typed.network.expectations:
+        quantity = {"params": "parameters"}.get(expectation.quantity, expectation.quantity)
+        also = _heaviest(typed, quantity) if quantity in _COUNTED else []
+        _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
+
+
+def check_output_expectations(
+    network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
+) -> None:
+    """What is expected of the output alone, of a network that isn't known as a whole."""
+    for expectation in network.expectations:
+        if expectation.quantity == "output":
+            _check(expectation, _as_value(output), network, [], attempt, diagnostics)
+
+
+def _check(
+    expectation: Expectation,
+    value: Value,
+    network: ResolvedNetwork,
+    also: Sequence[Label],
+    attempt: Attempt | None,
+    diagnostics: Diagnostics,
+) -> None:
+    expected = expectation.value
+    if isinstance(value, Size) == isinstance(expected, Size):
+        holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
+    else:  # a vector is no map
+        holds = expectation.comparison == "!="
+    if holds:
+        return
+    shown = f"{value:,}" if isinstance(value, int) else show(value)
+    wanted = f"{expected:,}" if isinstance(expected, int) else show(expected)
+    diagnostics.error(
+        "NET601",
+        f"`{expectation.quantity}` is {shown}, which is not {expectation.comparison} {wanted}",
+        expectation.span,
+        also=also,
+        help=_fix(expectation, network, attempt) or _advice(expectation, shown),
+    )
+
+
+def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> str:
+    """The change of one argument with which the network has the output that is expected."""
+    wanted = expectation.value
+    if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
+        return ""
+    channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
+    changes = backwards(network, Const(channels), expectation.span)
+    found = best(changes, attempt, {expectation.span}, most=0)
+    return found.text if found else ""
+
+
+def _advice(expectation: Expectation, shown: str) -> str:
+    """What makes the expectation hold: the network itself can't be told how to."""
+    plain = shown.replace(",", "")
+    comparison = {"<": "<=", ">": ">="}.get(expectation.comparison, expectation.comparison)
+    if comparison == "!=":
+        return "change the network, or take the expectation out"
+    return f"change the network, or write `expect {expectation.quantity} {comparison} {plain}`"
+
+
+_COUNTED = ("parameters", "macs", "operations")
+
+
+def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
+    """The parts with most parameters or multiply-accumulates, and their share."""
+    whole, name = getattr(typed.cost, quantity), quantity.replace("macs", "MACs")
+    counts = sorted(((getattr(p.cost, quantity), p) for p in typed.parts), key=lambda p: p[0], reverse=True)
+    return [
+        Label(_head(part), f"{count:,} {name}, {count / whole:.0%}")
+        for count, part in counts[:_HEAVIEST]
+        if 100 * count >= whole and len(counts) > 1
+    ]
+
+
+def _head(part: TypedPart) -> Span:
+    """The first line of a part."""
+    span = part.section.span if isinstance(part, TypedSection) else part.stage.span
+    return span.first_line
+
+
+def _as_value(shape: Shape) -> Value:
+    return Size(shape) if len(shape) > 1 else shape[0]

@@ -1,0 +1,115 @@
+"""Checks that a network with `classes` ends in a vector of so many scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
+from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
+from netdsl.language.expressions import Const
+from netdsl.ops.operation import Shape, show_shape
+from netdsl.shapes.repair.candidates import Attempt, with_arguments
+from netdsl.shapes.tensor_state import TensorState
+
+
+class _Remedy(NamedTuple):
+    """What to write, and where."""
+
+    place: Span
+    help: str
+
+
+def check_output(
+    network: ResolvedNetwork,
+    parts: Sequence[TypedPart],
+    state: TensorState,
+    attempt: Attempt | None,
+    diagnostics: Diagnostics,
+) -> None:
+    """A network with classes ends in so many scores. Without an `attempt`, no fix is looked for."""
+    classes, output = network.classes, state.shape
+    if classes is None or output == (classes,):
+        return
+    shown = f"a vector of {output[0]}" if len(output) == 1 else f"a map of {show_shape(output)}"
+    place = _last(network)
+    remedy = (
+        _in_the_last_layer(classes, output, parts, attempt)
+        or _in_the_last_step(network, classes)
+        or _at_the_end(classes, output, parts, place)
+    )
+    made = state.made
+    also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
+    message = f"the network must end in a vector of {classes} scores, and it ends in {shown}"
+    diagnostics.error("NET403", message, remedy.place, also=also, help=remedy.help)
+
+
+def _in_the_last_layer(
+    classes: int, output: Shape, parts: Sequence[TypedPart], attempt: Attempt | None
+) -> _Remedy | None:
+    """The last layer with another number of outputs, where it looks as if it made the scores."""
+    steps = list(_backwards(parts))
+    after = list(takewhile(lambda step: not _outputs(step), steps))
+    if len(output) > 1 or attempt is None or len(after) == len(steps):
+        return None
+    layer = steps[len(after)]
+    assert isinstance(layer, (TypedOperation, TypedCall))
+    if isinstance(layer, TypedOperation) and len(layer.input) > 1:
+        # A convolution that makes fewer channels than it gets, and each of them one score.
+        scores = layer.output[0] < layer.input[0] and layer.output[0] == output[0]
+    else:
+        scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
+    change = with_arguments(layer.step, {"out": Const(classes)}, "classes")
+    return _Remedy(layer.step.span, change.text) if scores and _ended(attempt(change)) else None
+
+
+def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
+    """The last step with another number of outputs, where errors before it leave its input unknown."""
+    part = network.parts[-1]
+    last = part.body[-1] if isinstance(part, Section) and part.body else None
+    if not isinstance(last, OperationStep) or last.operation.name != "linear":
+        return None
+    return _Remedy(last.span, with_arguments(last, {"out": Const(classes)}, "classes").text)
+
+
+def _ended(errors: Sequence[Diagnostic] | None) -> bool:
+    """Whether a network with these errors ends in its scores."""
+    return errors is not None and all(error.code != "NET403" for error in errors)
+
+
+def _at_the_end(classes: int, output: Shape, parts: Sequence[TypedPart], place: Span) -> _Remedy:
+    """What to add to the last steps."""
+    if len(output) > 1:
+        pool = "" if output[1:] == (1, 1) else "global_avgpool, "
+        scores = "" if output[0] == classes else ", linear(classes)"
+        return _Remedy(place, f"add `{pool}flatten{scores}` at the end")
+    for step in _backwards(parts):
+        if (
+            isinstance(step, TypedOperation)
+            and len(step.output) < len(step.input)
+            and step.input[0] == classes
+        ):
+            return _Remedy(step.step.span, "write `global_avgpool, flatten` in place of `flatten`")
+    return _Remedy(place, "add `linear(classes)` at the end")
+
+
+def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
+    """The last steps, as far as they stand in sections."""
+    sections = takewhile(lambda part: isinstance(part, TypedSection), reversed(parts))
+    for part in sections:
+        assert isinstance(part, TypedSection)
+        yield from reversed(part.body.steps)
+
+
+def _outputs(step: TypedStep) -> bool:
+    """Whether a step says how many channels or features it makes."""
+    return isinstance(step, (TypedOperation, TypedCall)) and "out" in dict(step.step.arguments)
+
+
+def _last(network: ResolvedNetwork) -> Span:
+    """The last step of a network, or the stage or section in which it ends."""
+    part = network.parts[-1]
+    return part.body[-1].span if isinstance(part, Section) and part.body else part.span

@@ -1,0 +1,182 @@
+"""Reports the errors of shape inference: every place once, with the calls that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from netdsl.base.source import Span
+from netdsl.base.values import Value
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.ir.resolved import BlockDefinition, Bound
+from netdsl.language.expressions import Const, Environment, Expr, Ref, evaluate
+from netdsl.ops.operation import describe, show_shape
+from netdsl.shapes.body_scope import shown_arguments
+from netdsl.shapes.repair.candidates import Change
+from netdsl.shapes.tensor_state import TensorState
+
+# Of a longer way only the two ends are shown.
+_LONGEST = 6
+# Of more sizes that a map had, the last are shown.
+_SIZES = 6
+
+
+@dataclass(frozen=True)
+class Via:
+    """A call on the way: `residual(16, stride=2)`, where it stands, and what the names mean there.
+
+    `given` are the block's arguments, `defaults` those of its own that are plain values.
+    """
+
+    text: str
+    span: Span
+    environment: Environment = field(default_factory=dict, compare=False)
+    given: Mapping[str, Expr] = field(default_factory=dict, compare=False)
+    defaults: Mapping[str, Expr] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(
+        cls, block: BlockDefinition, given: Bound, values: Environment, span: Span, environment: Environment
+    ) -> Via:
+        """The call of a block whose parameters have these values in it."""
+        defaults = {name: default for name, default in block.parameters if isinstance(default, Const)}
+        text = f"{block.name}({shown_arguments(block, values)})"
+        return cls(text, span, environment, dict(given), defaults)
+
+
+class Written(NamedTuple):
+    """What stands where a value was written, with what the names mean there; so many `calls` lead there."""
+
+    expr: Expr
+    environment: Environment
+    calls: int
+
+
+class ErrorReporter:
+    """`way` is the calls that lead to where we are, outermost first."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+        self._told: set[tuple[str, object]] = set()
+        self.way: list[Via] = []
+
+    def parameters(self, calls: int) -> Collection[str]:
+        """What is given to the block that so many calls on the way lead to."""
+        return self.way[calls - 1].given.keys() if calls else ()
+
+    def written(self, expr: Expr, environment: Environment) -> Written:
+        """Where the value of an expression was written: that of a parameter in a call, or as its default."""
+        calls = len(self.way)
+        for index, via in reversed(list(enumerate(self.way))):
+            if not isinstance(expr, Ref):
+                break
+            given = via.given.get(expr.name)
+            if given is None or given.span is None:
+                expr = via.defaults.get(expr.name, expr)
+                break
+            expr, environment, calls = given, via.environment, index
+        return Written(expr, environment, calls)
+
+    def add(
+        self, found: Diagnostic, cause: str = "", calls: int | None = None, fix: Change | None = None
+    ) -> None:
+        """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
+        what has one `cause` in a block (else: what reads the same) once; so is what one `fix` mends. Only the
+        first `calls` on the way lead to its place, if not all.
+        """
+        place = found.labels[0].span if found.labels else None
+        outer = self.way[0].span if self.way else place
+        foreign = place is not None and outer is not None and outer.source is not place.source
+        keys: set[tuple[str, object]] = {(found.code, outer if foreign else place)}
+        if self.way:
+            keys.add((cause or found.message, tuple(via.span for via in self.way)))
+        if fix:
+            keys.add(("fix", fix.edit))
+        if keys & self._told:
+            return
+        self._told |= keys
+        # The outermost call stands in the user's own file, the innermost gave the arguments.
+        way = self.way[:calls]
+        spans = dict.fromkeys(via.span for via in (*way[-1:], *way[:1]))
+        seen = {label.span for label in found.labels}
+        called = tuple(
+            Label(span, "called here")
+            for span in spans
+            if span not in seen and not (place and place.within(span))
+        )
+        path = [via.text for via in self.way]
+        if len(path) > _LONGEST:
+            path[2:-2] = ["…"]
+        notes = (*found.notes, ": ".join(path)) if path else found.notes
+        # Of a block of another file the call is what can be mended.
+        labels = called[::-1] + found.labels if foreign else found.labels + called
+        self._diagnostics.add(replace(found, labels=labels, notes=notes))
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        also: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str = "",
+        fix: Change | None = None,
+        cause: str = "",
+    ) -> None:
+        """`fix` is better than the `help`, if there is one; the `cause` is that of `add`."""
+        labels = {span: Label(span, label)}
+        for more in also:
+            labels.setdefault(more.span, more)
+        help = fix.text if fix else help
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), cause, fix=fix)
+
+    def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: str) -> None:
+        """An error of a value, where it was written."""
+        place, _, calls = self.written(expr, environment)
+        labels = dict.fromkeys(span for span in (place.span, expr.span) if span)
+        texts = ("", "used here")
+        shown = tuple(Label(span, text) for span, text in zip(labels, texts, strict=False))
+        self.add(Diagnostic(code, message, shown, (), help), calls=calls)
+
+    def value(self, expr: Expr, environment: Environment) -> Value | None:
+        """The value; None after an error, and where a name has none: that was an error before."""
+        if isinstance(expr, Const):
+            return expr.value
+        found = Diagnostics()
+        try:
+            value = evaluate(expr, environment, found)
+        except KeyError:
+            return None
+        for diagnostic in found:
+            self.add(diagnostic)
+        return value
+
+    def values(self, bound: Bound, environment: Environment) -> dict[str, Value]:
+        """The values of arguments, of those that have one."""
+        values: Mapping[str, Value | None] = {name: self.value(expr, environment) for name, expr in bound}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """ErrorReporter nothing inside: something is only tried."""
+        kept = self._diagnostics, self._told
+        self._diagnostics, self._told = Diagnostics(), set()
+        try:
+            yield
+        finally:
+            self._diagnostics, self._told = kept
+
+
+def origin(state: TensorState) -> list[Label]:
+    """Where a tensor got its shape."""
+    return [Label(state.made, f"{describe(state.shape)} comes from here")] if state.made else []
+
+
+def shrinking(state: TensorState) -> list[str]:
+    """How a map became as small as it is."""
+    sizes = [show_shape(size) for size in state.sizes[-_SIZES:]]
+    return [f"height and width on the way: {' → '.join(sizes)}"] if len(sizes) > 1 else []

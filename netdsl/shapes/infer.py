@@ -1,0 +1,139 @@
+"""ResolvedNetwork to TypedNetwork: shapes, parameters and multiply-accumulates of everything that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.ir.resolved import ResolvedNetwork, Section, Stage, WrongStep
+from netdsl.ir.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
+from netdsl.language.expressions import references
+from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
+from netdsl.shapes.body_scope import entering
+from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
+from netdsl.shapes.check_output import check_output
+from netdsl.shapes.error_reporter import ErrorReporter, Via
+from netdsl.shapes.repair.candidates import Change, changed
+from netdsl.shapes.repair.reorder import whole_changes
+from netdsl.shapes.tensor_state import TensorState
+
+# The codes of shapes that don't fit, but for how the network ends.
+_SHAPE_ERRORS = ("NET401", "NET402", "NET404")
+# So many steps are looked at, and so many changes tried, to find fixes.
+_MOST_STEPS = 20_000
+_MOST_CHANGES = 60
+
+
+def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
+    """The network with its shapes; None where there is an error, now or before."""
+    sound = network.sound
+    inference = _Inference(network, sound)
+    typed = inference.run()
+    if inference.found.errors:
+        # One mistake in the order of things makes many errors; what is meant has fewer.
+        for meant, error in whole_changes(network):
+            other = _Inference(meant, sound, fixes=False)
+            other.run()
+            if other.shape_errors() < inference.shape_errors():
+                diagnostics.add(error)
+                inference = _Inference(meant, sound)
+                inference.run()
+                typed = None
+                break
+    for found in inference.found:
+        diagnostics.add(found)
+    return None if diagnostics.errors else typed
+
+
+class _Inference:
+    """One run over a network; `sound` if no error before touches its layers. Fixes are looked for by other
+    runs.
+    """
+
+    def __init__(
+        self, network: ResolvedNetwork, sound: bool, fixes: bool = True, most: int = MAX_STEPS
+    ) -> None:
+        self._network = network
+        self._sound = sound
+        self.found = Diagnostics()
+        self._reports = ErrorReporter(self.found)
+        self._attempt = self._try if fixes else None
+        self._bodies = Bodies(network, self._reports, self._attempt, most)
+        self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
+        self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
+        # Where a stage is missing, the others have no numbers.
+        sections = (part.body for part in network.parts if isinstance(part, Section))
+        self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
+
+    def shape_errors(self) -> int:
+        """How many of the errors are of steps that don't fit each other."""
+        return sum(error.code in _SHAPE_ERRORS for error in self.found)
+
+    def _try(self, change: Change) -> Sequence[Diagnostic] | None:
+        """The errors of the whole network after a change; None when enough was tried."""
+        if self._changes_left <= 0:
+            return None
+        other = _Inference(changed(self._network, change), self._sound, fixes=False, most=self._steps_left)
+        other.run()
+        self._steps_left -= other._bodies.steps
+        self._changes_left -= 1
+        return tuple(other.found) if self._steps_left >= 0 else None
+
+    def run(self) -> TypedNetwork | None:
+        shape = self._network.input
+        state = TensorState(shape, made=self._network.input_span, sizes=(shape[1:],))
+        parts: list[TypedPart] = []
+        try:
+            for part in self._network.parts:
+                typed, state = (
+                    self._section(part, state) if isinstance(part, Section) else self._stage(part, state)
+                )
+                parts.append(typed)
+        except TooLarge:
+            return None
+        if state.known and parts:
+            check_output(self._network, parts, state, self._attempt, self.found)
+        # Of what isn't known as a whole no sums are checked: an error elsewhere is the cause.
+        if self.found.errors or not self._sound or not state.known:
+            attempt = None if self.found.errors else self._attempt
+            if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
+                check_output_expectations(self._network, state.shape, attempt, self.found)
+            return None
+        cost = sum((part.cost for part in parts), NOTHING)
+        instances = self._bodies.instances()
+        typed_network = TypedNetwork(
+            self._network, tuple(parts), instances, state.shape, cost, state.depth, state.receptive_field
+        )
+        check_expectations(typed_network, self._attempt, self.found)
+        return None if self.found.errors else typed_network
+
+    def _section(self, section: Section, state: TensorState) -> tuple[TypedSection, TensorState]:
+        body, state = self._bodies.section(section.body, state)
+        return TypedSection(section, body), state
+
+    def _stage(self, stage: Stage, state: TensorState) -> tuple[TypedStage, TensorState]:
+        runs: list[tuple[Instance, int]] = []
+        number = sum(stage.before >= part.before for part in self._network.parts if isinstance(part, Stage))
+        by_number = any(
+            name in ("index", "block_index") for _, value in stage.rest for name in references(value)
+        )
+        for index in range(stage.copies):
+            environment = {**entering(state), "index": index}
+            if self._numbered:
+                environment |= {"block_index": stage.before + index, "block_count": self._blocks}
+            bound = stage.rest if index else stage.first
+            before = state
+            self._reports.way.append(Via(f"stage {number}, block {index + 1} of {stage.copies}", stage.span))
+            instance, state = self._bodies.call(stage.block, bound, stage.span, environment, state)
+            self._reports.way.pop()
+            if runs and runs[-1][0] is instance:
+                runs[-1] = (instance, runs[-1][1] + 1)
+            else:
+                runs.append((instance, 1))
+            alike = index > 0 or stage.first == stage.rest
+            if alike and not by_number and state.shape == before.shape:  # all others are equal to this one
+                left = stage.copies - index - 1
+                runs[-1] = (instance, runs[-1][1] + left)
+                state = before.repeated(state, left + 1)
+                break
+        return TypedStage(stage, tuple(runs), self._blocks), state

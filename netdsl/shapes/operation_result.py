@@ -1,0 +1,51 @@
+"""The output shape, parameters and cost of an operation on an input of one shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+from netdsl.base.values import Value
+from netdsl.ir.typed import NOTHING, Cost
+from netdsl.language.expressions import Const, known
+from netdsl.ops import Operation
+from netdsl.ops.operation import UNKNOWN, Shape, Symbolic
+from netdsl.resolve.last_norm import roles
+
+
+class OperationResult(NamedTuple):
+    operation: Operation
+    output: Shape
+    cost: Cost
+    reduction: Fraction
+    window: tuple[int, int]
+    deep: bool
+    regular: bool
+
+
+def operation_result(
+    operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape
+) -> OperationResult:
+    """`values` are those of all arguments, as the language has them."""
+    arguments = {name: Const(value) for name, value in values.items()}
+    cost = NOTHING
+    if shape != UNKNOWN and output != UNKNOWN:
+        cost = Cost(sum(parameters(operation, values, shape).values()), operation.macs(shape, output), 1)
+    reduction = Fraction(cast(int, known(operation.reduction(arguments), {})))
+    deep = "kernel" in roles(type(operation))
+    return OperationResult(
+        operation, output, cost, reduction, operation.field(), deep, operation.keeps_grid()
+    )
+
+
+def parameters(operation: Operation, values: Mapping[str, Value], shape: Shape) -> dict[str, int]:
+    """How many numbers each of the operation's parameters has, by the parameter's name."""
+    arguments = {name: Const(value) for name, value in values.items()}
+    weights = operation.weights(arguments, Symbolic(Const(shape[0]), is_map=len(shape) == 3))
+    return {
+        weight.name: math.prod(cast(int, known(length, {})) for length in weight.shape)
+        for weight in weights
+        if weight.role != "buffer" and known(weight.present, {})
+    }

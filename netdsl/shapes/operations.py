@@ -1,0 +1,238 @@
+"""What single operations do: arguments checked, shapes, parameters and multiply-accumulates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from netdsl.base.source import Span
+from netdsl.base.values import Value, near_divisors, show
+from netdsl.diagnostics import Diagnostics, Label
+from netdsl.ir.resolved import OperationStep
+from netdsl.ir.typed import TypedOperation
+from netdsl.language.argument_types import Mismatch, convert, schema, signature
+from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
+from netdsl.ops import Operation
+from netdsl.ops.operation import UNKNOWN, VECTOR, ShapeMismatch
+from netdsl.resolve.calls import meant, wrong_argument
+from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
+from netdsl.shapes.operation_result import OperationResult, operation_result
+from netdsl.shapes.repair.candidates import Attempt, best, with_arguments
+from netdsl.shapes.tensor_state import TensorState
+
+# So many numbers of groups are tried.
+_NEAR = 4
+# Kernels are smaller, and numbers of channels mostly larger.
+_CHANNELS = 12
+
+
+class Operations:
+    """Applies operations, each with its arguments to an input of one shape once."""
+
+    def __init__(self, reports: ErrorReporter, attempt: Attempt | None) -> None:
+        self._reports = reports
+        self._attempt = attempt
+        # Steps that got a map for a vector. What they give is a guess, which may be wrong.
+        self._guessed: set[Span] = set()
+        self._effects: dict[tuple[object, ...], OperationResult] = {}
+
+    def apply(
+        self, step: OperationStep, environment: Environment, state: TensorState
+    ) -> tuple[TypedOperation | None, TensorState]:
+        """The operation and the tensor after it; none after an error, or where the input is unknown."""
+        values = self._reports.values(step.arguments, environment)
+        # A number and a yes or no may be equal in Python: 1 and True.
+        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
+        found = self._effects.get(key)
+        if found is None:
+            operation = self._converted(step, values, environment)
+            if operation is None:
+                return None, state.lost()
+            if not state.known:
+                return None, self._poisoned(operation, step, values, state)
+            output = operation.infer(state.shape)
+            if isinstance(output, ShapeMismatch):
+                if output.cause == "vector" and state.made in self._guessed:
+                    return None, state.lost()
+                self._shape_mismatch(output, step, values, state)
+                if len(state.shape) > len(operation.whatever()) > 0:
+                    self._guessed.add(step.span)
+                meant = output.output or operation.whatever()
+                return None, _after(operation_result(operation, values, state.shape, meant), step, state)
+            found = self._effects[key] = operation_result(operation, values, state.shape, output)
+        typed = TypedOperation(step, found.operation, state.shape, found.output, found.cost)
+        return typed, _after(found, step, state)
+
+    def _poisoned(
+        self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: TensorState
+    ) -> TensorState:
+        """After an error: an operation still needs a map, and a vector is none, however long it is."""
+        output = operation.whatever()
+        if state.shape == VECTOR:
+            inferred = operation.infer(state.shape)
+            if isinstance(inferred, ShapeMismatch) and inferred.cause == "vector":
+                self._shape_mismatch(inferred, step, values, state)
+            elif not isinstance(inferred, ShapeMismatch):
+                output = inferred
+        return _after(operation_result(operation, values, UNKNOWN, output), step, state)
+
+    def _converted(
+        self, step: OperationStep, values: dict[str, Value], environment: Environment
+    ) -> Operation | None:
+        """The operation with its arguments; None where one has no value, or a wrong one."""
+        exprs = dict(step.arguments)
+        # What has no value was an error before, and doesn't keep the others from being checked.
+        whole = len(values) == len(exprs)
+        checked = convert(step.operation, values) if whole else _mismatches(step, values)
+        if isinstance(checked, Operation):
+            return checked
+        types = {parameter.name: parameter.type for parameter in signature(step.operation)}
+        for name, mismatch in checked.items():
+            expr = exprs[name] if exprs[name].span else replace(exprs[name], span=step.span)
+            place, around, calls = self._reports.written(expr, environment)
+            found = Diagnostics()
+            mismatch = meant(values[name], types[name]) or mismatch
+            wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
+            note = _where(place, around)
+            used = (Label(expr.span, "used here"),) if expr.span and place is not expr else ()
+            # Of a constant of the wrong value the first use is shown.
+            cause = expr.name if isinstance(expr, Ref) else ""
+            for diagnostic in found:
+                counted = _counted(place, values[name], around, self._reports.parameters(calls))
+                help = counted or _rounded(place, values[name], mismatch.expected, around) or diagnostic.help
+                labels = diagnostic.labels + used
+                self._reports.add(replace(diagnostic, labels=labels, notes=note, help=help), cause, calls)
+        return None
+
+    def _shape_mismatch(
+        self, mismatch: ShapeMismatch, step: OperationStep, values: Mapping[str, Value], state: TensorState
+    ) -> None:
+        also = origin(state) if mismatch.cause != "arguments" else []
+        notes = shrinking(state) if mismatch.cause == "size" else []
+        help = _without_channels(step, values, state) or self._groups(step, values, state) or mismatch.help
+        if mismatch.cause == "vector" and values.get("kernel") == 1 and "out" in values:
+            help = f"write `linear({_text(step, values)})`"
+        if mismatch.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
+            side = math.isqrt(state.shape[0])
+            square = side if side * side == state.shape[0] else state.shape[0]
+            meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
+            help = f"write the input as channels x height x width, as in `input {meant}`"
+        # Several steps of a block that one number of groups doesn't fit are one mistake.
+        cause = f"{values['groups']} groups" if mismatch.message.endswith("groups") else ""
+        self._reports.error(
+            "NET402", mismatch.message, step.span, also=also, notes=notes, help=help, cause=cause
+        )
+
+    def without_channels(self, step: OperationStep, environment: Environment, state: TensorState) -> str:
+        """What to write in place of a call with channels that it doesn't take; empty where it has none."""
+        return _without_channels(step, self._reports.values(step.arguments, environment), state)
+
+    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
+        """The nearest numbers of groups that divide the channels here and in all blocks of the network; else
+        the nearest numbers of channels that the groups divide.
+        """
+        groups = values.get("groups")
+        if not isinstance(groups, int) or len(state.shape) != 3:
+            return ""
+        if groups == state.shape[0] and isinstance(kernel := dict(step.arguments).get("kernel"), Const):
+            return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
+        out = values.get("out")
+        sizes = [n for n in (state.shape[0], out) if isinstance(n, int) and n % groups]
+        if not isinstance(dict(step.arguments)["groups"], Const):  # other steps may be split alike
+            return _divided(sizes[0], groups) if sizes else ""
+        near = [n for n in near_divisors(state.shape[0], groups) if 1 < n < state.shape[0]][:_NEAR]
+        # What else goes through the step is most likely divided by the groups.
+        if (common := math.gcd(groups, state.shape[0])) > 1 and common not in near:
+            near.append(common)
+        changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
+        tried = zip(near, changes, strict=True)
+        found = [n for n, change in tried if best([change], self._attempt, {step.span})]
+        if found:
+            return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}"
+        if not near or not sizes or self._attempt is None:
+            return ""
+        return _divided(sizes[0], groups)
+
+
+def _divided(channels: int, groups: int) -> str:
+    """The nearest numbers of channels that the groups divide."""
+    below = channels - channels % groups
+    fitting = [f"{n:d}" for n in (below, below + groups) if n]
+    return f"take {' or '.join(fitting)} channels in place of {channels}: {groups} divides them"
+
+
+def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
+    """What to write where a call starts with a number of channels that its operation doesn't take: a
+    depthwise convolution or pool with its own, a convolution with those of its input.
+    """
+    kernel, first = values.get("kernel"), next(iter(values), "")
+    given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
+    # `conv(3, 6, 5)` on three channels: a stride that is odd, and a kernel that isn't.
+    stride = values.get("stride")
+    swapped = (
+        isinstance(kernel, int) and isinstance(stride, int) and kernel % 2 == 0 and stride % 2 == 1 < stride
+    )
+    if not isinstance(kernel, int) or (kernel < _CHANNELS and not swapped) or len(given) < 2:
+        return ""
+    start, end = (span.start - step.span.start for span in given[:2])
+    by_name = "=" in step.span.text[start:end]
+    if by_name or (first == "out" and (values["out"] != state.shape[0] or len(given) < 3)):
+        return ""
+    what = "takes no number of channels" if first == "kernel" else "finds out what comes in"
+    return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
+
+
+def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
+    """What the names in an expression are."""
+    names = (name for name in dict.fromkeys(references(expr)) if name in environment)
+    known = [f"`{name}` is {show(environment[name])}" for name in names]
+    return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
+
+
+def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
+    """What makes a quotient a number that layers can have."""
+    if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
+        return f"write `floor({expr.name})`, or `//` where it is divided"
+    if not isinstance(expr, Operator) or expr.span is None:
+        return ""
+    if value == 0 and expr.name == "//":
+        least = _least(expr, environment)
+        return f"{least}write `max(1, {expr.span.text})`"
+    if isinstance(value, Fraction) and expr.name == "*" and "whole" in expected:
+        return f"write `floor({expr.span.text})`"
+    if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
+        left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
+        return f"`//` rounds down: `{left} // {right}`" if left and right else ""
+    return ""
+
+
+def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> str:
+    """What to write for the number of a round, or of a block, that makes a product 0."""
+    names = (name for name in references(expr) if environment.get(name) == 0 and name not in parameters)
+    name = next(names, "") if value == 0 and isinstance(expr, Operator) and expr.name == "*" else ""
+    return f"`{name}` counts from 0: write `({name} + 1)` in its place" if name else ""
+
+
+def _least(quotient: Operator, environment: Environment) -> str:
+    """What the number that is divided has to be at least."""
+    whole, divisor = quotient.operands
+    least = known_or_none(divisor, environment)
+    return f"make `{whole.name}` at least {show(least)}, or " if isinstance(whole, Ref) and least else ""
+
+
+def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, Mismatch]:
+    fields = (field for field in schema(step.operation) if field.name in values)
+    found = {field.name: field.metadata["type"].convert(values[field.name]) for field in fields}
+    return {name: result for name, result in found.items() if isinstance(result, Mismatch)}
+
+
+def _after(found: OperationResult, step: OperationStep, state: TensorState) -> TensorState:
+    return state.through(found.output, found.reduction, found.window, found.deep, step, found.regular)
+
+
+def _text(step: OperationStep, values: Mapping[str, Value]) -> str:
+    """A step's number of outputs, as its call has it."""
+    span = dict(step.arguments)["out"].span
+    return span.text if span and span.within(step.span) else show(values["out"])

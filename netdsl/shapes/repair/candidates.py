@@ -1,0 +1,364 @@
+"""Candidates for the repair of a shape error: bodies with one argument changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING
+from itertools import chain
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.base.values import Size, Symbol, Value, show
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic
+from netdsl.ir.resolved import (
+    BlockStep,
+    Body,
+    BranchesStep,
+    FromStep,
+    OperationStep,
+    ResolvedNetwork,
+    SaveStep,
+    Section,
+    Step,
+    bodies,
+    with_bodies,
+)
+from netdsl.language.argument_types import schema
+from netdsl.language.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, constant, references, substitute
+from netdsl.ops import OPERATIONS
+from netdsl.ops.operation import UNKNOWN, Shape, show_shape
+
+# What has arguments that can be changed.
+Call: TypeAlias = OperationStep | BlockStep
+
+
+# What a network's errors are after a change; None when enough was tried.
+Attempt: TypeAlias = "Callable[[Change], Sequence[Diagnostic] | None]"
+
+
+class Change(NamedTuple):
+    """Steps that stand in place of others, or another input, and what to write for that."""
+
+    steps: Sequence[tuple[Step, Step]]
+    text: str
+    input: Shape = UNKNOWN
+
+    @property
+    def edit(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return (self.text, *(step.span for step, _ in self.steps))
+
+
+def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
+    """The network after a change."""
+    parts = (
+        part._replace(body=changed_body(part.body, change)) if isinstance(part, Section) else part
+        for part in network.parts
+    )
+    blocks = (block._replace(body=changed_body(block.body, change)) for block in network.blocks)
+    shape = change.input or network.input
+    return network._replace(parts=tuple(parts), blocks=tuple(blocks), input=shape)
+
+
+def best(
+    changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MAX_DIAGNOSTICS
+) -> Change | None:
+    """The change after which no error shows these places or is one of what is changed, and that leaves the
+    fewest, at `most` so many; None if none does.
+    """
+    fewest, found = most + 1, None
+    for change in changes if attempt else ():
+        errors = attempt(change) if attempt else None
+        if errors is None:
+            break
+        again = any(label.span in places for error in errors for label in error.labels)
+        steps = {step.span for step, _ in change.steps}
+        again = again or any(error.labels and error.labels[0].span in steps for error in errors)
+        if not again and len(errors) < fewest:
+            fewest, found = len(errors), change
+        if not errors:
+            break
+    return found
+
+
+def changed_body(body: Body, change: Change) -> Body:
+    """A body after a change. What an order makes of one of its items is equal in all units, and is changed
+    in all of them.
+    """
+    new = {old.span: (old, step) for old, step in change.steps}
+
+    def after(step: Step) -> Step:
+        old, changed = new.get(step.span, (None, step))
+        alike = step
+        if isinstance(step, OperationStep) and isinstance(old, OperationStep):
+            alike = step._replace(unit=old.unit, last_norm=old.last_norm)
+        if alike == old:
+            return changed
+        return with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
+
+    return tuple(map(after, body))
+
+
+def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:
+    """A call with other arguments, which are `shown` otherwise than they are."""
+    new = step._replace(arguments=tuple({**dict(step.arguments), **given}.items()))
+    written = {name: shown or _shown(value) for name, value in given.items()}
+    return Change([(step, new)], f"write `{_written(step, written)}` in place of `{step.span.text}`")
+
+
+def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
+    """Other sizes of what makes maps larger, from a place back: one step changed, then all transposed
+    convolutions at once.
+    """
+    steps = _before(network, place)
+    for step in steps:
+        yield from _with_each(step, _enlarged(dict(step.arguments)))
+    given = [
+        (step, _doubling(dict(step.arguments))) for step in steps if "output_padding" in dict(step.arguments)
+    ]
+    if given and all(doubling == given[0][1] for _, doubling in given):
+        words = ", ".join(f"{name}={_shown(value)}" for name, value in given[0][1].items())
+        pairs = [pair for step, doubling in given for pair in with_arguments(step, doubling).steps]
+        yield Change(pairs, f"give the transposed convolutions `{words}`")
+
+
+def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Change]:
+    """Other saved tensors in place of those that a join takes up: lines of a decoder are often copied."""
+    steps = [step for step in _steps_before(network, join.span) if isinstance(step, SaveStep)]
+    for taken in (step for branch in join.branches for step in branch if isinstance(step, FromStep)):
+        for name in (step.name for step in steps if step.name != taken.name):
+            text = f"write `from {name}` in place of `from {taken.name}`"
+            yield Change([(taken, taken._replace(name=name))], text)
+
+
+def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
+    """What may lead to another shape at a place: one argument of one step before it changed, the nearest
+    first; before all else what makes maps larger.
+    """
+    yield from enlarging(network, place)
+    for step in _before(network, place):
+        yield from _with_each(step, _changes(dict(step.arguments), {}, [channels]))
+
+
+def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
+    """The calls that stand before a place in its file, the nearest first."""
+    return [step for step in _steps_before(network, place) if isinstance(step, (OperationStep, BlockStep))]
+
+
+def _steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
+    sections = [part.body for part in network.parts if isinstance(part, Section)]
+    steps = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _steps(body)]
+    before = [s for s in steps if s.span.source is place.source and s.span.start < place.start]
+    return sorted(before, key=lambda step: -step.span.start)
+
+
+def _with_each(step: Call, changes: Iterable[Mapping[str, Expr]]) -> Iterator[Change]:
+    """A step with other arguments."""
+    arguments = dict(step.arguments)
+    for given in changes:
+        if any(arguments[name] != value for name, value in given.items()):
+            yield with_arguments(step, given)
+
+
+def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
+    """The nearest inputs that more strides divide."""
+    for divisor in (2, 4, 8, 16, 32) if len(network.input) == 3 else ():
+        channels, *grid = network.input
+        shape = (channels, *(-(-length // divisor) * divisor for length in grid))
+        if shape != network.input:
+            yield Change((), f"write `input {show_shape(shape)}`, which the strides divide", shape)
+
+
+def channels_of(body: Body, output: Shape, values: Mapping[str, Value]) -> list[Expr]:
+    """What the channels may be called that a body ends in: as the file has them there, by the name of a
+    parameter or constant, as a number.
+    """
+    given = [
+        dict(step.arguments)["out"] for step in body if isinstance(step, OperationStep) and _has_out(step)
+    ]
+    alike = [name for name, value in values.items() if type(value) is int and value == output[0]]
+    return [*given[-1:], *(Ref(name) for name in sorted(alike, key=IN.name.__eq__)), Const(output[0])]
+
+
+def _has_out(step: OperationStep) -> bool:
+    return "out" in dict(step.arguments)
+
+
+def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
+    """One argument of one step changed: how a pool rounds, the padding, the stride, the channels; then the
+    padding of all convolutions. Before all, another name for what enters the block.
+    """
+    steps = list(_calls(body))
+    if is_idle(body):
+        yield from _projections(body[0], values, channels)
+    inside = [step for step in steps if any(IN.name in references(value) for _, value in step.arguments)]
+    for name in channels if len(inside) > 1 else ():
+        if isinstance(name, Ref) and name != IN:
+            yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
+    paddings = (
+        _with_each(step, [{"padding": _SAME}]) for step in steps if _may_be_same(dict(step.arguments))
+    )
+    yield from chain.from_iterable(paddings)
+    padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
+    if len([step for step, new in padded if step != new]) > 1:
+        yield Change(padded, "give its convolutions `padding=same`")
+    for step in steps:
+        yield from _with_each(step, _changes(dict(step.arguments), values, channels))
+
+
+def strided(body: Body, other: Body) -> Iterator[Change]:
+    """One step with a stride that is written in another branch and lacks here: a stride is written on
+    purpose, its lack is an oversight. The likeliest has a large kernel, and is the same operation.
+    """
+    written = [s for s in _calls(other) if (stride := dict(s.arguments).get("stride")) and stride.span]
+    for model in written:
+
+        def likely(step: Call, model: Call = model) -> tuple[bool, bool]:
+            return dict(step.arguments).get("kernel") == ONE, step[0] != model[0]
+
+        for step in sorted(_calls(body), key=likely):
+            if dict(step.arguments).get("stride") == ONE:
+                yield with_arguments(step, {"stride": dict(model.arguments)["stride"]})
+
+
+def unstrided(body: Body) -> Iterator[Change]:
+    """One step without its stride: a block of two steps has it in both."""
+    for step in _calls(body):
+        if "stride" in dict(step.arguments):
+            yield from _with_each(step, [{"stride": ONE}])
+
+
+def _steps(body: Body) -> Iterator[Step]:
+    """The steps of a body and of those in it."""
+    for step in body:
+        yield step
+        for inner in bodies(step):
+            yield from _steps(inner)
+
+
+def _calls(body: Body) -> Iterator[Call]:
+    return (step for step in _steps(body) if isinstance(step, (OperationStep, BlockStep)))
+
+
+def is_idle(body: Body) -> bool:
+    """Whether a body is `identity` alone."""
+    return len(body) == 1 and isinstance(body[0], OperationStep) and body[0].operation.name == "identity"
+
+
+def is_parameter(expr: Expr) -> bool:
+    """Whether it is a name of the block other than `in`."""
+    return any(name != IN.name for name in references(expr))
+
+
+def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
+    """A convolution of 1x1 in place of `identity`."""
+    strides = ["", ", stride"] if "stride" in values else [""]
+    conv = OPERATIONS["conv"]
+    defaults = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(conv)}
+    for out in channels:
+        for stride in strides:
+            given = {"out": out, "kernel": ONE} | ({"stride": Ref("stride")} if stride else {})
+            step = OperationStep(conv, tuple({**defaults, **given}.items()), idle.span)
+            text = f"write `conv({_shown(out)}, 1{stride})` in place of `identity`"
+            yield Change([(idle, step)], text)
+
+
+def _renamed(step: Call, name: Ref) -> Call:
+    arguments = ((argument, substitute(value, {IN.name: name})) for argument, value in step.arguments)
+    return step._replace(arguments=tuple(arguments))
+
+
+def _rename(name: str) -> str:
+    return f"write `{name}` in place of `in`, which is what enters the block"
+
+
+def _padded(step: Call) -> Call:
+    return step._replace(arguments=tuple({**dict(step.arguments), "padding": _SAME}.items()))
+
+
+def _may_be_same(arguments: Mapping[str, Expr]) -> bool:
+    """Whether its padding is one that can be `same`: not that of a pool, nor of a transposed convolution."""
+    return "padding" in arguments and "dilation" in arguments and "output_padding" not in arguments
+
+
+def _shown(expr: Expr) -> str:
+    if isinstance(expr, Ref):
+        return expr.name
+    if expr.span:
+        return expr.span.text
+    return show(expr.value) if isinstance(expr, Const) else ""
+
+
+def _changes(
+    arguments: Mapping[str, Expr], values: Mapping[str, Value], channels: Sequence[Expr]
+) -> Iterator[Mapping[str, Expr]]:
+    half = _half(arguments)
+    if "ceil" in arguments:
+        yield {"ceil": YES}
+    yield from _enlarged(arguments)
+    if "padding" in arguments and arguments["padding"] != _SAME:
+        if _may_be_same(arguments):
+            yield {"padding": _SAME}
+        yield from ({"padding": Const(padding)} for padding in range(half + 1))
+        if "ceil" in arguments:
+            yield {"stride": ONE, "padding": Const(half)}
+    if arguments.get("padding") == _SAME:
+        yield {"padding": ZERO}
+    if "stride" in arguments and "stride" in values:  # a number would fit one instance of the block alone
+        yield {"stride": Ref("stride")}
+    elif "stride" in arguments and isinstance(arguments["stride"], Const):
+        yield from ({"stride": Const(number)} for number in (1, 2, 4))
+    if "out" in arguments:
+        yield from ({"out": expr} for expr in channels)
+
+
+def _half(arguments: Mapping[str, Expr]) -> int:
+    """Half of a kernel that is a number; 0 where there is none."""
+    kernel = arguments.get("kernel")
+    sides = kernel.value if isinstance(kernel, Const) else None
+    largest = max(sides.lengths) if isinstance(sides, Size) else sides
+    return largest // 2 if isinstance(largest, int) else 0
+
+
+def _enlarged(arguments: Mapping[str, Expr]) -> Iterator[Mapping[str, Expr]]:
+    """Other arguments of a step that makes maps larger."""
+    if "output_padding" in arguments:
+        if arguments["stride"] == ONE:
+            yield {"stride": Const(2)}
+            yield {"stride": Const(2), **_doubling(arguments)}
+        yield {"output_padding": ONE}
+        yield _doubling(arguments)
+        yield {"kernel": arguments["stride"]}
+    if "factor" in arguments:
+        yield from ({"factor": Const(number)} for number in (2, 4, 8))
+
+
+def _doubling(arguments: Mapping[str, Expr]) -> Mapping[str, Expr]:
+    """The paddings with which a transposed convolution with a stride of 2 doubles its map."""
+    half, kernel = _half(arguments), arguments["kernel"]
+    if isinstance(kernel, Const) and kernel.value == 2 * half:
+        return {"padding": Const(max(half - 1, 0))}
+    return {"padding": Const(half), "output_padding": ONE}
+
+
+def _written(step: Call, given: Mapping[str, str]) -> str:
+    """The call as it stands in the file, with other arguments."""
+    call, arguments = step.span, dict(step.arguments)
+    text, more = call.text, ""
+    for name, value in sorted(given.items(), key=lambda pair: -_start(arguments[pair[0]])):
+        span = arguments[name].span if name in arguments else None
+        if span and span.source is call.source and call.start <= span.start and span.end <= call.end:
+            text = text[: span.start - call.start] + value + text[span.end - call.start :]
+        else:
+            more += f", {name}={value}"
+    before, bracket, _ = text.rpartition(")")
+    if not more:
+        return text
+    return f"{before}{more})" if bracket else f"{text}({more[2:]})"
+
+
+def _start(expr: Expr) -> int:
+    return expr.span.start if expr.span else -1
+
+
+_SAME = Const(Symbol("same"))

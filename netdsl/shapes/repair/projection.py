@@ -1,0 +1,40 @@
+"""The shortcut that a skip connection needs, in the words of its block: `conv(out, 1, stride)`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from netdsl.base.values import show
+from netdsl.ir.typed import TypedBody, TypedOperation
+from netdsl.language.expressions import ONE, Const, Expr, Ref, operator
+from netdsl.ops.operation import Symbolic
+
+
+def projection(body: TypedBody, reduction: Fraction) -> str:
+    """A projection with the channels and stride of a body."""
+    size: Expr = Const(body.input[0])
+    stride: Expr = ONE
+    for step in body.steps:
+        if not isinstance(step, TypedOperation):  # what a block gives is known in numbers only
+            size, stride = Const(step.output[0]), operator("*", stride, Const(0))
+            continue
+        arguments = dict(step.step.arguments)
+        flow = step.operation.flow(arguments, Symbolic(size, is_map=len(step.input) == 3))
+        size = flow.size if flow else Const(step.output[0])
+        stride = operator("*", stride, step.operation.reduction(arguments))
+    out = _words(size) or str(body.output[0])
+    if reduction < 1:
+        return f"upsample({1 / reduction}), conv({out}, 1)"
+    if len(body.output) == 1:
+        return f"linear({out})"
+    given = f", {_words(stride) or reduction}" if reduction != 1 else ""
+    return f"conv({out}, 1{given})"
+
+
+def _words(expr: Expr) -> str:
+    """The expression as it stands in the file; empty where it doesn't."""
+    if isinstance(expr, Ref):
+        return expr.span.text if expr.span else expr.name
+    if isinstance(expr, Const):
+        return show(expr.value) if expr.value else ""
+    return expr.span.text if expr.span else ""

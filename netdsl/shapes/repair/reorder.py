@@ -1,0 +1,50 @@
+"""Candidates for the repair of a network in another order: channels first, stem first, head last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netdsl.diagnostics import Diagnostic, Label
+from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
+from netdsl.ops.operation import Shape, show_shape
+
+# Numbers of channels that images have.
+_IMAGES = (1, 3, 4)
+
+
+def channels_last(shape: Shape) -> Shape | None:
+    """The shape with its channels first, where it looks as if they stood last."""
+    if len(shape) != 3 or shape[2] not in _IMAGES or min(shape[:2]) <= max(_IMAGES):
+        return None
+    return (shape[2], shape[0], shape[1])
+
+
+def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, Diagnostic]]:
+    """The network with its channels first, its stem first, its head last; what to say if that fits better."""
+    if first := channels_last(network.input):
+        message = f"`input` is channels x height x width, and this one has {network.input[0]} channels"
+        help = f"write `input {show_shape(first)}`"
+        label = Label(network.input_span)
+        yield network._replace(input=first), Diagnostic("NET302", message, (label,), (), help)
+    order = "sections and stages run in the order in which they stand"
+    for index, part in enumerate(network.parts):
+        if isinstance(part, Section) and part.kind == "stem" and index:
+            others = (*network.parts[:index], *network.parts[index + 1 :])
+            label, help = Label(part.span.first_line), f"{order}: move `stem` before the others"
+            found = Diagnostic("NET402", "`stem` stands behind other layers", (label,), (), help)
+            yield network._replace(parts=(part, *others)), found
+    for index, part in enumerate(network.parts[:-1]):
+        if isinstance(part, Section) and part.kind != "stem" and _ends_in_scores(part):
+            others = (*network.parts[:index], *network.parts[index + 1 :])
+            after = network.parts[index + 1].span
+            message = f"`{part.kind}` makes a vector of the map, and there are layers behind it"
+            labels = (Label(part.span.first_line), Label(after.first_line, "this needs the map"))
+            help = f"{order}: move `{part.kind}` to the end"
+            found = Diagnostic("NET402", message, labels, (), help)
+            yield network._replace(parts=(*others, part)), found
+
+
+def _ends_in_scores(section: Section) -> bool:
+    """Whether a section has a `flatten` or `linear` among its steps."""
+    makers = (step.operation for step in section.body if isinstance(step, OperationStep))
+    return any(maker.name in ("flatten", "linear") for maker in makers)

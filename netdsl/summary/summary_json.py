@@ -1,0 +1,57 @@
+"""A summary as JSON; the keys are documented in docs/tools.md and stay as they are."""
+
+from __future__ import annotations
+
+from netdsl.summary.tree import Figures, Part, Summary
+
+
+def record(summary: Summary) -> dict[str, object]:
+    """The network and its parts."""
+    return {
+        **totals(summary),
+        "parts": [_part(part) for part in summary.parts],
+    }
+
+
+def totals(summary: Summary) -> dict[str, object]:
+    """What is said of a network, without its parts."""
+    return {
+        "network": summary.name,
+        "settings": dict(summary.parameters),
+        "file": summary.file,
+        "input": list(summary.input),
+        "output": list(summary.output),
+        **_figures(summary.figures),
+        "depth": summary.depth,
+        "receptive_field": summary.receptive_field,
+    }
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {**part_totals(part), "parts": [_part(inner) for inner in part.parts]}
+
+
+def part_totals(part: Part) -> dict[str, object]:
+    """What is said of a part, without its own parts."""
+    line, column = part.span.source.position(part.span.start)
+    return {
+        "kind": part.kind,
+        "title": part.title,
+        "copies": part.copies,
+        "file": part.span.source.name,
+        "line": line,
+        "column": column,
+        "input": list(part.input),
+        "output": list(part.output),
+        **_figures(part.figures),
+        "receptive_field": part.receptive_field,
+    }
+
+
+def _figures(figures: Figures) -> dict[str, object]:
+    return {
+        "parameters": figures.parameters,
+        "frozen_parameters": figures.frozen,
+        "macs": figures.macs,
+        "activation_bytes": figures.activations,
+    }

@@ -1,0 +1,97 @@
+"""The facts of a network as data: a tree of its parts, each with its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.ops.operation import Shape
+from netdsl.shapes.tensor_state import TensorState
+
+Kind: TypeAlias = Literal[
+    "stem",
+    "layers",
+    "head",
+    "stage",
+    "block",
+    "operation",
+    "skip",
+    "shortcut",
+    "add",
+    "concat",
+    "mul",
+    "branch",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`frozen` of the `parameters` aren't trained. `activations` are the bytes that torch keeps for the
+    backward pass of one example in float32, the weights not counted (`SavedForBackward`).
+    """
+
+    parameters: int = 0
+    frozen: int = 0
+    macs: int = 0
+    activations: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(
+            self.parameters + other.parameters,
+            self.frozen + other.frozen,
+            self.macs + other.macs,
+            self.activations + other.activations,
+        )
+
+    def __mul__(self, count: int) -> Figures:
+        return Figures(
+            self.parameters * count, self.frozen * count, self.macs * count, self.activations * count
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section, stage, block or step; equal ones in a row are one part.
+
+    `copies` is how often it is there, and the figures are of all of them together. `title` is how it
+    would be written, without what is the default; `arguments` are all. `state` is that of the tensor
+    after the last copy.
+    """
+
+    kind: Kind
+    name: str
+    title: str
+    arguments: tuple[tuple[str, str], ...]
+    copies: int
+    input: Shape
+    output: Shape
+    figures: Figures
+    state: TensorState
+    span: Span
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def receptive_field(self) -> int:
+        return self.state.receptive_field
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network's parts and totals; `parameters` are those of the `network` line, with their values."""
+
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    file: str
+    input: Shape
+    output: Shape
+    figures: Figures
+    depth: int
+    receptive_field: int
+    parts: tuple[Part, ...]
+
+    @property
+    def title(self) -> str:
+        """The network as it is set: `preresnet(depth=20)`."""
+        settings = ", ".join(f"{name}={value}" for name, value in self.parameters)
+        return f"{self.name}({settings})" if settings else self.name

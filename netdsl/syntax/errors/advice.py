@@ -1,0 +1,39 @@
+"""Helps for known mistakes of syntax, and for text of other languages."""
+
+from __future__ import annotations
+
+import re
+
+from netdsl.syntax.errors.patterns import Advice, Rule, shape
+from netdsl.syntax.errors.wrong_lines import LINES
+from netdsl.syntax.errors.wrong_operators import colons, operators
+from netdsl.syntax.errors.wrong_statements import OF_STATEMENT, STATEMENTS
+from netdsl.syntax.errors.wrong_steps import STEPS
+
+__all__ = ["Advice", "advice", "shape"]
+
+# What is longer was written by no beginner.
+_LONGEST = 400
+
+# By the rule of the grammar, or the first word of a statement.
+_RULES: dict[str, list[Rule]] = {**OF_STATEMENT, **LINES, "statement": STATEMENTS, "step": STEPS}
+
+
+def advice(text: str, rule: str) -> Advice | None:
+    """What to say of a text that isn't what a rule of the grammar, or the statement of that name, wants;
+    None where no mistake is recognised.
+    """
+    line = re.sub(r'("[^"]*"|[^"#])#.*', r"\1", text.strip().split("\n", 1)[0]).strip()
+    if len(line) > _LONGEST:
+        return None
+    if (
+        re.match(r"\w", line)
+        and not re.search(r"//|;|['\"]", line)
+        and (found := colons(line) or operators(line))
+    ):
+        return found
+    for pattern, say in _RULES.get(rule, ()):
+        match = re.match(pattern, line)
+        if match and (found := say(match)):
+            return found
+    return None

@@ -1,0 +1,255 @@
+"""Helps for frequent mistakes, by the tokens that were expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from typing import NamedTuple
+
+from netdsl.diagnostics import nearest
+from netdsl.language.words import RESERVED, STATEMENTS, STEPS
+
+_POWERS = "there are no powers: write the product out, or each number in a row of a table"
+_OTHER_OPERATORS = {
+    "^": _POWERS,
+    "**": _POWERS,
+    "&": "write `and`",
+    "!": "write `not`",
+    "?": "write `if c then a else b`",
+    "<>": "write `!=`",
+    "if": "write `if c then a else b`",
+}
+_IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
+# What stands behind numbers elsewhere, and here; thousands of millions are spelt out.
+_UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
+# What tensors are called elsewhere, what is asked of them, and what names are taken from.
+_TENSORS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
+_SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
+_SUMMANDS = ("identity", "residual", "skip", "res")
+_PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
+_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
+
+
+class Mistake(NamedTuple):
+    """What was found, what stands before it and from there on, and what was expected by which rule. Of a
+    table that begins without them, the columns.
+    """
+
+    found: str
+    before: str
+    after: str
+    expected: Set[str]
+    statement: str
+    rule: str
+    columns: str = ""
+
+    @property
+    def last(self) -> str:
+        """The last word before it."""
+        words = self.before.split()
+        return words[-1] if words else ""
+
+
+def hint(mistake: Mistake) -> str:
+    """What to do about a mistake; empty where nothing is known."""
+    for of in (_arguments, _names, _signs, _bodies, _values, _lines):
+        if found := of(mistake):
+            return found
+    return ""
+
+
+def _arguments(m: Mistake) -> str:
+    """A word, a pair, an argument that is written as elsewhere."""
+    alone = (
+        m.rule == "step"
+        and re.fullmatch(r"\w+", m.before.strip())
+        and m.last not in (*STEPS, "shortcut", "else")
+    )
+    if alone and (near := nearest(m.last, (*STEPS, "shortcut"))):
+        return near
+    if m.found in RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
+        return f"`{m.found}` is a word of the language: choose another name"
+    if m.found in STATEMENTS and m.rule == "step":
+        return "a statement stands at the top of the file, never in a body"
+    if m.found == "," and "RPAR" in m.expected and (pair := re.search(r"\(\s*(\d+)$", m.before)):
+        other = re.match(r",\s*(\d+)", m.after)
+        if re.search(r"\bat\s*=\s*\(\s*\d+$", m.before):
+            return f"a list stands in `[ ]`: write `at=[{pair[1]}{m.after.partition(')')[0]}]`"
+        if other and other[1] == pair[1]:
+            return f"write `{pair[1]}`: one number is for both directions"
+        return f"a pair is one word, as `{pair[1]}x{other[1] if other else pair[1]}`"
+    if m.found.startswith("'"):
+        return 'texts stand in straight double quotes: `"images"`'
+    if m.found in ("elif", "elseif") or (m.found == "if" and m.last == "else"):
+        condition = re.match(r"\w+\s+([^{:]+)", m.after)
+        return f"write `else when {condition[1].strip() if condition else '…'} {{ … }}`"
+    if m.found == ":" and re.search(r":\s*(int|float|bool|str)", m.after):
+        return "leave the type out"
+    if m.found == ":" and "RPAR" in m.expected and (name := re.search(r"(\w+)\s*$", m.before)):
+        return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
+    if m.last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in m.before:
+        return f"leave `{m.last.rpartition('(')[2]}` out: parameters have no types"
+    if re.match(r"\d+\s*$", m.before.rpartition(",")[2].rpartition("(")[2].strip()) and (
+        size := re.match(r"[xX×*]\s*(\d+)", m.after)
+    ):
+        return f"a size is one word: write `{m.last.rpartition('(')[2]}x{size[1]}`"
+    if (
+        re.match(r"\w", m.found)
+        and {"RPAR", "_COMMA"} <= m.expected
+        and (word := re.search(r"[\w.]+$", m.last))
+    ):
+        return f"put a comma between the arguments: `{word[0]}, {m.found}`"
+    if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
+        return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
+    return ""
+
+
+def _names(m: Mistake) -> str:
+    """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`: names with a dot in them."""
+    base, part = re.search(r"[A-Za-z_]\w*$", m.before), re.match(r"\.([A-Za-z_]\w*)", m.after)
+    if not base or not part:
+        return "a name has no `.`" if base and m.found == "." else ""
+    name, attribute = base[0], part[1]
+    index = re.compile(r"\[[^\]]*\]|\([^()]*\)").match(m.after, part.end())
+    own = f"{name}_{attribute}"
+    if attribute in _SIZES:
+        own = "in" if name in _TENSORS else name
+    elif name in _PREFIXES:
+        own, index = attribute, None
+    elif m.rule == "step" and m.before == name:
+        return f"blocks are called by their own names: write `{attribute}` in place of `{name}{part[0]}`"
+    return f"a name has no `.`: write `{own}` in place of `{name}{part[0]}{index[0] if index else ''}`"
+
+
+def _signs(m: Mistake) -> str:
+    """Signs that mean something elsewhere."""
+    if m.statement == "input" and m.found in ("x", ","):
+        return "a size is one word, as `input 3x32x32`"
+    if m.found == ";":
+        inside = m.before.count("(") > m.before.count(")")
+        return (
+            "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
+        )
+    if m.found == "if" and m.before.startswith("skip"):
+        return "`if same` stands before the braces: write `skip if same { … }`"
+    if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
+        return _OTHER_OPERATORS[m.found]
+    if m.found == "" and "ELSE" in m.expected:
+        return "a choice has both: `if c then a else b`"
+    if m.found == "" and m.before.rstrip().endswith(","):
+        return "leave the last `,` out"
+    if m.found == "%":
+        percent = re.search(r"\d+$", m.before)
+        share = percent and not re.match(r"%\s*\w", m.after)
+        return f"write `{int(percent[0][:9]) / 100:g}`" if percent and share else "write `a - a // b * b`"
+    if m.found in STATEMENTS and m.rule == "statement" and "$END" in m.expected:
+        return f"a statement starts on a line of its own: put `{m.found}` on a new one"
+    if m.found == "," and m.before.endswith("}"):
+        return "leave it out: each statement stands on lines of its own"
+    return ""
+
+
+def _bodies(m: Mistake) -> str:
+    """Bodies and branches."""
+    if m.found == "|":
+        return "branches stand in `add { … }`, `concat { … }` or `mul { … }`"
+    if "VBAR" in m.expected and m.last == "{":
+        return "a `|` stands before each branch, the first too"
+    if m.found == "else" and m.before.startswith("skip"):
+        return "write `shortcut`"
+    if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
+        return f"leave the `{m.found}` out: write `{m.last.strip('}')} {{ … }}`"
+    if m.before.startswith("skip") and m.before.rstrip().endswith("}") and re.match(r"[+\w]", m.found):
+        return _after_skip(m)
+    if m.found == "otherwise":
+        return "write `else`"
+    if m.found == "times":
+        return "leave `times` out"
+    return ""
+
+
+def _after_skip(m: Mistake) -> str:
+    """`skip { … } + relu`: the sum is in the `skip`, and what follows is a step, or the shortcut."""
+    rest = " ".join(m.after.lstrip("+").split())
+    if rest in (*_TENSORS, *_SUMMANDS):
+        return f"leave `{m.found} {rest}` out: `skip` adds its input"
+    if m.found == "+" and re.match(r"(conv|linear|avgpool|maxpool)\b", rest):
+        return f"write `shortcut {{ {rest} }}` in place of `+ {rest}`"
+    if rest.startswith("shortcut"):
+        return f"leave the `{m.found}` out"
+    if m.found != "+":
+        after = f"put a comma before `{m.found}`"
+        return f"write `shortcut` in place of `{m.found}`" if rest.endswith("{") else after
+    if rest.endswith("{"):
+        return "write `,` in place of `+`: a `skip` adds its input, and then come other steps"
+    return f"write `, {rest}`: a `skip` adds its input, and then come other steps"
+
+
+def _values(m: Mistake) -> str:
+    """Numbers and comparisons."""
+    if m.found == "[" and re.search(r"\w$", m.before):
+        return "values aren't picked from lists: give each its row in a table `stages block { … }`"
+    if m.found == "{" and m.last == "repeat":
+        return "say how often: write `repeat 3 { … }`"
+    if (
+        re.fullmatch(r"\d{3}", m.found)
+        and (number := re.search(r"[\d ]*\d$", m.before.rstrip()))
+        and not m.expected & {"RPAR"}
+    ):
+        rest = re.match(r"[\d ]+", m.after)
+        return f"a number has no blanks: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
+    if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
+        return "values are compared with `==`"
+    if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
+        base, exponent = re.search(r"(\d+)\s*\*?$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
+        if base and exponent:
+            two, name = int(base[1]), exponent[1]
+            few = f"if {name} == 0 then 1 else if {name} == 1 then {two} else {two**2}"
+            return f"there are no powers: write `({few})`"
+        return _POWERS
+    if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
+        return f"write `repeat={times[1] or times[2]}`"
+    if plain := _number(m):
+        return plain
+    if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
+        return "comparisons don't chain: join two of them with `and`"
+    return ""
+
+
+def _number(m: Mistake) -> str:
+    """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`."""
+    if not re.match(r"\.?\d", m.found) or _IS_NUMBER.fullmatch(m.found):
+        return ""
+    if pair := re.match(r"(\d+)\.\s+(\d+)", m.after):
+        return f"write `{pair[1]}, {pair[2]}`"
+    parts = re.fullmatch(r"(\d[\d_]*)?(\.\d*)?([eE][-+]?\d+)?([A-Za-z]*)", m.found)
+    unit = _UNITS.get(parts[4], "") if parts else ""
+    if not parts or (parts[4] and parts[4] not in _UNITS):
+        return _NUMBERS
+    number = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".")
+    if parts[4] in ("G", "B"):
+        digits, _, decimals = number.partition(".")
+        return f"write `{digits}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
+    return f"write `{number}{parts[3] or ''}{unit}`"
+
+
+def _lines(m: Mistake) -> str:
+    """Lines of recipes and tables."""
+    if m.found in ("=", ":") and m.rule == "entry":
+        return "a key and its value stand side by side, as `epochs 10`"
+    if m.found == "{" and m.last in ("shortcut", "else"):
+        return f"`{m.last}` follows the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
+    if m.rule == "header" or (m.statement == "stages" and m.expected == {"NAME"} and m.last == "{"):
+        if m.columns and m.rule == "header":
+            return f"name the columns in a line before it: `{m.columns}`"
+        return f"the first line of a table names its columns, as `{m.columns or 'out  repeat  stride'}`"
+    if m.rule == "row" and m.found in ("+", "*", "/", "//", "-"):
+        return "an expression in a table stands in brackets, as `(2 * n)`"
+    if m.statement == "stages" and "{" in m.before and "\n" not in m.before:
+        return "a table has a line for the names of its columns, and one for each row"
+    return ""
+
+
+def _is_value(expected: Set[str]) -> bool:
+    """Whether a value may stand here, and not an operator."""
+    return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected

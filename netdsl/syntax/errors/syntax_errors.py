@@ -1,0 +1,243 @@
+"""Messages and helps for text that the grammar refuses."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Set
+
+from lark import UnexpectedInput
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from netdsl.base.source import Source, Span
+from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.language.words import STATEMENTS
+from netdsl.other_frameworks.translation import split
+from netdsl.syntax.errors.advice import advice
+from netdsl.syntax.errors.expected_tokens import Mistake, hint
+from netdsl.syntax.errors.table_columns import columns
+
+# What people write for the first word of a statement.
+_OTHER_WORDS = {
+    "network": ("net", "model", "name", "graph"),
+    "input": ("input_shape", "input_size", "inputs", "shape"),
+    "classes": ("num_classes", "nclasses", "n_classes", "outputs"),
+    "layers": ("layer", "body", "backbone", "features", "trunk", "encoder", "neck", "section"),
+    "head": ("classifier", "tail"),
+    "stage": ("group", "blocks"),
+    "block": ("define", "function", "func", "fn", "module", "macro", "component"),
+    "let": ("const", "var", "set", "int", "float", "param", "val"),
+    "train": ("training", "recipe", "config", "solver", "hyperparameters"),
+    "use": ("include", "require", "load"),
+    "expect": ("assume", "check", "ensure"),
+    "init": ("initialize", "initialise", "initialization"),
+}
+
+# What the grammar's terminals are called in a message; all others by their text.
+_TERMINALS = {
+    "NAME": "a name",
+    "SIZE": "a size as `3x32x32`",
+    "STRING": "a text in quotes",
+    "COMPARISON": "a comparison as `==`",
+    "_NL": "a new line",
+    "_COMMA": "`,`",
+    "COLON": "`:`",
+    "EQUAL": "`=`",
+    "PLUS": "`+`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "VBAR": "`|`",
+    "$END": "the end of the line",
+    "IF_SAME": "`if same`",
+}
+# Where a value may stand, so may any of these; after a value may stand any operator. The list would
+# hide the point.
+_VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
+_OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
+
+
+def report_syntax_error(
+    source: Source, start: int, end: int, rule: str, error: UnexpectedInput, diagnostics: Diagnostics
+) -> str:
+    """Reports why the text between two offsets isn't what a rule of the grammar says. Returns the name of
+    the language that it is of, if that is known.
+    """
+    text = source.text
+    place = start + (error.pos_in_stream or 0)
+    if (
+        error.pos_in_stream is None
+        or place >= end
+        or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
+    ):
+        place = end
+    found = _found(text, place, end)
+    if found.startswith(".") and (digits := re.search(r"(?<![\w.])\d+$", text[start:place])):
+        place, found = place - len(digits[0]), digits[0] + found
+    span = Span(source, place, place + len(found))
+    statement = _first_word(text, start, end) if rule == "statement" else ""
+    if _without_braces(source, start, place, found, diagnostics):
+        return ""
+    said = _with_arguments(text, start, end) if rule == "step" else end
+    follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
+    if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
+        line = _first_line(source, start, said)
+        diagnostics.error("NET101", known.message, line, help=known.help)
+        return known.language
+    if len(found) == 1 and not (found.isascii() and found.isprintable()):
+        _foreign(found, span, diagnostics)
+        return ""
+    if rule == "statement" and not text[start:place].strip():
+        body = re.compile(r"\w+\s*\{").match(text, place, end)
+        _not_a_statement(found, bool(body), span, diagnostics)
+        return ""
+    expected = _expected(error)
+    joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
+    if "VBAR" in expected and joined and rule == "step":
+        begin = start + joined.end()
+        branch = _first_line(source, begin, _end_of_line(text, begin))
+        help = f"write `| {branch.text}`, and a `|` before each other branch"
+        steps = split(branch.text)
+        if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
+            help = f"write `| {' | '.join(steps)}`"
+        diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
+        return ""
+    # What stands before, so that a hint can speak of it.
+    before = text[start:place]
+    after = text[place:end] + (follows if said == end else "")
+    table = columns(text, place) if rule == "header" or statement == "stages" else ""
+    mistake = Mistake(found, before, after, expected, statement, rule, table)
+    help = hint(mistake) or _expectation(expected, statement, before)
+    shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
+    diagnostics.error("NET101", shown, span, help=help)
+    return ""
+
+
+def _with_arguments(text: str, start: int, end: int) -> int:
+    """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
+    end at the comma.
+    """
+    if re.match(r"(skip|repeat|when|order|add|concat|mul)\b[^{]*$", text[start:end]):
+        return _end_of_line(text, end)
+    if not re.match(r"\w+[ \t]+\d", text[start:end]):
+        return end
+    rest = re.compile(r"(?:[ \t]*,[ \t]*(?:\d[\w.]*|\w+[ \t]*=[ \t]*[\w.]+))*").match(text, end)
+    return rest.end() if rest else end
+
+
+def _end_of_line(text: str, place: int) -> int:
+    """The end of the line, or of the body that ends in it."""
+    depth = 0
+    for match in re.compile(r"[(){}\[\]|\n#]").finditer(text, place):
+        depth += (match[0] in "([{") - (match[0] in ")]}")
+        if depth < 0 or (depth == 0 and match[0] in "|\n#"):
+            return match.start()
+    return len(text)
+
+
+def _without_braces(source: Source, start: int, place: int, found: str, diagnostics: Diagnostics) -> bool:
+    """Whether it is `shortcut conv(64, 1), bn`, and reported."""
+    before = re.search(r"\}\s*(shortcut|else(?:\s+when\s[^{}]*?)?)\s*$", source.text[start:place])
+    if not before or not re.match(r"[A-Za-z_]", found) or found in ("if", "when"):
+        return False
+    end = _end_of_line(source.text, place)
+    steps = source.text[place:end].strip(" ,")
+    span = Span(source, start + before.start(1), place + len(steps))
+    help = f"write `{before[1]} {{ {steps} }}`"
+    diagnostics.error("NET101", "a body stands in braces", span, help=help)
+    return True
+
+
+def _first_line(source: Source, start: int, end: int) -> Span:
+    """The first line of a text, without blanks around it."""
+    line = source.text[start:end]
+    start += len(line) - len(line.lstrip())
+    return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
+
+
+def _found(text: str, place: int, end: int) -> str:
+    """The word, number, text or character at a place; empty at the end of the line."""
+    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(
+        text, place, end
+    )
+    return match.group() if match else ""
+
+
+def _first_word(text: str, start: int, end: int) -> str:
+    match = re.compile(r"\s*([A-Za-z_]\w*)").match(text, start, end)
+    return match[1] if match else ""
+
+
+def _expected(error: UnexpectedInput) -> Set[str]:
+    if isinstance(error, UnexpectedToken):
+        return set(error.accepts or error.expected)
+    assert isinstance(error, UnexpectedCharacters)
+    expected = set(error.allowed or ())
+    # The lexer takes newlines everywhere; inside ( ) and [ ] they mean nothing.
+    return expected - {"_NL"} if expected & {"RPAR", "RSQB"} else expected
+
+
+def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
+    if found == "{":
+        message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+    elif found in ("end", "done", "fi", "endif", "pass"):
+        message, help = f"`{found}` does not start a statement", "leave it out: a body ends with `}`"
+    elif own := _own_word(found):
+        message = f"`{found}` does not start a statement"
+        help = f"write `{own}` in its place"
+    else:
+        message = f"`{found}` does not start a statement"
+        help = nearest(found, STATEMENTS) or ("write `layers` in its place" if body else "")
+        help = help or f"a statement starts with {', '.join(STATEMENTS)}"
+    diagnostics.error("NET101", message, span, help=help)
+
+
+def _own_word(word: str) -> str:
+    """The statement that another word is used for."""
+    lower = word.lower()
+    return (
+        lower if lower in STATEMENTS else next((own for own, all in _OTHER_WORDS.items() if lower in all), "")
+    )
+
+
+def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
+    """A character that the language doesn't have."""
+    shown = f"`{found}`" if found.isprintable() and found.strip() else f"the character U+{ord(found):04X}"
+    plain = unicodedata.normalize("NFKC", found)
+    plain = {"–": "-", "—": "-", "−": "-", "×": "x", "’": '"', "‘": '"', "÷": "/", "≤": "<=", "≥": ">="}.get(
+        found, plain
+    )
+    if plain != found and plain.isascii() and plain.strip():
+        help = f"write `{plain}`"
+    elif found in "“”„«»":
+        help = 'texts stand in straight quotes: `"images"`'
+    elif found.isalpha():
+        help = "names consist of the letters a to z and A to Z, digits and `_`"
+    else:
+        help = "remove it"
+    diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
+
+
+def _expectation(expected: Set[str], statement: str, before: str) -> str:
+    """`expected …`, and an example of the statement where it is short."""
+    hidden = {"CALLED"}
+    words = []
+    if {"THEN", "RSQB", "RBRACE"} <= expected:  # after a value, wherever it stands
+        return "expected an operator, or the end of the value"
+    if "NUMBER" in expected:
+        words.append("a value")
+        hidden |= _VALUES | _OPERATORS
+    elif "TIMES" in expected:
+        hidden |= _OPERATORS | {"LPAR"}
+    if "JOIN" in expected:
+        hidden |= {"JOIN"}
+        words += ["`add`", "`concat`", "`mul`"]
+    shown = {_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden}
+    words += sorted(shown, key=lambda word: (word.startswith("`"), word))
+    listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "something else"
+    example = STATEMENTS.get(statement, "")
+    usable = example and "…" not in example and not re.search(r"[{(]", before)
+    return f"expected {listed}" + (f", as in `{example}`" if usable else "")

@@ -1,0 +1,334 @@
+"""The syntax tree: what a `.net` file says, before any name has a meaning. Every node has a span.
+
+Named tuples, since they are made so much faster than dataclasses when the module is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Span
+from netdsl.base.values import Value
+
+
+class Word(NamedTuple):
+    """An identifier where it stands."""
+
+    text: str
+    span: Span
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+class Literal(NamedTuple):
+    value: Value
+    span: Span
+
+
+class Name(NamedTuple):
+    name: str
+    span: Span
+
+
+class Unary(NamedTuple):
+    operator: str
+    operand: Expr
+    span: Span
+
+
+class Binary(NamedTuple):
+    operator: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+class Choose(NamedTuple):
+    """`if condition then yes else no`."""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+    span: Span
+
+
+class Apply(NamedTuple):
+    """A function call in an expression, or a recipe's `sgd(lr=0.1)`."""
+
+    function: Word
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+class ListOf(NamedTuple):
+    items: tuple[Expr, ...]
+    span: Span
+
+
+Expr: TypeAlias = Literal | Name | Unary | Binary | Choose | Apply | ListOf
+
+
+class Argument(NamedTuple):
+    name: Word | None
+    value: Expr
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+class Call(NamedTuple):
+    """An operation, a block, a `unit`, or a parameter that holds one."""
+
+    name: Word
+    arguments: tuple[Argument, ...]
+    span: Span
+    label: Word | None = None
+
+
+class Skip(NamedTuple):
+    keyword: Span
+    if_same: bool
+    arguments: tuple[Argument, ...]
+    body: Body
+    shortcut: Body | None
+    span: Span
+
+
+class Branches(NamedTuple):
+    join: Word
+    branches: tuple[Body, ...]
+    span: Span
+
+
+class Repeat(NamedTuple):
+    keyword: Span
+    times: Expr
+    variable: Word | None
+    body: Body
+    span: Span
+
+
+class When(NamedTuple):
+    """`cases` in order; `otherwise` where none holds."""
+
+    keyword: Span
+    cases: tuple[tuple[Expr, Body], ...]
+    otherwise: Body | None
+    span: Span
+
+
+class Save(NamedTuple):
+    name: Word
+    span: Span
+
+
+class From(NamedTuple):
+    name: Word
+    span: Span
+
+
+class Let(NamedTuple):
+    """A constant, of the file or of a body."""
+
+    name: Word
+    value: Expr
+    span: Span
+
+
+class Default(NamedTuple):
+    """Default arguments of operations, of the file or of a block."""
+
+    calls: tuple[Call, ...]
+    span: Span
+
+
+class Unread(NamedTuple):
+    """A step that couldn't be read, and what it would have defined: the `let`, `save` or label."""
+
+    kind: str
+    name: str
+    span: Span
+
+
+Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | Default | Unread
+
+
+class Body(NamedTuple):
+    steps: tuple[Step, ...]
+    span: Span
+
+
+def bodies(step: Step) -> tuple[Body, ...]:
+    """The bodies inside a step, in textual order."""
+    match step:
+        case Skip(body=body, shortcut=shortcut):
+            return (body, shortcut) if shortcut else (body,)
+        case Branches(branches=branches):
+            return branches
+        case Repeat(body=body):
+            return (body,)
+        case When(cases=cases, otherwise=otherwise):
+            chosen = tuple(body for _, body in cases)
+            return (*chosen, otherwise) if otherwise else chosen
+        case _:
+            return ()
+
+
+def with_bodies(step: Step, new: Sequence[Body]) -> Step:
+    """The step with other bodies, as many as `bodies` gives."""
+    match step:
+        case Skip():
+            return step._replace(body=new[0], shortcut=new[1] if step.shortcut else None)
+        case Branches():
+            return step._replace(branches=tuple(new))
+        case Repeat():
+            return step._replace(body=new[0])
+        case When():
+            cases = tuple((condition, body) for (condition, _), body in zip(step.cases, new, strict=False))
+            return step._replace(cases=cases, otherwise=new[-1] if step.otherwise else None)
+        case _:
+            return step
+
+
+def calls(steps: Iterable[Step]) -> Iterator[Call]:
+    """The calls among steps, at any depth."""
+    for step in steps:
+        if isinstance(step, Call):
+            yield step
+        for body in bodies(step):
+            yield from calls(body.steps)
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    name: Word
+    default: Expr | None
+
+
+class Network(NamedTuple):
+    name: Word
+    parameters: tuple[Parameter, ...]
+    documentation: str
+    span: Span
+
+
+class Input(NamedTuple):
+    shape: Expr
+    span: Span
+
+
+class Classes(NamedTuple):
+    number: Expr
+    span: Span
+
+
+class Plus(NamedTuple):
+    """The `+` of an order: where a skip connection adds."""
+
+    span: Span
+
+
+class Order(NamedTuple):
+    items: tuple[Call | Plus, ...]
+    span: Span
+
+
+class Section(NamedTuple):
+    """`stem`, `head` or `layers`."""
+
+    kind: Word
+    body: Body
+    span: Span
+
+
+class Stage(NamedTuple):
+    call: Call
+    span: Span
+
+
+class Row(NamedTuple):
+    cells: tuple[Expr, ...]
+    span: Span
+
+
+class Stages(NamedTuple):
+    """A table: `header` names parameters; a `Section` among the rows is a transition."""
+
+    block: Word
+    fixed: tuple[Argument, ...]
+    header: tuple[Word, ...]
+    rows: tuple[Row | Section, ...]
+    span: Span
+
+
+class Block(NamedTuple):
+    name: Word
+    parameters: tuple[Parameter, ...]
+    body: Body
+    documentation: str
+    span: Span
+
+
+class InitRule(NamedTuple):
+    key: Word
+    rule: Call
+
+
+class Init(NamedTuple):
+    base: Word | None
+    rules: tuple[InitRule, ...]
+    span: Span
+
+
+class Entry(NamedTuple):
+    """One line of a recipe."""
+
+    key: Word
+    values: tuple[Expr, ...]
+    span: Span
+
+
+class Train(NamedTuple):
+    entries: tuple[Entry, ...]
+    span: Span
+
+
+class Expect(NamedTuple):
+    quantity: Word
+    comparison: str
+    value: Expr
+    span: Span
+
+
+class Use(NamedTuple):
+    path: str
+    span: Span
+
+
+Statement: TypeAlias = (
+    Network
+    | Input
+    | Classes
+    | Order
+    | Default
+    | Let
+    | Section
+    | Stage
+    | Stages
+    | Block
+    | Init
+    | Train
+    | Expect
+    | Use
+)
+
+
+class Program(NamedTuple):
+    """`unread` are the first two words of statements that couldn't be read: `let`, `n`."""
+
+    statements: tuple[Statement, ...]
+    unread: tuple[tuple[str, str], ...] = ()

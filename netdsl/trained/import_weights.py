@@ -1,0 +1,18 @@
+"""Imports the weights of other implementations for a network's module style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netdsl.api import Network
+from netdsl.runtime import checkpoint, checkpoint_import
+from netdsl.runtime.transplant import transplant
+
+
+def import_weights(network: Network, source: Path, output: Path) -> str:
+    """Writes weights of a reference for the network's module style; says what was done. Raises RunError."""
+    weights = checkpoint_import.read(source)
+    module = network.module()
+    matched = transplant(weights, module, checkpoint_import.keeps_order(source))
+    checkpoint.save(output, module.state_dict())
+    return f"wrote {output}: {len(weights)} tensors for {network.name}, matched by {matched}"

@@ -1,0 +1,44 @@
+"""Images that several runs in a row read once."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.runtime.batches import require_enough
+from netdsl.runtime.data import Dataset, read, room
+from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.images import Source
+from netdsl.runtime.speed import Speed, SpeedRequest
+from netdsl.runtime.train import require_trainable
+from netdsl.trained.open_run import divide, require_classes
+
+
+class DatasetCache:
+    """Gives each run its data. The images that were read last stay for the next run on the same ones;
+    no others do, since two data sets may not fit into memory.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[object, Source] | None = None
+
+    def of(
+        self, network: Network, request: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
+    ) -> Dataset:
+        """The data of a network's recipe, in memory where half of it is enough.
+
+        Each process has its own; the first one of a machine reads them ahead into the cache.
+        Raises RunError where they can't be had, or don't fit the network, its recipe or the memory.
+        """
+        require_classes(network)
+        stream = None if request.loader == "auto" else request.loader == "stream"
+        wanted = network.recipe.data, network.input_shape, stream
+        if self._last is None or self._last[0] != wanted:
+            self._last = None  # Its memory is free for what comes.
+            with world.first_goes_ahead():
+                source = read(*wanted[:2], console, stream=stream, room=room(speed.device, world.local_size))
+            self._last = wanted, source
+        data = divide(network, self._last[1])
+        require_trainable(data, network.recipe)
+        require_enough(network.recipe.batch, len(data.train), world)
+        return data

@@ -1,0 +1,339 @@
+"""`netdsl train`: a run from its start, or on from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from netdsl.api import Network
+from netdsl.base.atomic import write
+from netdsl.compiler import Compiled
+from netdsl.language.recipe import Recipe
+from netdsl.runtime import report
+from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.console import say
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.image_files import free_cores
+from netdsl.runtime.layout import Convolution, choose_layout
+from netdsl.runtime.loop import Progress
+from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
+from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
+from netdsl.runtime.speed_choices import SPEED_CHOICES
+from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
+from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
+from netdsl.runtime.train import Report, train
+from netdsl.trained.failure import failures_located
+from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, convolutions, create_model, require_style
+from netdsl.training.dataset_cache import DatasetCache
+from netdsl.training.record import Record, recipe_record
+
+# What a resumed run must leave as it is: its past would not fit its future.
+_FIXED = ("seed", "validation", "images", "average")
+
+
+def train_run(
+    compiled: Compiled,
+    settings: Mapping[str, str],
+    overrides: Mapping[str, str],
+    style: str,
+    folder: Path | None,
+    request: SpeedRequest,
+    world: World = ALONE,
+    tensorboard: bool = False,
+    inputs: DatasetCache | None = None,
+) -> Report:
+    """Trains the network into a run folder, and prints what came of it. Raises RunError.
+
+    Of several processes the first one writes and prints. `inputs` is shared by runs that follow each other.
+    """
+    console = Console(quiet=not world.first)
+    if tensorboard:
+        require_tensorboard()
+    network = Network(compiled)
+    speed = choose(request, convolutions(network), world.local_rank)
+    folder = folder or free_folder(network.name)
+    if world.first:
+        _require_new(folder)
+    data = (inputs or DatasetCache()).of(network, request, speed, console, world)
+    record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
+    _require_same(world, record, speed)
+    if world.size > 1 and request.batch_norm == "sync":
+        # Raises where the style can't, while nothing is written yet.
+        create_model(network, record.style, 0, speed.device).synchronise(speed.device)
+    with _locked(folder, world):
+        if world.first:
+            _require_new(folder)
+            _write_inputs(folder, network, record)
+        run = Run(folder, record.to_json(), writes=world.first)
+        return _train(network, record, data, run, None, request, speed, console, world, tensorboard)
+
+
+def resume_run(
+    folder: Path,
+    overrides: Mapping[str, str],
+    request: SpeedRequest,
+    world: World = ALONE,
+    tensorboard: bool = False,
+    inputs: DatasetCache | None = None,
+) -> Report:
+    """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
+
+    What isn't wished otherwise stays as it was: on the CPU in fp32 the result is then bit for bit
+    that of a run that was never stopped. Of several processes the first one reads the folder.
+    """
+    console = Console(quiet=not world.first)
+    if world.first:
+        Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which would make the folder.
+    with _locked(folder, world):
+        found = world.broadcast(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
+        assert found is not None
+        run, progress = Run.resumed(folder, found)
+        run.writes = world.first
+        complete = world.broadcast(world.first and (folder / report.FILE).exists())
+        before = Record.read(run.record, str(folder / CHECKPOINT))
+        if world.first:
+            _require_same_run(folder, before)
+        network = Network(before.compiled(overrides))
+        changes = _recipe_changes(before, network.recipe)
+        request, others = as_before(run.how, request, convolutions(network), world)
+        speed = choose(request, convolutions(network), world.local_rank)
+        epochs = network.recipe.epochs
+        if complete and progress.epoch >= epochs:
+            raise RunError(
+                f"the run in {folder} is complete, with {progress.epoch} epochs",
+                f"to train it longer say how long in all: `--epochs {2 * progress.epoch}`",
+            )
+        data = (inputs or DatasetCache()).of(network, request, speed, console, world)
+        if data.fingerprint() != before.data:
+            raise RunError(
+                f"the data are not those that the run in {folder} began with",
+                "restore them, name the place where they are now (`--data folder:PATH`), or start a new run",
+            )
+        place = f"at epoch {progress.epoch + 1}, image {progress.seen:,} of {progress.of_images:,}"
+        for line in (f"{folder}: resumed {place}", *changes, *others):
+            say(console, line)
+        record = replace(
+            before,
+            overrides={**before.overrides, **overrides},
+            recipe=recipe_record(network.recipe),
+            network=network.name,
+            code=network.source(before.style),
+            changes=before.changes + [f"{place}: {change}" for change in changes + others],
+        )
+        run.record = record.to_json()
+        _require_same(world, record, speed)
+        if world.first:
+            (folder / report.FILE).unlink(missing_ok=True)  # It is of a shorter run.
+            _write_inputs(folder, network, record)
+        return _train(
+            network, record, data, run, (found, progress), request, speed, console, world, tensorboard
+        )
+
+
+def _train(
+    network: Network,
+    record: Record,
+    data: Dataset,
+    run: Run,
+    resume: tuple[Checkpoint, Progress] | None,
+    request: SpeedRequest,
+    speed: Speed,
+    console: Console,
+    world: World,
+    tensorboard: bool,
+) -> Report:
+    """Trains, writes the report and prints it."""
+    recipe = network.recipe
+    images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
+    size = f"{network.parameters_count:,} parameters"
+    console.print(f"{network.name} ({record.style}): {size}; {images}", highlight=False, soft_wrap=True)
+    run.texts = Preprocessing.of(data).metadata()
+    model = create_model(network, record.style, recipe.seed, speed.device)
+    workers = max(1, free_cores() // world.local_size) if request.workers is None else request.workers
+    board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
+    if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
+        board = TensorBoard(run.folder, len(run.rows))
+    with board as each_epoch, failures_located(network, record.style, run.folder if run.writes else None):
+        done = train(
+            model,
+            data,
+            recipe,
+            run,
+            speed,
+            console,
+            resume=resume,
+            compile=request.compile,
+            batch_norm="sync" if request.batch_norm == "sync" else "local",
+            workers=workers,
+            each_epoch=each_epoch,
+            world=world,
+        )
+    if run.writes:
+        report.write(run.folder, done)
+    if done.validation_accuracy is not None:
+        console.print(f"best validation accuracy {done.validation_accuracy:.2%}", highlight=False)
+    console.print(
+        f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f} "
+        f"({len(data.test):,} images, best weights)",
+        highlight=False,
+    )
+    rate = f"{done.images_per_second:,.0f} images/s"
+    say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
+    return done
+
+
+def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
+    """What the recipe of a resumed run changes, in words. Raises RunError where that can't be."""
+    changes = []
+    version = before.versions.get("netdsl", "")
+    for key, value in json.loads(json.dumps(recipe_record(recipe))).items():
+        was = before.recipe.get(key)
+        if key == "optimizer" and "muon" in value and re.match(r"0\.[0-4]\.", version):
+            raise RunError(
+                f"the run began with netdsl {version}, whose `muon` trained the first layer too, and the "
+                "rest by AdamW with other betas",
+                "go on with that version, or start a new run",
+            )
+        if value == was or key == "data":  # Their fingerprint tells more than their place.
+            continue
+        if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
+            raise RunError(
+                f"a run can't change its `{key}` on the way, {json.dumps(was)} to {json.dumps(value)}",
+                "leave it as it was, or start a new run",
+            )
+        changes.append(f"changed: {key} {json.dumps(was)} -> {json.dumps(value)}")
+    return changes
+
+
+def _memory(optimizer: Any) -> tuple[str, bool]:
+    """What decides which numbers an optimizer remembers: its kind, and whether SGD has a momentum."""
+    ((kind, arguments),) = optimizer.items()
+    return kind, bool(arguments.get("momentum"))
+
+
+def as_before(
+    how: Mapping[str, object],
+    request: SpeedRequest,
+    convolutions: Sequence[Convolution],
+    world: World = ALONE,
+) -> tuple[SpeedRequest, list[str]]:
+    """The request of a resumed run, with what isn't asked otherwise as it was; and what changes, in words."""
+    kept: dict[str, Any] = {}
+    changes = []
+    for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
+        was, requested = str(how.get(name, "auto")), getattr(request, name)
+        if was not in SPEED_CHOICES[name]:
+            raise RunError(
+                f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(SPEED_CHOICES[name])}"
+            )
+        if name == "layout" and requested == "auto" and was == "channels_last":
+            # The run may be from another machine, or from a version that did not know of the fault.
+            device = choose_device(kept["device"] if request.device == "auto" else request.device)
+            precision = kept.get("precision", request.precision)
+            safe, why = choose_layout(convolutions, device, precision=precision)
+            if safe is torch.contiguous_format:
+                changes.append(
+                    f"changed: layout channels_last -> {why}: from here on numbers round differently"
+                )
+                continue
+        if requested == "auto":
+            kept[name] = was
+        elif was not in ("auto", requested):
+            changes.append(f"changed: {name} {was} -> {requested}: from here on numbers round differently")
+    threads = how.get("threads")
+    if threads not in (None, torch.get_num_threads()):
+        changes.append(
+            f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
+        )
+    request = replace(request, **kept, why="as asked" if changes else "as before")
+    processes = how.get("processes", 1)
+    if processes != world.size:
+        local = "" if request.batch_norm == "sync" else ", and batch norm counts other images at a time"
+        changes.append(
+            f"changed: processes {processes} -> {world.size}: from here on numbers round differently{local}"
+        )
+    return request, changes
+
+
+def _locked(folder: Path, world: World) -> AbstractContextManager[None]:
+    """The run is this training's alone; the first of its processes sees to that."""
+    return locked(folder) if world.first else nullcontext()
+
+
+def _require_same(world: World, record: Record, speed: Speed) -> None:
+    """Raises RunError where the processes of several machines would train different things."""
+    own: dict[str, object] = {"code": record.code, "recipe": record.recipe, "data": record.data}
+    own |= {name: speed.facts()[name] for name in ("device", "precision")}
+    for rank, others in enumerate(world.gathered(own)):
+        if different := [name for name in own if others[name] != own[name]]:
+            raise RunError(
+                f"processes {world.rank} and {rank} differ in {', '.join(different)}",
+                "give all machines the same network, data and command; "
+                "`--device` and `--precision` where `auto` finds different ones",
+            )
+
+
+def _require_same_run(folder: Path, record: Record) -> None:
+    """Raises RunError where the checkpoint in a folder is of another run than the rest of it."""
+    if _run_id(folder) not in (None, record.id):  # None: the checkpoint has all of it.
+        raise RunError(
+            f"{folder / CHECKPOINT} is of another run than {folder / RUN_FILE} ({record.network})",
+            "put it into a folder of its own and resume that, or restore the run's own checkpoint",
+        )
+
+
+def _run_id(folder: Path) -> str | None:
+    """What the folder's `run.json` says of itself, where there is one."""
+    try:
+        found = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return str(found["id"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _require_new(folder: Path) -> None:
+    """Raises RunError where the folder already holds a run, or what a run would write over.
+
+    A run that was killed before its first checkpoint is none.
+    """
+    require_new(folder)
+    if _run_id(folder) is not None:
+        return
+    for name in (NETWORK_FILE, RUN_FILE):
+        if (folder / name).exists():
+            raise RunError(f"{folder} already holds a {name}", "choose another folder: `--run`")
+
+
+def free_folder(name: str) -> Path:
+    """`runs/resnet32`, or with the first number that is free."""
+    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+    return next(path for path in candidates if not path.exists())
+
+
+def _write_inputs(folder: Path, network: Network, record: Record) -> None:
+    """What people read of the record: the network, its code, and the rest in `run.json`."""
+    values = record.to_json()
+    text = str(values.pop("text"))
+    del values["code"]
+    try:
+        # First what tells that the others are ours: a run that is killed here can be started again.
+        write(folder / RUN_FILE, (json.dumps(values, indent=2) + "\n").encode())
+        write(folder / NETWORK_FILE, text.encode())
+        write(folder / f"{network.name}.py", network.source(record.style).encode())
+    except OSError as error:
+        raise RunError(
+            f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"
+        ) from error

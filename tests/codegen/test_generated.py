@@ -1,0 +1,138 @@
+"""The committed code in generated/, and what holds for all generated code."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import black
+import pytest
+
+import netdsl
+from netdsl.compiler import STYLES, Style
+from netdsl.syntax import parser_tables
+from netdsl.syntax.net_files import shipped
+from tests.test_cases import CASES, read_case
+
+ROOT = Path(__file__).parents[2]
+GENERATED = ROOT / "generated"
+NETWORKS = [name for name in shipped() if name != "std"]
+
+
+def file_of(name: str, style: Style) -> Path:
+    return GENERATED / (f"{name}.py" if style == "module" else f"{name}_{style}.py")
+
+
+FILES = [file_of(name, style) for name in NETWORKS for style in STYLES]
+EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+
+def test_nothing_else_lies_in_generated() -> None:
+    assert sorted(GENERATED.glob("*.py")) == sorted(FILES)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_generated_files_are_current(name: str, style: Style) -> None:
+    network = netdsl.load(name)
+    assert network.name == name
+    assert file_of(name, style).read_text(encoding="utf-8") == network.source(style)
+
+
+@EVERY_FILE
+def test_imports_are_torch_only(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported
+    assert {name.split(".")[0] for name in imported} == {"torch"}
+
+
+@EVERY_FILE
+def test_formatted_by_black(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert black.format_str(text, mode=black.Mode()) == text
+
+
+def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
+    script = (
+        # Hidden, so that a netdsl installed beside torch isn't found either.
+        "import importlib.util, pathlib, sys\n"
+        "sys.modules['netdsl'] = None\n"
+        "import torch\n"
+        # Tensors without values: the largest networks have 140 million weights.
+        "torch.set_default_device('meta')\n"
+        "for argument in sys.argv[1:]:\n"
+        "    path, *shape, classes = argument.split(',')\n"
+        "    path = pathlib.Path(path)\n"
+        "    spec = importlib.util.spec_from_file_location(path.stem, path)\n"
+        "    module = importlib.util.module_from_spec(spec)\n"
+        "    spec.loader.exec_module(module)\n"
+        "    x = torch.zeros(2, *map(int, shape))\n"
+        "    if hasattr(module, 'init_params'):\n"
+        "        buffers = [module.init_buffers()] if hasattr(module, 'init_buffers') else []\n"
+        "        y = module.forward(x, module.init_params(), *buffers)\n"
+        "    else:\n"
+        "        name = path.stem.removesuffix('_sequential').replace('_', '')\n"
+        "        made = [v for k, v in vars(module).items() if k.lower().replace('_', '') == name]\n"
+        "        y = made[0]()(x)\n"
+        "    assert y.shape == (2, int(classes)), y.shape\n"
+    )
+    arguments = []
+    for name in NETWORKS:
+        network = netdsl.load(name)
+        sizes = [str(size) for size in (*network.input_shape, network.classes)]
+        arguments += [",".join([str(file_of(name, style)), *sizes]) for style in STYLES]
+    subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path, check=True)
+
+
+def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
+    """With ruff's defaults and mypy's strictest, whatever this project's own settings are."""
+    files = [*FILES]
+    for path in sorted((CASES / "codegen").glob("*.txt")):
+        files.append(tmp_path / f"case_{path.stem}.py")
+        files[-1].write_text(read_case(path).expected, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *map(str, files)]
+    done = subprocess.run(ruff, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    config = tmp_path / "mypy.ini"
+    config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
+    mypy = [sys.executable, "-m", "mypy", "--config-file", str(config), *map(str, files)]
+    done = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("kind", ["residual", "bottleneck"])
+def test_code_does_not_grow_with_depth(kind: str, style: Style) -> None:
+    depths = (110, 1001 if kind == "bottleneck" else 1202)
+    short, long = (netdsl.load("preresnet", depth=depth, kind=kind).source(style) for depth in depths)
+    assert len(long.splitlines()) <= 1.2 * len(short.splitlines())
+
+
+def test_output_does_not_depend_on_the_hash_seed() -> None:
+    script = (
+        "import hashlib, netdsl\n"
+        "codes = [netdsl.load(n).source(s) for n in ('preresnet', 'convnet') for s in "
+        "('module', 'functional', 'sequential')]\n"
+        "print(hashlib.sha256(''.join(codes).encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_the_parsers_tables_are_current() -> None:
+    assert parser_tables.are_current(), "run `python -m netdsl.syntax.parser_tables`"

@@ -1,0 +1,209 @@
+"""The command line: what it prints, what it writes, and its exit statuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdsl.syntax.net_files import inside
+from tests.support.commands import netdsl
+
+TINY = """\
+network tiny(width=4)
+input 3x8x8
+classes 10
+layers { flatten, linear(width), relu, linear(classes) }
+"""
+BROKEN = "network broken\ninput 3x8x8\nlayers { conv(8), rleu }\n"
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETDSL_CACHE", str(tmp_path / "cache"))
+    Path("tiny.net").write_text(TINY)
+    Path("broken.net").write_text(BROKEN)
+    return tmp_path
+
+
+def test_check_prints_the_size() -> None:
+    result = netdsl("check", "tiny.net")
+    assert result.exit_code == 0
+    assert result.output == "tiny.net: ok, 3x8x8 -> 10, 822 parameters, 808 MACs\n"
+
+
+def test_check_reports_the_errors_of_every_file() -> None:
+    Path("worse.net").write_text("network worse\n")
+    result = netdsl("check", "broken.net", "tiny.net", "worse.net", "missing.net")
+    assert result.exit_code == 1
+    assert "tiny.net: ok" in result.output
+    for part in ("broken.net:3:10", "`rleu`", "worse.net:1:", "missing.net can't be read"):
+        assert part in result.output
+
+
+def test_check_of_bare_names_and_settings() -> None:
+    assert "118,074 parameters" in netdsl("check", "resnet32").output
+    assert (
+        "1,727,962 parameters"
+        in netdsl("check", "preresnet", "--set", "depth=110", "--set", "kind=residual").output
+    )
+    assert "did you mean `resnet32`?" in netdsl("check", "resnet23").output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("check",),
+        ("chek", "tiny.net"),
+        ("check", "tiny.net", "--set", "width"),
+        ("check", "tiny.net", "--set", "=3"),
+        ("build", "tiny.net", "--style", "modul"),
+        ("build", "tiny.net", "--stdout", "--check"),
+        ("train",),
+        ("train", "tiny.net", "broken.net", "--overfit", "10"),
+        ("train", "tiny.net", "--epoch", "3"),
+        ("train", "tiny.net", "--optimizer.lr"),
+        ("train", "tiny.net", "--data", "folder:"),
+        ("plot", "run"),
+        ("plot", "run", "-o", "curves.jpg"),
+    ],
+)
+def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
+    result = netdsl(*arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("check", "broken.net"), "NET301"),
+        (("check", "tiny.net", "--set", "depth=3"), "has no parameter `depth`"),
+        (("check", "tiny.net", "--set", "width=x"), "--set width:1:1"),
+        (("check", "empty"), "no .net file in empty"),
+        (("build", "std"), "library of blocks"),
+        (("build", "tiny.net", "--check"), "tiny.py is not current"),
+        (("build", "tiny.net", "-o", "tiny.net"), "can't be written"),
+        (("train", "tiny.net", "--epochs", "0"), "at least 1"),
+        (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `sgd`?"),
+        (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
+        (("train", "tiny.net", "--data", "mnist"), "`cifar10`, `cifar100` and `digits` are known"),
+        (("train", "tiny.net", "--data", "folder:nowhere"), "nowhere"),
+        (("train", "std"), "has no `network`"),
+        (("train", "tiny.net", "--data", "digits", "--validation", "1437"), "validation"),
+        (("eval", "nowhere"), "run.json"),
+        (("plot", "nowhere", "-o", "curves.png"), "holds no run"),
+    ],
+)
+def test_errors_in_the_input_are_status_1(arguments: tuple[str, ...], message: str) -> None:
+    Path("empty").mkdir()
+    result = netdsl(*arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not Path("runs").exists(), "nothing is left behind"
+
+
+def test_build_writes_one_file_a_style() -> None:
+    result = netdsl("build", "tiny.net", "--style", "all", "-o", "code")
+    assert result.exit_code == 0
+    names = ["tiny.py", "tiny_functional.py", "tiny_sequential.py"]
+    assert sorted(path.name for path in Path("code").iterdir()) == names
+    assert netdsl("build", "tiny.net", "--style", "all", "-o", "code", "--check").exit_code == 0
+    assert netdsl("build", "tiny.net", "-o", "code", "--check", "--set", "width=5").exit_code == 1
+
+
+def test_build_prints_what_it_would_write() -> None:
+    printed = netdsl("build", "tiny.net", "--stdout").output
+    assert not Path("generated").exists()
+    netdsl("build", "tiny.net")
+    assert Path("generated/tiny.py").read_text() == printed
+
+
+def test_build_of_a_folder_leaves_libraries_out() -> None:
+    Path("nets").mkdir()
+    Path("nets/tiny.net").write_text(TINY)
+    Path("nets/blocks.net").write_text("block b(out) { conv(out, 3) }\n")
+    assert netdsl("build", "nets", "-o", "code").output == "wrote code/tiny.py\n"
+
+
+def test_nothing_is_written_where_any_file_has_an_error() -> None:
+    result = netdsl("build", "tiny.net", "broken.net", "-o", "code")
+    assert result.exit_code == 1
+    assert not Path("code").exists()
+
+
+def test_two_networks_of_one_name_are_refused() -> None:
+    Path("again.net").write_text(TINY)
+    result = netdsl("build", "tiny.net", "again.net", "-o", "code")
+    assert result.exit_code == 1
+    assert "would both be written to tiny.py" in result.output
+    assert not Path("code").exists()
+
+
+def test_train_eval_and_plot() -> None:
+    options = ("--data", "digits", "--style", "functional", "--optimizer", "sgd(lr=0.05)", "--epochs", "2")
+    trained = netdsl("train", "tiny.net", *options, "--set", "width=16")
+    assert trained.exit_code == 0, trained.output
+    run = Path("runs/tiny")
+    weights = {"best.safetensors", "last.safetensors"}
+    others = {
+        "network.net",
+        "run.json",
+        "tiny.py",
+        "metrics.jsonl",
+        "curves.png",
+        "report.json",
+        "how.json",
+        ".lock",
+        "checkpoint.safetensors",
+    }
+    assert {path.name for path in run.iterdir()} == weights | others
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+    shown = next(line for line in trained.output.splitlines() if line.startswith("test accuracy"))
+    evaluated = netdsl("eval", run).output
+    precision = json.loads((run / "how.json").read_text())["precision"]
+    expected = shown.split("test accuracy")[1].replace("best weights", precision)
+    assert evaluated.split("test accuracy")[1] == expected + "\n"
+    again = netdsl("train", "tiny.net", *options)
+    assert "the run is in runs/tiny-2" in again.output
+    assert netdsl("train", "tiny.net", *options, "--run", run).exit_code == 1
+    assert netdsl("plot", run, "runs/tiny-2", "-o", "curves.png").exit_code == 0
+    assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_eval_never_runs_the_python_of_a_run(tmp_path: Path) -> None:
+    netdsl("train", "tiny.net", "--data", "digits", "--epochs", "1", "--run", "run")
+    Path("run/tiny.py").write_text("open('pwned', 'w')\nraise SystemExit\n")
+    assert netdsl("eval", "run").exit_code == 0
+    assert not (tmp_path / "pwned").exists()
+    Path("run/run.json").write_text('{"settings": {}, "overrides": {"data": "digits"}, "style": "x"}')
+    assert "there is no style `x`" in netdsl("eval", "run").output
+    Path("run/run.json").write_text("[]")
+    assert "run.json is damaged" in netdsl("eval", "run").output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["summary", "resnet32"], ["build", "resnet32", "--stdout"]])
+def test_output_that_finds_no_place(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "netdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the output can't be written: No space left on device\n"
+
+
+def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    """Links and hidden files of editors, and folders called like networks, are none of them."""
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    (folder / "a.net").write_text("block b(out) { conv(out, 3) }\n", encoding="utf-8")
+    (folder / "folder.net").mkdir()
+    (folder / ".#a.net").symlink_to("someone@host.1")
+    (folder / "gone.net").symlink_to("nowhere")
+    assert inside(folder) == [folder / "a.net"]
