@@ -140,7 +140,7 @@ def test_training_stays_inside_of_its_memory(style: str, threads: int, compile: 
 def test_gradients_of_an_opened_network_stay_inside_of_their_memory(tmp_path: Path) -> None:
     script = """
 import gc, sys, torch, netdsl
-from netdsl.inspect.model import Inspected
+from netdsl.inspect.inspected import Inspected
 from netdsl.trained.open_run import create_model
 network = netdsl.load("tiny.net")
 model = Inspected(network, create_model(network, "module", 0, torch.device("cpu")))
