@@ -27,7 +27,7 @@ torchvision's implementation, or plain PyTorch written from the paper
 ([`tests/zoo/cifar.py`](../tests/zoo/cifar.py)) or from the course's pages
 ([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and running statistics go from the
 reference into the generated module with `netdsl.transplant`, in float64; then both see the same images. Of
-`convnet` the course gives channels and pools only: its batch norms, biases and head are our choice.
+`convnet` the course gives channels and pools only: batch norms, biases, head and start are our choice.
 
 The columns at the right are the largest differences, relative to the largest number where that is above 1: of
 the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the gradients of all
