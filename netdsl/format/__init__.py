@@ -1,9 +1,10 @@
 """The one layout of `.net` files, which `netdsl fmt` and the language server give them.
 
-    text --pieces--> tokens in groups of brackets --layout--> lines --> text
+    text --token_groups--> tokens in groups of brackets --layout--> lines --> text
 
 Line breaks between steps are the author's, as in gofmt: `conv, bn, relu` on one line says that they belong
 together. All else (indentation, blanks, tables, blank lines) has one form.
+Nothing here may change what a file means: the text is read again, and compared.
 """
 
 from __future__ import annotations
