@@ -36,7 +36,7 @@ GRID: dict[str, tuple[Any, ...]] = {
 # The cases of each combination: input channels; output channels, images, side of an image.
 CHANNELS, OUT, BATCH, SIZE = range(1, 33), 8, 4, 24
 # Seconds that a process may take for several cases and for one: a loop without an end is a finding.
-LIMIT, LIMIT_ALONE = 60.0, 12.0
+LIMIT, LIMIT_ALONE = 40.0, 6.0
 PARTS = {
     "forward": "forward pass",
     "input": "gradient of the input",
