@@ -1,9 +1,9 @@
-"""Compares the time of `netdsl check` and `netdsl build` with `python -c "import torch"`, as whole processes.
+"""How long `netdsl check` and `netdsl build` take, beside `python -c "import torch"`, as whole processes.
 
     python benchmarks/latency.py [--rounds 15] [--network resnet32]
 
-The commands alternate in one run, so that a busy machine slows all of them; the ratios are of medians.
-The first round isn't measured, so that bytecode and disk cache are warm for all of them.
+The commands take turns in one run, so that a busy machine slows all of them; the ratios are of medians.
+One unmeasured round first, so that bytecode and the disk's cache are warm for everyone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import time
 
 
 def seconds(command: list[str]) -> float:
-    """Returns the wall time of a process."""
-    # Use bytecode, as after an installation: with this variable, every module would be compiled again.
+    """Wall time of a process, start to end."""
+    # With bytecode, as an installer leaves it: this variable would have every module compiled anew.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
