@@ -1,14 +1,14 @@
-"""Which convolutions of this torch write outside of their memory, or compute something wrong, on this CPU.
+"""Finds convolutions of torch that write outside of their memory or compute wrong results on this CPU.
 
     python benchmarks/conv_memory.py results.json           # measure; needs a C compiler, and torch alone
     python benchmarks/conv_memory.py --table *.json         # the table of docs/results/conv_memory.md
 
-A convolution is run forward and backward for each combination of `GRID`. Every block of memory ends at a page
-that may not be written (`guard_pages.c`), so a write behind a block ends the process at once instead of
-destroying something; numbers are compared with those of float64. The cases of a combination run in one
-process, with a time limit; where it dies, each of them is run again in a process of its own.
+A convolution runs forward and backward for each combination of `GRID`. Every block of memory ends at a
+write-protected page (`guard_pages.c`), so a write behind a block ends the process at once instead of
+corrupting memory; numbers are compared with those of float64. The cases of a combination run in one process,
+with a time limit; if it crashes, each case is run again in a separate process.
 
-`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2` make a newer CPU compute as one with AVX2 does.
+`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2` restrict a newer CPU to the implementation for AVX2.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def measure(output: Path) -> None:
 
 
 def table(paths: list[Path]) -> None:
-    """Prints Markdown: a row for each kind of case that fails, a column for each measurement."""
+    """Prints a Markdown table: a row per kind of failing case, a column per measurement."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     titles = [f"{r['torch']} (oneDNN {r['onednn']}), {r['isa']}" for r in results]
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 # How far from guessing a start may be. Kaiming's normal weights in the last layer alone give up to 1.9 times
-# the loss of guessing in networks that train well (docs/decisions.md).
+# the loss of guessing in networks that train well (docs/decisions/training.md).
 _LARGEST, _LEAST = 3.0, 0.5
 
 
