@@ -57,7 +57,7 @@ def cases(combination: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def run(case: dict[str, Any], part: str) -> bool:
-    """Computes one part of a case; whether its numbers are right."""
+    """Computes one part of a case; returns whether its numbers are right."""
     import torch
 
     torch.set_num_threads(case["threads"])
@@ -89,7 +89,7 @@ def run(case: dict[str, Any], part: str) -> bool:
 
 
 def in_child(cases: list[dict[str, Any]], part: str) -> str | None:
-    """How the cases fail in a process of their own: "signal 11", "no end", "wrong numbers"."""
+    """Runs the cases in a separate process; returns how they fail: "signal 11", "no end", "wrong numbers"."""
     pid = os.fork()
     if not pid:
         status = 1
@@ -111,7 +111,7 @@ def in_child(cases: list[dict[str, Any]], part: str) -> str | None:
 
 
 def failures(cases: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each case that fails, with the part of it that does; run alone only where they fail together."""
+    """Returns the failing cases with the part that fails; cases run alone only if they fail together."""
     for part in PARTS:
         if in_child(cases, part):
             for case in cases:
