@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 from netdsl.codegen import python as py
@@ -16,10 +16,12 @@ from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
 from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
 from netdsl.language.expressions import Expr, Ref, references
-from netdsl.ops.operation import Slot
+from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from netdsl.ops.operation import Operation, Slot
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 X = py.Name("x")
+_NORMS = (BatchNorm, GroupNorm, InstanceNorm, LayerNorm)
 
 
 class ModuleWriter(ForwardWriter):
@@ -196,6 +198,19 @@ class ModuleWriter(ForwardWriter):
         value = value if self.inlines(value) else self.bound(value, target)
         return py.Call(f"self.{self._own(step, name)}", (value,), span=place((step,)))
 
+    def around(
+        self,
+        operation: type[Operation],
+        value: py.Expression,
+        target: str,
+        make: Callable[[py.Expression], py.Expression],
+    ) -> py.Expression:
+        """A norm goes around the layer before it, and an activation around both."""
+        layers = _nested_layers(value)
+        if (layers == 1 and issubclass(operation, _NORMS)) or (layers == 2 and operation.is_activation):
+            return make(value)
+        return super().around(operation, value, target, make)
+
     # cases
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
@@ -251,6 +266,14 @@ class ModuleWriter(ForwardWriter):
         while isinstance(value, py.Call) and value.function.startswith("self."):
             value = value.positional[0]
         return py.is_simple(value)
+
+
+def _nested_layers(value: py.Expression) -> int:
+    """How many attributes are called one around the other on a variable; 0 where something else is."""
+    count = 0
+    while isinstance(value, py.Call) and value.function.startswith("self."):
+        value, count = value.positional[0], count + 1
+    return count if isinstance(value, py.Name) else 0
 
 
 def _is_tensor(value: py.Expression, variable: str = "") -> bool:
