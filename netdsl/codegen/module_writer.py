@@ -48,6 +48,8 @@ class ModuleWriter(ForwardWriter):
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels, labels))
         self._annotated: set[str] = set()
+        # The calls of single layers.
+        self._layers: set[str] = set()
         # Where the steps that are being written are there, and what makes those of each case.
         self._flags: tuple[tuple[str, bool], ...] = ()
         self._setups: list[tuple[py.Statement, ...]] = []
@@ -172,6 +174,7 @@ class ModuleWriter(ForwardWriter):
         if _needs_attribute(step):
             attribute = self._own(step, name)
             if isinstance(step, Layer):
+                self._layers.add(f"self.{attribute}")
                 return self.around(
                     step.operation,
                     value,
@@ -206,10 +209,17 @@ class ModuleWriter(ForwardWriter):
         make: Callable[[py.Expression], py.Expression],
     ) -> py.Expression:
         """A norm goes around the layer before it, and an activation around both."""
-        layers = _nested_layers(value)
+        layers = self._nested_layers(value)
         if (layers == 1 and issubclass(operation, _NORMS)) or (layers == 2 and operation.is_activation):
             return make(value)
         return super().around(operation, value, target, make)
+
+    def _nested_layers(self, value: py.Expression) -> int:
+        """How many layers are called one around the other on a variable; 0 where something else is."""
+        count = 0
+        while isinstance(value, py.Call) and value.function in self._layers:
+            value, count = value.positional[0], count + 1
+        return count if isinstance(value, py.Name) else 0
 
     # cases
 
@@ -266,14 +276,6 @@ class ModuleWriter(ForwardWriter):
         while isinstance(value, py.Call) and value.function.startswith("self."):
             value = value.positional[0]
         return py.is_simple(value)
-
-
-def _nested_layers(value: py.Expression) -> int:
-    """How many attributes are called one around the other on a variable; 0 where something else is."""
-    count = 0
-    while isinstance(value, py.Call) and value.function.startswith("self."):
-        value, count = value.positional[0], count + 1
-    return count if isinstance(value, py.Name) else 0
 
 
 def _is_tensor(value: py.Expression, variable: str = "") -> bool:
