@@ -222,12 +222,13 @@ class LoweredBlock(NamedTuple):
 
 
 class LoweredSection(NamedTuple):
-    """`name` is unique: `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
+    """`name` is unique: that of the file, or `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
 
     name: str
     kind: str
     body: LoweredBody
     span: Span
+    labelled: bool = False
 
 
 class Run(NamedTuple):
@@ -239,20 +240,24 @@ class Run(NamedTuple):
 
 
 class LoweredStage(NamedTuple):
-    """`stage1`, `stage2`, …"""
+    """`name` is the label, or `stage1`, `stage2`, …"""
 
     name: str
     runs: tuple[Run, ...]
     span: Span
+    labelled: bool = False
 
 
 LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
 class LoweredNetwork(NamedTuple):
-    """`blocks` stand before those that call them."""
+    """`blocks` come before those that call them. With `open_classes` the sections refer to the number of
+    classes as `classes`: it can be an argument of the network.
+    """
 
     network: ResolvedNetwork
     output: tuple[int, ...]
     blocks: tuple[LoweredBlock, ...]
     parts: tuple[LoweredPart, ...]
+    open_classes: bool

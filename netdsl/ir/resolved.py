@@ -189,11 +189,12 @@ class BlockDefinition(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`; `name` is its own, as in `layers features { … }`."""
 
     kind: str
     body: Body
     span: Span
+    name: str | None = None
 
 
 class Stage(NamedTuple):
@@ -209,6 +210,7 @@ class Stage(NamedTuple):
     copies: int
     before: int
     span: Span
+    label: str | None = None
 
 
 Part: TypeAlias = Section | Stage
@@ -246,7 +248,11 @@ class Expectation(NamedTuple):
 
 
 class ResolvedNetwork(NamedTuple):
-    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input."""
+    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input.
+
+    `class_name` is the name that the file gives to the class in generated code. `open_classes`: the number
+    of classes only decides arguments of steps in sections, so that generated code can leave it open.
+    """
 
     name: str
     documentation: str
@@ -262,6 +268,8 @@ class ResolvedNetwork(NamedTuple):
     span: Span
     # Whether no error is one of its layers.
     sound: bool
+    class_name: str | None = None
+    open_classes: bool = False
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

@@ -105,7 +105,7 @@ def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> 
     """The operations and blocks (by key) that any expression of the files names."""
     found = set()
     for file in files.values():
-        for name in _names([*file.text.program.statements, *extra]):
+        for name in names_in([*file.text.program.statements, *extra]):
             if name in file.known:
                 found.add(file.known[name])
             elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
@@ -132,14 +132,15 @@ def _called(node: object) -> Iterator[str]:
             yield from _called(part)
 
 
-def _names(node: object) -> Iterator[str]:
+def names_in(node: object) -> Iterator[str]:
+    """The names in the expressions of a part of the syntax tree."""
     if isinstance(node, nodes.Name):
         yield node.name
     elif isinstance(node, nodes.Literal) and isinstance(node.value, str):
         yield node.value  # an error, of which it is known what is meant
     elif isinstance(node, (tuple, list)):
         for part in node:
-            yield from _names(part)
+            yield from names_in(part)
 
 
 def _order(text: Definitions, diagnostics: Diagnostics) -> Order:

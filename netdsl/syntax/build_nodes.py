@@ -174,7 +174,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         return tuple(child for child in children if child is not None)
 
     def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
-        return nodes.Network(self._word(children[0]), children[1] or (), "", self._span(meta))
+        name, parameters, class_name = children
+        class_name = class_name and self._word(class_name)
+        return nodes.Network(self._word(name), parameters or (), "", self._span(meta), class_name)
 
     def input(self, meta: Meta, children: list[Any]) -> nodes.Input:
         return nodes.Input(children[0], self._span(meta))
@@ -195,11 +197,13 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         return nodes.Let(self._word(children[0]), children[1], self._span(meta))
 
     def section(self, meta: Meta, children: list[Any]) -> nodes.Section:
-        return nodes.Section(self._word(children[0]), children[1], self._span(meta))
+        kind, name, body = children
+        return nodes.Section(self._word(kind), body, self._span(meta), name and self._word(name))
 
     def transition(self, meta: Meta, children: list[Any]) -> nodes.Section:
         kind = nodes.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
-        return nodes.Section(kind, children[0], self._span(meta))
+        name, body = children
+        return nodes.Section(kind, body, self._span(meta), name and self._word(name))
 
     def stage(self, meta: Meta, children: list[Any]) -> nodes.Stage:
         return nodes.Stage(children[0], self._span(meta))

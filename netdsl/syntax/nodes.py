@@ -210,10 +210,13 @@ class Parameter(NamedTuple):
 
 
 class Network(NamedTuple):
+    """`class_name` is what follows `as`."""
+
     name: Word
     parameters: tuple[Parameter, ...]
     documentation: str
     span: Span
+    class_name: Word | None = None
 
 
 class Input(NamedTuple):
@@ -238,11 +241,12 @@ class Order(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`, and its own name where it has one: `layers features { … }`."""
 
     kind: Word
     body: Body
     span: Span
+    name: Word | None = None
 
 
 class Stage(NamedTuple):
