@@ -52,7 +52,7 @@ def _parser() -> Lark:
 def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     """The program; what can't be read is left out, with a diagnostic."""
     if len(source.text) > MAX_LENGTH:
-        help = "move blocks into other files, and bring them in with `use`"
+        help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
         return nodes.Program((), (("", ""),))
     if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
@@ -104,7 +104,7 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
         span = Span(source, 0, len(source.text))
         plain = source.text.strip("= ").replace("_", "")
         own = plain if plain.isdigit() else own_choice(source.text)
-        help = f"write `{own}`" if own else "write a number, a word, or a call as `sgd(lr=0.1)`"
+        help = f"write `{own}`" if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
         diagnostics.error("NET101", f"`{source.text}` is not a value", span, help=help)
         return ()
 

@@ -86,13 +86,13 @@ class StatementSplitter:
         for match in BRACKETS.finditer(text, start):
             char, place = match.group(), match.start()
             if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
-                self._error("NET101", "the text has no end", place, match.end(), 'add `"`')
+                self._error("NET101", "the string is not closed", place, match.end(), 'add `"`')
                 return self._next_statement(place), False
             if char in CLOSING:
                 opened.append(place)
                 if len(opened) > MAX_DEPTH:
                     message = f"brackets are nested more than {MAX_DEPTH} deep"
-                    self._error("NET104", message, place, place + 1, "nest fewer of them")
+                    self._error("NET104", message, place, place + 1, "reduce the nesting")
                     return self._next_statement(place), False
             elif char in ("}", ")", "]"):
                 if opened and CLOSING[text[opened[-1]]] == char:
@@ -101,7 +101,7 @@ class StatementSplitter:
                     self._unclosed(start, opened[-1], place)
                     return self._next_statement(place), False
                 else:
-                    self._error("NET102", f"`{char}` closes nothing", place, place + 1, "remove it")
+                    self._error("NET102", f"unmatched `{char}`", place, place + 1, "remove it")
                     self._erased.append((place, place + 1))
             elif char == "\n" and not opened:
                 if not _CONTINUES.match(text, place + 1) and not self._brace_follows(start, place):
@@ -122,8 +122,8 @@ class StatementSplitter:
         if self._erased and place < self._erased[-1][1]:
             return True  # another newline of the same gap
         self._erased.append((place, brace.end() - 1))
-        message = "`{` must stand on the line of its statement"
-        self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the line before")
+        message = "`{` must be on the line of its statement"
+        self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the previous line")
         return True
 
     def _is_forgotten(self, opened: list[int], place: int) -> bool:
@@ -170,7 +170,7 @@ class StatementSplitter:
             help = _closed_help(self._text, gap, closing, self._source.position(gap.end - 1)[0])
         elif found is not None:
             place = Span(self._source, found, found + 1)
-            also = [Label(place, f"this stands where `{closing}` is missing")]
+            also = [Label(place, f"found instead of `{closing}`")]
         message, span = f"`{self._text[bracket]}` is not closed", Span(self._source, bracket, bracket + 1)
         self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
 
@@ -189,7 +189,7 @@ def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str
     if word := _STEP_CONTINUES.match(text, gap.end):
         newlines = word[0].count("\n")
         return f"write `}} {word[2]}` in line {line + newlines}"
-    return f"add `}}` after line {line}, on a line of its own"
+    return f"add `}}` on a new line after line {line}"
 
 
 class Piece(NamedTuple):

@@ -44,16 +44,16 @@ def shape(text: str) -> str:
 
 
 def write(message: str, template: str) -> Callable[[re.Match[str]], Advice]:
-    """The line as it is to be, with the pattern's groups filled in."""
-    return lambda match: Advice(message, f"write `{match.expand(template)}`")
+    """Advice to write the template; the groups of the pattern are filled into it and into the message."""
+    return lambda match: Advice(match.expand(message), f"write `{match.expand(template)}`")
 
 
 def leave_out(message: str, why: str) -> Callable[[re.Match[str]], Advice]:
-    return lambda match: Advice(match.expand(message), f"leave it out: {why}")
+    return lambda match: Advice(match.expand(message), f"remove it: {why}")
 
 
 def pasted(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
-    help = "write its layers in a section, as `stem { conv(16, 3), bn, relu }`"
+    help = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }`"
     return lambda match: Advice(match.expand(message), help, language)
 
 
@@ -72,14 +72,14 @@ def comment(match: re.Match[str]) -> Advice:
 
 def _python(match: re.Match[str]) -> Advice:
     help = {
-        "class": "a network starts with `network NAME`, and a block is `block NAME(out) { … }`",
-        "def": "leave it out: steps run in the order in which they stand",
-        "return": "leave it out: a body gives what its last step gives",
-    }.get(match[1], "leave it out: the generated code has what it needs")
-    return Advice(f"`{match[1]}` is Python", help, "Python")
+        "class": "write `network NAME` for a network, and `block NAME(out) { … }` for a block",
+        "def": "remove it: steps run in the order in which they are written",
+        "return": "remove it: a body returns the output of its last step",
+    }.get(match[1], "remove it: netdsl generates the Python code")
+    return Advice(f"`{match[1]}` is Python syntax", help, "Python")
 
 
-ADDITION = Advice("an addition is a skip connection", "put the steps before it into `skip { … }`")
+ADDITION = Advice("tensors are not added by `+`", "put the steps before it into `skip { … }`")
 COMMENTS: list[Rule] = [(r"(?://|/\*+|--|%|'''|\"\"\"|\*/)\s?(.*)", comment)]
 PYTHON: list[Rule] = [
     (r"(import|class|def|return|super|print|assert|with|try|del|lambda|async|@\w+)\b", _python),
