@@ -199,7 +199,8 @@ def _values(m: Mistake) -> str:
         and not m.expected & {"RPAR"}
     ):
         rest = re.match(r"[\d ]+", m.after)
-        return f"a number cannot contain spaces: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
+        joined = (number[0] + rest[0] if rest else "").replace(" ", "")
+        return f"a number cannot contain spaces: write `{joined}`"
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
         return "use `==` to compare values"
     if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):

@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from netdsl.language.words import CONTINUATIONS, STEPS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_value, translated
 
-# The first words of steps that aren't calls, and of what continues them.
-WORDS = {
-    *("skip", "add", "concat", "mul", "repeat", "when", "else", "save", "from", "let", "default"),
-    *("shortcut", "if"),
-}
+# The first words of steps that aren't calls, and of their continuations.
+WORDS = {*STEPS, *CONTINUATIONS, "if"}
 # What tensors are called in Python.
 TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 # In a call: a tuple, a text, a tensor, an argument of torch.

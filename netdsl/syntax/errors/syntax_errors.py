@@ -238,6 +238,6 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
     shown = {_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden}
     words += sorted(shown, key=lambda word: (word.startswith("`"), word))
     listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "something else"
-    example = STATEMENTS.get(statement, "")
+    example = STATEMENTS[statement].usage if statement in STATEMENTS else ""
     usable = example and "…" not in example and not re.search(r"[{(]", before)
     return f"expected {listed}" + (f", as in `{example}`" if usable else "")
