@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeAlias, TypeGuard
 
 from netdsl.syntax import nodes
 
@@ -136,7 +135,7 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
     """Where the words end that take a bracket (calls and definitions), and where signs of numbers stand."""
     called: set[int] = set()
     negative: set[int] = set()
-    for node in _nodes(program):
+    for node in nodes.walk(program):
         match node:
             case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)
@@ -147,12 +146,3 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
             case nodes.Unary(operator="-", span=span):
                 negative.add(span.start)
     return called, negative
-
-
-def _nodes(program: nodes.Program) -> Iterator[Any]:
-    stack: list[Any] = [program]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            yield node
-            stack += node
