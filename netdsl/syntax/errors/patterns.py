@@ -26,8 +26,9 @@ class Advice(NamedTuple):
     language: str = ""
 
 
-# What a line looks like, and what to say of it.
-Rule: TypeAlias = tuple[str, Callable[[re.Match[str]], Advice | None]]
+# A pattern of wrong lines, and their advice: a message and a help into which the groups of the pattern are
+# filled, or a function of the match.
+Rule: TypeAlias = tuple[str, str, str] | tuple[str, Callable[[re.Match[str]], Advice | None]]
 
 
 def shape(text: str) -> str:
@@ -41,13 +42,12 @@ def shape(text: str) -> str:
     return "x".join(sides)
 
 
-def write(message: str, template: str) -> Callable[[re.Match[str]], Advice]:
-    """Advice to write the template; the groups of the pattern are filled into it and into the message."""
-    return lambda match: Advice(match.expand(message), f"write `{match.expand(template)}`")
-
-
-def leave_out(message: str, why: str) -> Callable[[re.Match[str]], Advice]:
-    return lambda match: Advice(match.expand(message), f"remove it: {why}")
+def applied(rule: Rule, line: str) -> Advice | None:
+    """The advice of a rule on a line; None where the rule doesn't match it."""
+    match = re.match(rule[0], line)
+    if match is None:
+        return None
+    return Advice(match.expand(rule[1]), match.expand(rule[2])) if len(rule) == 3 else rule[1](match)
 
 
 def pasted(message: str, language: str) -> Callable[[re.Match[str]], Advice]:

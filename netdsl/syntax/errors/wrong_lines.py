@@ -10,7 +10,7 @@ from netdsl.language.recipe import KEYS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_name, own_value
-from netdsl.syntax.errors.patterns import COMMENTS, Advice, Rule, write
+from netdsl.syntax.errors.patterns import COMMENTS, Advice, Rule
 
 # Messages about rows of tables; `resolve` reports the same mistakes where a row can be parsed.
 NEEDS_PARENTHESES = "an expression in a table must be in parentheses"
@@ -102,24 +102,25 @@ LINES: dict[str, list[Rule]] = {
         ),
         (
             r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
-            write("a path must be inside `folder(…)`", r'data folder("\1")'),
+            "a path must be inside `folder(…)`",
+            r'write `data folder("\1")`',
         ),
-        (r"(\w+\s+.+?)\s*,$", write("no `,` at the end of a line", r"\1")),
+        (r"(\w+\s+.+?)\s*,$", "no `,` at the end of a line", r"write `\1`"),
         (r"(\w+)\s+([A-Za-z]\w*)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
         (r"(\w+)\s+([\w.]+\(.*\))$", _entry_choice),
-        (r"(\w+\s+.+);$", write("no `;` at the end of a line", r"\1")),
-        (r"(\w+)\s+'([^']*)'$", write("a word must not be in quotes", r"\1 \2")),
-        (r"(\d+)\s+(\w+)$", lambda m: m[2] in KEYS and write("the key must come first", r"\2 \1")(m) or None),
+        (r"(\w+\s+.+);$", "no `;` at the end of a line", r"write `\1`"),
+        (r"(\w+)\s+'([^']*)'$", "a word must not be in quotes", r"write `\1 \2`"),
+        (rf"(\d+)\s+({'|'.join(KEYS)})$", "the key must come first", r"write `\2 \1`"),
     ],
     "header": [
         *COMMENTS,
         (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("separate the columns by spaces", r"\w+")),
     ],
     "row": [
-        (r"[-|:\s]+$", lambda m: Advice("no line between the header and the rows", "remove it")),
+        (r"[-|:\s]+$", "no line between the header and the rows", "remove it"),
         *COMMENTS,
         (rf".*{APART.pattern}.*", _called),
-        (CHOICE, write(NEEDS_PARENTHESES, r"\1(\2)\3")),
+        (CHOICE, NEEDS_PARENTHESES, r"write `\1(\2)\3`"),
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
         (r"[\w.\s,|;]+$", _blanks("separate the cells by spaces", r"[\w.]+")),
         (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),
@@ -130,14 +131,15 @@ LINES: dict[str, list[Rule]] = {
     ],
     "init_rule": [
         *COMMENTS,
-        (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", write("a rule must be a word", r"\1 zeros")),
-        (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", write("a rule must be a word", r"\1 ones")),
-        (r"(\w+)\s*[:= ]\s*([\d.]+)$", write("a rule must be a word", r"\1 constant(\2)")),
+        (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", "a rule must be a word", r"write `\1 zeros`"),
+        (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", "a rule must be a word", r"write `\1 ones`"),
+        (r"(\w+)\s*[:= ]\s*([\d.]+)$", "a rule must be a word", r"write `\1 constant(\2)`"),
         (
             r"(?!bias)(\w+)\.(weight|kernel|gamma)\s*[:=]?\s*(\w.*)$",
-            write(r"no `.\2` after `\1`: a rule applies to the weights", r"\1 \3"),
+            r"no `.\2` after `\1`: a rule applies to the weights",
+            r"write `\1 \3`",
         ),
-        (r"(?:\w+\.)(bias|beta)\s*[:=]?\s*(\w.*)$", write("one rule applies to all biases", r"bias \2")),
-        (r"([\w.]+)\s*([:=])\s*(\w.*)$", write(r"write no `\2` between key and rule", r"\1 \3")),
+        (r"(?:\w+\.)(bias|beta)\s*[:=]?\s*(\w.*)$", "one rule applies to all biases", r"write `bias \2`"),
+        (r"([\w.]+)\s*([:=])\s*(\w.*)$", r"write no `\2` between key and rule", r"write `\1 \3`"),
     ],
 }

@@ -8,17 +8,7 @@ from netdsl.language.argument_types import signature
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.other_frameworks.translation import own_name, translated
-from netdsl.syntax.errors.patterns import (
-    COMMENTS,
-    PYTHON,
-    WORDS,
-    Advice,
-    Rule,
-    leave_out,
-    pasted,
-    shape,
-    write,
-)
+from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, pasted, shape
 from netdsl.syntax.errors.wrong_steps import assigned, assigned_step, yaml_step
 
 
@@ -137,14 +127,15 @@ STATEMENTS: list[Rule] = [
     *COMMENTS,
     (
         r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
-        write("use `use` to import the blocks of a file", r'use "\1"'),
+        "use `use` to import the blocks of a file",
+        r'write `use "\1"`',
     ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
     (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
-    (r"layer\s*\{", write("there is no section `layer`; use `layers`", "layers {")),
+    (r"layer\s*\{", "there is no section `layer`; use `layers`", "write `layers {`"),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
-    (r"```", leave_out("this is Markdown", "a `.net` file contains only code")),
+    (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
     (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
@@ -153,11 +144,13 @@ STATEMENTS: list[Rule] = [
     (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
     (
         r"(num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
-        write(r"there is no `\1`; use `classes`", r"classes \2"),
+        r"there is no `\1`; use `classes`",
+        r"write `classes \2`",
     ),
     (
         r"(?:const|var|int|float|set|val)\s+(\w+\s*=.*)$",
-        write("a constant is defined with `let`", r"let \1"),
+        "a constant is defined with `let`",
+        r"write `let \1`",
     ),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
 ]
@@ -165,19 +158,14 @@ _BODY: Rule = (
     r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
     _body,
 )
-_SIGN: Rule = (
-    r"(stem|head|layers|train|init)\s*([=:])\s*\{",
-    write(r"no `\2` after `\1`", r"\1 { … }"),
-)
+_SIGN: Rule = (r"(stem|head|layers|train|init)\s*([=:])\s*\{", r"no `\2` after `\1`", r"write `\1 { … }`")
 OF_STATEMENT: dict[str, list[Rule]] = {
     **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers")},
     "train": [
         (
             r"train\s*\(",
-            lambda m: Advice(
-                "the keys of `train` must be in braces",
-                "write `train { … }`, with each key on its own line, such as `epochs 10`",
-            ),
+            "the keys of `train` must be in braces",
+            "write `train { … }`, with each key on its own line, such as `epochs 10`",
         ),
         _SIGN,
         _BODY,
@@ -185,88 +173,92 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "stages": [
         (
             r"stages\s+(\w+)\s*[:=]?\s*[\[(]\s*[\[(\d]",
-            lambda m: Advice(
-                "a table needs a header line, and a line for each row",
-                f"write `stages {m[1]} {{`, then these lines, then `}}`",
-            ),
+            "a table needs a header line, and a line for each row",
+            r"write `stages \1 {`, then these lines, then `}`",
         ),
-        (r"stages\s*\{", write("`stages` needs a block's name", r"stages residual { … }")),
+        (r"stages\s*\{", "`stages` needs a block's name", "write `stages residual { … }`"),
         _BODY,
     ],
     "block": [
-        (r"block\s+(\w+)\s*\(\s*\d", write("a parameter must be a name", r"block \1(out) { … }")),
+        (r"block\s+(\w+)\s*\(\s*\d", "a parameter must be a name", r"write `block \1(out) { … }`"),
         (r"block\s+\w*[-.]", _block_name),
         (
             r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
-            write("parameters must be in parentheses", r"block \1(\2) { … }"),
+            "parameters must be in parentheses",
+            r"write `block \1(\2) { … }`",
         ),
         (
             r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{",
-            write("parameters must be in parentheses", r"block \1(\2) { … }"),
+            "parameters must be in parentheses",
+            r"write `block \1(\2) { … }`",
         ),
         (
             r"block\s+(\w+)(\(.*?\))?\s*->[^{]*\{",
-            write("a block has no return type: it returns the output of its last step", r"block \1\2 { … }"),
+            "a block has no return type: it returns the output of its last step",
+            r"write `block \1\2 { … }`",
         ),
         _BODY,
     ],
     "default": [
-        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", write("`default` takes no braces", r"default \1")),
+        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", "`default` takes no braces", r"write `default \1`"),
         (r"default\s+((\w+)\s*=\s*\w+)$", _default),
-        (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments must be in parentheses", r"default \1(\2)")),
+        (r"default\s+(\w+)\s+(\w+\s*=.*)$", "arguments must be in parentheses", r"write `default \1(\2)`"),
     ],
     "expect": [
-        (
-            r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$",
-            _digits,
-        ),
+        (r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$", _digits),
         (
             r"expect\s+(\w+)\s*([=!<>]=?)\s*([\d.]+)\s+([kM])$",
-            write("write no space between a number and its suffix", r"expect \1 \2 \3\4"),
+            "write no space between a number and its suffix",
+            r"write `expect \1 \2 \3\4`",
         ),
         (
             r"expect\s+(\w+)\s+between\s+([\w.]+)\s+and\s+([\w.]+)$",
-            write("`expect` takes one comparison", r"expect \1 >= \2` and `expect \1 <= \3"),
+            "`expect` takes one comparison",
+            r"write `expect \1 >= \2` and `expect \1 <= \3`",
         ),
         (
             r"expect\s+(\w+)\s+in\s*[\[(]?\s*([\w.]+?)\s*(?:,|\.\.\.?|-|to)\s*([\w.]+?)\s*[\])]?$",
-            write("`expect` takes one comparison", r"expect \1 >= \2` and `expect \1 <= \3"),
+            "`expect` takes one comparison",
+            r"write `expect \1 >= \2` and `expect \1 <= \3`",
         ),
         (
             r"expect\s+(\w+)\s*(?:~=?|≈|about)\s*([\w.]+)$",
-            write("`expect` needs a comparison", r"expect \1 <= \2"),
+            "`expect` needs a comparison",
+            r"write `expect \1 <= \2`",
         ),
         (r"expect\s+output\s*={1,2}\s*([(\[].*[)\]])$", _output),
         (
             r"expect\s+\w+\.\w+",
-            lambda m: Advice(
-                "`expect` applies to the whole network", "remove the line, or the name before the `.`"
-            ),
+            "`expect` applies to the whole network",
+            "remove the line, or the name before the `.`",
         ),
-        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", write("`expect` needs a comparison", r"expect \1 == \2")),
-        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", write("the quantity must come first", r"expect \2 >= \1")),
-        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", write("the quantity must come first", r"expect \2 <= \1")),
+        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", "`expect` needs a comparison", r"write `expect \1 == \2`"),
+        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 >= \1`"),
+        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 <= \1`"),
     ],
     "input": [(r"(input)\s*([:=]?)\s*(.+)$", _input)],
     "network": [
         (
             r"network\s+(\w+)\s*(\([^()]*\))?\s*\{",
-            write("`network` takes no braces: its statements follow on the next lines", r"network \1\2"),
+            "`network` takes no braces: its statements follow on the next lines",
+            r"write `network \1\2`",
         ),
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
-        (r"network\s*([:=])\s*(\w+)", write(r"no `\1` after `network`", r"network \2")),
+        (r"network\s*([:=])\s*(\w+)", r"no `\1` after `network`", r"write `network \2`"),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (
             r"stage\s+(\w+)\s*\{",
-            lambda m: Advice(
-                "the arguments of a stage must be in parentheses",
-                f"write `stage {m[1]}(16, repeat=3)`, or a table: `stages {m[1]} {{ … }}`",
-            ),
+            "the arguments of a stage must be in parentheses",
+            r"write `stage \1(16, repeat=3)`, or a table: `stages \1 { … }`",
         ),
-        (r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$", write("the block must come first", r"stage \2(\3, repeat=\1)")),
-        (r"stage\s*\d*\s*:\s*(\w+.*)$", write("write no number or `:` before the block", r"stage \1")),
+        (
+            r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$",
+            "the block must come first",
+            r"write `stage \2(\3, repeat=\1)`",
+        ),
+        (r"stage\s*\d*\s*:\s*(\w+.*)$", "write no number or `:` before the block", r"write `stage \1`"),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
@@ -274,25 +266,28 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "let": [
         (
             r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
-            write("`let` defines one constant", r"let \1 = \3` and `let \2 = \4"),
+            "`let` defines one constant",
+            r"write `let \1 = \3` and `let \2 = \4`",
         ),
-        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("`let` needs `=`", r"let \1 = \2")),
+        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", "`let` needs `=`", r"write `let \1 = \2`"),
     ],
     "init": [
         (
             r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
-            write("a rule must follow the key that it applies to", r"init { conv \1\2, linear \1\2 }"),
+            "a rule must follow the key that it applies to",
+            r"write `init { conv \1\2, linear \1\2 }`",
         ),
         (
             r"init\s+(?:kaiming|pytorch|he)\s*\(([^()]*)\)$",
-            write("only a rule takes arguments", r"init { conv kaiming_normal(\1) }"),
+            "only a rule takes arguments",
+            r"write `init { conv kaiming_normal(\1) }`",
         ),
-        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation must be a plain word", r"init \1")),
+        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", "the initialisation must be a plain word", r"write `init \1`"),
         _BODY,
     ],
     "use": [
-        (r"use\b[^\"]*(\"[^\"]+\.net\").*", write("`use` imports all blocks of a file", r"use \1")),
-        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", write("a path must be in double quotes", r'use "\1"')),
+        (r"use\b[^\"]*(\"[^\"]+\.net\").*", "`use` imports all blocks of a file", r"write `use \1`"),
+        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", "a path must be in double quotes", r'write `use "\1"`'),
     ],
-    "classes": [(r"classes\s*([:=])\s*(\w+)", write(r"no `\1` after `classes`", r"classes \2"))],
+    "classes": [(r"classes\s*([:=])\s*(\w+)", r"no `\1` after `classes`", r"write `classes \2`")],
 }
