@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
 from netdsl.syntax import nodes
-
-_TOKEN = re.compile(
-    r"""(?P<comment>\#[^\n]*)
-      | (?P<newline>\n)
-      | (?P<blank>[^\S\n]+)
-      | (?P<word>"[^"\n]*" | [0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\w* | \w+)
-      | (?P<open>[({\[])
-      | (?P<close>[)}\]])
-      | (?P<sign>//|[=!<>]=|.)
-    """,
-    re.VERBOSE,
-)
+from netdsl.syntax.tokens import CLOSING, TOKEN
 
 # What a group in braces holds; `inline` is a group in round or square brackets.
 Kind: TypeAlias = Literal["body", "join", "table", "init", "train", "inline"]
@@ -48,7 +36,7 @@ class Group:
 
     @property
     def closing(self) -> str:
-        return {"(": ")", "[": "]", "{": "}"}[self.opening]
+        return CLOSING[self.opening]
 
     def close(self) -> None:
         """Sets what the items decide, when all are there.
@@ -87,7 +75,7 @@ def is_text(item: Item, *texts: str) -> bool:
 
 def comments(text: str) -> list[str]:
     """All comments in order, without the blanks at their ends."""
-    return [match["comment"].rstrip() for match in _TOKEN.finditer(text) if match["comment"]]
+    return [match["comment"].rstrip() for match in TOKEN.finditer(text) if match["comment"]]
 
 
 def grouped(text: str, program: nodes.Program) -> list[Item]:
@@ -97,7 +85,7 @@ def grouped(text: str, program: nodes.Program) -> list[Item]:
     open_groups: list[Group] = []
     word_end = 0  # where the last word, sign or bracket ended
     statement = ""  # the first word of the statement
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         items = open_groups[-1].items if open_groups else top
         found, kind = match.group(), match.lastgroup
         if kind == "blank":
@@ -121,7 +109,7 @@ def grouped(text: str, program: nodes.Program) -> list[Item]:
             items.append(
                 Token(
                     found,
-                    "word" if kind == "word" else "sign",
+                    "sign" if kind == "sign" else "word",
                     tight=found == "=" and inside,
                     prefix=found == "-" and match.start() in negative,
                 )

@@ -10,11 +10,10 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.language.words import STATEMENTS
-from netdsl.syntax.missing_brackets import BRACKETS, MissingBracket, missing_bracket
+from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
+from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
 
 MAX_DEPTH = 64
-
-CLOSING = {"{": "}", "(": ")", "[": "]"}
 _TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
 _STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
 _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
@@ -94,7 +93,7 @@ class StatementSplitter:
                     message = f"brackets are nested more than {MAX_DEPTH} deep"
                     self._error("NET104", message, place, place + 1, "reduce the nesting")
                     return self._next_statement(place), False
-            elif char in ("}", ")", "]"):
+            elif char in OPENING:
                 if opened and CLOSING[text[opened[-1]]] == char:
                     opened.pop()
                 elif any(CLOSING[text[bracket]] == char for bracket in opened):
@@ -143,7 +142,7 @@ class StatementSplitter:
         for match in BRACKETS.finditer(self._text):
             if match.group() in CLOSING:
                 opened.append(match.start())
-            elif match.group() in ("}", ")", "]") and opened:
+            elif match.group() in OPENING and opened:
                 closed.add(opened.pop())
         return frozenset(closed)
 
@@ -181,7 +180,7 @@ class StatementSplitter:
 def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
     """Where to add the other bracket; `line` is that of the gap."""
     rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
-    if rest.startswith((",", "{", *CLOSING.values())):
+    if rest.startswith((",", "{", *OPENING)):
         shown = rest if rest.startswith(",") else rest[0]
         return f"add `{closing}` before `{shown}` in line {line}"
     if closing != "}" or "\n" not in text[gap.opened : gap.end]:
