@@ -48,7 +48,7 @@ from netdsl.ir.typed import (
     TypedStep,
     TypedWhen,
 )
-from netdsl.language.expressions import Const, Environment, Ref
+from netdsl.language.expressions import Const, Environment, Ref, not_a_condition
 from netdsl.resolve.resolve import MAX_REPEAT
 from netdsl.shapes.body_scope import BodyScope, beginning, entering
 from netdsl.shapes.error_reporter import ErrorReporter, Via
@@ -240,9 +240,10 @@ class Bodies:
             if value is None:
                 return None, state.lost()
             if not isinstance(value, bool):
-                message = f"a condition is `yes` or `no`, and this is {show(value)}"
                 span = condition.span or step.span
-                self._reports.error("NET303", message, span, help=f"compare it: `{span.text} != 0`")
+                self._reports.error(
+                    "NET303", not_a_condition(value), span, help=f"compare it: `{span.text} != 0`"
+                )
                 return None, state.lost()
             if value:
                 chosen, body = index, inside

@@ -5,8 +5,8 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value
@@ -160,36 +160,43 @@ class Body(NamedTuple):
     span: Span
 
 
+def children(node: Iterable[object]) -> Iterator[Any]:
+    """The nodes directly inside a node, in the order of its fields."""
+    for field in node:
+        if hasattr(field, "_fields"):
+            yield field
+        elif isinstance(field, tuple):
+            yield from children(field)
+
+
+def walk(node: Iterable[object]) -> Iterator[Any]:
+    """A node and all nodes inside it, each before its children. Not recursive: a sum may be long."""
+    waiting: list[Any] = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(list(children(node)))
+
+
 def bodies(step: Step) -> tuple[Body, ...]:
-    """The bodies inside a step, in textual order."""
-    match step:
-        case Skip(body=body, shortcut=shortcut):
-            return (body, shortcut) if shortcut else (body,)
-        case Branches(branches=branches):
-            return branches
-        case Repeat(body=body):
-            return (body,)
-        case When(cases=cases, otherwise=otherwise):
-            chosen = tuple(body for _, body in cases)
-            return (*chosen, otherwise) if otherwise else chosen
-        case _:
-            return ()
+    """The bodies directly inside a step, in textual order."""
+    return tuple(child for child in children(step) if isinstance(child, Body))
 
 
-def with_bodies(step: Step, new: Sequence[Body]) -> Step:
-    """The step with other bodies, as many as `bodies` gives."""
-    match step:
-        case Skip():
-            return step._replace(body=new[0], shortcut=new[1] if step.shortcut else None)
-        case Branches():
-            return step._replace(branches=tuple(new))
-        case Repeat():
-            return step._replace(body=new[0])
-        case When():
-            cases = tuple((condition, body) for (condition, _), body in zip(step.cases, new, strict=False))
-            return step._replace(cases=cases, otherwise=new[-1] if step.otherwise else None)
-        case _:
-            return step
+def with_bodies(step: Step, new: Iterable[Body]) -> Step:
+    """The step with other bodies, as many as `bodies` returns."""
+    replacements = iter(new)
+
+    def replaced(field: Any) -> Any:
+        if isinstance(field, Body):
+            return next(replacements)
+        if isinstance(field, tuple) and not hasattr(field, "_fields"):
+            return tuple(map(replaced, field))
+        return field
+
+    kind: Any = type(step)
+    changed: Step = kind(*map(replaced, step))
+    return changed
 
 
 def calls(steps: Iterable[Step]) -> Iterator[Call]:
