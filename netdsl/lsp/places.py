@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.syntax import nodes
 
@@ -62,7 +63,7 @@ def _of_step(step: nodes.Step, offset: int) -> list[Span]:
             own = join.span
         case nodes.Let() | nodes.Default():
             return []
-    for body in nodes.bodies(step):
+    for body in tree.bodies(step):
         if _holds(body.span, offset):
             return _of_body(body, offset)
     return [own]

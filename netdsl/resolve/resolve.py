@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from netdsl.base.source import Span
+from netdsl.base.tree import map_bodies
 from netdsl.base.values import Symbol
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
@@ -150,9 +151,8 @@ class _Resolver:
         """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
         if LAST_NORM not in dict(init.kinds):
             return parts, blocks
-        norms = LastNorms({block.key: block for block in blocks}, self._diagnostics)
-        marked = (p._replace(body=norms.marked(p.body)) if isinstance(p, Section) else p for p in parts)
-        return tuple(marked), [block._replace(body=norms.marked(block.body)) for block in blocks]
+        marked = LastNorms({block.key: block for block in blocks}, self._diagnostics).marked
+        return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
 
     def _check_library(self) -> None:
         """A file without a network holds definitions, and nothing that belongs to a network."""
