@@ -8,23 +8,23 @@ tuple of steps, or has them as `steps`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 T = TypeVar("T")
 
 
 def bodies(step: Any) -> tuple[Any, ...]:
     """The bodies inside a step, in textual order. The body of a called block isn't inside the call."""
-    fields = _body_fields(type(step))
+    fields = _body_fields(cast(type, type(step)))
     return tuple(body for field in fields for body in field.read(getattr(step, field.name))) if fields else ()
 
 
 def with_bodies(step: T, new: Sequence[Any]) -> T:
     """The step with other bodies, as many as `bodies` returns."""
     left = iter(new)
-    fields = _body_fields(type(step))
+    fields = _body_fields(cast(type, type(step)))
     changed = {field.name: field.replaced(getattr(step, field.name), left) for field in fields}
     replaced: T = step._replace(**changed) if fields else step  # type: ignore[attr-defined]
     return replaced
@@ -76,7 +76,7 @@ class _BodyField(NamedTuple):
 
 
 @cache
-def _body_fields(cls: Hashable) -> tuple[_BodyField, ...]:
+def _body_fields(cls: type) -> tuple[_BodyField, ...]:
     found = []
     for name, annotation in cls.__annotations__.items() if hasattr(cls, "_fields") else ():
         declared = getattr(annotation, "__forward_arg__", str(annotation))
