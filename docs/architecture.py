@@ -55,8 +55,8 @@ STAGES: dict[Form, tuple[str, str, tuple[str, ...]]] = {
     ),
     "typed": (
         "Typed network",
-        "`netdsl/shapes` computes shapes and costs. An instance is a block with values for its parameters on\n"
-        "an input of one shape; equal copies are one instance. `netdsl/lint` warns of likely mistakes.",
+        "`netdsl/shapes` computes shapes and costs. An instance is a block with values for its\n"
+        "parameters on an input of one shape. Equal copies are one instance. `netdsl/lint` adds warnings.",
         ("TypedSection #1", "TypedStage #3", "Instance residual #2"),
     ),
     "lowered": (
