@@ -19,13 +19,11 @@ from netdsl.ops.scale import LayerScale, Scale
 __all__ = ["OPERATIONS", "Operation"]
 
 # In the order of the language's documentation.
-OPERATIONS: dict[str, type[Operation]] = {
-    operation.name: operation
-    for operation in (
-        *(Conv, Depthwise, ConvTranspose, Linear),
-        *(BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm),
-        *ACTIVATIONS,
-        *POOLS,
-        *(Flatten, Dropout, DropPath, LayerScale, Slice, ChannelShuffle, Upsample, Pad, Scale, Identity),
-    )
-}
+_ALL: tuple[type[Operation], ...] = (
+    *(Conv, Depthwise, ConvTranspose, Linear),
+    *(BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm),
+    *ACTIVATIONS,
+    *POOLS,
+    *(Flatten, Dropout, DropPath, LayerScale, Slice, ChannelShuffle, Upsample, Pad, Scale, Identity),
+)
+OPERATIONS: dict[str, type[Operation]] = {operation.name: operation for operation in _ALL}

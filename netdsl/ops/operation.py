@@ -5,7 +5,7 @@ An operation is a frozen dataclass whose fields are its arguments.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, TypeAlias, cast
@@ -183,9 +183,14 @@ def defined(base: type[Operation], attributes: Sequence[str], name: str, *row: o
     documentation, which is the last in the row.
     """
     *values, documentation = row
-    namespace = {"__doc__": documentation, "__module__": base.__module__, "__slots__": (), "name": name}
-    made = type(base)(name, (base,), namespace | dict(zip(attributes, values, strict=True)))
-    return cast(type[Operation], made)
+    namespace: dict[str, object] = {
+        "__doc__": documentation,
+        "__module__": base.__module__,
+        "__slots__": (),
+        "name": name,
+    }
+    namespace |= dict(zip(attributes, values, strict=True))
+    return cast(type[Operation], ABCMeta(name, (base,), namespace))
 
 
 @dataclass(frozen=True, slots=True)

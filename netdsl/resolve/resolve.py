@@ -31,9 +31,6 @@ from netdsl.syntax import nodes
 # The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
 _APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
 
-# A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
-MAX_REPEAT = 100_000
-
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
@@ -293,13 +290,8 @@ class _Resolver:
             message = "`repeat` is given twice"
             self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
         copies: int | None = 1
-        place = repeat[0].value.span if repeat else span
         if repeat:
             copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
-        if copies is not None and copies > MAX_REPEAT:
-            message = f"a stage of {copies:,} blocks is too long"
-            self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
-            copies = None
         rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
         names = {name: name for name in ("in", *STAGE_NAMES)}
         first = self._main.calls.arguments(block, name.text, rest, span, names)
