@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
+from netdsl.base.tree import bodies
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.list_builder import constant
@@ -14,7 +15,7 @@ from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
+from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, place
 from netdsl.language.expressions import Expr, Ref, references
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netdsl.ops.operation import Operation, Slot
@@ -297,7 +298,7 @@ def _labels(body: LoweredBody) -> Iterator[str]:
         if label := label_of(step):
             yield label
         if not isinstance(step, Choice):
-            for inside in inner(step):
+            for inside in bodies(step):
                 yield from _labels(inside)
 
 

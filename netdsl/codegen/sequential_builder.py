@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from netdsl.base.tree import steps
 from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
@@ -26,7 +27,6 @@ from netdsl.ir.lowered import (
     Run,
     When,
     is_chain,
-    steps,
 )
 from netdsl.language.expressions import NO, YES, Ref
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.syntax import nodes
 
@@ -88,5 +89,5 @@ def _inside(steps: Iterable[nodes.Step]) -> Iterator[Entry]:
                 yield Entry(text, "label", step.name.text, span, word)
             case _:
                 pass
-        for body in nodes.bodies(step):
+        for body in tree.bodies(step):
             yield from _inside(body.steps)

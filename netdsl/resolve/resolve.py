@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies, map_bodies
 from netdsl.base.values import Symbol
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
@@ -29,9 +30,6 @@ from netdsl.syntax import nodes
 
 # The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
 _APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
-
-# A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
-MAX_REPEAT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +149,8 @@ class _Resolver:
         """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
         if LAST_NORM not in dict(init.kinds):
             return parts, blocks
-        norms = LastNorms({block.key: block for block in blocks}, self._diagnostics)
-        marked = (p._replace(body=norms.marked(p.body)) if isinstance(p, Section) else p for p in parts)
-        return tuple(marked), [block._replace(body=norms.marked(block.body)) for block in blocks]
+        marked = LastNorms({block.key: block for block in blocks}, self._diagnostics).marked
+        return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
 
     def _open_classes(self) -> bool:
         """Whether `classes` only decides arguments of steps in sections."""
@@ -302,13 +299,8 @@ class _Resolver:
             message = "`repeat` is given twice"
             self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
         copies: int | None = 1
-        place = repeat[0].value.span if repeat else span
         if repeat:
             copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
-        if copies is not None and copies > MAX_REPEAT:
-            message = f"a stage of {copies:,} blocks is too long"
-            self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
-            copies = None
         label = self._stage_label(arguments, block)
         own = ("repeat",) if label is None else ("repeat", "label")
         rest = [a for a in arguments if not (a.name and a.name.text in own)]
@@ -359,7 +351,7 @@ def _given_classes(body: nodes.Body) -> int:
             values = (argument.value for argument in step.arguments)
             found += sum(isinstance(value, nodes.Name) and value.name == "classes" for value in values)
         elif not isinstance(step, nodes.Repeat):
-            found += sum(map(_given_classes, nodes.bodies(step)))
+            found += sum(map(_given_classes, bodies(step)))
     return found
 
 

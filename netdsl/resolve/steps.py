@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import count
 from typing import cast
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.ir.resolved import (
@@ -393,7 +394,7 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
             return True
         if isinstance(step, nodes.Call) and step.label:
             return True
-        inside = nodes.bodies(step) if isinstance(step, nodes.When) else ()
+        inside = tree.bodies(step) if isinstance(step, nodes.When) else ()
         if any(_needs_block(body.steps) for body in inside):
             return True
     return False
@@ -401,8 +402,4 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
 
 def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
     """Whether a part goes back to a tensor that was saved outside of it."""
-    return any(
-        (isinstance(step, nodes.From) and step.name.text in saved)
-        or any(_goes_back(body.steps, saved) for body in nodes.bodies(step))
-        for step in steps
-    )
+    return any(isinstance(step, nodes.From) and step.name.text in saved for step in tree.steps(steps))
