@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from rich.console import Console
-from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netdsl.runtime.console import say
+from netdsl.runtime.console import progress, say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import cache_folder, write_atomic
 
@@ -93,7 +92,7 @@ def _kept(
         try:
             write_atomic(cache, safetensors.torch.save(tensors, {"fingerprint": fingerprint}))
         except RunError as error:  # A full or read-only disk costs time, not the run.
-            console.print(f"decoded images aren't kept: {error}", markup=False, highlight=False)
+            say(console, f"decoded images are not cached: {error}")
     for i in (~tensors["whole"]).nonzero().flatten().tolist():
         say(console, f"left out, not an image: {files[i]}")
     return tensors
@@ -145,17 +144,15 @@ def _visit(
         return len(part)
 
     parts = [range(i, min(i + _PART, len(files))) for i in range(0, len(files), _PART)]
-    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-    with bar as progress:
-        task = progress.add_task(f"{what} {len(files):,} images", total=len(files))
+    with progress(f"{what} {len(files):,} images", len(files), console) as advance:
         started = time.perf_counter()
-        progress.advance(task, visit_part(parts[0]))
+        advance(visit_part(parts[0]))
         # Threads help with large images alone: decoding a small one is mostly Python, which runs in
         # one thread at a time, and handing it over costs more than it gains.
         large = time.perf_counter() - started > _PART * 1e-3
         with ThreadPoolExecutor(None if large else 1) as pool:
             for count in pool.map(visit_part, parts[1:]):
-                progress.advance(task, count)
+                advance(count)
     return torch.from_numpy(whole)
 
 

@@ -25,6 +25,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import HOW
+from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.syntax.net_files import recorded
 
@@ -71,16 +72,18 @@ class OpenedRun:
             )
         return found
 
-    def precision(self, device: str) -> str:
-        """The one that the run was trained with, where the device is the same; else `auto`."""
+    def speed(self, device: str) -> Speed:
+        """How to compute on a device: in the training's precision if that ran on the same kind of device,
+        else as `auto` chooses. Raises RunError if there is no such device.
+        """
+        precision = "auto"
         try:
             how = json.loads((self.folder / HOW).read_text(encoding="utf-8"))
-            trained, precision = how["device"], how["precision"]
+            if how["device"] == choose_device(device).type and how["precision"] in SPEED_CHOICES["precision"]:
+                precision = how["precision"]
         except (OSError, ValueError, TypeError, KeyError):
-            return "auto"
-        return (
-            precision if device in ("auto", trained) and precision in SPEED_CHOICES["precision"] else "auto"
-        )
+            pass  # the file is missing or damaged
+        return choose(SpeedRequest(device=device, precision=precision), convolutions(self.network))
 
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""

@@ -201,13 +201,13 @@ def test_a_network_without_maps(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (
             ("features", "test:0", "--only", "confusion", "-o", "a"),
-            "leave it and --layer out, or add --only activations",
+            "remove it and --layer, or add --only activations",
         ),
         (
             ("features", "test:0", "--only", "filters", "--layer", "nope", "-o", "a"),
-            "leave it and --layer out, or add --only activations",
+            "remove it and --layer, or add --only activations",
         ),
-        (("saliency", "test:0", "--class", "3", "--class", "4", "-o", "a.png"), "one class is explained"),
+        (("saliency", "test:0", "--class", "3", "--class", "4", "-o", "a.png"), "explains one class"),
         (("robustness", "{run}/../module"), "is named twice"),
     ],
 )

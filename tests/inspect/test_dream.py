@@ -13,8 +13,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl import inspect
+from netdsl.api import Network
 from netdsl.compiler import STYLES
 from netdsl.inspect.dreams import ascent, blurred
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.sheets import dreams
 from netdsl.inspect.sheets.captions import Answer
 from netdsl.inspect.sheets.panels import Panel
@@ -196,17 +198,22 @@ def test_styles_agree() -> None:
         torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
 
 
+def inspected_run(network: Network) -> InspectedRun:
+    run = OpenedRun(Path("run"), network, "module", {})
+    return InspectedRun(run, "best", opened(network), Console())
+
+
 def test_noise_of_other_sizes() -> None:
     network = build(POOLED)
-    run, model = OpenedRun(Path("run"), network, "module", {}), opened(network)
-    assert dreams.of_noise(run, model, None, 0).shape == (1, 3, 8, 8)
-    assert dreams.of_noise(run, model, 20, 0).shape == (1, 3, 20, 20)
+    run = inspected_run(network)
+    assert dreams.of_noise(run, None, 0).shape == (1, 3, 8, 8)
+    assert dreams.of_noise(run, 20, 0).shape == (1, 3, 20, 20)
     vectors = build("network flat\ninput 12\nclasses 4\nlayers { linear(classes) }\n")
-    run = OpenedRun(Path("run"), vectors, "module", {})
+    run = inspected_run(vectors)
     with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
-        dreams.of_noise(run, opened(vectors), None, 0)
+        dreams.of_noise(run, None, 0)
     with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
-        dreams.of_image("test:0", run, "best", Console())
+        dreams.of_image("test:0", run)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +309,7 @@ def test_an_image_that_is_not_of_its_class(trained: Path, pictures: Path, tmp_pa
             1,
             "`small` takes no images of 16x16\n  = help: leave out `--size`: they are of 8x8",
         ),
-        (["--size", "8", "--from", "test:0"], 2, "--size is of noise"),
+        (["--size", "8", "--from", "test:0"], 2, "--size is for noise"),
         (["--l2", "nan"], 2, "it must be a finite number"),
         (["--l2", "1e300"], 1, "the gradient is not finite"),
         (["-o", "dream.xyz"], 1, "`xyz` is no picture format"),

@@ -28,8 +28,7 @@ from netdsl.inspect.sheets import charts
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
-from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import convolutions, create_model, open_run
+from netdsl.trained.open_run import create_model, open_run
 from tests.support.building import build
 from tests.support.commands import netdsl as run_netdsl
 from tests.support.looking import opened, unchanged
@@ -431,8 +430,7 @@ def test_the_confusion_of_a_run(style: str, trained: Path, tmp_path: Path) -> No
     assert counts.sum() == found["images"] == 360
     assert found["accuracy"] == counts.trace() / 360
     data = run.preprocessing("best").applied(run.data(Console(quiet=True)))
-    speed = choose(SpeedRequest(device="cpu", precision=run.precision("cpu")), convolutions(run.network))
-    scores = evaluate(run.model("best", CPU), data, data.test, speed)
+    scores = evaluate(run.model("best", CPU), data, data.test, run.speed("cpu"))
     assert found["accuracy"] == pytest.approx(scores.accuracy, abs=1e-15)
     assert counts.sum(1).tolist() == data.test.labels.bincount(minlength=10).tolist()
     first = found["mistakes"][0]

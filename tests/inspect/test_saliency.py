@@ -371,7 +371,7 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
         (["test:0", *cam, "layers.conv2"], 1, "`layers` has conv1, bn1, relu1"),
         (["test:0", *cam, "layers.linear"], 1, "no feature map: it has no height and width"),
         (["test:0", "--layer", "layers"], 2, "--layer is for --method grad-cam"),
-        (["test:0", "--class", "1", "--predicted"], 2, "two answers to one question"),
+        (["test:0", "--class", "1", "--predicted"], 2, "exclude each other"),
         (["test:0", "--seed", "9" * 30], 2, "is not in the range"),
         ([broken], 1, "is not an image"),
         ([tmp_path / "missing.png"], 1, "missing.png doesn't exist"),

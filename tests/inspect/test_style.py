@@ -328,9 +328,9 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
     "options, message",
     [
         ((), "add --run RUN, or --network NAME --weights FILE"),
-        (("--run", "RUN", "--weights", "w.pth"), "leave --network and --weights out"),
-        (("--run", "RUN", "--network", "vgg"), "leave --network and --weights out"),
-        (("--run", "RUN", "--set", "width=4"), "the network of a --run is set already"),
+        (("--run", "RUN", "--weights", "w.pth"), "remove --network and --weights"),
+        (("--run", "RUN", "--network", "vgg"), "remove --network and --weights"),
+        (("--run", "RUN", "--set", "width=4"), "--set and --input are for --network"),
         (("--network", "vgg"), "add --weights FILE"),
         (("--weights", "w.pth"), "add --network NAME"),
         (("--run", "RUN", "--style-layers", "a,,b"), "write `stage1,stage2`"),

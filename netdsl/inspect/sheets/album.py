@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.features import NothingToSee, embedding, filters, telling_maps
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.mistakes import Answers, Mistake, answers, confusion, most_confident_mistakes
-from netdsl.inspect.opening import of_run
-from netdsl.inspect.pictures import Picture, batches, evenly, test_images, watched
+from netdsl.inspect.pictures import Picture, batches, evenly, watched
 from netdsl.inspect.projections import pca, require_tsne, tsne
 from netdsl.inspect.sheets import charts
 from netdsl.inspect.sheets.captions import Answer, fitting, short
@@ -23,8 +22,6 @@ from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
 from netdsl.runtime.images import Split
-from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import OpenedRun, Which, convolutions
 
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -35,25 +32,21 @@ _MISTAKES, _ROW = 20, 5
 
 
 class Album:
-    """Pictures of a run with these weights, by the names of their files.
+    """Pictures of a run by the names of their files.
 
-    Every method that adds pictures raises NothingToSee where the network has none of the kind, and
-    RunError where it can't look; nothing is written before `write`.
+    Each method that adds pictures raises NothingToSee if the network has nothing of the kind, and RunError
+    if it can't be computed; no file is written before `write`.
     """
 
-    def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
-        self._run = run
-        self._which: Which = which
-        self._speed = choose(
-            SpeedRequest(device=device, precision=run.precision(device)), convolutions(run.network)
-        )
-        self._console = console
-        self._model = of_run(run, which, self._speed.device)
+    def __init__(self, inspected: InspectedRun) -> None:
+        self._inspected = inspected
+        self._run, self._model, self._console = inspected.run, inspected.model, inspected.console
+        self._speed = inspected.run.speed(inspected.device.type)
         self._drawings: dict[str, Callable[[Path], None]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self._model.classes
+        return self._inspected.classes
 
     @cached_property
     def answers(self) -> Answers:
@@ -155,7 +148,7 @@ class Album:
 
     @cached_property
     def _test(self) -> Split:
-        return test_images(self._run, self._which, self._console)
+        return self._inspected.test_images()
 
     def _add(self, name: str, draw: Callable[[Path], None]) -> None:
         self._drawings[name] = draw

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
 from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import Picture
-from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
 from netdsl.inspect.sheets.panels import Panel, write_sheet
+from netdsl.runtime.console import progress
 from netdsl.runtime.errors import RunError
 
 Method: TypeAlias = Literal["ascent", "fgsm", "pgd"]
@@ -59,21 +59,21 @@ class Attacked:
 
 
 def attack_pictures(
-    model: Inspected,
+    inspected: InspectedRun,
     pictures: Sequence[Picture],
     method: Method,
     target: int | None,
     settings: Mapping[str, Any],
     seed: int,
-    console: Console,
 ) -> list[Attacked]:
-    """Attacks pictures so that they are taken for the class `target`; without one, for any class but what
-    they are taken for now (not with `ascent`). `settings` are arguments of the method's function, the
-    `seed` is of its random starts.
+    """Attacks pictures until they are predicted as the class `target`; without a target, as any class other
+    than the present one (not with `ascent`). `settings` are arguments of the method's function, `seed` is
+    for its random starts.
 
-    Raises RunError where one is of the target's class already.
+    Raises RunError if a picture is predicted as the target already.
     """
-    originals = torch.stack([picture.pixels for picture in pictures]).to(model.mean.device)
+    model = inspected.model
+    originals = torch.stack([picture.pixels for picture in pictures]).to(inspected.device)
     before = _probabilities(model, originals)
     own = before.argmax(1)
     for picture, number in zip(pictures, own.tolist(), strict=True):
@@ -81,7 +81,7 @@ def attack_pictures(
             name = model.classes[number]
             raise RunError(f"{picture.name} is predicted as `{name}` already", "name another --target")
     wanted = own if target is None else torch.full_like(own, target)
-    changed, steps = _changed(model, originals, wanted, method, target is not None, settings, seed, console)
+    changed, steps = _changed(inspected, originals, wanted, method, target is not None, settings, seed)
     rounded = in_8_bits(changed, originals, 1.0 if method == "ascent" else settings.get("eps", BUDGET))
     after, afterwards = _probabilities(model, changed), _probabilities(model, rounded)
     reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != own)
@@ -143,21 +143,20 @@ def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
 
 
 def _changed(
-    model: Inspected,
+    inspected: InspectedRun,
     originals: Tensor,
     wanted: Tensor,
     method: Method,
     targeted: bool,
     settings: Mapping[str, Any],
     seed: int,
-    console: Console,
 ) -> tuple[Tensor, list[int]]:
-    """The adversarial images, and the steps that each took."""
-    parts, steps = [], []
+    """The adversarial images, and the number of steps for each."""
+    model, parts, steps = inspected.model, [], []
     # By itself where its start is random: what becomes of an image doesn't depend on the others.
     size = 1 if method == "pgd" else _BATCH
     batches = list(zip(originals.split(size), wanted.split(size), strict=True))
-    with progress("attacking", len(batches), console) as advance:
+    with progress("attacking", len(batches), inspected.console) as advance:
         for images, classes in batches:
             match method:
                 case "ascent":

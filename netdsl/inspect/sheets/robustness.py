@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 
 from netdsl.inspect.adversarial import Withstood, robustness
-from netdsl.inspect.inspected import Inspected
-from netdsl.inspect.pictures import evenly, test_images, watched
+from netdsl.inspect.inspected_run import InspectedRun
+from netdsl.inspect.pictures import evenly, watched
 from netdsl.runtime.plot import legend_label, write_figure
-from netdsl.trained.open_run import OpenedRun, Which
 
 _BATCH = 200
 
@@ -28,15 +26,14 @@ class Setting(NamedTuple):
     seed: int
 
 
-def withstood(
-    run: OpenedRun, which: Which, model: Inspected, setting: Setting, console: Console
-) -> list[Withstood]:
-    """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
+def withstood(inspected: InspectedRun, setting: Setting) -> list[Withstood]:
+    """Measures `robustness` on the run's test images, or on a part of them. Raises RunError."""
     budgets, images, steps, restarts, seed = setting
-    test = evenly(test_images(run, which, console), images)
-    shown = watched(test, _BATCH, model.mean.device, f"{run.folder.resolve().name}: attacking", console)
+    what = f"{inspected.run.folder.resolve().name}: attacking"
+    test = evenly(inspected.test_images(), images)
+    shown = watched(test, _BATCH, inspected.device, what, inspected.console)
     generator = torch.Generator().manual_seed(seed)
-    return robustness(model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
+    return robustness(inspected.model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
 
 
 def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str, file: Path) -> None:
