@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
 from netdsl.inspect.scores import require_classes, require_positive, tracked
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.extras import require_extra
 
 # So many images go through the network at a time.
 _BATCH = 50
@@ -67,11 +67,4 @@ def _required(model: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor
 
 
 def _captum() -> ModuleType:
-    try:
-        import captum.attr
-    except ImportError as error:
-        raise RunError(
-            "this method needs captum, which isn't installed", 'pip install "netdsl[captum]"'
-        ) from error
-    attr: ModuleType = captum.attr
-    return attr
+    return require_extra("captum", "captum.attr", "captum", "this method")

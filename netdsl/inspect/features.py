@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from math import prod
 
 import torch
@@ -110,14 +111,11 @@ def _seen_last(model: nn.Module, images: Tensor) -> Tensor:
     def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen[:] = inputs[:1]
 
-    handles = [
-        module.register_forward_pre_hook(keep) for module in model.modules() if isinstance(module, nn.Linear)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                hooks.enter_context(module.register_forward_pre_hook(keep))
         model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     if not seen:
         raise RunError("the network has no linear layer")
     return seen[0]

@@ -13,6 +13,7 @@ from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
 from netdsl.inspect.layer_names import Layer, last_feature_map, layers
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.inference_model import Normalising
 from netdsl.runtime.layout import choose_layout
 from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.preprocessing import Preprocessing
@@ -22,7 +23,7 @@ from netdsl.trained.open_run import convolutions
 _SHOW = "<show>"
 
 
-class Inspected(nn.Module):
+class Inspected(Normalising):
     """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); evaluation mode, frozen weights.
 
     The network computes with its functional code, where every step is an expression. What a step computes
@@ -33,9 +34,6 @@ class Inspected(nn.Module):
     its only parameters; statistics of batch norms are buffers. A `copy.deepcopy` has weights of its own.
     Without `preprocessing` the images must be normalised already. Raises RunError where weights don't fit.
     """
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, network: Network, model: Model, preprocessing: Preprocessing | None = None) -> None:
         super().__init__()
@@ -51,13 +49,9 @@ class Inspected(nn.Module):
         for name, tensor in zip(self._statistics, statistics, strict=True):
             self.register_buffer(name, tensor)
         self._require_fit()
-        channels = network.input_shape[0]
-        mean = preprocessing.mean if preprocessing else (0.0,) * channels
-        deviation = preprocessing.deviation if preprocessing else (1.0,) * channels
-        shape = (channels, *(1 for _ in network.input_shape[1:]))
-        device = self.weights[0].device if self.weights else None
-        for name, values in (("mean", mean), ("deviation", deviation)):
-            self.register_buffer(name, torch.tensor(values, device=device).view(shape))
+        channels, device = network.input_shape[0], self.weights[0].device if self.weights else None
+        unchanged = Preprocessing((), (0.0,) * channels, (1.0,) * channels)
+        self.set_normalisation(preprocessing or unchanged, len(network.input_shape), device)
         places = network.source_map("functional")
         self._steps = [place.step for place in places]
         self._points = self._add_points()
@@ -89,8 +83,7 @@ class Inspected(nn.Module):
         # is a copy of, and calls in other threads have their own turns.
         namespace: dict[str, Any] = {_SHOW: show}
         exec(self._code, namespace)
-        # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
-        x = (images - self.mean) / self.deviation
+        x = self.normalise(images)
         layout, _ = choose_layout(self._convolutions, x.device)
         if layout is torch.contiguous_format:  # The images may have another one, which is not safe.
             x = x.contiguous()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -60,25 +61,19 @@ def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
     output is no tensor.
     """
     seen: dict[str, Tensor] = {}
-    handles = []
 
-    def keep(name: str) -> None:
-        def hook(module: nn.Module, inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor):
-                kind = type(output).__name__
-                raise RunError(f"layer `{name}` gives no tensor but a {kind}", "name another layer")
-            seen[name] = output
-            return output.clone()  # what comes next may work in place: `nn.ReLU(inplace=True)`
+    def keep(name: str, module: nn.Module, inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise RunError(
+                f"layer `{name}` returns a {type(output).__name__}, not a tensor", "name another layer"
+            )
+        seen[name] = output
+        return output.clone()  # the next layer may work in place: `nn.ReLU(inplace=True)`
 
-        handles.append(find(model, name).register_forward_hook(hook))
-
-    try:
+    with ExitStack() as hooks:
         for name in names:
-            keep(name)
+            hooks.enter_context(find(model, name).register_forward_hook(partial(keep, name)))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def activations(model: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -96,19 +91,17 @@ def activations(model: nn.Module, images: Tensor, names: Sequence[str]) -> dict[
     wanted = len(set(names))
     # Each layer of an opened network runs once; modules of others may run again.
     stopping = names if isinstance(model, Inspected) else ()
-    with evaluating(model), captured(model, names) as seen:
-        # Hooks run in their order: these after those that keep what they see.
-        handles = [find(model, name).register_forward_hook(stop) for name in stopping]
+    with evaluating(model), captured(model, names) as seen, ExitStack() as hooks:
+        # Hooks run in the order of their registration: these after those of `captured`.
+        for name in stopping:
+            hooks.enter_context(find(model, name).register_forward_hook(stop))
         try:
             model(images)
         except _AllSeen:
             pass
-        except RuntimeError:  # all that torch says of shapes
+        except RuntimeError:  # torch's error for shapes
             if len(seen) < wanted:
                 raise
-        finally:
-            for handle in handles:
-                handle.remove()
         if missing := [name for name in names if name not in seen]:
             raise RunError(f"the network never ran its layer `{missing[0]}`", "name another one")
         return dict(seen)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.extras import require_extra
 
 # What van der Maaten and Hinton reduce features to before t-SNE (2008, section 4.2), and how many
 # neighbours a point has: scikit-learn's number.
@@ -48,13 +49,8 @@ def pca(vectors: Tensor, count: int = 2) -> Projection:
 
 
 def require_tsne() -> None:
-    """Raises RunError where the extra `tsne` isn't installed."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise RunError(
-            "`--method tsne` needs scikit-learn, which isn't installed", 'pip install "netdsl[tsne]"'
-        ) from error
+    """Raises RunError if the extra `tsne` is not installed."""
+    require_extra("tsne", "sklearn", "scikit-learn", "`--method tsne`")
 
 
 def tsne(vectors: Tensor, seed: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ from netdsl.trained.open_run import Which, open_run
 
 
 def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> None:
-    """Prints loss and accuracy of a run's weights on the test images, of other `data` where given.
+    """Prints loss and accuracy of a run's weights on the test images, of other `data` if given.
 
     Raises RunError and NetworkError.
     """

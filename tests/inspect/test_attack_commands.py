@@ -139,7 +139,7 @@ def classified(run: Path) -> int:
         (["test:0-100", "--method", "pgd"], "101 images have no room in one picture"),
         (["test:0-1", "--method", "pgd", "--save", "a.png"], "a.png is one file for 2 images"),
         (["test:0", "test:0", "--method", "pgd", "--save", "a"], "two images would be saved as a/test-0.png"),
-        (["test:0", "--target", "5", "-o", "out.txt"], "`txt` is no picture format"),
+        (["test:0", "--target", "5", "-o", "out.txt"], "unknown picture format `txt`"),
     ],
 )
 def test_errors(

@@ -91,9 +91,9 @@ def test_heads_that_take_no_such_images_are_not_needed() -> None:
 
 def test_layers_that_give_no_tensor() -> None:
     model = Attending()
-    with unchanged(model), pytest.raises(RunError, match="`attention` gives no tensor but a tuple"):
+    with unchanged(model), pytest.raises(RunError, match="`attention` returns a tuple, not a tensor"):
         inspect.activations(model, images(), ["attention"])
-    with unchanged(model), pytest.raises(RunError, match="`attention` gives no tensor but a tuple"):
+    with unchanged(model), pytest.raises(RunError, match="`attention` returns a tuple, not a tensor"):
         inspect.grad_cam(model, images(), torch.tensor([0, 1, 2]), "attention")
 
 

@@ -385,7 +385,7 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
         assert (result.exit_code, picture.exists()) == (status, False), result.output
         assert message in result.stderr
     result = run_netdsl("saliency", trained / "module", "test:0", "-o", tmp_path / "maps.doc")
-    assert "`doc` is no picture format" in result.stderr
+    assert "unknown picture format `doc`" in result.stderr
     result = run_netdsl("saliency", tmp_path, "test:0", "-o", tmp_path / "maps.png")
     assert "name the folder of a run" in result.stderr
 

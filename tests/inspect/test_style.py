@@ -356,7 +356,7 @@ def test_wrong_use(options: tuple[str, ...], message: str, trained: Path, drawn:
         ("harbour.png", ("--style-layers", "stage1"), ["no layer `stage1`", "the network has layers"]),
         ("harbour.png", ("--content-layer", "layers.conv9"), ["`layers` has conv1, bn1, relu1, dropout1"]),
         ("harbour.png", ("--content-layer", "layers.linear1"), ["can't see an image of 3x24x32"]),
-        ("harbour.png", ("--sheet", "sheet.nothing"), ["`nothing` is no picture format"]),
+        ("harbour.png", ("--sheet", "sheet.nothing"), ["unknown picture format `nothing`"]),
         ("harbour.png", ("--style-weight", "1e38"), ["the losses are not finite"]),
     ],
 )
