@@ -1,4 +1,4 @@
-"""Images that a network is shown, files and those of its run's test set, and images that are written."""
+"""Reads images from files and from a run's test set, and writes images."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from netdsl.trained.predict import image_files
 
 # `test:3` and `test:0-9` are images of the run's test set.
 _TEST = re.compile(r"test:([0-9]{1,9})(?:-([0-9]{1,9}))?")
-# So many images have room in one picture.
+# The most images in one picture.
 MOST = 100
 _CPU = torch.device("cpu")
 
 
 class Picture(NamedTuple):
-    """`pixels` are (C, H, W) float32 from 0 to 1, of the network's input shape. `label` is the number of
-    the image's class, None where nobody says: known are those of test images, and of files that lie in a
-    folder with the name of a class, as data sets have them.
+    """`pixels` are (C, H, W) float32 from 0 to 1, of the network's input shape. `label` is the number of the
+    image's class; None if unknown. It is known for test images, and for files in a folder named after a
+    class, as in data sets.
     """
 
     name: str
@@ -65,15 +65,15 @@ def read(images: Sequence[str], inspected: InspectedRun, most: int = MOST) -> li
 
 
 def read_scaled(file: Path, channels: int, size: int) -> Tensor:
-    """An image of its own shape, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to
-    `size` pixels. Raises RunError where the file isn't one.
+    """An image, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to `size` pixels. Raises
+    RunError if the file is not an image.
     """
     image = open_image(file, channels)
     if image is None:
         raise _unreadable(file, "name two images: the content, and the style")
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
-    # As images are resized for training: PIL smooths what gets smaller.
+    # As images are resized for training, with PIL's antialiasing.
     pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR))
     return _floats(torch.from_numpy(pixels.reshape(height, width, channels)))[None]
 
@@ -98,7 +98,7 @@ def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Ten
 def watched(
     split: Split, size: int, device: torch.device, what: str, console: Console
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """As `batches`, with a bar on the console's terminal."""
+    """Like `batches`, with a progress bar on the console's terminal."""
     with progress(f"{what} {len(split):,} images", -(-len(split) // size), console) as advance:
         for batch in batches(split, size, device):
             yield batch
@@ -106,28 +106,28 @@ def watched(
 
 
 def evenly(split: Split, count: int | None) -> Split:
-    """So many images, evenly out of them all: those of a folder are sorted by class. All, without a count."""
+    """`count` images, spread evenly since those of a folder are sorted by class; all if `count` is None."""
     taken = min(count or len(split), len(split))
     return split[torch.arange(taken) * len(split) // taken]
 
 
 def require_images(network: Network) -> tuple[int, int, int]:
-    """The shape of the images that a network takes, (C, H, W). Raises RunError where it takes none."""
+    """The shape of the images that a network takes, (C, H, W). Raises RunError if it takes no images."""
     shape = network.input_shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise RunError(
-            f"the input of `{network.name}` is {describe(shape)}, no image",
-            "take a network whose `input` has 1 or 3 channels",
+            f"the input of `{network.name}` is {describe(shape)}, not an image",
+            "use a network whose `input` has 1 or 3 channels",
         )
     return shape
 
 
 def _meant(argument: str) -> range | list[Path]:
-    """Rows of the test set, or files."""
+    """The rows of the test set, or the files, that an argument names."""
     if not argument.startswith("test:"):
         return image_files([Path(argument)])
     if not (match := _TEST.fullmatch(argument)):
-        raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
+        raise RunError(f"`{argument}` is not a range of test images", "write `test:3`, or `test:0-9` for ten")
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         raise RunError(f"`{argument}` ends before it begins", f"write `test:{last}-{first}`")

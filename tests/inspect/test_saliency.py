@@ -185,11 +185,11 @@ def test_what_isnt_known_to_be_a_feature_map(pooled: Inspected, bent: nn.Module,
     classes = torch.tensor([0, 1, 2])
     flat = opened(build(FLAT))
     for model, layer, message, help in [
-        (pooled, "layers.linear1", "`layers.linear1` is no feature map", "feature map is `layers.gelu1`"),
+        (pooled, "layers.linear1", "`layers.linear1` is not a feature map", "feature map is `layers.gelu1`"),
         (pooled, "layers.conv3", "there is no layer `layers.conv3`", "`layers` has conv1, bn1, relu1"),
-        (bent, "fc", "layer `fc` is no feature map", "whose output is (N, C, H, W)"),
+        (bent, "fc", "layer `fc` is not a feature map", "whose output is (N, C, H, W)"),
         (bent, None, "which feature map of the network is its last", "name a `layer`"),
-        (flat, None, "`flat` has no feature map", "`simple` and `smooth-grad` need none"),
+        (flat, None, "`flat` has no feature map", "use the method `simple` or `smooth-grad`"),
     ]:
         with pytest.raises(RunError) as error:
             inspect.grad_cam(model, images, classes, layer)

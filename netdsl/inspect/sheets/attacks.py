@@ -1,4 +1,4 @@
-"""Named images that are attacked: what became of them, as pictures and as files."""
+"""Attacks on named images: results, pictures and files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from netdsl.runtime.errors import RunError
 
 Method: TypeAlias = Literal["ascent", "fgsm", "pgd"]
 
-# So many images are attacked at a time, and so many differences are in a row.
+# The number of images in a batch, and of differences in a row.
 _BATCH, _ACROSS = 16, 5
-# This share of a difference's values is shown as it is: a few pixels change much more than all others.
+# The fraction of a difference's values that is not clipped: a few pixels change much more than the others.
 _SHOWN = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """An image (C, H, W) from 0 to 1 before and after, with the network's answers. `rounded` is what a file
-    of 8 bits holds of it. `reached`: the answer is the one that was wanted, or at least another one.
+    """An image (C, H, W) from 0 to 1 before and after an attack, with the network's answers. `rounded` is its
+    version in 8 bits. `reached`: the target is predicted, or without a target another class.
     """
 
     name: str
@@ -102,8 +102,8 @@ def attack_pictures(
 
 
 def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool = False) -> None:
-    """Draws a row for each image: as it was, as it became, and the difference magnified around gray, in all
-    rows by the same factor. Raises RunError.
+    """Draws a row for each image: the original, the adversarial image, and their difference around gray,
+    magnified by the same factor in all rows. Raises RunError.
     """
     factor = _factor(torch.cat([attacked.difference.flatten() for attacked in found]))
     if difference_only:
@@ -127,8 +127,8 @@ def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool 
 
 
 def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
-    """Where the adversarial images go: `place` is a .png for a single one, or a folder in which each has the
-    name of its original. Raises RunError where two would have the same.
+    """The files for adversarial images: `place` is a .png for a single one, or a folder in which each has the
+    name of its original. Raises RunError if two would have the same name.
     """
     if place.suffix.lower() == ".png":
         if len(pictures) > 1:
@@ -138,7 +138,7 @@ def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
     names = [name.replace("/", "-").replace(":", "-") + ".png" for name in plain]
     for name in names:
         if names.count(name) > 1:
-            raise RunError(f"two images would be saved as {place / name}", "attack one after the other")
+            raise RunError(f"two images would be saved as {place / name}", "attack them one by one")
     return [place / name for name in names]
 
 
@@ -153,7 +153,7 @@ def _changed(
 ) -> tuple[Tensor, list[int]]:
     """The adversarial images, and the number of steps for each."""
     model, parts, steps = inspected.model, [], []
-    # By itself where its start is random: what becomes of an image doesn't depend on the others.
+    # One by one if the start is random, so that the result does not depend on the other images.
     size = 1 if method == "pgd" else _BATCH
     batches = list(zip(originals.split(size), wanted.split(size), strict=True))
     with progress("attacking", len(batches), inspected.console) as advance:
@@ -186,7 +186,7 @@ def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:
 
 
 def _factor(values: Tensor) -> int:
-    """By what differences are multiplied: 1, 2, 5, 10 and so on, so that they just don't leave 0..1."""
+    """The factor for differences: the largest of 1, 2, 5, 10 and so on that keeps them inside 0..1."""
     largest = float(values.abs().kthvalue(math.ceil(_SHOWN * len(values))).values)
     most = 0.5 / largest if largest else 1.0
     power = 10 ** math.floor(math.log10(max(most, 1.0)))

@@ -1,4 +1,4 @@
-"""Dreams of a run's classes: where they begin, what the network says of them, and their sheet."""
+"""Dreams of a run's classes: their starts, the network's predictions, and the picture."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
 from netdsl.runtime.console import progress
 from netdsl.runtime.errors import RunError
 
-# So many classes are dreamed of at once, for memory's sake; the result doesn't depend on it.
+# The number of classes in a batch, limited by memory; the result does not depend on it.
 _AT_ONCE = 10
-# A row of the sheet has so many images, or as many as there are rows.
+# The fewest columns of a sheet.
 _ACROSS = 5
 
 
 class Dreamed(NamedTuple):
-    """The image of a class, (C, H, W), the score of the class where it began and of the image, the
-    probability of the class, and what is predicted.
+    """The image of a class, (C, H, W), the score of the class at the start and for the image, the class's
+    probability, and the predicted class.
     """
 
     name: str
@@ -59,7 +59,7 @@ def of_image(image: str, inspected: InspectedRun) -> Tensor:
     """
     found = read([image], inspected)
     if len(found) != 1:
-        raise RunError(f"`{image}` is not one image", f"there are {len(found)}: name one of them")
+        raise RunError(f"`{image}` is {len(found)} images, not one image", "name one of them")
     return found[0].pixels[None].to(inspected.device)
 
 
@@ -118,5 +118,5 @@ def _require_size(model: Inspected, images: Tensor) -> None:
         size = images.shape[-1]
         raise RunError(
             f"`{model.network.name}` takes no images of {size}x{size}",
-            f"leave out `--size`: they are of {height}x{width}",
+            f"remove `--size`: they are {height}x{width}",
         ) from error

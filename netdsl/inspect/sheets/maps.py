@@ -1,4 +1,4 @@
-"""Sheets of images and of what their classification depended on."""
+"""Sheets of images and their saliency maps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netdsl.runtime.console import progress
 
 Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
 
-# So many panels stand in a row.
+# The most panels in a row.
 _ACROSS = 6
 
 
@@ -56,7 +56,7 @@ def choose(
 
 
 class Look(NamedTuple):
-    """How the maps are to be made and drawn; `layer` is Grad-CAM's."""
+    """Options of the maps; `layer` is Grad-CAM's."""
 
     methods: Sequence[Method]
     layer: str | None = None
@@ -75,7 +75,7 @@ def write_maps(inspected: InspectedRun, explained: Sequence[Explained], look: Lo
 
 
 def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
-    """The panels of images, of one number each, in rows of one length, as far as that goes."""
+    """Groups of panels of equal size in rows of nearly equal length."""
     rows = in_rows(groups, max(1, _ACROSS // len(groups[0])))
     return [[panel for group in row for panel in group] for row in rows]
 
@@ -98,9 +98,9 @@ def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
 
 
 def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tuple[Tensor, str, Colours]:
-    """A map, what it is called, and its colours: blue and red where it has two signs."""
+    """A map, its title, and its colours: blue and red if it has both signs."""
     device = model.mean.device
-    # An image by itself, with a generator of its own: its map doesn't depend on what else is drawn.
+    # Each image separately, with a new generator, so that its map does not depend on the other images.
     images, classes = image.picture.pixels[None].to(device), torch.tensor([image.number], device=device)
     match method:
         case "simple":

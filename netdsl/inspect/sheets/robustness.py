@@ -1,4 +1,4 @@
-"""How many answers of trained networks withstand attacks: measured on test sets, and drawn."""
+"""Accuracy of trained networks under attack: measured on test sets, and drawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BATCH = 200
 
 
 class Setting(NamedTuple):
-    """Which attacks are to be withstood, and by how many test images (None: all)."""
+    """The settings of the attacks, and the number of test images (None: all)."""
 
     budgets: Sequence[float]
     images: int | None
@@ -37,8 +37,8 @@ def withstood(inspected: InspectedRun, setting: Setting) -> list[Withstood]:
 
 
 def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str, file: Path) -> None:
-    """Draws accuracy over the budget, a line for each network by its name. Raises RunError."""
-    # Imported here: it takes longer than all else. A Figure of its own needs no screen.
+    """Draws accuracy over the budget, with a line for each network. Raises RunError."""
+    # Imported here, since it is slow.
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -54,7 +54,7 @@ def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str
         )
     ticks = sorted({round(255 * row.eps, 3) for _, rows in networks for row in rows})
     axes.set_xticks(ticks, [f"{tick:g}/255" if tick else "0" for tick in ticks])
-    axes.set(xlabel="ε: each pixel may change by so much", ylabel="accuracy under PGD", ylim=(0, 1))
+    axes.set(xlabel="ε: largest change of a pixel", ylabel="accuracy under PGD", ylim=(0, 1))
     axes.set_title(title, fontsize=9)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.grid(alpha=0.3)
