@@ -112,7 +112,7 @@ def attack(
     form: str,
     **options: Any,
 ) -> None:
-    """Change images a little until the network sees something else in them.
+    """Change images slightly so that they are misclassified.
 
     ascent climbs the score of the target until it is predicted. fgsm and pgd take one step, or several, in
     the direction of the gradient's sign, and keep within --eps; without --target they lead away from what

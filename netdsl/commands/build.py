@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_networks)
 @style_options
 @setting_options
-@click.option("--stdout", is_flag=True, help="Print the code; write no file.")
-@click.option("--map", "mapped", is_flag=True, help="Write a source map beside each: NAME.py.map.")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
+@click.option("--stdout", is_flag=True, help="Print the code instead of writing files.")
+@click.option("--map", "mapped", is_flag=True, help="Also write source maps: NAME.py.map.")
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @report_option
 def build(
     files: tuple[str, ...],
@@ -39,18 +39,19 @@ def build(
     check_only: bool,
     form: Form,
 ) -> None:
-    """Write the PyTorch code of networks: NAME.py, NAME_functional.py, NAME_sequential.py.
+    """Write the PyTorch code of networks.
 
-    Nothing is written where any file has an error.
+    The files are NAME.py, NAME_functional.py and NAME_sequential.py, by --style. Nothing is written if
+    any FILE has an error.
     """
     short_lived()
     if stdout and check_only:
-        raise click.UsageError("--stdout and --check exclude each other")
+        raise click.UsageError("--stdout and --check can't be combined")
     report = Report(form)
     if stdout and not report.textual:
-        raise click.UsageError(f"--stdout and --format {form} exclude each other")
+        raise click.UsageError(f"--stdout and --format {form} can't be combined")
     if stdout and mapped:
-        raise click.UsageError("--stdout and --map exclude each other: a map stands beside a file")
+        raise click.UsageError("--stdout and --map can't be combined: a source map is written next to a file")
     codes = _generated(net_files(files), style, pairs(settings, shape), mapped, report)
     report.end()
     if report.failed:
@@ -71,7 +72,7 @@ def build(
 def _generated(
     paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
 ) -> dict[str, str]:
-    """The code of every network by file name, and its map; not of all where the report has errors."""
+    """The code of every network, and its source map, by file name; incomplete if the report has errors."""
     from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label

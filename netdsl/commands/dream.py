@@ -118,7 +118,7 @@ def dream(
     device: str,
     form: str,
 ) -> None:
-    """Draw what a class looks like to the network: images for which its score is high.
+    """Draw images for which the score of a class is high.
 
     Exit status 1 where an image isn't predicted as its class; the picture is drawn all the same.
     """

@@ -97,7 +97,7 @@ def features(
     device: str,
     form: str,
 ) -> None:
-    """What a network has learned: its filters, what its layers see, which classes it confuses.
+    """Draw filters, activations, an embedding and mistakes.
 
     Draws into FOLDER: filters.png, the filters of the first layer; embedding.png, the test images as
     the head sees them; confusion.png, which class is taken for which; mistakes.png, the most confident

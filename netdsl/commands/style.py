@@ -171,7 +171,7 @@ def style(
     device: str,
     form: str,
 ) -> None:
-    """Paint the content of one image in the style of another, both as a trained network sees them.
+    """Paint the content of one image in the style of another.
 
     The network is that of a --run, or one of a .net file with --weights from elsewhere, as those of
     torchvision's VGG: --network vgg --set depth=19 --weights vgg19.pth
