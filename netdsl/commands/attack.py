@@ -112,7 +112,7 @@ def attack(
     form: str,
     **options: Any,
 ) -> None:
-    """Change images slightly until the network predicts another class.
+    """Change images slightly so that they are misclassified.
 
     ascent increases the score of the target until it is predicted. fgsm and pgd take one step, or several,
     in the direction of the gradient's sign, and stay within --eps; without --target they decrease the score

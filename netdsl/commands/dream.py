@@ -94,7 +94,7 @@ def dream(
     device: str,
     form: str,
 ) -> None:
-    """Draw images that maximise the score of a class.
+    """Draw images for which the score of a class is high.
 
     Exit status 1 if an image is not predicted as its class; the picture is drawn in any case.
     """

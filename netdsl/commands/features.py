@@ -97,7 +97,7 @@ def features(
     device: str,
     form: str,
 ) -> None:
-    """Draw a network's filters, activation maps, embedding, confusion matrix and mistakes.
+    """Draw filters, activations, an embedding and mistakes.
 
     Draws into FOLDER: filters.png, the filters of the first layer; embedding.png, the head's input for the
     test images; confusion.png, the confusion matrix; mistakes.png, the most confident mistakes. With an

@@ -56,10 +56,11 @@ def robustness(
     device: str,
     form: str,
 ) -> None:
-    """Accuracy on the test images under attack by PGD, for several budgets.
+    """Measure the accuracy of runs on attacked test images.
 
-    The attack is untargeted, in the L-infinity norm, from a random start, in steps of 2.5 eps / steps. An
-    image that is misclassified within a budget is not attacked again within a larger one.
+    Each image is attacked by PGD, for several budgets. The attack is untargeted, in the L-infinity norm,
+    from a random start, in steps of 2.5 eps / steps. An image that is taken for something else within a
+    budget is not attacked again within a larger one.
     """
     from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
     from netdsl.runtime.plot import require_format

@@ -154,7 +154,7 @@ def style(
     device: str,
     form: str,
 ) -> None:
-    """Paint the content of one image in the style of another (neural style transfer).
+    """Paint the content of one image in the style of another.
 
     The features are those of a --run, or of a --network with --weights of another program, such as
     torchvision's VGG: --network vgg --set depth=19 --weights vgg19.pth

@@ -186,7 +186,7 @@ def test_experiments_are_not_mixed() -> None:
     again = experiment("--epochs", 1, "--run", "out")
     assert again.exit_code == 1 and "netdsl train --resume out" in again.output
     longer = netdsl("train", "--resume", "out", "--epochs", 5)
-    assert longer.exit_code == 2 and "an experiment as it was: leave out --epochs" in longer.output
+    assert longer.exit_code == 2 and "an experiment with its own settings: remove --epochs" in longer.output
     assert netdsl("train", "--resume", "out", "--seeds", 5).exit_code == 2
     for damage in ("{", '{"style": "module", "wishes": {}, "entries": [{"name": "../x"}]}'):
         Path("out/plan.json").write_text(damage)
