@@ -321,7 +321,7 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
     options = ("-o", "out.png", "--network", "other.net", "--weights", "weights.pth")
     done = command("style", "harbour.png", "strokes.png", *options)
     assert done.exit_code == 1
-    assert "no image" in done.output
+    assert "not an image" in done.output
 
 
 @pytest.mark.parametrize(
