@@ -195,8 +195,8 @@ def create(
 def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
     """Copies tensors by name. Raises RunError, and copies none, where any doesn't fit."""
     help = (
-        "the weights belong to another network, to another style of the same one, or to a run of netdsl 0.4 or "
-        "before, which gave layers other names: train the network again, or use that version"
+        "the weights belong to another network, to another style of the same one, or to a run of netdsl 0.4 "
+        "or before, which gave layers other names: train the network again, or use that version"
     )
     for name in [*target, *source]:
         if name not in source:
