@@ -154,10 +154,10 @@ def wrong_argument(
     found = expr.value if isinstance(expr, Const) else value
     message, help = f"`{argument}` of `{name}` is {show(found)}", help or f"it must be {mismatch.expected}"
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
-        help = f"write it as a step of its own, after the call: `, {found.name}`"
+        help = f"write it as a separate step after the call: `, {found.name}`"
     quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
     if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
-        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
+        help = f"write `{quotient[0].strip()} // {quotient[2].strip()}`, which rounds down"
     diagnostics.error(code, message, expr.span, also=also, help=help)
 
 
@@ -166,11 +166,11 @@ def meant(value: Value, arg_type: object) -> Mismatch | None:
     own = _meant(value)
     if own is None or isinstance(_converted(arg_type, own), Mismatch):
         return None
-    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
+    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'in one word'}")
 
 
 def _meant(value: Value) -> Symbol | Size | bool | int | None:
-    """The word, flag, number or size for a text, the size for a list."""
+    """The word, flag, number or size that a text most likely means, or the size for a list."""
     match value:
         case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
             return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
@@ -206,7 +206,7 @@ def _converted(arg_type: object, value: Value) -> object:
 
 
 def _added(span: Span, missing: Sequence[str]) -> str:
-    """What to add; most kernels are 3x3."""
+    """The help for missing arguments; most kernels are 3x3."""
     if missing == ["kernel"] and (call := re.fullmatch(r"(\w+\(.*?),?\s*\)", span.text)):
         return f"write `{call[1]}, {'kernel=' if '=' in call[1] else ''}3)`"
     return "add " + listing(f"{parameter}=…" for parameter in missing)
