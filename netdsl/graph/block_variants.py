@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
+from netdsl.base.tree import bodies
 from netdsl.ir.typed import (
     Instance,
     TypedBody,
-    TypedBranches,
     TypedCall,
     TypedNetwork,
     TypedParameterCall,
@@ -59,11 +59,9 @@ class BlockVariants:
             case TypedSkip():
                 shortcut = self.decisions(step.shortcut) if step.shortcut else None
                 return (step.same, step.drop_path is None, self.decisions(step.body), shortcut)
-            case TypedBranches():
-                return tuple(self.decisions(branch) for branch in step.branches)
             case TypedRepeat():
                 return tuple(self.decisions(run[0][0]) for run in self.runs(step))
             case TypedWhen():
                 return (step.chosen, self.decisions(step.body))
             case _:
-                return ()
+                return tuple(map(self.decisions, bodies(step)))

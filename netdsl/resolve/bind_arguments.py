@@ -111,9 +111,11 @@ def argument_values(
 ) -> dict[str, Value] | None:
     """The values of the arguments of a recipe's choice or of an init rule, or None after diagnostics."""
     given = bind(name, signature(cls), arguments, span, diagnostics)
+    if given is None:
+        return None
     types = {parameter.name: parameter.type for parameter in signature(cls)}
     values: dict[str, Value] = {}
-    for argument in given or ():
+    for argument in given:
         word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
         if not scope.defines(word) and (other := _of_other(types, argument.parameter, word)):
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
@@ -123,10 +125,10 @@ def argument_values(
         if value is None:
             return None
         values[argument.parameter] = value
-    checked = convert(cls, values) if given is not None else None
+    checked = convert(cls, values)
     if not isinstance(checked, dict):
-        return values if given is not None else None
-    for argument in given or ():
+        return values
+    for argument in given:
         if mismatch := checked.get(argument.parameter):
             value, help = values[argument.parameter], ""
             if isinstance(types[argument.parameter], Flag):

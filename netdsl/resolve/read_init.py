@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
+from fractions import Fraction
+from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
@@ -167,7 +169,7 @@ class _InitReader:
             return None
         defaults = {f.name: constant(f.default).value for f in schema(cls) if f.default is not MISSING}
         values = {f.name: given[f.name] if f.name in given else defaults[f.name] for f in schema(cls)}
-        if name == "uniform" and values["a"] > values["b"]:
+        if name == "uniform" and cast(Fraction, values["a"]) > cast(Fraction, values["b"]):
             message = f"`a` of `uniform` is {show(values['a'])}, more than `b`, which is {show(values['b'])}"
             self._diagnostics.error("NET302", message, call.span, help="exchange `a` and `b`")
             return None
