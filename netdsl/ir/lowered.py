@@ -191,12 +191,13 @@ class LoweredBlock(NamedTuple):
 
 
 class LoweredSection(NamedTuple):
-    """A section with a unique name: `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
+    """A section with a unique name: its label, or `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
 
     name: str
     kind: str
     body: LoweredBody
     span: Span
+    labelled: bool = False
 
 
 class Run(NamedTuple):
@@ -208,20 +209,26 @@ class Run(NamedTuple):
 
 
 class LoweredStage(NamedTuple):
-    """A stage, with the name `stage1`, `stage2`, …"""
+    """A stage, with its label or `stage1`, `stage2`, … as its name."""
 
     name: str
     runs: tuple[Run, ...]
     span: Span
+    labelled: bool = False
 
 
 LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
 class LoweredNetwork(NamedTuple):
-    """A network to generate code from; called blocks precede their callers."""
+    """A network to generate code from; called blocks precede their callers.
+
+    With `open_classes` the sections refer to the number of classes as `classes`, which can be an argument of
+    the network.
+    """
 
     network: ResolvedNetwork
     output: tuple[int, ...]
     blocks: tuple[LoweredBlock, ...]
     parts: tuple[LoweredPart, ...]
+    open_classes: bool

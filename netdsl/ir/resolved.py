@@ -146,11 +146,12 @@ class BlockDefinition(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`; `name` is its own, as in `layers features { … }`."""
 
     kind: str
     body: Body
     span: Span
+    name: str | None = None
 
 
 class Stage(NamedTuple):
@@ -166,6 +167,7 @@ class Stage(NamedTuple):
     copies: int
     before: int
     span: Span
+    label: str | None = None
 
 
 Part: TypeAlias = Section | Stage
@@ -206,7 +208,9 @@ class Expectation(NamedTuple):
 class ResolvedNetwork(NamedTuple):
     """A network. After errors it has `WrongStep`s, and its input may be unknown.
 
-    `sound` is true if no error is in its layers.
+    `sound` is true if no error is in its layers. `class_name` is the name that the file gives to the class in
+    generated code. `open_classes`: the number of classes is only in arguments of steps in sections, so that
+    generated code can leave it open.
     """
 
     name: str
@@ -222,6 +226,8 @@ class ResolvedNetwork(NamedTuple):
     expectations: tuple[Expectation, ...]
     span: Span
     sound: bool
+    class_name: str | None = None
+    open_classes: bool = False
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

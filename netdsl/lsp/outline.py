@@ -64,8 +64,9 @@ def _parameters(parameters: Iterable[nodes.Parameter]) -> Iterator[Entry]:
 
 
 def _section(section: nodes.Section) -> Entry:
-    kind, body, span = section
-    return Entry(kind.text, "section", "", span, kind.span, tuple(_inside(body.steps)))
+    kind, body, span, name = section
+    title = f"{kind.text} {name.text}" if name else kind.text
+    return Entry(title, "section", "", span, kind.span, tuple(_inside(body.steps)))
 
 
 def _rows(block: str, rows: Iterable[nodes.Row | nodes.Section], before: int) -> Iterator[Entry]:

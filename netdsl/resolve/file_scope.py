@@ -106,7 +106,7 @@ def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> 
     """The operations and blocks (by key) that any expression of the files names."""
     found = set()
     for file in files.values():
-        for name in _names([*file.text.program.statements, *extra]):
+        for name in names_in([*file.text.program.statements, *extra]):
             if name in file.known:
                 found.add(file.known[name])
             elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
@@ -131,7 +131,7 @@ def _called(program: nodes.Program) -> Iterator[str]:
                 yield name
 
 
-def _names(node: object) -> Iterator[str]:
+def names_in(node: object) -> Iterator[str]:
     """The names in the expressions of a tree; a text may be one in quotes, which is an error."""
     for found in nested(node, (nodes.Name, nodes.Literal)):
         match found:

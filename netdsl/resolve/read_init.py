@@ -79,7 +79,8 @@ class _InitReader:
                 self._diagnostics.error("NET305", message, key.span, also=also, help="remove one")
                 continue
             seen[key.text] = key.span
-            of_label = key.text in self._labels
+            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
+            of_label = key.text in self._labels and self._labels[key.text] != {key.text}
             if not of_label and key.text not in self._kinds:
                 self._unknown(key)
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from netdsl.base.source import Span
-from netdsl.base.tree import map_bodies
+from netdsl.base.tree import bodies, map_bodies
 from netdsl.base.values import Symbol
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
@@ -16,7 +16,7 @@ from netdsl.ops.operation import UNKNOWN, Shape
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
 from netdsl.resolve.definitions import Definitions, Registry
-from netdsl.resolve.file_scope import FileScope, values_of
+from netdsl.resolve.file_scope import FileScope, names_in, values_of
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
@@ -125,6 +125,7 @@ class _Resolver:
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
             init, recipe, expectations, network.name.span, self._sound(),
+            network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 
     def _sound(self) -> bool:
@@ -151,6 +152,13 @@ class _Resolver:
             return parts, blocks
         marked = LastNorms({block.key: block for block in blocks}, self._diagnostics).marked
         return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
+
+    def _open_classes(self) -> bool:
+        """Whether `classes` only decides arguments of steps in sections."""
+        statements = [s for s in self._program.statements if not isinstance(s, nodes.Expect)]
+        sections = [s.body for s in statements if isinstance(s, nodes.Section)]
+        found = sum(map(_given_classes, sections))
+        return found > 0 and found == sum(name == "classes" for name in names_in(statements))
 
     def _check_library(self) -> None:
         """Reports a statement that a file without a network can't have."""
@@ -279,7 +287,8 @@ class _Resolver:
                     help="rename one to `layers`",
                 )
             seen.setdefault(kind.text, kind.span)
-        return Section(kind.text, body, statement.span)
+        name = statement.name and self._main.steps.part_label(statement.name)
+        return Section(kind.text, body, statement.span, name)
 
     def _stage(
         self, name: nodes.Word, arguments: Sequence[nodes.Argument], span: Span, parts: list[Part]
@@ -295,7 +304,9 @@ class _Resolver:
         copies: int | None = 1
         if repeat:
             copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
-        rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
+        label = self._stage_label(arguments, block)
+        own = ("repeat",) if label is None else ("repeat", "label")
+        rest = [a for a in arguments if not (a.name and a.name.text in own)]
         names = {name: name for name in ("in", *STAGE_NAMES)}
         first = self._main.calls.arguments(block, name.text, rest, span, names)
         if copies is None or first is None:
@@ -305,7 +316,18 @@ class _Resolver:
         if stride and stride.default is None:
             others = (*others, ("stride", ONE))
         before = sum(part.copies for part in parts if isinstance(part, Stage))
-        return Stage(block, first, others, copies, before, span)
+        return Stage(block, first, others, copies, before, span, label)
+
+    def _stage_label(self, arguments: Sequence[nodes.Argument], block: str) -> str | None:
+        """The label that a stage is given: an argument or a column `label`, where the block has no parameter
+        of that name.
+        """
+        if any(parameter.name.text == "label" for parameter in self._registry.blocks[block].parameters):
+            return None
+        for name, value in arguments:
+            if name and name.text == "label" and isinstance(value, nodes.Name):
+                return self._main.steps.part_label(nodes.Word(value.name, value.span))
+        return None
 
     def _stage_block(self, name: nodes.Word) -> str | None:
         """The key of a stage's block; its name may be a network parameter that holds a block."""
@@ -322,6 +344,18 @@ class _Resolver:
             unknown_block(name, target, self._main.known, self._diagnostics)
             return None
         return target
+
+
+def _given_classes(body: nodes.Body) -> int:
+    """How many arguments of a body's steps are `classes`, except in `repeat`, which may become a block."""
+    found = 0
+    for step in body.steps:
+        if isinstance(step, nodes.Call):
+            values = (argument.value for argument in step.arguments)
+            found += sum(isinstance(value, nodes.Name) and value.name == "classes" for value in values)
+        elif not isinstance(step, nodes.Repeat):
+            found += sum(map(_given_classes, bodies(step)))
+    return found
 
 
 def _wrong(span: Span) -> Section:

@@ -158,18 +158,27 @@ class StepResolver:
             self._label(step.label, step.name.text, local)
         return self._calls.call(step, local.names, local.defaults)
 
+    def part_label(self, label: nodes.Word) -> str:
+        """The label of a section or stage, which no step of a section has too."""
+        self._check_label(label, self._of_sections)
+        return label.text
+
     def _label(self, label: nodes.Word, step: str, local: Local) -> None:
+        """Defines the label of a step."""
+        self._check_label(label, local.labels)
+        self.labels.setdefault(label.text, set()).add(step)
+
+    def _check_label(self, label: nodes.Word, known: dict[str, Span]) -> None:
         """Defines a label, which becomes an attribute of a torch module."""
         name = label.text
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
             message = f"`{name}` is reserved in Python, torch or generated code"
             self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
-        first = local.labels.setdefault(name, label.span)
+        first = known.setdefault(name, label.span)
         if first is not label.span:
-            help = f"rename one, as `{_free(name, local.labels)}`"
+            help = f"rename one, as `{_free(name, known)}`"
             self._error("NET202", f"duplicate label `{name}`", label.span, help, first)
-        self.labels.setdefault(name, set()).add(step)
 
     def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from netdsl.base.source import Span
-from netdsl.base.values import Symbol, Value, show
+from netdsl.base.values import Symbol, Value
 from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
@@ -46,7 +46,7 @@ from netdsl.ir.typed import (
     TypedStep,
     TypedWhen,
 )
-from netdsl.language.expressions import Environment, Ref
+from netdsl.language.expressions import Environment, Ref, not_a_condition
 from netdsl.resolve.calls import not_callable
 from netdsl.resolve.counts import count_error
 from netdsl.shapes.body_scope import BodyScope, beginning, entering
@@ -238,9 +238,10 @@ class Bodies:
             if value is None:
                 return None, state.lost()
             if not isinstance(value, bool):
-                message = f"the condition is {show(value)}, but must be `yes` or `no`"
                 span = condition.span or step.span
-                self._reports.error("NET303", message, span, help=f"write `{span.text} != 0`")
+                self._reports.error(
+                    "NET303", not_a_condition(value), span, help=f"compare it: `{span.text} != 0`"
+                )
                 return None, state.lost()
             if value:
                 chosen, body = index, inside

@@ -6,7 +6,7 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from netdsl.base import tree
 from netdsl.base.source import Span
@@ -161,6 +161,24 @@ class Body(NamedTuple):
     span: Span
 
 
+def children(node: Iterable[object]) -> Iterator[Any]:
+    """The nodes directly inside a node, in the order of its fields."""
+    for field in node:
+        if hasattr(field, "_fields"):
+            yield field
+        elif isinstance(field, tuple):
+            yield from children(field)
+
+
+def walk(node: Iterable[object]) -> Iterator[Any]:
+    """A node and all nodes inside it, each before its children. Not recursive: a sum may be long."""
+    waiting: list[Any] = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(list(children(node)))
+
+
 def calls(steps: Iterable[Step]) -> Iterator[Call]:
     """The calls among steps, at any depth."""
     return (step for step in tree.steps(steps) if isinstance(step, Call))
@@ -175,10 +193,13 @@ class Parameter(NamedTuple):
 
 
 class Network(NamedTuple):
+    """`class_name` is what follows `as`."""
+
     name: Word
     parameters: tuple[Parameter, ...]
     documentation: str
     span: Span
+    class_name: Word | None = None
 
 
 class Input(NamedTuple):
@@ -203,11 +224,12 @@ class Order(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`, and its own name where it has one: `layers features { … }`."""
 
     kind: Word
     body: Body
     span: Span
+    name: Word | None = None
 
 
 class Stage(NamedTuple):
