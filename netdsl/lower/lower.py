@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from netdsl.base.tree import steps
 from netdsl.ir.lowered import (
     BlockCall,
     BlockParameter,
@@ -19,7 +20,6 @@ from netdsl.ir.lowered import (
     LoweredSection,
     LoweredStage,
     Output,
-    steps,
 )
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references

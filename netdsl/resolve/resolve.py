@@ -8,7 +8,7 @@ from functools import cache
 
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies
-from netdsl.base.values import Symbol
+from netdsl.base.values import Symbol, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
@@ -23,7 +23,7 @@ from netdsl.resolve.load_files import LIBRARY, File
 from netdsl.resolve.read_init import LAST_NORM, read_init
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
-from netdsl.resolve.scope import check_name, whole
+from netdsl.resolve.scope import check_name
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax import nodes
@@ -238,7 +238,12 @@ class _Resolver:
         if statement is None:
             return None
         value = self._main.scope.constant("classes")
-        return whole(value, "the number of classes", statement.number.span, self._diagnostics)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            return value
+        message = f"the number of classes is {show(value)}, but must be a whole number of at least 1"
+        help = "write a whole number, as `classes 10`"
+        self._diagnostics.error("NET302", message, statement.number.span, help=help)
+        return None
 
     # parts
 

@@ -307,14 +307,3 @@ def bare_words() -> frozenset[str]:
 
 def _word(text: str) -> Value:
     return text == "yes" if text in ("yes", "no") else Symbol(text)
-
-
-def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:
-    """The value as a whole number from `low` up, or None after a diagnostic."""
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
-        return value
-    message = f"{what} is {show(value)}, but must be a whole number of at least {low}"
-    diagnostics.error("NET302", message, span, help="write a whole number, as `10`")
-    return None
