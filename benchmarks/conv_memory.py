@@ -72,7 +72,9 @@ def run(case: dict[str, Any], part: str) -> bool:
     def compute(images: torch.Tensor, weight: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         # Without a forward pass before it: what that leaves in oneDNN's workspace would hide a write.
         mask = [part == "input", part == "weight", False]
-        gradients = torch.ops.aten.convolution_backward(out, images, weight, None, *options, mask)
+        gradients: tuple[torch.Tensor, ...] = torch.ops.aten.convolution_backward(
+            out, images, weight, None, *options, mask
+        )
         return gradients[0] if part == "input" else gradients[1]
 
     if part == "forward":

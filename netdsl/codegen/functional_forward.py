@@ -56,7 +56,7 @@ class _Taken(NamedTuple):
     """The statement of a body that took the last tensors from a stack, and their names."""
 
     body: list[py.Statement]
-    index: int
+    position: int
     names: tuple[str, ...]
 
 
@@ -144,7 +144,7 @@ class FunctionalForward(ForwardWriter):
         if last is not None and last.body is self.body:
             taken = last._replace(names=(*last.names, *tensors))
             if len(taken.names) <= _MOST_TAKEN:
-                self.body[last.index], self._taken[stack] = _take_statement(stack, taken.names), taken
+                self.body[last.position], self._taken[stack] = _take_statement(stack, taken.names), taken
                 return
         self._taken[stack] = _Taken(self.body, len(self.body), tensors)
         self.body.append(_take_statement(stack, tensors))
