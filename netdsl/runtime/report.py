@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from netdsl.runtime.errors import damaged
 from netdsl.runtime.metrics import require_numbers
@@ -24,7 +25,7 @@ def read(run: Path) -> Report | None:
     if (values := read_json(path)) is None:
         return None
     # Fields of later versions are ignored.
-    known = {field.name: values.get(field.name) for field in fields(Report)}
+    known: dict[str, Any] = {field.name: values.get(field.name) for field in fields(Report)}
     try:
         require_numbers(known)
     except ValueError as error:
