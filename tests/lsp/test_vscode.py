@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from netdsl.language.words import STATEMENTS
 from netdsl.lsp.completion import STEPS
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.input_and_expect import QUANTITIES
+from tests.support.programs import run_program
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))
@@ -91,4 +91,4 @@ def test_the_extension_names_its_files() -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
 def test_the_client_can_be_read() -> None:
-    subprocess.run(["node", "--check", EXTENSION / "extension.js"], check=True)
+    run_program(["node", "--check", EXTENSION / "extension.js"], check=True)
