@@ -7,11 +7,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.programs import SESSION, kill, marked, wait_until
 
 # The networks of the tests are tiny: more threads than one only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No property fails by the clock: tests that say nothing else have no deadline.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Servers that libraries keep until the process ends that uses them.
 _SERVERS = (b"multiprocessing.forkserver", b"multiprocessing.resource_tracker", b"torch/_inductor")
