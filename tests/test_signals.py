@@ -29,8 +29,8 @@ with ended_by_second_signal(), on_signals():
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_a_computation_without_an_end(number: signal.Signals) -> None:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with started([sys.executable, "-c", SCRIPT], **pipes) as process:
+    command = [sys.executable, "-c", SCRIPT]
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         process.send_signal(number)
         time.sleep(0.5)

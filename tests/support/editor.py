@@ -47,7 +47,7 @@ class Editor:
         return self._loop.run_until_complete(bounded())
 
     def start(self, *encodings: types.PositionEncodingKind) -> types.InitializeResult:
-        self._wait(self.client.start_io(sys.executable, "-m", "netdsl", "lsp"))
+        self._wait(self.client.start_io(sys.executable, "-m", "tests.support.patient_server"))
         general = types.GeneralClientCapabilities(position_encodings=list(encodings)) if encodings else None
         folder = types.WorkspaceFolder(self.folder.as_uri(), "tests")
         capabilities = types.ClientCapabilities(general=general)
