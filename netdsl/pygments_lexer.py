@@ -20,8 +20,15 @@ from pygments.token import (
     Whitespace,
 )
 
-from netdsl.language.expressions import FUNCTIONS
-from netdsl.language.words import STATEMENTS
+from netdsl.language.words import (
+    CONDITIONAL_WORDS,
+    FUNCTIONS,
+    JOINS,
+    LITERALS,
+    OPERATOR_WORDS,
+    STAGE_NAMES,
+    STATEMENTS,
+)
 from netdsl.ops import OPERATIONS
 
 _NAME = r"[A-Za-z_]\w*"
@@ -58,7 +65,7 @@ class NetLexer(RegexLexer):  # type: ignore[misc]  # Pygments has no types
         ],
         "steps": [
             (rf"\b(let|save|from|as)([ \t]+)({_NAME})", bygroups(Keyword, Whitespace, Name.Variable)),
-            (r"(layers|shortcut|add|concat|mul)(?=[ \t]*\{)", Keyword),
+            (rf"({'|'.join(JOINS)}|layers|shortcut)(?=[ \t]*\{{)", Keyword),
             (r"skip\b(?=[ \t]*(if\b|\(|\{))", Keyword),
             (r"(repeat|when)\b(?=[ \t]+[^\n|{}]*\{)", Keyword),
             (rf"default\b(?=[ \t]+{_NAME})", Keyword),
@@ -74,10 +81,10 @@ class NetLexer(RegexLexer):  # type: ignore[misc]  # Pygments has no types
             (r"\d+(\.\d+)?([eE][+-]?\d+)?[kM]?(?!\w)", Number),
             (rf"{_NAME}(?=[ \t]*=(?!=))", Name.Attribute),
             (r"(if)(\s+)(same)\b", bygroups(Keyword, Whitespace, Keyword)),
-            (words(("if", "then", "else"), suffix=r"\b"), Keyword),
-            (words(("and", "or", "not"), suffix=r"\b"), Operator.Word),
-            (words(("yes", "no"), suffix=r"\b"), Keyword.Constant),
-            (words(("in", "index", "block_index", "block_count"), suffix=r"\b"), Name.Builtin.Pseudo),
+            (words(CONDITIONAL_WORDS, suffix=r"\b"), Keyword),
+            (words(OPERATOR_WORDS, suffix=r"\b"), Operator.Word),
+            (words(LITERALS, suffix=r"\b"), Keyword.Constant),
+            (words(("in", *STAGE_NAMES), suffix=r"\b"), Name.Builtin.Pseudo),
             (words((*OPERATIONS, *FUNCTIONS, "unit"), suffix=r"\b"), Name.Builtin),
             (rf"{_NAME}(?=\()", Name.Function),
             (_NAME, Name),

@@ -45,7 +45,7 @@ def test_no_text_is_lost(text: str) -> None:
     assert "".join(value for _, value in LEXER.get_tokens(text)) == text
 
 
-@pytest.mark.parametrize("statement", STATEMENTS.values())
+@pytest.mark.parametrize("statement", [keyword.usage for keyword in STATEMENTS.values()])
 def test_statements_begin_with_a_keyword(statement: str) -> None:
     assert tokens(statement.replace("…", ""))[0][0] is Keyword
 

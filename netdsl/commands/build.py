@@ -13,11 +13,13 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
-from netdsl.commands.shared_report import Form, Report, report_option
+from netdsl.commands.shared_report import Form as ReportForm
+from netdsl.commands.shared_report import Report, report_option
 from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
     from netdsl.base.source import Span
+    from netdsl.compiler import Form
 
 
 @click.command()
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 @setting_options
 @click.option("--stdout", is_flag=True, help="Print the code instead of writing files.")
 @click.option("--map", "mapped", is_flag=True, help="Also write source maps: NAME.py.map.")
+@click.option(
+    "--emit",
+    type=click.Choice(["ast", "resolved", "typed", "lowered"]),
+    help="Print the network after a pass of the compiler; write no file.",
+)
 @click.option("--check", "check_only", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @report_option
 def build(
@@ -36,8 +43,9 @@ def build(
     shape: str | None,
     stdout: bool,
     mapped: bool,
+    emit: Form | None,
     check_only: bool,
-    form: Form,
+    form: ReportForm,
 ) -> None:
     """Write the PyTorch code of networks.
 
@@ -52,6 +60,11 @@ def build(
         raise click.UsageError(f"--stdout and --format {form} can't be combined")
     if stdout and mapped:
         raise click.UsageError("--stdout and --map can't be combined: a source map is written next to a file")
+    if emit and (stdout or check_only or mapped):
+        raise click.UsageError("--emit can't be combined with --stdout, --check or --map")
+    if emit:
+        _emit(net_files(files), emit, pairs(settings, shape), report)
+        return
     codes = _generated(net_files(files), style, pairs(settings, shape), mapped, report)
     report.end()
     if report.failed:
@@ -67,6 +80,17 @@ def build(
         click.echo(f"{len(codes)} files in {output} are current", err=not report.textual)
     else:
         _write_all(output, codes, report)
+
+
+def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Report) -> None:
+    """Prints the networks after a pass of the compiler; ends the program where a file has errors."""
+    from netdsl.compiler import emit
+
+    compiled = [compile_file(path, report, settings) for path in paths]
+    report.end()
+    if report.failed:
+        sys.exit(INPUT_ERROR)
+    click.echo("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")), nl=False)
 
 
 def _generated(

@@ -10,14 +10,13 @@ Nothing here may change what a file means: the text is read again, and compared.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.format.layout import lines
 from netdsl.format.layout_lines import joined
 from netdsl.format.token_groups import comments, grouped
-from netdsl.syntax.nodes import Program
+from netdsl.syntax.nodes import Program, walk
 from netdsl.syntax.parser import parse
 
 
@@ -52,12 +51,7 @@ def _check(source: Source, program: Program, result: str) -> None:
 
 
 def _meaning(program: Program) -> Iterator[object]:
-    """The tree in prefix order, without places. No recursion: a sum may be long."""
-    stack: list[Any] = [program]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            yield type(node), len(node)
-            stack += reversed(node)
-        elif not isinstance(node, Span):
-            yield type(node), node
+    """The nodes of the tree without their spans."""
+    for node in walk(program):
+        fields = (field for field in node if not isinstance(field, Span))
+        yield type(node), [len(field) if isinstance(field, tuple) else field for field in fields]

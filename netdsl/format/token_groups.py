@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeAlias, TypeGuard
 
 from netdsl.syntax import nodes
-
-_TOKEN = re.compile(
-    r"""(?P<comment>\#[^\n]*)
-      | (?P<newline>\n)
-      | (?P<blank>[^\S\n]+)
-      | (?P<word>"[^"\n]*" | [0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\w* | \w+)
-      | (?P<open>[({\[])
-      | (?P<close>[)}\]])
-      | (?P<sign>//|[=!<>]=|.)
-    """,
-    re.VERBOSE,
-)
+from netdsl.syntax.tokens import CLOSING, TOKEN
 
 # What a group in braces holds; `inline` is a group in round or square brackets.
 Kind: TypeAlias = Literal["body", "join", "table", "init", "train", "inline"]
@@ -49,7 +36,7 @@ class Group:
 
     @property
     def closing(self) -> str:
-        return {"(": ")", "[": "]", "{": "}"}[self.opening]
+        return CLOSING[self.opening]
 
     def close(self) -> None:
         """Sets what the items decide, when all are there.
@@ -88,7 +75,7 @@ def is_text(item: Item, *texts: str) -> bool:
 
 def comments(text: str) -> list[str]:
     """All comments in order, without the blanks at their ends."""
-    return [match["comment"].rstrip() for match in _TOKEN.finditer(text) if match["comment"]]
+    return [match["comment"].rstrip() for match in TOKEN.finditer(text) if match["comment"]]
 
 
 def grouped(text: str, program: nodes.Program) -> list[Item]:
@@ -98,7 +85,7 @@ def grouped(text: str, program: nodes.Program) -> list[Item]:
     open_groups: list[Group] = []
     word_end = 0  # where the last word, sign or bracket ended
     statement = ""  # the first word of the statement
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         items = open_groups[-1].items if open_groups else top
         found, kind = match.group(), match.lastgroup
         if kind == "blank":
@@ -122,7 +109,7 @@ def grouped(text: str, program: nodes.Program) -> list[Item]:
             items.append(
                 Token(
                     found,
-                    "word" if kind == "word" else "sign",
+                    "sign" if kind == "sign" else "word",
                     tight=found == "=" and inside,
                     prefix=found == "-" and match.start() in negative,
                 )
@@ -136,7 +123,7 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
     """Where the words end that take a bracket (calls and definitions), and where signs of numbers stand."""
     called: set[int] = set()
     negative: set[int] = set()
-    for node in _nodes(program):
+    for node in nodes.walk(program):
         match node:
             case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)
@@ -147,12 +134,3 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
             case nodes.Unary(operator="-", span=span):
                 negative.add(span.start)
     return called, negative
-
-
-def _nodes(program: nodes.Program) -> Iterator[Any]:
-    stack: list[Any] = [program]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            yield node
-            stack += node

@@ -80,7 +80,7 @@ class Pair(NamedTuple):
             return (value, value)
         if isinstance(value, Size) and len(value.lengths) == 2 and min(value.lengths) >= self.low:
             return value.lengths
-        return Mismatch(f"a whole number of at least {self.low}, or two as `1x7`")
+        return Mismatch(f"a whole number of at least {self.low}, or two such as `1x7`")
 
 
 class Word(NamedTuple):
@@ -107,14 +107,14 @@ class Wholes(NamedTuple):
         whole = all(isinstance(item, int) and not isinstance(item, bool) and item >= 1 for item in items)
         if whole and all(a < b for a, b in zip(items, items[1:], strict=False)):  # type: ignore[operator]
             return items
-        return Mismatch("a list of growing whole numbers, as `[6, 8]`")
+        return Mismatch("a list of increasing whole numbers, such as `[6, 8]`")
 
 
 class Path(NamedTuple):
     """A text, `"images"`."""
 
     def convert(self, value: Value) -> object:
-        return value if isinstance(value, str) and value else Mismatch('a text in quotes, as `"images"`')
+        return value if isinstance(value, str) and value else Mismatch('a string such as `"images"`')
 
 
 def arg(type: ArgType, default: object = MISSING, *, named: bool = False, last: bool = False) -> Any:

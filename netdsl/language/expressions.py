@@ -19,8 +19,11 @@ from netdsl.diagnostics import Diagnostics
 
 @dataclass(frozen=True, slots=True)
 class Const:
+    """A value; `name` is that of the constant of the file that it is."""
+
     value: Value
     span: Span | None = field(default=None, compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def _value(expr: Expr, environment: Environment) -> Value:
     values = tuple(_value(operand, environment) for operand in expr.operands)
     if expr.name == "list":
         if any(isinstance(value, tuple) for value in values):
-            raise _NoValue("a list can't hold lists", expr.span)
+            raise _NoValue("a list cannot contain lists", expr.span)
         return values
     if expr.name == "pair":
         return Size(cast(tuple[int, ...], values))
@@ -154,7 +157,7 @@ def _value(expr: Expr, environment: Environment) -> Value:
 def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
     for operand, value in zip(expr.operands, values, strict=True):
         if not is_number(value):
-            shown = f"`{expr.name}` takes numbers, and this is {show(value)}"
+            shown = f"`{expr.name}` takes numbers, not {show(value)}"
             raise _NoValue(shown, operand.span or expr.span)
     try:
         result = _ARITHMETIC[expr.name](*values)
@@ -173,8 +176,13 @@ def _truth(expr: Expr, environment: Environment) -> bool:
     value = _value(expr, environment)
     if not isinstance(value, bool):
         help = f"compare it: `{expr.span.text} != 0`" if expr.span else ""
-        raise _NoValue(f"a condition is `yes` or `no`, and this is {show(value)}", expr.span, help)
+        raise _NoValue(not_a_condition(value), expr.span, help)
     return value
+
+
+def not_a_condition(value: Value) -> str:
+    """The message for a condition whose value is not a boolean."""
+    return f"a condition must be `yes` or `no`, not {show(value)}"
 
 
 def _equal(expr: Operator, left: Value, right: Value) -> bool:
@@ -182,7 +190,7 @@ def _equal(expr: Operator, left: Value, right: Value) -> bool:
     if not numbers and type(left) is not type(right):
         text = next((value for value in (left, right) if isinstance(value, str)), "")
         help = f"write `{text}` without quotes" if text else ""
-        raise _NoValue(f"{show(left)} and {show(right)} can't be compared", expr.span, help)
+        raise _NoValue(f"cannot compare {show(left)} and {show(right)}", expr.span, help)
     return left == right
 
 

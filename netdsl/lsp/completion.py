@@ -8,18 +8,28 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES
-from netdsl.language.words import STATEMENTS
+from netdsl.language.words import (
+    CONDITIONAL,
+    CONDITIONAL_WORDS,
+    CONTINUATIONS,
+    FUNCTIONS,
+    IN,
+    INIT_BASES,
+    INIT_KEYS,
+    LITERALS,
+    OPERATOR_WORDS,
+    QUANTITIES,
+    RECIPE_KEYS,
+    SECTIONS,
+    STAGE_NAMES,
+    STATEMENTS,
+    STEPS,
+    UNIT,
+    Keyword,
+)
 from netdsl.lsp.cursor_context import Bracket, Context, context_at
 from netdsl.lsp.symbols import Symbol
 from netdsl.lsp.vocabulary import (
-    BASE_DOCS,
-    EXPRESSION_DOCS,
-    FUNCTION_DOCS,
-    INIT_KEY_DOCS,
-    KEY_DOCS,
-    QUANTITY_DOCS,
-    STATEMENT_DOCS,
-    STEP_DOCS,
     Argument,
     Signature,
     expected,
@@ -30,18 +40,13 @@ from netdsl.lsp.vocabulary import (
 )
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.last_norm import roles
-from netdsl.resolve.undefined_names import STAGE_NAMES
 
 Kind: TypeAlias = Literal[
     "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"
 ]
 
-
-# The words that start a step, but for `let` and `default`.
-STEPS = ("skip", "add", "concat", "mul", "repeat", "when", "save", "from")
-
 # Where names of a body are known.
-_WITH_BODIES = ("stem", "head", "layers", "stage", "stages", "block")
+_WITH_BODIES = (*SECTIONS, "stage", "stages", "block")
 
 
 class Candidate(NamedTuple):
@@ -91,9 +96,13 @@ def candidates(context: Context, known: Known) -> Iterator[Candidate]:
     elif top.opening == "{":
         yield from _step(context, known)
     elif not context.clause:
-        yield from (Candidate(w, "keyword", STATEMENTS[w], doc) for w, doc in STATEMENT_DOCS.items())
+        yield from _keywords(STATEMENTS)
     else:
         yield from _statement(context, known)
+
+
+def _keywords(words: Mapping[str, Keyword], kind: Kind = "keyword") -> Iterator[Candidate]:
+    return (Candidate(word, kind, *keyword) for word, keyword in words.items())
 
 
 # statements
@@ -112,9 +121,9 @@ def _statement(context: Context, known: Known) -> Iterator[Candidate]:
         case "default" if not rest:
             yield from _operations()
         case "init" if not rest:
-            yield from (Candidate(word, "word", "", doc) for word, doc in BASE_DOCS.items())
+            yield from (Candidate(word, "word", "", doc) for word, doc in INIT_BASES.items())
         case "expect" if not rest:
-            yield from (Candidate(word, "word", "", doc) for word, doc in QUANTITY_DOCS.items())
+            yield from (Candidate(word, "word", "", doc) for word, doc in QUANTITIES.items())
         case "let" if rest[1:2] == ["="] and _operand(rest[2:]):
             yield from _expression(context, known)
             yield from _values(known)
@@ -126,7 +135,7 @@ def _statement(context: Context, known: Known) -> Iterator[Candidate]:
 
 def _operand(before: list[str] | tuple[str, ...]) -> bool:
     """Whether an operand follows what stands before it in an expression."""
-    operators = ("and", "or", "not", "if", "then", "else", "=")
+    operators = (*OPERATOR_WORDS, *CONDITIONAL_WORDS, "=")
     return not before or before[-1] in operators or not (before[-1][0].isalnum() or before[-1][-1] in ')]}"_')
 
 
@@ -158,9 +167,7 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
             if kind == "parameter":
                 yield Candidate(name, "name", kind)
         yield from _callable(known)
-        yield from (Candidate(word, "keyword", "", STEP_DOCS[word]) for word in STEPS)
-        yield Candidate("let", "keyword", "let h = in * 4", "A constant, from here to the end of the body.")
-        yield Candidate("default", "keyword", "default conv(bias=no)", STATEMENT_DOCS["default"])
+        yield from _keywords(STEPS)
     elif len(clause) == 2 and clause[1] == ":":
         yield from _callable(known)
     elif clause == ("default",):
@@ -172,7 +179,7 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
     elif clause == ("skip", "if"):
         yield Candidate("same", "keyword", "", "Adds x only where the body keeps the shape.")
     elif clause[-1] == "else":
-        yield Candidate("when", "keyword", "", STEP_DOCS["when"])
+        yield Candidate("when", "keyword", *STEPS["when"])
     elif clause[-1] == "{}":
         yield from _continued(clause)
     elif first in ("repeat", "when") and _operand(clause[1:]):
@@ -187,15 +194,15 @@ def _continued(before: tuple[str, ...]) -> Iterator[Candidate]:
     """The words that go on with a step whose body has ended, also on the next line."""
     if before[-1:] == ("{}",):
         if before[0] == "skip" and "shortcut" not in before:
-            yield Candidate("shortcut", "keyword", "", STEP_DOCS["shortcut"])
+            yield Candidate("shortcut", "keyword", *CONTINUATIONS["shortcut"])
         if "when" in before:
-            yield Candidate("else", "keyword", "", STEP_DOCS["else"])
+            yield Candidate("else", "keyword", *CONTINUATIONS["else"])
 
 
 def _callable(known: Known) -> Iterator[Candidate]:
     yield from _operations()
     yield from _blocks(known)
-    yield Candidate("unit", "operation", _unit().label, STEP_DOCS["unit"])
+    yield Candidate("unit", "operation", _unit().label, UNIT.documentation)
 
 
 # calls
@@ -214,11 +221,11 @@ def called(context: Context, bracket: Bracket, known: Known) -> Signature | None
     if name == "skip" or bracket.head[:3] == ("skip", "if", "same"):
         (argument,) = signature("drop_path", OPERATIONS["drop_path"]).arguments
         drop_path = argument._replace(name="drop_path", default="0", named=True)
-        return Signature("skip", (drop_path,), STEP_DOCS["skip"])
+        return Signature("skip", (drop_path,), STEPS["skip"].documentation)
     if name == "unit":
         return _unit()
-    if name in FUNCTION_DOCS:
-        return Signature(name, (), FUNCTION_DOCS[name])
+    if name in FUNCTIONS:
+        return Signature(name, (), FUNCTIONS[name].documentation)
     if name in known.blocks:
         block = _block(known.blocks[name])
         staged = context.statement in ("stage", "stages") and bracket is context.brackets[1]
@@ -228,7 +235,7 @@ def called(context: Context, bracket: Bracket, known: Known) -> Signature | None
 
 def _unit() -> Signature:
     conv = signature("conv", OPERATIONS["conv"])
-    return Signature("unit", conv.arguments, STEP_DOCS["unit"])
+    return Signature("unit", conv.arguments, UNIT.documentation)
 
 
 def _block(block: Symbol) -> Signature:
@@ -271,7 +278,7 @@ def _in_call(context: Context, bracket: Bracket, known: Known) -> Iterator[Candi
 
 def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
     if not clause:
-        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in KEY_DOCS.items())
+        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in RECIPE_KEYS.items())
         return
     key = clause[0]
     if key in CHOICES:
@@ -280,7 +287,7 @@ def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
             yield Candidate(name, "function", found.label, found.documentation)
         if key == "augment" and len(clause) == 1:
             yield Candidate("none", "word", "", "Images stay as they are.")
-    elif key in KEY_DOCS and len(clause) == 1:
+    elif key in RECIPE_KEYS and len(clause) == 1:
         arg_type = recipe_type(key)
         yield from (Candidate(word, "word", key, expected(arg_type)) for word in words(arg_type))
 
@@ -290,7 +297,7 @@ def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:
         for name in OPERATIONS:
             if roles(OPERATIONS[name]):
                 yield Candidate(name, "operation", "", f"The weights of every `{name}`.")
-        yield from (Candidate(key, "keyword", "", doc) for key, doc in INIT_KEY_DOCS.items())
+        yield from (Candidate(key, "keyword", "", doc) for key, doc in INIT_KEYS.items())
         yield from (Candidate(label, "label", "", f"The step `{label}`.") for label in known.labels)
     elif len(clause) == 1:
         for name, cls in RULES.items():
@@ -305,12 +312,12 @@ def _expression(context: Context, known: Known) -> Iterator[Candidate]:
     """What an expression can speak of."""
     yield from (Candidate(name, "name", kind) for name, kind in context.names.items())
     if context.statement in _WITH_BODIES:
-        yield Candidate("in", "name", "", EXPRESSION_DOCS["in"])
+        yield Candidate("in", "name", "", IN.documentation)
     if context.statement in ("stage", "stages"):
-        yield from (Candidate(name, "name", "", EXPRESSION_DOCS[name]) for name in STAGE_NAMES)
+        yield from _keywords(STAGE_NAMES, "name")
     yield from _constants(known)
-    yield from (Candidate(name, "function", "", doc) for name, doc in FUNCTION_DOCS.items())
-    yield from (Candidate(word, "word", "", EXPRESSION_DOCS[word]) for word in ("yes", "no", "if"))
+    yield from _keywords(FUNCTIONS, "function")
+    yield from _keywords({**LITERALS, "if": CONDITIONAL}, "word")
 
 
 def _constants(known: Known) -> Iterator[Candidate]:

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from netdsl.language.words import STATEMENTS
+from netdsl.syntax.tokens import CLOSING, OPENING, TOKEN, word_at
 
-_TOKEN = re.compile(r'(?P<comment>#[^\n]*)|(?P<text>"[^"\n]*"?)|[A-Za-z_]\w*|\d[\w.]*|[=!<>]=|//|\S|\n')
-_WORD = re.compile(r"[A-Za-z_]\w*")
 _STATEMENT = re.compile(rf"^({'|'.join(STATEMENTS)})\b", re.MULTILINE)
-_CLOSES = {")": "(", "]": "[", "}": "{"}
 
 LocalKind: TypeAlias = Literal["parameter", "local", "index"]
 
@@ -67,22 +65,8 @@ class Context:
 
 def context_at(text: str, offset: int) -> Context:
     """The context of the word before an offset."""
-    start = _back(text, offset)
-    return _Scan(text, start if _WORD.match(text, start) else offset).run()
-
-
-def word_start(text: str, offset: int) -> int | None:
-    """Where the word around an offset starts; None where none is."""
-    start = _back(text, offset)
-    word = _WORD.match(text, start)
-    return start if word and word.end() >= offset else None
-
-
-def _back(text: str, offset: int) -> int:
-    """The start of the letters, digits and `_` before an offset."""
-    while offset and (text[offset - 1].isalnum() or text[offset - 1] == "_"):
-        offset -= 1
-    return offset
+    word = word_at(text[:offset], offset)
+    return _Scan(text, word[0] if word else offset).run()
 
 
 class _Scan:
@@ -100,11 +84,13 @@ class _Scan:
             begin = self._text.rfind("\n", 0, self._end) + 1
         inside: Literal["", "comment", "text"] = ""
         statement, quoted = "", 0
-        for match in _TOKEN.finditer(self._text, begin, self._end):
+        for match in TOKEN.finditer(self._text, begin, self._end):
             token = match.group()
+            if match.lastgroup == "blank":
+                continue
             if match.lastgroup == "comment":
                 inside = "comment" if match.end() == self._end else ""
-            elif match.lastgroup == "text":
+            elif match.lastgroup == "string":
                 unfinished = len(token) == 1 or not token.endswith('"')
                 inside = "text" if unfinished and match.end() == self._end else ""
                 quoted = match.start() + 1
@@ -116,9 +102,9 @@ class _Scan:
 
     def _token(self, token: str) -> None:
         top = self._brackets[-1]
-        if token in "([{":
+        if token in CLOSING:
             self._open(token)
-        elif token in _CLOSES:
+        elif token in OPENING:
             self._close(token)
         elif token == "\n":
             if top.opening in ("", "{"):
@@ -141,7 +127,7 @@ class _Scan:
         self._clause = []
 
     def _close(self, token: str) -> None:
-        if self._brackets[-1].opening != _CLOSES[token]:
+        if self._brackets[-1].opening != OPENING[token]:
             return  # a bracket is missing: what is open stays open
         closed = self._brackets.pop()
         if closed.opening == "(" and closed.head[:1] == ("block",):

@@ -10,18 +10,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from netdsl.language.words import STATEMENTS
+from netdsl.language.words import RESERVED, STAGE_NAMES
 from netdsl.lsp.reading import Reading, read
 from netdsl.lsp.symbols import Occurrence, Symbol
-from netdsl.lsp.vocabulary import EXPRESSION_DOCS, STEP_DOCS
 from netdsl.ops import OPERATIONS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# The words of the language; operations come to them.
-WORDS = frozenset(
-    {*STATEMENTS, *STEP_DOCS, *EXPRESSION_DOCS, "then", "and", "or", "not", "as", "same", "repeat"}
-)
+# The words of the language, apart from operations.
+WORDS = frozenset({*RESERVED, *STAGE_NAMES, "in", "unit", "same"})
 
 # Where a name is written, by file: start and end of each place, in order.
 Edits = Mapping[str, list[tuple[int, int]]]

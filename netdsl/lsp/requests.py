@@ -10,13 +10,14 @@ from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted
 from netdsl.lsp import hover as texts
 from netdsl.lsp.completion import Candidate, Known, called, candidates, complete
-from netdsl.lsp.cursor_context import context_at, word_start
+from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
 from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
 from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
 from netdsl.syntax import nodes
+from netdsl.syntax.tokens import word_at
 
 # Under what is shown of a text that has errors, or was edited a moment ago.
 STALE = "*Shapes and values are those of the last version without errors.*"
@@ -59,15 +60,15 @@ def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> 
     the steps of a library run in them alone.
     """
     text = document.text
-    start = word_start(text, offset)
-    context = context_at(text, start if start is not None else offset)
+    word = word_at(text, offset)
+    context = context_at(text, word[0] if word else offset)
     if context.inside:
         return None
     begin, end = offset, offset
     shown = ""
-    if start is not None:
-        begin, end = start, start + len(_word(text, start))
-        shown = _of_word(document, start, text[start:end], networks)
+    if word:
+        begin, end = word
+        shown = _of_word(document, begin, text[begin:end], networks)
     elif not text[offset : offset + 1].strip():
         return None  # between words
     markdown = "\n\n".join(filter(None, (shown, _runs(document, begin, networks))))
@@ -117,23 +118,16 @@ def occurrence(
     document: Document, offset: int, networks: Sequence[Reading] = ()
 ) -> tuple[Reading, Occurrence] | None:
     """The name at an offset, in the reading that tells most of it."""
-    start = word_start(document.text, offset)
-    if start is None:
+    found_word = word_at(document.text, offset)
+    if found_word is None:
         return None
-    word = _word(document.text, start)
+    start, end = found_word
     for reading in (*networks, *document.readings()):
         place = document.shift(reading).to_old(start)
         found = None if place is None else reading.names.at(document.path, place)
-        if found is not None and found.span.text == word:
+        if found is not None and found.span.text == document.text[start:end]:
             return reading, found
     return None
-
-
-def _word(text: str, start: int) -> str:
-    end = start
-    while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-        end += 1
-    return text[start:end]
 
 
 def definition(document: Document, offset: int) -> Target | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.load_files import File
@@ -187,13 +188,10 @@ class _Reader:
                 rules += statement.rules
         for key, call in rules:
             self._refer(key.span, self._labels.get(key.text))
-            self._arguments(call.arguments, None, {})
+            self._names(call, {})
 
     def _statement(self, statement: nodes.Statement) -> None:
         match statement:
-            case nodes.Network(parameters=parameters):
-                for parameter in parameters:
-                    self._expression(parameter.default, {})
             case nodes.Block():
                 self._block(statement)
             case nodes.Section():
@@ -206,25 +204,20 @@ class _Reader:
                 for item in items:
                     if isinstance(item, nodes.Call):
                         self._call(item, _Scope(None, {}, {}, {}))
-            case nodes.Default(calls):
-                for call in calls:
-                    self._arguments(call.arguments, None, {})
             case nodes.Train(entries):
                 for entry in entries:
                     for value in entry.values:
                         self._recipe(value)
-            case nodes.Let(value=value) | nodes.Expect(value=value) | nodes.Classes(number=value):
-                self._expression(value, {})
-            case nodes.Input(shape=shape):
-                self._expression(shape, {})
-            case nodes.Init() | nodes.Use():
-                pass
+            case nodes.Init():
+                pass  # read last: the rules may name labels of all files
+            case _:
+                self._names(statement, {})
 
     def _block(self, block: nodes.Block) -> None:
         symbol = self._own.get(block.name.span)
         known: dict[str, Symbol] = {}
         for parameter in block.parameters:
-            self._expression(parameter.default, known)
+            self._names(parameter, known)
             if symbol and parameter.name.text in symbol.parameters:
                 known[parameter.name.text] = symbol.parameters[parameter.name.text]
         self._body(block.body, _Scope(symbol, known, {}, {}))
@@ -242,17 +235,14 @@ class _Reader:
             if isinstance(row, nodes.Section):
                 self._section(row)
             else:
-                for cell in row.cells:
-                    self._expression(cell, {})
+                self._names(row, {})
 
     def _recipe(self, value: nodes.Expr) -> None:
         """A recipe's `sgd(lr=…)` and `flip` are words of the recipe; only arguments are expressions."""
-        if isinstance(value, nodes.Apply):
-            self._arguments(value.arguments, None, {})
-        elif not isinstance(value, nodes.Name):
-            self._expression(value, {})
-        else:
+        if isinstance(value, nodes.Name):
             self._refer(value.span, self.constants.get(value.name))
+        else:
+            self._names(value, {})
 
     # steps
 
@@ -262,7 +252,7 @@ class _Reader:
         for step in body.steps:
             match step:
                 case nodes.Let(name, value, span):
-                    self._expression(value, names)
+                    self._names(value, names)
                     local = Symbol("local", name.text, name.span, span, scope.owner, value)
                     names[name.text] = self._define(local)
                 case nodes.Save(name, span):
@@ -277,23 +267,22 @@ class _Reader:
         match step:
             case nodes.Call():
                 self._call(step, scope)
-            case nodes.Default(calls):
-                for call in calls:
-                    self._arguments(call.arguments, None, scope.names)
+            case nodes.Default():
+                self._names(step, scope.names)
             case nodes.Skip(arguments=arguments):
-                self._arguments(arguments, None, scope.names)
+                self._names(arguments, scope.names)
             case nodes.Repeat(times=times, variable=variable, span=span):
-                self._expression(times, scope.names)
+                self._names(times, scope.names)
                 scope = scope._replace(labels={})
                 if variable is not None:
                     index = Symbol("index", variable.text, variable.span, span, scope.owner)
                     scope = scope._replace(names={**scope.names, variable.text: self._define(index)})
             case nodes.When(cases=cases):
                 for condition, _ in cases:
-                    self._expression(condition, scope.names)
+                    self._names(condition, scope.names)
             case _:
                 pass
-        for body in nodes.bodies(step):
+        for body in tree.bodies(step):
             self._body(body, scope)
 
     def _call(self, call: nodes.Call, scope: _Scope, block_first: bool = False) -> None:
@@ -326,24 +315,11 @@ class _Reader:
         for argument in arguments:
             if argument.name and block:
                 self._refer(argument.name.span, block.parameters.get(argument.name.text))
-            self._expression(argument.value, names)
+            self._names(argument.value, names)
 
-    def _expression(self, node: nodes.Expr | None, names: Names) -> None:
-        """Not recursive: a sum may be long."""
-        waiting = [node]
-        while waiting:
-            match waiting.pop():
-                case nodes.Name(name, span):
-                    self._refer(span, names.get(name) or self.constants.get(name) or self.blocks.get(name))
-                case nodes.Unary(operand=operand):
-                    waiting.append(operand)
-                case nodes.Binary(left=left, right=right):
-                    waiting += (left, right)
-                case nodes.Choose(condition, yes, no):
-                    waiting += (condition, yes, no)
-                case nodes.Apply(arguments=arguments):
-                    waiting += (argument.value for argument in arguments)
-                case nodes.ListOf(items):
-                    waiting += items
-                case _:
-                    pass
+    def _names(self, node: Iterable[object], known: Names) -> None:
+        """The names in a node, all of which are expressions."""
+        for name in nodes.walk(node):
+            if isinstance(name, nodes.Name):
+                text = name.name
+                self._refer(name.span, known.get(text) or self.constants.get(text) or self.blocks.get(text))

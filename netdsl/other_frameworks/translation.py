@@ -168,16 +168,16 @@ _NUMBER = re.compile(r"\d+\.?\d*(e-?\d+)?|\.\d+(e-?\d+)?")
 
 # What is no step of the language, and why.
 NO_STEPS = {
-    "softmax": "leave it out: the loss `cross_entropy` has the softmax",
-    "logsoftmax": "leave it out: the loss `cross_entropy` has the softmax",
-    "crossentropyloss": "the loss stands in the recipe: `train { loss cross_entropy }`",
-    "sequential": "leave it out: steps run in the order in which they stand",
+    "softmax": "remove it: the loss `cross_entropy` applies the softmax",
+    "logsoftmax": "remove it: the loss `cross_entropy` applies the softmax",
+    "crossentropyloss": "write the loss in the recipe: `train { loss cross_entropy }`",
+    "sequential": "remove it: steps run in the order in which they are written",
     "modulelist": "repeat steps with `repeat 3 { … }`, or blocks with `stage`",
     "input": "write `input 3x32x32` at the top of the file",
     **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
     **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
-    "softmax2d": "leave it out: the loss `cross_entropy` has the softmax",
+    "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
 

@@ -11,7 +11,7 @@ from netdsl.diagnostics import Diagnostics, Label, listing
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.syntax import nodes
-from netdsl.syntax.errors.wrong_lines import BRACKETS, CHOICE
+from netdsl.syntax.errors.wrong_lines import CHOICE, NEEDS_LAYERS, NEEDS_PARENTHESES, NO_SPACE
 
 
 class StageRow(NamedTuple):
@@ -35,11 +35,10 @@ def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow 
         if isinstance(row, nodes.Section):
             yield row
         elif steps := _steps(row, table):
-            message = "steps between the rows of a table stand in `layers { … }`"
-            diagnostics.error("NET105", message, row.span, help=f"write `layers {{ {steps} }}`")
+            diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=f"write `layers {{ {steps} }}`")
         elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
             help = choice.expand(r"write `\1(\2)\3`")
-            diagnostics.error("NET105", BRACKETS, row.span, help=help)
+            diagnostics.error("NET105", NEEDS_PARENTHESES, row.span, help=help)
         elif len(row.cells) != len(table.header):
             columns = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
@@ -63,9 +62,8 @@ def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
             argument = nodes.Argument(None, cell)
             end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
             span = Span(cell.span.source, last.span.start, end)
-            message = "in a table no blank stands before the bracket of a call"
             help = f"write `{last.name}{text[last.span.end:end].strip()}`"
-            diagnostics.error("NET105", message, span, help=help)
+            diagnostics.error("NET105", NO_SPACE, span, help=help)
             cells[-1] = nodes.Apply(nodes.Word(last.name, last.span), (argument,), span)
         else:
             cells.append(cell)

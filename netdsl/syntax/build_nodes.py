@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -33,6 +34,25 @@ def lengths(text: str) -> tuple[int, ...]:
     return tuple(int(part) if len(part) < 20 else LARGEST + 1 for part in text.split("x"))
 
 
+def _node(kind: Callable[..., Any], *, spanned: bool = True) -> Callable[..., Any]:
+    """The method of a rule whose children are the fields of a node, in order; tokens are its words."""
+
+    def build(builder: TreeBuilder, meta: Meta, children: list[Any]) -> Any:
+        fields = [builder._word(child) if isinstance(child, Token) else child for child in children]
+        return kind(*fields, builder._span(meta)) if spanned else kind(*fields)
+
+    return build
+
+
+def _node_of_items(kind: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a rule whose children are the items of a node; those that are absent are None."""
+
+    def build(builder: TreeBuilder, meta: Meta, children: list[Any]) -> Any:
+        return kind(tuple(child for child in children if child is not None), builder._span(meta))
+
+    return build
+
+
 @v_args(meta=True)
 class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     """One method for each rule of the grammar, of the same name. Not recursive: a sum may be long."""
@@ -55,6 +75,27 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def _word(self, token: Token) -> nodes.Word:
         return nodes.Word(str(token), self._at(token))
+
+    # rules whose children are the fields, or the items, of their node
+
+    choose = _node(nodes.Choose)
+    named = _node(nodes.Argument, spanned=False)
+    save = _node(nodes.Save)
+    from_ = _node(nodes.From)
+    parameter = _node(nodes.Parameter, spanned=False)
+    input = _node(nodes.Input)
+    classes = _node(nodes.Classes)
+    let = _node(nodes.Let)
+    stage = _node(nodes.Stage)
+    init_rule = _node(nodes.InitRule, spanned=False)
+    list_of = _node_of_items(nodes.ListOf)
+    body = _node_of_items(nodes.Body)
+    default_ = _node_of_items(nodes.Default)
+    order = _node_of_items(nodes.Order)
+    default = _node_of_items(nodes.Default)
+    row = _node_of_items(nodes.Row)
+    train = _node_of_items(nodes.Train)
+    branch = body
 
     # expressions
 
@@ -97,19 +138,9 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def both(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Binary:
         return nodes.Binary("and", children[0], children[1], self._span(meta))
 
-    def choose(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Choose:
-        condition, yes, no = children
-        return nodes.Choose(condition, yes, no, self._span(meta))
-
     def apply(self, meta: Meta, children: list[Any]) -> nodes.Apply:
         function, *arguments = children
         return nodes.Apply(self._word(function), _arguments(arguments), self._span(meta))
-
-    def list_of(self, meta: Meta, children: list[Any]) -> nodes.ListOf:
-        return nodes.ListOf(tuple(item for item in children if item is not None), self._span(meta))
-
-    def named(self, meta: Meta, children: list[Any]) -> nodes.Argument:
-        return nodes.Argument(self._word(children[0]), children[1])
 
     def arguments(self, meta: Meta, children: list[Any]) -> tuple[nodes.Argument, ...]:
         return _arguments(children)
@@ -123,11 +154,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def labelled(self, meta: Meta, children: list[Any]) -> nodes.Call:
         label, call = children
         return nodes.Call(call.name, call.arguments, self._span(meta), self._word(label))
-
-    def body(self, meta: Meta, children: list[Any]) -> nodes.Body:
-        return nodes.Body(tuple(step for step in children if step is not None), self._span(meta))
-
-    branch = body
 
     def skip(self, meta: Meta, children: list[Any]) -> nodes.Skip:
         if_same, arguments, body, shortcut = children
@@ -148,15 +174,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         keyword = self._place(meta.start_pos, meta.start_pos + len("when"))
         return nodes.When(keyword, pairs, otherwise, self._span(meta))
 
-    def save(self, meta: Meta, children: list[Token]) -> nodes.Save:
-        return nodes.Save(self._word(children[0]), self._span(meta))
-
-    def from_(self, meta: Meta, children: list[Token]) -> nodes.From:
-        return nodes.From(self._word(children[0]), self._span(meta))
-
-    def default_(self, meta: Meta, children: list[nodes.Call]) -> nodes.Default:
-        return nodes.Default((children[0],), self._span(meta))
-
     # statements
 
     def statement(self, meta: Meta, children: list[Any]) -> Any:
@@ -167,48 +184,28 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     def values(self, meta: Meta, children: list[nodes.Expr]) -> tuple[nodes.Expr, ...]:
         return tuple(children)
 
-    def parameter(self, meta: Meta, children: list[Any]) -> nodes.Parameter:
-        return nodes.Parameter(self._word(children[0]), children[1])
-
     def parameters(self, meta: Meta, children: list[Any]) -> tuple[nodes.Parameter, ...]:
         return tuple(child for child in children if child is not None)
 
     def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
-        return nodes.Network(self._word(children[0]), children[1] or (), "", self._span(meta))
-
-    def input(self, meta: Meta, children: list[Any]) -> nodes.Input:
-        return nodes.Input(children[0], self._span(meta))
-
-    def classes(self, meta: Meta, children: list[Any]) -> nodes.Classes:
-        return nodes.Classes(children[0], self._span(meta))
+        name, parameters, class_name = children
+        class_name = class_name and self._word(class_name)
+        return nodes.Network(self._word(name), parameters or (), "", self._span(meta), class_name)
 
     def plus(self, meta: Meta, children: list[Any]) -> nodes.Plus:
         return nodes.Plus(self._span(meta))
 
-    def order(self, meta: Meta, children: list[Any]) -> nodes.Order:
-        return nodes.Order(tuple(children), self._span(meta))
-
-    def default(self, meta: Meta, children: list[Any]) -> nodes.Default:
-        return nodes.Default(tuple(children), self._span(meta))
-
-    def let(self, meta: Meta, children: list[Any]) -> nodes.Let:
-        return nodes.Let(self._word(children[0]), children[1], self._span(meta))
-
     def section(self, meta: Meta, children: list[Any]) -> nodes.Section:
-        return nodes.Section(self._word(children[0]), children[1], self._span(meta))
+        kind, name, body = children
+        return nodes.Section(self._word(kind), body, self._span(meta), name and self._word(name))
 
     def transition(self, meta: Meta, children: list[Any]) -> nodes.Section:
         kind = nodes.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
-        return nodes.Section(kind, children[0], self._span(meta))
-
-    def stage(self, meta: Meta, children: list[Any]) -> nodes.Stage:
-        return nodes.Stage(children[0], self._span(meta))
+        name, body = children
+        return nodes.Section(kind, body, self._span(meta), name and self._word(name))
 
     def header(self, meta: Meta, children: list[Token]) -> tuple[nodes.Word, ...]:
         return tuple(map(self._word, children))
-
-    def row(self, meta: Meta, children: list[Any]) -> nodes.Row:
-        return nodes.Row(tuple(children), self._span(meta))
 
     def stages(self, meta: Meta, children: list[Any]) -> nodes.Stages:
         block, fixed, header, *rows = children
@@ -218,9 +215,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         name, parameters, body = children
         return nodes.Block(self._word(name), parameters or (), body, "", self._span(meta))
 
-    def init_rule(self, meta: Meta, children: list[Any]) -> nodes.InitRule:
-        return nodes.InitRule(self._word(children[0]), children[1])
-
     def init(self, meta: Meta, children: list[Any]) -> nodes.Init:
         base, *rules = children
         found = tuple(rule for rule in rules if rule is not None)
@@ -228,9 +222,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def entry(self, meta: Meta, children: list[Any]) -> nodes.Entry:
         return nodes.Entry(self._word(children[0]), tuple(children[1:]), self._span(meta))
-
-    def train(self, meta: Meta, children: list[Any]) -> nodes.Train:
-        return nodes.Train(tuple(entry for entry in children if entry is not None), self._span(meta))
 
     def expect(self, meta: Meta, children: list[Any]) -> nodes.Expect:
         quantity, comparison, value = children

@@ -6,9 +6,8 @@ import re
 from typing import NamedTuple
 
 from netdsl.ops import OPERATIONS
+from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
 
-# Brackets and newlines, and what hides them.
-BRACKETS = re.compile(r'"[^"\n]*"?|#[^\n]*|[{}()\[\]\n]')
 _LINE = re.compile(r"([ \t]*)(\S)?")
 # What is a whole line, and no value that goes on in the next.
 _WHOLE = re.compile(r"[\w)\]}\"]")
@@ -44,12 +43,12 @@ def missing_bracket(text: str, start: int) -> MissingBracket | None:
         char, place = match.group(), match.start()
         if char == "{" and opened and text[opened[-1].place] != "{":  # never inside of the others
             return MissingBracket(opened[-1].place, _before(text, place))
-        if char in ("{", "(", "["):
+        if char in CLOSING:
             opened.append(_Open(place, indent))
-        elif char in ("}", ")", "]"):
+        elif char in OPENING:
             if not opened:
                 return None
-            if {"{": "}", "(": ")", "[": "]"}[text[opened[-1].place]] != char:
+            if CLOSING[text[opened[-1].place]] != char:
                 return MissingBracket(opened[-1].place, _inside(text, opened[-1].place, _before(text, place)))
             opened.pop()
         elif char == "\n":

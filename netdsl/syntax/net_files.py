@@ -52,7 +52,7 @@ def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     if path.is_dir():
         files = inside(path)
         message = f"{path} is a folder" if files else f"there is no .net file in {path}"
-        diagnostics.error("NET100", message, help=f"name a file, as {files[0]}" if files else "")
+        diagnostics.error("NET100", message, help=f"name a file, such as {files[0]}" if files else "")
         return None
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"))

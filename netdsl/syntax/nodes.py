@@ -5,9 +5,10 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.base.values import Value
 
@@ -160,45 +161,27 @@ class Body(NamedTuple):
     span: Span
 
 
-def bodies(step: Step) -> tuple[Body, ...]:
-    """The bodies inside a step, in textual order."""
-    match step:
-        case Skip(body=body, shortcut=shortcut):
-            return (body, shortcut) if shortcut else (body,)
-        case Branches(branches=branches):
-            return branches
-        case Repeat(body=body):
-            return (body,)
-        case When(cases=cases, otherwise=otherwise):
-            chosen = tuple(body for _, body in cases)
-            return (*chosen, otherwise) if otherwise else chosen
-        case _:
-            return ()
+def children(node: Iterable[object]) -> Iterator[Any]:
+    """The nodes directly inside a node, in the order of its fields."""
+    for field in node:
+        if hasattr(field, "_fields"):
+            yield field
+        elif isinstance(field, tuple):
+            yield from children(field)
 
 
-def with_bodies(step: Step, new: Sequence[Body]) -> Step:
-    """The step with other bodies, as many as `bodies` gives."""
-    match step:
-        case Skip():
-            return step._replace(body=new[0], shortcut=new[1] if step.shortcut else None)
-        case Branches():
-            return step._replace(branches=tuple(new))
-        case Repeat():
-            return step._replace(body=new[0])
-        case When():
-            cases = tuple((condition, body) for (condition, _), body in zip(step.cases, new, strict=False))
-            return step._replace(cases=cases, otherwise=new[-1] if step.otherwise else None)
-        case _:
-            return step
+def walk(node: Iterable[object]) -> Iterator[Any]:
+    """A node and all nodes inside it, each before its children. Not recursive: a sum may be long."""
+    waiting: list[Any] = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(list(children(node)))
 
 
 def calls(steps: Iterable[Step]) -> Iterator[Call]:
     """The calls among steps, at any depth."""
-    for step in steps:
-        if isinstance(step, Call):
-            yield step
-        for body in bodies(step):
-            yield from calls(body.steps)
+    return (step for step in tree.steps(steps) if isinstance(step, Call))
 
 
 # --- statements ----------------------------------------------------------------------------------
@@ -210,10 +193,13 @@ class Parameter(NamedTuple):
 
 
 class Network(NamedTuple):
+    """`class_name` is what follows `as`."""
+
     name: Word
     parameters: tuple[Parameter, ...]
     documentation: str
     span: Span
+    class_name: Word | None = None
 
 
 class Input(NamedTuple):
@@ -238,11 +224,12 @@ class Order(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`, and its own name where it has one: `layers features { … }`."""
 
     kind: Word
     body: Body
     span: Span
+    name: Word | None = None
 
 
 class Stage(NamedTuple):

@@ -14,9 +14,10 @@ from typing import Any
 
 from lark import Lark, UnexpectedInput
 
+from netdsl.base import tree
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
-from netdsl.language.words import STATEMENTS, STEPS
+from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import nodes, parser_tables
 from netdsl.syntax.build_nodes import TreeBuilder
@@ -52,7 +53,7 @@ def _parser() -> Lark:
 def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     """The program; what can't be read is left out, with a diagnostic."""
     if len(source.text) > MAX_LENGTH:
-        help = "move blocks into other files, and bring them in with `use`"
+        help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
         return nodes.Program((), (("", ""),))
     if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
@@ -88,7 +89,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
 
 def _gap(word: str, span: Span) -> nodes.Section | None:
     """What stands for layers that couldn't be read."""
-    if word not in ("stem", "head", "layers", *_BY_BLOCKS):
+    if word not in (*SECTIONS, *_BY_BLOCKS):
         return None
     kind = "layers" if word in _BY_BLOCKS else word
     step = nodes.Unread("", "", span)
@@ -104,7 +105,7 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
         span = Span(source, 0, len(source.text))
         plain = source.text.strip("= ").replace("_", "")
         own = plain if plain.isdigit() else own_choice(source.text)
-        help = f"write `{own}`" if own else "write a number, a word, or a call as `sgd(lr=0.1)`"
+        help = f"write `{own}`" if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
         diagnostics.error("NET101", f"`{source.text}` is not a value", span, help=help)
         return ()
 
@@ -175,7 +176,7 @@ class _Reader:
                 return node._replace(entries=tuple(self._each(start, text, pieces, "entry")))
             case nodes.Init():
                 return node._replace(rules=tuple(self._each(start, text, pieces, "init_rule")))
-        if word in ("stem", "head", "layers", "block"):
+        if word in (*SECTIONS, "block"):
             for body in found.bodies:
                 self._steps(start, text, body, place)
         return None
@@ -305,7 +306,7 @@ class _Reader:
             for body in found.bodies:
                 self._steps(start, text, body, place)
             return None
-        return nodes.with_bodies(step, self._bodies(start, text, nodes.bodies(step), found, place))
+        return tree.with_bodies(step, self._bodies(start, text, tree.bodies(step), found, place))
 
 
 def _end_of_head(text: str, error: UnexpectedInput) -> int:

@@ -10,11 +10,10 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.language.words import STATEMENTS
-from netdsl.syntax.missing_brackets import BRACKETS, MissingBracket, missing_bracket
+from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
+from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
 
 MAX_DEPTH = 64
-
-CLOSING = {"{": "}", "(": ")", "[": "]"}
 _TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
 _STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
 _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
@@ -86,22 +85,22 @@ class StatementSplitter:
         for match in BRACKETS.finditer(text, start):
             char, place = match.group(), match.start()
             if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
-                self._error("NET101", "the text has no end", place, match.end(), 'add `"`')
+                self._error("NET101", "the string is not closed", place, match.end(), 'add `"`')
                 return self._next_statement(place), False
             if char in CLOSING:
                 opened.append(place)
                 if len(opened) > MAX_DEPTH:
                     message = f"brackets are nested more than {MAX_DEPTH} deep"
-                    self._error("NET104", message, place, place + 1, "nest fewer of them")
+                    self._error("NET104", message, place, place + 1, "reduce the nesting")
                     return self._next_statement(place), False
-            elif char in ("}", ")", "]"):
+            elif char in OPENING:
                 if opened and CLOSING[text[opened[-1]]] == char:
                     opened.pop()
                 elif any(CLOSING[text[bracket]] == char for bracket in opened):
                     self._unclosed(start, opened[-1], place)
                     return self._next_statement(place), False
                 else:
-                    self._error("NET102", f"`{char}` closes nothing", place, place + 1, "remove it")
+                    self._error("NET102", f"unmatched `{char}`", place, place + 1, "remove it")
                     self._erased.append((place, place + 1))
             elif char == "\n" and not opened:
                 if not _CONTINUES.match(text, place + 1) and not self._brace_follows(start, place):
@@ -122,8 +121,8 @@ class StatementSplitter:
         if self._erased and place < self._erased[-1][1]:
             return True  # another newline of the same gap
         self._erased.append((place, brace.end() - 1))
-        message = "`{` must stand on the line of its statement"
-        self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the line before")
+        message = "`{` must be on the line of its statement"
+        self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the previous line")
         return True
 
     def _is_forgotten(self, opened: list[int], place: int) -> bool:
@@ -143,7 +142,7 @@ class StatementSplitter:
         for match in BRACKETS.finditer(self._text):
             if match.group() in CLOSING:
                 opened.append(match.start())
-            elif match.group() in ("}", ")", "]") and opened:
+            elif match.group() in OPENING and opened:
                 closed.add(opened.pop())
         return frozenset(closed)
 
@@ -170,7 +169,7 @@ class StatementSplitter:
             help = _closed_help(self._text, gap, closing, self._source.position(gap.end - 1)[0])
         elif found is not None:
             place = Span(self._source, found, found + 1)
-            also = [Label(place, f"this stands where `{closing}` is missing")]
+            also = [Label(place, f"found instead of `{closing}`")]
         message, span = f"`{self._text[bracket]}` is not closed", Span(self._source, bracket, bracket + 1)
         self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
 
@@ -181,7 +180,7 @@ class StatementSplitter:
 def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
     """Where to add the other bracket; `line` is that of the gap."""
     rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
-    if rest.startswith((",", "{", *CLOSING.values())):
+    if rest.startswith((",", "{", *OPENING)):
         shown = rest if rest.startswith(",") else rest[0]
         return f"add `{closing}` before `{shown}` in line {line}"
     if closing != "}" or "\n" not in text[gap.opened : gap.end]:
@@ -189,7 +188,7 @@ def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str
     if word := _STEP_CONTINUES.match(text, gap.end):
         newlines = word[0].count("\n")
         return f"write `}} {word[2]}` in line {line + newlines}"
-    return f"add `}}` after line {line}, on a line of its own"
+    return f"add `}}` on a new line after line {line}"
 
 
 class Piece(NamedTuple):

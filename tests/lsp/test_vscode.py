@@ -11,36 +11,16 @@ from typing import Any
 
 import pytest
 
-from netdsl.language.expressions import FUNCTIONS
-from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES, KEYS
-from netdsl.language.words import STATEMENTS
-from netdsl.lsp.completion import STEPS
-from netdsl.ops import OPERATIONS
-from netdsl.resolve.input_and_expect import QUANTITIES
+from editors import textmate
 from tests.support.programs import run_program
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
-GRAMMAR = json.loads((EXTENSION / "syntaxes" / "netdsl.tmLanguage.json").read_text(encoding="utf-8"))
+GRAMMAR = textmate.grammar()
 RULES_OF_GRAMMAR = GRAMMAR["repository"]
 
 
-def words(rule: str) -> set[str]:
-    """The alternatives of a rule."""
-    found = re.search(r"\(\??:?([a-z_0-9|]+)\)", RULES_OF_GRAMMAR[rule]["match"])
-    assert found is not None
-    return set(found.group(1).split("|"))
-
-
-def test_the_grammar_knows_the_words_of_the_language() -> None:
-    assert words("operation") == {*OPERATIONS, "unit"}
-    assert words("statement") == set(STATEMENTS)
-    assert words("recipe-key") == set(KEYS)
-    assert words("recipe-word") == {name for choices in CHOICES.values() for name in choices}
-    assert words("rule") == set(RULES)
-    assert words("function") == set(FUNCTIONS)
-    assert words("quantity") == set(QUANTITIES)
-    assert {*STEPS, "let", "default"} <= words("step")
+def test_the_grammar_is_current() -> None:
+    assert textmate.GRAMMAR.read_text(encoding="utf-8") == textmate.text(), "run `python -m editors.textmate`"
 
 
 def parts(node: Any) -> Iterator[tuple[str, str]]:

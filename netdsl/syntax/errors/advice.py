@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from netdsl.syntax.errors.patterns import Advice, Rule, shape
+from netdsl.syntax.errors.patterns import Advice, Rule, applied, shape
 from netdsl.syntax.errors.wrong_lines import LINES
 from netdsl.syntax.errors.wrong_operators import colons, operators
 from netdsl.syntax.errors.wrong_statements import OF_STATEMENT, STATEMENTS
@@ -32,8 +32,4 @@ def advice(text: str, rule: str) -> Advice | None:
         and (found := colons(line) or operators(line))
     ):
         return found
-    for pattern, say in _RULES.get(rule, ()):
-        match = re.match(pattern, line)
-        if match and (found := say(match)):
-            return found
-    return None
+    return next(filter(None, (applied(known, line) for known in _RULES.get(rule, ()))), None)

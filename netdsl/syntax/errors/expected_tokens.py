@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netdsl.diagnostics import nearest
 from netdsl.language.words import RESERVED, STATEMENTS, STEPS
 
-_POWERS = "there are no powers: write the product out, or each number in a row of a table"
+_POWERS = "there is no power operator: write the product, or the numbers in a table"
 _OTHER_OPERATORS = {
     "^": _POWERS,
     "**": _POWERS,
@@ -27,7 +27,7 @@ _TENSORS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "featu
 _SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
 _SUMMANDS = ("identity", "residual", "skip", "res")
 _PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
-_NUMBERS = "numbers are written as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, sizes as `3x32x32`"
+_NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `3x32x32`"
 
 
 class Mistake(NamedTuple):
@@ -68,31 +68,31 @@ def _arguments(m: Mistake) -> str:
     if alone and (near := nearest(m.last, (*STEPS, "shortcut"))):
         return near
     if m.found in RESERVED and "NAME" in m.expected and m.statement not in ("stages",) and m.last != "{":
-        return f"`{m.found}` is a word of the language: choose another name"
+        return f"`{m.found}` is a reserved word: choose another name"
     if m.found in STATEMENTS and m.rule == "step":
-        return "a statement stands at the top of the file, never in a body"
+        return "move the statement to the top level of the file, outside of any body"
     if m.found == "," and "RPAR" in m.expected and (pair := re.search(r"\(\s*(\d+)$", m.before)):
         other = re.match(r",\s*(\d+)", m.after)
         if re.search(r"\bat\s*=\s*\(\s*\d+$", m.before):
-            return f"a list stands in `[ ]`: write `at=[{pair[1]}{m.after.partition(')')[0]}]`"
+            return f"a list must be in square brackets: write `at=[{pair[1]}{m.after.partition(')')[0]}]`"
         if other and other[1] == pair[1]:
-            return f"write `{pair[1]}`: one number is for both directions"
-        return f"a pair is one word, as `{pair[1]}x{other[1] if other else pair[1]}`"
+            return f"write `{pair[1]}`: one number applies to both directions"
+        return f"write a pair as one word, such as `{pair[1]}x{other[1] if other else pair[1]}`"
     if m.found.startswith("'"):
-        return 'texts stand in straight double quotes: `"images"`'
+        return 'use straight double quotes: `"images"`'
     if m.found in ("elif", "elseif") or (m.found == "if" and m.last == "else"):
         condition = re.match(r"\w+\s+([^{:]+)", m.after)
         return f"write `else when {condition[1].strip() if condition else '…'} {{ … }}`"
     if m.found == ":" and re.search(r":\s*(int|float|bool|str)", m.after):
-        return "leave the type out"
+        return "remove the type"
     if m.found == ":" and "RPAR" in m.expected and (name := re.search(r"(\w+)\s*$", m.before)):
-        return f"an argument and its value are joined by `=`: write `{name[1]}=…`"
+        return f"write `=` between an argument and its value: `{name[1]}=…`"
     if m.last.rpartition("(")[2] in ("int", "float", "bool", "str") and "(" in m.before:
-        return f"leave `{m.last.rpartition('(')[2]}` out: parameters have no types"
+        return f"remove `{m.last.rpartition('(')[2]}`: parameters have no types"
     if re.match(r"\d+\s*$", m.before.rpartition(",")[2].rpartition("(")[2].strip()) and (
         size := re.match(r"[xX×*]\s*(\d+)", m.after)
     ):
-        return f"a size is one word: write `{m.last.rpartition('(')[2]}x{size[1]}`"
+        return f"write a size as one word: `{m.last.rpartition('(')[2]}x{size[1]}`"
     if (
         re.match(r"\w", m.found)
         and {"RPAR", "_COMMA"} <= m.expected
@@ -100,7 +100,9 @@ def _arguments(m: Mistake) -> str:
     ):
         return f"put a comma between the arguments: `{word[0]}, {m.found}`"
     if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
-        return "arguments stand in the step's brackets, and the next step after a comma or on a new line"
+        return (
+            "write arguments inside the step's parentheses, and the next step after a comma or on a new line"
+        )
     return ""
 
 
@@ -108,7 +110,7 @@ def _names(m: Mistake) -> str:
     """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`: names with a dot in them."""
     base, part = re.search(r"[A-Za-z_]\w*$", m.before), re.match(r"\.([A-Za-z_]\w*)", m.after)
     if not base or not part:
-        return "a name has no `.`" if base and m.found == "." else ""
+        return "a name cannot contain `.`" if base and m.found == "." else ""
     name, attribute = base[0], part[1]
     index = re.compile(r"\[[^\]]*\]|\([^()]*\)").match(m.after, part.end())
     own = f"{name}_{attribute}"
@@ -117,54 +119,54 @@ def _names(m: Mistake) -> str:
     elif name in _PREFIXES:
         own, index = attribute, None
     elif m.rule == "step" and m.before == name:
-        return f"blocks are called by their own names: write `{attribute}` in place of `{name}{part[0]}`"
-    return f"a name has no `.`: write `{own}` in place of `{name}{part[0]}{index[0] if index else ''}`"
+        return f"a block is called by its name alone: write `{attribute}` instead of `{name}{part[0]}`"
+    return f"a name cannot contain `.`: write `{own}` instead of `{name}{part[0]}{index[0] if index else ''}`"
 
 
 def _signs(m: Mistake) -> str:
     """Signs that mean something elsewhere."""
     if m.statement == "input" and m.found in ("x", ","):
-        return "a size is one word, as `input 3x32x32`"
+        return "write a size as one word, such as `input 3x32x32`"
     if m.found == ";":
         inside = m.before.count("(") > m.before.count(")")
         return (
-            "arguments are separated by commas" if inside else "leave it out: a statement ends with its line"
+            "separate arguments by commas" if inside else "remove it: a statement ends at the end of its line"
         )
     if m.found == "if" and m.before.startswith("skip"):
-        return "`if same` stands before the braces: write `skip if same { … }`"
+        return "`if same` comes before the braces: write `skip if same { … }`"
     if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
         return _OTHER_OPERATORS[m.found]
     if m.found == "" and "ELSE" in m.expected:
-        return "a choice has both: `if c then a else b`"
+        return "a conditional expression needs both values: `if c then a else b`"
     if m.found == "" and m.before.rstrip().endswith(","):
-        return "leave the last `,` out"
+        return "remove the last `,`"
     if m.found == "%":
         percent = re.search(r"\d+$", m.before)
         share = percent and not re.match(r"%\s*\w", m.after)
         return f"write `{int(percent[0][:9]) / 100:g}`" if percent and share else "write `a - a // b * b`"
     if m.found in STATEMENTS and m.rule == "statement" and "$END" in m.expected:
-        return f"a statement starts on a line of its own: put `{m.found}` on a new one"
+        return f"a statement starts on its own line: put `{m.found}` on a new line"
     if m.found == "," and m.before.endswith("}"):
-        return "leave it out: each statement stands on lines of its own"
+        return "remove it: each statement starts on its own line"
     return ""
 
 
 def _bodies(m: Mistake) -> str:
     """Bodies and branches."""
     if m.found == "|":
-        return "branches stand in `add { … }`, `concat { … }` or `mul { … }`"
+        return "branches are only allowed in `add { … }`, `concat { … }` or `mul { … }`"
     if "VBAR" in m.expected and m.last == "{":
-        return "a `|` stands before each branch, the first too"
+        return "write `|` before each branch, the first one too"
     if m.found == "else" and m.before.startswith("skip"):
         return "write `shortcut`"
     if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
-        return f"leave the `{m.found}` out: write `{m.last.strip('}')} {{ … }}`"
+        return f"remove the `{m.found}`: write `{m.last.strip('}')} {{ … }}`"
     if m.before.startswith("skip") and m.before.rstrip().endswith("}") and re.match(r"[+\w]", m.found):
         return _after_skip(m)
     if m.found == "otherwise":
         return "write `else`"
     if m.found == "times":
-        return "leave `times` out"
+        return "remove `times`"
     return ""
 
 
@@ -172,47 +174,48 @@ def _after_skip(m: Mistake) -> str:
     """`skip { … } + relu`: the sum is in the `skip`, and what follows is a step, or the shortcut."""
     rest = " ".join(m.after.lstrip("+").split())
     if rest in (*_TENSORS, *_SUMMANDS):
-        return f"leave `{m.found} {rest}` out: `skip` adds its input"
+        return f"remove `{m.found} {rest}`: `skip` adds its input"
     if m.found == "+" and re.match(r"(conv|linear|avgpool|maxpool)\b", rest):
-        return f"write `shortcut {{ {rest} }}` in place of `+ {rest}`"
+        return f"write `shortcut {{ {rest} }}` instead of `+ {rest}`"
     if rest.startswith("shortcut"):
-        return f"leave the `{m.found}` out"
+        return f"remove the `{m.found}`"
     if m.found != "+":
         after = f"put a comma before `{m.found}`"
-        return f"write `shortcut` in place of `{m.found}`" if rest.endswith("{") else after
+        return f"write `shortcut` instead of `{m.found}`" if rest.endswith("{") else after
     if rest.endswith("{"):
-        return "write `,` in place of `+`: a `skip` adds its input, and then come other steps"
-    return f"write `, {rest}`: a `skip` adds its input, and then come other steps"
+        return "write `,` instead of `+`: a `skip` already adds its input"
+    return f"write `, {rest}`: a `skip` already adds its input"
 
 
 def _values(m: Mistake) -> str:
     """Numbers and comparisons."""
     if m.found == "[" and re.search(r"\w$", m.before):
-        return "values aren't picked from lists: give each its row in a table `stages block { … }`"
+        return "lists cannot be indexed: write each value in a row of a table `stages block { … }`"
     if m.found == "{" and m.last == "repeat":
-        return "say how often: write `repeat 3 { … }`"
+        return "write the number of repetitions: `repeat 3 { … }`"
     if (
         re.fullmatch(r"\d{3}", m.found)
         and (number := re.search(r"[\d ]*\d$", m.before.rstrip()))
         and not m.expected & {"RPAR"}
     ):
         rest = re.match(r"[\d ]+", m.after)
-        return f"a number has no blanks: write `{(number[0] + rest[0] if rest else '').replace(' ', '')}`"
+        joined = (number[0] + rest[0] if rest else "").replace(" ", "")
+        return f"a number cannot contain spaces: write `{joined}`"
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
-        return "values are compared with `==`"
+        return "use `==` to compare values"
     if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
         base, exponent = re.search(r"(\d+)\s*\*?$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
         if base and exponent:
             two, name = int(base[1]), exponent[1]
             few = f"if {name} == 0 then 1 else if {name} == 1 then {two} else {two**2}"
-            return f"there are no powers: write `({few})`"
+            return f"there is no power operator: write `({few})`"
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
         return f"write `repeat={times[1] or times[2]}`"
     if plain := _number(m):
         return plain
     if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
-        return "comparisons don't chain: join two of them with `and`"
+        return "comparisons cannot be chained: join two of them with `and`"
     return ""
 
 
@@ -236,17 +239,17 @@ def _number(m: Mistake) -> str:
 def _lines(m: Mistake) -> str:
     """Lines of recipes and tables."""
     if m.found in ("=", ":") and m.rule == "entry":
-        return "a key and its value stand side by side, as `epochs 10`"
+        return "write no `{m.found}` between key and value, as in `epochs 10`"
     if m.found == "{" and m.last in ("shortcut", "else"):
-        return f"`{m.last}` follows the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
+        return f"`{m.last}` must follow the `}}` of a `{'skip' if m.last == 'shortcut' else 'when'}`"
     if m.rule == "header" or (m.statement == "stages" and m.expected == {"NAME"} and m.last == "{"):
         if m.columns and m.rule == "header":
-            return f"name the columns in a line before it: `{m.columns}`"
-        return f"the first line of a table names its columns, as `{m.columns or 'out  repeat  stride'}`"
+            return f"add a header line before it: `{m.columns}`"
+        return f"the first line of a table names its columns, such as `{m.columns or 'out  repeat  stride'}`"
     if m.rule == "row" and m.found in ("+", "*", "/", "//", "-"):
-        return "an expression in a table stands in brackets, as `(2 * n)`"
+        return "an expression in a table must be in parentheses, such as `(2 * n)`"
     if m.statement == "stages" and "{" in m.before and "\n" not in m.before:
-        return "a table has a line for the names of its columns, and one for each row"
+        return "a table needs a header line, and a line for each row"
     return ""
 
 

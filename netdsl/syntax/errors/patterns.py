@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from netdsl.language.words import CONTINUATIONS, STEPS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_value, translated
 
-# The first words of steps that aren't calls, and of what continues them.
-WORDS = {
-    *("skip", "add", "concat", "mul", "repeat", "when", "else", "save", "from", "let", "default"),
-    *("shortcut", "if"),
-}
+# The first words of steps that aren't calls, and of their continuations.
+WORDS = {*STEPS, *CONTINUATIONS, "if"}
 # What tensors are called in Python.
 TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 # In a call: a tuple, a text, a tensor, an argument of torch.
@@ -28,8 +26,9 @@ class Advice(NamedTuple):
     language: str = ""
 
 
-# What a line looks like, and what to say of it.
-Rule: TypeAlias = tuple[str, Callable[[re.Match[str]], Advice | None]]
+# A pattern of wrong lines, and their advice: a message and a help into which the groups of the pattern are
+# filled, or a function of the match.
+Rule: TypeAlias = tuple[str, str, str] | tuple[str, Callable[[re.Match[str]], Advice | None]]
 
 
 def shape(text: str) -> str:
@@ -43,17 +42,16 @@ def shape(text: str) -> str:
     return "x".join(sides)
 
 
-def write(message: str, template: str) -> Callable[[re.Match[str]], Advice]:
-    """The line as it is to be, with the pattern's groups filled in."""
-    return lambda match: Advice(message, f"write `{match.expand(template)}`")
-
-
-def leave_out(message: str, why: str) -> Callable[[re.Match[str]], Advice]:
-    return lambda match: Advice(match.expand(message), f"leave it out: {why}")
+def applied(rule: Rule, line: str) -> Advice | None:
+    """The advice of a rule on a line; None where the rule doesn't match it."""
+    match = re.match(rule[0], line)
+    if match is None:
+        return None
+    return Advice(match.expand(rule[1]), match.expand(rule[2])) if len(rule) == 3 else rule[1](match)
 
 
 def pasted(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
-    help = "write its layers in a section, as `stem { conv(16, 3), bn, relu }`"
+    help = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }`"
     return lambda match: Advice(match.expand(message), help, language)
 
 
@@ -72,14 +70,14 @@ def comment(match: re.Match[str]) -> Advice:
 
 def _python(match: re.Match[str]) -> Advice:
     help = {
-        "class": "a network starts with `network NAME`, and a block is `block NAME(out) { … }`",
-        "def": "leave it out: steps run in the order in which they stand",
-        "return": "leave it out: a body gives what its last step gives",
-    }.get(match[1], "leave it out: the generated code has what it needs")
-    return Advice(f"`{match[1]}` is Python", help, "Python")
+        "class": "write `network NAME` for a network, and `block NAME(out) { … }` for a block",
+        "def": "remove it: steps run in the order in which they are written",
+        "return": "remove it: a body returns the output of its last step",
+    }.get(match[1], "remove it: netdsl generates the Python code")
+    return Advice(f"`{match[1]}` is Python syntax", help, "Python")
 
 
-ADDITION = Advice("an addition is a skip connection", "put the steps before it into `skip { … }`")
+ADDITION = Advice("tensors are not added by `+`", "put the steps before it into `skip { … }`")
 COMMENTS: list[Rule] = [(r"(?://|/\*+|--|%|'''|\"\"\"|\*/)\s?(.*)", comment)]
 PYTHON: list[Rule] = [
     (r"(import|class|def|return|super|print|assert|with|try|del|lambda|async|@\w+)\b", _python),

@@ -36,9 +36,9 @@ _OTHER_WORDS = {
 # What the grammar's terminals are called in a message; all others by their text.
 _TERMINALS = {
     "NAME": "a name",
-    "SIZE": "a size as `3x32x32`",
-    "STRING": "a text in quotes",
-    "COMPARISON": "a comparison as `==`",
+    "SIZE": "a size such as `3x32x32`",
+    "STRING": "a string",
+    "COMPARISON": "a comparison such as `==`",
     "_NL": "a new line",
     "_COMMA": "`,`",
     "COLON": "`:`",
@@ -103,7 +103,7 @@ def report_syntax_error(
         steps = split(branch.text)
         if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
             help = f"write `| {' | '.join(steps)}`"
-        diagnostics.error("NET101", "a branch starts with `|`, the first too", branch, help=help)
+        diagnostics.error("NET101", "a branch must start with `|`, the first one too", branch, help=help)
         return ""
     # What stands before, so that a hint can speak of it.
     before = text[start:place]
@@ -111,7 +111,7 @@ def report_syntax_error(
     table = columns(text, place) if rule == "header" or statement == "stages" else ""
     mistake = Mistake(found, before, after, expected, statement, rule, table)
     help = hint(mistake) or _expectation(expected, statement, before)
-    shown = f"unexpected `{found}`" if found.strip() else "the line ends too early"
+    shown = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
     diagnostics.error("NET101", shown, span, help=help)
     return ""
 
@@ -147,7 +147,7 @@ def _without_braces(source: Source, start: int, place: int, found: str, diagnost
     steps = source.text[place:end].strip(" ,")
     span = Span(source, start + before.start(1), place + len(steps))
     help = f"write `{before[1]} {{ {steps} }}`"
-    diagnostics.error("NET101", "a body stands in braces", span, help=help)
+    diagnostics.error("NET101", "a body must be in braces", span, help=help)
     return True
 
 
@@ -182,15 +182,15 @@ def _expected(error: UnexpectedInput) -> Set[str]:
 
 def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
     if found == "{":
-        message, help = "`{` opens nothing", "it stands on the line of its statement: `stem { … }`"
+        message, help = "`{` without a statement", "put it on the line of its statement: `stem { … }`"
     elif found in ("end", "done", "fi", "endif", "pass"):
-        message, help = f"`{found}` does not start a statement", "leave it out: a body ends with `}`"
+        message, help = f"`{found}` does not start a statement", "remove it: a body ends with `}`"
     elif own := _own_word(found):
         message = f"`{found}` does not start a statement"
-        help = f"write `{own}` in its place"
+        help = f"write `{own}` instead"
     else:
         message = f"`{found}` does not start a statement"
-        help = nearest(found, STATEMENTS) or ("write `layers` in its place" if body else "")
+        help = nearest(found, STATEMENTS) or ("write `layers` instead" if body else "")
         help = help or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
@@ -205,7 +205,7 @@ def _own_word(word: str) -> str:
 
 def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     """A character that the language doesn't have."""
-    shown = f"`{found}`" if found.isprintable() and found.strip() else f"the character U+{ord(found):04X}"
+    shown = f"`{found}`" if found.isprintable() and found.strip() else f"U+{ord(found):04X}"
     plain = unicodedata.normalize("NFKC", found)
     plain = {"–": "-", "—": "-", "−": "-", "×": "x", "’": '"', "‘": '"', "÷": "/", "≤": "<=", "≥": ">="}.get(
         found, plain
@@ -213,12 +213,12 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     if plain != found and plain.isascii() and plain.strip():
         help = f"write `{plain}`"
     elif found in "“”„«»":
-        help = 'texts stand in straight quotes: `"images"`'
+        help = 'use straight quotes: `"images"`'
     elif found.isalpha():
-        help = "names consist of the letters a to z and A to Z, digits and `_`"
+        help = "use only the letters a to z and A to Z, digits and `_` in names"
     else:
         help = "remove it"
-    diagnostics.error("NET101", f"{shown} has no meaning here", span, help=help)
+    diagnostics.error("NET101", f"unexpected character {shown}", span, help=help)
 
 
 def _expectation(expected: Set[str], statement: str, before: str) -> str:
@@ -238,6 +238,6 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
     shown = {_TERMINALS.get(name, f"`{name.lower().strip('_')}`") for name in expected - hidden}
     words += sorted(shown, key=lambda word: (word.startswith("`"), word))
     listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "something else"
-    example = STATEMENTS.get(statement, "")
+    example = STATEMENTS[statement].usage if statement in STATEMENTS else ""
     usable = example and "…" not in example and not re.search(r"[{(]", before)
     return f"expected {listed}" + (f", as in `{example}`" if usable else "")

@@ -62,11 +62,11 @@ def operators(line: str) -> Advice | None:
     if own == line:
         return None
     if powers != own:
-        message = "there are no powers, but products"
+        message = "there is no power operator"
     elif chosen and not named:
-        message = "a choice is `if c then a else b`"
+        message = "a conditional expression is `if c then a else b`"
     else:
-        message = "operators have other names here"
+        message = "operators are written differently in netdsl"
     own = re.sub(r"\s*\{$", " { … }", own)
     return Advice(message, f"write `{own}`")
 
@@ -76,8 +76,8 @@ def _changed(name: str, operator: str | None, value: str | None, counted: str | 
     if name in TENSORS:
         return ADDITION
     term = f"{name} {operator} {value}" if operator else f"{name} {(counted or '')[0]} 1"
-    help = f"write `let new_{name} = {term}`, and `new_{name}` where that is meant"
-    return Advice("a constant keeps its value", help)
+    help = f"write `let new_{name} = {term}`, and use `new_{name}` from there on"
+    return Advice("a constant cannot be changed", help)
 
 
 def colons(line: str) -> Advice | None:
@@ -85,7 +85,7 @@ def colons(line: str) -> Advice | None:
     own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
     own = re.sub(r"\s*\{$", " { … }", own)
     return (
-        Advice("an argument and its value are joined by `=`", f"write `{own}`")
+        Advice("write `=` between an argument and its value", f"write `{own}`")
         if own.count("=") > line.count("=")
         else None
     )

@@ -8,29 +8,19 @@ from netdsl.language.argument_types import signature
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.other_frameworks.translation import own_name, translated
-from netdsl.syntax.errors.patterns import (
-    COMMENTS,
-    PYTHON,
-    WORDS,
-    Advice,
-    Rule,
-    leave_out,
-    pasted,
-    shape,
-    write,
-)
+from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, pasted, shape
 from netdsl.syntax.errors.wrong_steps import assigned, assigned_step, yaml_step
 
 
 def _recipe_key(match: re.Match[str]) -> Advice | None:
     """`epochs: 10` at the top of a file."""
     line = recipe_line(match[1], match[2])
-    return Advice(f"`{match[1]}` belongs to the recipe", f"write `train {{ {line} }}`") if line else None
+    return Advice(f"`{match[1]}` must be inside `train`", f"write `train {{ {line} }}`") if line else None
 
 
 def _assigned_outside(match: re.Match[str]) -> Advice | None:
     if step := assigned_step(match):
-        return Advice("steps stand in a section", f"write `layers {{ {step} }}`", "Python")
+        return Advice("steps must be inside a section", f"write `layers {{ {step} }}`", "Python")
     return assigned(match) or pasted("this is Python", "Python")(match)
 
 
@@ -47,12 +37,12 @@ def _outside(match: re.Match[str]) -> Advice | None:
         return None
     own = name in OPERATIONS or name in WORDS or "{" in text
     step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
-    return Advice("steps stand in a section", f"write `layers {{ {step} }}`")
+    return Advice("steps must be inside a section", f"write `layers {{ {step} }}`")
 
 
 def _listed_outside(match: re.Match[str]) -> Advice | None:
     step = yaml_step(match[1], match[2])
-    return Advice("steps stand in a section", f"write `layers {{ {step} }}`") if step else None
+    return Advice("steps must be inside a section", f"write `layers {{ {step} }}`") if step else None
 
 
 def _stage(match: re.Match[str]) -> Advice:
@@ -60,29 +50,40 @@ def _stage(match: re.Match[str]) -> Advice:
     inside = (match[2] or "").strip().removeprefix("(").removesuffix(")")
     rest = re.sub(r"^[\s,]*(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r"repeat=\1", match[3].strip())
     given = ", ".join(filter(None, (inside, *re.split(r"[\s,]+", rest.strip(" ,")))))
-    return Advice("all that a stage is given stands in its brackets", f"write `stage {match[1]}({given})`")
+    return Advice("the arguments of a stage must be in parentheses", f"write `stage {match[1]}({given})`")
 
 
 def _input(match: re.Match[str]) -> Advice | None:
-    own = shape(match[1])
-    return Advice("a shape is one word", f"write `input {own}`") if re.fullmatch(r"\w+", own) else None
+    word, sign, given = match.groups()
+    own = shape(given)
+    if not re.fullmatch(r"\w+", own):
+        return None
+    if word != "input":
+        message = f"there is no `{word}`; use `input`"
+    elif own == given:
+        message = f"no `{sign}` after `input`"
+    else:
+        message = "write a shape as one word"
+    return Advice(message, f"write `input {own}`")
 
 
 def _network(match: re.Match[str]) -> Advice | None:
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
-    return Advice("a name consists of letters, digits and `_`", f"write `network {name}`") if name else None
+    return (
+        Advice("a name may contain only letters, digits and `_`", f"write `network {name}`") if name else None
+    )
 
 
 def _order(match: re.Match[str]) -> Advice | None:
     items = ", ".join(re.findall(r"\+|\w+(?:\([^()]*\))?", match[1]))
-    return Advice("commas stand between the items of an order", f"write `order {items}`") if items else None
+    return Advice("separate the items of an order by commas", f"write `order {items}`") if items else None
 
 
 def _block_name(match: re.Match[str]) -> Advice:
     words = re.match(r"block\s+([\w.-]+)", match.string)
     name = re.sub(r"\W+", "_", words[1]) if words else ""
-    return Advice("a name consists of letters, digits and `_`", f"write `block {name}(…) {{ … }}`")
+    return Advice("a name may contain only letters, digits and `_`", f"write `block {name}(…) {{ … }}`")
 
 
 def _body(match: re.Match[str]) -> Advice:
@@ -91,17 +92,17 @@ def _body(match: re.Match[str]) -> Advice:
     inside = re.sub(r"^[=:]?\s*(?:[\w.]*Sequential|[\w.]*ModuleList)?\s*[(\[]*$", "", inside)
     inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
     write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
-    return Advice("a body stands in braces", f"write {write}")
+    return Advice("a body must be in braces", f"write {write}")
 
 
 def _dashed(match: re.Match[str]) -> Advice:
     """`stage res-block(16)`."""
-    return Advice("a name has no `-`", f"write `stage {match[1].replace('-', '_')}{match[2]}`")
+    return Advice("a name cannot contain `-`", f"write `stage {match[1].replace('-', '_')}{match[2]}`")
 
 
 def _output(match: re.Match[str]) -> Advice:
     """`expect output == (10,)`."""
-    return Advice("a shape is one word", f"write `expect output == {shape(match[1])}`")
+    return Advice("write a shape as one word", f"write `expect output == {shape(match[1])}`")
 
 
 def _default(match: re.Match[str]) -> Advice:
@@ -112,41 +113,44 @@ def _default(match: re.Match[str]) -> Advice:
         if match[2] in (parameter.name for parameter in signature(operation))
     )
     own = next(owners, "")
-    help = f"write `default {own}({match[1]})`" if own else "leave it out: no operation has it"
-    return Advice("a default is of an operation", help)
+    help = f"write `default {own}({match[1]})`" if own else "remove it: no operation has this argument"
+    return Advice("`default` needs an operation's name", help)
 
 
 def _digits(match: re.Match[str]) -> Advice:
     """`expect params < 1,000,000`."""
     number = re.sub(r"\D", "", match[3])
-    return Advice("a number is one word", f"write `expect {match[1]} {match[2]} {number}`")
+    return Advice("a number has no thousands separators", f"write `expect {match[1]} {match[2]} {number}`")
 
 
 STATEMENTS: list[Rule] = [
     *COMMENTS,
     (
         r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
-        write("the blocks of a file are used", r'use "\1"'),
+        "use `use` to import the blocks of a file",
+        r'write `use "\1"`',
     ),
     *PYTHON,
-    (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet", "Darknet")),
-    (r"layer\s*\{\s*\w+\s*:", pasted("`layer` is Caffe", "Caffe")),
-    (r"layer\s*\{", write("a section is called `layers`", "layers {")),
+    (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
+    (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
+    (r"layer\s*\{", "there is no section `layer`; use `layers`", "write `layers {`"),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
-    (r"```", leave_out("this is Markdown", "a file is the code alone")),
-    (r"(?:input_shape|input_size|shape)\s*[:=]?\s*(.+)$", _input),
+    (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
+    (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
     (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
     (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
     (r"(?:model|self|net)\.\w+\(", pasted("this is Python", "Python")),
     (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
     (
-        r"(?:num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
-        write("it is called `classes` here", r"classes \1"),
+        r"(num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
+        r"there is no `\1`; use `classes`",
+        r"write `classes \2`",
     ),
     (
         r"(?:const|var|int|float|set|val)\s+(\w+\s*=.*)$",
-        write("a constant is defined with `let`", r"let \1"),
+        "a constant is defined with `let`",
+        r"write `let \1`",
     ),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
 ]
@@ -154,16 +158,14 @@ _BODY: Rule = (
     r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
     _body,
 )
-_SIGN: Rule = (
-    r"(stem|head|layers|train|init)\s*[=:]\s*\{",
-    write("nothing stands between `{` and the word before it", r"\1 { … }"),
-)
+_SIGN: Rule = (r"(stem|head|layers|train|init)\s*([=:])\s*\{", r"no `\2` after `\1`", r"write `\1 { … }`")
 OF_STATEMENT: dict[str, list[Rule]] = {
     **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers")},
     "train": [
         (
             r"train\s*\(",
-            lambda m: Advice("keys stand in braces", "write `train {`, and each key on a line, `epochs 10`"),
+            "the keys of `train` must be in braces",
+            "write `train { … }`, with each key on its own line, such as `epochs 10`",
         ),
         _SIGN,
         _BODY,
@@ -171,85 +173,92 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "stages": [
         (
             r"stages\s+(\w+)\s*[:=]?\s*[\[(]\s*[\[(\d]",
-            lambda m: Advice(
-                "a table has a line for the names of its columns, and one for each row",
-                f"write `stages {m[1]} {{`, these lines, and `}}`",
-            ),
+            "a table needs a header line, and a line for each row",
+            r"write `stages \1 {`, then these lines, then `}`",
         ),
-        (r"stages\s*\{", write("a table is of one block", r"stages residual { … }")),
+        (r"stages\s*\{", "`stages` needs a block's name", "write `stages residual { … }`"),
         _BODY,
     ],
     "block": [
-        (r"block\s+(\w+)\s*\(\s*\d", write("parameters are names", r"block \1(out) { … }")),
+        (r"block\s+(\w+)\s*\(\s*\d", "a parameter must be a name", r"write `block \1(out) { … }`"),
         (r"block\s+\w*[-.]", _block_name),
         (
             r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
-            write("parameters stand in brackets", r"block \1(\2) { … }"),
+            "parameters must be in parentheses",
+            r"write `block \1(\2) { … }`",
         ),
-        (r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{", write("parameters stand in brackets", r"block \1(\2) { … }")),
+        (
+            r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{",
+            "parameters must be in parentheses",
+            r"write `block \1(\2) { … }`",
+        ),
         (
             r"block\s+(\w+)(\(.*?\))?\s*->[^{]*\{",
-            write("a block gives what its last step gives", r"block \1\2 { … }"),
+            "a block has no return type: it returns the output of its last step",
+            r"write `block \1\2 { … }`",
         ),
         _BODY,
     ],
     "default": [
-        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", write("defaults have no braces", r"default \1")),
+        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", "`default` takes no braces", r"write `default \1`"),
         (r"default\s+((\w+)\s*=\s*\w+)$", _default),
-        (r"default\s+(\w+)\s+(\w+\s*=.*)$", write("arguments stand in brackets", r"default \1(\2)")),
+        (r"default\s+(\w+)\s+(\w+\s*=.*)$", "arguments must be in parentheses", r"write `default \1(\2)`"),
     ],
     "expect": [
-        (
-            r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$",
-            _digits,
-        ),
+        (r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$", _digits),
         (
             r"expect\s+(\w+)\s*([=!<>]=?)\s*([\d.]+)\s+([kM])$",
-            write("a number is one word", r"expect \1 \2 \3\4"),
+            "write no space between a number and its suffix",
+            r"write `expect \1 \2 \3\4`",
         ),
         (
             r"expect\s+(\w+)\s+between\s+([\w.]+)\s+and\s+([\w.]+)$",
-            write("one line expects one thing", r"expect \1 >= \2` and `expect \1 <= \3"),
+            "`expect` takes one comparison",
+            r"write `expect \1 >= \2` and `expect \1 <= \3`",
         ),
         (
             r"expect\s+(\w+)\s+in\s*[\[(]?\s*([\w.]+?)\s*(?:,|\.\.\.?|-|to)\s*([\w.]+?)\s*[\])]?$",
-            write("one line expects one thing", r"expect \1 >= \2` and `expect \1 <= \3"),
+            "`expect` takes one comparison",
+            r"write `expect \1 >= \2` and `expect \1 <= \3`",
         ),
         (
             r"expect\s+(\w+)\s*(?:~=?|≈|about)\s*([\w.]+)$",
-            write("what is expected is compared", r"expect \1 <= \2"),
+            "`expect` needs a comparison",
+            r"write `expect \1 <= \2`",
         ),
         (r"expect\s+output\s*={1,2}\s*([(\[].*[)\]])$", _output),
         (
             r"expect\s+\w+\.\w+",
-            lambda m: Advice(
-                "what is expected is of the whole network", "leave the line out, or the name before the `.`"
-            ),
+            "`expect` applies to the whole network",
+            "remove the line, or the name before the `.`",
         ),
-        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", write("what is expected is compared", r"expect \1 == \2")),
-        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", write("the quantity stands first", r"expect \2 >= \1")),
-        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", write("the quantity stands first", r"expect \2 <= \1")),
+        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", "`expect` needs a comparison", r"write `expect \1 == \2`"),
+        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 >= \1`"),
+        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 <= \1`"),
     ],
-    "input": [(r"input\s*[:=]?\s*(.+)$", _input)],
+    "input": [(r"(input)\s*([:=]?)\s*(.+)$", _input)],
     "network": [
         (
             r"network\s+(\w+)\s*(\([^()]*\))?\s*\{",
-            write("a network has no braces: its statements stand in the lines below it", r"network \1\2"),
+            "`network` takes no braces: its statements follow on the next lines",
+            r"write `network \1\2`",
         ),
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
-        (r"network\s*[:=]\s*(\w+)", write("a network and its name stand side by side", r"network \1")),
+        (r"network\s*([:=])\s*(\w+)", r"no `\1` after `network`", r"write `network \2`"),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (
             r"stage\s+(\w+)\s*\{",
-            lambda m: Advice(
-                "all that a stage is given stands in its brackets",
-                f"write `stage {m[1]}(16, repeat=3)`, or a table: `stages {m[1]} {{ … }}`",
-            ),
+            "the arguments of a stage must be in parentheses",
+            r"write `stage \1(16, repeat=3)`, or a table: `stages \1 { … }`",
         ),
-        (r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$", write("the block stands first", r"stage \2(\3, repeat=\1)")),
-        (r"stage\s*\d*\s*:\s*(\w+.*)$", write("nothing stands between `stage` and the block", r"stage \1")),
+        (
+            r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$",
+            "the block must come first",
+            r"write `stage \2(\3, repeat=\1)`",
+        ),
+        (r"stage\s*\d*\s*:\s*(\w+.*)$", "write no number or `:` before the block", r"write `stage \1`"),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
@@ -257,27 +266,28 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "let": [
         (
             r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
-            write("a line defines one constant", r"let \1 = \3` and `let \2 = \4"),
+            "`let` defines one constant",
+            r"write `let \1 = \3` and `let \2 = \4`",
         ),
-        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", write("a constant has a `=`", r"let \1 = \2")),
+        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", "`let` needs `=`", r"write `let \1 = \2`"),
     ],
     "init": [
         (
             r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
-            write("a rule stands behind what it is for", r"init { conv \1\2, linear \1\2 }"),
+            "a rule must follow the key that it applies to",
+            r"write `init { conv \1\2, linear \1\2 }`",
         ),
         (
             r"init\s+(?:kaiming|pytorch|he)\s*\(([^()]*)\)$",
-            write("arguments are those of a rule", r"init { conv kaiming_normal(\1) }"),
+            "only a rule takes arguments",
+            r"write `init { conv kaiming_normal(\1) }`",
         ),
-        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", write("the initialisation is a word", r"init \1")),
+        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", "the initialisation must be a plain word", r"write `init \1`"),
         _BODY,
     ],
     "use": [
-        (r"use\b[^\"]*(\"[^\"]+\.net\").*", write("all blocks of a file are brought in", r"use \1")),
-        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", write("a path stands in double quotes", r'use "\1"')),
+        (r"use\b[^\"]*(\"[^\"]+\.net\").*", "`use` imports all blocks of a file", r"write `use \1`"),
+        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", "a path must be in double quotes", r'write `use "\1"`'),
     ],
-    "classes": [
-        (r"classes\s*[:=]\s*(\w+)", write("`classes` and its value stand side by side", r"classes \1"))
-    ],
+    "classes": [(r"classes\s*([:=])\s*(\w+)", r"no `\1` after `classes`", r"write `classes \2`")],
 }
