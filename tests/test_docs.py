@@ -50,7 +50,7 @@ def test_the_readme_shows_the_shipped_resnet32() -> None:
 
 def test_the_readme_lists_the_shipped_networks() -> None:
     readme = (ROOT / "README.md").read_text()
-    rows = re.findall(r"^\| (`.*?`) \|", readme[readme.index("## Networks that come") :], re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \|", readme[readme.index("## Shipped networks") :], re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert listed == shipped().keys() - {"std"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -11,6 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import run_program
 
 PACKAGE = Path(__file__).parent.parent / "netdsl"
 HEAVY = {"torch", "torchvision", "jinja2", "black", "numpy", "matplotlib", "rich", "PIL"}
@@ -141,9 +142,7 @@ def test_commands_import_only_what_they_need(arguments: list[str], heavy: set[st
         "except SystemExit as end:\n    assert end.code in (0, None), end.code\n"
         "print('LOADED', *{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
-    )
+    done = run_program([sys.executable, "-c", script], check=True)
     loaded = set(done.stderr.partition("LOADED ")[2].split())
     assert "netdsl" in loaded
     assert not loaded & heavy

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.programs import ROOT, run_program
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-w",
         str(folder),
     ]
-    subprocess.run([*command, str(ROOT)], check=True)
+    run_program([*command, str(ROOT)], check=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
@@ -38,10 +36,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def netdsl(site: Path, cwd: Path, *arguments: str) -> str:
     """Runs the wheel's netdsl from a folder that isn't the repository."""
     code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from netdsl.cli import main; main()"
-    environment = {**os.environ, "NETDSL_CACHE": str(cwd / "cache")}
+    environment = {"NETDSL_CACHE": str(cwd / "cache"), "PYTHONPATH": ""}
     command = [sys.executable, "-P", "-c", code, str(site), *arguments]
-    result = subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True, text=True)
-    return result.stdout
+    return run_program(command, environment, check=True, cwd=cwd).stdout
 
 
 def test_everything_travels_in_the_wheel(installed: Path) -> None:
@@ -54,6 +51,7 @@ def test_everything_travels_in_the_wheel(installed: Path) -> None:
         "networks/lessons/batch_norm.net",
         "data/digits.npz",
         "errors/NET401.md",
+        "py.typed",
     ):
         assert (package / name).is_file(), name
     assert {path.name for path in (package / "templates").iterdir()} == {

@@ -17,8 +17,8 @@ from netdsl.commands.shared_tables import printable
 # Exit status for errors in the input. Click exits with 2 on wrong usage.
 INPUT_ERROR = 1
 
-# Seconds; torchrun ends the process sooner.
-_TIME_TO_REPORT = 10
+# Seconds, enough for a busy machine. torchrun ends this process once the other has reported.
+_TIME_TO_REPORT = 120
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import netdsl
 from netdsl.compiler import STYLES, Style
 from netdsl.syntax import parser_tables
 from netdsl.syntax.net_files import shipped
+from tests.support.programs import run_program
 from tests.test_cases import CASES, read_case
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +85,7 @@ def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
         network = netdsl.load(name)
         sizes = [str(size) for size in (*network.input_shape, network.classes)]
         arguments += [",".join([str(file_of(name, style)), *sizes]) for style in STYLES]
-    subprocess.run([sys.executable, "-c", script, *arguments], cwd=tmp_path, check=True)
+    run_program([sys.executable, "-c", script, *arguments], {"PYTHONPATH": ""}, cwd=tmp_path, check=True)
 
 
 def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
@@ -96,12 +95,12 @@ def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
         files.append(tmp_path / f"case_{path.stem}.py")
         files[-1].write_text(read_case(path).expected, encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *map(str, files)]
-    done = subprocess.run(ruff, capture_output=True, text=True, cwd=tmp_path)
+    done = run_program(ruff, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     config = tmp_path / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
     mypy = [sys.executable, "-m", "mypy", "--config-file", str(config), *map(str, files)]
-    done = subprocess.run(mypy, capture_output=True, text=True, cwd=tmp_path)
+    done = run_program(mypy, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
 
 
@@ -121,14 +120,7 @@ def test_output_does_not_depend_on_the_hash_seed() -> None:
         "print(hashlib.sha256(''.join(codes).encode()).hexdigest())\n"
     )
     digests = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        run_program([sys.executable, "-c", script], {"PYTHONHASHSEED": seed}, check=True).stdout
         for seed in ("0", "1", "2")
     }
     assert len(digests) == 1

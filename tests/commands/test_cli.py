@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from netdsl.syntax.net_files import inside
 from tests.support.commands import netdsl
+from tests.support.programs import run_program
 
 TINY = """\
 network tiny(width=4)
@@ -191,9 +191,7 @@ def test_eval_never_runs_the_python_of_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["summary", "resnet32"], ["build", "resnet32", "--stdout"]])
 def test_output_that_finds_no_place(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "netdsl", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
-        )
+        done = run_program([sys.executable, "-m", "netdsl", *arguments], stdout=full)
     assert done.returncode == 1
     assert done.stderr == "error: the output can't be written: No space left on device\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from netdsl.cli import main
+from tests.support.programs import run_program
 
 
 def completed(*arguments: str) -> list[str]:
@@ -106,5 +106,5 @@ def test_bash_completes(tmp_path: Path) -> None:
         _netdsl_completion netdsl
         echo "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    done = run_program(["bash", "-c", script], check=True)
     assert done.stdout == "resnet32\n", done.stderr

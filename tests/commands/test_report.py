@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-import netdsl as netdsl_package
 from netdsl.base.source import Source, Span
 from netdsl.cli import main
 from netdsl.commands.shared_report import SHOWN, Report
 from netdsl.diagnostics import Diagnostic, Label
 from netdsl.diagnostics.render_json import json_record, workflow_command
+from tests.support.programs import run_program
 
 GOOD = "network good\ninput 3x8x8\nclasses 2\nlayers { flatten, linear(classes) }\n"
 BROKEN = "network broken\ninput 3x8x8\nlet n = 1\nlayers { conv(8), rleu(n) }\nlet n = 2\n"
@@ -208,8 +207,7 @@ def test_in_a_terminal_errors_are_as_wide_as_it_is_and_coloured() -> None:
     here, there = pty.openpty()
     termios.tcsetwinsize(there, (24, 40))
     command = [sys.executable, "-m", "netdsl", "check", "broken.net"]
-    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(netdsl_package.__file__).parents[1])}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=there, env=environment, check=False)
+    done = run_program(command, {"TERM": "xterm"}, stderr=there)
     os.close(there)
     shown = os.read(here, 100_000).decode()
     os.close(here)

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from netdsl.cli import main
 from netdsl.commands import watch
+from tests.support.programs import LONGEST, started, wait_until
 
 BLOCKS = "block two(out) { conv(out, 3), relu }\n"
 NETWORK = """\
@@ -26,30 +27,20 @@ use "blocks.net"
 stem { two(width) }
 head { global_avgpool, flatten, linear(classes) }
 """
-# Seconds; far more than it takes, since machines may be busy.
-PATIENCE = 60
 
 
 class Watched:
     """The process, and what it has said."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
         self.folder = folder
-        self._said = folder / "said.txt"
-        command = [sys.executable, "-m", "netdsl", "watch", "n.net", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1"}
-        with self._said.open("w") as said:
-            self.process = subprocess.Popen(
-                command, cwd=folder, stdout=said, stderr=subprocess.STDOUT, env=environment
-            )
+        self.process = process
 
     def says(self, text: str, times: int = 1) -> str:
         """Waits until it has said a text so often; all that it said."""
-        end = time.monotonic() + PATIENCE
-        while (said := self._said.read_text()).count(text) < times:
-            assert time.monotonic() < end and self.process.poll() is None, said
-            time.sleep(0.02)
-        return said
+        said = self.folder / "said.txt"
+        wait_until(lambda: said.read_text().count(text) >= times, self.process)
+        return said.read_text()
 
     def code(self) -> str:
         return (self.folder / "generated" / "n.py").read_text()
@@ -61,14 +52,22 @@ class Watched:
         new.replace(self.folder / name)
 
 
+@contextmanager
+def watching(folder: Path, *arguments: str) -> Iterator[Watched]:
+    command = [sys.executable, "-m", "netdsl", "watch", "n.net", *arguments]
+    with (
+        (folder / "said.txt").open("w") as said,
+        started(command, {"NO_COLOR": "1"}, cwd=folder, stdout=said, stderr=subprocess.STDOUT) as process,
+    ):
+        yield Watched(folder, process)
+
+
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
     (tmp_path / "blocks.net").write_text(BLOCKS)
     (tmp_path / "n.net").write_text(NETWORK)
-    process = Watched(tmp_path)
-    yield process
-    process.process.kill()
-    process.process.wait()
+    with watching(tmp_path) as process:
+        yield process
 
 
 def test_every_save_is_built_and_ctrl_c_ends_it(watched: Watched) -> None:
@@ -91,7 +90,7 @@ def test_every_save_is_built_and_ctrl_c_ends_it(watched: Watched) -> None:
     assert "nn.Conv2d(in_channels, out, 5, padding=2)" in watched.code()
 
     watched.process.send_signal(signal.SIGINT)
-    assert watched.process.wait(PATIENCE) == 0
+    assert watched.process.wait(LONGEST) == 0
     assert "Traceback" not in watched.says("watching n.net")
 
 
@@ -148,12 +147,8 @@ def test_a_file_may_be_gone_for_a_moment(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_options_are_those_of_build(tmp_path: Path) -> None:
     (tmp_path / "n.net").write_text(NETWORK.replace('use "blocks.net"', BLOCKS))
-    process = Watched(tmp_path, "--style", "all", "-o", "code", "--set", "width=6")
-    try:
+    with watching(tmp_path, "--style", "all", "-o", "code", "--set", "width=6") as process:
         process.says("wrote code/n.py, code/n_functional.py, code/n_sequential.py")
-    finally:
-        process.process.kill()
-        process.process.wait()
     assert sorted(path.name for path in (tmp_path / "code").iterdir()) == [
         "n.py",
         "n_functional.py",

@@ -20,7 +20,7 @@ from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.render_text import render
 from netdsl.syntax.net_files import recorded
 
-# Seconds: what takes longer is a finding, what takes much longer is stopped.
+# Seconds of this process's work, however busy the machine is: more is a finding, much more is stopped.
 SLOW, HANGS = 2, 20
 
 LIBRARIES = {
@@ -111,10 +111,10 @@ def _limited() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Hangs
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, HANGS)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, HANGS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-import subprocess
 import sys
 import warnings
 from collections import Counter
@@ -40,6 +38,7 @@ from netdsl.ir.typed import (
 )
 from netdsl.syntax.net_files import shipped
 from tests.support.graphs import HARD, NETWORKS, ROOT, chains, nodes, typed, typed_file
+from tests.support.programs import run_program
 
 PICTURES = {
     "resnet32": "resnet32",
@@ -275,7 +274,7 @@ def test_the_same_picture_whatever_the_hash_seed(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         picture = tmp_path / f"{seed}.html"
         command = [sys.executable, "-m", "netdsl", "graph", "mobilenet_v3_small", "-o", str(picture)]
-        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, cwd=ROOT)
+        run_program(command, {"PYTHONHASHSEED": seed}, check=True)
         pictures.append(picture.read_bytes())
     assert pictures[0] == pictures[1]
 

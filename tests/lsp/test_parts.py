@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from netdsl.resolve.input_and_expect import QUANTITIES
 from netdsl.resolve.read_init import BASES, BIAS, LAST_NORM
 from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax.net_files import read_text, shipped
+from tests.support.programs import run_program
 
 TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
 
@@ -120,6 +120,6 @@ def test_without_the_extra_the_command_says_which_to_install() -> None:
         "util.find_spec = lambda name, *rest: None if name == 'pygls' else find(name, *rest)\n"
         "from netdsl.cli import main\nmain(['lsp'])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = run_program([sys.executable, "-c", script])
     assert done.returncode == 1
     assert "pip install 'netdsl[lsp]'" in done.stderr

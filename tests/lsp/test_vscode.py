@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from editors import textmate
+from tests.support.programs import run_program
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 GRAMMAR = textmate.grammar()
@@ -71,4 +71,4 @@ def test_the_extension_names_its_files() -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
 def test_the_client_can_be_read() -> None:
-    subprocess.run(["node", "--check", EXTENSION / "extension.js"], check=True)
+    run_program(["node", "--check", EXTENSION / "extension.js"], check=True)

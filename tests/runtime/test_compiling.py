@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from netdsl.language.recipe import Recipe, Sgd
+from netdsl.runtime import compiling
 from netdsl.runtime.compiling import Decision, decide
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
@@ -25,20 +25,40 @@ RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9))
 EAGER, FASTER, SLOWER = 0.01, 0.002, 0.02
 
 
-def learner() -> Learner:
+class Clock:
+    """A time that passes only where a step is made to take some."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which trials are measured."""
+    clock = Clock()
+    monkeypatch.setattr(compiling, "time", clock)
+    return clock
+
+
+def learner(clock: Clock) -> Learner:
     """A learner whose steps take as long as EAGER says."""
     made = Learner(tiny(), RECIPE, FP32, ALONE)
     plain = made.plain_objective
 
     def slow(images: torch.Tensor, labels: torch.Tensor) -> Any:
-        time.sleep(EAGER)
+        clock.sleep(EAGER)
         return plain(images, labels)
 
     made.objective = made.plain_objective = slow  # type: ignore[method-assign]
     return made
 
 
-def compiler(startup: float, step: float) -> Callable[..., Any]:
+def compiler(clock: Clock, startup: float, step: float) -> Callable[..., Any]:
     """In place of torch.compile: code that takes its time before the first call, and for each."""
 
     def compile(function: Any, **options: object) -> Any:
@@ -46,7 +66,7 @@ def compiler(startup: float, step: float) -> Callable[..., Any]:
 
         def compiled(images: torch.Tensor, labels: torch.Tensor) -> Any:
             nonlocal first
-            time.sleep(startup * first + step)
+            clock.sleep(startup * first + step)
             first = False
             loss = images.sum() * next(iter(compiled.model.parameters)).sum()  # type: ignore[attr-defined]
             return loss, torch.zeros((), dtype=torch.int64)
@@ -57,9 +77,11 @@ def compiler(startup: float, step: float) -> Callable[..., Any]:
     return compile
 
 
-def decided(monkeypatch: pytest.MonkeyPatch, steps: int, startup: float, step: float) -> Decision:
-    monkeypatch.setattr(torch, "compile", compiler(startup, step))
-    made = learner()
+def decided(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, steps: int, startup: float, step: float
+) -> Decision:
+    monkeypatch.setattr(torch, "compile", compiler(clock, startup, step))
+    made = learner(clock)
     state = {name: tensor.clone() for name, tensor in made.model.state().items()}
     decision = decide(made, "auto", torch.randn(16, 3, 8, 8), steps)
     assert made.compiled == decision.on
@@ -69,33 +91,35 @@ def decided(monkeypatch: pytest.MonkeyPatch, steps: int, startup: float, step: f
     return decision
 
 
-def test_a_trial_that_costs_too_much_of_the_training_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    decision = decided(monkeypatch, 100, 0, FASTER)  # 1 s is left; 6 tensors are taken for 2.4 s.
+def test_a_trial_that_costs_too_much_of_the_training_is_not_made(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = decided(clock, monkeypatch, 100, 0, FASTER)  # 1 s is left; 6 tensors are taken for 2.4 s.
     assert not decision.on and "remain, and its start-up takes" in decision.reason
 
 
-def test_what_a_trial_shows_is_done_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    decision = decided(monkeypatch, 10_000, 0.3, FASTER)
+def test_what_a_trial_shows_is_done_and_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = decided(clock, monkeypatch, 10_000, 0.3, FASTER)
     assert decision.on and "saves" in decision.reason
     # Now it is known: worth it from some 40 steps on.
-    decision = decided(monkeypatch, 1000, 0.3, FASTER)
+    decision = decided(clock, monkeypatch, 1000, 0.3, FASTER)
     assert decision.on and "saves" in decision.reason
-    decision = decided(monkeypatch, 10, 0.3, FASTER)
+    decision = decided(clock, monkeypatch, 10, 0.3, FASTER)
     assert not decision.on and "which 10 steps do not repay" in decision.reason
 
 
-def test_code_that_is_no_faster_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_is_no_faster_is_not_used(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):  # Tried, then remembered.
-        decision = decided(monkeypatch, 10_000, 0, SLOWER)
+        decision = decided(clock, monkeypatch, 10_000, 0, SLOWER)
         assert not decision.on and "ms a step" in decision.reason
 
 
-def test_a_compiler_that_fails(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_a_compiler_that_fails(clock: Clock, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     def broken(function: Any, **options: object) -> Any:
         raise RuntimeError("\nno C++ compiler found\nsee the manual")
 
     monkeypatch.setattr(torch, "compile", broken)
-    made = learner()
+    made = learner(clock)
     decision = decide(made, "auto", torch.randn(16, 3, 8, 8), 10_000)
     assert decision == Decision(False, "torch.compile fails here: no C++ compiler found")
     with pytest.raises(RunError, match="no C\\+\\+ compiler found") as raised:
@@ -105,10 +129,12 @@ def test_a_compiler_that_fails(monkeypatch: pytest.MonkeyPatch, cache: Path) -> 
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"key": {}}', b"\xff", b'{"key": 3}'])
-def test_a_damaged_memory_is_none(damage: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_memory_is_none(
+    damage: bytes, cache: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.mkdir()
     (cache / "compile.json").write_bytes(damage)
-    assert decided(monkeypatch, 10_000, 0, FASTER).on
+    assert decided(clock, monkeypatch, 10_000, 0, FASTER).on
 
 
 def test_compiled_training_is_the_same_up_to_rounding(tmp_path: Path, console: Console) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import STDOUT
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ import netdsl
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout, overruns
 from netdsl.trained.open_run import convolutions
+from tests.support.programs import run_program
 
 CPU = torch.device("cpu")
 TINY = """
@@ -104,23 +104,10 @@ def test_convolutions_of_a_network(tmp_path: Path) -> None:
 
 def in_child(arguments: list[str], threads: int, folder: Path) -> str:
     """What netdsl, or a script, prints in a process that computes as a CPU with AVX2 does."""
-    environment = {
-        **os.environ,
-        **AVX2,
-        "OMP_NUM_THREADS": str(threads),
-        "NETDSL_CACHE": str(folder / "cache"),
-    }
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    environment = {**AVX2, "OMP_NUM_THREADS": str(threads), "NETDSL_CACHE": str(folder / "cache")}
+    return run_program(
+        [sys.executable, *arguments], environment, check=True, cwd=folder, stderr=STDOUT
+    ).stdout
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import LONGEST, run_program, started, wait_until
 
 NETWORK = """network tiny
 input 1x8x8
@@ -30,6 +31,9 @@ train {
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "netdsl", "--"]
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "tiny.net").write_text(NETWORK, encoding="utf-8")
@@ -42,41 +46,22 @@ def command(*arguments: str, processes: int = 2) -> list[str]:
 
 
 def run(folder: Path, *arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments, processes=processes),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def environment() -> dict[str, str]:
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+    return run_program(command(*arguments, processes=processes), ONE_THREAD, cwd=folder)
 
 
 @contextmanager
 def training(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """A training that goes on and on in `runs/tiny`, past its first epoch, and its two processes."""
-    launcher = subprocess.Popen(
+    with started(
         command("tiny.net", "--epochs", "100000"),
+        ONE_THREAD,
         cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until = time.monotonic() + 60
-        while not (folder / "runs" / "tiny" / "metrics.jsonl").exists():
-            assert launcher.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
+    ) as launcher:
+        wait_until((folder / "runs" / "tiny" / "metrics.jsonl").exists, launcher)
         children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
         yield launcher, [int(child) for child in children]
-    finally:
-        launcher.kill()
 
 
 def test_one_set_of_files_and_one_voice(folder: Path) -> None:
@@ -110,8 +95,7 @@ def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
     with training(folder) as (launcher, processes):
         for process in processes * 2:
             os.kill(process, signal.SIGTERM)
-            time.sleep(0.02)
-        _, errors = launcher.communicate(timeout=60)
+        _, errors = launcher.communicate(timeout=LONGEST)
     assert errors.count("stopped by SIGTERM") == errors.count("torchrun … -m netdsl train --resume") == 1
     assert "netdsl/runtime" not in errors
 
@@ -126,6 +110,6 @@ def test_a_signal_to_each_leaves_one_checkpoint(folder: Path) -> None:
 def test_when_one_process_is_killed_all_end(folder: Path) -> None:
     with training(folder) as (launcher, processes):
         os.kill(processes[0], signal.SIGKILL)
-        _, errors = launcher.communicate(timeout=60)
+        _, errors = launcher.communicate(timeout=LONGEST)
     assert errors.count("lost the others") == 1
     assert "netdsl/runtime" not in errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.ops.test_operations import EXAMPLES
 from tests.support import strategies
 from tests.support.building import SMALL, build
 from tests.support.commands import netdsl
+from tests.support.programs import LONGEST, started
 from tests.test_properties import MODEST
 
 NETWORKS = sorted(set(shipped()) - {"std"})
@@ -294,13 +294,12 @@ def test_no_number_is_cut_in_a_narrow_terminal() -> None:
 
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "netdsl", "summary", "resnet50"]
-    environment = {**os.environ, "COLUMNS": "40", "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(command, stdout=theirs, env=environment)
-    os.close(theirs)
     said = b""
-    with contextlib.suppress(OSError):  # Linux's way to say that the other side was closed
-        while part := os.read(ours, 10_000):
-            said += part
-    os.close(ours)
-    assert process.wait() == 0
+    with started(command, {"COLUMNS": "40"}, stdout=theirs) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # Linux's way to say that the other side was closed
+            while part := os.read(ours, 10_000):
+                said += part
+        os.close(ours)
+        assert process.wait(LONGEST) == 0
     assert said.decode().split()[-5:] == ["1000", "25,557,032", "4,089,184,256", "84,103.5", "427"]

@@ -11,10 +11,9 @@ from typing import TypeVar
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-T = TypeVar("T")
+from tests.support.programs import LONGEST
 
-# Seconds; only a server that hangs takes them.
-LONGEST = 30.0
+T = TypeVar("T")
 
 
 class Editor:
@@ -47,11 +46,8 @@ class Editor:
 
         return self._loop.run_until_complete(bounded())
 
-    def sleep(self, seconds: float) -> None:
-        self._wait(asyncio.sleep(seconds))
-
     def start(self, *encodings: types.PositionEncodingKind) -> types.InitializeResult:
-        self._wait(self.client.start_io(sys.executable, "-m", "netdsl", "lsp"))
+        self._wait(self.client.start_io(sys.executable, "-m", "tests.support.patient_server"))
         general = types.GeneralClientCapabilities(position_encodings=list(encodings)) if encodings else None
         folder = types.WorkspaceFolder(self.folder.as_uri(), "tests")
         capabilities = types.ClientCapabilities(general=general)
@@ -62,14 +58,18 @@ class Editor:
 
     def stop(self) -> int | None:
         """Ends the server as an editor does; its exit status."""
-        self._wait(self.client.shutdown_async(None))
-        self.client.exit(None)
         process = self.client._server
         assert process is not None
-        self._wait(process.wait())
-        stop: Callable[[], Awaitable[None]] = self.client.stop
-        self._wait(stop())
-        self._loop.close()
+        try:
+            self._wait(self.client.shutdown_async(None))
+            self.client.exit(None)
+            self._wait(process.wait())
+            stop: Callable[[], Awaitable[None]] = self.client.stop
+            self._wait(stop())
+        finally:
+            if process.returncode is None:
+                process.kill()
+            self._loop.close()
         return process.returncode
 
     # texts

@@ -14,6 +14,7 @@ import torch.multiprocessing as mp
 
 from netdsl.runtime.distributed import joined
 from netdsl.runtime.errors import RunError
+from tests.support.programs import LONGEST
 
 
 class Failed(NamedTuple):
@@ -36,7 +37,7 @@ class Pair:
         return [self._received(connection) for connection in self._connections]
 
     def _received(self, connection: Connection) -> Any:
-        assert connection.poll(60), "the processes wait for each other"
+        assert connection.poll(LONGEST), "the processes wait for each other"
         return connection.recv()
 
 
@@ -54,10 +55,15 @@ def pair() -> Iterator[Pair]:
     try:
         yield Pair([ours for ours, _ in pipes])
     finally:
-        for (ours, _), process in zip(pipes, processes, strict=True):
-            ours.send(None)
-            process.join(10)
-            process.kill()
+        try:
+            for ours, _ in pipes:
+                ours.send(None)
+            for process in processes:
+                process.join(60)  # they end by themselves, unless a test failed
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
 
 
 def _work(rank: int, port: int, connection: Connection) -> None:

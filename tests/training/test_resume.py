@@ -9,6 +9,8 @@ import random
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from netdsl.runtime.speed import SpeedRequest
 from netdsl.trained.failure import StepFailed
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.train_run import resume_run, train_run
+from tests.support.programs import LONGEST
 from tests.support.samples import save_image
 
 # Everything that has a state: momentum, running statistics, dropout, an average, augmentation, parts.
@@ -63,17 +66,19 @@ def begin(net: Path, run: Path, **overrides: str) -> None:
     train_run(compiled_network(str(net), {}, overrides), {}, overrides, "module", run, FP32)
 
 
-def work(net: Path, run: Path) -> None:
-    """A process that trains the run to its end, from wherever it stands; it saves often."""
+def work(net: Path, run: Path, begun: Any) -> None:
+    """A process that trains the run to its end, from its last checkpoint on; it saves often."""
     os.environ["NETDSL_CACHE"] = str(net.parent / "cache")
     torch.set_num_threads(1)
     train.SAVE_EVERY = 0.02
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     try:
+        begun.set()
         if (run / CHECKPOINT).exists():
             resume_run(run, {}, SpeedRequest())
         else:
             begin(net, run)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python, which ends now, can't be interrupted
     except Interrupted as stopped:
         sys.exit(stopped.status)
     except KeyboardInterrupt:  # Before the training began.
@@ -99,31 +104,38 @@ def test_runs_killed_twenty_times_end_with_the_same_bits(net: Path, tmp_path: Pa
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.training.test_resume"])
 
-    def start(run: Path) -> Any:
-        process = context.Process(target=work, args=(net, run))
+    @contextmanager
+    def started(run: Path) -> Iterator[Any]:
+        begun = context.Event()
+        process = context.Process(target=work, args=(net, run, begun))
         process.start()
-        return process
+        try:
+            assert begun.wait(LONGEST), "the process hangs"
+            yield process
+        finally:
+            process.kill()
+            process.join()
 
     whole = tmp_path / "whole"
-    process = start(whole)
-    process.join()
-    assert process.exitcode == 0
+    with started(whole) as process:
+        process.join(LONGEST)
+        assert process.exitcode == 0
     chance, kills, runs = random.Random(0), 0, 0
     while kills < 20:
         runs += 1
         killed, answers = tmp_path / f"killed {runs}", list[int]()
         while not (killed / "report.json").exists():
-            process = start(killed)
-            # A moment anywhere in it, the reading of data and the writing of files included.
-            process.join(0.05 + chance.random())
-            how = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-            # On a slow machine a run might never get further than its start.
-            if process.is_alive() and len(answers) < 15:
-                os.kill(process.pid, how)
-                kills += 1
-            process.join()
-            answers.append(process.exitcode)
-            assert process.exitcode in (0, -how, 128 + how), answers
+            with started(killed) as process:
+                # A moment anywhere in it, the reading of data and the writing of files included.
+                process.join(0.05 + chance.random())
+                how = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+                # On a slow machine a run might never get further than its start.
+                if process.is_alive() and len(answers) < 15:
+                    os.kill(process.pid, how)
+                    kills += 1
+                process.join(LONGEST)
+                answers.append(process.exitcode)
+                assert process.exitcode in (0, -how, 128 + how), answers
         assert_same(killed, whole)
         # What a killed process was writing is cleared away.
         assert [file.name for file in killed.glob(".*")] == [".lock"]
