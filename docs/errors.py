@@ -17,16 +17,17 @@ PAGE = Path(__file__).parent / "errors.md"
 INTRODUCTION = """\
 # Errors and warnings
 
-Written by `python -m docs.errors`. Every diagnostic of the compiler has a code. An error stops a network from being
-built, a warning does not. `netdsl explain NET401` shows the same text in the terminal.
+Written by `python -m docs.errors`. Every diagnostic of the compiler has a code. An error stops a network
+from being built, a warning does not. `netdsl explain NET401` shows the same text in the terminal.
 
 Codes are stable, so that scripts, `# allow` comments and bug reports can rely on them:
 
-- A code keeps its meaning. It is never renumbered, and a new mistake gets a new code, or one whose description
-  already covers it.
+- A code keeps its meaning. It is never renumbered, and a new mistake gets a new code, or one whose
+  description already covers it.
 - A code that is no longer reported is never reused. It stays on this page, marked as removed.
-- Only a minor release (0.x.0) adds codes, turns a warning into an error or an error into a warning, or reports a code
-  for files that had none. A patch release may report fewer diagnostics, not more, apart from fixes of wrong results.
+- Only a minor release (0.x.0) adds codes, turns a warning into an error or an error into a warning, or
+  reports a code for files that had none. A patch release may report fewer diagnostics, not more, apart from
+  fixes of wrong results.
 - Messages, labels and helps may improve in any release: match the code, not the text.
 
 """

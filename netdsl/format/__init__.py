@@ -1,4 +1,4 @@
-"""The one layout of `.net` files, which `netdsl fmt` and the language server give them.
+"""The formatter of `.net` files, used by `netdsl fmt` and the language server.
 
     text --token_groups--> tokens in groups of brackets --layout--> lines --> text
 

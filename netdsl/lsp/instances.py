@@ -1,4 +1,4 @@
-"""What runs at a place of the text: each step, block, stage and section, with the path that leads to it."""
+"""The runs of each step, block, stage and section, by their place in the text."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Instances:
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
         self._places: dict[int, frozenset[Place]] = {}
-        for instance in network.instances:  # inner blocks stand before those that call them
+        for instance in network.instances:  # inner blocks precede their callers
             found = {place_of(instance.block.span), *self._in_body(instance.body)}
             self._places[id(instance)] = frozenset(found)
 
@@ -93,7 +93,7 @@ class Instances:
             if here:
                 yield Visit(path, step, shape)
             called = _called(step)
-            # The repeated part of a `repeat` may be a block of its own, called where the `repeat` stands.
+            # The repeated part of a `repeat` may be a separate block, called at the place of the `repeat`.
             if called is not None and place_of(called.block.span) == place_of(step.step.span):
                 yield from self._visit_body(called.body, path, place)
             elif called is not None:

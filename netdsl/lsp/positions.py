@@ -29,7 +29,7 @@ class Lines:
         return line, self._units(self._text[self._starts[line] : offset])
 
     def offset(self, line: int, column: int) -> int:
-        """The offset of a place; behind the end of a line, or of the text, the end is meant."""
+        """The offset of a place; a place after the end of a line, or of the text, is clamped to it."""
         if line >= len(self._starts):
             return len(self._text)
         start, end = self._starts[line], self._ends[line]

@@ -1,6 +1,6 @@
 """Names and what they mean, from the syntax tree: where each is defined, and all its occurrences.
 
-It follows the scopes of `netdsl.resolve`, but goes on where something is wrong, since a text is broken
+It follows the scopes of `netdsl.resolve`, but continues after errors, since a text is incomplete
 most of the time while it is written.
 """
 
@@ -88,7 +88,7 @@ def read_symbols(files: Mapping[str, File], standard: nodes.Program) -> Table:
         known.update(own[path])
         readers.append(_Reader(file.program, known, own[path], shared, labels, occurrences))
     _Reader(standard, std, std, shared, labels, occurrences).read()
-    # Rules of initialisation speak of labels of all files, so the main file comes last.
+    # Initialisation rules refer to labels of all files, so the main file comes last.
     for reader in reversed(readers):
         reader.read()
     return Table(tuple(occurrences), readers[0].blocks, readers[0].constants)
@@ -117,7 +117,7 @@ def _parameter(owner: Symbol, parameter: nodes.Parameter) -> Symbol:
 
 
 class _Scope(NamedTuple):
-    """What a body knows: names, saved tensors, and the labels of its block."""
+    """The scope of a body: names, saved tensors, and the labels of its block."""
 
     owner: Symbol | None
     names: Names
@@ -292,7 +292,7 @@ class _Reader:
         block = None if target else self.blocks.get(name)
         if target is None and not block_first:
             constant = self.constants.get(name)
-            # A constant that holds a number isn't meant where steps stand.
+            # A constant with a number as its value isn't a step.
             if constant and (block is None or isinstance(constant.value, nodes.Name)):
                 target = constant
         target = target or block or self.constants.get(name)

@@ -1,4 +1,4 @@
-"""The syntax tree: what a `.net` file says, before any name has a meaning. Every node has a span.
+"""The syntax tree of a `.net` file, before names are resolved.
 
 Named tuples, since they are made so much faster than dataclasses when the module is imported.
 """
@@ -13,7 +13,7 @@ from netdsl.base.values import Value
 
 
 class Word(NamedTuple):
-    """An identifier where it stands."""
+    """An identifier with its place."""
 
     text: str
     span: Span
