@@ -149,12 +149,12 @@ def _excerpt(source: Source, roles: dict[Label, Role], room: int | None, gutter:
 
 
 def _column(label: Label) -> int:
-    """Where a label begins in its line, from 0."""
+    """The column of a label's start, from 0."""
     return label.span.source.position(label.span.start)[1] - 1
 
 
 def _end(label: Label) -> int:
-    """Where it ends; of several lines the first counts."""
+    """The column of a label's end; of several lines the first counts."""
     return _column(label) + len(label.span.text.partition("\n")[0].rstrip())
 
 
@@ -240,7 +240,7 @@ def _rows(marks: list[_Mark], room: int | None, paint: Paint) -> Iterator[str]:
 
 
 def _moved(mark: _Mark, room: int) -> int:
-    """Where the text of a mark begins, so that it has the room for some words."""
+    """The first cell of a mark's text, far enough left that some words fit."""
     return max(0, min(mark.start, room - min(cells(mark.text), _NARROWEST)))
 
 
@@ -265,7 +265,7 @@ def printable(text: str, tab: str = " ") -> str:
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal a text takes: a Chinese character two, a combining accent none."""
+    """The width of a text in a terminal: 2 for a Chinese character, 0 for a combining accent."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # late: nearly all files are ASCII

@@ -159,7 +159,7 @@ class _Scan:
 
 
 def _statement_start(text: str, end: int) -> int | None:
-    """Where the statement around a place starts."""
+    """The start of the statement around a place."""
     starts = list(_STATEMENT.finditer(text, 0, end))
     if not starts:
         return None

@@ -1,4 +1,4 @@
-"""Places in a text: as an editor counts them, and in an older version of the same text."""
+"""Positions in a text as an editor counts them, and in an older version of the text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How places of an older text and of the current one belong together.
+    """Maps places of an older text to the current one and back.
 
     All that is equal at the start and at the end of both stays; what lies between was edited.
     """

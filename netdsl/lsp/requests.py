@@ -131,7 +131,7 @@ def occurrence(
 
 
 def definition(document: Document, offset: int) -> Target | None:
-    """Where the name at an offset is defined; of a `use`, the file."""
+    """The definition of the name at an offset; for a `use`, the file."""
     if found := occurrence(document, offset):
         return target(found[0], found[1].symbol.span)
     for reading in document.readings():

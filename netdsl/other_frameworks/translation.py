@@ -222,7 +222,7 @@ def own_parameter(name: str, known: Iterable[str]) -> str:
 
 
 def no_step(name: str) -> str:
-    """What to do instead of a layer that has no translation; empty if unknown."""
+    """The help for a layer that has no translation; empty if unknown."""
     if join := _JOINS.get(name.lower()):
         return f"write `{join} {{ | a | b }}`, with a branch after each `|`"
     return NO_STEPS.get(name.lower().replace("_", ""), "")
@@ -290,7 +290,7 @@ def translated(text: str) -> str:
 
 
 def _of_the_batch(momentum: str) -> str:
-    """Keras' `momentum` of a batch norm, the weight of the old mean, as PyTorch's, the weight of the batch."""
+    """Keras' `momentum` of a batch norm, the weight of the old mean, as PyTorch's, that of the batch."""
     old = Decimal(momentum) if _NUMBER.fullmatch(momentum) else Decimal(1)
     return str(1 - old) if old < 1 else ""
 

@@ -1,4 +1,4 @@
-"""Where a closing bracket is missing, by the indentation of lines."""
+"""Finds missing closing brackets by the indentation of lines."""
 
 from __future__ import annotations
 

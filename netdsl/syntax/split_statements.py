@@ -1,4 +1,4 @@
-"""Where statements and their parts begin and end, by brackets and newlines alone."""
+"""Splits a file into statements, and statements into parts, by brackets and newlines alone."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StatementSplitter:
                 position = end + 1
 
     def _statement_end(self, start: int) -> tuple[int, bool]:
-        """Where the statement ends, and whether its brackets are sound."""
+        """The end of the statement, and whether its brackets match."""
         text = self._text
         opened: list[int] = []
         for match in BRACKETS.finditer(text, start):
@@ -178,7 +178,7 @@ class StatementSplitter:
 
 
 def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
-    """Where to add the other bracket; `line` is that of the gap."""
+    """The help: where to add the missing bracket; `line` is that of the gap."""
     rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
     if rest.startswith((",", "{", *OPENING)):
         shown = rest if rest.startswith(",") else rest[0]

@@ -21,7 +21,7 @@ GENERATED = 2
 
 
 def wrong(text: str, style: int | None = None) -> list[Finding]:
-    """What is wrong but for errors without help, which the long runs count."""
+    """The findings, apart from errors without help, which the long runs count."""
     return [found for found in check(text, style) if found.kind != "without help"]
 
 

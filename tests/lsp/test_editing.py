@@ -104,7 +104,7 @@ def test_definition_and_outline_go_on_where_the_text_is_whole(draft: Editor) -> 
 
 
 def test_an_answer_follows_an_edit_before_diagnostics_do(draft: Editor) -> None:
-    """How soon it does depends on the load of the machine."""
+    """The delay depends on the load of the machine."""
     draft.replace("draft.net", "part(16", "part(24", settle=False)
     deadline = time.monotonic() + 60
     while "8x32x32 → 24x16x16" not in draft.hover("draft.net", "\nstage par"):

@@ -1,4 +1,4 @@
-"""What is said of other libraries' code, how errors are recovered from, and what bounds them."""
+"""Translations of other libraries' code, recovery from errors, and bounds."""
 
 from __future__ import annotations
 
