@@ -1,9 +1,9 @@
-"""How long, and in how much memory, `netdsl check` ends for files that nobody would write.
+"""Time and memory of `netdsl check` for hostile files.
 
     python benchmarks/bounds.py
 
-Each file is checked by a process of its own that may take 500 MB; every one has to end with a diagnostic
-within 2 seconds (of the processor, so that a busy machine doesn't count).
+Each file is checked in a separate process with a limit of 500 MB; every check must end with a diagnostic
+within 2 seconds of CPU time (which a busy machine doesn't affect).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 2
 
 
 def hostile() -> dict[str, bytes]:
-    """Files by name, each of them wrong in its own way."""
+    """Files by name, each with a different problem."""
     draw = random.Random(0)
     printable = [chr(code) for code in (10, *range(32, 127))]
     brackets = '{}()[]|,\n\nab "#=xstem \n'
@@ -93,7 +93,7 @@ def hostile() -> dict[str, bytes]:
 
 
 class Outcome(NamedTuple):
-    """How a process ended, its seconds of processor time and by the clock, its peak in MB, its last line."""
+    """Exit status, CPU and wall time in seconds, peak memory in MB, and last line of output of a process."""
 
     status: int
     seconds: float

@@ -1,9 +1,9 @@
-"""Mutated networks by the hundred thousand: no exception, no hang, every error can be shown and understood.
+"""Compiles mutated networks and reports exceptions, hangs and errors that can't be shown.
 
     python -m benchmarks.fuzz [-n 100000] [--seed 0] [--start 0] [--processes 2] [--findings DIR]
 
-Text i of a seed is always the same: `--start 40000` goes on where a run was stopped. What is found is kept
-once a kind and place, with the text that shows it. Exit status 1 where anything was found.
+Text i of a seed is always the same: `--start 40000` continues a stopped run. Findings are saved once per kind
+and location, with the text that causes them. The exit status is 1 if there are findings.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tests.fuzz.checks import Finding, check
 from tests.fuzz.mutations import mutant
 
 CHUNK = 200
-# Of so many networks the code is generated for one: formatting it takes ten times as long as all else.
+# Code is generated for one in this many networks: formatting it takes ten times as long as everything else.
 GENERATED = 60
-# MB more than at the start of a process.
+# Limit of additional MB since the start of a process.
 MOST_MEMORY = 500
 
 
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What came of some texts; `slowest` has seconds and number of a text."""
+    """Result of compiling some texts; `slowest` has the seconds and the number of a text."""
 
     found: tuple[Found, ...]
     slowest: tuple[float, int]
@@ -49,7 +49,7 @@ def megabytes() -> float:
 
 
 def run_chunk(seed: int, numbers: range) -> Chunk:
-    gc.disable()  # Collected once a chunk: half as long again otherwise.
+    gc.disable()  # Collected once per chunk: otherwise it takes half as long again.
     found, slowest = [], (0.0, numbers[0])
     for number in numbers:
         before, started = megabytes(), time.process_time()
@@ -64,7 +64,7 @@ def run_chunk(seed: int, numbers: range) -> Chunk:
 
 
 def keep(folder: Path, seed: int, found: Iterable[Found]) -> None:
-    """Writes the text that shows each finding, and what is wrong with it."""
+    """Writes the text that causes each finding, and the finding."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, finding in found:
         name = re.sub(r"\W+", "-", f"{finding.kind} {finding.place}").strip("-")[:100]

@@ -1,4 +1,4 @@
-"""What is to be recorded once an NVIDIA GPU is at hand; docs/performance.md has no such figures yet.
+"""Runs all benchmarks on an NVIDIA GPU; docs/performance.md has no such figures yet.
 
     python -m benchmarks.gpu FOLDER_OF_IMAGES [--out gpu-results]
 
@@ -6,11 +6,11 @@ FOLDER_OF_IMAGES holds CIFAR-10 as `train/<class>/*` and `test/<class>/*`. In th
 
 1. throughput at batch 64, three loops and three networks, with peak memory (benchmarks/throughput.py);
    netdsl auto should reach 5 times the notebook's loop on resnet32;
-2. the shares of the device's limits, and fp32 beside bf16, without compiling and with CUDA graphs
+2. comparison with the device's limits, and of fp32 with bf16, without compiling and with CUDA graphs
    (benchmarks/machine.py);
-3. generated code beside code written by hand (benchmarks/handwritten.py);
-4. resnet32's recipe of 10 epochs by `netdsl train`: as `auto` chooses, in fp32, and in bf16 with CUDA graphs
-   and without: seconds, images per second, accuracy, from each run's report.json and how.json.
+3. comparison of generated and hand-written code (benchmarks/handwritten.py);
+4. resnet32's recipe of 10 epochs with `netdsl train`: as `auto` chooses, in fp32, and in bf16 with and
+   without CUDA graphs: seconds, images per second, accuracy, from each run's report.json and how.json.
 
 Every command is printed before it runs, and can be run by itself.
 """

@@ -1,6 +1,6 @@
-/* Every aligned block of memory ends where a page begins that may be read but not written: a write behind the
-   block ends the process at once (SIGSEGV), instead of destroying what lies there. For conv_memory.py, by LD_PRELOAD.
-   Vector code may read a little too much without harm, so reads are let through. */
+/* Replaces posix_memalign so that every aligned block of memory ends at a page that can be read but not written: a
+   write behind the block ends the process at once (SIGSEGV) instead of corrupting memory. Used by conv_memory.py
+   through LD_PRELOAD. Reads are allowed, since vector code may read slightly beyond a block without harm. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
     return 0;
 }
 
-/* Blocks are never given back: the processes are short. */
+/* Blocks are never freed: the processes are short-lived. */
 void free(void *block) {
     static void (*original)(void *);
     if (!original) original = (void (*)(void *))dlsym(RTLD_NEXT, "free");

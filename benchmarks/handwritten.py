@@ -1,11 +1,12 @@
-"""Generated code beside the same network written by hand: the time of a training step.
+"""Compares the time of a training step of generated code with that of the same network written by hand.
 
     python benchmarks/handwritten.py [--rounds 30] [--device cpu]
 
-torchvision's resnet50 on 8 images of 3x64x64, and resnet32 as a student of the course writes it, on 64 of
-3x32x32. A step is forward, loss, backward and SGD in fp32, layout and all else torch's defaults, the same
-for both; ours starts with the weights of theirs, and the losses of the first step must agree. The two take
-turns in one process, each first in every other round; the ratio is that of a round, ours by theirs.
+The networks are torchvision's resnet50 on 8 images of 3x64x64, and resnet32 as written in the course, on 64
+images of 3x32x32. A step is forward, loss, backward and SGD in fp32, with torch's defaults for both; the
+generated network starts with the weights of the other, and the losses of the first step must agree. The two
+alternate in one process, and which one is first alternates too; the ratio is taken per round, generated to
+hand-written.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def resnet32() -> tuple[nn.Module, nn.Module, Tensor]:
 
 
 def trainer(model: nn.Module, x: Tensor, y: Tensor) -> Callable[[], float]:
-    """A function that does a step and gives its loss."""
+    """Returns a function that runs a step and returns its loss."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
 
     def step() -> float:
@@ -85,7 +86,7 @@ def trainer(model: nn.Module, x: Tensor, y: Tensor) -> Callable[[], float]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        # Waits for the device.
+        # Synchronises with the device.
         return loss.item()
 
     return step

@@ -2,8 +2,9 @@
 
     python benchmarks/latency.py [--rounds 15] [--network resnet32]
 
-The commands take turns in one run, so that a busy machine slows all of them; the ratios are of medians.
-One unmeasured round first, so that bytecode and the disk's cache are warm for everyone.
+The commands take turns in one run, so that a busy machine slows down all of them; the ratios are of medians.
+An unmeasured round comes first, so that bytecode and the disk's cache are warm. The exit status is 1 if a
+ratio is above its limit.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import sys
 import tempfile
 import time
 
+# Upper bounds of the ratio to `import torch`.
+LIMITS = {"netdsl --help": 0.05}
+
 
 def seconds(command: list[str]) -> float:
-    """Wall time of a process, start to end."""
-    # With bytecode, as an installer leaves it: this variable would have every module compiled anew.
+    """Wall time of a process from start to end."""
+    # With bytecode, as after an installation: this variable would make every process compile all modules.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
@@ -52,7 +56,10 @@ def main() -> None:
     print(f"{'command':26} {'median':>9} {'fastest':>9} {'ratio':>7}   ({arguments.rounds} rounds)")
     for name, values in times.items():
         median = statistics.median(values)
-        print(f"{name:26} {median * 1e3:6.0f} ms {min(values) * 1e3:6.0f} ms {median / base:7.3f}")
+        limit = f"   limit {LIMITS[name]}" if name in LIMITS else ""
+        print(f"{name:26} {median * 1e3:6.0f} ms {min(values) * 1e3:6.0f} ms {median / base:7.3f}{limit}")
+    if any(statistics.median(times[name]) > limit * base for name, limit in LIMITS.items()):
+        sys.exit("a command is slower than its limit")
 
 
 if __name__ == "__main__":

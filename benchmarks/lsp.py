@@ -1,10 +1,10 @@
-"""How fast the language server answers right after an edit of a file of 1,000 lines.
+"""Measures how fast the language server answers right after an edit of a file of 1,000 lines.
 
     python -m benchmarks.lsp [--lines 1000] [--rounds 50]
 
-A server runs as a process behind pipes, as under an editor. Each round edits one line and asks at once:
-for a hover, or for completions; or for a hover later, while the server is reading the edited text. Beside
-the answers stands how long the errors of the edited text take, with the quiet time that the server waits.
+The server runs as a process behind pipes, as in an editor. Each round edits one line and immediately requests
+a hover, or completions; or a hover later, while the server is compiling the edited text. The time until the
+errors of the edited text arrive is measured too, including the delay that the server waits after an edit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from netdsl.lsp.documents import QUIET
 from netdsl.lsp.requests import STALE
 from tests.support.editor import Editor
 
-# Seconds after an edit, when a long text is being read.
+# Seconds after an edit at which a long text is being compiled.
 LATER = QUIET + 0.03
 
 BLOCK = """\
@@ -38,7 +38,7 @@ block part{number}(out, stride=1, act=relu) {{
 
 
 def network(lines: int) -> str:
-    """A valid network of so many lines: a stage for each of its blocks."""
+    """Returns a valid network with the given number of lines: a stage for each of its blocks."""
     count = (lines - 6) // (BLOCK.count("\n") + 1)
     stages = (f"stage part{number}({16 + number // 10 * 8})\n" for number in range(count))
     blocks = (BLOCK.format(number=number) for number in range(count))
@@ -48,7 +48,7 @@ def network(lines: int) -> str:
 
 
 def measure(lines: int, rounds: int) -> tuple[dict[str, list[float]], int]:
-    """Seconds of each kind of answer, and how many hovers spoke of the edited text already."""
+    """Returns the seconds of each kind of answer, and how many hovers were of the edited text."""
     times: dict[str, list[float]] = {kind: [] for kind in ("hover", "completion", "hover, later", "errors")}
     fresh = 0
     with tempfile.TemporaryDirectory() as folder:

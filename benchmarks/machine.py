@@ -1,15 +1,15 @@
-"""Where a training step's time goes, and how far it is from what the machine can do.
+"""Profiles a training step and compares it with the machine's limits.
 
     python -m benchmarks.machine [--networks resnet32 resnet18] [--batch 64] [--device auto] [--rounds 15]
                                  [--no-compile]
 
-First the limits, measured: the rate of large matrix products in fp32 and bf16, and the memory's bandwidth
-in copying. Then steps of netdsl's loop on images of 3x32x32 with flip and crop, in fp32 and bf16, without
-and with compiling, in turns in one process: milliseconds, how many floating-point operations of
-convolutions and linear layers go through in a second (two for each multiply-accumulate; backward takes
-twice those of forward), and the share of the matrix rate in the same precision. Last, where the time of a
-step goes that isn't compiled, by torch's profiler. `input` is all that makes a batch out of uint8 images
-(gathering, augmentation, normalisation), `the rest` Python, autograd's bookkeeping and allocation.
+It measures first the limits: the rate of large matrix products in fp32 and bf16, and the bandwidth of copies
+in memory. Then it measures steps of netdsl's loop on images of 3x32x32 with flip and crop, in fp32 and bf16,
+with and without compiling, alternately in one process: milliseconds, floating-point operations per second of
+convolutions and linear layers (two per multiply-accumulate; backward takes twice those of forward), and the
+share of the matrix rate in the same precision. Last, it profiles a step without compiling, with torch's
+profiler. `input` is the preparation of a batch from uint8 images (gathering, augmentation, normalisation),
+`the rest` is Python, autograd's bookkeeping and allocation.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from netdsl.trained.open_run import convolutions
 
 LR = 1e-3
 IMAGES = 4096
-# Kinds of operations by torch's names, the first that fits.
+# Kinds of operations by torch's names; the first match counts.
 KINDS = {
     "convolution, backward": r"convolution_backward",
     "convolution, forward": r"convolution|conv2d",
@@ -54,7 +54,7 @@ KINDS = {
 
 
 class Steps:
-    """A network in training, one way of computing it."""
+    """Training steps of a network with one choice of precision and compiling."""
 
     def __init__(self, name: str, batch: int, speed: Speed, data: Dataset) -> None:
         torch.manual_seed(0)
@@ -74,7 +74,7 @@ class Steps:
         self._index = torch.randperm(IMAGES)[:batch].to(speed.device)
 
     def input(self) -> tuple[Tensor, Tensor]:
-        """What `Learner.step` hands to the network, and the labels."""
+        """Returns the input that `Learner.step` passes to the network, and the labels."""
         images, learner = self._data.train.images, self.learner
         assert isinstance(images, Tensor)
         x = self._data.floats(images[self._index])
@@ -90,7 +90,7 @@ class Steps:
 
 
 def timed(speed: Speed, work: Callable[[], object]) -> float:
-    """Seconds."""
+    """Returns the seconds that `work` takes, including synchronisation."""
     speed.wait()
     started = time.perf_counter()
     work()
@@ -99,7 +99,7 @@ def timed(speed: Speed, work: Callable[[], object]) -> float:
 
 
 def matrix_rate(speed: Speed, dtype: torch.dtype, rounds: int) -> float:
-    """GFLOP/s of the fastest product."""
+    """Returns the GFLOP/s of the fastest product."""
     size = 8192 if speed.device.type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=speed.device).to(dtype) for _ in range(2))
     out = a @ b
@@ -108,7 +108,7 @@ def matrix_rate(speed: Speed, dtype: torch.dtype, rounds: int) -> float:
 
 
 def bandwidth(speed: Speed, rounds: int) -> float:
-    """GB/s, read and written, of the fastest copy; far more than the caches hold."""
+    """Returns the GB/s, read and written, of the fastest copy of far more than the caches hold."""
     source = torch.zeros(2**28, dtype=torch.uint8, device=speed.device)
     target = torch.ones_like(source)
     seconds = min(timed(speed, lambda: target.copy_(source)) for _ in range(rounds))
@@ -123,13 +123,13 @@ def random_data(speed: Speed) -> Dataset:
 
 
 def kinds(steps: Steps, count: int) -> dict[str, float]:
-    """Milliseconds of each kind of operation in a step."""
+    """Returns the milliseconds of each kind of operation in a step."""
     cuda = steps.learner.speed.device.type == "cuda"
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if cuda else [ProfilerActivity.CPU]
     x, y = steps.input()
     with profile(activities=activities) as profiler:
         for _ in range(count):
-            with record_function("step"):  # Its own time is what lies between the operations.
+            with record_function("step"):  # Its self time is the time between the operations.
                 steps.learner.gradients(x, y, len(x))
                 steps.learner.optimizer.step(LR)
         steps.learner.speed.wait()
@@ -142,7 +142,7 @@ def kinds(steps: Steps, count: int) -> dict[str, float]:
 
 
 def compare(name: str, batch: int, speeds: dict[str, Speed], compile: bool, rounds: int) -> dict[str, Steps]:
-    """Prints how fast the ways of computing are; gives those without compiling."""
+    """Prints the speed of each variant; returns the variants without compiling."""
     data = random_data(next(iter(speeds.values())))
     ways = {precision: Steps(name, batch, speed, data) for precision, speed in speeds.items()}
     eager = dict(ways)

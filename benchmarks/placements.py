@@ -1,10 +1,10 @@
-"""What each placement of batch norm and ReLU gives on real images (He et al. 2016, fig. 4 and table 2).
+"""Measures the accuracy of each placement of batch norm and ReLU (He et al. 2016, fig. 4 and table 2).
 
     python -m benchmarks.placements FOLDER_OF_IMAGES [--depth 20] [--epochs 4] [--seeds 2]
 
-Trains networks/placements.net with each of its five `order` lines, all else equal, and prints a table in
-Markdown: the accuracy on the test images after a short training, over some seeds. docs/zoo.py shows it
-if it is written to docs/results/placements.md.
+Trains networks/placements.net with each of its five `order` lines, everything else equal, and prints a table
+in Markdown: the accuracy on the test images after a short training, over several seeds. docs/zoo.py includes
+it from docs/results/placements.md.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ ORDER = re.compile(r"^(?:# )?(order .*?) +# \((\w)\) (.*)$", re.MULTILINE)
 
 
 def orders() -> dict[str, tuple[str, str]]:
-    """The `order` lines of placements.net by their letters, and what each is called."""
+    """Returns the `order` lines of placements.net with their names, by letter."""
     text = shipped()["placements"].read_text(encoding="utf-8")
     return {letter: (order, name) for order, letter, name in ORDER.findall(text)}
 
 
 def placement(letter: str, depth: int) -> Network:
-    """placements.net with another of its `order` lines."""
+    """Returns placements.net with another of its `order` lines."""
     text = shipped()["placements"].read_text(encoding="utf-8")
     order, _ = orders()[letter]
     active, count = re.subn(r"^order .*$", order, text, flags=re.MULTILINE)
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def accuracy(network: Network, recipe: Recipe, images: data.Dataset, console: Console) -> float:
-    """The test accuracy of the weights that were best on the validation images."""
+    """Returns the test accuracy of the weights with the best validation accuracy."""
     speed = choose(SpeedRequest(device="cpu", precision="fp32"), convolutions(network))
     trained = create_model(network, "module", recipe.seed, speed.device)
     with tempfile.TemporaryDirectory() as folder:

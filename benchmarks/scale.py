@@ -1,11 +1,11 @@
-"""How time, memory and code grow with the number of blocks, from 10 to 10,000.
+"""Measures how time, memory and code size grow with the number of blocks, from 10 to 10,000.
 
     python benchmarks/scale.py [--rounds 3]
 
-Residual networks of one stage, each compiled in a process of its own, so that peak memory is its own;
-imports are done before the clock starts, and the fastest of the rounds counts. `stage` repeats one block;
-`distinct` gives every block another drop path, so that no two are alike: of these a network has 3,000 at
-most.
+Residual networks of one stage are compiled, each in a separate process, so that peak memory can be measured;
+imports are finished before the clock starts, and the fastest round counts. `stage` repeats one block;
+`distinct` gives every block a different drop path, so that no two blocks are equal: of these, a network has
+at most 3,000.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ print(json.dumps({"check": checked - start, "build": built - start, "peak": peak
 
 
 def measured(text: str, blocks: int) -> dict[str, float]:
-    """Seconds to check and to build all three styles, peak memory in MiB, lines of code."""
+    """Returns the seconds to check and to build all three styles, peak memory in MiB, and lines of code."""
     command = [sys.executable, "-c", MEASURE, text, str(blocks)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)

@@ -1,11 +1,11 @@
-"""What a network reaches in a given CPU time, beside the course's convnet (75.18 % validation, 74.68 % test).
+"""Accuracy of a network after a given CPU time; the course's convnet has 75.18 % validation, 74.68 % test.
 
     python benchmarks/sixty_seconds.py FOLDER_OF_IMAGES [--network convnet] [--seconds 60] [--seed 0]
                                        [--precision auto]
 
 CPU time is that of all threads of the process, from the first batch to the last; decoding the images and
-evaluating don't count. Nothing is compiled: it would have to repay its start-up within the minute. The
-weights at the end are reported; the schedule doesn't know of the end.
+evaluation don't count. Nothing is compiled, since compiling would have to repay its start-up within the
+minute. The accuracy is that of the last weights; the schedule doesn't depend on the time limit.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Training throughput on this machine: netdsl's loop beside the plain loop of the notebooks.
+"""Compares the training throughput of netdsl's loop with that of the plain loop of the notebooks.
 
     python benchmarks/throughput.py [FOLDER_OF_IMAGES] [--networks resnet32 resnet18 vgg11_bn] [--batch 64]
                                     [--device auto] [--rounds 10] [--steps 12]
 
-Three loops train the same network on the same images of 3x32x32. The notebook's sends PIL images through
-ToTensor and Normalize in a DataLoader, and computes in fp32 with torch's defaults. netdsl's own loop, which
-has decoded its images beforehand, comes twice: in fp32 without compiling, and as `auto` chooses on this
-machine for a long training; what it chose is printed. Without a folder the images are random arrays, and
-the notebook's loop makes a PIL image of each when it is asked for, as torchvision's CIFAR10 does; with a
-folder it opens the file, as torchvision's ImageFolder does.
+Three loops train the same network on the same images of 3x32x32. The notebook's loop passes PIL images
+through ToTensor and Normalize in a DataLoader, and computes in fp32 with torch's defaults. netdsl's loop,
+which has decoded its images in advance, runs in two variants: in fp32 without compiling, and as `auto`
+chooses on this machine for a long training; the choice is printed. Without a folder, the images are random
+arrays, and the notebook's loop makes a PIL image of each on access, as torchvision's CIFAR10 does; with a
+folder, it opens the file, as torchvision's ImageFolder does.
 
-Each loop has a process of its own, and they take turns, so that a machine that changes its speed changes
-it for all; medians are shown, and ratios to the notebook's loop round by round. Peak memory is that of the
-process (on a GPU, what torch took of the device's), with torch itself, the images and any compiling.
+Each loop has a separate process, and they alternate, so that changes of the machine's speed affect all of
+them; medians are shown, and ratios to the notebook's loop per round. Peak memory is that of the process (on a
+GPU, the memory that torch allocated on the device), including torch itself, the images and any compiling.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from netdsl.runtime.train_step import Learner
 from netdsl.trained.open_run import convolutions
 
 IMAGES = 2048
-# So long a training that a compiler which saves anything in a step repays its start-up.
+# A training long enough that a compiler that saves any time per step repays its start-up.
 LONG = 1_000_000
 Picture: TypeAlias = Path | np.ndarray
 
 
 def load(name: str) -> netdsl.Network:
-    """A network for images of 3x32x32."""
+    """Returns a network for images of 3x32x32."""
     match name:
         case "vgg11_bn":
             return netdsl.load("vgg", depth=11, batch_norm=True, input="3x32x32")
@@ -69,7 +69,7 @@ def load(name: str) -> netdsl.Network:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the loops of a comparison share."""
+    """Settings that the loops of a comparison share."""
 
     network: str
     folder: Path | None
@@ -78,7 +78,7 @@ class Setting:
     device: str
 
     def pictures(self) -> tuple[list[Picture], torch.Tensor]:
-        """Images, the same in every process, and labels for them."""
+        """Returns images, the same in every process, and their labels."""
         pictures = random_pictures() if self.folder is None else read_pictures(self.folder)
         return pictures, torch.randint(10, (len(pictures),), generator=torch.Generator().manual_seed(0))
 
@@ -91,14 +91,14 @@ class Setting:
 
 
 class Loop(NamedTuple):
-    """A loop that is ready: a call trains some steps to their end; `chosen` says how it computes."""
+    """A loop after its warm-up: `run` trains some steps to their end; `chosen` describes the choices."""
 
     run: Callable[[], None]
     chosen: str
 
 
 class Figures(NamedTuple):
-    """Of one loop: images per second in each round, peak memory in MiB, and how it computed."""
+    """Images per second of a loop in each round, peak memory in MiB, and the choices of `auto`."""
 
     rates: list[float]
     memory: float
@@ -106,7 +106,7 @@ class Figures(NamedTuple):
 
 
 def notebook(setting: Setting) -> Loop:
-    """As the notebooks train."""
+    """The loop of the notebooks."""
     pictures, labels = setting.pictures()
     data, device = dataset(pictures, labels), choose_device(setting.device)
     model = setting.module().to(device)
@@ -128,7 +128,7 @@ def notebook(setting: Setting) -> Loop:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        loss.item()  # Waits for the device.
+        loss.item()  # Synchronises with the device.
 
     return Loop(run, "fp32, torch's defaults")
 
@@ -139,7 +139,7 @@ def fp32(setting: Setting) -> Loop:
 
 
 def auto(setting: Setting) -> Loop:
-    """netdsl's loop as it chooses to compute."""
+    """netdsl's loop with the choices of `auto`."""
     return own(setting, SpeedRequest(device=setting.device))
 
 
@@ -154,7 +154,7 @@ def own(setting: Setting, request: SpeedRequest) -> Loop:
     learner = Learner(model, recipe, speed, ALONE)
     assert isinstance(data.train.images, torch.Tensor)
     example = speed.laid_out(data.normalise(data.floats(data.train.images[: setting.batch])))
-    with tempfile.TemporaryDirectory() as cache:  # Nothing of earlier runs decides.
+    with tempfile.TemporaryDirectory() as cache:  # Without the measurements of earlier runs.
         os.environ["NETDSL_CACHE"] = cache
         decision = decide(learner, request.compile, example, LONG)
     progress = Progress(0, IMAGES)
@@ -180,8 +180,8 @@ LOOPS: dict[str, Callable[[Setting], Loop]] = {"notebook": notebook, "netdsl fp3
 
 
 def compare(setting: Setting, rounds: int) -> dict[str, Figures]:
-    """The figures of each loop."""
-    # One after another, each to the end of its warm-up: `auto` measures what compiling saves.
+    """Measures all loops."""
+    # Sequentially, each to the end of its warm-up: `auto` measures the effect of compiling.
     started = {name: start(name, setting) for name in LOOPS}
     rates: dict[str, list[float]] = {name: [] for name in LOOPS}
     for _ in range(rounds):
@@ -196,11 +196,11 @@ def compare(setting: Setting, rounds: int) -> dict[str, Figures]:
 
 
 def start(name: str, setting: Setting) -> tuple[Connection, str]:
-    """A process that runs a loop at each True and answers with the seconds; and how it computes."""
+    """Starts a process that times its loop at each True; returns its pipe and the choices of the loop."""
     ours, theirs = Pipe()
-    # Spawned: a fork would inherit torch's threads in an unknown state.
+    # Spawned, since a fork would inherit torch's threads in an unknown state.
     get_context("spawn").Process(target=serve, args=(theirs, name, setting), daemon=True).start()
-    theirs.close()  # So that a process that dies is noticed.
+    theirs.close()  # So that the end of the process is detected.
     return ours, ours.recv()
 
 
@@ -216,7 +216,7 @@ def serve(pipe: Connection, name: str, setting: Setting) -> None:
 
 
 def peak_memory(device: str) -> float:
-    """In MiB."""
+    """Returns the peak memory in MiB."""
     if choose_device(device).type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -250,14 +250,14 @@ class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 
 def opened(picture: Picture) -> Image.Image:
-    """The PIL image of a file or an array."""
+    """Returns the PIL image of a file or an array."""
     if isinstance(picture, Path):
         return Image.open(picture).convert("RGB").resize((32, 32))
     return Image.fromarray(picture)
 
 
 def read_pictures(folder: Path) -> list[Picture]:
-    """The first images in a folder and the folders in it."""
+    """Returns the first images in a folder and its subfolders."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())[:IMAGES]
     if len(files) < IMAGES:
         sys.exit(f"{folder} has {len(files)} images, {IMAGES} are needed")
@@ -269,12 +269,12 @@ def random_pictures() -> list[Picture]:
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Median, and the least and the most."""
+    """Formats the median, minimum and maximum."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def show(setting: Setting, figures: dict[str, Figures]) -> None:
-    """A table in Markdown, and how each loop computed."""
+    """Prints a table in Markdown, and the choices of each loop."""
     device = choose_device(setting.device)
     threads = f"{torch.get_num_threads()} threads"
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else threads

@@ -14,7 +14,7 @@ from netdsl.base import atomic
 from netdsl.base.values import show
 from netdsl.syntax.net_files import shipped
 from tests.zoo.compare import Comparison, compare
-from tests.zoo.entries import ENTRIES, Entry
+from tests.zoo.entries import ENTRIES, TORCHVISION, Entry, loads
 
 DOCS = Path(__file__).parent
 PAGE, PLACEMENTS = DOCS / "zoo.md", DOCS / "results" / "placements.md"
@@ -32,11 +32,16 @@ reference into the generated module with `netdsl.transplant`, in float64; then b
 The columns at the right are the largest differences, relative to the largest number where that is above 1: of
 the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the gradients of all
 parameters, and of the updated running statistics. MACs are for one image of the network's own size, and are
-torch's count too. Code is the module style's.
+torch's count too. Class and code are the module style's.
 
-| network | file | lines of `.net` | lines of code | parameters | MACs | reference | evaluation | training | \
-gradients | statistics |
-| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+Where torchvision's weights load, `load_state_dict(torchvision_model.state_dict())` of the styles `module` and
+`sequential` takes them as they are: every name and every shape is the same. The others take them with
+`netdsl.transplant`, or `netdsl import-weights`: torchvision has all layers of the mobile nets and of DenseNet but
+the classifier in one `nn.Sequential`, across the file's stem, stages and head, and SqueezeNet's classifier in another.
+
+| network | file | class | lines of `.net` | lines of code | parameters | MACs | reference | \
+its weights load | evaluation | training | gradients | statistics |
+| --- | --- | --- | ---: | ---: | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |
 """
 
 
@@ -54,11 +59,13 @@ def facts(entry: Entry, network: netdsl.Network) -> list[str]:
     return [
         entry.name,
         f"`{entry.file}`" + (f" ({settings})" if settings else ""),
+        f"`{network.entry('module')}`",
         str(len(shipped()[entry.file].read_text(encoding="utf-8").splitlines())),
         str(len(network.source().splitlines())),
         f"{network.parameters_count:,}",
         f"{network.macs:,}",
         entry.source,
+        ("yes" if loads(entry, network) else "no") if entry.source == TORCHVISION else "",
     ]
 
 

@@ -45,7 +45,7 @@ class Network:
 
     @property
     def parameters_count(self) -> int:
-        """How many numbers the parameters have, frozen ones too."""
+        """Number of weights, including frozen ones."""
         return self._typed.cost.parameters
 
     @property
@@ -60,8 +60,8 @@ class Network:
 
     @property
     def receptive_field(self) -> int:
-        """Side, in pixels of the input, of what one position of the last feature map sees (Araujo et al.
-        2019); global pools don't count.
+        """Receptive field of the last feature map, as the side of a square of input pixels; global pools
+        don't count (Araujo et al. 2019).
         """
         return self._typed.receptive_field
 
@@ -85,7 +85,7 @@ class Network:
 
     @property
     def typed(self) -> TypedNetwork:
-        """The tree of what runs, with its shapes; netdsl's own tools read it."""
+        """The network with its shapes, which netdsl's own tools read."""
         return self._typed
 
     def source(self, style: Style = "module") -> str:
@@ -95,16 +95,16 @@ class Network:
         return self._sources[style]
 
     def file(self, style: Style) -> str:
-        """What Python calls the file of the generated code that has none; another for other code."""
+        """The file name of generated code that is imported without a file; unique to the code."""
         digest = hashlib.blake2b(self.source(style).encode(), digest_size=3).hexdigest()
         return f"<{self.name}_{style} {digest}>"
 
     def source_map(self, style: Style = "module") -> tuple[Place, ...]:
-        """What in the generated code stands for which step of the `.net` file."""
+        """The places of the generated code with the steps of the `.net` file that they come from."""
         return trace(self._compiled, style, self.source(style))
 
     def entry(self, style: Style) -> str:
-        """What generated code calls the network: its class or function; `forward` in the functional style."""
+        """Name of the network's class or function in generated code; `forward` in the functional style."""
         from netdsl.codegen.sequential import sequential_entry
         from netdsl.codegen.template_models import class_names
 
@@ -117,7 +117,7 @@ class Network:
         """The generated code as a Python module, without a file."""
         module = ModuleType(f"{self.name}_{style}")
         code, file = self.source(style), self.file(style)
-        # So that tracebacks show its lines.
+        # Tracebacks show the lines of cached files.
         linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
         exec(compile(code, file, "exec"), module.__dict__)
         return module
@@ -144,9 +144,9 @@ class Network:
 def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
     """Compiles a `.net` file, or a shipped network by its bare name.
 
-    `parameters` are the network's own: `load("preresnet", depth=110, kind="residual")`; `input` is
-    another shape of one example than the file's: `load("resnet50", input="3x64x64")`.
-    Raises `NetworkError`, which carries the diagnostics.
+    `parameters` override the network's own: `load("preresnet", depth=110, kind="residual")`; `input`
+    overrides the shape of one example: `load("resnet50", input="3x64x64")`.
+    Raises `NetworkError`, which has the diagnostics.
     """
     diagnostics = Diagnostics()
     source = read(find(str(path)), diagnostics)
@@ -156,7 +156,7 @@ def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
 
 
 def _text(value: int | float | bool | str) -> str:
-    """A Python value as the language writes it; a string is a name there."""
+    """A Python value in the language's notation; a string becomes a name."""
     if isinstance(value, str):
         return value
     return show(value if isinstance(value, int) else Fraction(repr(value)))
@@ -164,5 +164,5 @@ def _text(value: int | float | bool | str) -> str:
 
 def _library(compiled: Compiled) -> Diagnostic:
     return Diagnostic(
-        "NET106", f"{compiled.source.name} has no network", help="a file with a `network` line is needed"
+        "NET106", f"{compiled.source.name} has no network", help="load a file with a `network` line"
     )

@@ -1,4 +1,7 @@
-"""The command line's entry point. It starts fast: heavy imports stand inside the commands that need them."""
+"""The command line: the group of all commands and its entry point.
+
+It starts fast: heavy imports are inside the functions of the commands that need them.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ from netdsl.commands.reproduce import reproduce
 from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
 from netdsl.commands.shared_errors import fail
+from netdsl.commands.shared_help import CommandGroup
 from netdsl.commands.shared_report import coloured
 from netdsl.commands.shared_signals import ended_by_second_signal
 from netdsl.commands.style import style
@@ -40,58 +44,49 @@ from netdsl.commands.train import train
 from netdsl.commands.watch import watch
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
+)
 @click.version_option(__version__, message="netdsl %(version)s")
 def main() -> None:
-    """A language for image networks, with PyTorch code generation.
+    """A language for image networks that compiles to PyTorch code.
 
-    FILE is a .net file, or the bare name of a network that comes with netdsl (resnet32).
+    FILE is a .net file or the name of a network that comes with netdsl, such as resnet32. RUN is the
+    folder of a training run. `netdsl COMMAND --help` describes a command.
     """
-    click.get_current_context().color = coloured()  # of this command and those below it
+    click.get_current_context().color = coloured()  # of this command and its subcommands
 
 
-for command in (
-    check,
-    build,
-    explain,
-    graph,
+main.add_commands("Write networks", new, check, explain, fmt, build, watch)
+main.add_commands(
+    "Train and use networks",
     train,
-    reproduce,
     evaluate,
     predict,
-    saliency,
-    attack,
-    robustness,
-    dream,
-    style,
-    features,
     compare,
     plot,
+    reproduce,
     lesson,
     export,
     import_weights,
-    fmt,
-    lsp,
-    new,
-    completion,
-    summary,
-    diff,
-    watch,
-):
-    main.add_command(command)
+)
+main.add_commands("Look inside a trained network", features, saliency, dream, attack, robustness, style)
+main.add_commands("Tools", summary, graph, diff, lsp, completion)
 
 
 def run() -> None:
-    """The program: `main`, and an error of its own where its output finds no place."""
+    """Runs `main`; output that can't be written is an error message, not a traceback."""
     try:
         try:
             with ended_by_second_signal():
                 main()
         finally:
-            if not sys.stdout.closed:  # as the language server leaves it
+            if not sys.stdout.closed:  # the language server closes it
                 sys.stdout.flush()
     except OSError as error:
         if error.filename is not None or error.errno not in (ENOSPC, EIO):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the interpreter flushes again at exit
         fail(f"the output can't be written: {error.strerror}")

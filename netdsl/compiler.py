@@ -1,9 +1,14 @@
-"""The pipeline. Read this file first.
+"""The compiler: its passes in order. Read this file first, then docs/architecture.md.
 
-    text --load_files--> Files --resolve--> ResolvedNetwork --infer--> TypedNetwork
-         --lower--> LoweredNetwork --render--> code
+    source  --parse, load_files-->  Program of each file (syntax)
+            --resolve-->            ResolvedNetwork: names are bound, units are written out
+            --infer-->              TypedNetwork: shapes and costs are known
+            --warn-->               the same network, and warnings (lint)
+            --lower-->              LoweredNetwork: each block once, over its parameters
+            --view, render-->       Python in one of three styles (codegen)
 
-Each arrow is a pass: one package with one public function, without input or output.
+Each pass is a package with one public function, and only `load_files` reads files. `netdsl build FILE
+--emit FORM` prints the network in the form that a pass returns.
 """
 
 from __future__ import annotations
@@ -29,25 +34,29 @@ if TYPE_CHECKING:
     from netdsl.codegen.source_map import Place
     from netdsl.ir.lowered import LoweredNetwork
 
-# The name of the input's shape among a network's parameters: no parameter can be called so.
+# The key of the input's shape among the parameters; the language reserves the word.
 INPUT = "input"
 
 Style: TypeAlias = Literal["module", "functional", "sequential"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
+# The forms of a network between the passes.
+Form: TypeAlias = Literal["ast", "resolved", "typed", "lowered"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
 
 @cache
 def standard_blocks() -> Program:
+    """The blocks of `std.net`, which every file can use."""
     path = NETWORKS / "std.net"
     return parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What came of a file: a network, or None where it is a library of blocks or has errors.
+    """Result of compiling a file. `network` is None if the file is a library of blocks or has errors.
 
-    `used` are the texts of the files that it uses, by path; `files` what all of them say, its own first.
-    Among the diagnostics may be warnings alone.
+    `files` are the parsed files by path, the compiled one first; `used` are the texts of the others.
     """
 
     source: Source
@@ -62,7 +71,7 @@ class Compiled:
 
     @cached_property
     def lowered(self) -> LoweredNetwork:
-        # Late: who only checks needs neither this pass nor what comes after it.
+        # Imported late: `netdsl check` needs neither this pass nor the next.
         from netdsl.lower.lower import lower
 
         assert self.network is not None
@@ -75,10 +84,10 @@ def compile_network(
     recipe: Mapping[str, str] | None = None,
     read: Reader = read_text,
 ) -> Compiled:
-    """Runs the passes up to the shapes, and looks for what is most likely not meant.
+    """Runs the passes up to the warnings.
 
-    `parameters` (`--set`, and the shape of the `input`) and keys of the `recipe` are given as texts of
-    the language; `read` gives the text of a used file.
+    `parameters` (`--set`, and the shape of the `input`) and the keys of `recipe` override those of the file;
+    their values are expressions in the language's notation. `read` returns the text of a used file.
     """
     diagnostics = Diagnostics()
     given = {
@@ -92,16 +101,28 @@ def compile_network(
     )
     used: dict[str, str] = {}
 
-    def remembered(path: str) -> str:
+    def recorded(path: str) -> str:
         used[path] = read(path)
         return used[path]
 
-    files = load_files(source, remembered, diagnostics)
+    files = load_files(source, recorded, diagnostics)
     resolved = resolve(files, standard_blocks(), overrides, diagnostics)
     network = infer(resolved, diagnostics) if resolved is not None else None
     if network is not None:
         warn(files, network, diagnostics)
     return Compiled(source, used, network, tuple(diagnostics), files)
+
+
+def emit(compiled: Compiled, form: Form) -> str:
+    """The network in one of the forms between the passes, as text."""
+    from netdsl.ir.printer import printed
+
+    if form == "ast":
+        return printed(next(iter(compiled.files.values())).program, compiled.source)
+    assert compiled.network is not None
+    if form == "resolved":
+        return printed(compiled.network.network, compiled.source)
+    return printed(compiled.network if form == "typed" else compiled.lowered, compiled.source)
 
 
 def generate(compiled: Compiled, style: Style) -> str:
@@ -112,14 +133,14 @@ def generate(compiled: Compiled, style: Style) -> str:
 
 
 def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
-    """The source map of the `code` that `generate` gave: what in it stands for which step of the file."""
+    """The source map of `code`, the result of `generate`: the step of the file that each place comes from."""
     from netdsl.codegen.source_map import source_map
 
     return source_map(f"{style}.py.j2", _view(compiled, style), code)
 
 
 def _view(compiled: Compiled, style: Style) -> object:
-    """What the style's template lays out."""
+    """The view of a network that the style's template renders."""
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view
     from netdsl.codegen.sequential import sequential_view

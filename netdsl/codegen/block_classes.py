@@ -8,13 +8,21 @@ from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.module_init import ModuleInit, Special
 from netdsl.codegen.module_writer import ModuleWriter, X
-from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.names import CONSTANTS, RESERVED, Names
 from netdsl.codegen.operation_parameters import torch_classes
-from netdsl.codegen.prune import pruned
+from netdsl.codegen.prune import pruned, reads
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
-from netdsl.codegen.template_models import ClassView, FunctionView, block_documentation
-from netdsl.ir.lowered import LoweredBlock, LoweredBody, LoweredNetwork
+from netdsl.codegen.template_models import ClassView, FunctionView, block_documentation, open_parameters
+from netdsl.ir.lowered import LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
+
+SUPER = "super().__init__"
+
+
+def constructor(setup: Sequence[py.Statement]) -> tuple[py.Statement, ...]:
+    """The statements of a module's `__init__`; none where it needs none."""
+    kept = pruned(setup)
+    return (py.Evaluate(py.Call(SUPER)), *kept) if kept else ()
 
 
 class Classes:
@@ -22,6 +30,7 @@ class Classes:
 
     def __init__(self, network: LoweredNetwork, names: Names) -> None:
         self._held = torch_classes(network)
+        self._open = open_parameters(network)
         self._initialisation = ModuleInit(network, names)
         self._constructors: dict[str, Signature] = {}
         self._special: list[tuple[str, Sequence[Special]]] = []
@@ -45,13 +54,23 @@ class Classes:
     def scope(self, *names: str) -> Scope:
         """A scope outside of blocks."""
         taken = RESERVED.union(names, (own.name for own in self._constructors.values()))
-        return Scope(taken=taken, classes=self._held)
+        return Scope(CONSTANTS if self._open else None, taken=taken, classes=self._held)
 
     def of_block(self, block: LoweredBlock, name: str) -> ClassView:
+        """A block as a class; one that is a chain derives from `nn.Sequential`."""
         own = self._block_scope(block)
+        if self.is_plain(block.body):
+            maker = self.maker(own.scope())
+            made = maker.sequential(block.body)
+            setup = pruned((*maker.setup, py.Evaluate(made._replace(function=SUPER))))
+            signature = self._constructors[block.name] = own.signature(name, setup)
+            documentation = block_documentation(block, own.scope())
+            return ClassView(
+                name, documentation, tuple(own.parameters(signature)), setup, (), "nn.Sequential"
+            )
         writer = ModuleWriter(self.maker(own.scope()), [block.body])
         forward = writer.forward(writer.steps(block.body, X, "x"))
-        setup = pruned(writer.maker.setup)
+        setup = constructor(writer.maker.setup)
         signature = self._constructors[block.name] = own.signature(name, setup)
         self._special.append((name, writer.special))
         documentation = block_documentation(block, own.scope())
@@ -61,18 +80,23 @@ class Classes:
         """A block that is a chain as a function that makes an `nn.Sequential`."""
         own = self._block_scope(block)
         maker = self.maker(own.scope())
-        made = maker.chain(block.body, sequential=True)
+        made = maker.sequential(block.body)
         body = pruned((*maker.setup, py.Return(made)))
         signature = self._constructors[block.name] = own.signature(name, body)
         documentation = block_documentation(block, own.scope())
         return FunctionView(name, documentation, tuple(own.parameters(signature)), body)
 
-    def of_section(self, body: LoweredBody, name: str, title: str) -> ClassView:
-        """A section as a class of its own."""
+    def of_section(self, section: LoweredSection, name: str) -> tuple[ClassView, py.Call]:
+        """A section as a class, and the call that makes it."""
+        body = section.body
         writer = ModuleWriter(self.maker(self.scope(name)), [body])
         forward = writer.forward(writer.steps(body, X, "x"))
         self._special.append((name, writer.special))
-        return ClassView(name, (f"The section {title}.",), (), pruned(writer.maker.setup), forward)
+        setup = constructor(writer.maker.setup)
+        given = [own for own in self._open if own.name in set(reads(setup))]
+        parameters = tuple(own._replace(default=None) for own in given)
+        made = py.Call(name, tuple(py.Name(own.name) for own in given), span=section.span)
+        return ClassView(name, (f"The section {section.name}.",), parameters, setup, forward), made
 
     def initialised(self, model: str, module: str, own: Sequence[Special]) -> tuple[py.Statement, ...]:
         """Statements that initialise the `model` after it is made; `own` is what stands in itself."""

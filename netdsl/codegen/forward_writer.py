@@ -66,10 +66,6 @@ class ForwardWriter(ABC):
     def inlines(self, value: py.Expression) -> bool:
         """Whether a branch stands in the join itself, and needs no variable."""
 
-    def repeats(self, value: py.Expression) -> bool:
-        """Whether a value can stand twice, in the two cases of an expression."""
-        return self.inlines(value) and py.is_simple(value)
-
     # variables
 
     def assign(self, target: str, value: py.Expression) -> py.Name:
@@ -182,10 +178,9 @@ class ForwardWriter(ABC):
         with self._variable(source, target) as inner:
             if skip.shortcut is not None:
                 return self.shortcut(skip, skip.shortcut, source, body(source, inner), inner, target)
-            made = self.steps(skip.body, source, inner, "body")
-            made = made if self.repeats(made) else self.assign(inner, made)
+            made = self.assign(inner, self.steps(skip.body, source, inner, "body"))
             kept = made if drop_path is None else self.layer(drop_path, made, inner)
-            added = py.Operation("+", (kept, source), skip.span)
+            added = py.Operation("+", (source, kept), skip.span)
             return py.Operation("if", (self.condition(skip.same, "adds"), added, made))
 
     def _joined(

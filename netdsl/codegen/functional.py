@@ -1,6 +1,6 @@
 """The `functional` style: parameters in a list, `forward` in calls of `torch.nn.functional`; no module.
 
-A block is three functions: its forward pass, its parameters and its buffers. The forward pass pops
+A block is three functions: its forward pass, its parameters and its buffers. The forward pass takes
 parameters and buffers from stacks, in textual order. A network of layers alone unpacks its lists into
 names instead, as the courses' barebones code does.
 """
@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.functional_forward import BlockFunctions, FunctionalForward
+from netdsl.codegen.functional_forward import BlockFunctions, FunctionalForward, tensor_name
 from netdsl.codegen.functional_init import FunctionalInit
-from netdsl.codegen.names import RESERVED_FUNCTIONAL, Names, step_names
+from netdsl.codegen.names import CONSTANTS, RESERVED_FUNCTIONAL, Names, step_names
 from netdsl.codegen.operation_parameters import by_name
 from netdsl.codegen.prune import pruned, reads
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
@@ -25,6 +25,7 @@ from netdsl.codegen.template_models import (
     docstring,
     forward_documentation,
     network_documentation,
+    open_parameters,
 )
 from netdsl.codegen.tensor_lists import ListWriter
 from netdsl.ir.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
@@ -38,7 +39,9 @@ STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generato
 
 
 class FunctionalView(NamedTuple):
-    """What `functional.py.j2` lays out; `inits` are the methods of its `Init`."""
+    """What `functional.py.j2` lays out; `inits` are the methods of its `Init`, `parameters` those of
+    `init_params` besides the options of tensors.
+    """
 
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
@@ -46,6 +49,7 @@ class FunctionalView(NamedTuple):
     forward: FunctionView
     init_params: tuple[py.Statement, ...]
     init_buffers: tuple[py.Statement, ...]
+    parameters: tuple[ParameterView, ...]
 
 
 def functional_view(network: LoweredNetwork, source: str) -> FunctionalView:
@@ -70,11 +74,13 @@ class _Functional:
         init_buffers = py.Call("Init", options, (("requires_grad", py.Literal(False)),))
         layers = _layers(network)
         forward = self._forward() if layers is None else self._forward_named(layers)
+        open_views = open_parameters(network)
         read = set(reads(forward))
         parameters = [ParameterView("x", "Tensor"), ParameterView("params", "list[Tensor]")]
         parameters += [ParameterView("buffers", "list[Tensor]")] if buffers else []
         parameters += [ParameterView("training", "bool", "True")] if "training" in read else []
         parameters += [ParameterView("generator", GENERATOR, "None")] if "generator" in read else []
+        parameters += [own for own in open_views if own.name in read]
         return FunctionalView(
             network_documentation(network, source),
             tuple(self._functions),
@@ -82,6 +88,7 @@ class _Functional:
             FunctionView("forward", forward_documentation(network), tuple(parameters), forward),
             (py.Assign("init", init_params), *params) if params else (py.Return(py.Sequence("[]", ())),),
             (py.Assign("init", init_buffers), *buffers) if buffers else (),
+            open_views,
         )
 
     # blocks
@@ -96,7 +103,7 @@ class _Functional:
         return BlockFunctions(forward, params, buffers)
 
     def _forward_function(self, own: BlockScope, name: str) -> Signature:
-        writer = FunctionalForward(self._blocks, own.scope())
+        writer = FunctionalForward(self._blocks, own.scope(), [own.block.body])
         value = writer.steps(own.block.body, X, "x")
         start = py.Assign(own.size_name, py.Name("x.shape[1]"), local=True)
         body = pruned((start, *writer.body, py.Return(value)))
@@ -127,7 +134,8 @@ class _Functional:
     def _scope(self) -> Scope:
         """A scope of the network: its variables must not hide a function that it calls."""
         names = (name for functions in self._blocks.values() for name in functions.names)
-        return Scope(taken=RESERVED_FUNCTIONAL.union(names))
+        constants = CONSTANTS if self._network.open_classes else None
+        return Scope(constants, taken=RESERVED_FUNCTIONAL.union(names))
 
     def _list(self, what: str, wanted: Kind) -> tuple[py.Statement, ...]:
         writer = ListWriter(what, wanted, self._blocks, self._scope(), self._inits)
@@ -139,7 +147,8 @@ class _Functional:
         return writer.statements()
 
     def _forward(self) -> tuple[py.Statement, ...]:
-        writer = FunctionalForward(self._blocks, self._scope())
+        bodies = [part.body for part in self._network.parts if isinstance(part, LoweredSection)]
+        writer = FunctionalForward(self._blocks, self._scope(), bodies)
         value: py.Expression = X
         for part in self._network.parts:
             x = writer.assign("x", value)
@@ -160,14 +169,14 @@ class _Functional:
 
     def _forward_named(self, layers: tuple[Layer, ...]) -> tuple[py.Statement, ...]:
         scope = self._scope()
-        writer = FunctionalForward(self._blocks, scope)
+        writer = FunctionalForward(self._blocks, scope, ())
         names: dict[str, list[str]] = {"params": [], "buffers": []}
         value: py.Expression = X
         for layer, name in zip(layers, step_names(layers), strict=True):
             tensors: dict[str, py.Expression] = {}
             for weight in layer.weights:
                 if weight.present == YES:
-                    tensor = scope.free.free(f"{name}_{weight.name}")
+                    tensor = scope.free.free(tensor_name(name, weight))
                     names["buffers" if weight.kind == "buffers" else "params"].append(tensor)
                     tensors[weight.name] = py.Name(tensor)
             value = writer.layer(layer, value, "x", tensors)

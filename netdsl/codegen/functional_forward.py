@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.list_builder import constant, loop
+from netdsl.codegen.names import step_name
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
 from netdsl.ir.lowered import (
@@ -26,11 +29,15 @@ from netdsl.ir.lowered import (
     Save,
     Skip,
     When,
+    layers,
 )
 from netdsl.language.expressions import NO, YES, Const, Expr, Ref, operator
-from netdsl.ops.operation import Weight
+from netdsl.ops.operation import Kind, Weight
 
-NEXT_PARAMETER, NEXT_BUFFER = py.Name("p.pop()"), py.Name("b.pop()")
+# The stacks of a forward pass: parameters, and buffers.
+STACKS: Mapping[Kind, str] = {"parameters": "p", "buffers": "b"}
+# A statement that takes tensors from a stack is no longer than this.
+_LONGEST = 76
 
 
 class BlockFunctions(NamedTuple):
@@ -45,13 +52,29 @@ class BlockFunctions(NamedTuple):
         return {own.name for own in self if own is not None}
 
 
-class FunctionalForward(ForwardWriter):
-    """Writes the statements of a forward pass in calls of functions."""
+class _Taken(NamedTuple):
+    """The statement of a body that took the last tensors from a stack, and their names."""
 
-    def __init__(self, blocks: Mapping[str, BlockFunctions], scope: Scope) -> None:
+    body: list[py.Statement]
+    index: int
+    names: tuple[str, ...]
+
+
+class FunctionalForward(ForwardWriter):
+    """Writes the statements of a forward pass through `bodies` in calls of functions.
+
+    Tensors are taken from their stacks in statements of their own, before the calls that use them.
+    """
+
+    def __init__(
+        self, blocks: Mapping[str, BlockFunctions], scope: Scope, bodies: Iterable[LoweredBody]
+    ) -> None:
         super().__init__(scope.free)
         self._blocks = blocks
         self._scope = scope
+        self._kinds = Counter(step_name(own) for body in bodies for own in layers(body) if own.weights)
+        self._seen = Counter[str]()
+        self._taken: dict[str, _Taken] = {}
 
     def joins(self, step: LoweredStep) -> bool:
         return isinstance(step, (Skip, Branches, When, Save, From))
@@ -80,29 +103,61 @@ class FunctionalForward(ForwardWriter):
         target: str,
         tensors: Mapping[str, py.Expression] | None = None,
     ) -> py.Expression:
-        """What a layer makes of `value`; `tensors` are its weights by name, else they are popped."""
+        """The result of a layer for `value`; `tensors` are its weights by name, else they are taken."""
         function = layer.function
         if function is None:
             return value
+        if layer.weights and not layer.operation.is_activation:
+            value = self.bound(value, target)
+        slots = {
+            "training": py.Name("training"),
+            "generator": py.Name("generator"),
+            **{weight.name: py.Literal(None) for weight in layer.weights},
+            **(self._tensors(layer) if tensors is None else tensors),
+        }
 
         def make(x: py.Expression) -> py.Expression:
-            weights = {weight.name: self._weight(weight, tensors) for weight in layer.weights}
-            shared = {"training": py.Name("training"), "generator": py.Name("generator")}
-            return torch_call(function, self._scope, {"x": x, **shared, **weights}, layer.span)
+            return torch_call(function, self._scope, {"x": x, **slots}, layer.span)
 
         return self.around(layer.operation, value, target, make)
 
-    def _weight(self, weight: Weight, tensors: Mapping[str, py.Expression] | None) -> py.Expression:
-        if weight.present == NO:
-            return py.Literal(None)
-        if tensors is not None:
-            return tensors[weight.name]
-        taken = NEXT_BUFFER if weight.kind == "buffers" else NEXT_PARAMETER
-        if weight.present == YES:
-            return taken
-        return py.Operation("if", (self._scope(weight.present), taken, py.Literal(None)))
+    def _tensors(self, layer: Layer) -> dict[str, py.Expression]:
+        """The weights of a layer, taken from their stacks: what they are called."""
+        if not layer.weights:
+            return {}
+        name = step_name(layer)
+        self._seen[name] += 1
+        name = f"{name}{self._seen[name]}" if self._kinds[name] > 1 else name
+        there = [weight for weight in layer.weights if weight.present != NO]
+        called = {weight.name: self.names.free(tensor_name(name, weight)) for weight in there}
+        for (kind, present), weights in groupby(there, key=lambda weight: (weight.kind, weight.present)):
+            tensors = tuple(called[weight.name] for weight in weights)
+            if present == YES:
+                self._take(STACKS[kind], tensors)
+            else:
+                self._take_if(self._scope(present), STACKS[kind], tensors)
+        return {name: py.Name(tensor) for name, tensor in called.items()}
+
+    def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
+        """Takes tensors from a stack, together with those before them where a line has room."""
+        last = self._taken.get(stack)
+        if last is not None and last.body is self.body:
+            taken = last._replace(names=(*last.names, *tensors))
+            statement = _take_statement(stack, taken.names)
+            if len(f"{statement.target} = {py.show(statement.value)}") <= _LONGEST:
+                self.body[last.index], self._taken[stack] = statement, taken
+                return
+        self._taken[stack] = _Taken(self.body, len(self.body), tensors)
+        self.body.append(_take_statement(stack, tensors))
+
+    def _take_if(self, condition: py.Expression, stack: str, tensors: tuple[str, ...]) -> None:
+        self._taken.pop(stack, None)
+        for tensor in tensors:
+            taken = py.Operation("if", (condition, _pop(stack), py.Literal(None)))
+            self.body.append(py.Assign(tensor, taken))
 
     def call(self, call: BlockCall, x: py.Expression) -> py.Expression:
+        self._taken.clear()  # the block takes its own
         return call_of(self._blocks[call.block.name].forward, call, self._scope, (x,))
 
     def stage(self, stage: LoweredStage, x: py.Name) -> py.Expression:
@@ -135,3 +190,18 @@ class FunctionalForward(ForwardWriter):
 
     def inlines(self, value: py.Expression) -> bool:
         return isinstance(value, py.Name)
+
+
+def tensor_name(layer: str, weight: Weight) -> str:
+    """What a weight of a layer is called: `conv1_weight`, `bn1_mean`."""
+    return f"{layer}_{weight.name.removeprefix('running_')}"
+
+
+def _take_statement(stack: str, tensors: tuple[str, ...]) -> py.Assign:
+    if len(tensors) == 1:
+        return py.Assign(tensors[0], _pop(stack))
+    return py.Assign(", ".join(tensors), py.Call("take", (py.Name(stack), py.Literal(len(tensors)))))
+
+
+def _pop(stack: str) -> py.Expression:
+    return py.Method(py.Name(stack), "pop")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from netdsl.base.values import Value
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.init_calls import PYTORCH, constant, fill, rule_of
@@ -104,11 +105,17 @@ def _documentation(rule: Rule) -> str:
             gain = "gain * " if "gain" in given else ""
             return f"{law} with std = {gain}sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."
         case "trunc_normal":
-            return "Normal, drawn again outside of -2 to 2."
+            return f"Normal{_deviation(given)}, drawn again outside of -2 to 2."
         case "dirac":
             return "The convolution that leaves its input as it is."
+        case "normal":
+            return f"Normal{_deviation(given)}."
         case _:
             return f"{law}."
+
+
+def _deviation(given: Mapping[str, Value]) -> str:
+    return f" with std = {py.literal(given['std'])}" if "std" in given else ""
 
 
 def _fan_in(kernel: Weight) -> Expr:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
-from netdsl.codegen.block_classes import Classes
+from netdsl.codegen.block_classes import Classes, constructor
 from netdsl.codegen.module_writer import ModuleWriter, X
-from netdsl.codegen.names import RESERVED, Names
+from netdsl.codegen.names import RESERVED, Names, camel
 from netdsl.codegen.operation_parameters import with_classes
-from netdsl.codegen.prune import pruned
+from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import (
     ClassView,
     class_names,
     forward_documentation,
     network_documentation,
+    open_parameters,
 )
 from netdsl.ir.lowered import LoweredNetwork, LoweredSection
 
@@ -29,17 +30,22 @@ class ModuleView(NamedTuple):
 def module_view(network: LoweredNetwork, source: str) -> ModuleView:
     network = with_classes(network)
     name, names = class_names(network)
-    classes = Classes(network, Names({*RESERVED, name, *names.values()}))
-    blocks = [classes.of_block(block, names[block.name]) for block in network.blocks]
-    views = (*classes.variants, *blocks, _network_class(network, name, classes))
-    return ModuleView(network_documentation(network, source), views)
+    taken = Names({*RESERVED, name, *names.values()})
+    classes = Classes(network, taken)
+    views = [*classes.variants, *(classes.of_block(block, names[block.name]) for block in network.blocks)]
+    views.append(_network_class(network, name, classes, taken, views))
+    return ModuleView(network_documentation(network, source), tuple(views))
 
 
-def _network_class(network: LoweredNetwork, name: str, classes: Classes) -> ClassView:
+def _network_class(
+    network: LoweredNetwork, name: str, classes: Classes, taken: Names, views: list[ClassView]
+) -> ClassView:
+    """The class of the network; those of its sections are added to the `views`."""
     maker = classes.maker(classes.scope("module"))
     sections = [part for part in network.parts if isinstance(part, LoweredSection)]
-    flat = [own for own in sections if own.kind == "layers" or not maker.is_plain(own.body) or not own.body]
-    writer = ModuleWriter(maker, [own.body for own in sections], [own.body for own in flat])
+    flat = [own for own in sections if _is_flat(own, maker)]
+    labels = [part.name for part in network.parts if part.labelled]
+    writer = ModuleWriter(maker, [own.body for own in flat], [own.body for own in flat], labels)
     value: py.Expression = X
     for part in network.parts:
         if not isinstance(part, LoweredSection):
@@ -47,12 +53,21 @@ def _network_class(network: LoweredNetwork, name: str, classes: Classes) -> Clas
         elif part in flat:
             value = writer.steps(part.body, value, "x")
             continue
+        elif maker.is_plain(part.body):
+            made = maker.sequential(part.body) if part.labelled else maker.chain(part.body)
         else:
-            made = maker.chain(part.body)
-        value = py.Call(
-            f"self.{writer.attribute(part.name, made)}", (writer.bound(value, "x"),), span=part.span
-        )
+            view, made = classes.of_section(part, taken.free(camel(part.name)))
+            views.append(view)
+        attribute = writer.attribute(part.name, made, exact=part.labelled)
+        value = py.Call(f"self.{attribute}", (writer.bound(value, "x"),), span=part.span)
     forward = writer.forward(value)
     initialised = classes.initialised("self", "module", writer.special)
-    setup = pruned((*maker.setup, *initialised))
-    return ClassView(name, forward_documentation(network), (), setup, forward)
+    setup = constructor((*maker.setup, *initialised))
+    return ClassView(name, forward_documentation(network), open_parameters(network), setup, forward)
+
+
+def _is_flat(section: LoweredSection, maker: SequentialBuilder) -> bool:
+    """Whether the steps of a section are attributes of the network itself."""
+    if section.labelled:
+        return False
+    return section.kind == "layers" or not section.body or not maker.is_plain(section.body)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
+from netdsl.base.tree import bodies
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.list_builder import constant
@@ -14,23 +15,29 @@ from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, inner, place
+from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, place
 from netdsl.language.expressions import Expr, Ref, references
-from netdsl.ops.operation import Slot
+from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from netdsl.ops.operation import Operation, Slot
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 X = py.Name("x")
+_NORMS = (BatchNorm, GroupNorm, InstanceNorm, LayerNorm)
 
 
 class ModuleWriter(ForwardWriter):
     """Writes the `__init__` and `forward` of one class, whose steps are in `bodies`.
 
     Steps that run one after another are one `nn.Sequential`; in the bodies that are `flat`, and where
-    labels are, each is an attribute or shows as a call.
+    labels are, each is an attribute or shows as a call. `labels` are more attributes that are taken.
     """
 
     def __init__(
-        self, maker: SequentialBuilder, bodies: Sequence[LoweredBody], flat: Sequence[LoweredBody] = ()
+        self,
+        maker: SequentialBuilder,
+        bodies: Sequence[LoweredBody],
+        flat: Sequence[LoweredBody] = (),
+        labels: Iterable[str] = (),
     ) -> None:
         super().__init__(Names())
         self.maker = maker
@@ -40,23 +47,38 @@ class ModuleWriter(ForwardWriter):
         # How often the body that is being written would use a name, where it is flat.
         self._names: Counter[str] | None = None
         self._labels = Counter(label for body in bodies for label in _labels(body))
-        self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels))
+        self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels, labels))
         self._annotated: set[str] = set()
+        # The calls of single layers.
+        self._layers: set[str] = set()
         # Where the steps that are being written are there, and what makes those of each case.
         self._flags: tuple[tuple[str, bool], ...] = ()
         self._setups: list[tuple[py.Statement, ...]] = []
 
     def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
         """The statements of `forward`, which returns `value`."""
-        # Of what modules return mypy knows nothing, but that `x` is a tensor.
-        value = value if _is_tensor(value) else self.assign("x", value)
+        # Of what modules return mypy knows nothing, but that `x` is a tensor, and what is annotated.
+        match value:
+            case py.Operation("if", (_, yes, py.Name(own))) if own != X.text and _is_tensor(yes, own):
+                if not self._annotate(own):
+                    value = self.assign("x", value)
+            case _ if not _is_tensor(value):
+                value = self.assign("x", value)
         return pruned((*self.body, py.Return(value)))
+
+    def _annotate(self, variable: str) -> bool:
+        """Says that a variable is a tensor, if a single statement assigns to it."""
+        found = [own for own in self.body if isinstance(own, py.Assign) and own.target == variable]
+        if len(found) != 1 or any(isinstance(own, (py.If, py.For)) for own in self.body):
+            return False
+        self.body[self.body.index(found[0])] = found[0]._replace(annotation="Tensor")
+        return True
 
     # attributes
 
-    def attribute(self, name: str, value: py.Expression) -> str:
-        """Adds an attribute, and says what it is called."""
-        name = self._attributes.numbered(name)
+    def attribute(self, name: str, value: py.Expression, *, exact: bool = False) -> str:
+        """Adds an attribute, called like `name` or `exact` so, and returns its name."""
+        name = name if exact else self._attributes.numbered(name)
         self.maker.setup.append(py.Assign(f"self.{name}", value))
         return name
 
@@ -153,6 +175,7 @@ class ModuleWriter(ForwardWriter):
         if _needs_attribute(step):
             attribute = self._own(step, name)
             if isinstance(step, Layer):
+                self._layers.add(f"self.{attribute}")
                 return self.around(
                     step.operation,
                     value,
@@ -178,6 +201,26 @@ class ModuleWriter(ForwardWriter):
         """The call of a step's own attribute around the call before it."""
         value = value if self.inlines(value) else self.bound(value, target)
         return py.Call(f"self.{self._own(step, name)}", (value,), span=place((step,)))
+
+    def around(
+        self,
+        operation: type[Operation],
+        value: py.Expression,
+        target: str,
+        make: Callable[[py.Expression], py.Expression],
+    ) -> py.Expression:
+        """A norm goes around the layer before it, and an activation around both."""
+        layers = self._nested_layers(value)
+        if (layers == 1 and issubclass(operation, _NORMS)) or (layers == 2 and operation.is_activation):
+            return make(value)
+        return super().around(operation, value, target, make)
+
+    def _nested_layers(self, value: py.Expression) -> int:
+        """How many layers are called one around the other on a variable; 0 where something else is."""
+        count = 0
+        while isinstance(value, py.Call) and value.function in self._layers:
+            value, count = value.positional[0], count + 1
+        return count if isinstance(value, py.Name) else 0
 
     # cases
 
@@ -236,15 +279,17 @@ class ModuleWriter(ForwardWriter):
         return py.is_simple(value)
 
 
-def _is_tensor(value: py.Expression) -> bool:
-    """Whether mypy knows that a value is a tensor."""
+def _is_tensor(value: py.Expression, variable: str = "") -> bool:
+    """Whether mypy knows that a value is a tensor, as it knows of `x` and the `variable`."""
     match value:
         case py.Call(function):
             return not function.startswith("self.")
+        case py.Operation("+" | "*", (first, *_)) if first == X:
+            return True  # whatever is added to a tensor
         case py.Operation("+" | "*", operands):
-            return all(map(_is_tensor, operands))
+            return all(_is_tensor(operand, variable) for operand in operands)
         case _:
-            return value == X
+            return value in (X, py.Name(variable))
 
 
 def _labels(body: LoweredBody) -> Iterator[str]:
@@ -253,7 +298,7 @@ def _labels(body: LoweredBody) -> Iterator[str]:
         if label := label_of(step):
             yield label
         if not isinstance(step, Choice):
-            for inside in inner(step):
+            for inside in bodies(step):
                 yield from _labels(inside)
 
 

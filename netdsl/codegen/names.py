@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -12,8 +13,11 @@ from netdsl.ir.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
-_COMMON = "torch nn F Tensor self x forward in_channels in_features _"
+_COMMON = "torch nn F Tensor OrderedDict self x forward in_channels in_features num_classes _"
 _FUNCTIONAL = "p b init Init params buffers tensors training dtype device generator init_params init_buffers"
+
+# What constants of the file are called where generated code leaves them open.
+CONSTANTS = {"classes": "num_classes"}
 RESERVED = frozenset(_COMMON.split()).union(keyword.kwlist, dir(builtins), HELPERS)
 RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 
@@ -64,10 +68,26 @@ class Names:
         return free
 
 
+# Words of names that the name of a class has in capitals.
+_ACRONYMS = frozenset(["bc", "bn", "cnn", "fc", "fcn", "gan", "mlp", "nas", "rnn", "se", "vgg", "vit"])
+# A name that ends in `net` is made of words: `pre`, `res` and `net` begin with a capital each.
+_NET = re.compile(r"(pre)?(res)?([a-z]*)(net)(\d*)")
+
+
 def camel(name: str) -> str:
-    """`three_layer_convnet` as a class is called: `ThreeLayerConvnet`."""
-    joined = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    """A name as the name of a class: `ThreeLayerConvNet`, `PreResNet`, `TwoLayerFC`."""
+    joined = "".join(map(_capitals, name.split("_")))
     return joined if joined[:1].isalpha() else f"Net{joined}"
+
+
+def _capitals(part: str) -> str:
+    words = match.groups("") if (match := _NET.fullmatch(part)) else (part,)
+    return "".join(map(_capital, words))
+
+
+def _capital(word: str) -> str:
+    known = word.rstrip("0123456789") in _ACRONYMS
+    return word.upper() if known else word[:1].upper() + word[1:]
 
 
 def enumerated(names: Iterable[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Symbol
 from netdsl.ir.lowered import (
     BlockCall,
@@ -20,7 +21,6 @@ from netdsl.ir.lowered import (
     When,
     calls,
     decided,
-    steps,
 )
 from netdsl.language.expressions import Const, Expr, Operator, Ref, references
 from netdsl.ops.operation import Slot
@@ -49,12 +49,8 @@ def torch_classes(network: LoweredNetwork) -> Mapping[str, str]:
 
 def by_name(network: LoweredNetwork) -> LoweredNetwork:
     """The network for code in which parameters hold names: one thing that a name can mean is meant."""
-    blocks = tuple(block._replace(body=decided(block.body)) for block in network.blocks)
-    parts = (
-        part._replace(body=decided(part.body)) if isinstance(part, LoweredSection) else part
-        for part in network.parts
-    )
-    return network._replace(blocks=blocks, parts=tuple(parts))
+    blocks = tuple(map_bodies(block, decided) for block in network.blocks)
+    return network._replace(blocks=blocks, parts=tuple(map_bodies(part, decided) for part in network.parts))
 
 
 def with_classes(network: LoweredNetwork) -> LoweredNetwork:

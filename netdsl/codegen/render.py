@@ -39,6 +39,7 @@ class BrokenCode(Exception):
 
 # What generated code can import, in the order in which it does.
 _IMPORTS = {
+    "OrderedDict": "from collections import OrderedDict\n",
     "torch": "import torch",
     "F": "import torch.nn.functional as F",
     "Tensor": "from torch import Tensor",

@@ -18,6 +18,7 @@ from netdsl.codegen.template_models import (
     class_names,
     forward_documentation,
     network_documentation,
+    open_parameters,
 )
 from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
@@ -48,46 +49,53 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
         else:
             definitions.append(classes.of_block(block, class_of[block.name]))
     bodies = [part.body for part in network.parts if isinstance(part, LoweredSection)]
-    writer = ModelWriter(classes.maker(classes.scope("model", "layer")), bodies)
+    labels = [part.name for part in network.parts if part.labelled]
+    writer = ModelWriter(classes.maker(classes.scope("model", "layer")), bodies, labels)
     for part in network.parts:
         if not isinstance(part, LoweredSection):
-            writer.add(part.name, writer.maker.stage(part))
-        elif not is_chain(part.body):
-            name = taken.free(camel(part.name))
-            definitions.append(classes.of_section(part.body, name, part.name))
-            writer.add(part.name, py.Call(name, span=part.span))
+            writer.add(part.name, writer.maker.stage(part), exact=part.labelled)
+        elif not is_chain(part.body) or (part.labelled and not writer.maker.is_plain(part.body)):
+            view, made = classes.of_section(part, taken.free(camel(part.name)))
+            definitions.append(view)
+            writer.add(part.name, made, exact=part.labelled)
+        elif part.labelled:
+            writer.add(part.name, writer.maker.sequential(part.body), exact=True)
         elif len(network.parts) == 1 or any(map(label_of, part.body)):
             writer.steps(part.body)
         elif part.body:
             writer.add(part.name, writer.maker.chain(part.body))
     initialised = classes.initialised("model", "layer", writer.special)
-    model = py.Assign("model", py.Call("nn.Sequential"))
-    body = pruned((model, *writer.maker.setup, *initialised, py.Return(py.Name("model"))))
-    definitions.append(FunctionView(entry, forward_documentation(network), (), body))
+    parts = (py.Call("OrderedDict", (), tuple(writer.parts)),) if writer.parts else ()
+    model = py.Call("nn.Sequential", parts)
+    last: tuple[py.Statement, ...] = (py.Return(model),)
+    if initialised:
+        last = (py.Assign("model", model), *initialised, py.Return(py.Name("model")))
+    body = pruned((*writer.maker.setup, *last))
+    definitions.append(FunctionView(entry, forward_documentation(network), open_parameters(network), body))
     return SequentialView(network_documentation(network, source), tuple(definitions))
 
 
 class ModelWriter:
-    """Writes the statements that add parts to the `nn.Sequential` of the network."""
+    """Collects the named parts of the network; `labels` are names that it keeps for some of them."""
 
-    def __init__(self, maker: SequentialBuilder, bodies: Iterable[LoweredBody]) -> None:
+    def __init__(
+        self, maker: SequentialBuilder, bodies: Iterable[LoweredBody], labels: Iterable[str]
+    ) -> None:
         self.maker = maker
+        self.parts: list[tuple[str, py.Expression]] = []
         self.special: list[Special] = []
-        labels = (label_of(step) for body in bodies for step in body)
-        self._names = Names(MODULE_ATTRIBUTES.union(filter(None, labels)))
+        own = (label_of(step) for body in bodies for step in body)
+        self._names = Names(MODULE_ATTRIBUTES.union(filter(None, own), labels))
 
-    def add(self, name: str, made: py.Expression) -> None:
-        """Adds a part, called like `name`."""
-        self._add(self._names.numbered(name), made)
+    def add(self, name: str, made: py.Expression, *, exact: bool = False) -> None:
+        """Adds a part, called like `name` or `exact` so."""
+        self.parts.append((name if exact else self._names.numbered(name), made))
 
     def steps(self, body: LoweredBody) -> None:
         """Adds each step of a chain, labelled ones under exactly their labels."""
         for step, name in zip(body, step_names(body), strict=True):
             label = label_of(step)
-            self._add(label or self._names.numbered(name), self.maker.chain((step,)))
+            self.add(label or name, self.maker.chain((step,)), exact=label is not None)
             if isinstance(step, Layer) and label:
                 for weight, rule in self.maker.initialisation.own_rules(step):
                     self.special.append(Special(label, weight, rule, typed=False))
-
-    def _add(self, name: str, made: py.Expression) -> None:
-        self.maker.setup.append(py.Evaluate(py.Call("model.add_module", (py.Literal(name), made))))

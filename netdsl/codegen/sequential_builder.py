@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from netdsl.base.tree import steps
 from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
@@ -26,7 +27,6 @@ from netdsl.ir.lowered import (
     Run,
     When,
     is_chain,
-    steps,
 )
 from netdsl.language.expressions import NO, YES, Ref
 
@@ -62,13 +62,19 @@ class SequentialBuilder:
     def has_rules(self, step: LoweredStep) -> bool:
         return isinstance(step, Layer) and bool(self.initialisation.own_rules(step))
 
-    def chain(self, body: LoweredBody, *, sequential: bool = False) -> py.Expression:
-        """A chain as one module; an `nn.Sequential` even of a single one, if that is asked for."""
+    def chain(self, body: LoweredBody) -> py.Expression:
+        """A chain as one module: an `nn.Sequential`, or its only step."""
+        made = self.sequential(body)
+        alone = len(made.positional) == 1 and isinstance(made.positional[0], (py.Call, py.Method))
+        return made.positional[0] if alone else made
+
+    def sequential(self, body: LoweredBody) -> py.Call:
+        """A chain as an `nn.Sequential`."""
         if all(isinstance(step, Let) or self._is_item(step) for step in body):
             self.setup += [constant(self.scope, step) for step in body if isinstance(step, Let)]
-            items = tuple(self.item(step) for step in body if not isinstance(step, Let))
-            alone = len(items) == 1 and not sequential and not isinstance(items[0], py.Copies)
-            return items[0] if alone else py.Call("nn.Sequential", items)
+            return py.Call(
+                "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, Let))
+            )
         layers = ListBuilder(self.scope.free.numbered("layers"))
         self._extend(layers, body)
         self.setup += layers.statements("list[nn.Module]", always=True)

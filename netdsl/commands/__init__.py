@@ -1,5 +1,5 @@
-"""The commands of the command line, one file a command; what several share is in the files `shared_…`.
+"""The commands of the command line, one file a command; the files `shared_…` hold what several use.
 
-What is heavy, torch above all, they import when they run. They print and set exit statuses; what is printed
-is computed in the rooms below.
+A command parses its options, calls a package below, prints, and sets the exit status. It computes nothing
+itself, and imports heavy modules, torch above all, only when it runs.
 """

@@ -13,20 +13,27 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
-from netdsl.commands.shared_report import Form, Report, report_option
+from netdsl.commands.shared_report import Form as ReportForm
+from netdsl.commands.shared_report import Report, report_option
 from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
     from netdsl.base.source import Span
+    from netdsl.compiler import Form
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_networks)
 @style_options
 @setting_options
-@click.option("--stdout", is_flag=True, help="Print the code; write no file.")
-@click.option("--map", "mapped", is_flag=True, help="Write a source map beside each: NAME.py.map.")
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file is not current.")
+@click.option("--stdout", is_flag=True, help="Print the code instead of writing files.")
+@click.option("--map", "mapped", is_flag=True, help="Also write source maps: NAME.py.map.")
+@click.option(
+    "--emit",
+    type=click.Choice(["ast", "resolved", "typed", "lowered"]),
+    help="Print the network after a pass of the compiler; write no file.",
+)
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @report_option
 def build(
     files: tuple[str, ...],
@@ -36,21 +43,28 @@ def build(
     shape: str | None,
     stdout: bool,
     mapped: bool,
+    emit: Form | None,
     check_only: bool,
-    form: Form,
+    form: ReportForm,
 ) -> None:
-    """Write the PyTorch code of networks: NAME.py, NAME_functional.py, NAME_sequential.py.
+    """Write the PyTorch code of networks.
 
-    Nothing is written where any file has an error.
+    The files are NAME.py, NAME_functional.py and NAME_sequential.py, by --style. Nothing is written if
+    any FILE has an error.
     """
     short_lived()
     if stdout and check_only:
-        raise click.UsageError("--stdout and --check exclude each other")
+        raise click.UsageError("--stdout and --check can't be combined")
     report = Report(form)
     if stdout and not report.textual:
-        raise click.UsageError(f"--stdout and --format {form} exclude each other")
+        raise click.UsageError(f"--stdout and --format {form} can't be combined")
     if stdout and mapped:
-        raise click.UsageError("--stdout and --map exclude each other: a map stands beside a file")
+        raise click.UsageError("--stdout and --map can't be combined: a source map is written next to a file")
+    if emit and (stdout or check_only or mapped):
+        raise click.UsageError("--emit can't be combined with --stdout, --check or --map")
+    if emit:
+        _emit(net_files(files), emit, pairs(settings, shape), report)
+        return
     codes = _generated(net_files(files), style, pairs(settings, shape), mapped, report)
     report.end()
     if report.failed:
@@ -68,10 +82,21 @@ def build(
         _write_all(output, codes, report)
 
 
+def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Report) -> None:
+    """Prints the networks after a pass of the compiler; ends the program where a file has errors."""
+    from netdsl.compiler import emit
+
+    compiled = [compile_file(path, report, settings) for path in paths]
+    report.end()
+    if report.failed:
+        sys.exit(INPUT_ERROR)
+    click.echo("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")), nl=False)
+
+
 def _generated(
     paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
 ) -> dict[str, str]:
-    """The code of every network by file name, and its map; not of all where the report has errors."""
+    """The code of every network, and its source map, by file name; incomplete if the report has errors."""
     from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label

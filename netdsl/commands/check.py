@@ -18,7 +18,10 @@ from netdsl.commands.shared_report import Form, Report, report_option
 @setting_options
 @report_option
 def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, form: Form) -> None:
-    """Check files: names, arguments, shapes, recipe. Prints each network's size."""
+    """Check networks: syntax, names, arguments, shapes and recipe.
+
+    Prints the shapes and the size of each network without errors.
+    """
     short_lived()
     report = Report(form)
     for path in net_files(files):

@@ -1,4 +1,4 @@
-"""`netdsl compare`: runs side by side."""
+"""`netdsl compare`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ COLUMNS: list[tuple[str, Align]] = [
     "--output",
     type=click.Path(path_type=Path),
     callback=png_file,
-    help="A .png file: draw the validation accuracies too.",
+    help="Also draw the validation accuracy into this .png file.",
 )
 @format_option
 def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
-    """Size, accuracy and time of runs, the best validation accuracy first.
+    """Compare runs: size, accuracy and time.
 
-    A dash stands for what a run doesn't have: a test accuracy where it was interrupted.
+    Sorted by validation accuracy. A dash is a missing value: the test accuracy of an interrupted run.
     """
     from netdsl.runtime import plot
     from netdsl.trained.compare import compare

@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script for completion in a shell.
+    """Print the script that enables completion in a shell.
 
     \b
     bash:  echo 'eval "$(netdsl completion bash)"' >> ~/.bashrc

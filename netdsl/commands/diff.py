@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Exit statuses, as those of `diff`.
 DIFFERENT, TROUBLE = 1, 2
-# Weights are those of real modules, which take long to build of more operations, or of longer code.
+# Comparing weights builds the modules, which takes too long for larger networks.
 MOST_OPERATIONS, MOST_BLOCKS = 10_000, 300
 
 FIGURES: list[tuple[str, Align]] = [
@@ -43,7 +43,7 @@ WEIGHTS: list[tuple[str, Align]] = [
 
 
 class Pair(NamedTuple):
-    """A section or stage of the first network and what stands for it in the second; None where nothing."""
+    """A section or stage of the first network and its counterpart in the second; None if there is none."""
 
     before: Part | None
     after: Part | None
@@ -71,16 +71,16 @@ class Pair(NamedTuple):
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="Weights of A: .safetensors, .pth, .pt or a run.  [default: all that A has]",
+    help="Weights of A: a .safetensors, .pth or .pt file, or a run.  [default: all of A]",
 )
 @format_option
 def diff(
     before: str, after: str, set_a: tuple[str, ...], set_b: tuple[str, ...], weights: Path | None, form: str
 ) -> None:
-    """What differs between networks A and B: structure, shapes, sizes, recipe, and which weights fit.
+    """Compare two networks, and list which weights fit both.
 
-    Compared is what they do: names of blocks, comments and layout don't count. The exit status is 0
-    where nothing differs, 1 where something does, 2 where there are errors.
+    Shows differences of structure, shapes, sizes and recipe between A and B; names of blocks, comments
+    and layout are ignored. The exit status is 0 if nothing differs, 1 if something does, 2 on errors.
     """
     with _troubles():
         settings = [pairs(given, None) for given in (set_a, set_b)]
@@ -118,7 +118,7 @@ def diff(
 
 @contextmanager
 def _troubles() -> Iterator[None]:
-    """Around what shows errors and ends the program: its exit status would say that something differs."""
+    """Errors within the block end the program with status 2, since 1 means that the networks differ."""
     try:
         yield
     except SystemExit as end:
@@ -172,7 +172,7 @@ def _print(
 
 
 def _file(summary: Summary) -> Path:
-    """The file of a network, from the current folder on where it lies in it, as a bare name's may."""
+    """The file of a network, relative to the current folder if it is inside."""
     path = Path(summary.file)
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.command(name="eval")
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @weights_option
-@click.option("--data", metavar="KIND", help="Other data: cifar10, cifar100, digits, folder:PATH.")
+@click.option("--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, or folder:PATH.")
 @device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
-    """Loss and accuracy of a run's weights on the test images."""
+    """Evaluate a run on the test images: loss and accuracy."""
     from netdsl.trained.evaluate import evaluate_run
 
     other_data = None if data is None else data_override(data)

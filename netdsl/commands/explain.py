@@ -1,4 +1,4 @@
-"""`netdsl explain`: what a code means."""
+"""`netdsl explain`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import click
 
 from netdsl.commands.shared_report import paint, terminal_width
 
-# Longer lines of prose are hard to read, however wide the terminal is.
+# Longer lines of prose are hard to read even if the terminal is wider.
 _WIDTH = 90
 
 
 @click.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
-    """Say what an error or a warning means, with a wrong example and the right one.
+    """Explain an error or a warning, with examples.
 
-    Without CODE all of them are listed.
+    Lists all codes if CODE is omitted.
     """
     from netdsl.diagnostics import nearest
     from netdsl.errors.error_docs import codes
@@ -42,7 +42,7 @@ def _list() -> None:
         for text in members:
             click.echo(f"  {text.code}  {text.title}")
         click.echo()
-    click.echo("netdsl explain CODE says more of one")
+    click.echo("netdsl explain CODE explains one of them")
 
 
 def _explain(code: str) -> None:
@@ -66,7 +66,7 @@ def _section(heading: str, text: str) -> None:
 
 
 def _laid_out(markdown: str, width: int) -> str:
-    """Paragraphs as wide as the terminal, code indented."""
+    """The text with its paragraphs filled to the width and its code indented."""
     shown = []
     for part in re.split(r"^(```.*?^```)$", markdown, flags=re.MULTILINE | re.DOTALL):
         if part.startswith("```"):

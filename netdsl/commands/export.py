@@ -1,4 +1,4 @@
-"""`netdsl export`: weights for elsewhere."""
+"""`netdsl export`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option("--onnx", "output", required=True, type=click.Path(path_type=Path), help="An .onnx file.")
+@click.option(
+    "--onnx", "output", required=True, type=click.Path(path_type=Path), help="Write this .onnx file."
+)
 @weights_option
-@click.option("--opset", type=counted(), help="ONNX's version.  [default: torch's]")
+@click.option("--opset", type=counted(), help="Version of ONNX's operators.  [default: torch's]")
 def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
-    """Write a trained network for other programs, and compare what it computes with torch.
+    """Export a trained network to ONNX, and check the result.
 
-    It takes `images`, any number of them, float32 from 0 to 1, and gives `logits`; the normalisation is
-    part of it, the names of the classes are in its metadata.
+    The file is run by onnxruntime and compared with PyTorch. Its input `images` is a batch of any size,
+    float32 from 0 to 1; its output is `logits`. The normalisation is included, and the metadata holds the
+    names of the classes.
     """
     from rich.console import Console
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import OutputPath, counted, device_option, seed_option, weights_option
+from netdsl.commands.shared_inspect import inspect_options, open_inspected, run_argument
+from netdsl.commands.shared_options import OutputPath, counted, seed_option
 from netdsl.commands.shared_output_paths import require_outputs
 from netdsl.commands.shared_tables import (
     Align,
     answer_record,
-    format_option,
     percent,
     print_json,
     print_table,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from netdsl.inspect.sheets.album import Album, Method
     from netdsl.trained.open_run import Which
 
-# The pictures, in the order in which they are made. Activation maps are of an image.
+# The pictures in the order in which they are made. Activation maps need an image.
 Part: TypeAlias = Literal["filters", "activations", "embedding", "confusion", "mistakes"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -39,12 +38,12 @@ COLUMNS: list[tuple[str, Align]] = [
     ("accuracy", "right"),
     ("most often taken for", "left"),
 ]
-# So many wrong classes are named for each.
+# The number of wrong classes named for each class.
 _NAMED = 3
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@run_argument
 @click.argument("images", nargs=-1, type=str, metavar="[IMAGE|test:N...]")
 @click.option(
     "-o",
@@ -52,17 +51,20 @@ _NAMED = 3
     required=True,
     type=OutputPath(file=False, folder=True),
     metavar="FOLDER",
-    help="The folder for the pictures; made if need be.",
+    help="The folder for the pictures; created if missing.",
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice(PARTS), help="Only this picture; may be given several times."
+    "--only",
+    multiple=True,
+    type=click.Choice(PARTS),
+    help="Draw only this picture; may be given several times.",
 )
 @click.option(
     "--layer",
     "layers",
     multiple=True,
     metavar="LAYER",
-    help="A layer whose maps of the images are drawn, as stage2 or stage2.block1.conv1; may be given "
+    help="A layer whose activation maps are drawn, such as stage2 or stage2.block1.conv1; may be given "
     "several times.  [default: stem and stages]",
 )
 @click.option(
@@ -70,7 +72,7 @@ _NAMED = 3
     type=click.Choice(["pca", "tsne"]),
     default="pca",
     show_default=True,
-    help="How the head's input becomes points in the plane.",
+    help="The projection of the head's input to the plane.",
 )
 @click.option(
     "--images",
@@ -78,12 +80,10 @@ _NAMED = 3
     type=counted(2),
     default=2000,
     show_default=True,
-    help="Only so many points, evenly out of all test images.",
+    help="The number of points, spread evenly over all test images.",
 )
-@seed_option("tsne: of its search.")
-@weights_option
-@device_option
-@format_option
+@seed_option("For tsne.")
+@inspect_options
 def features(
     run: Path,
     images: tuple[str, ...],
@@ -97,35 +97,31 @@ def features(
     device: str,
     form: str,
 ) -> None:
-    """What a network has learned: its filters, what its layers see, which classes it confuses.
+    """Draw filters, activations, an embedding and mistakes.
 
-    Draws into FOLDER: filters.png, the filters of the first layer; embedding.png, the test images as
-    the head sees them; confusion.png, which class is taken for which; mistakes.png, the most confident
-    mistakes. With an IMAGE also activations-LAYER.png, the maps of layers.
+    Draws into FOLDER: filters.png, the filters of the first layer; embedding.png, the head's input for the
+    test images; confusion.png, the confusion matrix; mistakes.png, the most confident mistakes. With an
+    IMAGE also activations-LAYER.png, the activation maps of layers.
     """
     parts = [part for part in PARTS if part in (only or PARTS) and (part != "activations" or images)]
     if not images and ("activations" in only or layers):
-        raise click.UsageError("activation maps are of an IMAGE: name one, as test:0")
+        raise click.UsageError("activation maps need an IMAGE: name one, such as test:0")
     if images and "activations" not in parts:
         raise click.UsageError(
-            "only activation maps are of an IMAGE: leave it and --layer out, or add --only activations"
+            "only activation maps take an IMAGE: remove it and --layer, or add --only activations"
         )
-
-    from rich.console import Console
 
     from netdsl.inspect.features import NothingToSee
     from netdsl.inspect.pictures import read
     from netdsl.inspect.sheets.album import MOST_IMAGES, Album
-    from netdsl.trained.open_run import open_run
 
-    console = Console(stderr=True)
     missing: list[str] = []
-    told = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
+    counted_classes = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
     with errors_shown():
         require_outputs([output / f"{part}.png" for part in parts], images)
-        opened = open_run(run)
-        album = Album(opened, weights, device, console)
-        pictures = read(images, opened, weights, console, MOST_IMAGES)
+        inspected = open_inspected(run, weights, device)
+        album = Album(inspected)
+        pictures = read(images, inspected, MOST_IMAGES)
         add: dict[Part, Callable[[], None]] = {
             "filters": album.add_filters,
             "activations": lambda: album.add_activations(pictures, layers),
@@ -140,7 +136,7 @@ def features(
                 if only:
                     raise
                 missing.append(f"no {part}.png: {error}")
-        counts = album.confusion if told else None
+        counts = album.confusion if counted_classes else None
         written = album.write(output)
     if form == "json":
         print_json(_record(album))
@@ -154,7 +150,7 @@ def features(
 
 
 def _rows(counts: Tensor, classes: Sequence[str]) -> list[list[str]]:
-    """A row a class: how many of its images are right, and which classes the others were taken for."""
+    """A row for each class: its accuracy, and the classes most often predicted instead."""
     rows = []
     for number, (name, row) in enumerate(zip(classes, counts.tolist(), strict=True)):
         images = sum(row)
@@ -166,7 +162,7 @@ def _rows(counts: Tensor, classes: Sequence[str]) -> list[list[str]]:
 
 
 def _record(album: Album) -> dict[str, object]:
-    """Rows of the confusion matrix are the true classes, columns what their images were taken for."""
+    """The confusion matrix has a row for each true class and a column for each predicted class."""
     return {
         "classes": list(album.classes),
         "images": int(album.confusion.sum()),

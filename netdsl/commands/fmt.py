@@ -28,7 +28,7 @@ _STREAM = "-"
 
 @dataclass(frozen=True)
 class _File:
-    """A file with its text and its text in the one layout; `path` is None for the standard input."""
+    """A file, its text before and after formatting; `path` is None for the standard input."""
 
     path: Path | None
     before: str
@@ -42,12 +42,13 @@ class _File:
 
 @click.command(name="fmt")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER|-...", shell_complete=complete_paths)
-@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail where a file would change.")
-@click.option("--diff", "diff_only", is_flag=True, help="Write nothing; show what would change.")
+@click.option("--check", "check_only", is_flag=True, help="Write nothing; fail if a file would change.")
+@click.option("--diff", "diff_only", is_flag=True, help="Write nothing; show the changes.")
 def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
-    """Give files the one layout of the language. `-` reads standard input and writes standard output.
+    """Format .net files.
 
-    Nothing is written where any file has a syntax error.
+    `-` reads standard input and writes standard output. Nothing is written if any file has a syntax
+    error.
     """
     short_lived()
     formatted = _all_formatted(_paths(files))
@@ -68,11 +69,11 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
 
 
 def _paths(names: Sequence[str]) -> list[Path | None]:
-    """The files to format. Those that come with netdsl are no one's to change by their bare names."""
+    """The files to format; the bare name of a network that comes with netdsl is an error."""
     from netdsl.syntax.net_files import find, inside
 
     if _STREAM in names and len(names) > 1:
-        raise click.UsageError("`-` stands alone")
+        raise click.UsageError("`-` can't be combined with files")
     paths: list[Path | None] = []
     for name in names:
         path = Path(name)
@@ -90,7 +91,7 @@ def _paths(names: Sequence[str]) -> list[Path | None]:
 
 
 def _all_formatted(paths: Sequence[Path | None]) -> list[_File]:
-    """The files in the one layout; ends the program where any has an error."""
+    """The formatted files; ends the program if any has an error."""
     from netdsl.diagnostics import Diagnostics
     from netdsl.format import LayoutError, formatted
     from netdsl.syntax.net_files import read
@@ -102,7 +103,7 @@ def _all_formatted(paths: Sequence[Path | None]) -> list[_File]:
         try:
             text = formatted(source, diagnostics) if source else None
         except LayoutError as error:
-            fail(str(error), "nothing was written; the mistake is netdsl's: please report it with the file")
+            fail(str(error), "nothing was written; this is a bug in netdsl: please report it with the file")
         if source and text is not None:
             # Bytes: line ends and a byte order mark are part of the layout.
             changed = source.text != text if path is None else path.read_bytes() != text.encode()
@@ -129,7 +130,7 @@ def _show_difference(file: _File) -> None:
 
     before, after = file.before.splitlines(), file.after.splitlines()
     if before == after:
-        click.echo(f"{file.name}: the ends of its lines, or of the file, would change")
+        click.echo(f"{file.name}: line endings, or the end of the file, would change")
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in unified_diff(before, after, file.name, f"{file.name}, formatted", lineterm=""):
         click.echo(click.style(printable(line), fg=colours.get(line[0]), bold=line[:3] in ("+++", "---")))
@@ -141,7 +142,9 @@ def _write(file: _File) -> None:
     if file.path is None:
         click.echo(file.after, nl=False)
     elif file.changed:
-        if not os.access(file.path, os.W_OK):  # its folder may be written, and that would do
+        if not os.access(
+            file.path, os.W_OK
+        ):  # `write` replaces the file, for which a writable folder is enough
             fail(f"{file.name} can't be written: it is write-protected")
         try:
             write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link

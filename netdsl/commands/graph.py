@@ -17,8 +17,8 @@ FORMATS = (".svg", ".png", ".html")
 
 def _picture(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     if value.suffix.lower() not in FORMATS:
-        ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
-        raise click.BadParameter(f"a picture is an .svg, a .png or an .html file, {ending}")
+        ending = f"not {value.suffix}" if value.suffix else "and this name has no suffix"
+        raise click.BadParameter(f"the picture must be an .svg, .png or .html file, {ending}")
     return value
 
 
@@ -30,13 +30,14 @@ def _picture(context: click.Context, parameter: click.Parameter, value: Path) ->
     required=True,
     type=click.Path(path_type=Path),
     callback=_picture,
-    help="The picture: an .svg, .png or .html file.",
+    help="Write this .svg, .png or .html file.",
 )
 @setting_options
 def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None) -> None:
-    """Draw a network: its parts with the shapes between them, and each kind of block once.
+    """Draw a network as SVG, PNG or HTML.
 
-    In a page of HTML, and in a browser that shows an SVG, pointing at a part says its line, shapes and size.
+    Shows the parts with the shapes between them, and each kind of block once. In HTML, and in an SVG in a
+    browser, hovering over a part shows its source line, shapes and size.
     """
     network = compiled_network(file, pairs(settings, shape), {}).network
     assert network is not None

@@ -1,4 +1,4 @@
-"""`netdsl import-weights`: weights from elsewhere."""
+"""`netdsl import-weights`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,28 @@ from netdsl.commands.shared_options import pairs, setting_options
 
 @click.command(name="import-weights")
 @click.argument("file", shell_complete=complete_networks)
-@click.option("--from", "weights", required=True, type=click.Path(path_type=Path), metavar="WEIGHTS")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="A .safetensors file.")
+@click.option(
+    "--from",
+    "weights",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="WEIGHTS",
+    help="The weights to convert.",
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Write this .safetensors file."
+)
 @setting_options
 def import_weights(
     file: str, weights: Path, output: Path, settings: tuple[str, ...], shape: str | None
 ) -> None:
-    """Take over the weights of another implementation (.safetensors, .pth, .pt) for the module style.
+    """Convert weights of another implementation for a network.
 
-    Matched by name where the names are equal, else by position, and only if every shape fits.
+    WEIGHTS is a .safetensors, .pth or .pt file; the result is for the code of the module style. Tensors
+    are matched by name if the names are equal, else by position, and only if every shape fits.
     """
     if output.suffix.lower() != ".safetensors":
-        raise click.BadParameter("the weights become a .safetensors file", param_hint="-o")
+        raise click.BadParameter("the output must be a .safetensors file", param_hint="-o")
     compiled = compiled_network(file, pairs(settings, shape), {})
 
     from netdsl.api import Network

@@ -1,4 +1,4 @@
-"""`netdsl lesson`: experiments of a course, ready to run."""
+"""`netdsl lesson`: experiments of a course."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ import click
 
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_experiments import show
+from netdsl.commands.shared_help import CommandGroup
 from netdsl.commands.shared_options import data_override, device_option
 from netdsl.commands.shared_tables import printable
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def lesson() -> None:
-    """Experiments of a course, ready to run."""
+    """Run an experiment of a course."""
 
 
-@lesson.command(name="batch-norm")
+@click.command(name="batch-norm")
 @click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH.")
-@click.option("--images", metavar="N", help="So many are trained on.  [default: 500]")
-@click.option("--epochs", metavar="N", help="How often each is seen.  [default: 15]")
-@click.option("--validation", metavar="N", help="Images for validation.  [default: 1,000, at most a tenth]")
-@click.option("--seed", metavar="N")
+@click.option("--images", metavar="N", help="Number of training images.  [default: 500]")
+@click.option("--epochs", metavar="N", help="Passes over the training images.  [default: 15]")
 @click.option(
-    "--run", type=click.Path(path_type=Path), help="The folder.  [default: runs/batch-norm, numbered]"
+    "--validation", metavar="N", help="Number of validation images.  [default: 1,000, at most a tenth]"
+)
+@click.option("--seed", metavar="N", help="Seed of all random numbers.")
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="Folder of the experiment.  [default: runs/batch-norm]"
 )
 @device_option
 def batch_norm(data: str | None, run: Path | None, device: str, **options: str | None) -> None:
-    """Train with and without batch norm at three learning rates, and draw one picture.
+    """Train with and without batch norm at three learning rates.
 
-    A training that diverges is part of the lesson: the exit status is 0.
+    Draws all curves into one picture. The exit status is 0 even if a run diverges, as some should.
     """
     overrides = {key: value for key, value in options.items() if value is not None}
     if data is not None:
@@ -43,3 +46,6 @@ def batch_norm(data: str | None, run: Path | None, device: str, **options: str |
         folder, results = batch_norm_lesson(run, overrides, SpeedRequest(device=device))
         show(folder, results)
     click.echo(f"wrote {printable(folder / PICTURE)}")
+
+
+lesson.add_commands("Lessons", batch_norm)

@@ -10,9 +10,11 @@ from netdsl.commands.shared_errors import fail
 
 
 @click.command()
-@click.option("--stdio", is_flag=True, hidden=True, help="What editors say; there is no other way.")
+@click.option(
+    "--stdio", is_flag=True, hidden=True, help="Accepted since editors pass it; it is the only transport."
+)
 def lsp(stdio: bool) -> None:
-    """Run the language server, for an editor, over standard input and output."""
+    """Run the language server for editors, over standard IO."""
     if find_spec("pygls") is None:
         fail("the language server needs pygls", "pip install 'netdsl[lsp]'")
     from netdsl.lsp.server import run

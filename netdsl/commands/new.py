@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     "origin",
     metavar="FILE",
     shell_complete=complete_networks,
-    help="The network to copy, with the blocks that it uses.  [default: a small residual network, explained]",
+    help="Copy this network and the blocks that it uses.  [default: a commented residual network]",
 )
 def new(name: str, origin: str | None) -> None:
-    """Write NAME.net, a network to start from. An existing file stays as it is."""
+    """Write NAME.net, a network to start from.
+
+    An existing file is never overwritten.
+    """
     from netdsl.base.resources import START
 
     path = Path(name if name.endswith(".net") else f"{name}.net")
@@ -54,22 +57,25 @@ def new(name: str, origin: str | None) -> None:
 
 
 def _check_name(name: str) -> None:
-    """The name of the file becomes that of the network, and so of a class and of a module of Python."""
+    """Ends the program if the name can't be that of a network, and so of a Python class and module."""
     other = f"choose another name, as `my_{name}`"
     if keyword.iskeyword(name) or name == "self":
-        fail(f"`{name}` has a meaning in Python", other)
+        fail(f"`{name}` is reserved in Python", other)
     if name == "torch" or name in sys.stdlib_module_names:
-        fail(f"`{name}` is a module that Python code imports: `{name}.py` would hide it", other)
+        fail(f"`{name}` is a Python module, which `{name}.py` would shadow", other)
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         words = "_".join(re.findall(r"[A-Za-z0-9]+", name)).lstrip("0123456789_")
         better = f"choose another name, as `{words or 'my_net'}`"
-        fail(f"`{printable(name)}` can't name a network: letters, digits and `_` can, a letter first", better)
+        fail(
+            f"`{printable(name)}` is not a valid name: use letters, digits and `_`, and start with a letter",
+            better,
+        )
 
 
 def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
-    """The texts of the new network and of the libraries that it uses, by their paths.
+    """The texts of the new network and of the libraries that it uses, by path.
 
-    A library keeps its place relative to the network, so that `use` finds it.
+    A library keeps its path relative to the network, so that `use` finds it.
     """
     from netdsl.base.source import Source
     from netdsl.compiler import compile_network

@@ -14,7 +14,12 @@ from netdsl.commands.shared_tables import print_written
 @click.command()
 @runs_argument
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), callback=png_file, help="A .png file."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=png_file,
+    help="Write this .png file.",
 )
 def plot(runs: tuple[Path, ...], output: Path) -> None:
     """Draw the validation accuracy of runs in one picture."""

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
-@click.option("--top", type=counted(), default=3, show_default=True, help="So many classes each.")
+@click.option("--top", type=counted(), default=3, show_default=True, help="Number of classes per image.")
 @weights_option
 @device_option
 @format_option
 def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, device: str, form: str) -> None:
-    """The likeliest classes of images, with their probabilities.
+    """Predict the classes of images, with probabilities.
 
-    Files that are no images are named, and the status is then 1; the others are predicted all the same.
+    A file that is not an image is reported and skipped, and the exit status is then 1.
     """
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.open_run import open_run
@@ -53,13 +53,13 @@ def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, devic
         _print(predictions)
     unread = [prediction.image for prediction in predictions if not prediction.classes]
     for file in unread:
-        reason = "not an image" if file.exists() else "there is no such file"
+        reason = "not an image" if file.exists() else "no such file"
         click.echo(f"{printable(file)}: {reason}", err=True)
     sys.exit(INPUT_ERROR if unread else 0)
 
 
 def _print(predictions: Sequence[Prediction]) -> None:
-    """A row an image; for each rank a column of classes and one of probabilities."""
+    """Prints a row per image, with a column of classes and one of probabilities for each rank."""
     rows = [
         [
             printable(prediction.image),

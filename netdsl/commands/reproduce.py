@@ -13,9 +13,14 @@ from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option("--run", "new", type=click.Path(path_type=Path), help="The new folder.  [default: RUN-again]")
+@click.option(
+    "--run", "new", type=click.Path(path_type=Path), help="Folder of the new run.  [default: RUN-again]"
+)
 def reproduce(run: Path, new: Path | None) -> None:
-    """Train a run again from its record, and compare. Exit status 1 where the results differ."""
+    """Train a run again from its record, and compare the results.
+
+    The exit status is 1 if they differ.
+    """
     from netdsl.runtime.distributed import joined
     from netdsl.training.reproduce import reproduce_run
 

@@ -11,24 +11,10 @@ import click
 
 from netdsl.commands.shared_budgets import in_255ths, read_budget
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import (
-    OutputPath,
-    counted,
-    device_option,
-    runs_argument,
-    seed_option,
-    weights_option,
-)
+from netdsl.commands.shared_inspect import inspect_options, open_inspected
+from netdsl.commands.shared_options import OutputPath, counted, runs_argument, seed_option
 from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import (
-    Align,
-    format_option,
-    percent,
-    print_json,
-    print_table,
-    print_written,
-    printable,
-)
+from netdsl.commands.shared_tables import Align, percent, print_json, print_table, print_written, printable
 
 if TYPE_CHECKING:
     from netdsl.inspect import Withstood
@@ -48,16 +34,16 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     callback=_budgets,
     default="1/255,2/255,4/255,8/255",
     show_default=True,
-    help="By how much each pixel may change, on the scale 0 to 1; 0 is there always.",
+    help="The largest changes of a pixel, on the scale 0 to 1; 0 is always included.",
 )
 @click.option("-o", "--output", type=OutputPath(), metavar="PICTURE", help="Draw a curve.")
-@click.option("--images", type=counted(), help="Only so many, evenly out of all test images.")
-@click.option("--steps", type=counted(), default=10, show_default=True, help="Of each attack.")
-@click.option("--restarts", type=counted(), default=1, show_default=True, help="Of each attack.")
-@seed_option("Of the random starts.")
-@weights_option
-@device_option
-@format_option
+@click.option(
+    "--images", type=counted(), help="The number of test images, spread evenly over all.  [default: all]"
+)
+@click.option("--steps", type=counted(), default=10, show_default=True, help="Steps of each attack.")
+@click.option("--restarts", type=counted(), default=1, show_default=True, help="Starts of each attack.")
+@seed_option("For the random starts.")
+@inspect_options
 def robustness(
     runs: tuple[Path, ...],
     budgets: list[Fraction],
@@ -70,21 +56,17 @@ def robustness(
     device: str,
     form: str,
 ) -> None:
-    """Accuracy on the test images where each is attacked by PGD, for several budgets.
+    """Measure the accuracy of runs on attacked test images.
 
-    The attack is untargeted, in the L-infinity norm, from a random start, in steps of 2.5 eps / steps. An
-    image that is taken for something else within a budget is not attacked again within a larger one.
+    Each image is attacked by PGD, for several budgets. The attack is untargeted, in the L-infinity norm,
+    from a random start, in steps of 2.5 eps / steps. An image that is taken for something else within a
+    budget is not attacked again within a larger one.
     """
-    from rich.console import Console
-
-    from netdsl.inspect.opening import of_run
     from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
     from netdsl.runtime.plot import require_format
-    from netdsl.runtime.speed import choose_device
-    from netdsl.trained.open_run import open_run
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
-        raise click.UsageError(f"{printable(repeated[0])} is named twice: leave one out")
+        raise click.UsageError(f"{printable(repeated[0])} is named twice: remove one")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
@@ -92,14 +74,9 @@ def robustness(
         if output:
             require_format(output)
             require_outputs([output])
-        on, console = choose_device(device), Console(stderr=True)
-        opened = [open_run(run) for run in runs]
-        models = [of_run(run, weights, on) for run in opened]
+        inspected = [open_inspected(run, weights, device) for run in runs]
         attacked_by = Setting(numbers, images, steps, restarts, seed)
-        measured = [
-            withstood(run, weights, model, attacked_by, console)
-            for run, model in zip(opened, models, strict=True)
-        ]
+        measured = [withstood(run, attacked_by) for run in inspected]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
         how = f"{steps} steps, {restarts} random start{'s' * (restarts > 1)}, {counts} test images"
         if output:

@@ -1,4 +1,4 @@
-"""Which code is written, where, and whether it is there already."""
+"""Options and file names of the commands that write code."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_options import F
+from netdsl.commands.shared_help import option_group
 
 if TYPE_CHECKING:
     from netdsl.compiler import Style
 
 
-def style_options(command: F) -> F:
-    """Which code is written, and where."""
-    command = click.option(
+style_options = option_group(
+    "Code",
+    click.option(
+        "--style",
+        type=click.Choice(["module", "functional", "sequential", "all"]),
+        default="module",
+        show_default=True,
+        help="Style of the code.",
+    ),
+    click.option(
         "-o",
         "--output",
         type=click.Path(path_type=Path),
         default=Path("generated"),
         show_default=True,
-        help="The folder.",
-    )(command)
-    return click.option(
-        "--style",
-        type=click.Choice(["module", "functional", "sequential", "all"]),
-        default="module",
-        show_default=True,
-        help="The form of the code.",
-    )(command)
+        help="Folder of the code.",
+    ),
+)
 
 
 def styles_of(chosen: str) -> Sequence[Style]:
-    """What `--style` stands for."""
+    """The styles that `--style` selects."""
     from netdsl.compiler import STYLES
 
     return STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
 
 
 def file_name(name: str, style: str) -> str:
-    """What the code of a network is called in a style."""
+    """The file name of a network's code in a style."""
     return f"{name}.py" if style == "module" else f"{name}_{style}.py"
 
 
 def is_current(path: Path, code: str) -> bool:
-    """Whether a file holds the code."""
+    """Whether a file exists and holds exactly this code."""
     return path.is_file() and path.read_text(encoding="utf-8") == code

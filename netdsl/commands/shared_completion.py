@@ -1,4 +1,4 @@
-"""What the arguments of commands complete to."""
+"""Shell completion of arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-# The file by which a folder is known as a run (netdsl/trained/open_run.py, which needs torch).
+# The file that makes a folder a run, as in netdsl/trained/open_run.py, which can't be imported without torch.
 _RUN_FILE = "run.json"
 
 
@@ -41,9 +41,10 @@ def _items(incomplete: str, wanted: Callable[[Path], bool]) -> list[CompletionIt
 
 
 def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
-    """What is wanted of the paths that start so, and the folders in which there may be more.
+    """The wanted paths with this start, and the folders that may contain some.
 
-    A shell sets a blank behind a single answer: in place of a single folder stands what is in it.
+    If a folder is the only match, its contents are completed instead: a shell would end the word after a
+    single candidate.
     """
     folder, slash, start = incomplete.rpartition("/")
     try:

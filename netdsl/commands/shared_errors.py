@@ -1,4 +1,4 @@
-"""How commands end: messages without a traceback, and exit statuses."""
+"""Error messages without a traceback, and exit statuses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ import click
 from netdsl.commands.shared_report import show
 from netdsl.commands.shared_tables import printable
 
-# Exit statuses: errors in the input, and wrong use (which click gives by itself).
+# Exit status for errors in the input. Click exits with 2 on wrong usage.
 INPUT_ERROR = 1
 
-
 # Seconds; torchrun ends the process sooner.
-_PATIENCE = 10
+_TIME_TO_REPORT = 10
 
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Around what needs torch: its errors end the program, shown without a traceback."""
+    """Within the block, netdsl's errors end the program with a message instead of a traceback."""
     from netdsl.diagnostics.network_error import NetworkError
     from netdsl.runtime.errors import Elsewhere, RunError
 
@@ -43,7 +42,10 @@ def errors_shown() -> Iterator[None]:
 
 @contextmanager
 def one_speaks() -> Iterator[None]:
-    """Around what the processes of torchrun do alike before they meet: one of a machine shows the errors."""
+    """Within the block, only one of the processes that torchrun started on this machine shows errors.
+
+    For what all processes do before they are connected.
+    """
     if os.environ.get("LOCAL_RANK", "0") == "0":
         yield
         return
@@ -56,8 +58,8 @@ def one_speaks() -> Iterator[None]:
 
 
 def let_speak() -> None:
-    """Gives the process that shows an error the time for it: torchrun ends all when one has ended."""
-    time.sleep(_PATIENCE)
+    """Waits for the process that shows the error: torchrun ends all processes as soon as one has ended."""
+    time.sleep(_TIME_TO_REPORT)
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:

@@ -1,4 +1,4 @@
-"""How the commands that train several runs end."""
+"""The results of commands that train several runs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ COLUMNS: list[tuple[str, Align]] = [
 
 
 def finish(folder: Path, results: list[NetworkResult]) -> None:
-    """Prints the table of an experiment; ends the program with status 1 where a run failed."""
+    """Prints the table of an experiment; ends the program with status 1 if a run failed."""
     show(folder, results)
     if any(result.failed for result in results):
         sys.exit(INPUT_ERROR)
 
 
 def show(folder: Path, results: list[NetworkResult]) -> None:
-    """The table of an experiment, and what failed."""
+    """Prints the table of an experiment and the errors of its failed runs."""
     click.echo()
     print_table(COLUMNS, [_row(result) for result in results])
     for run in (run for result in results for run in result.failed):
@@ -57,7 +57,7 @@ def _row(result: NetworkResult) -> list[str]:
 
 
 def _spread(accuracy: Spread | None) -> str:
-    """Mean ± standard deviation; a dash for what there isn't."""
+    """Mean ± standard deviation, or a dash if there is none."""
     if accuracy is None:
         return percent(None)
     return f"{percent(accuracy.mean)} ± {percent(accuracy.deviation)}"

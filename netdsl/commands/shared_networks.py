@@ -1,4 +1,4 @@
-"""The networks that commands are given: arguments, files, compiled networks."""
+"""From the arguments of a command to compiled networks."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def short_lived() -> None:
-    """Collecting garbage costs a tenth of a process that lives for a fifth of a second."""
+    """Turns off garbage collection, a tenth of the time of a process that takes a fifth of a second."""
     gc.disable()
 
 
 def net_files(names: tuple[str, ...]) -> list[Path]:
-    """The files that arguments name; a folder stands for the .net files in it, one without for itself."""
+    """The files that arguments name; a folder is replaced by the .net files in it, if there are any."""
     from netdsl.syntax.net_files import find, inside
 
     paths: list[Path] = []
     for name in names:
         path = find(name)
-        paths += inside(path) or [path]  # a path that is no folder has nothing in it
+        paths += inside(path) or [path]  # `inside` is empty for a file
     return paths
 
 
 def compile_file(
     path: Path, report: Report, settings: dict[str, str], recipe: dict[str, str] | None = None
 ) -> Compiled | None:
-    """The compiled file, or None where it has errors; the report says what was found."""
+    """The compiled file, or None if it has errors. Adds its diagnostics to the report."""
     from netdsl.compiler import compile_network
     from netdsl.diagnostics import Diagnostics
     from netdsl.syntax.net_files import read
@@ -49,7 +49,7 @@ def compile_file(
 
 
 def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]) -> Compiled:
-    """The network of a file or of a bare name; ends the program where it has errors."""
+    """The network of a file or a bare name; ends the program if it has errors."""
     from netdsl.syntax.net_files import find
 
     path = find(name)
@@ -64,7 +64,7 @@ def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]
 
 
 def facts(compiled: Compiled) -> str:
-    """Shapes and size of a network in a line."""
+    """Shapes and size of a network, in one line."""
     from netdsl.ops.operation import show_shape
 
     typed = compiled.network

@@ -1,4 +1,4 @@
-"""Options that several commands have, and their values in the words of the language."""
+"""Options and arguments that several commands share, and the conversion of their values."""
 
 from __future__ import annotations
 
@@ -6,49 +6,35 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_help import F, option_group
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
 if TYPE_CHECKING:
     from netdsl.runtime.speed import SpeedRequest
 
-F = TypeVar("F", bound=Callable[..., None])
-
-# What is counted: more of anything takes longer than anybody waits, and may be no number for a library.
+# Upper bound of counts: larger numbers never finish, or overflow in a library.
 _MOST = 10**6
 
-# Options of `netdsl train` beside the recipe's keys: for the hint at a misspelt one.
-OPTIONS = ("set", "input", "style", "run", "seeds", "overfit", "resume", "tensorboard", "help") + (
-    "device",
-    "precision",
-    "compile",
-    "layout",
-    "fused",
-    "batch-norm",
-    "loader",
-    "workers",
-)
-
-
-def setting_options(command: F) -> F:
-    command = click.option(
-        "--input", "shape", metavar="CxHxW", help="Another shape of one example than the file's: 3x64x64."
-    )(command)
-    return click.option(
+setting_options = option_group(
+    "Network",
+    click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a parameter of the network; may be given several times.",
-    )(command)
+        help="Set a parameter of the network. Repeatable.",
+    ),
+    click.option("--input", "shape", metavar="CxHxW", help="Use another input shape, such as 3x64x64."),
+)
 
 
 class OutputPath(click.Path):
-    """A path to write, which isn't empty: that would be the current folder."""
+    """A path to write. An empty one is an error, since it would mean the current folder."""
 
     def __init__(self, *, file: bool = True, folder: bool = False) -> None:
         super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
@@ -57,7 +43,7 @@ class OutputPath(click.Path):
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
         if not os.fspath(value):
-            self.fail("it is empty: name a file or a folder", param, ctx)
+            self.fail("the path is empty: name a file or a folder", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -67,17 +53,21 @@ picture_option = click.option(
     required=True,
     type=OutputPath(),
     metavar="PICTURE",
-    help="The file to draw; its ending chooses the format (png, pdf, svg, ...).",
+    help="Write the picture to this file; the suffix is its format, such as .png, .pdf or .svg.",
 )
 device_option = click.option(
-    "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", show_default=True
+    "--device",
+    type=click.Choice(SPEED_CHOICES["device"]),
+    default="auto",
+    show_default=True,
+    help="Device to compute on.",
 )
 weights_option = click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
     default="best",
     show_default=True,
-    help="Those of the best validation accuracy, or of the last epoch.",
+    help="Use the weights of the best validation accuracy, or of the last epoch.",
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
@@ -93,65 +83,43 @@ runs_argument = click.argument(
 
 def png_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     if value is not None and value.suffix.lower() != ".png":
-        raise click.BadParameter("the picture is a .png file")
+        raise click.BadParameter("the picture must be a .png file")
     return value
 
 
 def seed_option(help: str) -> Callable[[F], F]:
-    """`help` says what is drawn by chance; libraries take seeds of 32 bits."""
+    """`--seed`, of at most 32 bits, as libraries require; `help` names the random numbers."""
     return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
 
 
 def counted(least: int = 1) -> click.IntRange:
-    """How many of something."""
+    """The type of a count."""
     return click.IntRange(least, _MOST)
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuses `nan` and `inf`, which a `click.FloatRange` may let pass."""
+    """Rejects `nan` and `inf`, which `click.FloatRange` may accept."""
     if value is not None and not math.isfinite(value):
         raise click.BadParameter("it must be a finite number")
     return value
 
 
-def speed_options(command: F) -> F:
-    """How fast, and how it counts: what doesn't change the recipe."""
-    for option in (
-        click.option("--workers", type=click.IntRange(0), help="Processes that decode images (stream)."),
-        click.option(
-            "--loader", type=click.Choice(SPEED_CHOICES["loader"]), default="auto", help="Where images lie."
-        ),
-        click.option(
-            "--batch-norm",
-            type=click.Choice(SPEED_CHOICES["batch_norm"]),
-            default="auto",
-            help="Over the images of each process, or of all (sync).",
-        ),
-        click.option(
-            "--fused",
-            type=click.Choice(SPEED_CHOICES["fused"]),
-            default="auto",
-            help="Fused optimizer kernels.",
-        ),
-        click.option(
-            "--layout",
-            type=click.Choice(SPEED_CHOICES["layout"]),
-            default="auto",
-            help="Of images and weights.",
-        ),
-        click.option(
-            "--compile", type=click.Choice(SPEED_CHOICES["compile"]), default="auto", help="torch.compile."
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(SPEED_CHOICES["precision"]),
-            default="auto",
-            help="Of the forward pass.",
-        ),
-        device_option,
-    ):
-        command = option(command)
-    return command
+def _speed_option(name: str, help: str) -> Callable[[F], F]:
+    choices = SPEED_CHOICES[name.removeprefix("--").replace("-", "_")]
+    return click.option(name, type=click.Choice(choices), default="auto", help=help)
+
+
+speed_options = option_group(
+    "Computation (auto: chosen for this machine)",
+    _speed_option("--device", "Device to train on."),
+    _speed_option("--precision", "Precision of the forward pass."),
+    _speed_option("--compile", "Use torch.compile."),
+    _speed_option("--layout", "Memory layout of images and weights."),
+    _speed_option("--fused", "Use fused optimizer kernels."),
+    _speed_option("--batch-norm", "Statistics: per process, or over all (sync)."),
+    _speed_option("--loader", "Images: in memory, or decoded as needed."),
+    click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images."),
+)
 
 
 def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
@@ -183,7 +151,7 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, s
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
         if key.partition(".")[0] not in KEYS:
-            hint = nearest(key, [*KEYS, *OPTIONS])
+            hint = nearest(key, [*KEYS, *_options()])
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")
@@ -191,15 +159,22 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, s
     return files, overrides
 
 
+def _options() -> list[str]:
+    """Names of the running command's own options."""
+    context = click.get_current_context()
+    parameters = context.command.get_params(context)
+    return [option.removeprefix("--") for parameter in parameters for option in parameter.opts]
+
+
 def one_file(files: list[str]) -> str:
     if len(files) != 1:
-        given = f"not {len(files)} ({', '.join(files)})" if files else "and none is given"
-        raise click.UsageError(f"one FILE is trained, {given}")
+        given = f"got {len(files)} ({', '.join(files)})" if files else "got none"
+        raise click.UsageError(f"expected one FILE, {given}")
     return files[0]
 
 
 def data_override(data: str) -> str:
-    """`folder:PATH` in the words of the language."""
+    """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
     kind, colon, path = data.partition(":")
     if not colon:
         return data
@@ -209,7 +184,7 @@ def data_override(data: str) -> str:
 
 
 def speed_request(options: dict[str, Any]) -> SpeedRequest:
-    """What `speed_options` were given."""
+    """The values of `speed_options`."""
     from netdsl.runtime.speed import SpeedRequest
 
     return SpeedRequest(**options)

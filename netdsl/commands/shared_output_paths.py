@@ -1,4 +1,4 @@
-"""Files that a command will write: checked before anything long, so that none is written in vain."""
+"""Checks of output files, before anything that takes long."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from netdsl.commands.shared_tables import printable
 
 
 def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) -> None:
-    """Ends the command where two outputs are one file, one is an input or lies in a folder of inputs, or one
-    can't be written.
+    """Ends the command if two outputs are the same file, if one would overwrite an input, or if one can't be
+    written.
     """
     read = {_real(name) for name in inputs}
     seen: set[Path] = set()
@@ -31,19 +31,17 @@ def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) 
 
 
 def _hindrance(output: Path) -> str | None:
-    """Why a file can't be written, as far as that is known before it is tried."""
+    """Why a file can't be written, as far as that is known in advance."""
     try:
         if output.exists() and not output.is_file():
-            return "it is no ordinary file"
+            return "it is not a regular file"
         folder = next(folder for folder in output.absolute().parents if folder.exists())
-    except OSError as error:  # too long a name, ...
+    except OSError as error:  # such as a name that is too long
         return error.strerror
     if not folder.is_dir():
-        return f"{printable(folder)} is no folder"
-    return (
-        None if os.access(folder, os.W_OK | os.X_OK) else f"nothing may be written into {printable(folder)}"
-    )
+        return f"{printable(folder)} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{printable(folder)} is not writable"
 
 
 def _real(name: str | Path) -> Path:
-    return Path(os.path.realpath(name))  # `Path.resolve` doesn't take links in a circle
+    return Path(os.path.realpath(name))  # `Path.resolve` raises on circular links

@@ -1,4 +1,4 @@
-"""What a command found in `.net` files, in the form that was asked for."""
+"""Output of diagnostics: as text, JSON or annotations of GitHub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Form: TypeAlias = Literal["text", "json", "github"]
 
-# More than these nobody reads in a terminal; programs get all.
+# Maximum number of diagnostics in a terminal. JSON and GitHub get all.
 SHOWN = 50
 
 # rustc's colours: the place in the colour of its severity, other places blue.
@@ -36,13 +36,13 @@ report_option = click.option(
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="How errors and warnings are shown: for people, for programs, as annotations of GitHub.",
+    help="Format of errors and warnings; github: annotations of workflows.",
 )
 
 
 class Report:
-    """Errors and warnings: text goes to the standard error as it is found, other forms to the standard
-    output in the end. What several files have in common, a used file or an argument, is shown once.
+    """Collects and prints diagnostics: text at once to standard error, other formats at the end to standard
+    output. Diagnostics that several files share, such as those of a used file, are printed once.
     """
 
     def __init__(self, form: Form = "text") -> None:
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def textual(self) -> bool:
-        """Whether a command may print what it did; elsewhere nothing else is on the standard output."""
+        """Whether a command may print other text. Other formats print nothing but the diagnostics."""
         return self._form == "text"
 
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -67,7 +67,7 @@ class Report:
                 _show(diagnostic)
 
     def end(self) -> None:
-        """The sum of it, or all of it; to be called once."""
+        """Prints the number of diagnostics, or all of them in other formats. To be called once."""
         if self._form == "json":
             from netdsl.diagnostics.render_json import json_record
 
@@ -96,7 +96,7 @@ class Report:
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
-    """Errors and warnings as text, and how many they are; nothing where there are none."""
+    """Prints errors and warnings as text, with their number; nothing if there are none."""
     report = Report()
     report.add(diagnostics)
     report.end()
@@ -109,12 +109,12 @@ def _show(diagnostic: Diagnostic) -> None:
 
 
 def paint(text: str, role: Role) -> str:
-    """A piece of a diagnostic in its colour; click takes it out where none is wanted."""
+    """A piece of a diagnostic in its colour; click removes it if the output has no colours."""
     return click.style(text, **_STYLES[role])
 
 
 def terminal_width(err: bool) -> int | None:
-    """The width of the terminal to which standard output or error goes; None where there isn't one."""
+    """The width of the terminal of standard output or error; None if there is none."""
     try:
         return os.get_terminal_size((sys.stderr if err else sys.stdout).fileno()).columns or None
     except (OSError, ValueError):  # not a terminal; closed, or no file at all
@@ -122,7 +122,7 @@ def terminal_width(err: bool) -> int | None:
 
 
 def coloured() -> bool | None:
-    """Whether output has colours, as the environment wishes; None: where it goes to a terminal."""
+    """Whether output is coloured, by the environment; None: only in a terminal."""
     requested = os.environ.get
     if requested("NO_COLOR") or requested("TERM") == "dumb":
         return False

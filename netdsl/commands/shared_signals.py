@@ -1,4 +1,4 @@
-"""A second Ctrl-C or SIGTERM ends the program, whatever it is computing."""
+"""A second Ctrl-C or SIGTERM ends the program even during a computation that does not return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Seconds that a program has to end by itself after the second signal.
+# Seconds that the program has to end by itself after the second signal.
 _GRACE = 5.0
 
 

@@ -10,22 +10,27 @@ from typing import Literal, TypeAlias
 
 import click
 
-# How many columns a table has where it is read by a program: nothing is folded there.
+# Width of a table that is piped to a program: nothing is folded.
 _UNBOUNDED = 10_000
-# Names are folded to no fewer columns than this: a terminal may be too narrow for any table.
+# Names are not folded to fewer columns than this.
 _NARROWEST = 16
 
 Align: TypeAlias = Literal["left", "right"]
 
 format_option = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
 )
 
 
 def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
-    """An aligned table with a heading; where it is piped, each row is one line.
+    """Prints an aligned table with a heading. If the output is piped, each row is one line.
 
-    Blanks at the beginning of a cell indent it, and its other lines in a narrow terminal too.
+    Leading spaces of a cell indent all of its lines.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -35,7 +40,7 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, (heading, align) in enumerate(columns):
-        # A narrow terminal folds names; a number in two lines would be misread.
+        # A narrow terminal folds names, never numbers: half a number would be misread.
         number = align == "right"
         longest = max(len(cell) for cell in (heading, *(row[index] for row in rows)))
         table.add_column(
@@ -48,11 +53,11 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
         )
     for row in rows:
         cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
-        # Text: no `[markup]` in names.
+        # `Text`, so that rich finds no markup in names.
         table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))
     console = Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
     least = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).minimum
-    console.width = max(console.width, least)  # too long a line is better than half a number
+    console.width = max(console.width, least)  # a line that is too long is better than half a number
     console.print(table)
 
 
@@ -61,7 +66,7 @@ def print_json(value: object) -> None:
 
 
 def answer_record(name: str, probability: float) -> dict[str, object]:
-    """A class that a network answers, in JSON."""
+    """A predicted class, for JSON."""
     return {"class": name, "probability": probability}
 
 
@@ -71,11 +76,11 @@ def print_written(*files: Path) -> None:
 
 
 def printable(text: object) -> str:
-    """A name without line breaks, escape sequences or bytes that no terminal shows."""
+    """A name with line breaks, control characters and undecodable bytes escaped."""
     characters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
     return "".join(characters)
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1; a dash where there is none."""
+    """A share from 0 to 1 as a percentage, or a dash if there is none."""
     return "–" if share is None else f"{share:.2%}"

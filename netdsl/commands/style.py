@@ -10,18 +10,18 @@ import click
 
 from netdsl.commands.shared_completion import complete_networks, complete_runs
 from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_inspect import print_results, real_option
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     OutputPath,
     counted,
     device_option,
-    finite,
     pairs,
     seed_option,
     setting_options,
 )
 from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align, format_option, print_json, print_table, print_written
+from netdsl.commands.shared_tables import Align, format_option
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,9 @@ class Row(NamedTuple):
     start: float
     end: float
 
+    def cells(self) -> list[str]:
+        return [self.loss, self.layer or "", f"{self.start:.4f}", f"{self.end:.4f}"]
+
 
 def _image(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     if value.suffix.lower() not in FORMATS:
@@ -57,7 +60,7 @@ def _image(context: click.Context, parameter: click.Parameter, value: Path) -> P
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",")) if value is not None else ()
     if not all(names):
-        raise click.BadParameter(f"`{value}` is no list of layers: write `stage1,stage2`")
+        raise click.BadParameter(f"`{value}` has an empty layer name: write `stage1,stage2`")
     return tuple(dict.fromkeys(names))
 
 
@@ -78,74 +81,54 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Path(path_type=Path),
     metavar="RUN",
     shell_complete=complete_runs,
-    help="The network is that of a run.",
+    help="Use the network of a run.",
 )
 @click.option(
     "--network",
     metavar="NAME",
     shell_complete=complete_networks,
-    help="The network is one that comes with netdsl, or a .net file; it needs --weights.",
+    help="Use a network that comes with netdsl, or a .net file; needs --weights.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights from elsewhere: .safetensors, .pth, .pt.",
+    help="The weights for --network: .safetensors, .pth, .pt.",
 )
 @setting_options
-@click.option("--content-layer", metavar="LAYER", help="Compared at each position.  [default: in the middle]")
+@click.option(
+    "--content-layer",
+    metavar="LAYER",
+    help="The layer that content is compared in.  [default: in the middle]",
+)
 @click.option(
     "--style-layers",
     metavar="LAYER,LAYER",
     callback=_names,
-    help="Whose Gram matrices are compared.  [default: one at each resolution]",
+    help="The layers that style is compared in.  [default: one at each resolution]",
 )
-@click.option(
-    "--content-weight",
-    type=click.FloatRange(0),
-    callback=finite,
-    default=1,
-    show_default=True,
-    help="Of the distance from the content.",
-)
-@click.option(
-    "--style-weight",
-    type=click.FloatRange(0),
-    callback=finite,
-    default=100,
-    show_default=True,
-    help="Of the distance from the style.",
-)
-@click.option(
-    "--tv-weight",
-    type=click.FloatRange(0),
-    callback=finite,
-    default=10,
-    show_default=True,
-    help="Of the differences of neighbouring pixels: more is smoother.",
+@real_option("--content-weight", 0, default=1, help="Weight of the distance from the content.")
+@real_option("--style-weight", 0, default=100, help="Weight of the distance from the style.")
+@real_option(
+    "--tv-weight", 0, default=10, help="Weight of the differences of neighbouring pixels: more is smoother."
 )
 @click.option(
     "--size",
     type=click.IntRange(8, 4096),
     default=256,
     show_default=True,
-    help="Pixels of the longer side of both images.",
+    help="The longer side of both images, in pixels.",
 )
-@click.option("--steps", type=counted(), default=200, show_default=True, help="So many steps of descent.")
-@click.option(
-    "--noise",
-    type=click.FloatRange(0, 1),
-    callback=finite,
-    default=0.3,
-    show_default=True,
-    help="Its share in the image at the start; the rest is the content.",
+@click.option("--steps", type=counted(), default=200, show_default=True, help="Steps of gradient descent.")
+@real_option(
+    "--noise", 0, 1, default=0.3, help="The share of noise in the starting image; the rest is content."
 )
-@seed_option("Of the noise.")
+@seed_option("For the noise.")
 @click.option(
     "--sheet",
     type=OutputPath(),
     metavar="PICTURE",
-    help="Draw content, style and result side by side too.",
+    help="Also draw content, style and result side by side.",
 )
 @device_option
 @format_option
@@ -171,9 +154,9 @@ def style(
     device: str,
     form: str,
 ) -> None:
-    """Paint the content of one image in the style of another, both as a trained network sees them.
+    """Paint the content of one image in the style of another.
 
-    The network is that of a --run, or one of a .net file with --weights from elsewhere, as those of
+    The features are those of a --run, or of a --network with --weights of another program, such as
     torchvision's VGG: --network vgg --set depth=19 --weights vgg19.pth
     """
     _require_one_network(run, network, weights, bool(settings or shape))
@@ -183,9 +166,9 @@ def style(
 
     from netdsl.inspect import LossWeights, transfer
     from netdsl.inspect.pictures import read_scaled, write_image
-    from netdsl.inspect.progress import progress
     from netdsl.inspect.sheets.captions import fitting
     from netdsl.inspect.sheets.panels import Panel, write_sheet
+    from netdsl.runtime.console import progress
     from netdsl.runtime.plot import require_format
     from netdsl.runtime.speed import choose_device
 
@@ -221,21 +204,17 @@ def style(
                 )
             ]
             write_sheet([panels], sheet)
-    rows = list(_rows(layers, done))
-    if form == "json":
-        print_json([row._asdict() for row in rows])
-        return
-    print_table(COLUMNS, [[row.loss, row.layer or "", f"{row.start:.4f}", f"{row.end:.4f}"] for row in rows])
-    print_written(*filter(None, (output, sheet)))
+    written = [output] if sheet is None else [output, sheet]
+    print_results(form, list(_rows(layers, done)), COLUMNS, Row.cells, Row._asdict, *written)
 
 
 def _require_one_network(run: Path | None, network: str | None, weights: Path | None, settings: bool) -> None:
     if run is not None and (network is not None or weights is not None):
-        raise click.UsageError("--run has a network and weights: leave --network and --weights out")
+        raise click.UsageError("--run has a network and weights: remove --network and --weights")
     if run is not None and settings:
-        raise click.UsageError("--set and --input are for --network; the network of a --run is set already")
+        raise click.UsageError("--set and --input are for --network: remove them")
     if run is None and network is None and weights is None:
-        raise click.UsageError("a trained network is needed: add --run RUN, or --network NAME --weights FILE")
+        raise click.UsageError("no network: add --run RUN, or --network NAME --weights FILE")
     if run is None and (network is None or weights is None):
         missing = "--network NAME" if network is None else "--weights FILE"
         raise click.UsageError(f"--network and --weights go together: add {missing}")
@@ -262,7 +241,7 @@ def _opened(
 
 
 def _layers(model: Inspected, content: str | None, style: tuple[str, ...]) -> StyleLayers:
-    """The layers that were named, and else those that are chosen by rule."""
+    """The named layers, or the default ones."""
     from netdsl.inspect import StyleLayers, find, style_layers
 
     for name in (*style,) if content is None else (content, *style):

@@ -28,11 +28,12 @@ COLUMNS: list[tuple[str, Align]] = [
     ("field", "right"),
 ]
 
-# Nobody reads more; blocks that call each other can have millions.
+# Blocks that call each other can have millions of parts.
 MOST_ROWS = 20_000
-# So many parts in a row that differ in their inputs alone are one row, where their own parts aren't shown.
+# From this number on, parts in a row that differ only in their inputs are folded into one row, unless their
+# own parts are shown.
 _FEWEST = 3
-# These have a row of their own even where they hold one part alone; a stage of equal blocks has not.
+# These have their own row even if they hold only one part; a stage of equal blocks does not.
 _WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
 
 
@@ -43,16 +44,16 @@ _WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
     type=counted(),
     default=2,
     show_default=True,
-    help="Levels: 1 sections and stages, 2 what stands in them, 3 the steps of blocks, and so on.",
+    help="Levels: 1 for sections and stages, 2 for their steps, 3 for the steps of blocks, ...",
 )
 @setting_options
 @format_option
 def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None, form: str) -> None:
-    """Shapes, parameters, MACs, memory and receptive fields of a network's parts.
+    """Show shapes, parameters and cost of a network's parts.
 
-    Equal parts in a row are one, as `residual(16) × 5`, with the sums of their figures. `memory` is what
-    torch keeps of one example for the backward pass; `field` the side of the square of the input that
-    one position sees.
+    Equal parts in a row are one row, such as `residual(16) × 5`, with the sums of their figures. `memory`
+    is what torch keeps of one example for the backward pass; `field` is the receptive field: the side, in
+    pixels, of the square of the input that one position depends on.
     """
     short_lived()
     compiled = compiled_network(file, pairs(settings, shape), {})
@@ -71,13 +72,15 @@ def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None,
 
 
 def _check_depth(parts: Sequence[Step], depth: int) -> None:
-    """Ends the program where a summary would have too many rows; two levels have no more than the text."""
+    """Ends the program if the summary would have too many rows. Two levels have no more rows than the file
+    has steps.
+    """
     from netdsl.summary.structure import rows
 
     if depth > 2 and (wanted := rows(parts, depth)) > MOST_ROWS:
         deepest = next(level for level in count(2) if rows(parts, level + 1) > MOST_ROWS)
         fail(
-            f"`--depth {depth}` of this network has {wanted:,} rows, and a summary has {MOST_ROWS:,} at most",
+            f"`--depth {depth}` of this network has {wanted:,} rows; a summary has at most {MOST_ROWS:,}",
             f"ask for fewer levels: `--depth {deepest}`",
         )
 
@@ -109,7 +112,7 @@ def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:
 
 
 def _folded(parts: Sequence[Part]) -> list[Part]:
-    """The parts, those in a row with one title as one of them."""
+    """The parts, with consecutive parts of the same title folded into one."""
     from netdsl.summary.tree import Figures
 
     folded: list[Part] = []

@@ -10,6 +10,7 @@ import click
 from netdsl.commands.shared_completion import complete_networks, complete_runs
 from netdsl.commands.shared_errors import errors_shown, one_speaks
 from netdsl.commands.shared_experiments import finish
+from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     counted,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from netdsl.runtime.speed import SpeedRequest
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
 @click.argument(
     "arguments",
     nargs=-1,
@@ -34,30 +35,32 @@ if TYPE_CHECKING:
     metavar="FILE... [--KEY VALUE]...",
     shell_complete=complete_networks,
 )
-@click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH.")
-@click.option("--epochs", metavar="N", help="How often each training image is seen.")
-@click.option("--batch", metavar="N", help="Images in a batch.")
-@click.option("--seed", metavar="N", help="The same seed gives the same result on the same machine.")
-@click.option(
-    "--style",
-    type=click.Choice(["module", "functional", "sequential"]),
-    help="The form of the code that is trained.  [default: module]",
+@option_group(
+    "Recipe (every other key of it is an option too)",
+    click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH."),
+    click.option("--epochs", metavar="N", help="Passes over the training images."),
+    click.option("--batch", metavar="N", help="Images in a batch."),
+    click.option("--seed", metavar="N", help="Seed of all random numbers."),
 )
-@click.option(
-    "--run", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/NAME, numbered]"
+@option_group(
+    "Run",
+    click.option("--run", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]"),
+    click.option(
+        "--style",
+        type=click.Choice(["module", "functional", "sequential"]),
+        help="Style of the code.  [default: module]",
+    ),
+    click.option("--seeds", type=click.IntRange(1), metavar="N", help="Train N times, from --seed on."),
+    click.option("--overfit", type=counted(2), metavar="N", help="Only test whether it can learn N images."),
+    click.option(
+        "--resume",
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        shell_complete=complete_runs,
+        help="Continue a run or an experiment.",
+    ),
+    click.option("--tensorboard", is_flag=True, help="Also write the metrics for TensorBoard."),
 )
-@click.option("--seeds", type=click.IntRange(1), metavar="N", help="Train N times, from --seed on.")
-@click.option(
-    "--overfit", type=counted(2), metavar="N", help="Only try whether N images can be learnt by heart."
-)
-@click.option(
-    "--resume",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    shell_complete=complete_runs,
-    help="Go on with a run or an experiment; no FILE then.",
-)
-@click.option("--tensorboard", is_flag=True, help="Write the measurements for TensorBoard too.")
 @speed_options
 @setting_options
 def train(
@@ -76,17 +79,19 @@ def train(
     seed: str | None,
     **request: Any,
 ) -> None:
-    """Train a network as its recipe says, or several of them.
+    """Train a network, or several as an experiment.
 
-    Several FILEs or --seeds make an experiment: all runs one after the other in one folder, with a
-    table, curves and experiment.json in the end. Exit status 1 where a run diverged.
+    Several FILEs or --seeds are an experiment: they are trained one after the other into one folder,
+    with a table, curves and experiment.json. The exit status is 1 if a run diverges.
 
-    Every key of the recipe can be overridden, also --validation 5000, --optimizer.lr 0.05,
-    --optimizer 'adam(lr=1e-3)', --schedule 'step(at=[6, 8], factor=0.1)', --augment 'flip, crop(4)'.
+    \b
+    Options override the recipe:
+      --validation 5000 --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
+      --schedule 'step(at=[6, 8], factor=0.1)' --augment 'flip, crop(4)'
 
-    --precision, --compile and the like say how it is computed; `auto` chooses for this machine.
-
-    Several processes, on one machine or more: torchrun --nproc-per-node gpu -m netdsl train FILE
+    \b
+    Several GPUs, or several machines:
+      torchrun --nproc-per-node gpu -m netdsl train FILE
     """
     files, overrides = recipe_overrides(arguments)
     common = {"epochs": epochs, "batch": batch, "seed": seed}
@@ -101,7 +106,7 @@ def train(
     if overfit is not None:
         one_file(files)
         if excess := [name for name, value in {"--run": run, "--seeds": seeds}.items() if value]:
-            raise click.UsageError(f"--overfit leaves no run behind: leave out {', '.join(excess)}")
+            raise click.UsageError(f"--overfit writes no run: remove {', '.join(excess)}")
     parameters = pairs(settings, shape)
     with one_speaks():
         networks = [compiled_network(file, parameters, overrides) for file in files or [one_file(files)]]
@@ -132,7 +137,7 @@ def _go_on(
     request: SpeedRequest,
     tensorboard: bool,
 ) -> None:
-    """`--resume`; `given` are the options that don't go with it."""
+    """`--resume`; `given` are the options that can't be combined with it."""
     from netdsl.runtime.distributed import joined
     from netdsl.training.experiment import require_one_process, resume_experiment
     from netdsl.training.plan import PLAN
@@ -143,7 +148,7 @@ def _go_on(
         given |= {f"--{key}": value for key, value in overrides.items()}
     if excess := [name for name, value in given.items() if value]:
         what = "an experiment" if experiment else "a run"
-        raise click.UsageError(f"--resume goes on with {what} as it was: leave out {', '.join(excess)}")
+        raise click.UsageError(f"--resume continues {what} with its own settings: remove {', '.join(excess)}")
     with errors_shown(), joined(request.device) as world:
         if experiment:
             require_one_process(world, "an experiment is trained")

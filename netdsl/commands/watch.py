@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from netdsl.compiler import Compiled
     from netdsl.diagnostics import Diagnostic
 
-# Seconds between two looks at the files.
+# Seconds between two polls of the files.
 INTERVAL = 0.1
-# Some editors take a file away before they put the new one there: so long a file may be gone.
+# Seconds that a file may be missing: some editors delete it before they write the new one.
 PATIENCE = 1.0
 
-# What a change of a file changes; None where it can't be seen.
+# Modification time, size and inode of a file; None if it can't be read.
 Stamp: TypeAlias = tuple[int, int, int] | None
 
 
@@ -39,9 +39,9 @@ Stamp: TypeAlias = tuple[int, int, int] | None
 @style_options
 @setting_options
 def watch(file: str, style: str, output: Path, settings: tuple[str, ...], shape: str | None) -> None:
-    """Check a network and write its code, and do so again on every save, until Ctrl-C.
+    """Check and build a network on every save, until Ctrl-C.
 
-    The files that it uses are watched too. What has errors leaves the code as it was.
+    The files that it uses are watched too. A network with errors leaves the code unchanged.
     """
     from netdsl.syntax.net_files import find
 
@@ -61,7 +61,7 @@ def watch(file: str, style: str, output: Path, settings: tuple[str, ...], shape:
 
 @dataclass(slots=True)
 class _Look:
-    """What the files held at one time, and what came of them; `compiled` is None where there were errors."""
+    """The files at one time, and the result of compiling them; `compiled` is None if there were errors."""
 
     stamps: dict[Path, Stamp] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
@@ -70,11 +70,11 @@ class _Look:
     unreadable: bool = False
 
     def read(self, path: str) -> str:
-        """The text of a file, which is watched from now on, even where it can't be read yet."""
+        """The text of a file, which is watched from now on, even if it can't be read yet."""
         from netdsl.syntax.net_files import read_text
 
         file = Path(path)
-        self.stamps[file] = _stamp(file)  # before it is read: a change between the two is seen later
+        self.stamps[file] = _stamp(file)  # before reading, so that a change in between is noticed
         self.texts[file] = read_text(path)
         return self.texts[file]
 
@@ -97,17 +97,17 @@ def _look(path: Path, settings: dict[str, str]) -> _Look:
 
 
 def _changed(path: Path, settings: dict[str, str], before: _Look) -> _Look:
-    """Waits until a file says something else than before."""
+    """Waits until the text of a file changes."""
     while True:
         wait(before.stamps)
         found = _look(path, settings)
         if found.texts != before.texts:
             return found
-        before.stamps = found.stamps  # saved as it was
+        before.stamps = found.stamps  # saved without a change
 
 
 def wait(stamps: dict[Path, Stamp]) -> None:
-    """Until a file has changed, and no file changes any more."""
+    """Waits until a file has changed and all are stable again."""
     while stamps_of(stamps) == stamps:
         time.sleep(INTERVAL)
     since, last = time.monotonic(), stamps
@@ -121,7 +121,7 @@ def wait(stamps: dict[Path, Stamp]) -> None:
 
 
 def stamps_of(paths: Iterable[Path]) -> dict[Path, Stamp]:
-    """What there is to see of files now."""
+    """The current stamps of files."""
     return {path: _stamp(path) for path in paths}
 
 
@@ -134,10 +134,10 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _tell(path: Path, found: _Look, style: str, output: Path) -> None:
-    """Writes the code where there is any, and says in a line what was done."""
+    """Shows the diagnostics, writes the code if there is any, and prints a line on what was done."""
     show(found.diagnostics)
     if found.compiled is None:
-        done = "has errors, and its code is left as it was"
+        done = "has errors; its code is unchanged"
     else:
         done = facts(found.compiled)
         if found.compiled.network is not None:
@@ -146,7 +146,7 @@ def _tell(path: Path, found: _Look, style: str, output: Path) -> None:
 
 
 def _write(compiled: Compiled, chosen: str, output: Path) -> str:
-    """Writes the code that isn't there yet; says what was written."""
+    """Writes the files that are out of date; returns what was written, as text."""
     from netdsl.base.atomic import write
     from netdsl.compiler import generate
 
@@ -160,4 +160,4 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
                 written.append(printable(place))
         except (OSError, UnicodeDecodeError) as error:
             return f"{printable(place)} can't be written: {error}"
-    return f"wrote {', '.join(written)}" if written else "the code stays the same"
+    return f"wrote {', '.join(written)}" if written else "the code is unchanged"

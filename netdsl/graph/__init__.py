@@ -2,6 +2,6 @@
 
     TypedNetwork --figure--> Figure --draw--> Drawing --svg | png | page--> bytes
 
-A Figure says what is to be seen, a Drawing where everything stands; the painters decide nothing.
-No shape and no figure is computed here: all is in the TypedNetwork.
+A Figure is the content of a picture, a Drawing its layout; the renderers make no decisions. Shapes and
+figures come from the TypedNetwork.
 """

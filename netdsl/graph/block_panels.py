@@ -1,4 +1,4 @@
-"""The blocks of a network, each of their forms once."""
+"""The panels of a picture: one for each variant of a block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdsl.graph.figure_nodes import Figure, Panel
 from netdsl.graph.labels import listed, shape_text
 from netdsl.graph.text_metrics import text_width, wrapped
 
-# The signature of a block is written in lines of at least this width.
+# The smallest width of the lines of a block's signature.
 SIGNATURE = 84.0
 
 

@@ -1,4 +1,4 @@
-"""Variants of a block: its calls in which the same `when` and `skip` were decided alike."""
+"""Variants of a block: calls for which its `when` and `skip` steps are decided in the same way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TypeAlias
 from netdsl.ir.typed import (
     Instance,
     TypedBody,
-    TypedBranches,
     TypedCall,
     TypedNetwork,
     TypedParameterCall,
@@ -17,17 +16,18 @@ from netdsl.ir.typed import (
     TypedSkip,
     TypedStep,
     TypedWhen,
+    inner_bodies,
 )
 
-# What was decided in a body; two bodies of one definition with equal decisions have the same steps.
+# The decisions of a body; two bodies of one definition with equal decisions have the same steps.
 Decisions: TypeAlias = tuple[object, ...]
 
 
 class BlockVariants:
-    """The forms of a network's blocks, each with its instances, in the order of the network."""
+    """The variants of a network's blocks, each with its instances, in the order of the network."""
 
     def __init__(self, network: TypedNetwork) -> None:
-        self._forms: dict[Instance, int] = {}
+        self._variants: dict[Instance, int] = {}
         self._instances: list[list[Instance]] = []
         numbers: dict[Decisions, int] = {}
         for instance in network.instances:  # inner ones come first
@@ -36,19 +36,19 @@ class BlockVariants:
             if number == len(self._instances):
                 self._instances.append([])
             self._instances[number].append(instance)
-            self._forms[instance] = number
+            self._variants[instance] = number
 
     def of(self, instance: Instance) -> int:
-        return self._forms[instance]
+        return self._variants[instance]
 
-    def instances(self, form: int) -> Sequence[Instance]:
-        return self._instances[form]
+    def instances(self, variant: int) -> Sequence[Instance]:
+        return self._instances[variant]
 
     def decisions(self, body: TypedBody) -> Decisions:
         return tuple(self._decision(step) for step in body.steps)
 
     def runs(self, repeat: TypedRepeat) -> Iterator[list[tuple[TypedBody, int]]]:
-        """The iterations, those together that follow each other and look alike."""
+        """The iterations, grouped into runs of successive ones with equal decisions."""
         for _, run in groupby(repeat.runs, key=lambda run: self.decisions(run[0])):
             yield list(run)
 
@@ -56,14 +56,12 @@ class BlockVariants:
         match step:
             case TypedCall(instance=instance) | TypedParameterCall(call=TypedCall(instance=instance)):
                 return (self.of(instance),)
-            case TypedSkip():
-                shortcut = self.decisions(step.shortcut) if step.shortcut else None
-                return (step.same, step.drop_path is None, self.decisions(step.body), shortcut)
-            case TypedBranches():
-                return tuple(self.decisions(branch) for branch in step.branches)
             case TypedRepeat():
                 return tuple(self.decisions(run[0][0]) for run in self.runs(step))
-            case TypedWhen():
-                return (step.chosen, self.decisions(step.body))
+            case TypedSkip(same=same, drop_path=drop_path):
+                own: Decisions = (same, drop_path is None)
+            case TypedWhen(chosen=chosen):
+                own = (chosen,)
             case _:
-                return ()
+                own = ()
+        return (*own, *map(self.decisions, inner_bodies(step)))

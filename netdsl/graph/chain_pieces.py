@@ -1,4 +1,4 @@
-"""Chains of nodes to pieces of a drawing."""
+"""Layout of chains of nodes."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from netdsl.graph.labels import listed, shape_text
 from netdsl.graph.text_metrics import text_width, wrapped
 from netdsl.ops.operation import Shape
 
-# The arguments of a block are written in lines of this width.
+# The width of the lines of a block's arguments.
 ARGUMENTS = 96.0
 BADGE = 6.0
 
 
 class Widths(NamedTuple):
-    """Of the boxes of a chain, which are as wide as the widest of their kind."""
+    """The widths of a chain's boxes, which are equal for all boxes of a kind."""
 
     operation: float
     block: float
 
 
 def chain_piece(chain: Chain, entering: Shape | None) -> Piece:
-    """Nodes from top to bottom; on an edge stands the shape, where it is another than before it."""
+    """Nodes from top to bottom; an edge is labelled with the shape if it changes."""
     return stacked(groups(chain), entering)
 
 
 def groups(chain: Chain) -> list[list[Node]]:
-    """The nodes that stand together: a layer with the norm and activation beside it."""
+    """The nodes in groups without gaps: a layer with its norm and activation."""
     found: list[list[Node]] = []
     leads = isinstance(chain[0], OperationNode) and chain[0].family in theme.LEADERS if chain else False
     for node in chain:
@@ -57,7 +57,7 @@ def groups(chain: Chain) -> list[list[Node]]:
 
 
 def _together(group: Sequence[Node], node: OperationNode, leads: bool) -> bool:
-    """Norms and activations follow their layer, or lead it in a chain that begins with one."""
+    """Norms and activations follow their layer, or precede it in a chain that starts with one."""
     if leads:
         return _is_light(group[-1]) and (_is_light(node) or _is_layer(node))
     return _is_light(node) and (_is_layer(group[0]) or _is_light(group[0]))
@@ -173,7 +173,7 @@ def _operation_piece(node: OperationNode, width: float) -> Piece:
 
 
 def _block_piece(node: BlockNode, width: float) -> Piece:
-    """Letter, name and copies, the arguments below them; several copies look like a stack of sheets."""
+    """Letter, name and copies, with the arguments below; several copies are drawn as a stack of sheets."""
     lines, head = _argument_lines(node), _block_head(node)
     height = 22 + 11.5 * len(lines) + (3 if lines else 0)
     left = (width - head) / 2
@@ -226,7 +226,7 @@ def _join(node: SkipNode | BranchesNode, axis: float, y: float) -> tuple[Box, Te
 
 
 def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
-    """The body, and to its right the way past it."""
+    """The body, with the skip connection to its right."""
     body = chain_piece(node.body, entering)
     join, sign = _join(node, 0, 0)
     axis = max(body.axis, join.width / 2)
@@ -259,7 +259,7 @@ def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
 
 
 def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
-    """Branches side by side, between a bar that spreads the input and one that collects the outputs."""
+    """Branches side by side, between a line that distributes the input and one that joins the outputs."""
     pieces = [chain_piece(branch, entering) for branch in node.branches]
     lefts: list[float] = []
     x = 0.0
@@ -297,12 +297,12 @@ def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
 
 
 def _bent(start: Point, bar: Point, end: Point, collect: float) -> tuple[Point, ...]:
-    """The way of a branch that does nothing."""
+    """The line of an empty branch."""
     return _straightened(start, (start[0], bar[1]), bar, (bar[0], collect), (end[0], collect), end)
 
 
 def _straightened(*points: Point) -> tuple[Point, ...]:
-    """Without the points on which a way doesn't turn."""
+    """A line without the points at which it does not turn."""
     kept = [points[0]]
     for here, after in zip(points[1:], points[2:], strict=False):
         before = kept[-1]
@@ -312,7 +312,7 @@ def _straightened(*points: Point) -> tuple[Point, ...]:
 
 
 def _loop_piece(node: LoopNode, entering: Shape | None) -> Piece:
-    """A dashed frame around what is repeated, and how often beside it."""
+    """A dashed frame around the repeated body, with the number of iterations beside it."""
     body = chain_piece(node.body, entering if node.output == entering else None)
     pad = 8.0
     times = text_width(node.times, theme.NAME, bold=True)

@@ -1,4 +1,4 @@
-"""Paths of connecting lines: straight pieces, round corners, a head at the end."""
+"""Paths of connecting lines: straight segments, round corners, and an arrow head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netdsl.graph.drawing import Line, Point
 
 
 class Corner(NamedTuple):
-    """A turn at `at`: the line leaves its direction at `start` and has the new one from `end` on."""
+    """A round corner at `at`, from `start` to `end`."""
 
     start: Point
     at: Point
@@ -43,6 +43,6 @@ def connector(line: Line) -> Connector:
 
 
 def _towards(start: Point, end: Point, length: float) -> Point:
-    """The point at this distance from the start on the way to the end."""
+    """The point at a distance from the start towards the end."""
     share = length / (math.dist(start, end) or 1)
     return (start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share)

@@ -1,4 +1,4 @@
-"""Figure to Drawing: a heading, the parts of the network from left to right, the blocks below them."""
+"""Figure to Drawing: a heading, the parts of the network from left to right, and the blocks below."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from netdsl.graph.labels import cut, listed
 from netdsl.graph.overview import overview
 from netdsl.graph.text_metrics import text_width, wrapped
 
-# A heading may be wider than the network.
+# The smallest width of the heading, which may be wider than the network.
 NARROWEST = 320.0
-# The rest of a longer caption is left out.
+# The most lines of a caption; longer ones are cut.
 MOST_LINES = 3
 
 
 def draw(figure: Figure) -> Drawing:
-    """The drawing of a figure, one below the other: heading, cards, panels."""
+    """The drawing of a figure: from top to bottom heading, cards, panels."""
     parts = [overview(figure), panels(figure)]
     parts.insert(0, _heading(figure, max(NARROWEST, *(part.width for part in parts))))
     items: list[Item] = []

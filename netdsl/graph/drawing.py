@@ -1,4 +1,4 @@
-"""Where everything of a picture stands: boxes, lines and texts, in points, with y downwards."""
+"""The layout of a picture: boxes, lines and texts, in points, with y downwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Entry: TypeAlias = Literal["arrow", "line", "none"]
 
 
 class Box(NamedTuple):
-    """A `node` is something of the network; a `frame` stands around others, a `sheet` behind one."""
+    """A `node` is a part of the network, a `frame` is around other items, a `sheet` is behind a node."""
 
     kind: Literal["node", "frame", "sheet"]
     x: float
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 
 class Text(NamedTuple):
-    """`x` is its start, middle or end, as the anchor says, and `y` its baseline."""
+    """`x` is the position of its `anchor`, `y` of its baseline."""
 
     x: float
     y: float
@@ -55,7 +55,7 @@ class Text(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line through points, with round corners; an arrow ends in a head."""
+    """A line through points, with round corners; an arrow has a head at its end."""
 
     points: tuple[Point, ...]
     arrow: bool = False
@@ -77,10 +77,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a drawing with its upper left corner at the origin. Data flows in at its upper edge and
-    out at its lower edge, both at `axis`.
+    """A part of a drawing with its upper left corner at the origin. Its input is at the upper edge, its
+    output at the lower edge, both at `axis`.
 
-    How the edge to it ends: in an arrow, in a line that goes on inside, or not at all, since it has no input.
+    `entry` is the end of the edge to it: an arrow, a line that continues inside, or "none" without an input.
     """
 
     width: float
@@ -93,7 +93,7 @@ class Piece:
         return tuple(item.moved(x, y) for item in self.items)
 
     def edge(self, x: float, y: float, length: float) -> tuple[Line, ...]:
-        """The edge to the piece, which begins at a point above it."""
+        """The edge to the piece from a point above it."""
         if self.entry == "none":
             return ()
         return (Line(((x, y), (x, y + length)), arrow=self.entry == "arrow"),)
@@ -111,7 +111,7 @@ class Area(NamedTuple):
 
 
 def right_edge(items: Iterable[Item]) -> float:
-    """Where the rightmost item ends."""
+    """The right end of the rightmost item."""
     return max(map(_right, items))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import cast
 
 from netdsl.graph.block_variants import BlockVariants
 from netdsl.graph.figure_nodes import (
@@ -20,6 +21,7 @@ from netdsl.graph.figure_nodes import (
     SkipNode,
 )
 from netdsl.graph.labels import (
+    Measured,
     argument_texts,
     common,
     cut,
@@ -54,24 +56,24 @@ from netdsl.language.expressions import Expr
 from netdsl.ops import Operation
 from netdsl.ops.linear import Flatten, Identity
 
-# Copies of a stage that differ in their numbers alone are shown one by one up to so many.
+# The most copies of a stage that are drawn one by one if they differ only in their arguments.
 MOST_COPIES = 3
-# So many equal stages in a row are drawn as one.
+# The fewest equal stages in a row that are drawn as one.
 FEWEST_STAGES = 3
 
 
 def figure(network: TypedNetwork) -> Figure:
-    """What the picture of a network shows."""
+    """The figure of a network: the content of its picture."""
     return _Figure(network).build()
 
 
 class _Figure:
-    """Bodies are looked at in bundles: those of all instances of one form, whose steps are the same."""
+    """Bodies are visited together for all instances of one variant, since their steps are the same."""
 
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
         self._variants = BlockVariants(network)
-        # The forms that have a panel, in the order of their letters.
+        # The variants that have a panel, in the order of their letters.
         self._shown: list[int] = []
 
     def build(self) -> Figure:
@@ -83,7 +85,7 @@ class _Figure:
             stages += count if isinstance(part, TypedStage) else 0
             cards.append(self._card(part, before + 1, stages))
         panels: list[Panel] = []
-        while len(panels) < len(self._shown):  # a panel may show blocks that have none yet
+        while len(panels) < len(self._shown):  # a panel may contain blocks that have no panel yet
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
         cost, depth, field = self._network.cost, self._network.depth, self._network.receptive_field
         return Figure(
@@ -98,32 +100,31 @@ class _Figure:
     # the row of sections and stages
 
     def _card(self, part: TypedPart, number: int, to: int) -> Card:
-        """A section, or the equal stages of these numbers."""
+        """The card of a section, or of the equal stages `number` to `to`."""
         if isinstance(part, TypedSection):
             body, kind = part.body, part.section.kind
-            measured = sizes([(body.input, body.output, body.cost)])
-            facts = (f"{kind}, {place(part.section.span)}", *measured)
+            facts = (f"{kind}, {place(part.section.span)}", *sizes([body]))
             return Card(kind, self._chain([body]), facts, body.input, body.output)
         first, last = part.runs[0][0], part.runs[-1][0]
         title = f"stage {number}" if number == to else f"stages {number}–{to}"
         each = "each " if number < to else ""
-        measured = tuple(each + line for line in sizes([(first.input, last.output, part.cost)]))
+        measured = tuple(each + line for line in sizes([Measured(first.input, last.output, part.cost)]))
         facts = (f"{title}, {place(part.stage.span)}", *measured)
         return Card(title, self._copies(part), facts, first.input, last.output)
 
     def _copies(self, stage: TypedStage) -> Chain:
-        """The blocks of a stage: those together that follow each other and look alike."""
+        """The blocks of a stage; successive ones that look the same are one node."""
         given = {name for name, _ in (*stage.stage.first, *stage.stage.rest)}
 
-        def alike(run: tuple[Instance, int]) -> tuple[object, ...]:
-            return (self._variants.of(run[0]), _arguments([run[0]], given, {}))
-
-        def same_form(run: tuple[Instance, int]) -> int:
+        def variant(run: tuple[Instance, int]) -> int:
             return self._variants.of(run[0])
 
-        groups = [list(group) for _, group in groupby(stage.runs, key=alike)]
+        def call(run: tuple[Instance, int]) -> tuple[object, ...]:
+            return (variant(run), _arguments([run[0]], given, {}))
+
+        groups = [list(group) for _, group in groupby(stage.runs, key=call)]
         if len(groups) > MOST_COPIES:
-            groups = [list(group) for _, group in groupby(stage.runs, key=same_form)]
+            groups = [list(group) for _, group in groupby(stage.runs, key=variant)]
         return tuple(self._copy(group, stage, given) for group in groups)
 
     def _copy(self, runs: list[tuple[Instance, int]], stage: TypedStage, given: set[str]) -> BlockNode:
@@ -137,30 +138,28 @@ class _Figure:
     def _block(
         self, instances: Sequence[Instance], arguments: tuple[str, ...], count: int, fact: str
     ) -> BlockNode:
-        form = self._variants.of(instances[0])
-        if form not in self._shown:
-            self._shown.append(form)
-        measured = sizes((instance.input, instance.output, instance.cost) for instance in instances)
+        variant = self._variants.of(instances[0])
+        if variant not in self._shown:
+            self._shown.append(variant)
         return BlockNode(
-            _letter(self._shown.index(form)),
+            _letter(self._shown.index(variant)),
             cut(instances[0].block.name),
             arguments,
             f"× {count}" if count > 1 else "",
-            (fact, *measured),
+            (fact, *sizes(instances)),
             instances[-1].output if count > 1 else common(instance.output for instance in instances),
         )
 
-    def _panel(self, form: int, index: int) -> Panel:
-        instances = self._variants.instances(form)
+    def _panel(self, variant: int, index: int) -> Panel:
+        instances = self._variants.instances(variant)
         block = instances[0].block
-        measured = [(instance.input, instance.output, instance.cost) for instance in instances]
         documentation = (plain(block.documentation),) if block.documentation else ()
         return Panel(
             _letter(index),
             cut(block.name),
             signature_texts([instance.values for instance in instances], block.parameters),
             self._chain([instance.body for instance in instances]),
-            (f"{block.name}, {place(block.span)}", *documentation, *sizes(measured)),
+            (f"{block.name}, {place(block.span)}", *documentation, *sizes(instances)),
             common(instance.input for instance in instances),
             common(instance.output for instance in instances),
         )
@@ -168,7 +167,7 @@ class _Figure:
     # steps
 
     def _chain(self, bodies: Sequence[TypedBody]) -> Chain:
-        """The steps of bodies of one form; empty where they do nothing."""
+        """The steps of bodies of one variant; empty if they do nothing."""
         aligned = zip(*(body.steps for body in bodies), strict=True)
         if all(
             isinstance(step, TypedOperation) and isinstance(step.operation, Identity)
@@ -178,23 +177,22 @@ class _Figure:
         return tuple(node for steps in aligned for node in self._nodes(steps))
 
     def _nodes(self, steps: Sequence[TypedStep]) -> Chain:
+        # Steps at one place of bodies of one variant have the same type.
         match steps[0]:
             case TypedOperation():
-                return (self._operation([step for step in steps if isinstance(step, TypedOperation)]),)
+                return (self._operation(cast(Sequence[TypedOperation], steps)),)
             case TypedParameterCall():
-                return (
-                    self._parameter_call([step for step in steps if isinstance(step, TypedParameterCall)]),
-                )
+                return (self._parameter_call(cast(Sequence[TypedParameterCall], steps)),)
             case TypedCall():
-                return (self._call([step for step in steps if isinstance(step, TypedCall)]),)
+                return (self._call(cast(Sequence[TypedCall], steps)),)
             case TypedSkip():
-                return self._skip([step for step in steps if isinstance(step, TypedSkip)])
+                return self._skip(cast(Sequence[TypedSkip], steps))
             case TypedBranches():
-                return (self._branches([step for step in steps if isinstance(step, TypedBranches)]),)
+                return (self._branches(cast(Sequence[TypedBranches], steps)),)
             case TypedRepeat():
-                return self._repeat([step for step in steps if isinstance(step, TypedRepeat)])
+                return self._repeat(cast(Sequence[TypedRepeat], steps))
             case TypedWhen():
-                return self._chain([step.body for step in steps if isinstance(step, TypedWhen)])
+                return self._chain([step.body for step in cast(Sequence[TypedWhen], steps)])
             case TypedMark(step):
                 word = "save" if isinstance(step, SaveStep) else "from"
                 has_input = not isinstance(step, FromStep)
@@ -206,7 +204,7 @@ class _Figure:
                 return ()
 
     def _operation(self, steps: Sequence[TypedOperation], holder: str = "") -> OperationNode:
-        """`holder` is the parameter that holds the operation: its name, where it holds several."""
+        """`holder` is the name of the parameter that holds the operation; shown if it holds several kinds."""
         step = steps[0].step
         operations = [step.operation for step in steps]
         kinds = dict.fromkeys(type(operation) for operation in operations)
@@ -216,9 +214,8 @@ class _Figure:
         facts = [f"{source_text(step.span)}, {place(step.span)}"]
         if len(kinds) > 1:
             facts.append(f"{holder}: " + ", ".join(kind.name for kind in kinds))
-        measured = sizes((step.input, step.output, step.cost) for step in steps)
-        family = _family(operations[0])
-        return OperationNode(label + text, family, (*facts, *measured), common(step.output for step in steps))
+        output = common(step.output for step in steps)
+        return OperationNode(label + text, _family(operations[0]), (*facts, *sizes(steps)), output)
 
     def _parameter_call(self, steps: Sequence[TypedParameterCall]) -> Node:
         operations = [step.call for step in steps if isinstance(step.call, TypedOperation)]
@@ -260,13 +257,13 @@ class _Figure:
         bodies = [branch for branch in branches if branch]
         if len(branches) == 2 and len(bodies) == 1:
             body = bodies[0]
-            # What comes from elsewhere joins from the side.
+            # A saved tensor is joined from the side.
             aside = isinstance(body[0], MarkNode) and not body[0].has_input
             return SkipNode(join, () if aside else body, body if aside else (), facts, output)
         return BranchesNode(join, branches, facts, output)
 
     def _repeat(self, steps: Sequence[TypedRepeat]) -> Chain:
-        """A loop for each run of iterations that look alike."""
+        """A loop for each run of iterations that look the same."""
         step = steps[0].step
         expr = source_text(step.times.span) if step.times.span else "n"
         facts = (f"repeat {expr}, {place(step.span)}",)
@@ -292,7 +289,7 @@ JOINS = {"add": "+", "mul": "×", "concat": "concat"}
 
 
 def _folded(parts: Sequence[TypedPart]) -> Iterator[tuple[TypedPart, int]]:
-    """The parts, those in a row once that are equal stages: of the same blocks, arguments and shapes."""
+    """The parts and their counts; equal stages in a row (same blocks, arguments, shapes) are one part."""
     for _, group in groupby(parts, key=lambda part: part.runs if isinstance(part, TypedStage) else id(part)):
         equal = list(group)
         if len(equal) >= FEWEST_STAGES:
@@ -309,7 +306,7 @@ def _arguments(
 
 
 def _outlined(body: TypedBody, repeat: RepeatStep) -> TypedBody | None:
-    """The body of the block that the compiler made of a repeated part; no block of the file."""
+    """The body of a block that the compiler made of a repeated part, and that is not in the file."""
     match body.steps:
         case (TypedCall(step, instance),) if step.span == repeat.span == instance.block.span:
             return instance.body
@@ -317,7 +314,7 @@ def _outlined(body: TypedBody, repeat: RepeatStep) -> TypedBody | None:
 
 
 def _family(operation: Operation) -> str:
-    """Operations of a family share a module; what has no weights among linear layers only rearranges."""
+    """The module of the operation; `flatten` and `identity` are in `linear`, but only rearrange."""
     if isinstance(operation, (Flatten, Identity)):
         return "rearrange"
     return type(operation).__module__.rpartition(".")[2]

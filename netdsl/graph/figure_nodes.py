@@ -1,4 +1,4 @@
-"""What a picture of a network shows: the parts of the network in a row, and each kind of block once."""
+"""The content of a picture: the parts of the network in a row, and each variant of a block once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl.ops.operation import Shape
 
-# What is said of a thing when one points at it, line by line.
+# The lines of a tooltip.
 Facts: TypeAlias = tuple[str, ...]
 
 
 class OperationNode(NamedTuple):
-    """`family` is the one that the operation belongs to: `conv`, `norm`, …"""
+    """`family` is the operation's family: `conv`, `norm`, …"""
 
     text: str
     family: str
@@ -20,7 +20,7 @@ class OperationNode(NamedTuple):
 
 
 class BlockNode(NamedTuple):
-    """A block, which the panel with this letter shows; `times` are the copies: `× 5`."""
+    """A block, shown in the panel with this letter; `times` are its copies: `× 5`."""
 
     letter: str
     name: str
@@ -31,7 +31,7 @@ class BlockNode(NamedTuple):
 
 
 class SkipNode(NamedTuple):
-    """A body, and to its side what is joined with its output: its input, maybe through a `shortcut`."""
+    """A body whose output is joined with its input, which may pass through a `shortcut`."""
 
     join: str
     body: Chain
@@ -50,7 +50,7 @@ class BranchesNode(NamedTuple):
 
 
 class LoopNode(NamedTuple):
-    """A body that runs `times` times: `× 4`, or in which iterations it does: `i = 0`."""
+    """A repeated body; `times` is the number of iterations, `× 4`, or their range, `i = 0`."""
 
     body: Chain
     times: str
@@ -68,7 +68,7 @@ class MarkNode(NamedTuple):
 
 
 Node: TypeAlias = OperationNode | BlockNode | SkipNode | BranchesNode | LoopNode | MarkNode
-# One after the other.
+# Nodes in sequence.
 Chain: TypeAlias = tuple[Node, ...]
 
 
@@ -83,8 +83,8 @@ class Card(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One form of a block. What differs between its calls is shown by its name in the file; a shape that
-    differs isn't shown.
+    """A variant of a block. Arguments that differ between its calls are shown as in the file; shapes that
+    differ are not shown.
     """
 
     letter: str
@@ -97,7 +97,7 @@ class Panel(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """`caption` is what the file says of the network, `totals` its size."""
+    """`caption` is the network's documentation in the file, `totals` its size."""
 
     name: str
     settings: tuple[str, ...]
@@ -108,7 +108,7 @@ class Figure(NamedTuple):
 
 
 def boxes(figure: Figure) -> int:
-    """How many boxes the picture of a figure has: its cards, panels and what stands in them."""
+    """The number of boxes in the picture of a figure: its cards, panels and their nodes."""
     chains = [*(card.chain for card in figure.cards), *(panel.chain for panel in figure.panels)]
     return len(chains) + sum(map(_inside, chains))
 

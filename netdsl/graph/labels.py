@@ -1,16 +1,16 @@
-"""The words of a picture, as short as papers print them."""
+"""The labels of a picture, as short as in papers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING
 from fractions import Fraction
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.graph.figure_nodes import Facts
-from netdsl.ir.typed import Cost
+from netdsl.ir.typed import Cost, Instance, TypedBody, TypedOperation
 from netdsl.language.argument_types import schema
 from netdsl.language.expressions import Const, Expr
 from netdsl.ops import Operation
@@ -18,16 +18,22 @@ from netdsl.ops.operation import Shape
 
 T = TypeVar("T")
 
-# Arguments that a picture leaves to the file: they don't change what it shows.
+# Arguments that are not shown: they do not change what the picture shows.
 UNSHOWN = {"padding", "output_padding", "ceil", "count_padding", "bias", "freeze"}
-# A longer text is cut; whoever points at it reads it all.
+# Longer labels are cut; the tooltip has all of it.
 LONGEST = 26
-# Of so many sizes of a layer each has a line of facts.
+# The most sizes of a layer with a line each in its facts.
 MOST_FACTS = 6
 
 
+class Measured(NamedTuple):
+    input: Shape
+    output: Shape
+    cost: Cost
+
+
 def common(values: Iterable[T]) -> T | None:
-    """The one value, or None where they differ."""
+    """The common value, or None if the values differ."""
     first, *others = values
     return first if all(other == first for other in others) else None
 
@@ -41,28 +47,28 @@ def cut(text: str) -> str:
 
 
 def listed(texts: Sequence[str]) -> list[str]:
-    """The texts with a comma behind each but the last."""
+    """The texts with a comma after each but the last."""
     return [*(f"{text}," for text in texts[:-1]), *texts[-1:]]
 
 
 def plain(text: str) -> str:
-    """A text of the file in one line, without what no font and no XML can show."""
+    """A text of the file in one line, without characters that fonts or XML cannot show."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def source_text(span: Span) -> str:
-    """What stands in the file."""
+    """The text of a span."""
     return plain(span.text)
 
 
 def place(span: Span) -> str:
-    """`resnet32.net:12`; the folder says nothing to a reader elsewhere."""
+    """`resnet32.net:12`, without the folder."""
     name = span.source.name.replace("\\", "/").rsplit("/", 1)[-1]
     return f"{name}:{span.source.position(span.start)[0]}"
 
 
 def operation_text(operations: Sequence[Operation], written: Mapping[str, Expr]) -> str:
-    """`conv 3×3, 64, /2`; where the operations differ, what is written: `conv 3×3, out, /stride`."""
+    """`conv 3×3, 64, /2`; arguments that differ are shown as in the file: `conv 3×3, out, /stride`."""
     parts = {
         f.name: text
         for f in schema(type(operations[0]))
@@ -74,7 +80,7 @@ def operation_text(operations: Sequence[Operation], written: Mapping[str, Expr])
 
 
 def _actual(operation: Operation, name: str) -> object:
-    """A pool's stride is its kernel, where it isn't given."""
+    """The value of an argument: a pool's default stride is its kernel."""
     value = getattr(operation, name)
     return getattr(operation, value) if isinstance(value, str) and hasattr(operation, value) else value
 
@@ -109,9 +115,9 @@ def argument_texts(
     parameters: Iterable[tuple[str, Expr | None]],
     written: Mapping[str, Expr],
 ) -> tuple[str, ...]:
-    """Arguments of calls of a block, less those that equal their defaults: `out=64`.
+    """Arguments of calls of a block, without defaults: `out=64`.
 
-    Where the calls differ it is what is `written`, else the first value and the last.
+    If the calls differ, the `written` expression is shown, else the first and the last value.
     """
     texts = []
     for name, default in parameters:
@@ -133,14 +139,14 @@ def range_text(values: Sequence[Value]) -> str:
 
 
 def value_text(value: Value) -> str:
-    """A value of the language; of fractions, three digits."""
+    """A value as in a `.net` file; fractions with three digits."""
     return f"{float(value):.3g}" if isinstance(value, Fraction) else cut(show(value))
 
 
 def signature_texts(
     called: Sequence[Mapping[str, Value]], parameters: Sequence[tuple[str, Expr | None]]
 ) -> tuple[str, ...]:
-    """The parameters of a block, with the values that all calls give: `out`, `stride=2`."""
+    """The parameters of a block, with their values if all calls agree: `out`, `stride=2`."""
     fixed = {name: common([values[name] for values in called]) for name, _ in parameters}
     return tuple(
         cut(name) if (value := fixed[name]) is None else f"{cut(name)}={value_text(value)}"
@@ -152,10 +158,12 @@ def totals(cost: Cost) -> str:
     return f"{cost.parameters:,} parameters, {cost.macs:,} MACs"
 
 
-def sizes(measured: Iterable[tuple[Shape, Shape, Cost]]) -> Facts:
-    """Shapes and cost, each once."""
+def sizes(measured: Iterable[Measured | TypedBody | TypedOperation | Instance]) -> Facts:
+    """A line for each distinct combination of shapes and cost."""
     lines = list(
-        dict.fromkeys(f"{shape_text(x)} → {shape_text(y)}: {totals(cost)}" for x, y, cost in measured)
+        dict.fromkeys(
+            f"{shape_text(each.input)} → {shape_text(each.output)}: {totals(each.cost)}" for each in measured
+        )
     )
     more = len(lines) - MOST_FACTS
     return (*lines[:MOST_FACTS], f"and {more} more sizes") if more > 1 else tuple(lines)

@@ -14,17 +14,17 @@ from netdsl.graph.labels import shape_text
 from netdsl.graph.text_metrics import text_width
 from netdsl.ops.operation import Shape
 
-# A card with a longer chain shows it in columns, with so much space between them.
+# The largest height of a chain that is not split into columns, and the space between columns.
 TALLEST = 250.0
 CHANNEL = 14.0
-# Rows after the first begin here, so that the edge from the row before has room.
+# The indent of rows after the first, with room for the edge from the row before.
 INDENT = 10.0
 ROW_GAP = 22.0
 TITLE = 18.0
 
 
 class _Entered(NamedTuple):
-    """A card, and the shape on the edge that leads to it."""
+    """A card, and the shape on the edge to it."""
 
     label: str
     card: Area
@@ -80,7 +80,7 @@ def _edge(x: float, y: float, label: str) -> tuple[Item, ...]:
 
 
 def _balanced(cards: Sequence[_Entered], room: float) -> list[list[_Entered]]:
-    """As few rows as there can be, and none much longer than the others."""
+    """Cards in the fewest rows, of nearly equal length."""
     rows = _filled(cards, room)
     widest = max(card.width for card in cards)
     while room > widest and len(tighter := _filled(cards, room)) == len(rows):
@@ -115,7 +115,7 @@ def _card(card: Card) -> Area:
 
 
 def _content(chain: Chain, entering: Shape) -> Area:
-    """A chain in as many columns as keep it low."""
+    """A chain in as many columns as its height needs."""
     parts = groups(chain)
     whole = stacked(parts, entering)
     count = min(math.ceil(whole.height / TALLEST), len(parts))
@@ -125,7 +125,7 @@ def _content(chain: Chain, entering: Shape) -> Area:
 
 
 def _split(parts: Sequence[list[Node]], count: int, height: float) -> list[list[list[Node]]]:
-    """The parts in at most `count` columns; `height` is that of each, if all were equal."""
+    """The parts in at most `count` columns; `height` is that of columns of equal height."""
     columns: list[list[list[Node]]] = [[]]
     for part in parts:
         if columns[-1] and stacked([*columns[-1], part], None).height > height:
@@ -135,7 +135,7 @@ def _split(parts: Sequence[list[Node]], count: int, height: float) -> list[list[
 
 
 class _Column(NamedTuple):
-    """A column, and the shape on the edge that leads to it from the one before."""
+    """A column, and the shape on the edge from the one before."""
 
     piece: Piece
     label: str
@@ -153,7 +153,7 @@ def _columns(columns: Sequence[list[list[Node]]], entering: Shape) -> Iterator[_
 
 
 def _side_by_side(columns: Sequence[_Column]) -> Area:
-    """Columns, with edges from the lower end of each to the upper end of the next."""
+    """Columns side by side, with edges from the lower end of each to the upper end of the next."""
     top = theme.GAP
     low = top + max(column.piece.height for column in columns) + 5
     items: list[Item] = []

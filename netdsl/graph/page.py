@@ -1,4 +1,4 @@
-"""Drawing to a page of HTML, which needs nothing from elsewhere."""
+"""Drawing to a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netdsl.graph import theme
 from netdsl.graph.drawing import Drawing
 from netdsl.graph.svg import svg
 
-# Shows an element's `<title>` beside the pointer at once; without scripts the browser shows it by itself.
+# Shows an element's `<title>` at the pointer without delay; without scripts the browser shows it.
 _SCRIPT = """
 const facts = document.getElementById("facts");
 for (const title of document.querySelectorAll("svg title")) {
@@ -37,7 +37,7 @@ svg {{ display: block; width: 100%; height: auto; }}
 
 
 def page(drawing: Drawing) -> str:
-    """A page with the picture; pointing at a part of it shows its facts."""
+    """A page with the picture, with facts as tooltips."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy"'

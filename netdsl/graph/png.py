@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 POINTS_PER_INCH = 72
 RESOLUTION = 220
-# The most pixels along an edge: a picture that is longer gets a lower resolution.
+# The most pixels along an edge; longer pictures have a lower resolution.
 LARGEST = 12_000
-# How far a Bézier curve's handles reach along the edges of the square around a quarter of a circle.
+# The length of a Bézier curve's handles for a quarter of a circle of radius 1.
 CIRCLE = 0.5523
 
 
 def png(drawing: Drawing) -> bytes:
     """The drawing, painted by matplotlib; the same bytes for the same drawing and matplotlib."""
-    # Imported here: it takes longer than all else. A Figure of its own needs no screen and leaves no
-    # global state, as pyplot would.
+    # Imported here, since it is slow. Unlike pyplot, a Figure needs no screen and no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -7,22 +7,22 @@ from netdsl.graph.figure import figure
 from netdsl.graph.figure_nodes import boxes
 from netdsl.ir.typed import TypedNetwork
 
-# More would take long to draw, and nobody could read it.
+# A larger picture would be slow to draw and not readable.
 MOST_BOXES = 1000
 
 
 class TooLarge(Exception):
-    """A network of too many different parts for one picture."""
+    """The network has too many different parts for one picture."""
 
 
 def render_picture(network: TypedNetwork, suffix: str) -> bytes:
-    """A picture in the format that a file name's ending means: `.svg`, `.png` or `.html`.
+    """A picture in the format of a file name's ending: `.svg`, `.png` or `.html`.
 
     Raises TooLarge.
     """
     shown = figure(network)
     if (count := boxes(shown)) > MOST_BOXES:
-        raise TooLarge(f"the picture would have {count:,} boxes, and one has {MOST_BOXES:,} at most")
+        raise TooLarge(f"the picture would have {count:,} boxes, more than the limit of {MOST_BOXES:,}")
     drawing = draw(shown)
     if suffix == ".png":
         from netdsl.graph.png import png

@@ -12,7 +12,7 @@ FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
 def svg(drawing: Drawing) -> str:
-    """One `<svg>` element; what one points at says its facts, as a `<title>`."""
+    """One `<svg>` element; the facts of nodes are in `<title>` elements."""
     width, height = _number(drawing.width), _number(drawing.height)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
@@ -48,7 +48,7 @@ def _box(box: Box) -> str:
 
 
 def _text(text: Text) -> str:
-    """`textLength` holds the width where a viewer has another font."""
+    """`textLength` keeps the width if a viewer has another font."""
     weight = ' font-weight="bold"' if text.bold else ""
     return (
         f'<text x="{_number(text.left)}" y="{_number(text.y)}" font-size="{text.size:g}"{weight}'

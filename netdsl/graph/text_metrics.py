@@ -1,4 +1,4 @@
-"""How wide a text is in Helvetica, and so in Arial and Liberation Sans, which have its widths."""
+"""Widths of texts in Helvetica, and in Arial and Liberation Sans, which have the same widths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BOLD = (
 )
 # fmt: on
 _TIMES = 584
-# Of all other characters: as wide as the widest, so that no text is wider than thought.
+# The width for all other characters: that of the widest, so that no text is wider than computed.
 _WIDEST = 1015
 
 
@@ -37,7 +37,7 @@ def _advance(char: str, bold: bool) -> int:
 
 
 def wrapped(words: Iterable[str], size: float, width: float) -> list[str]:
-    """The words in lines of at most this width, where no single word is wider."""
+    """The words in lines of at most this width, unless a single word is wider."""
     lines: list[str] = []
     for word in words:
         longer = f"{lines[-1]} {word}" if lines else word

@@ -1,5 +1,5 @@
-"""Sizes and colours. Colour-blind readers can tell the colours apart too: in simulations of all three kinds
-(Machado et al. 2009) any two differ by at least 11 in CIELAB. Every box also says in words what it is.
+"""Sizes and colours. The colours are distinct for colour-blind readers: in simulations of all three kinds
+(Machado et al. 2009) any two differ by at least 11 in CIELAB. Every box also has a label.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ASIDE = 16.0
 INSET = 9.0
 # Lines.
 STROKE, HEAD, CORNER = 0.9, 4.5, 5.0
-# The picture: about as wide as the text of a page, so that its letters are not much smaller.
+# The picture: about as wide as the text of a page, so that its letters have a similar size.
 WIDEST = 780.0
 MARGIN = 16.0
 BETWEEN = 14.0
@@ -51,7 +51,6 @@ BLOCK = Look("#ffffff", "#1b1f24")
 JOIN = Look("#ffffff", "#3d444d")
 MARK = Look("#ffffff", "#9aa3ac")
 
-# Operations of these families belong to the layer that they stand beside;
-# norms and activations may stand before it.
+# Operations of these families are grouped with the layer beside them; norms and activations may precede it.
 LIGHTS = {"norm", "activation", "regularise", "scale"}
 LEADERS = {"norm", "activation"}

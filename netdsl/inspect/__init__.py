@@ -1,4 +1,4 @@
-"""What a trained network has learned, seen by gradients of its output with respect to its input.
+"""Inspection of trained networks: saliency, attacks, dreams, features, style transfer.
 
     from netdsl import inspect
 
@@ -6,9 +6,9 @@
     maps = inspect.saliency(model, images, labels)
     seen = inspect.activations(model, images, ["stage1", "stage3.block2.conv1"])
 
-Whatever runs here leaves a model as it was: its weights, its mode, its hooks. The layers of a network that
-is opened here have the names of its `.net` file (`netdsl.inspect.layer_names`), those of another module
-are the paths of its submodules.
+No function changes a model's weights, mode or hooks. The layers of a network that is opened here have the
+names of its `.net` file (`netdsl.inspect.layer_names`); those of another module are the paths of its
+submodules.
 """
 
 from netdsl.inspect.adversarial import Attack, Withstood, attack, fgsm, in_8_bits, pgd, robustness

@@ -1,7 +1,7 @@
-"""Images that differ little from a real one and get another answer, and how many answers withstand them.
+"""Adversarial attacks, and the robustness of networks against them.
 
-Images are (N, C, H, W) from 0 to 1, what comes back has their dtype and device. All raise RunError where
-images leave that range or there are none, and where a class is none of the network's.
+Images are (N, C, H, W) from 0 to 1; results have their dtype and device. All functions raise RunError if
+there are no images, they are out of range, or a class is unknown.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from netdsl.inspect.scores import (
 )
 from netdsl.runtime.errors import RunError
 
-# Where not given: the budget of the methods that have one (usual for CIFAR-10), the steps of `pgd`.
+# Defaults: the budget of `fgsm` and `pgd` (usual for CIFAR-10), and the steps of `pgd`.
 BUDGET, STEPS = 8 / 255, 10
-# A step that doesn't raise the score is halved so often; then the ascent is at its end.
+# How often a step that does not raise the score is halved before the ascent ends.
 _HALVINGS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What `attack` made of N images: `images` as they became, whether they were `reached` (N,), and the
-    `steps` (N,) they took. `scores` has for each image its target's logit before and after each step.
+    """The result of `attack` on N images: the changed `images`, whether the target was `reached` (N,), and
+    the number of `steps` (N,). `scores` are the target's logits for each image, before and after each step.
     """
 
     images: Tensor
@@ -46,7 +46,7 @@ class Attack:
 
 
 class Withstood(NamedTuple):
-    """So many of `images` are answered right by a network, whatever `pgd` found within `eps`."""
+    """The number of `images` that a network classifies right under attack by `pgd` within `eps`."""
 
     eps: float
     right: int
@@ -66,18 +66,18 @@ def attack(
     extra: int = 2,
     step_size: float = 0.1,
 ) -> Attack:
-    """Gradient ascent on the logits of the classes `targets` (N,) until they are what the model predicts,
-    and `extra` steps on: x <- clamp(x + step_size * g / ||g||_2), `steps` at most.
+    """Gradient ascent on the logits of the classes `targets` (N,) until the model predicts them, and `extra`
+    steps more: x <- clamp(x + step_size * g / ||g||_2), at most `steps`.
 
-    The score rises with each step: one that doesn't raise it is halved until it does. After Szegedy et al.
-    2014 (section 4: the closest image with another answer), as the courses' assignments on network
-    visualisation do it, there without the halving.
+    The score rises with each step: a step that does not raise it is halved until it does. After Szegedy et
+    al. 2014 (section 4: the closest image of another class), as in course assignments on network
+    visualisation, which do not halve steps.
     """
     with evaluating(model):
         images = _require_scale(images).clone()
         scores, gradients, reached = _towards(model, images, targets)
         traces = [[score] for score in scores.tolist()]
-        held = reached.long()  # so many steps in a row the prediction was the target
+        held = reached.long()  # the number of successive steps with the target predicted
         taken = torch.zeros_like(held)
         lengths = torch.full_like(scores, step_size)
         while True:
@@ -104,7 +104,7 @@ def fgsm(
     """The fast gradient sign method: x + eps * sign(dJ/dx), J the cross-entropy of the classes (N,), clamped
     to 0..1 (Goodfellow et al. 2015, section 4). `targeted`: towards the classes, not away from them.
 
-    The budget holds in floats: no pixel of the result is further than `eps` from its own.
+    The budget holds exactly in floats: no pixel of the result differs by more than `eps` from the original.
     """
     low, high = _ball(images, eps)
     with evaluating(model):
@@ -127,10 +127,10 @@ def pgd(
     """Projected gradient descent (Madry et al. 2018, section 2.1): from a random start within `eps` steps of
     step_size * sign(dJ/dx), each projected into the budget and into 0..1.
 
-    `step_size` is 2.5 eps / steps where not given: every start can then reach the edge of the budget (their
-    section 5). Of several `restarts` an image keeps the one that fools most. Starts come from `generator`,
-    without one from the seed 0: that of an image depends on its place in the batch.
-    `classes`, `targeted` and the budget as in `fgsm`.
+    `step_size` is 2.5 eps / steps by default: every start can then reach the edge of the budget (their
+    section 5). Of several `restarts`, the most successful one is kept for each image. Starts are drawn from
+    `generator`, by default with the seed 0, and depend on the position in the batch. `classes`, `targeted`
+    and the budget are as in `fgsm`.
     """
     require_positive(steps=steps, restarts=restarts)
     generator = seeded(generator)
@@ -158,10 +158,10 @@ def robustness(
     restarts: int = 1,
     generator: torch.Generator | None = None,
 ) -> list[Withstood]:
-    """How many images withstand `pgd`, without any budget and for each of `budgets`, the smallest first.
+    """The numbers of images that are right without an attack, and under `pgd` for each of `budgets`, sorted.
 
-    `batches` are images with their labels (N,). What is answered wrong within a budget is so within every
-    larger one, and isn't attacked again: images that are wrong by themselves count as wrong everywhere.
+    `batches` are images with their labels (N,). An image that is misclassified within a budget counts as
+    wrong for every larger one, and is not attacked again.
     """
     require_positive(steps=steps, restarts=restarts)
     generator = seeded(generator)
@@ -189,11 +189,11 @@ def robustness(
 
 
 def in_8_bits(images: Tensor, originals: Tensor, eps: float = 1.0) -> Tensor:
-    """Images on the 256 levels of a file, as near as possible, yet within `eps` of the `originals`, which
-    have such levels already.
+    """Images rounded to the 256 levels of a file, but within `eps` of the `originals`, which have such levels
+    already.
     """
     levels = (originals * 255).round()
-    # Eps is rarely a float: 255 times the one next to 7/255 may be a little less than 7.
+    # Eps is rounded to a float: 255 times the float next to 7/255 may be slightly less than 7.
     most = math.floor(round(255 * eps, 9))
     return (images * 255).round().clamp(levels - most, levels + most) / 255
 
@@ -205,14 +205,14 @@ def _towards(model: nn.Module, images: Tensor, targets: Tensor) -> tuple[Tensor,
 
 
 def _loss(classes: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
-    """What rises on the way away from the classes, or towards them."""
+    """The loss that an attack increases: away from the classes, or towards them."""
     sign = -1 if targeted else 1
     return lambda logits: sign * F.cross_entropy(logits, require_classes(logits, classes), reduction="none")
 
 
 @torch.no_grad()
 def _fooled(model: nn.Module, images: Tensor, classes: Tensor, targeted: bool) -> Tensor:
-    """By how much (N,) the attack is won: between the logits of the class and of the best other one."""
+    """The success of the attack (N,): the difference between the class's logit and the best other one."""
     logits: Tensor = model(images)
     own = class_scores(logits, classes)
     other = logits.scatter(1, classes[:, None], -math.inf).amax(1)
@@ -220,14 +220,14 @@ def _fooled(model: nn.Module, images: Tensor, classes: Tensor, targeted: bool) -
 
 
 def _ball(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """The least and the largest values within eps of the images and within 0..1.
+    """The smallest and the largest values within eps of the images and within 0..1.
 
-    Sums are rounded: these are drawn in by one float, and eps is rounded down, so that |x' - x| <= eps holds
-    exactly, and in whatever precision it is checked.
+    Since sums are rounded, the bounds are reduced by one float, and eps is rounded down, so that
+    |x' - x| <= eps holds exactly in any precision.
     """
     images = _require_scale(images)
     if not 0 <= eps <= 1:
-        raise RunError(f"a budget of {eps} makes no sense", "it is on the scale 0 to 1: 8 / 255")
+        raise RunError(f"the budget {eps} is not from 0 to 1", "divide a budget in 8 bits by 255: 8 / 255")
     bound = torch.tensor(eps, dtype=images.dtype)
     if bound.item() > eps:
         bound = bound.nextafter(torch.zeros_like(bound))
@@ -241,7 +241,7 @@ def _within(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 def _each(values: Tensor, images: Tensor) -> Tensor:
-    """A value an image, as it is multiplied with images."""
+    """A value for each image, in a shape that broadcasts with images."""
     return values.view(-1, *(1 for _ in images.shape[1:]))
 
 

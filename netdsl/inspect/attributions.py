@@ -1,7 +1,7 @@
-"""Maps of what speaks for a class and what against it, by captum (the extra `captum`).
+"""Attribution maps with captum (the extra `captum`): evidence for and against a class.
 
-Of captum's methods those that need nothing of a network but its logits: guided backpropagation and
-DeepLIFT put rules of their own in place of activation modules, which code of the functional style hasn't.
+Only methods of captum that need nothing but logits: guided backpropagation and DeepLIFT replace activation
+modules, which code of the functional style does not have.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 
 from netdsl.inspect.layers import evaluating
 from netdsl.inspect.scores import require_classes, require_positive, tracked
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.extras import require_extra
 
-# So many images go through the network at a time.
+# The number of images in a batch.
 _BATCH = 50
 
 
 def integrated_gradients(model: nn.Module, images: Tensor, classes: Tensor, steps: int = 50) -> Tensor:
-    """The gradient by the pixels, averaged on the way from a black image and multiplied by the image
+    """The gradient by the pixels, averaged along the path from a black image and multiplied by the image
     (Sundararajan et al. 2017, section 3), summed over channels.
 
-    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits: the sum of a map is the
-    image's score less that of the black image. Raises RunError where captum isn't installed.
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits: the sum of a map is the image's
+    score minus that of the black image. Raises RunError if captum is not installed.
     """
     require_positive(steps=steps)
     attribute = _captum().IntegratedGradients(model).attribute
@@ -35,11 +35,11 @@ def integrated_gradients(model: nn.Module, images: Tensor, classes: Tensor, step
 
 
 def occlusion(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """How much the score falls where a window is covered in the image's mean colour (Zeiler and Fergus
-    2014, section 4.2): the mean over the windows that cover a pixel.
+    """The decrease of the score if a window is covered with the image's mean colour (Zeiler and Fergus 2014,
+    section 4.2): the mean over the windows that cover a pixel.
 
-    The window's sides are a quarter of the image's, and it moves by a quarter of its own. `images`
-    (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits. Raises RunError where captum isn't
+    The window's sides are a quarter of the image's, and its stride is a quarter of its side. `images`
+    (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits. Raises RunError if captum is not
     installed.
     """
     attribute = _captum().Occlusion(model).attribute
@@ -60,18 +60,11 @@ def occlusion(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def _required(model: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Images and classes as captum can take them: it wouldn't say what is wrong with others."""
+    """Images and classes for captum, checked since its errors are unclear."""
     images = tracked(model, images).detach()
     with torch.no_grad():
         return images, require_classes(model(images), classes)
 
 
 def _captum() -> ModuleType:
-    try:
-        import captum.attr
-    except ImportError as error:
-        raise RunError(
-            "this method needs captum, which isn't installed", 'pip install "netdsl[captum]"'
-        ) from error
-    attr: ModuleType = captum.attr
-    return attr
+    return require_extra("captum", "captum.attr", "captum", "this method")

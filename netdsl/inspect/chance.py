@@ -1,4 +1,4 @@
-"""Random numbers that a generator decides, whatever the device."""
+"""Random numbers from a generator, equal on all devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def seeded(generator: torch.Generator | None) -> torch.Generator:
-    """The generator; where none is given, one of the seed 0: results are the same each time."""
+    """The generator, by default one with the seed 0, so that results are reproducible."""
     return generator or torch.Generator().manual_seed(0)
 
 
@@ -22,5 +22,5 @@ def normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _blank(like: Tensor, generator: torch.Generator) -> Tensor:
-    # Where the generator is: one of the CPU gives the same numbers for all devices.
+    # On the generator's device: a generator on the CPU gives the same numbers for all devices.
     return torch.empty(like.shape, dtype=like.dtype, device=generator.device)

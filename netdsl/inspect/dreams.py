@@ -1,4 +1,4 @@
-"""What a class looks like to a network: images for which its score is high."""
+"""Class visualisation: images that maximise the score of a class."""
 
 from __future__ import annotations
 
@@ -40,23 +40,25 @@ def dream(
     generator: torch.Generator | None = None,
     after_step: Callable[[], object] = lambda: None,
 ) -> Dreams:
-    """Images that a network takes for classes (N,), by gradient ascent from `start`, (N, C, H, W) or (1, C,
-    H, W): class visualisation. `ascent` says what is increased.
+    """Images of classes (N,) by gradient ascent from `start`, (N, C, H, W) or (1, C, H, W); `ascent` has the
+    objective.
 
-    A step changes the pixels by `step_size` in the root mean square, whatever the length of the gradient:
-    one step size fits all networks and sizes of images. Before each step the images are rolled by up to
-    `jitter` pixels in each direction (by default a sixteenth of their side), and back after it. After every
-    `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels. No image depends on the
-    others of its batch. The jitter comes from `generator`, one of the CPU, without one from the seed 0.
+    A step changes the pixels by `step_size` in the root mean square, independent of the length of the
+    gradient, so that one step size suits all networks and sizes of images. Before each step the images are
+    rolled by up to `jitter` pixels in each direction (by default a sixteenth of their side), and back after
+    it. After every `blur_every` steps (never if 0) they are blurred by a Gaussian of `blur` pixels. Images do
+    not depend on the others of their batch. The jitter is drawn from `generator` on the CPU, by default with
+    the seed 0.
 
     Simonyan, Vedaldi and Zisserman 2013, section 2; blur of Yosinski et al. 2015, section 3; jitter of
-    Mordvintsev, Olah and Tyka 2015 (DeepDream, https://github.com/google/deepdream). Raises RunError where
-    there is no such class, and where the gradient is not finite.
+    Mordvintsev, Olah and Tyka 2015 (DeepDream, https://github.com/google/deepdream). Raises RunError if a
+    class is unknown, or the gradient is not finite.
     """
     generator = seeded(generator)
     require_some(classes)
     if len(start) not in (1, len(classes)):
-        raise RunError(f"{len(start)} images are no start for {len(classes)} classes", "give one, or as many")
+        help = "pass one start, or one for each class"
+        raise RunError(f"there are {len(start)} starts for {len(classes)} classes", help)
     images = start.detach().expand(len(classes), -1, -1, -1).clone()
     length = step_size * math.sqrt(images[0].numel())
     reach = min(images.shape[2:]) // 16 if jitter is None else jitter
@@ -75,7 +77,7 @@ def dream(
         with torch.no_grad():
             scores.append(class_scores(model(images), classes))
     if not images.isfinite().all():
-        raise RunError("the gradient is not finite", "take a smaller step size and a smaller L2")
+        raise RunError("the gradient is not finite", "use a smaller step size and a smaller L2")
     return Dreams(images, torch.stack(scores))
 
 
@@ -96,14 +98,12 @@ def noise(
     deviation: Tensor | float = 0.25,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """A start for `dream`, (1, C, H, W): independent normal pixels, cut off at 0 and 1. Without `generator`
-    the seed is 0.
-    """
+    """A start for `dream`, (1, C, H, W): independent normal pixels, clamped to 0..1; by default seed 0."""
     return (mean + deviation * torch.randn(1, *shape, generator=seeded(generator))).clamp(0, 1)
 
 
 def blurred(images: Tensor, deviation: float) -> Tensor:
-    """Images (N, C, H, W) convolved with a Gaussian, in pixels; the border goes on outside."""
+    """Images (N, C, H, W) convolved with a Gaussian, in pixels; borders are replicated."""
     reach = math.ceil(3 * deviation)
     if not reach:
         return images

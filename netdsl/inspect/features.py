@@ -1,8 +1,9 @@
-"""What a network looks for, and how it sees images in the end: filters, feature maps, the head's input."""
+"""Filters of the first layer, the most informative feature maps, and the embedding before the head."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from math import prod
 
 import torch
@@ -13,22 +14,23 @@ from netdsl.inspect.layer_names import Layer
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.runtime.errors import RunError
 
-# What has filters, and what leaves every pixel in its place: filters behind it still see the image.
+# Operations with filters, and operations that keep pixels in place, so that filters after them still see the
+# image.
 _FILTERING = {"conv", "depthwise", "conv_transpose", "linear"}
 _MODULES = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 _PIXELWISE = {"flatten", "bn", "layernorm", "instancenorm", "pad", "scale", "dropout"}
 
 
 class NothingToSee(RunError):
-    """The network has nothing of the kind that is looked for."""
+    """The network has nothing of the requested kind."""
 
 
 def filters(model: nn.Module, shape: Sequence[int] = ()) -> Tensor:
-    """The filters of the first layer, (F, C, h, w), as numbers below and above zero.
+    """The filters of the first layer, (F, C, h, w), with positive and negative values.
 
-    Those of a convolution are as large as its kernel (Krizhevsky et al. 2012, fig. 3); those of a linear
-    layer on flattened pixels are templates of whole images. `shape`, (C, H, W), says how large these are
-    where the model isn't `Inspected`. Raises NothingToSee where the first layer has none that are images.
+    Those of a convolution have the size of its kernel (Krizhevsky et al. 2012, fig. 3); those of a linear
+    layer on flattened pixels are templates of whole images, of `shape` (C, H, W) if the model is not
+    `Inspected`. Raises NothingToSee if the first layer's filters are not images.
     """
     if isinstance(model, Inspected):
         name, transposed = _first(model.named)
@@ -44,10 +46,10 @@ def filters(model: nn.Module, shape: Sequence[int] = ()) -> Tensor:
     found: Tensor = weight.detach()
     if found.dim() == 2:
         if len(shape) != 3 or prod(shape) != found.shape[1]:
-            raise NothingToSee(f"the rows of the first layer, `{name}`, are no images")
+            raise NothingToSee(f"the rows of the first layer, `{name}`, are not images")
         return found.reshape(-1, *shape)
     if found.shape[2:] == (1, 1):
-        raise NothingToSee(f"the filters of the first layer, `{name}`, are of 1x1: there is nothing to see")
+        raise NothingToSee(f"the filters of the first layer, `{name}`, are 1x1: there is nothing to see")
     return found.transpose(0, 1) if transposed else found
 
 
@@ -68,8 +70,8 @@ def _first(found: Sequence[Layer]) -> tuple[str, bool]:
 
 
 def telling_maps(found: Sequence[Layer]) -> list[str]:
-    """The names of the feature maps that show a network from afar: what its stem and its stages give;
-    without stages what the ReLUs between its layers give, and else its sections.
+    """The names of the feature maps that give an overview: the outputs of the stem and the stages; without
+    stages those of the ReLUs between layers, else those of the sections.
     """
     maps = [layer for layer in found if len(layer.output) == 3 and layer.output[1] * layer.output[2] > 1]
     maps = [layer for layer in maps if not layer.name.startswith("head")]
@@ -80,11 +82,11 @@ def telling_maps(found: Sequence[Layer]) -> list[str]:
 
 
 def embedding(model: nn.Module, images: Tensor) -> Tensor:
-    """What the head gets of images, (N, D): the input of the last linear layer that runs.
+    """The head's input for images, (N, D): the input of the last linear layer that runs.
 
-    It is all by which the network tells classes apart, and linearly (Krizhevsky et al. 2012, fig. 4 right,
-    compare images by it). A network opened here without a linear layer: the mean over all positions of its
-    last feature map. Raises RunError where there is neither.
+    Classes are linearly separated in it (Krizhevsky et al. 2012, fig. 4 right, compare images by it). Of an
+    `Inspected` network without a linear layer: the mean over all positions of its last feature map. Raises
+    RunError if there is neither.
     """
     with evaluating(model), torch.no_grad():
         seen = _before_head(model, images) if isinstance(model, Inspected) else _seen_last(model, images)
@@ -110,14 +112,11 @@ def _seen_last(model: nn.Module, images: Tensor) -> Tensor:
     def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen[:] = inputs[:1]
 
-    handles = [
-        module.register_forward_pre_hook(keep) for module in model.modules() if isinstance(module, nn.Linear)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                hooks.enter_context(module.register_forward_pre_hook(keep))
         model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     if not seen:
         raise RunError("the network has no linear layer")
     return seen[0]

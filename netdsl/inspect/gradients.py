@@ -1,4 +1,4 @@
-"""Which pixels a score depends on: maps made of gradients."""
+"""Saliency maps from gradients: the pixels that a score depends on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def saliency(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
     """The gradient of the score of each image's class by its pixels: the largest magnitude over channels
     (Simonyan et al. 2013, section 3.1).
 
-    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits by unit of brightness: to
-    first order the score changes by so much where a pixel does. Raises RunError where there are no images,
-    not one class for each, or no such class; so does all that takes images and classes.
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, H, W), in logits per unit of brightness. Like all
+    functions of images and classes, raises RunError if there are no images, not one class for each, or a
+    class is unknown.
     """
     with evaluating(model):
         return _by_pixels(model, images, classes).abs().amax(1)
@@ -33,11 +33,11 @@ def smooth_grad(
     samples: int = 50,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The same of the mean gradient at noisy copies of each image (Smilkov et al. 2017, section 2.2).
+    """`saliency` of the mean gradient at noisy copies of each image (Smilkov et al. 2017, section 2.2).
 
-    Gradients are averaged with their signs, as in the paper's formula, and the magnitude is taken
-    afterwards. The noise is Gaussian; its deviation is a share of the range of each image's own
-    brightness. The paper takes 0.1 to 0.2, and 50 samples. Without `generator` the seed is 0.
+    Gradients are averaged with their signs, as in the paper's formula; the magnitude is taken afterwards.
+    The noise is Gaussian; its deviation is relative to the range of each image's brightness. The paper uses
+    0.1 to 0.2, and 50 samples. The default seed is 0.
     """
     require_positive(samples=samples)
     generator = seeded(generator)
@@ -51,32 +51,34 @@ def smooth_grad(
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor, layer: str | None = None) -> Tensor:
-    """Where in a feature map the evidence for each image's class lies: ReLU of the sum of its channels,
+    """The positions in a feature map with evidence for each image's class: ReLU of the sum of its channels,
     each weighted by the mean gradient of the score by it (Selvaraju et al. 2017, equations 1 and 2).
 
-    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, h, w), the grid of the layer. Without `layer` it
-    is the last feature map before the head, which an `Inspected` knows. Raises RunError where there is no
-    such layer or class, or the layer is no feature map.
+    `images` (N, C, H, W) and `classes` (N,), int64 -> (N, h, w), the grid of the layer. The default layer of
+    an `Inspected` is its last feature map before the head. Raises RunError if the layer or the class is
+    unknown, or the layer is not a feature map.
     """
     name = last_layer(model) if layer is None else layer
     with evaluating(model), captured(model, [name]) as seen, torch.enable_grad():
         score = class_scores(model(tracked(model, images)), classes).sum()
         features = seen.get(name)
         if features is None or features.dim() != 4:
-            raise RunError(f"layer `{name}` is no feature map: it has no height and width", _way_out(model))
+            raise RunError(
+                f"layer `{name}` is not a feature map: it has no height and width", _way_out(model)
+            )
         (gradient,) = torch.autograd.grad(score, features)
     weights = gradient.mean((2, 3), keepdim=True)
     return (weights * features.detach()).sum(1).relu()
 
 
 def last_layer(model: nn.Module) -> str:
-    """The layer that Grad-CAM looks at where none is named. Raises RunError where there is none."""
+    """The default layer of Grad-CAM. Raises RunError if there is none."""
     if not isinstance(model, Inspected):
-        raise RunError("which feature map of the network is its last isn't known", "name a `layer`")
+        raise RunError("the network's last feature map is unknown", "name a `layer`")
     if model.feature_map is None:
         raise RunError(
             f"`{model.network.name}` has no feature map, and Grad-CAM needs one",
-            "the methods `simple` and `smooth-grad` need none",
+            "use the method `simple` or `smooth-grad`",
         )
     return model.feature_map.name
 

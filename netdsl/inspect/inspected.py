@@ -1,4 +1,4 @@
-"""A network whose layers can be reached by their `.net` names, whatever style it was trained in."""
+"""A network of any style whose layers are submodules with their `.net` names."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
 from netdsl.inspect.layer_names import Layer, last_feature_map, layers
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.inference_model import Normalising
 from netdsl.runtime.layout import choose_layout
 from netdsl.runtime.model import FunctionalModel, Model
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.trained.open_run import convolutions
 
-# What the code calls to show a tensor: no name that code can have.
+# The function that the code passes its tensors to; not an identifier, so that no code can use the name.
 _SHOW = "<show>"
 
 
-class Inspected(nn.Module):
+class Inspected(Normalising):
     """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); evaluation mode, frozen weights.
 
-    The network computes with its functional code, where every step is an expression. What a step computes
-    passes through the submodule of its name, `get_submodule("stage3.block2.conv1")`, which does nothing:
-    forward hooks of torch and attributions of captum see it there.
+    It runs the network's functional code, where every step is an expression. The result of a step is passed
+    through the submodule of its name, `get_submodule("stage3.block2.conv1")`, an identity, for forward hooks
+    of torch and attributions of captum.
 
-    The weights are those of `model`, of any style, and no copies: all styles list them in one order. They are
-    its only parameters; statistics of batch norms are buffers. A `copy.deepcopy` has weights of its own.
-    Without `preprocessing` the images must be normalised already. Raises RunError where weights don't fit.
+    The weights are shared with `model`, of any style: all styles list them in the same order. They are the
+    only parameters; statistics of batch norms are buffers. A `copy.deepcopy` has copies of the weights.
+    Without `preprocessing` the images must be normalised already. Raises RunError if the weights don't match.
     """
-
-    mean: Tensor
-    deviation: Tensor
 
     def __init__(self, network: Network, model: Model, preprocessing: Preprocessing | None = None) -> None:
         super().__init__()
@@ -51,13 +49,9 @@ class Inspected(nn.Module):
         for name, tensor in zip(self._statistics, statistics, strict=True):
             self.register_buffer(name, tensor)
         self._require_fit()
-        channels = network.input_shape[0]
-        mean = preprocessing.mean if preprocessing else (0.0,) * channels
-        deviation = preprocessing.deviation if preprocessing else (1.0,) * channels
-        shape = (channels, *(1 for _ in network.input_shape[1:]))
-        device = self.weights[0].device if self.weights else None
-        for name, values in (("mean", mean), ("deviation", deviation)):
-            self.register_buffer(name, torch.tensor(values, device=device).view(shape))
+        channels, device = network.input_shape[0], self.weights[0].device if self.weights else None
+        unchanged = Preprocessing((), (0.0,) * channels, (1.0,) * channels)
+        self.set_normalisation(preprocessing or unchanged, len(network.input_shape), device)
         places = network.source_map("functional")
         self._steps = [place.step for place in places]
         self._points = self._add_points()
@@ -79,30 +73,29 @@ class Inspected(nn.Module):
         turns = {step: iter(points) for step, points in self._points.items()}
 
         def show(tensor: Tensor, place: int) -> Tensor:
-            # Calls of blocks have no layer of their own: it is the last one inside.
+            # The layer of a block's call is the last one inside.
             turn = turns.get(self._steps[place])
             for point in next(turn) if turn else ():
                 tensor = point(tensor)
             return tensor
 
-        # The functions are made anew for each call: they show their steps to this model, not to one that it
-        # is a copy of, and calls in other threads have their own turns.
+        # New functions for each call, which use this model and not the one that it is a copy of; calls in
+        # other threads have their own.
         namespace: dict[str, Any] = {_SHOW: show}
         exec(self._code, namespace)
-        # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
-        x = (images - self.mean) / self.deviation
+        x = self.normalise(images)
         layout, _ = choose_layout(self._convolutions, x.device)
-        if layout is torch.contiguous_format:  # The images may have another one, which is not safe.
+        if layout is torch.contiguous_format:  # The layout of the images may not be safe.
             x = x.contiguous()
         return FunctionalModel(namespace["forward"], self.weights, self.statistics or None)(x, training=False)
 
     @property
     def feature_map(self) -> Layer | None:
-        """The last feature map before the head; None where there is none."""
+        """The last feature map before the head; None if there is none."""
         return last_feature_map(self.named)
 
     def _add_points(self) -> dict[Span, list[list[nn.Module]]]:
-        """A submodule for each layer; for each step those that its executions pass through, in order."""
+        """Adds a submodule for each layer; returns for each step those of its executions, in order."""
         points: list[list[nn.Module]] = []
         steps: dict[Span, list[list[nn.Module]]] = defaultdict(list)
         for layer in self.named:
@@ -123,4 +116,6 @@ class Inspected(nn.Module):
         buffers = code.init_buffers(device="meta") if hasattr(code, "init_buffers") else []
         for own, given in ((code.init_params(device="meta"), self.weights), (buffers, self.statistics)):
             if [tensor.shape for tensor in own] != [tensor.shape for tensor in given]:
-                raise RunError(f"the weights don't fit `{self.network.name}`", "they are of another network")
+                raise RunError(
+                    f"the weights don't match `{self.network.name}`", "they are of another network"
+                )

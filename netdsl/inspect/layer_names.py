@@ -1,9 +1,9 @@
-"""What the layers of a network are called: `stage3.block2.conv1`.
+"""Names for the layers of a network: `stage3.block2.conv1`.
 
-Sections and stages have their names in the generated code, the blocks of a stage are counted from 1, and
-so are the steps of a block by kind, in the order in which they run. A step's label is its name. What is in
-`skip`, `repeat`, `when` or a unit counts as the block's own; branches and shortcuts have a place of their
-own, `concat1.branch2.conv1` and `skip1.shortcut.conv1`.
+Sections and stages have their names in the generated code. Blocks of a stage are counted from 1, and so are
+the steps of a block by kind, in the order in which they run. A step's label is its name. Steps in `skip`,
+`repeat`, `when` or a unit are counted with those of the block; branches and shortcuts have separate
+names, `concat1.branch2.conv1` and `skip1.shortcut.conv1`.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from netdsl.ir.typed import (
 )
 from netdsl.ops.operation import Shape
 
-# What only chooses among the features that there are, and at a coarser grid.
+# Operations that compute no new features.
 _NO_FEATURES = {"maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "global_maxpool"}
 _NO_FEATURES |= {"dropout", "drop_path", "identity"}
 
 
 class Layer(NamedTuple):
-    """A tensor of the network that has a name. `kind` is the operation or block that makes it, `section`,
-    `stage`, `skip`, or the join of branches.
+    """A named tensor of the network. `kind` is the operation or block that computes it, `section`, `stage`,
+    `skip`, or the join of branches.
 
-    The n-th layer at a `span` is what the n-th execution of that step computes. What a block, a section or
-    a stage gives is the same tensor as the layer numbered `alias`, and has no span of its own. An operation
-    takes the tensor of the layer numbered `before`, None where that is the image.
+    The n-th layer with a `span` is the result of the n-th execution of that step. The output of a block, a
+    section or a stage is the tensor of the layer numbered `alias`, and has no span. The input of an operation
+    is the tensor of the layer numbered `before`, or the image if that is None.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Layer(NamedTuple):
 
 
 def layers(typed: TypedNetwork) -> tuple[Layer, ...]:
-    """The layers of a network in the order in which they run, what is inside before what is around it."""
+    """The layers of a network in the order in which they run, inner layers before outer ones."""
     return tuple(_Walk().network(typed))
 
 
 def last_feature_map(found: Sequence[Layer]) -> Layer | None:
-    """The last feature map before the head, as Grad-CAM takes it (Selvaraju et al. 2017, section 3): one
-    with a height and a width that isn't only a pool of another; None where the network has none.
+    """The last feature map before the head, as in Grad-CAM (Selvaraju et al. 2017, section 3): one with a
+    height and a width that is not only pooled from another; None if the network has none.
     """
     maps = feature_maps(found)
     before = [layer for layer in maps if not layer.name.startswith("head.")]
@@ -74,14 +74,14 @@ def last_feature_map(found: Sequence[Layer]) -> Layer | None:
 
 
 def feature_maps(found: Sequence[Layer]) -> list[Layer]:
-    """What has a height and a width and isn't only a pool of another, without what is in branches."""
+    """The layers with a height and a width that are not pools of another, except those in branches."""
     return [layer for layer in found if layer.alias is None and _is_map(layer)]
 
 
 def _is_map(layer: Layer) -> bool:
     if len(layer.output) != 3 or layer.output[1] * layer.output[2] == 1 or layer.kind in _NO_FEATURES:
         return False
-    # What a branch or a shortcut computes is a part of what goes on.
+    # The result of a branch or a shortcut is only a part of the next layer.
     return not any(part.startswith(("branch", "shortcut")) for part in layer.name.split("."))
 
 
@@ -91,7 +91,7 @@ _Saved: TypeAlias = dict[str, int | None]
 
 @dataclass(slots=True)
 class _Scope:
-    """Where names are unique: a block's body, a section, a branch."""
+    """A scope of unique names: a block's body, a section, a branch."""
 
     path: str
     used: set[str] = field(default_factory=set)
@@ -106,8 +106,8 @@ class _Scope:
 
 
 class _Walk:
-    """A walk in the order of execution. Its methods are given the number of the layer that is current, None
-    before the first, and return that of the one that is current after them.
+    """A walk in the order of execution. Methods take the number of the current layer, None before the first,
+    and return the number of the one after them.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,10 @@
-"""What a network computes on the way: tensors of layers, by forward hooks that don't outlive their use."""
+"""The tensors of a network's layers, by forward hooks that are removed after use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +12,21 @@ from torch import Tensor, nn
 from netdsl.inspect.inspected import Inspected
 from netdsl.runtime.errors import RunError
 
-# So many names are listed where a layer isn't found.
+# The most names that the error for an unknown layer lists.
 _MOST = 40
 
 
 class _AllSeen(Exception):
-    """The layers that are wanted have been computed; the rest of the network isn't needed."""
+    """Ends a forward pass after the last requested layer."""
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen weights: gradients are of the input alone. Both are as before afterwards,
-    after exceptions too. Inside `torch.inference_mode` it is as inside `torch.no_grad`.
+    """Evaluation mode and frozen weights inside the block, so that gradients are of the input only. Both are
+    restored afterwards, also after exceptions. `torch.inference_mode` becomes `torch.no_grad`.
     """
     modes = [(module, module.training) for module in model.modules()]
-    # Weights that were made in inference mode can't be changed outside.
+    # Weights created in inference mode can't be changed outside of it.
     weights = [weight for weight in model.parameters() if not weight.is_inference()]
     frozen = [(weight, weight.requires_grad) for weight in weights]
     try:
@@ -43,7 +44,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _gradients_possible() -> Iterator[None]:
-    """Inference mode forbids to ask for gradients: `no_grad` in its place allows it."""
+    """Replaces inference mode by `no_grad`, since inference mode does not allow gradients at all."""
     if not torch.is_inference_mode_enabled():
         yield
     else:
@@ -53,40 +54,33 @@ def _gradients_possible() -> Iterator[None]:
 
 @contextmanager
 def captured(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """What these layers compute whenever the model runs in the block, by name: the last time, where a
-    module runs several times.
+    """The outputs of layers by name, whenever the model runs inside the block; the last output of a module
+    that runs several times.
 
-    Raises RunError where there is no such layer, and lists those that exist; and where one runs whose
-    output is no tensor.
+    Raises RunError for an unknown layer, with those that exist, and if the output of a layer is not a tensor.
     """
     seen: dict[str, Tensor] = {}
-    handles = []
 
-    def keep(name: str) -> None:
-        def hook(module: nn.Module, inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor):
-                kind = type(output).__name__
-                raise RunError(f"layer `{name}` gives no tensor but a {kind}", "name another layer")
-            seen[name] = output
-            return output.clone()  # what comes next may work in place: `nn.ReLU(inplace=True)`
+    def keep(name: str, module: nn.Module, inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor):
+            raise RunError(
+                f"layer `{name}` returns a {type(output).__name__}, not a tensor", "name another layer"
+            )
+        seen[name] = output
+        return output.clone()  # the next layer may work in place: `nn.ReLU(inplace=True)`
 
-        handles.append(find(model, name).register_forward_hook(hook))
-
-    try:
+    with ExitStack() as hooks:
         for name in names:
-            keep(name)
+            hooks.enter_context(find(model, name).register_forward_hook(partial(keep, name)))
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def activations(model: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """What these layers compute for images in evaluation mode, with its graph to the images: the last time,
-    where a module runs several times.
+    """The outputs of layers for images in evaluation mode, with the graph to the images; the last output of a
+    module that runs several times.
 
-    Images may have other sizes than the head takes: where the network can't go on after these layers, it
-    needn't. Raises RunError as `captured` does.
+    Images may have any size for which the network runs up to these layers. Raises RunError as `captured`
+    does.
     """
 
     def stop(module: nn.Module, inputs: object, output: object) -> None:
@@ -96,29 +90,27 @@ def activations(model: nn.Module, images: Tensor, names: Sequence[str]) -> dict[
     wanted = len(set(names))
     # Each layer of an opened network runs once; modules of others may run again.
     stopping = names if isinstance(model, Inspected) else ()
-    with evaluating(model), captured(model, names) as seen:
-        # Hooks run in their order: these after those that keep what they see.
-        handles = [find(model, name).register_forward_hook(stop) for name in stopping]
+    with evaluating(model), captured(model, names) as seen, ExitStack() as hooks:
+        # Hooks run in the order of their registration: these after those of `captured`.
+        for name in stopping:
+            hooks.enter_context(find(model, name).register_forward_hook(stop))
         try:
             model(images)
         except _AllSeen:
             pass
-        except RuntimeError:  # all that torch says of shapes
+        except RuntimeError:  # torch's error for shapes
             if len(seen) < wanted:
                 raise
-        finally:
-            for handle in handles:
-                handle.remove()
         if missing := [name for name in names if name not in seen]:
-            raise RunError(f"the network never ran its layer `{missing[0]}`", "name another one")
+            raise RunError(f"the network did not run its layer `{missing[0]}`", "name another one")
         return dict(seen)
 
 
 def find(model: nn.Module, name: str) -> nn.Module:
-    """The submodule of a layer. The number of a step that is the only one of its kind may be left out, and
-    so may the only block of a stage.
+    """The submodule of a layer. The number of a step may be omitted if it is the only one of its kind, and so
+    may the only block of a stage.
 
-    Raises RunError where there is none, and lists those that exist.
+    Raises RunError for an unknown layer, with those that exist.
     """
     module = model
     parts = name.split(".")

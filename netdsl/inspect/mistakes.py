@@ -1,4 +1,4 @@
-"""What a network takes images for: which classes it confuses, and where it is wrong and sure of it."""
+"""Predictions on labelled images: the confusion matrix, and the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdsl.inspect.scores import require_some
 
 
 class Answers(NamedTuple):
-    """What a network says of images: `logits` (N, K), and their `labels`, (N,) int64; on the CPU."""
+    """A network's `logits` (N, K) for images, and their `labels`, (N,) int64; on the CPU."""
 
     logits: Tensor
     labels: Tensor
@@ -25,7 +25,7 @@ class Answers(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """An image that was taken for another class; `probability` is what its softmax gives to that class."""
+    """A misclassified image; `probability` is that of the predicted class."""
 
     row: int
     label: int
@@ -34,10 +34,10 @@ class Mistake(NamedTuple):
 
 
 def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bool = False) -> Answers:
-    """What the model says of batches of images and labels, in their order, without gradients. Raises
-    RunError where there is none.
+    """The model's answers for batches of images and labels, in order, without gradients. Raises RunError if
+    there are no batches.
 
-    `flip`: the logits of an image are the mean of its own and of its mirror image's, as in `tta flip`.
+    `flip`: the logits are the mean of those for the image and its mirror image, as in `tta flip`.
     """
     logits: list[Tensor] = []
     labels: list[Tensor] = []
@@ -51,12 +51,12 @@ def answers(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], flip: bo
 
 
 def _precise(logits: Tensor) -> Tensor:
-    """float32 at least: under autocast they are bfloat16."""
+    """Logits in at least float32; under autocast they are bfloat16."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def confusion(answers: Answers) -> Tensor:
-    """How many images of each class (row) were taken for each class (column), (K, K) int64."""
+    """The confusion matrix: images of each class (row) by predicted class (column), (K, K) int64."""
     classes = answers.logits.shape[1]
     pairs = answers.labels * classes + answers.predicted
     return torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
@@ -65,7 +65,7 @@ def confusion(answers: Answers) -> Tensor:
 def most_confident_mistakes(answers: Answers, count: int) -> list[Mistake]:
     """The wrong answers with the largest probabilities, the largest first."""
     predicted = answers.predicted
-    # In float64: in float32 many a probability would be 1.
+    # In float32 many probabilities would round to 1.
     shares = answers.logits.double().softmax(1).gather(1, predicted[:, None])[:, 0]
     wrong = (predicted != answers.labels).nonzero()[:, 0]
     order = wrong[shares[wrong].argsort(descending=True, stable=True)][:count]

@@ -1,4 +1,4 @@
-"""Networks to look into: those of runs, and those of weights from elsewhere."""
+"""Opens networks for inspection: those of runs, and those with weights of other programs."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from netdsl.runtime.transplant import transplant
 from netdsl.trained import open_run as runs
 from netdsl.trained.open_run import OpenedRun, Which
 
-# How the images of ImageNet are normalised by those who publish weights (torchvision's models).
+# The usual mean and deviation of images for weights that are trained on ImageNet (torchvision's models).
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def open_run(folder: Path | str, which: Which = "best", device: str = "cpu") -> Inspected:
     """The trained network of a run, of any style.
 
-    Raises RunError where the folder holds no run or a damaged one, or weights that aren't finite;
-    NetworkError where its network has errors.
+    Raises RunError if the folder holds no run or a damaged one, or the weights are not finite; NetworkError
+    if its network has errors.
     """
     return of_run(runs.open_run(Path(folder)), which, torch.device(device))
 
 
 def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
-    """As `open_run`, of a run that is open already."""
+    """Like `open_run`, for an opened run."""
     with _apart():
         model = Inspected(run.network, run.model(which, device), run.preprocessing(which))
     _require_finite(
         model,
         f"the weights in {run.weights_file(which)} are not finite numbers",
-        "name another run, or train it again with a smaller learning rate",
+        "use another run, or train it again with a smaller learning rate",
     )
     return model
 
 
 def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
-    """A network with weights from elsewhere (.safetensors, .pth, .pt), matched as `import-weights` does.
+    """A network with weights of another program (.safetensors, .pth, .pt), matched like `import-weights`.
 
-    The file doesn't say how images are normalised: those of three channels are as ImageNet's, others are
-    left as they are. Raises RunError.
+    Such files have no normalisation: images of three channels are normalised as ImageNet's, others are not.
+    Raises RunError.
     """
     path = Path(weights)
     names = tuple(str(number) for number in range(network.classes or 0))
@@ -57,7 +57,7 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
         created = runs.create_model(network, "module", 0, torch.device(device))
         transplant(checkpoint_import.read(path), created.module(), checkpoint_import.keeps_order(path))
         model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
-    _require_finite(model, f"the weights in {path} are not finite numbers", "take a file that is whole")
+    _require_finite(model, f"the weights in {path} are not finite numbers", "use another file")
     return model
 
 
@@ -73,10 +73,10 @@ def functional(
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    """The caller's random numbers go on as if nothing had been drawn for weights that are replaced; and the
-    weights can be followed by gradients, even if the caller is inside `torch.inference_mode`.
+    """Keeps the caller's random state, although weights are drawn before they are replaced; and allows
+    gradients, even if the caller is inside `torch.inference_mode`.
     """
-    # A GPU that nobody has used yet stays asleep.
+    # Does not initialise unused GPUs.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices), torch.inference_mode(False):
         yield

@@ -1,4 +1,4 @@
-"""Images that a network is shown, files and those of its run's test set, and images that are written."""
+"""Reads images from files and from a run's test set, and writes images."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.api import Network
-from netdsl.inspect.progress import progress
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
+from netdsl.runtime.console import progress
 from netdsl.runtime.decode import decode_one, open_image
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.storage import write_atomic
-from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.predict import image_files
 
 # `test:3` and `test:0-9` are images of the run's test set.
 _TEST = re.compile(r"test:([0-9]{1,9})(?:-([0-9]{1,9}))?")
-# So many images have room in one picture.
+# The most images in one picture.
 MOST = 100
 _CPU = torch.device("cpu")
 
 
 class Picture(NamedTuple):
-    """`pixels` are (C, H, W) float32 from 0 to 1, of the network's input shape. `label` is the number of
-    the image's class, None where nobody says: known are those of test images, and of files that lie in a
-    folder with the name of a class, as data sets have them.
+    """`pixels` are (C, H, W) float32 from 0 to 1, of the network's input shape. `label` is the number of the
+    image's class; None if unknown. It is known for test images, and for files in a folder named after a
+    class, as in data sets.
     """
 
     name: str
@@ -44,15 +44,12 @@ class Picture(NamedTuple):
     label: int | None
 
 
-def read(
-    images: Sequence[str], run: OpenedRun, which: Which, console: Console, most: int = MOST
-) -> list[Picture]:
-    """The images that are meant: files, folders (the images right in them), `test:3` or `test:0-9` of the
-    run's test set. Raises RunError where one can't be read, the network takes none, or they are more than
-    `most`, which have room in a picture.
+def read(images: Sequence[str], inspected: InspectedRun, most: int = MOST) -> list[Picture]:
+    """The images named on a command line: files, folders (without their subfolders), `test:3` or `test:0-9`
+    of the run's test set. Raises RunError if one can't be read, the network takes no images, or there are
+    more than `most`.
     """
-    require_images(run.network)
-    classes = run.preprocessing(which).classes
+    require_images(inspected.run.network)
     meant = [_meant(argument) for argument in images]
     if (count := sum(map(len, meant))) > most:  # before any is decoded
         raise RunError(f"{count:,} images have no room in one picture", f"name {most} or fewer")
@@ -60,23 +57,23 @@ def read(
     test: Split | None = None
     for argument, each in zip(images, meant, strict=True):
         if isinstance(each, range):
-            test = test or test_images(run, which, console)
+            test = test or inspected.test_images()
             found += _of_test(test, each, argument)
         else:
-            found += [_of_file(file, run, classes) for file in each]
+            found += [_of_file(file, inspected) for file in each]
     return found
 
 
 def read_scaled(file: Path, channels: int, size: int) -> Tensor:
-    """An image of its own shape, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to
-    `size` pixels. Raises RunError where the file isn't one.
+    """An image, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to `size` pixels. Raises
+    RunError if the file is not an image.
     """
     image = open_image(file, channels)
     if image is None:
         raise _unreadable(file, "name two images: the content, and the style")
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
-    # As images are resized for training: PIL smooths what gets smaller.
+    # As images are resized for training, with PIL's antialiasing.
     pixels = np.array(image.resize((width, height), Image.Resampling.BILINEAR))
     return _floats(torch.from_numpy(pixels.reshape(height, width, channels)))[None]
 
@@ -91,14 +88,6 @@ def write_image(image: Tensor, file: Path) -> None:
     write_atomic(file, content.getvalue())
 
 
-def test_images(run: OpenedRun, which: Which, console: Console) -> Split:
-    """The run's test set. Raises RunError where it has none, or one of other classes than the weights."""
-    test = run.preprocessing(which).applied(run.data(console)).test
-    if not len(test):
-        raise RunError("the run has no test images", "name files, or train with test images")
-    return test
-
-
 def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """All images (n, C, H, W), float32 from 0 to 1, and their labels, (n,) int64, on the device."""
     rows = list(torch.arange(len(split)).split(size))
@@ -109,7 +98,7 @@ def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Ten
 def watched(
     split: Split, size: int, device: torch.device, what: str, console: Console
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """As `batches`, with a bar on the console's terminal."""
+    """Like `batches`, with a progress bar on the console's terminal."""
     with progress(f"{what} {len(split):,} images", -(-len(split) // size), console) as advance:
         for batch in batches(split, size, device):
             yield batch
@@ -117,35 +106,28 @@ def watched(
 
 
 def evenly(split: Split, count: int | None) -> Split:
-    """So many images, evenly out of them all: those of a folder are sorted by class. All, without a count."""
+    """`count` images, spread evenly since those of a folder are sorted by class; all if `count` is None."""
     taken = min(count or len(split), len(split))
     return split[torch.arange(taken) * len(split) // taken]
 
 
-def require_class(name: str, classes: Sequence[str]) -> int:
-    """The number of a class. Raises RunError where there is none, and lists those that exist."""
-    if name not in classes:
-        raise RunError(f"there is no class `{name}`", f"the network's are {', '.join(classes)}")
-    return list(classes).index(name)
-
-
 def require_images(network: Network) -> tuple[int, int, int]:
-    """The shape of the images that a network takes, (C, H, W). Raises RunError where it takes none."""
+    """The shape of the images that a network takes, (C, H, W). Raises RunError if it takes no images."""
     shape = network.input_shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise RunError(
-            f"the input of `{network.name}` is {describe(shape)}, no image",
-            "take a network whose `input` has 1 or 3 channels",
+            f"the input of `{network.name}` is {describe(shape)}, not an image",
+            "use a network whose `input` has 1 or 3 channels",
         )
     return shape
 
 
 def _meant(argument: str) -> range | list[Path]:
-    """Rows of the test set, or files."""
+    """The rows of the test set, or the files, that an argument names."""
     if not argument.startswith("test:"):
         return image_files([Path(argument)])
     if not (match := _TEST.fullmatch(argument)):
-        raise RunError(f"`{argument}` names no test images", "write `test:3`, or `test:0-9` for ten")
+        raise RunError(f"`{argument}` is not a range of test images", "write `test:3`, or `test:0-9` for ten")
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
         raise RunError(f"`{argument}` ends before it begins", f"write `test:{last}-{first}`")
@@ -162,12 +144,12 @@ def _of_test(test: Split, rows: range, argument: str) -> list[Picture]:
     return [Picture(f"test:{row}", own, label) for row, own, label in named]
 
 
-def _of_file(file: Path, run: OpenedRun, classes: Sequence[str]) -> Picture:
-    pixels = decode_one(file, run.network.input_shape)
+def _of_file(file: Path, inspected: InspectedRun) -> Picture:
+    pixels = decode_one(file, inspected.run.network.input_shape)
     if pixels is None:
         raise _unreadable(file, "name an image, a folder of images, or `test:0`")
     folder = file.resolve().parent.name
-    label = list(classes).index(folder) if folder in classes else None
+    label = inspected.classes.index(folder) if folder in inspected.classes else None
     return Picture(str(file), _floats(torch.from_numpy(pixels.copy())), label)
 
 

@@ -1,7 +1,7 @@
-"""Scores of classes, and gradients by the images: what the methods that follow a gradient share.
+"""Scores of classes and their gradients by the images, shared by all methods with gradients.
 
-A score is a logit, not a probability: that rises too where the scores of the other classes fall (Simonyan
-et al. 2013, section 2). Images of a batch don't affect each other, so one backward pass does for all.
+A score is a logit, not a probability, which also rises if the scores of other classes fall (Simonyan et al.
+2013, section 2). Images of a batch don't affect each other, so one backward pass is enough for all.
 """
 
 from __future__ import annotations
@@ -23,56 +23,56 @@ def class_scores(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def require_classes(logits: Tensor, classes: Tensor) -> Tensor:
-    """The numbers `classes` (N,), for operations that gradients pass. Raises RunError where they aren't one
-    for each row of the logits (N, K), int64 and from 0 to K - 1.
+    """Checks the numbers `classes` (N,). Raises RunError unless there is one for each row of the logits
+    (N, K), int64 and from 0 to K - 1.
     """
     if logits.dim() != 2:
-        raise RunError(f"the network gives {_shape(logits)} and not logits of (N, classes)")
+        raise RunError(f"the network returns {_shape(logits)}, not logits of (N, classes)")
     if classes.dtype is not torch.int64 or classes.shape != logits.shape[:1]:
         kind = str(classes.dtype).removeprefix("torch.")
         raise RunError(
-            f"there are {len(logits)} images, and the classes are {_shape(classes)} of {kind}",
-            "a number for each image, (N,) of int64",
+            f"there are {len(logits)} images, but the classes are {_shape(classes)} of {kind}",
+            "pass a number for each image, (N,) of int64",
         )
     count = logits.shape[1]
     if ((classes < 0) | (classes >= count)).any():
-        raise RunError(f"the network has {count} classes", f"they are 0 to {count - 1}")
+        raise RunError(f"the network has {count} classes", f"use numbers from 0 to {count - 1}")
     return plain(classes)
 
 
 def require_some(images: Sized) -> None:
-    """Raises RunError where the batch is empty: there is no map, and no attack, of no images."""
+    """Raises RunError if the batch is empty."""
     if not len(images):
-        raise RunError("there are no images", "give one at least")
+        raise RunError("there are no images", "pass at least one")
 
 
 def require_positive(**counts: int) -> None:
-    """Raises RunError where something is to be done less than once."""
+    """Raises RunError if a count is less than 1."""
     for name, count in counts.items():
         if count < 1:
-            raise RunError(f"`{name}={count}` makes no sense", "1 is the least")
+            raise RunError(f"`{name}={count}` is too small", "use 1 or more")
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """The tensor; a copy where it was made in `torch.inference_mode`: no gradient passes those."""
+    """The tensor, or a copy if it was created in `torch.inference_mode`, for gradients."""
     return tensor.clone() if tensor.is_inference() else tensor
 
 
 def tracked(model: nn.Module, images: Tensor) -> Tensor:
-    """The images, for gradients by them. To be called inside `evaluating`. Raises RunError where there are
-    none, and where no gradient passes the weights.
+    """The images with gradients enabled. To be called inside `evaluating`. Raises RunError if there are none,
+    or the weights were created in `torch.inference_mode`.
     """
     require_some(images)
     if any(weight.is_inference() for weight in model.parameters()):
-        raise RunError("the network was made in `torch.inference_mode`", "make it outside")
+        raise RunError("the network was created in `torch.inference_mode`", "create it outside")
     return plain(images).detach().requires_grad_()
 
 
 def with_gradient(
     model: nn.Module, images: Tensor, objective: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """The logits of images, (N, K), and for each image the gradient by it of what `objective` makes of
-    them, (N, K) -> (N,); of the images' shape. To be called inside `evaluating`.
+    """The logits of images, (N, K), and the gradients by the images of `objective`, (N, K) -> (N,). To be
+    called inside `evaluating`.
     """
     with torch.enable_grad():
         x = tracked(model, images)
@@ -82,8 +82,8 @@ def with_gradient(
 
 
 def unit(gradients: Tensor) -> Tensor:
-    """Each image's gradient with the length 1 (L2); zero where it is zero."""
-    # In float64, where the squares of small numbers aren't zero.
+    """Each image's gradient normalised to length 1 (L2); zero gradients stay zero."""
+    # In float64, so that squares of small numbers are not zero.
     rows = gradients.flatten(1).double()
     return F.normalize(rows, eps=torch.finfo(rows.dtype).tiny).view(gradients.shape).to(gradients.dtype)
 

@@ -1,7 +1,7 @@
-"""Style transfer: an image with the content of one and the style of another.
+"""Style transfer: an image with the content of one image and the style of another.
 
-Gatys, Ecker and Bethge 2015, "A Neural Algorithm of Artistic Style". Content is what a layer computes where;
-style is which of its channels are active together, wherever that is.
+Gatys, Ecker and Bethge 2015, "A Neural Algorithm of Artistic Style". Content is the feature map of a layer;
+style is the correlation of its channels, independent of position.
 """
 
 from __future__ import annotations
@@ -21,16 +21,14 @@ from netdsl.inspect.scores import tracked
 from netdsl.ops import OPERATIONS
 from netdsl.runtime.errors import RunError
 
-# The pixels change by so much in Adam's first steps; the steps shrink to 0 along a cosine.
+# The learning rate of Adam at the start; it decays to 0 along a cosine.
 _STEP_SIZE = 0.05
-# Sums of squares below this count as this: a layer that is silent divides by it.
+# The lower bound of sums of squares in denominators, for layers that are zero.
 _LEAST = 1e-12
 
 
 class Losses(NamedTuple):
-    """The parts of what `transfer` lowers, without their weights: of each image (N,), and of its style in
-    each layer (N, layers).
-    """
+    """The unweighted losses of `transfer`: for each image (N,), and for its style by layer (N, layers)."""
 
     content: Tensor
     style: Tensor
@@ -38,21 +36,21 @@ class Losses(NamedTuple):
 
 
 class Transferred(NamedTuple):
-    """`images` (N, C, H, W) from 0 to 1, and their losses before each step and, last, of the result."""
+    """`images` (N, C, H, W) from 0 to 1, and their losses before each step and after the last one."""
 
     images: Tensor
     losses: list[Losses]
 
 
 class StyleLayers(NamedTuple):
-    """Where content and style are compared, by name."""
+    """The names of the layers in which content and style are compared."""
 
     content: str
     style: tuple[str, ...]
 
 
 class LossWeights(NamedTuple):
-    """How much each of the losses counts."""
+    """The weights of the losses."""
 
     content: float = 1.0
     style: float = 100.0
@@ -74,7 +72,7 @@ def gram(features: Tensor) -> Tensor:
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """The squared distance of maps (N, C, H, W) from those of the content, relative to the square of these.
 
-    (N,). Equation 1 has half the distance, not relative: here one weight suits all networks and layers.
+    (N,). Equation 1 has half of the absolute distance; here one weight suits all networks and layers.
     """
     return _relative(features, target)
 
@@ -114,14 +112,14 @@ def transfer(
     from 0 to 1.
 
     Lowers the weighted sum of `content_loss`, the mean of `style_loss` over its layers and `total_variation`,
-    by Adam with pixels kept from 0 to 1. It begins with the content, mixed with the share `noise` of uniform
-    noise: 0 is the content alone, 1 the white noise of the paper. Without any, a flat area has the same
-    gradient everywhere and becomes a grid. Without `generator` the seed is 0. No image depends on the others
-    of its batch, but by the noise, which is drawn for all.
+    by Adam, with pixels clamped to 0..1. It starts with the content, mixed with the fraction `noise` of
+    uniform noise: 0 is the content, 1 the white noise of the paper. Without noise, a flat area has the same
+    gradient everywhere and becomes a grid. The default seed is 0. Images do not depend on the others of their
+    batch, except for the noise.
 
-    The network runs up to the last of the layers only, so any size will do if those before them are
-    convolutions. Raises RunError where it doesn't, where there is no such layer or it gives no maps, and
-    where the losses are not finite.
+    The network runs only up to the last of the layers, so that images may have any size if the layers before
+    are convolutions. Raises RunError if the network can't take the images, a layer is unknown or is not a
+    feature map, or the losses are not finite.
     """
     names = (layers.content, *layers.style)
     history: list[Losses] = []
@@ -143,7 +141,7 @@ def transfer(
                 losses = seen()
                 total = weights.content * losses.content + weights.style * losses.style.mean(1)
                 total = (total + weights.variation * losses.variation).sum()
-                # Times its numbers, whose gradients would come near Adam's epsilon otherwise.
+                # Scaled by the number of pixels, since gradients would be close to Adam's epsilon otherwise.
                 (image.grad,) = torch.autograd.grad(total * content[0].numel(), image)
             optimizer.step()
             schedule.step()
@@ -152,26 +150,26 @@ def transfer(
             after_step()
         history.append(seen())
     if not image.isfinite().all():
-        raise RunError("the losses are not finite", "take smaller weights")
+        raise RunError("the losses are not finite", "use smaller weights")
     return Transferred(image.detach(), history)
 
 
 def style_layers(found: Sequence[Layer]) -> StyleLayers:
-    """The layers that a network is asked by, where nobody names others.
+    """The default layers of a network.
 
     Style: the first activation at each resolution. Content: the second one at the last resolution but one.
-    In VGG-19 these are the paper's: conv1_1 to conv5_1, and conv4_2. Raises RunError where there are no maps.
+    In VGG-19 these are the paper's: conv1_1 to conv5_1, and conv4_2. Raises RunError if there are no maps.
     """
     maps = feature_maps(found)
     if not maps:
-        raise RunError("the network has no feature maps", "style transfer takes one with convolutions")
+        raise RunError("the network has no feature maps", "use a network with convolutions")
     levels = [_activations(list(level)) for _, level in groupby(maps, lambda layer: layer.output[1:])]
     chosen = levels[-2:][0]
     return StyleLayers(chosen[:2][-1].name, tuple(level[0].name for level in levels))
 
 
 def _activations(level: list[Layer]) -> list[Layer]:
-    """The layers of a resolution that are activations; all, where none is."""
+    """The layers of a resolution that are activations; all of them if none is."""
     return [
         each for each in level if each.kind in OPERATIONS and OPERATIONS[each.kind].is_activation
     ] or level
@@ -186,24 +184,24 @@ def _squares(tensors: Tensor) -> Tensor:
 
 
 def _maps(model: nn.Module, images: Tensor, names: Sequence[str]) -> list[Tensor]:
-    """What layers compute for images, if that is feature maps. Raises RunError where it isn't."""
+    """The feature maps of layers for images. Raises RunError if a layer's output is not a feature map."""
     with _fitting(images):
         seen = activations(model, images, names)
     for name in names:
         if seen[name].dim() != 4:
-            raise RunError(f"layer `{name}` gives no feature map", "name one before `flatten`")
+            raise RunError(f"layer `{name}` is not a feature map", "name a layer before `flatten`")
     return [seen[name] for name in names]
 
 
 @contextmanager
 def _fitting(images: Tensor) -> Iterator[None]:
-    """Errors of torch become one that names the images' size: they have another one than the network's."""
+    """Replaces torch's errors by one that names the images' size, which differs from the network's."""
     try:
         yield
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         size = "x".join(map(str, images.shape[1:]))
         raise RunError(
-            f"the network can't see an image of {size} as far as those layers: {reason}",
-            "take another size, or layers that come earlier",
+            f"the network can't run an image of {size} up to those layers: {reason}",
+            "use another size, or earlier layers",
         ) from error

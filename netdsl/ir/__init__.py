@@ -1,4 +1,4 @@
-"""The three forms of a network between the passes: resolved, typed, lowered.
+"""The forms of a network between the passes: resolved, typed, lowered; `printer` prints them.
 
-Data with small helpers to walk it; what turns one form into another is a pass.
+Data with small queries. The passes turn one form into the next; nothing here reports an error.
 """

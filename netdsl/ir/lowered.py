@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
+from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Symbol
 from netdsl.ir.resolved import ResolvedNetwork
 from netdsl.language.expressions import NO, Expr
@@ -117,31 +118,6 @@ LoweredStep: TypeAlias = Layer | BlockCall | Skip | Branches | Repeat | When | C
 LoweredBody: TypeAlias = tuple[LoweredStep, ...]
 
 
-def inner(step: LoweredStep) -> tuple[LoweredBody, ...]:
-    """The bodies inside a step, in textual order."""
-    match step:
-        case Skip(body, shortcut):
-            return (body, shortcut or ())
-        case Branches(_, branches):
-            return branches
-        case Repeat(body=body):
-            return (body,)
-        case When(cases, otherwise):
-            return (*(body for _, body in cases), otherwise)
-        case Choice(_, cases):
-            return tuple(body for _, body in cases)
-        case _:
-            return ()
-
-
-def steps(body: LoweredBody) -> Iterator[LoweredStep]:
-    """The steps of a body at any depth, in textual order, but not those of called blocks."""
-    for step in body:
-        yield step
-        for inside in inner(step):
-            yield from steps(inside)
-
-
 def layers(body: LoweredBody) -> Iterator[Layer]:
     """The layers of a body at any depth, but not those of called blocks."""
     return (step for step in steps(body) if isinstance(step, Layer))
@@ -168,25 +144,13 @@ def is_chain(body: LoweredBody) -> bool:
 
 
 def decided(body: LoweredBody) -> LoweredBody:
-    """The body without choices that have a single case: that case in their place."""
+    """The body with each choice that has a single case replaced by that case."""
     found: list[LoweredStep] = []
     for step in body:
-        match step:
-            case Choice(_, ((_, only),)):
-                found += decided(only)
-            case Choice(_, cases):
-                found.append(step._replace(cases=tuple((name, decided(own)) for name, own in cases)))
-            case Skip(own, shortcut):
-                found.append(step._replace(body=decided(own), shortcut=shortcut and decided(shortcut)))
-            case Branches(_, branches):
-                found.append(step._replace(branches=tuple(map(decided, branches))))
-            case Repeat(body=own):
-                found.append(step._replace(body=decided(own)))
-            case When(conditions, otherwise):
-                chosen = tuple((condition, decided(own)) for condition, own in conditions)
-                found.append(When(chosen, decided(otherwise)))
-            case _:
-                found.append(step)
+        if isinstance(step, Choice) and len(step.cases) == 1:
+            found += decided(step.cases[0][1])
+        else:
+            found.append(map_bodies(step, decided))
     return tuple(found)
 
 
@@ -222,12 +186,13 @@ class LoweredBlock(NamedTuple):
 
 
 class LoweredSection(NamedTuple):
-    """`name` is unique: `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
+    """`name` is unique: that of the file, or `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
 
     name: str
     kind: str
     body: LoweredBody
     span: Span
+    labelled: bool = False
 
 
 class Run(NamedTuple):
@@ -239,20 +204,24 @@ class Run(NamedTuple):
 
 
 class LoweredStage(NamedTuple):
-    """`stage1`, `stage2`, …"""
+    """`name` is the label, or `stage1`, `stage2`, …"""
 
     name: str
     runs: tuple[Run, ...]
     span: Span
+    labelled: bool = False
 
 
 LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
 class LoweredNetwork(NamedTuple):
-    """`blocks` stand before those that call them."""
+    """`blocks` come before those that call them. With `open_classes` the sections refer to the number of
+    classes as `classes`: it can be an argument of the network.
+    """
 
     network: ResolvedNetwork
     output: tuple[int, ...]
     blocks: tuple[LoweredBlock, ...]
     parts: tuple[LoweredPart, ...]
+    open_classes: bool

@@ -4,13 +4,14 @@ written out, defaults and the recipe are filled in. Shapes are not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
+from netdsl.base.tree import map_bodies, nested
 from netdsl.base.values import Value
 from netdsl.diagnostics import Diagnostic
-from netdsl.language.expressions import Expr, references
+from netdsl.language.expressions import Expr, Operator, Ref, references
 from netdsl.language.recipe import Recipe
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape
@@ -119,59 +120,13 @@ Step: TypeAlias = (
 Body: TypeAlias = tuple[Step, ...]
 
 
-def bodies(step: Step) -> tuple[Body, ...]:
-    """The bodies inside a step, in textual order."""
-    match step:
-        case SkipStep(body, shortcut):
-            return (body, shortcut or ())
-        case BranchesStep(branches=branches):
-            return branches
-        case RepeatStep(body=body):
-            return (body,)
-        case WhenStep(cases, otherwise):
-            return (*(body for _, body in cases), otherwise)
-        case _:
-            return ()
-
-
-def with_bodies(step: Step, new: Sequence[Body]) -> Step:
-    """The step with other bodies, as many as `bodies` gives."""
-    match step:
-        case SkipStep(shortcut=shortcut):
-            return step._replace(body=new[0], shortcut=None if shortcut is None else new[1])
-        case BranchesStep():
-            return step._replace(branches=tuple(new))
-        case RepeatStep():
-            return step._replace(body=new[0])
-        case WhenStep(cases=cases):
-            chosen = tuple((condition, body) for (condition, _), body in zip(cases, new, strict=False))
-            return step._replace(cases=chosen, otherwise=new[-1])
-        case _:
-            return step
-
-
 def names(body: Body) -> Iterator[str]:
-    """The names that the expressions of a body speak of, in textual order."""
-    for step in body:
-        match step:
-            case OperationStep(arguments=arguments) | BlockStep(arguments=arguments):
-                for _, value in arguments:
-                    yield from references(value)
-            case ParameterCallStep(holder, cases, _, fallback):
-                yield holder
-                yield from names(tuple(case for _, case in cases))
-                yield from names((fallback,) if fallback else ())
-            case SkipStep(drop_path=OperationStep() as drop_path):
-                yield from names((drop_path,))
-            case RepeatStep(times=value) | LetStep(value=value):
-                yield from references(value)
-            case WhenStep(cases=conditions):
-                for condition, _ in conditions:
-                    yield from references(condition)
-            case _:
-                pass
-        for inner in bodies(step):
-            yield from names(inner)
+    """The names in the expressions of a body, in textual order."""
+    for node in nested(body, (ParameterCallStep, Ref, Operator)):
+        if isinstance(node, ParameterCallStep):
+            yield node.holder
+        elif isinstance(node, (Ref, Operator)):
+            yield from references(node)
 
 
 class BlockDefinition(NamedTuple):
@@ -189,11 +144,12 @@ class BlockDefinition(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`; `name` is its own, as in `layers features { … }`."""
 
     kind: str
     body: Body
     span: Span
+    name: str | None = None
 
 
 class Stage(NamedTuple):
@@ -209,6 +165,7 @@ class Stage(NamedTuple):
     copies: int
     before: int
     span: Span
+    label: str | None = None
 
 
 Part: TypeAlias = Section | Stage
@@ -246,7 +203,11 @@ class Expectation(NamedTuple):
 
 
 class ResolvedNetwork(NamedTuple):
-    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input."""
+    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input.
+
+    `class_name` is the name that the file gives to the class in generated code. `open_classes`: the number
+    of classes only decides arguments of steps in sections, so that generated code can leave it open.
+    """
 
     name: str
     documentation: str
@@ -262,6 +223,19 @@ class ResolvedNetwork(NamedTuple):
     span: Span
     # Whether no error is one of its layers.
     sound: bool
+    class_name: str | None = None
+    open_classes: bool = False
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        """The bodies of all sections, then those of all blocks."""
+        sections = (part.body for part in self.parts if isinstance(part, Section))
+        return (*sections, *(block.body for block in self.blocks))
+
+    def map_bodies(self, change: Callable[[Body], Body]) -> ResolvedNetwork:
+        """The network with the body of each section and of each block changed."""
+        parts = tuple(map_bodies(part, change) for part in self.parts)
+        return self._replace(parts=parts, blocks=tuple(map_bodies(block, change) for block in self.blocks))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from netdsl.base.tree import steps
 from netdsl.base.values import Value
 from netdsl.ir.resolved import (
     BlockDefinition,
@@ -261,32 +262,22 @@ class TypedNetwork(NamedTuple):
     depth: int
     receptive_field: int
 
-
-def inner_bodies(step: TypedStep) -> Iterator[TypedBody]:
-    """The bodies that are part of a step itself; a called block's is not."""
-    match step:
-        case TypedSkip(_, body, shortcut):
-            yield from (body, shortcut) if shortcut else (body,)
-        case TypedBranches(branches=branches):
-            yield from branches
-        case TypedRepeat(runs=runs):
-            yield from (body for body, _ in runs)
-        case TypedWhen(body=body):
-            yield body
+    @property
+    def bodies(self) -> tuple[TypedBody, ...]:
+        """The bodies of all sections, then those of all instances."""
+        sections = (part.body for part in self.parts if isinstance(part, TypedSection))
+        return (*sections, *(instance.body for instance in self.instances))
 
 
 def body_operations(body: TypedBody) -> Iterator[TypedOperation]:
     """The operations of a body, without those of the blocks that it calls."""
-    for step in body.steps:
+    for step in steps(body):
         held = step.call if isinstance(step, TypedParameterCall) else step
         if isinstance(held, TypedOperation):
             yield held
-        for inner in inner_bodies(step):
-            yield from body_operations(inner)
 
 
 def operations(typed: TypedNetwork) -> Iterator[TypedOperation]:
     """The operations of a network; those of equal blocks once."""
-    sections = [part.body for part in typed.parts if isinstance(part, TypedSection)]
-    for body in [*sections, *(instance.body for instance in typed.instances)]:
+    for body in typed.bodies:
         yield from body_operations(body)

@@ -19,8 +19,11 @@ from netdsl.diagnostics import Diagnostics
 
 @dataclass(frozen=True, slots=True)
 class Const:
+    """A value; `name` is that of the constant of the file that it is."""
+
     value: Value
     span: Span | None = field(default=None, compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

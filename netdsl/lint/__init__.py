@@ -1,4 +1,4 @@
-"""Warnings: `warn.warn` looks for what compiles and is most likely not meant.
+"""The third pass: `warn.warn` reports warnings, about what compiles but is most likely a mistake.
 
-Only a network without errors is looked at, and nothing here changes it.
+It changes nothing and reports no errors.
 """

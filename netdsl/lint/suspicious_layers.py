@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import cast
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies, steps
 from netdsl.base.values import show
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.ir.resolved import Expectation
@@ -19,8 +20,7 @@ from netdsl.ir.typed import (
     TypedSection,
     TypedSkip,
     TypedStep,
-    body_operations,
-    inner_bodies,
+    operations,
 )
 from netdsl.language.expressions import Const, constant, known
 from netdsl.ops import Operation
@@ -51,15 +51,15 @@ class _Layers:
         self._biased: list[TypedOperation] = []
 
     def run(self) -> None:
-        sections = [part.body for part in self._network.parts if isinstance(part, TypedSection)]
-        for section in sections:
-            self._shortcuts(section)
-        for body in (*sections, *(instance.body for instance in self._network.instances)):
+        for part in self._network.parts:
+            if isinstance(part, TypedSection):
+                self._shortcuts(part.body)
+        for body in self._network.bodies:
             self._body(body)
         self._input()
         self._biases()
         self._end()
-        self._field([*sections, *(instance.body for instance in self._network.instances)])
+        self._field()
         for expectation in self._network.network.expectations:
             self._expectation(expectation)
         for key, found in self._odd.items():
@@ -86,19 +86,17 @@ class _Layers:
                 self._operation(step)
                 if isinstance(before, TypedOperation):
                     self._pair(before, step)
-            for inner in inner_bodies(step):
+            for inner in bodies(step):
                 self._body(inner)
             before = step
 
     def _shortcuts(self, body: TypedBody) -> None:
         """In a section, which has no parameters, a shortcut is there to be used."""
-        for step in body.steps:
+        for step in steps(body):
             if isinstance(step, TypedSkip) and step.step.shortcut:
                 message = "the `shortcut` has no effect: the body keeps the shape, and x itself is added"
                 help = "take the `shortcut` out, or let the body change channels or stride"
                 self._check(step.same, "NET708", step.step.span, message, help)
-            for inner in inner_bodies(step):
-                self._shortcuts(inner)
 
     def _operation(self, typed: TypedOperation) -> None:
         name, span = typed.operation.name, typed.step.span
@@ -157,14 +155,12 @@ class _Layers:
                 "end the network in the last layer",
             )
 
-    def _field(self, bodies: Sequence[TypedBody]) -> None:
+    def _field(self) -> None:
         """Where one global pool makes the vector, it averages what each position sees."""
         shape, side = self._network.network.input, self._network.receptive_field
         if self._network.depth < _LAYERS or 2 * side >= max(shape[1:], default=0):
             return
-        collapses = [
-            op for body in bodies for op in body_operations(body) if _area(op.input) > 1 >= _area(op.output)
-        ]
+        collapses = [op for op in operations(self._network) if _area(op.input) > 1 >= _area(op.output)]
         if len(collapses) != 1 or len(collapses[0].output) == 1:
             return
         name, pixels = collapses[0].operation.name, show_shape(shape[1:])

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies, nested
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.resolve.load_files import File
 from netdsl.syntax import nodes
@@ -105,10 +106,10 @@ class _Names:
                     self._times(times)
                 case nodes.When():
                     self._cases(step)
-            for inner in nodes.bodies(step):
+            for inner in bodies(step):
                 self._body(inner)
             later.update(_used(step))
-            read.update(_reads(step))
+            read.update(back.name.text for back in nested(step, nodes.From))
 
     def _times(self, times: nodes.Expr) -> None:
         if isinstance(times, nodes.Literal) and times.value in (0, 1):
@@ -153,21 +154,10 @@ class _Names:
 
 
 def _used(node: object) -> Iterator[str]:
-    """The names that expressions and calls speak of, in any part of the tree."""
-    match node:
-        case nodes.Name(name):
-            yield name
-        case nodes.Call(name=word) | nodes.Stages(block=word):
-            yield word.text
-    if isinstance(node, (tuple, list)):
-        for part in node:
-            yield from _used(part)
-
-
-def _reads(node: object) -> Iterator[str]:
-    """The saved tensors that steps go back to."""
-    if isinstance(node, nodes.From):
-        yield node.name.text
-    elif isinstance(node, (tuple, list)):
-        for part in node:
-            yield from _reads(part)
+    """The names in the expressions and calls of a tree."""
+    for found in nested(node, (nodes.Name, nodes.Call, nodes.Stages)):
+        match found:
+            case nodes.Name(name):
+                yield name
+            case nodes.Call(name=word) | nodes.Stages(block=word):
+                yield word.text

@@ -1,4 +1,4 @@
-"""The third pass: `lower.lower` writes each block once, a TypedNetwork to a LoweredNetwork.
+"""The fourth pass: `lower.lower` writes each block once, from a TypedNetwork to a LoweredNetwork.
 
-It is the same for every style of code: no Python is laid out here, and no error is reported.
+The result is the same for every style of code: no Python in here, and no error is reported.
 """

@@ -49,6 +49,8 @@ class Context:
     taken: set[str] = field(default_factory=set)
     # What the constants among those names are.
     lets: dict[str, Expr] = field(default_factory=dict)
+    # The constants of the file that keep their name.
+    constants: Collection[str] = ()
 
     def free(self, name: str) -> str:
         """The name, else with the first free number, so that it is the only one of the block."""
@@ -88,7 +90,7 @@ class Context:
         """
         renamed = substitute(expr, names)
         if isinstance(renamed, Const):
-            return renamed
+            return Ref(renamed.name) if renamed.name in self.constants else renamed
         environments = {frame: self.environment(frame) for frame in frames}
         found = {frame: known_or_none(renamed, known) for frame, known in environments.items()}
         values = {frame: value for frame, value in found.items() if value is not None}
@@ -141,7 +143,9 @@ class Context:
     def snapshot(self) -> Context:
         """A copy to go back to."""
         local = {frame: dict(names) for frame, names in self.local.items()}
-        return Context(self.instances, dict(self.extra), local, set(self.taken), dict(self.lets))
+        return Context(
+            self.instances, dict(self.extra), local, set(self.taken), dict(self.lets), self.constants
+        )
 
     def restore(self, before: Context) -> None:
         self.extra, self.local, self.taken = before.extra, before.local, before.taken

@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from netdsl.ir.lowered import (
+    BlockCall,
     BlockParameter,
+    Layer,
     LoweredBlock,
     LoweredNetwork,
     LoweredPart,
     LoweredSection,
     LoweredStage,
     Output,
+    steps,
 )
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
-from netdsl.language.expressions import IN, Const, Expr, Ref
+from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
 from netdsl.lower.context import Context, NotUniform, Values, of_frame
 from netdsl.lower.flow import Flow
 from netdsl.lower.lower_body import BodyLowering
@@ -27,11 +30,17 @@ from netdsl.lower.parameter_types import PAIR, annotated, both, parameters
 from netdsl.lower.stage_runs import Copy, runs_of
 from netdsl.ops.operation import Symbolic
 
+# The constant of the file that generated code may leave open.
+CLASSES = "classes"
+
 
 def lower(network: TypedNetwork) -> LoweredNetwork:
     """Never fails: whatever can be wrong with a network was found by the passes before."""
     lowering = _Lowering(network)
-    return LoweredNetwork(network.network, network.output, tuple(lowering.blocks), lowering.parts())
+    parts = lowering.parts(open_classes=network.network.open_classes)
+    open_classes = _is_last(CLASSES, parts)
+    parts = parts if open_classes else lowering.parts(open_classes=False)
+    return LoweredNetwork(network.network, network.output, tuple(lowering.blocks), parts, open_classes)
 
 
 class _Lowering:
@@ -116,7 +125,8 @@ class _Lowering:
 
     # parts
 
-    def parts(self) -> tuple[LoweredPart, ...]:
+    def parts(self, *, open_classes: bool) -> tuple[LoweredPart, ...]:
+        """The parts; with `open_classes` the number of classes is a name in them."""
         kinds = Counter(part.section.kind for part in self._network.parts if isinstance(part, TypedSection))
         counted: Counter[str] = Counter()
         parts: list[LoweredPart] = []
@@ -124,17 +134,23 @@ class _Lowering:
             kind = "stage" if isinstance(part, TypedStage) else part.section.kind
             counted[kind] += 1
             name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
-            parts.append(
-                self._stage(part, name) if isinstance(part, TypedStage) else self._section(part, name)
-            )
+            if isinstance(part, TypedStage):
+                parts.append(self._stage(part, name))
+            else:
+                parts.append(self._section(part, name, open_classes))
         return tuple(parts)
 
-    def _section(self, part: TypedSection, name: str) -> LoweredSection:
-        shape = part.body.input
+    def _section(self, part: TypedSection, name: str, open_classes: bool) -> LoweredSection:
+        shape, frame, section = part.body.input, part.body.frame, part.section
         size: Expr = Const(shape[0])
         flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size})
-        body = BodyLowering(self, Context()).body([(part.body.frame, part.body)], flow)
-        return LoweredSection(name, part.section.kind, body, part.section.span)
+        context = Context()
+        classes = self._network.network.classes
+        if open_classes and classes is not None:
+            context = Context(taken={CLASSES}, constants=(CLASSES,))
+            context.define(CLASSES, {frame: classes})
+        body = BodyLowering(self, context).body([(frame, part.body)], flow)
+        return LoweredSection(section.name or name, section.kind, body, section.span, bool(section.name))
 
     def _stage(self, part: TypedStage, name: str) -> LoweredStage:
         copies: list[Copy] = []
@@ -142,7 +158,35 @@ class _Lowering:
             block, extra = self._lowered[instance]
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
-        return LoweredStage(name, runs_of(part, copies), part.stage.span)
+        label = part.stage.label
+        return LoweredStage(label or name, runs_of(part, copies), part.stage.span, bool(label))
+
+
+def _is_last(name: str, parts: Sequence[LoweredPart]) -> bool:
+    """Whether a single step has the name in its arguments, and nothing with weights comes after it."""
+    found = False
+    for part in parts:
+        if isinstance(part, LoweredStage):
+            if found:
+                return False
+            continue
+        for step in steps(part.body):
+            if not isinstance(step, (Layer, BlockCall)):
+                continue
+            has_name = name in _references(step)
+            if found and (has_name or isinstance(step, BlockCall) or step.weights):
+                return False
+            found = found or has_name
+    return found
+
+
+def _references(node: object) -> set[str]:
+    """The names in the expressions of a layer or call."""
+    if isinstance(node, (Const, Ref, Operator)):
+        return set(references(node))
+    if isinstance(node, LoweredBlock) or not isinstance(node, tuple):
+        return set()
+    return set().union(*map(_references, node))
 
 
 def _in_order(

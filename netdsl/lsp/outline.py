@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.syntax import nodes
 
@@ -63,8 +64,9 @@ def _parameters(parameters: Iterable[nodes.Parameter]) -> Iterator[Entry]:
 
 
 def _section(section: nodes.Section) -> Entry:
-    kind, body, span = section
-    return Entry(kind.text, "section", "", span, kind.span, tuple(_inside(body.steps)))
+    kind, body, span, name = section
+    title = f"{kind.text} {name.text}" if name else kind.text
+    return Entry(title, "section", "", span, kind.span, tuple(_inside(body.steps)))
 
 
 def _rows(block: str, rows: Iterable[nodes.Row | nodes.Section], before: int) -> Iterator[Entry]:
@@ -87,5 +89,5 @@ def _inside(steps: Iterable[nodes.Step]) -> Iterator[Entry]:
                 yield Entry(text, "label", step.name.text, span, word)
             case _:
                 pass
-        for body in nodes.bodies(step):
+        for body in tree.bodies(step):
             yield from _inside(body.steps)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.load_files import File
@@ -281,7 +282,7 @@ class _Reader:
                     self._names(condition, scope.names)
             case _:
                 pass
-        for body in nodes.bodies(step):
+        for body in tree.bodies(step):
             self._body(body, scope)
 
     def _call(self, call: nodes.Call, scope: _Scope, block_first: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from netdsl.language.argument_types import Real, arg
@@ -17,18 +18,19 @@ from netdsl.ops.operation import (
     TorchCall,
     Weight,
     Weighted,
+    defined,
     options,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Activation(Operation):
-    """A function of each number by itself."""
+    """A function of each number."""
 
     is_activation: ClassVar[bool] = True
     module_name: ClassVar[str]
     function_name: ClassVar[str]
-    # Its derivative is computed from its output, not from its input.
+    # Whether the backward pass needs the output, not the input.
     keeps_output: ClassVar[bool] = False
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
@@ -44,26 +46,7 @@ class _Activation(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class Relu(_Activation):
-    """max(x, 0) (Nair and Hinton 2010; `torch.nn.ReLU`)."""
-
-    name: ClassVar[str] = "relu"
-    module_name: ClassVar[str] = "nn.ReLU"
-    function_name: ClassVar[str] = "F.relu"
-    keeps_output: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class Relu6(_Activation):
-    """min(max(x, 0), 6) (Krizhevsky 2010; Sandler et al. 2018, section 4; `torch.nn.ReLU6`)."""
-
-    name: ClassVar[str] = "relu6"
-    module_name: ClassVar[str] = "nn.ReLU6"
-    function_name: ClassVar[str] = "F.relu6"
-
-
-@dataclass(frozen=True, slots=True)
-class LeakyRelu(_Activation):
+class _LeakyRelu(_Activation):
     """x where it is positive, `slope` x elsewhere (Maas et al. 2013, section 2; `torch.nn.LeakyReLU`)."""
 
     name: ClassVar[str] = "leaky_relu"
@@ -80,81 +63,13 @@ class LeakyRelu(_Activation):
 
 
 @dataclass(frozen=True, slots=True)
-class Elu(_Activation):
-    """x where it is positive, exp(x) - 1 elsewhere (Clevert et al. 2016, equation 15; `torch.nn.ELU`)."""
-
-    name: ClassVar[str] = "elu"
-    module_name: ClassVar[str] = "nn.ELU"
-    function_name: ClassVar[str] = "F.elu"
-
-
-@dataclass(frozen=True, slots=True)
-class Gelu(_Activation):
-    """x times the normal distribution's P(X <= x) (Hendrycks and Gimpel 2016, section 2; `torch.nn.GELU`)."""
-
-    name: ClassVar[str] = "gelu"
-    module_name: ClassVar[str] = "nn.GELU"
-    function_name: ClassVar[str] = "F.gelu"
-
-
-@dataclass(frozen=True, slots=True)
-class Silu(_Activation):
-    """x times sigmoid(x), also called swish (Elfwing et al. 2018; `torch.nn.SiLU`)."""
-
-    name: ClassVar[str] = "silu"
-    module_name: ClassVar[str] = "nn.SiLU"
-    function_name: ClassVar[str] = "F.silu"
-
-
-@dataclass(frozen=True, slots=True)
-class Hardswish(_Activation):
-    """x times hardsigmoid(x) (Howard et al. 2019, section 5.2; `torch.nn.Hardswish`)."""
-
-    name: ClassVar[str] = "hardswish"
-    module_name: ClassVar[str] = "nn.Hardswish"
-    function_name: ClassVar[str] = "F.hardswish"
-
-
-@dataclass(frozen=True, slots=True)
-class Hardsigmoid(_Activation):
-    """min(max(x + 3, 0), 6) / 6 (Howard et al. 2019, section 5.2; `torch.nn.Hardsigmoid`)."""
-
-    name: ClassVar[str] = "hardsigmoid"
-    module_name: ClassVar[str] = "nn.Hardsigmoid"
-    function_name: ClassVar[str] = "F.hardsigmoid"
-
-
-@dataclass(frozen=True, slots=True)
-class Sigmoid(_Activation):
-    """1 / (1 + exp(-x)) (`torch.nn.Sigmoid`)."""
-
-    name: ClassVar[str] = "sigmoid"
-    module_name: ClassVar[str] = "nn.Sigmoid"
-    function_name: ClassVar[str] = "torch.sigmoid"
-    keeps_output: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class Tanh(_Activation):
-    """Hyperbolic tangent (`torch.nn.Tanh`)."""
-
-    name: ClassVar[str] = "tanh"
-    module_name: ClassVar[str] = "nn.Tanh"
-    function_name: ClassVar[str] = "torch.tanh"
-    keeps_output: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class Prelu(Weighted):
+class _Prelu(Weighted):
     """x where it is positive, a learned slope times x elsewhere (He et al. 2015, section 2.1;
     `torch.nn.PReLU`); one slope for all channels, 0.25 at the start.
     """
 
     name: ClassVar[str] = "prelu"
     is_activation: ClassVar[bool] = True
-
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
@@ -167,3 +82,40 @@ class Prelu(Weighted):
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
         return TorchCall("F.prelu", (Slot("x"), Slot("weight")))
+
+
+_row = partial(defined, _Activation, ("module_name", "function_name", "keeps_output"))
+
+# Name, module, function, whether the output is kept for the backward pass, documentation.
+ACTIVATIONS: tuple[type[Operation], ...] = (
+    _row("relu", "nn.ReLU", "F.relu", True, "max(x, 0) (Nair and Hinton 2010; `torch.nn.ReLU`)."),
+    _row(
+        *("relu6", "nn.ReLU6", "F.relu6", False),
+        "min(max(x, 0), 6) (Krizhevsky 2010; Sandler et al. 2018, section 4; `torch.nn.ReLU6`).",
+    ),
+    _LeakyRelu,
+    _row(
+        *("elu", "nn.ELU", "F.elu", False),
+        "x where it is positive, exp(x) - 1 elsewhere (Clevert et al. 2016, equation 15; `torch.nn.ELU`).",
+    ),
+    _row(
+        *("gelu", "nn.GELU", "F.gelu", False),
+        "x times the normal distribution's P(X <= x) (Hendrycks and Gimpel 2016, section 2; "
+        "`torch.nn.GELU`).",
+    ),
+    _row(
+        *("silu", "nn.SiLU", "F.silu", False),
+        "x times sigmoid(x), also called swish (Elfwing et al. 2018; `torch.nn.SiLU`).",
+    ),
+    _row(
+        *("hardswish", "nn.Hardswish", "F.hardswish", False),
+        "x times hardsigmoid(x) (Howard et al. 2019, section 5.2; `torch.nn.Hardswish`).",
+    ),
+    _row(
+        *("hardsigmoid", "nn.Hardsigmoid", "F.hardsigmoid", False),
+        "min(max(x + 3, 0), 6) / 6 (Howard et al. 2019, section 5.2; `torch.nn.Hardsigmoid`).",
+    ),
+    _row("sigmoid", "nn.Sigmoid", "torch.sigmoid", True, "1 / (1 + exp(-x)) (`torch.nn.Sigmoid`)."),
+    _row("tanh", "nn.Tanh", "torch.tanh", True, "Hyperbolic tangent (`torch.nn.Tanh`)."),
+    _Prelu,
+)

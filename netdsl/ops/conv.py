@@ -12,7 +12,6 @@ from netdsl.language.argument_types import Flag, Pair, Whole, Word, arg
 from netdsl.language.expressions import ONE, Const, Expr, operator, quotient
 from netdsl.ops.operation import (
     Arguments,
-    SavedForBackward,
     Shape,
     ShapeMismatch,
     Slot,
@@ -20,6 +19,7 @@ from netdsl.ops.operation import (
     TorchCall,
     Weight,
     Weighted,
+    kernel_and_bias,
     needs_map,
     options,
     show_shape,
@@ -32,13 +32,10 @@ _Padding: TypeAlias = tuple[int, int] | Literal["same"]
 
 @dataclass(frozen=True, slots=True)
 class _Sliding(Weighted):
-    """A window that slides over the map, and makes one position of the output from each of its places."""
+    """A window that slides over the map."""
 
     @abstractmethod
     def window(self) -> Window: ...
-
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         return self.window().sizes
@@ -71,7 +68,7 @@ class Conv(_Sliding):
     def output(self, x: Shape) -> Shape | ShapeMismatch:
         if mismatch := _shape_mismatch(self.name, x, self.kernel, self.padding):
             return mismatch
-        grid = self.window().output(self.name, x, _way_out(self.kernel))
+        grid = self.window().output(self.name, x, _remedy(self.kernel))
         if isinstance(grid, ShapeMismatch):
             return grid
         y = (self.out, *grid[1:])
@@ -89,10 +86,7 @@ class Conv(_Sliding):
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        return (
-            Weight("weight", (a["out"], quotient(x.size, a["groups"]), *sides(a["kernel"])), "kernel"),
-            Weight("bias", (a["out"],), "bias", present=a["bias"]),
-        )
+        return kernel_and_bias(a, a["out"], quotient(x.size, a["groups"]), *sides(a["kernel"]))
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -106,7 +100,7 @@ class Conv(_Sliding):
 
 @dataclass(frozen=True, slots=True)
 class Depthwise(_Sliding):
-    """Convolution of each channel by itself (Howard et al. 2017, section 3.1; `torch.nn.Conv2d`).
+    """Convolution of each channel separately (Howard et al. 2017, section 3.1; `torch.nn.Conv2d`).
 
     CxHxW to C x H/stride x W/stride, rounded up, with `padding=same`.
     """
@@ -122,7 +116,7 @@ class Depthwise(_Sliding):
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
         mismatch = _shape_mismatch(self.name, x, self.kernel, self.padding)
-        return mismatch or self.window().output(self.name, x, _way_out(self.kernel))
+        return mismatch or self.window().output(self.name, x, _remedy(self.kernel))
 
     def macs(self, x: Shape, y: Shape) -> int:
         return y[0] * y[1] * y[2] * self.kernel[0] * self.kernel[1]
@@ -132,10 +126,7 @@ class Depthwise(_Sliding):
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        return (
-            Weight("weight", (x.size, ONE, *sides(a["kernel"])), "kernel"),
-            Weight("bias", (x.size,), "bias", present=a["bias"]),
-        )
+        return kernel_and_bias(a, x.size, ONE, *sides(a["kernel"]))
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -149,10 +140,10 @@ class Depthwise(_Sliding):
 
 @dataclass(frozen=True, slots=True)
 class ConvTranspose(Weighted):
-    """Transposed convolution, the way back from a convolution's output to its input's shape
+    """Transposed convolution, from the shape of a convolution's output to that of its input
     (Dumoulin and Visin 2016, chapter 4; `torch.nn.ConvTranspose2d`).
 
-    CxHxW to out x (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1 x the like of W.
+    CxHxW to out x (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1, and W alike.
     """
 
     name: ClassVar[str] = "conv_transpose"
@@ -172,23 +163,20 @@ class ConvTranspose(Weighted):
         limit = max(self.stride, self.dilation)
         if max(self.output_padding) >= limit:
             return ShapeMismatch(
-                f"an output padding of {max(self.output_padding)} is not less than stride or dilation",
-                f"write `output_padding={limit - 1}`" if limit > 1 else "it needs a stride of at least 2",
+                f"`output_padding` is {max(self.output_padding)}, not less than the stride or the dilation",
+                f"write `output_padding={limit - 1}`" if limit > 1 else "give it a stride of at least 2",
                 cause="arguments",
             )
         height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
         if min(height, width) < 1:
             return ShapeMismatch(
-                f"`{self.name}` leaves nothing of its input of {show_shape(x)}", "use less padding"
+                f"`{self.name}` has an empty output for its input of {show_shape(x)}", "use less padding"
             )
         y = (self.out, height, width)
         return _unsplit(x[0], self.groups, y) or y
 
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * x[1] * x[2] * (y[0] // self.groups) * self.kernel[0] * self.kernel[1]
-
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True)
 
     def field(self) -> tuple[int, int]:
         height, width = ((k - 1) * self.dilation // self.stride + 1 for k in self.kernel)
@@ -198,7 +186,7 @@ class ConvTranspose(Weighted):
         return self._beyond() == (self.stride, self.stride)
 
     def _beyond(self) -> tuple[int, int]:
-        """How many rows and columns the last row and column of the input make."""
+        """Rows and columns of the output that come from the last row and column of the input."""
         trios = zip(self.kernel, self.padding, self.output_padding, strict=True)
         height, width = ((k - 1) * self.dilation + 1 - 2 * p + more for k, p, more in trios)
         return height, width
@@ -213,10 +201,8 @@ class ConvTranspose(Weighted):
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        return (
-            Weight("weight", (x.size, quotient(a["out"], a["groups"]), *sides(a["kernel"])), "kernel"),
-            Weight("bias", (a["out"],), "bias", present=a["bias"]),
-        )
+        kernel = (x.size, quotient(a["out"], a["groups"]), *sides(a["kernel"]))
+        return kernel_and_bias(a, *kernel, out=a["out"])
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -244,20 +230,20 @@ def _shape_mismatch(name: str, x: Shape, kernel: tuple[int, int], padding: _Padd
         return mismatch
     if padding == "same" and any(k % 2 == 0 for k in kernel):
         return ShapeMismatch(
-            f"`padding=same` needs an odd kernel, and this one is {show_shape(kernel)}",
-            f"take an odd kernel, or give the padding: `padding={_half(kernel)}`",
+            f"`padding=same` needs an odd kernel, but this one is {show_shape(kernel)}",
+            f"use an odd kernel, or give the padding: `padding={_half(kernel)}`",
             cause="arguments",
         )
     return None
 
 
 def _half(kernel: tuple[int, int]) -> str:
-    """The padding of an even kernel with which a stride of 2 halves a map."""
+    """The padding with which an even kernel and a stride of 2 halve a map."""
     height, width = ((k - 1) // 2 for k in kernel)
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _way_out(kernel: tuple[int, int]) -> str:
+def _remedy(kernel: tuple[int, int]) -> str:
     return "`padding=same`" if all(k % 2 for k in kernel) else ""
 
 
@@ -282,7 +268,7 @@ def _options(a: Arguments, groups: Expr) -> tuple[tuple[str, Expr], ...]:
 
 
 def _same_padding(a: Arguments) -> Expr:
-    """The padding that torch is given."""
+    """The padding for torch: that of `same` as an expression."""
     if a["padding"] != Const(Symbol("same")):
         return a["padding"]
     height, width = sides(a["kernel"])

@@ -1,4 +1,4 @@
-"""Fully connected layers, and the way from maps to vectors."""
+"""Fully connected layers, `flatten` and `identity`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from netdsl.ops.operation import (
     TorchCall,
     Weight,
     Weighted,
+    kernel_and_bias,
     options,
     show_shape,
 )
@@ -42,7 +43,7 @@ class Linear(Weighted):
         if x[1:] != (1, 1):
             help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
         return ShapeMismatch(
-            f"`linear` needs a vector, and its input is a feature map of {show_shape(x)}",
+            f"`linear` needs a vector, but its input is a feature map of {show_shape(x)}",
             help,
         )
 
@@ -52,19 +53,13 @@ class Linear(Weighted):
     def macs(self, x: Shape, y: Shape) -> int:
         return x[0] * y[0]
 
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True)
-
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
         return Symbolic(a["out"], is_map=False)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        return (
-            Weight("weight", (a["out"], x.size), "kernel"),
-            Weight("bias", (a["out"],), "bias", present=a["bias"]),
-        )
+        return kernel_and_bias(a, a["out"], x.size)
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -108,7 +103,7 @@ class Flatten(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Identity(Operation):
-    """Leaves its input as it is (`torch.nn.Identity`)."""
+    """Returns its input (`torch.nn.Identity`)."""
 
     name: ClassVar[str] = "identity"
 

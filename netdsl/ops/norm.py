@@ -139,7 +139,7 @@ class InstanceNorm(Weighted):
         if x[1:] == (1, 1):  # torch refuses it in training
             return ShapeMismatch(
                 f"`{self.name}` needs more than one position of each channel",
-                "take it out, or put it where height or width is more than 1",
+                "remove it, or put it where the height or width is more than 1",
                 x,
             )
         return x
@@ -149,7 +149,7 @@ class InstanceNorm(Weighted):
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
-        # torch's function takes running statistics too, and its module by default has none.
+        # torch's function has arguments for running statistics, which its module doesn't keep by default.
         return (
             *_scale_and_shift(x.size, present=a["affine"]),
             Weight("running_mean", (x.size,), "buffer", present=NO),

@@ -1,15 +1,14 @@
-"""What an operation is.
+"""The base class of operations, and the data that their methods return.
 
-An operation is one frozen dataclass, written in one place: its arguments, its shape rule, its weights
-and the torch call that it stands for. Nothing else in netdsl knows an operation by name.
+An operation is a frozen dataclass whose fields are its arguments.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import ABC, ABCMeta, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from netdsl.base.values import near_divisors
 from netdsl.language.argument_types import Flag, Word, arg
@@ -17,9 +16,9 @@ from netdsl.language.expressions import ONE, YES, ZERO, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
-# The shape of what came of an error. Nothing is known of it, and nothing is said of what depends on it.
+# The shape after an error. Errors of operations that depend on it are not reported.
 UNKNOWN: Shape = ()
-# The shape of a vector of which no more is known than that it is one.
+# The shape of a vector of unknown length.
 VECTOR: Shape = (0,)
 Arguments: TypeAlias = Mapping[str, Expr]
 
@@ -29,17 +28,16 @@ def show_shape(shape: Shape) -> str:
 
 
 def describe(shape: Shape) -> str:
-    """A shape where it may be that of a map or of a vector."""
+    """The shape of a map or of a vector, for a message."""
     if shape == VECTOR:
         return "a vector"
     return show_shape(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
 
 
 class ShapeMismatch(NamedTuple):
-    """Why an operation doesn't fit its input, the way out, and the output that is meant all the same.
+    """An operation that doesn't fit its input: message, help, and the output that is most likely meant.
 
-    `cause` is what it is about: the input's shape, how small that became, that it is no map any more, or
-    the arguments alone.
+    `cause` is the input's shape, a map that became too small, a vector in place of a map, or the arguments.
     """
 
     message: str
@@ -49,7 +47,7 @@ class ShapeMismatch(NamedTuple):
 
 
 class Symbolic(NamedTuple):
-    """What is known of a tensor in a block before the block's arguments are.
+    """A tensor in a block, over the block's parameters.
 
     `size` is the length of its second dimension: channels of a map, features of a vector.
     """
@@ -58,12 +56,12 @@ class Symbolic(NamedTuple):
     is_map: bool
 
 
-# What a tensor of an operation is: trained, or kept up to date beside the training.
+# Parameters are trained; buffers are updated during training.
 Kind: TypeAlias = Literal["parameters", "buffers"]
 
 
 class Weight(NamedTuple):
-    """A tensor that belongs to an operation: a parameter, or a buffer, which starts as its `fill`."""
+    """A parameter of an operation, or a buffer, which is initialised with `fill`."""
 
     name: str
     shape: tuple[Expr, ...]
@@ -77,7 +75,7 @@ class Weight(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A place in a torch call for what is no argument of the language: `x`, `training`, a weight's name."""
+    """An argument of a torch call that isn't one of the language: `x`, `training`, the name of a weight."""
 
     name: str
 
@@ -91,19 +89,29 @@ class TorchCall(NamedTuple):
 
 
 def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
-    """Keyword arguments with torch's default beside each; what equals its default is left out."""
+    """Keyword arguments, each given with torch's default; those that equal it are left out."""
     return tuple((name, expr) for name, (expr, default) in given.items() if expr != constant(default))
 
 
 class SavedForBackward(NamedTuple):
-    """What torch keeps of an operation in training, for the backward pass: its input, its output, so many
-    `numbers` of four bytes besides. `view`: the output lies in the memory of the input.
+    """The tensors that torch saves for the backward pass: the input, the output, and `numbers` more values of
+    four bytes. `view`: the output shares the memory of the input.
     """
 
     input: bool = False
     output: bool = False
     numbers: int = 0
     view: bool = False
+
+
+def kernel_and_bias(a: Arguments, *shape: Expr, out: Expr | None = None) -> tuple[Weight, Weight]:
+    """The weights of a convolution or linear layer; the bias has `out` elements, or as many as the kernel has
+    in its first dimension.
+    """
+    return (
+        Weight("weight", shape, "kernel"),
+        Weight("bias", (out or shape[0],), "bias", present=a["bias"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,45 +121,45 @@ class Operation(ABC):
     name: ClassVar[str]
     # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
     is_activation: ClassVar[bool] = False
-    # It takes the mean of each channel away, and with it a bias that was added before.
+    # Subtracts the mean of each channel, which makes a bias before it useless.
     centres: ClassVar[bool] = False
-    # What a layer of this kind is called in generated code, where that isn't its name in the language.
+    # The name of such a layer in generated code, if it isn't the operation's.
     attribute: ClassVar[str] = ""
-    # The operation whose `default`s this one takes too, as far as it has the arguments.
+    # The operation whose `default` arguments apply to this one too, if it has the argument.
     inherits: ClassVar[str] = ""
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
-        """Shape of the output for the shape of the input: the same, where an operation doesn't say."""
+        """Shape of the output for the shape of the input; by default the same."""
         return x
 
     def whatever(self) -> Shape:
-        """What is known of the output's shape whatever the input is."""
+        """Shape of the output for an unknown input, as far as it is known."""
         return UNKNOWN
 
     def macs(self, x: Shape, y: Shape) -> int:
-        """Multiply-accumulates for one example, input shape x, output shape y."""
+        """Multiply-accumulates for one example with input shape x and output shape y."""
         return 0
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        """What is kept for the backward pass of one example, input shape x, output shape y."""
+        """The tensors saved for the backward pass of one example with input shape x and output shape y."""
         return SavedForBackward()
 
     def keeps_grid(self) -> bool:
-        """Whether the output's size is size / reduction, rounded up or down, for every input size."""
+        """Whether height and width are divided by `reduction`, rounded up or down, for every input size."""
         return True
 
     def field(self) -> tuple[int, int]:
-        """Height and width of what one position of the output sees of the input."""
+        """Height and width of the receptive field of one position of the output."""
         return (1, 1)
 
     @classmethod
     def reduction(cls, a: Arguments) -> Expr:
-        """How many times smaller height and width get."""
+        """The factor by which height and width shrink."""
         return ONE
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic | None:
-        """What `infer` says before the arguments are known; None where it takes height and width to tell."""
+        """The output over the block's parameters; None if its size depends on height and width."""
         return x
 
     @classmethod
@@ -167,26 +175,44 @@ class Operation(ABC):
     @classmethod
     @abstractmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall | None:
-        """The `torch.nn.functional` call; None where the operation does nothing."""
+        """The `torch.nn.functional` call; None for an operation that does nothing."""
+
+
+def defined(base: type[Operation], attributes: Sequence[str], name: str, *row: object) -> type[Operation]:
+    """The operation of a row in a table: a subclass of `base` with a name, class attributes, and the
+    documentation, which is the last in the row.
+    """
+    *values, documentation = row
+    namespace: dict[str, object] = {
+        "__doc__": documentation,
+        "__module__": base.__module__,
+        "__slots__": (),
+        "name": name,
+    }
+    namespace |= dict(zip(attributes, values, strict=True))
+    return cast(type[Operation], ABCMeta(name, (base,), namespace))
 
 
 @dataclass(frozen=True, slots=True)
 class Weighted(Operation):
-    """Base of the operations with weights: `freeze` keeps them as they start."""
+    """Base of the operations with weights. `freeze` excludes them from training."""
 
     freeze: bool | Literal["weight", "bias"] = arg(
         Word(("weight", "bias"), Flag()), False, named=True, last=True
     )
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
-        """What `infer` says of the shape."""
+        """Shape of the output, as `infer` returns it for a valid `freeze`."""
         return x
+
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(input=True)
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         if isinstance(self.freeze, str) and self.freeze not in self._parameters():
             return ShapeMismatch(
-                f"`freeze={self.freeze}`, and this `{self.name}` has no {self.freeze}",
-                "`freeze=yes` freezes all that there is",
+                f"`freeze={self.freeze}`, but this `{self.name}` has no {self.freeze}",
+                "write `freeze=yes` to freeze all its weights",
                 self._unfrozen(x),
                 "arguments",
             )
@@ -203,7 +229,7 @@ class Weighted(Operation):
 
 
 def unsplit(size: int, groups: int, what: str, output: Shape) -> ShapeMismatch | None:
-    """The mismatch where channels can't be split evenly; `size` is what `groups` must divide."""
+    """The mismatch of channels that can't be split evenly: `groups` must divide `size`."""
     if size % groups == 0:
         return None
     near_by = near_divisors(size, groups)
@@ -212,13 +238,13 @@ def unsplit(size: int, groups: int, what: str, output: Shape) -> ShapeMismatch |
     near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
     help = f"write {near}"
     if below == 1 and above in (None, size):
-        help = f"take numbers of channels that {groups} divides, or `groups=1`"
+        help = f"choose numbers of channels that {groups} divides, or write `groups=1`"
     return ShapeMismatch(f"{what} can't be split into {groups} groups", help, output)
 
 
 def needs_map(name: str, x: Shape) -> ShapeMismatch | None:
-    """The mismatch of an operation on maps with a vector."""
+    """The mismatch of an operation that needs a map and gets a vector."""
     if len(x) == 3:
         return None
-    message = f"`{name}` needs a feature map, and its input is {describe(x)}"
+    message = f"`{name}` needs a feature map, but its input is {describe(x)}"
     return ShapeMismatch(message, f"put `{name}` before `flatten`", cause="vector")

@@ -18,23 +18,24 @@ from netdsl.ops.operation import (
     Slot,
     Symbolic,
     TorchCall,
+    defined,
     needs_map,
     options,
     show_shape,
 )
 from netdsl.ops.window import Window, sides
 
-# The place of a maximum is kept in eight bytes: two numbers.
+# The position of a maximum takes eight bytes, as two numbers do.
 _INDEX = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Pool(Operation):
-    """A window that slides over each channel by itself; `stride` is the kernel's where not given."""
+    """A window that slides over each channel; the default stride is the kernel's size."""
 
     module_name: ClassVar[str]
     function_name: ClassVar[str]
-    # Of each number of the output, where in the input it comes from.
+    # Whether the backward pass needs the position of each maximum.
     keeps_places: ClassVar[bool] = False
 
     kernel: tuple[int, int] = arg(Pair())
@@ -48,7 +49,7 @@ class _Pool(Operation):
         if any(p > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
             half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
-            message = f"a padding of {padding} is more than half of the kernel of {kernel}"
+            message = f"`padding` is {padding}, more than half of the kernel of {kernel}"
             return ShapeMismatch(message, f"write `padding={half}`", cause="arguments")
         window = self._window()
         if self.ceil:
@@ -75,7 +76,7 @@ class _Pool(Operation):
 
     @classmethod
     def reduction(cls, a: Arguments) -> Expr:
-        """That of the height; one that differs from the width's keeps no grid."""
+        """The stride of the height; if the width's differs, `keeps_grid` is false."""
         return sides(_stride(a))[0]
 
     @classmethod
@@ -97,13 +98,13 @@ def _stride(a: Arguments) -> Expr:
 
 
 def _rounded_up(size: int, kernel: int, step: int, padding: int) -> int:
-    """torch's ceil mode: a last window may hang over the edge, but not start beyond the input."""
+    """Size in torch's ceil mode: the last window must start within the input, and may extend beyond it."""
     count = -(-(size + 2 * padding - kernel) // step) + 1
     return count - 1 if (count - 1) * step >= size + padding else count
 
 
 def _rounded_up_keeps_grid(kernel: int, step: int, padding: int) -> bool:
-    """Whether `_rounded_up` of every size is size / step, rounded up or down."""
+    """Whether `_rounded_up` returns size / step, rounded up or down, for every size."""
     beyond = 2 * padding - kernel + step
     return beyond > -step and (padding == 0 or beyond <= 0)
 
@@ -113,17 +114,7 @@ def _shown(pair: tuple[int, int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool(_Pool):
-    """Maximum of each window: CxHxW to C x H/stride x W/stride (`torch.nn.MaxPool2d`)."""
-
-    name: ClassVar[str] = "maxpool"
-    module_name: ClassVar[str] = "nn.MaxPool2d"
-    function_name: ClassVar[str] = "F.max_pool2d"
-    keeps_places: ClassVar[bool] = True
-
-
-@dataclass(frozen=True, slots=True)
-class AvgPool(_Pool):
+class _AvgPool(_Pool):
     """Mean of each window: CxHxW to C x H/stride x W/stride; `count_padding` says whether padding counts
     in the mean (`torch.nn.AvgPool2d`).
     """
@@ -136,7 +127,7 @@ class AvgPool(_Pool):
 
     @classmethod
     def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        return super(AvgPool, cls)._options(a) + options(count_include_pad=(a["count_padding"], True))
+        return super(_AvgPool, cls)._options(a) + options(count_include_pad=(a["count_padding"], True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,52 +136,36 @@ class _GlobalPool(Operation):
 
     module_name: ClassVar[str]
     function_name: ClassVar[str]
+    keeps_places: ClassVar[bool] = False
     attribute: ClassVar[str] = "pool"
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], 1, 1)
+
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(self.keeps_places, numbers=_INDEX * x[0] if self.keeps_places else 0)
 
     def keeps_grid(self) -> bool:
         return False
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.module_name, (ONE,))
+        return TorchCall(cls.module_name, (a.get("size", ONE),))
 
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.function_name, (Slot("x"), ONE))
+        return TorchCall(cls.function_name, (Slot("x"), a.get("size", ONE)))
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAvgPool(_GlobalPool):
-    """Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`)."""
-
-    name: ClassVar[str] = "global_avgpool"
-    module_name: ClassVar[str] = "nn.AdaptiveAvgPool2d"
-    function_name: ClassVar[str] = "F.adaptive_avg_pool2d"
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalMaxPool(_GlobalPool):
-    """Maximum of each channel: CxHxW to Cx1x1 (Oquab et al. 2015; `torch.nn.AdaptiveMaxPool2d`)."""
-
-    name: ClassVar[str] = "global_maxpool"
-    module_name: ClassVar[str] = "nn.AdaptiveMaxPool2d"
-    function_name: ClassVar[str] = "F.adaptive_max_pool2d"
-
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True, numbers=_INDEX * x[0])
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptiveAvgPool(Operation):
+class _AdaptiveAvgPool(_GlobalPool):
     """Means of a grid of `size` windows: CxHxW to C x size (with maxima He et al. 2014, section 2.2;
     `torch.nn.AdaptiveAvgPool2d`).
     """
 
     name: ClassVar[str] = "adaptive_avgpool"
-    attribute: ClassVar[str] = "pool"
+    module_name: ClassVar[str] = "nn.AdaptiveAvgPool2d"
+    function_name: ClassVar[str] = "F.adaptive_avg_pool2d"
 
     size: tuple[int, int] = arg(Pair())
 
@@ -200,13 +175,23 @@ class AdaptiveAvgPool(Operation):
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(input=y[1:] != (1, 1))  # one position is torch's `mean`
 
-    def keeps_grid(self) -> bool:
-        return False
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.AdaptiveAvgPool2d", (a["size"],))
+_COLUMNS = ("module_name", "function_name", "keeps_places")
 
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.adaptive_avg_pool2d", (Slot("x"), a["size"]))
+# Base, columns; name, module, function, whether positions are kept for the backward pass, documentation.
+POOLS: tuple[type[Operation], ...] = (
+    defined(
+        *(_Pool, _COLUMNS, "maxpool", "nn.MaxPool2d", "F.max_pool2d", True),
+        "Maximum of each window: CxHxW to C x H/stride x W/stride (`torch.nn.MaxPool2d`).",
+    ),
+    _AvgPool,
+    defined(
+        *(_GlobalPool, _COLUMNS, "global_avgpool", "nn.AdaptiveAvgPool2d", "F.adaptive_avg_pool2d", False),
+        "Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`).",
+    ),
+    defined(
+        *(_GlobalPool, _COLUMNS, "global_maxpool", "nn.AdaptiveMaxPool2d", "F.adaptive_max_pool2d", True),
+        "Maximum of each channel: CxHxW to Cx1x1 (Oquab et al. 2015; `torch.nn.AdaptiveMaxPool2d`).",
+    ),
+    _AdaptiveAvgPool,
+)

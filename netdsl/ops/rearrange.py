@@ -1,4 +1,4 @@
-"""Parts, orders and sizes of maps: nothing is computed but by interpolation."""
+"""Slicing, shuffling, resizing and padding."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Slice(Operation):
         end = x[0] if self.end == "all" else self.end
         if end > x[0]:
             return ShapeMismatch(
-                f"`slice` ends at {end}, and its input has {x[0]} {what}", f"`end` is {x[0]} at most"
+                f"`slice` ends at {end}, but its input has {x[0]} {what}", f"make `end` at most {x[0]}"
             )
         if self.start >= end:
             return ShapeMismatch(
@@ -48,14 +48,14 @@ class Slice(Operation):
         return (end - self.start, *x[1:])
 
     def _filled(self, what: str, end: int, size: int) -> str:
-        """The help for a slice that is empty."""
+        """The help for an empty slice."""
         if self.end == "all":
-            return f"{what} are counted from 0: `start` is {end - 1} at most"
-        after = self.start + end  # Where `end` was meant as a length.
+            return f"make `start` at most {end - 1}: {what} are counted from 0"
+        after = self.start + end  # if `end` was meant as a length
         if end > 0 and after <= size:
             own = f"slice({self.start})" if after == size else f"slice({self.start}, {after})"
-            return f"`end` is no length, but the first of the {what} that is left out: write `{own}`"
-        return f"{what} are counted from 0, and `end` is the first that is left out"
+            return f"write `{own}`: `end` is not a length, but the number of the first of the {what} left out"
+        return f"make `end` more than `start`: {what} are counted from 0, and `end` is the first left out"
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(view=True)
@@ -80,7 +80,7 @@ def _to_the_end(a: Arguments) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChannelShuffle(Operation):
-    """Deals the channels of `groups` groups out in turn: CxHxW to CxHxW (Zhang et al. 2018, section 3.1;
+    """Interleaves the channels of `groups` groups: CxHxW to CxHxW (Zhang et al. 2018, section 3.1;
     `torch.nn.ChannelShuffle`).
     """
 

@@ -10,8 +10,6 @@ from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import (
     Arguments,
     Operation,
-    SavedForBackward,
-    Shape,
     Slot,
     Symbolic,
     TorchCall,
@@ -44,9 +42,6 @@ class LayerScale(Weighted):
     name: ClassVar[str] = "layer_scale"
 
     initial: float = arg(Real(None))
-
-    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        return SavedForBackward(input=True)
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

@@ -10,24 +10,22 @@ from netdsl.ops.operation import Shape, ShapeMismatch, show_shape
 
 
 class Window(NamedTuple):
-    """A window that slides over a map: its height and width, dilation included, its steps, the padding."""
+    """A window that slides over a map: height and width (with dilation), strides and padding."""
 
     sizes: tuple[int, int]
     strides: tuple[int, int]
     padding: tuple[int, int]
 
-    def output(self, name: str, x: Shape, way_out: str = "") -> Shape | ShapeMismatch:
+    def output(self, name: str, x: Shape, remedy: str = "") -> Shape | ShapeMismatch:
         """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
-        (`torch.nn.Conv2d`, section Shape). `way_out` is what to write for a window that is too large.
+        (`torch.nn.Conv2d`, section Shape). The help for a window that is too large is to write the `remedy`.
         """
         grid = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(x[1:], *self, strict=True)]
         if min(grid) < 1:
             small = max(x[1:]) == 1 and not any(self.padding)
-            out = "take it out, or a stride or pool before it"
-            help = f"write {way_out}" if way_out and not small else out
             return ShapeMismatch(
-                f"`{name}` has a window of {show_shape(self.sizes)}, and its input is only {show_shape(x)}",
-                help,
+                f"`{name}` has a window of {show_shape(self.sizes)}, but its input is only {show_shape(x)}",
+                f"write {remedy}" if remedy and not small else "remove it, or a stride or pool before it",
                 cause="size",
             )
         return (x[0], *grid)
@@ -39,7 +37,7 @@ class Window(NamedTuple):
 
 
 def sides(pair: Expr) -> tuple[Expr, Expr]:
-    """Height and width of an argument that is one number for both, or two."""
+    """Height and width of an argument that is one number or a pair."""
     if isinstance(pair, Const) and isinstance(pair.value, Size):
         height, width = pair.value.lengths
         return Const(height), Const(width)

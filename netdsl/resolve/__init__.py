@@ -1,4 +1,4 @@
-"""The first pass: `resolve.resolve` gives every name its meaning, syntax trees to a ResolvedNetwork.
+"""The first pass: `resolve.resolve` binds names, from syntax trees to a ResolvedNetwork.
 
-`load_files.load_files` reads the files before it. No shape of a tensor is computed here.
+`load_files.load_files` reads the files before it. Shapes of tensors are not known here.
 """

@@ -95,7 +95,7 @@ def too_many(
         only = "eps" if small and "eps" in names else parameters[0].name if len(parameters) == 1 else ""
         if only and only != "freeze":
             return f"write `{written(name, [f'{only}={extra[0].value.span.text}', *by_name])}`"
-        return f"write `{written(name, by_name)}`; what it takes by name is {names}"
+        return f"write `{written(name, by_name)}`, or name the argument: it takes {names}"
     if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
         if _number(kept[-1]) and _number(extra[0]):
             shown[-1] = f"{shown[-1]}x{_number(extra[0])}"

@@ -1,23 +1,33 @@
-"""Arguments to parameters: the one place that says what is unknown, missing or given twice."""
+"""The argument checker: of calls, `default`s, recipes and init rules.
+
+`bind` matches arguments with parameters, and reports those that are unknown, missing or duplicate.
+`argument_values` also evaluates them, and `wrong_argument` reports a value of the wrong type.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
+from netdsl.base.values import Size, Symbol, Value, show
 from netdsl.diagnostics import Diagnostics, Label, listing
-from netdsl.language.argument_types import Parameter
+from netdsl.language.argument_types import ArgType, Flag, Mismatch, Parameter, Word, convert, signature
+from netdsl.language.expressions import Const, Expr
+from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.translation import own_value
 from netdsl.resolve.argument_suggestions import in_order, too_many, twice, unknown
+from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Of more nothing is said one by one.
+# Calls with more arguments get a single error.
 MAX_ARGUMENTS = 100
 
 
 class Given(NamedTuple):
-    """An argument that found its parameter."""
+    """An argument with its parameter. `span` includes the name."""
 
     parameter: str
     value: nodes.Expr
@@ -33,11 +43,29 @@ def bind(
     *,
     filled: frozenset[str] = frozenset(),
 ) -> list[Given] | None:
-    """The arguments by parameter, or None after diagnostics; `filled` parameters need none."""
+    """The arguments by parameter, or None after diagnostics; `filled` parameters are not required."""
+    given, sound = match_arguments(name, parameters, arguments, span, diagnostics)
+    found = {argument.parameter for argument in given} | filled
+    missing = [p.name for p in parameters if p.required and p.name not in found]
+    if missing and sound:
+        help = _added(span, missing) if given else f"write `{_usage(name, parameters)}`"
+        diagnostics.error("NET301", f"`{name}` needs {listing(missing)}", span, help=help)
+        return None
+    return given if sound else None
+
+
+def match_arguments(
+    name: str,
+    parameters: Sequence[Parameter],
+    arguments: Sequence[nodes.Argument],
+    span: Span,
+    diagnostics: Diagnostics,
+) -> tuple[list[Given], bool]:
+    """The arguments that match a parameter, and whether all do; each other one is reported."""
     if len(arguments) > MAX_ARGUMENTS:
         message = f"`{name}` has {len(arguments):,} arguments"
         diagnostics.error("NET301", message, span, help="leave most of them out")
-        return None
+        return [], False
     known = {parameter.name for parameter in parameters}
     positional = [parameter.name for parameter in parameters if not parameter.named]
     given: dict[str, Given] = {}
@@ -47,11 +75,14 @@ def bind(
         if argument.name is None and index and arguments[index - 1].name:
             help = in_order(name, parameters, arguments)
             diagnostics.error("NET301", "an argument by position follows one by name", place, help=help)
-            return None
+            return list(given.values()), False
         if argument.name is None and index >= len(positional):
             help = too_many(name, parameters, arguments, span)
-            diagnostics.error("NET301", f"`{name}` has too many arguments", place, help=help)
-            return None
+            message = f"`{name}` has too many arguments"
+            if parameters and not positional:
+                message = f"`{name}` takes its arguments by name"
+            diagnostics.error("NET301", message, place, help=help)
+            return list(given.values()), False
         parameter = argument.name.text if argument.name else positional[index]
         if parameter not in known:
             assert argument.name is not None
@@ -66,16 +97,112 @@ def bind(
             sound = False
         else:
             given[parameter] = Given(parameter, argument.value, place)
-    missing = [p.name for p in parameters if p.required and p.name not in given and p.name not in filled]
-    if missing and sound:
-        diagnostics.error(
-            "NET301",
-            f"`{name}` needs {listing(missing)}",
-            span,
-            help=_added(span, missing) if given else f"write `{_usage(name, parameters)}`",
-        )
-        sound = False
-    return list(given.values()) if sound else None
+    return list(given.values()), sound
+
+
+def argument_values(
+    name: str,
+    cls: type,
+    arguments: Sequence[nodes.Argument],
+    span: Span,
+    scope: Scope,
+    diagnostics: Diagnostics,
+    code: str = "NET302",
+) -> dict[str, Value] | None:
+    """The values of the arguments of a recipe's choice or of an init rule, or None after diagnostics."""
+    given = bind(name, signature(cls), arguments, span, diagnostics)
+    types = {parameter.name: parameter.type for parameter in signature(cls)}
+    values: dict[str, Value] = {}
+    for argument in given or ():
+        word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
+        if not scope.defines(word) and (other := _of_other(types, argument.parameter, word)):
+            message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
+            diagnostics.error(code, message, argument.span, help=f"write `{other}={word}`")
+            return None
+        value = scope.value(argument.value, words_of(types[argument.parameter]))
+        if value is None:
+            return None
+        values[argument.parameter] = value
+    checked = convert(cls, values) if given is not None else None
+    if not isinstance(checked, dict):
+        return values if given is not None else None
+    for argument in given or ():
+        if mismatch := checked.get(argument.parameter):
+            value, help = values[argument.parameter], ""
+            if isinstance(types[argument.parameter], Flag):
+                later = _later(types, argument.parameter, values)
+                help = f"write `{later}={argument.value.span.text}`" if later else help
+                help = f"write `{name}`" if len(values) == 1 else help
+            mismatch = meant(value, types[argument.parameter]) or mismatch
+            expr = Const(value, argument.span)
+            wrong_argument(name, argument.parameter, expr, mismatch, diagnostics, help=help, code=code)
+    return None
+
+
+def wrong_argument(
+    name: str,
+    argument: str,
+    expr: Expr,
+    mismatch: Mismatch,
+    diagnostics: Diagnostics,
+    value: object = None,
+    also: Sequence[Label] = (),
+    help: str = "",
+    code: str = "NET302",
+) -> None:
+    """Reports an argument of the wrong value: the constant `expr`, or its `value`."""
+    found = expr.value if isinstance(expr, Const) else value
+    message, help = f"`{argument}` of `{name}` is {show(found)}", help or f"it must be {mismatch.expected}"
+    if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
+        help = f"write it as a step of its own, after the call: `, {found.name}`"
+    quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
+    if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
+        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
+    diagnostics.error(code, message, expr.span, also=also, help=help)
+
+
+def meant(value: Value, arg_type: object) -> Mismatch | None:
+    """The mismatch that asks for `3` in place of `"3"`, or `3x3` in place of `[3, 3]`, if that is valid."""
+    own = _meant(value)
+    if own is None or isinstance(_converted(arg_type, own), Mismatch):
+        return None
+    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
+
+
+def _meant(value: Value) -> Symbol | Size | bool | int | None:
+    """The word, flag, number or size for a text, the size for a list."""
+    match value:
+        case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
+            return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
+        case str():
+            own = own_value(f'"{value}"')
+            return own == "yes" if own in ("yes", "no") else Symbol(own)
+        case (int(height), int(width)):
+            return Size((height, width))
+    return None
+
+
+def words_of(arg_type: object) -> tuple[str, ...]:
+    """The bare words that an argument takes."""
+    return arg_type.words if isinstance(arg_type, Word) else ()
+
+
+def _of_other(types: Mapping[str, object], parameter: str, word: str) -> str:
+    """The other parameter that takes a word: `padding_mode` for `padding=reflect`."""
+    if word in words_of(types[parameter]):
+        return ""
+    return next((name for name, arg_type in types.items() if word in words_of(arg_type)), "")
+
+
+def _later(types: Mapping[str, object], flag: str, values: Mapping[str, Value]) -> str:
+    """The parameter after a flag that takes the number given for it: `sgd(0.1, 0.9, 5e-4)`."""
+    names = list(types)
+    later = [name for name in names[names.index(flag) + 1 :] if name not in values]
+    return next((n for n in later if not isinstance(_converted(types[n], values[flag]), Mismatch)), "")
+
+
+def _converted(arg_type: object, value: Value) -> object:
+    return cast(ArgType, arg_type).convert(value)
 
 
 def _added(span: Span, missing: Sequence[str]) -> str:

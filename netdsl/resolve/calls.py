@@ -8,16 +8,16 @@ from fractions import Fraction
 from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
-from netdsl.base.values import Size, Symbol, Value, is_number, normal, show
+from netdsl.base.values import Symbol, Value, is_number, normal, show
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, nearest
 from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step
 from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
-from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, own_value, translated
+from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, translated
 from netdsl.resolve.argument_suggestions import written
-from netdsl.resolve.bind_arguments import Given, bind
+from netdsl.resolve.bind_arguments import Given, bind, meant, words_of, wrong_argument
 from netdsl.resolve.defaults import Defaults, inherited_defaults
 from netdsl.resolve.orders import UNIT
 from netdsl.resolve.scope import Names, Scope
@@ -66,9 +66,8 @@ class CallResolver:
                 return ()
             target = value.name if isinstance(value, Symbol) else target
             if target is None:
-                message = f"`{name}` is {show(value)}, and no operation or block"
-                help = "give it an operation or a block, as `relu`"
-                also = [Label(step.name.span, "used here")]
+                message, help = not_callable(name, value)
+                also = [Label(step.name.span, "called here")]
                 self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
                 return ()
         if target is not None:
@@ -164,7 +163,7 @@ class CallResolver:
         # A block's defaults speak of its parameters, a file's of the file's constants alone.
         for defaults, known in ((local, names), (inherited, {})):
             for name, argument in defaults.items():
-                found.setdefault(name, (Given(name, argument.value, argument.value.span), known))
+                found.setdefault(name, (argument, known))
         bound: list[tuple[str, Expr]] = []
         for field in schema(operation):
             arg_type = field.metadata["type"]
@@ -172,7 +171,7 @@ class CallResolver:
                 bound.append((field.name, constant(field.default)))
                 continue
             argument_, known = found[field.name]
-            words = arg_type.words if isinstance(arg_type, Word) else ()
+            words = words_of(arg_type)
             if not self._is_value(operation, argument_.value, {*known, *words}):
                 return ()
             if field.name == "kernel" and not self._is_kernel(argument_.value):
@@ -257,31 +256,10 @@ class CallResolver:
         return self._scope.expression(self._scope.unquoted(name, given.value), names)
 
 
-def meant(value: Value, arg_type: object) -> Mismatch | None:
-    """That `"3"` is to be `3`, or `[3, 3]` `3x3`, where that fits."""
-    own = _meant(value)
-    if own is None or isinstance(arg_type.convert(own), Mismatch):  # type: ignore[attr-defined]
-        return None
-    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
-
-
 def _kept(step: nodes.Call, target: str) -> tuple[OperationStep] | tuple[()]:
     """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
     keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
     return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
-
-
-def _meant(value: Value) -> Symbol | Size | bool | int | None:
-    """The word, flag, number or size for a text, the size for a list."""
-    match value:
-        case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
-            return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
-        case str():
-            own = own_value(f'"{value}"')
-            return own == "yes" if own in ("yes", "no") else Symbol(own)
-        case (int(height), int(width)):
-            return Size((height, width))
-    return None
 
 
 def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:
@@ -330,11 +308,19 @@ def _spelt(name: str, known: Collection[str]) -> str:
     return f"write `{found}`" if found else ""
 
 
+def not_callable(name: str, value: Value) -> tuple[str, str]:
+    """Message and help for the call of a name with a value that is neither an operation nor a block."""
+    help = "give it an operation or a block, as `relu`"
+    if isinstance(value, str):
+        help = f"write `{value}` without quotes"
+    return f"`{name}` is {show(value)}, not an operation or a block", help
+
+
 def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
     """A stage is made of copies of a block."""
     own = own_name(name)
     if name != word.text and name not in known:
-        message, help = f"`{word.text}` is {name}, and no block", "give it a block, as `residual`"
+        message, help = f"`{word.text}` is {name}, not a block", "give it a block, as `residual`"
         diagnostics.error("NET201", message, word.span, help=help)
         return
     help = _spelt(name, known) or nearest(own if own in known else name, known)
@@ -343,25 +329,3 @@ def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnosti
         line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
         help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
     diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
-
-
-def wrong_argument(
-    name: str,
-    argument: str,
-    expr: Expr,
-    mismatch: Mismatch,
-    diagnostics: Diagnostics,
-    value: object = None,
-    also: Sequence[Label] = (),
-    help: str = "",
-) -> None:
-    """`conv` takes …: the one message for an argument of a wrong value."""
-    shown = show(expr.value if isinstance(expr, Const) else value)
-    message, help = f"`{argument}` of `{name}` is {shown}", help or f"it must be {mismatch.expected}"
-    found = expr.value if isinstance(expr, Const) else value
-    if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
-        help = f"write it as a step of its own, after the call: `, {found.name}`"
-    quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
-    if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
-        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
-    diagnostics.error("NET302", message, expr.span, also=also, help=help)

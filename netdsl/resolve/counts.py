@@ -1,49 +1,83 @@
-"""How often something is repeated: a whole number, and what would make it one."""
+"""Numbers of iterations, of a stage and of a `repeat`: the check, and values that would be valid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
+from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.resolve.scope import Scope, whole
+from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# How far from a constant's own value others are tried.
-_FAR = 24
+# A stage or a `repeat` has at most this many iterations, so that the cost of a short file is bounded.
+MAX_REPEAT = 100_000
+# Values of a constant this far from its own are tried.
+_REACH = 24
+
+
+class CountError(NamedTuple):
+    code: str
+    message: str
+    help: str
+
+
+def count_error(value: Value, written: Span | None, low: int = 1) -> CountError | None:
+    """The error of a value that is no number of iterations; `written` is the expression."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        if value <= MAX_REPEAT:
+            return None
+        message = f"`repeat` is {value:,}, more than the limit of {MAX_REPEAT:,}"
+        return CountError("NET602", message, f"write at most {MAX_REPEAT:,}")
+    message = f"`repeat` is {show(value)}, but must be a whole number of at least {low}"
+    return CountError("NET302", message, _count_help(value, written))
+
+
+def _count_help(value: Value, written: Span | None) -> str:
+    if isinstance(value, tuple):
+        return f"write `{len(value)}`, and write the steps out if they differ for each item of the list"
+    if not isinstance(value, Fraction) or value <= 0 or written is None:
+        return "write a whole number, as `3`"
+    rounding, number = ("floor", math.floor(value)) if value > 1 else ("ceil", 1)
+    if written.text.replace(".", "").isdigit():
+        return f"write `{number}`"
+    return f"write `{rounding}({written.text})`, which is {number}"
 
 
 class Counts:
-    """Reads counts; of a constant that is no whole number the first use alone is shown."""
+    """Reads the counts of a file. For a constant that is a fraction, only the first use is reported."""
 
     def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
         self._scope = scope
         self._diagnostics = diagnostics
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def read(self, node: nodes.Expr, value: Value | None) -> int | None:
         """The `value` of an expression as a count, or None after a diagnostic."""
-        if not isinstance(value, Fraction):
-            return whole(value, "`repeat`", node.span, self._diagnostics)
-        if node.span.text not in self._told:
-            self._told.add(node.span.text)
-            self._broken(node, value)
-        return None
-
-    def _broken(self, node: nodes.Expr, value: Fraction) -> None:
+        if value is None:
+            return None
         also, expression = [], node
-        if isinstance(node, nodes.Name) and self._scope.defines(node.name):
+        if isinstance(value, Fraction) and isinstance(node, nodes.Name) and self._scope.defines(node.name):
             expression, _ = self._scope.definition(node.name)
             also = [Label(expression.span, f"`{node.name}` is {show(value)}")]
-        fitting = list(self._fitting(node))
-        help = f"{' or '.join(fitting)} makes it whole" if fitting else _rounded(expression, value)
-        message = f"`repeat` takes a whole number, and this is {show(value)}"
-        self._diagnostics.error("NET302", message, node.span, also=also, help=help)
+        error = count_error(value, expression.span)
+        if error is None:
+            return value if isinstance(value, int) else None
+        help = error.help
+        if isinstance(value, Fraction):
+            if node.span.text in self._reported:
+                return None
+            self._reported.add(node.span.text)
+            fitting = list(self._fitting(node))
+            help = f"{' or '.join(fitting)} makes it whole" if fitting else help
+        self._diagnostics.error(error.code, error.message, node.span, also=also, help=help)
+        return None
 
     def _fitting(self, node: nodes.Expr) -> Iterator[str]:
-        """The nearest values of one constant with which the expression is a whole number."""
+        """The nearest values of a constant for which the expression is a whole number."""
         for name in self._scope.names():
             definition, _ = self._scope.definition(name)
             own = self._scope.constant(name)
@@ -51,7 +85,7 @@ class Counts:
                 continue
             found = False
             for way in (-1, 1):
-                for near in range(own + way, own + way * (_FAR + 1), way):
+                for near in range(own + way, own + way * (_REACH + 1), way):
                     value = self._scope.otherwise(name, near).value(node)
                     if near > 0 and type(value) is int and value > 0:
                         yield f"`{name}={near}`"
@@ -59,9 +93,3 @@ class Counts:
                         break
             if found:
                 return
-
-
-def _rounded(expression: nodes.Expr, value: Fraction) -> str:
-    """The nearest count below, else above."""
-    rounding, number = ("floor", math.floor(value)) if value > 1 else ("ceil", 1)
-    return f"write `{rounding}({expression.span.text})`, which is {number}"

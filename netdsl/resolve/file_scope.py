@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.diagnostics import Diagnostics
 from netdsl.ir.resolved import BlockDefinition
 from netdsl.ops import OPERATIONS
@@ -105,7 +106,7 @@ def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> 
     """The operations and blocks (by key) that any expression of the files names."""
     found = set()
     for file in files.values():
-        for name in _names([*file.text.program.statements, *extra]):
+        for name in names_in([*file.text.program.statements, *extra]):
             if name in file.known:
                 found.add(file.known[name])
             elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
@@ -117,29 +118,26 @@ def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> 
 
 def _lost(program: nodes.Program, known: Collection[str]) -> set[str]:
     """The names that stand where blocks do, and are not known, here or elsewhere."""
-    names = set(_called(program.statements)).difference(known, OPERATIONS, (UNIT,))
+    names = set(_called(program)).difference(known, OPERATIONS, (UNIT,))
     return {name for name in names if not own_name(name) and own_value(name) == name}
 
 
-def _called(node: object) -> Iterator[str]:
-    match node:
-        case nodes.Call(name=word) | nodes.Stages(block=word):
-            yield word.text
-        case nodes.Parameter(default=nodes.Name(name=name)) | nodes.Argument(nodes.Word(), nodes.Name(name)):
-            yield name
-    if isinstance(node, tuple):
-        for part in node:
-            yield from _called(part)
+def _called(program: nodes.Program) -> Iterator[str]:
+    """The names where the program calls a block, or gives one to a parameter."""
+    for node in nested(program.statements, (nodes.Call, nodes.Stages, nodes.Parameter, nodes.Argument)):
+        match node:
+            case nodes.Call(name=word) | nodes.Stages(block=word):
+                yield word.text
+            case nodes.Parameter(_, nodes.Name(name)) | nodes.Argument(nodes.Word(), nodes.Name(name)):
+                yield name
 
 
-def _names(node: object) -> Iterator[str]:
-    if isinstance(node, nodes.Name):
-        yield node.name
-    elif isinstance(node, nodes.Literal) and isinstance(node.value, str):
-        yield node.value  # an error, of which it is known what is meant
-    elif isinstance(node, (tuple, list)):
-        for part in node:
-            yield from _names(part)
+def names_in(node: object) -> Iterator[str]:
+    """The names in the expressions of a tree; a text may be one in quotes, which is an error."""
+    for found in nested(node, (nodes.Name, nodes.Literal)):
+        match found:
+            case nodes.Name(name) | nodes.Literal(str(name)):
+                yield name
 
 
 def _order(text: Definitions, diagnostics: Diagnostics) -> Order:

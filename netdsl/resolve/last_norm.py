@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from functools import cache
 
+from netdsl.base.tree import bodies, map_bodies
 from netdsl.diagnostics import Diagnostics
 from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
     Body,
-    BranchesStep,
     OperationStep,
     ParameterCallStep,
-    RepeatStep,
     SkipStep,
     Step,
     WhenStep,
-    bodies,
 )
 from netdsl.language.argument_types import schema
 from netdsl.language.expressions import IN, ONE, constant
@@ -51,21 +49,8 @@ class LastNorms:
         return tuple(map(self._step, body))
 
     def _step(self, step: Step) -> Step:
-        match step:
-            case SkipStep():
-                marked = step._replace(
-                    body=self.marked(step.body), shortcut=step.shortcut and self.marked(step.shortcut)
-                )
-                return marked._replace(body=self._last(marked.body, marked))
-            case BranchesStep():
-                return step._replace(branches=tuple(map(self.marked, step.branches)))
-            case RepeatStep():
-                return step._replace(body=self.marked(step.body))
-            case WhenStep():
-                cases = tuple((condition, self.marked(body)) for condition, body in step.cases)
-                return step._replace(cases=cases, otherwise=self.marked(step.otherwise))
-            case _:
-                return step
+        step = map_bodies(step, self.marked)
+        return step._replace(body=self._last(step.body, step)) if isinstance(step, SkipStep) else step
 
     def _last(self, body: Body, skip: SkipStep) -> Body:
         for index in reversed(range(len(body))):
@@ -80,9 +65,8 @@ class LastNorms:
                 return step._replace(last_norm=True)
             case SkipStep():
                 return step  # the last norm of the inner body, which is marked
-            case WhenStep(cases, otherwise) if all(map(self._any_norm, [otherwise, *(b for _, b in cases)])):
-                marked = tuple((condition, self._last(body, skip)) for condition, body in cases)
-                return step._replace(cases=marked, otherwise=self._last(otherwise, skip))
+            case WhenStep() if all(map(self._any_norm, bodies(step))):
+                return map_bodies(step, lambda body: self._last(body, skip))
         self._diagnostics.error(
             "NET305",
             "`last_bn` doesn't reach the last norm of this skip connection, which is inside another step",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.ops import OPERATIONS
@@ -36,7 +37,7 @@ def uses_units(steps: Iterable[nodes.Step]) -> bool:
     """Whether units stand in the steps, those of inner skip connections apart."""
     return any(
         is_unit(step)
-        or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in nodes.bodies(step)))
+        or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in tree.bodies(step)))
         for step in steps
     )
 

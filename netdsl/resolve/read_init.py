@@ -10,12 +10,12 @@ from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import Init, Rule
-from netdsl.language.argument_types import Word, convert, schema, signature, usage
+from netdsl.language.argument_types import schema, signature, usage
 from netdsl.language.expressions import constant
 from netdsl.language.init_rules import FOR_KERNELS, RULES
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_name
-from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.bind_arguments import argument_values
 from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
@@ -77,7 +77,8 @@ class _InitReader:
                 self._diagnostics.error("NET305", message, key.span, also=also, help="remove one")
                 continue
             seen[key.text] = key.span
-            of_label = key.text in self._labels
+            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
+            of_label = key.text in self._labels and self._labels[key.text] != {key.text}
             if not of_label and key.text not in self._kinds:
                 self._unknown(key)
                 continue
@@ -162,31 +163,14 @@ class _InitReader:
             self._diagnostics.error("NET305", f"there is no rule `{name}`", call.name.span, help=help)
             return None
         cls = RULES[name]
-        given = bind(name, signature(cls), call.arguments, call.span, self._diagnostics)
+        given = argument_values(name, cls, call.arguments, call.span, self._scope, self._diagnostics)
         if given is None:
             return None
-        places = {argument.parameter: argument for argument in given}
-        values: dict[str, Value] = {}
-        for field in schema(cls):
-            if field.name in places:
-                arg_type = field.metadata["type"]
-                words = arg_type.words if isinstance(arg_type, Word) else ()
-                value = self._scope.value(places[field.name].value, words)
-                if value is None:
-                    return None
-                values[field.name] = value
-            elif field.default is not MISSING:
-                values[field.name] = constant(field.default).value
-        result = convert(cls, values)
-        if isinstance(result, dict):
-            for parameter, mismatch in result.items():
-                shown = f"`{parameter}` of `{name}` is {show(values[parameter])}"
-                help = f"it must be {mismatch.expected}"
-                self._diagnostics.error("NET302", shown, places[parameter].span, help=help)
-            return None
+        defaults = {f.name: constant(f.default).value for f in schema(cls) if f.default is not MISSING}
+        values = {f.name: given[f.name] if f.name in given else defaults[f.name] for f in schema(cls)}
         if name == "uniform" and values["a"] > values["b"]:
-            message = f"`a` of `uniform` is {show(values['a'])}, and `b` is {show(values['b'])}"
-            self._diagnostics.error("NET302", message, call.span, help="it goes from `a` up to `b`")
+            message = f"`a` of `uniform` is {show(values['a'])}, more than `b`, which is {show(values['b'])}"
+            self._diagnostics.error("NET302", message, call.span, help="exchange `a` and `b`")
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, convert, schema, signature
+from netdsl.language.argument_types import ArgType, Mismatch, convert, schema, signature
 from netdsl.language.recipe import CHOICES, KEYS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
-from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.bind_arguments import argument_values, words_of
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
@@ -134,7 +134,7 @@ class RecipeReader:
 
     def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)
-        value = self._scope.value(node, _words(arg_type))
+        value = self._scope.value(node, words_of(arg_type))
         if value is None:
             return None
         result = arg_type.convert(value)
@@ -172,35 +172,10 @@ class RecipeReader:
             return None
         cls = choices[name]
         arguments = node.arguments if isinstance(node, nodes.Apply) else ()
-        given = bind(name, signature(cls), arguments, node.span, self._diagnostics)
-        values: dict[str, Value] = {}
-        for argument in given or ():
-            words = _words(_type(cls, argument.parameter))
-            held = argument.value.name if isinstance(argument.value, nodes.Name) else ""
-            if not self._scope.defines(held) and (other := _other_argument(cls, argument.parameter, held)):
-                message = f"`{held}` is no `{argument.parameter}` of `{name}`"
-                self._diagnostics.error("NET501", message, argument.span, help=f"write `{other}`")
-                return None
-            value = self._scope.value(argument.value, words)
-            if value is None:
-                return None
-            values[argument.parameter] = value
-        if given is None:
-            return None
-        result = convert(cls, values)
-        if isinstance(result, dict):
-            for argument in given:
-                if mismatch := result.get(argument.parameter):
-                    shown_value = show(values[argument.parameter])
-                    help = f"it must be {mismatch.expected}"
-                    if isinstance(_type(cls, argument.parameter), Flag):
-                        later = _later(cls, argument.parameter, values)
-                        help = f"write `{later}={argument.value.span.text}`" if later else help
-                        help = f"write `{name}`" if len(given) == 1 else help
-                    message = f"`{argument.parameter}` of `{name}` is {shown_value}"
-                    self._diagnostics.error("NET501", message, argument.span, help=help)
-            return None
-        return cast(object, result)
+        values = argument_values(
+            name, cls, arguments, node.span, self._scope, self._diagnostics, code="NET501"
+        )
+        return None if values is None else cast(object, convert(cls, values))
 
 
 def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
@@ -223,21 +198,6 @@ def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
     if key in STATEMENTS:
         return "move the line out of the braces of `train`: it is a statement of its own"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
-
-
-def _other_argument(cls: type, parameter: str, word: str) -> str:
-    """`padding_mode=reflect` for `padding=reflect`."""
-    words = {f.name: _words(f.metadata["type"]) for f in schema(cls)}
-    others = (name for name, known in words.items() if word in known and word not in words[parameter])
-    return next((f"{name}={word}" for name in others), "")
-
-
-def _later(cls: type, flag: str, values: Mapping[str, Value]) -> str:
-    """The argument behind a flag that takes the number it was given: `sgd(0.1, 0.9, 5e-4)`."""
-    names = [f.name for f in schema(cls)]
-    later = [name for name in names[names.index(flag) + 1 :] if name not in values]
-    fits = (n for n in later if not isinstance(_type(cls, n).convert(values[flag]), Mismatch))
-    return next(fits, "")
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> str:
@@ -277,8 +237,3 @@ def _whole_help(field: str, value: Value) -> str:
 
 def _type(cls: type, field: str) -> ArgType:
     return cast(ArgType, next(f for f in schema(cls) if f.name == field).metadata["type"])
-
-
-def _words(arg_type: ArgType) -> tuple[str, ...]:
-    """The bare words that an argument takes."""
-    return arg_type.words if isinstance(arg_type, Word) else ()

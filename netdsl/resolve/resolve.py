@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies, map_bodies
 from netdsl.base.values import Symbol
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
@@ -15,7 +16,7 @@ from netdsl.ops.operation import UNKNOWN, Shape
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
 from netdsl.resolve.definitions import Definitions, Registry
-from netdsl.resolve.file_scope import FileScope, values_of
+from netdsl.resolve.file_scope import FileScope, names_in, values_of
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
@@ -29,9 +30,6 @@ from netdsl.syntax import nodes
 
 # The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
 _APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
-
-# A stage or a `repeat` has at most this many copies, so that a short file has a bounded cost.
-MAX_REPEAT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +124,7 @@ class _Resolver:
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
             init, recipe, expectations, network.name.span, self._sound(),
+            network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 
     def _sound(self) -> bool:
@@ -150,9 +149,15 @@ class _Resolver:
         """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
         if LAST_NORM not in dict(init.kinds):
             return parts, blocks
-        norms = LastNorms({block.key: block for block in blocks}, self._diagnostics)
-        marked = (p._replace(body=norms.marked(p.body)) if isinstance(p, Section) else p for p in parts)
-        return tuple(marked), [block._replace(body=norms.marked(block.body)) for block in blocks]
+        marked = LastNorms({block.key: block for block in blocks}, self._diagnostics).marked
+        return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
+
+    def _open_classes(self) -> bool:
+        """Whether `classes` only decides arguments of steps in sections."""
+        statements = [s for s in self._program.statements if not isinstance(s, nodes.Expect)]
+        sections = [s.body for s in statements if isinstance(s, nodes.Section)]
+        found = sum(map(_given_classes, sections))
+        return found > 0 and found == sum(name == "classes" for name in names_in(statements))
 
     def _check_library(self) -> None:
         """A file without a network holds definitions, and nothing that belongs to a network."""
@@ -279,7 +284,8 @@ class _Resolver:
                     help="use `layers` for one of them",
                 )
             seen.setdefault(kind.text, kind.span)
-        return Section(kind.text, body, statement.span)
+        name = statement.name and self._main.steps.part_label(statement.name)
+        return Section(kind.text, body, statement.span, name)
 
     def _stage(
         self, name: nodes.Word, arguments: Sequence[nodes.Argument], span: Span, parts: list[Part]
@@ -293,14 +299,11 @@ class _Resolver:
             message = "`repeat` is given twice"
             self._diagnostics.error("NET301", message, repeat[1].value.span, help="remove one")
         copies: int | None = 1
-        place = repeat[0].value.span if repeat else span
         if repeat:
             copies = self._main.counts.read(repeat[0].value, self._main.scope.value(repeat[0].value))
-        if copies is not None and copies > MAX_REPEAT:
-            message = f"a stage of {copies:,} blocks is too long"
-            self._diagnostics.error("NET602", message, place, help=f"{MAX_REPEAT:,} at most")
-            copies = None
-        rest = [a for a in arguments if not (a.name and a.name.text == "repeat")]
+        label = self._stage_label(arguments, block)
+        own = ("repeat",) if label is None else ("repeat", "label")
+        rest = [a for a in arguments if not (a.name and a.name.text in own)]
         names = {name: name for name in ("in", *STAGE_NAMES)}
         first = self._main.calls.arguments(block, name.text, rest, span, names)
         if copies is None or first is None:
@@ -310,7 +313,18 @@ class _Resolver:
         if stride and stride.default is None:
             others = (*others, ("stride", ONE))
         before = sum(part.copies for part in parts if isinstance(part, Stage))
-        return Stage(block, first, others, copies, before, span)
+        return Stage(block, first, others, copies, before, span, label)
+
+    def _stage_label(self, arguments: Sequence[nodes.Argument], block: str) -> str | None:
+        """The label that a stage is given: an argument or a column `label`, where the block has no parameter
+        of that name.
+        """
+        if any(parameter.name.text == "label" for parameter in self._registry.blocks[block].parameters):
+            return None
+        for name, value in arguments:
+            if name and name.text == "label" and isinstance(value, nodes.Name):
+                return self._main.steps.part_label(nodes.Word(value.name, value.span))
+        return None
 
     def _stage_block(self, name: nodes.Word) -> str | None:
         """The block of a stage: by its name, or by a network parameter that holds it."""
@@ -327,6 +341,18 @@ class _Resolver:
             unknown_block(name, target, self._main.known, self._diagnostics)
             return None
         return target
+
+
+def _given_classes(body: nodes.Body) -> int:
+    """How many arguments of a body's steps are `classes`, except in `repeat`, which may become a block."""
+    found = 0
+    for step in body.steps:
+        if isinstance(step, nodes.Call):
+            values = (argument.value for argument in step.arguments)
+            found += sum(isinstance(value, nodes.Name) and value.name == "classes" for value in values)
+        elif not isinstance(step, nodes.Repeat):
+            found += sum(map(_given_classes, bodies(step)))
+    return found
 
 
 def _wrong(span: Span) -> Section:

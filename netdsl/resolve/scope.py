@@ -219,7 +219,7 @@ class Scope:
             return Ref(local[node.name], node.span)
         if node.name in self._definitions:
             value = self.constant(node.name)
-            return None if value is None else Const(value, node.span)
+            return None if value is None else Const(value, node.span, node.name)
         if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
             return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
         if node.name in self._unread:

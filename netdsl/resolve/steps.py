@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import count
 from typing import cast
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Label, nearest
 from netdsl.ir.resolved import (
@@ -157,18 +158,26 @@ class StepResolver:
             self._label(step.label, step.name.text, local)
         return self._calls.call(step, local.names, local.defaults)
 
+    def part_label(self, label: nodes.Word) -> str:
+        """The label of a section or stage, which no step of a section has too."""
+        self._check_label(label, self._of_sections)
+        return label.text
+
     def _label(self, label: nodes.Word, step: str, local: Local) -> None:
+        self._check_label(label, local.labels)
+        self.labels.setdefault(label.text, set()).add(step)
+
+    def _check_label(self, label: nodes.Word, known: dict[str, Span]) -> None:
         """A label becomes an attribute of a torch module."""
         name = label.text
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
             message = f"`{name}` has a meaning in Python, torch or generated code"
             self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
-        first = local.labels.setdefault(name, label.span)
+        first = known.setdefault(name, label.span)
         if first is not label.span:
-            help = f"rename one, as `{_free(name, local.labels)}`"
+            help = f"rename one, as `{_free(name, known)}`"
             self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
-        self.labels.setdefault(name, set()).add(step)
 
     def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""
@@ -385,7 +394,7 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
             return True
         if isinstance(step, nodes.Call) and step.label:
             return True
-        inside = nodes.bodies(step) if isinstance(step, nodes.When) else ()
+        inside = tree.bodies(step) if isinstance(step, nodes.When) else ()
         if any(_needs_block(body.steps) for body in inside):
             return True
     return False
@@ -393,8 +402,4 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
 
 def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
     """Whether a part goes back to a tensor that was saved outside of it."""
-    return any(
-        (isinstance(step, nodes.From) and step.name.text in saved)
-        or any(_goes_back(body.steps, saved) for body in nodes.bodies(step))
-        for step in steps
-    )
+    return any(isinstance(step, nodes.From) and step.name.text in saved for step in tree.steps(steps))

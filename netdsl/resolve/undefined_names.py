@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.diagnostics import Label, listing
 from netdsl.syntax import nodes
 
@@ -58,17 +59,17 @@ def saved_below(name: str, place: Span, program: nodes.Program) -> UndefinedName
 
 def is_saved(name: str, program: nodes.Program) -> bool:
     """Whether a tensor is saved by a name."""
-    return any(save.name.text == name for save in _all(program, nodes.Save))
+    return any(save.name.text == name for save in nested(program, nodes.Save))
 
 
 def is_whole(program: nodes.Program) -> bool:
     """Whether all of a file could be read."""
-    return not program.unread and not any(_all(program, nodes.Unread))
+    return not program.unread and not any(nested(program, nodes.Unread))
 
 
 def labelled(name: str, program: nodes.Program) -> nodes.Call | None:
     """The step that a name is the label of."""
-    found = (call for call in _all(program, nodes.Call) if call.label and call.label.text == name)
+    found = (call for call in nested(program, nodes.Call) if call.label and call.label.text == name)
     return next(found, None)
 
 
@@ -86,17 +87,6 @@ def _way(node: object, place: Span) -> Iterator[object]:
         yield from _way(part, place)
 
 
-def _all(node: object, kind: type[T]) -> Iterator[T]:
-    """All nodes of a kind inside of one."""
-    left = [node]
-    while left:
-        node = left.pop()
-        if isinstance(node, kind):
-            yield node
-        if isinstance(node, tuple):
-            left.extend(reversed(node))
-
-
 def _around(way: Sequence[object], kind: type[T]) -> T | None:
     """The innermost node of a kind."""
     return next((node for node in reversed(way) if isinstance(node, kind)), None)
@@ -109,10 +99,10 @@ def _line(span: Span) -> int:
 def called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> list[int]:
     """The lines that name a block, but for those of one block."""
     statements = tuple(statement for statement in program.statements if statement is not apart)
-    words = [call.name for call in _all(statements, nodes.Call)]
-    words += [table.block for table in _all(statements, nodes.Stages)]
+    words = [call.name for call in nested(statements, nodes.Call)]
+    words += [table.block for table in nested(statements, nodes.Stages)]
     spans = [word.span for word in words if word.text == name]
-    spans += [node.span for node in _all(statements, nodes.Name) if node.name == name]
+    spans += [node.span for node in nested(statements, nodes.Name) if node.name == name]
     return sorted({_line(span) for span in spans})
 
 
@@ -126,7 +116,7 @@ def _of_default(name: str, way: Sequence[object]) -> UndefinedName | None:
     head = f"write `block {block.name.text}({', '.join(map(_shown, _ordered(block.parameters)))})`"
     before: set[str] = set()
     for own, parameter in parameters.items():
-        for node in _all(parameter.default, nodes.Name):
+        for node in nested(parameter.default, nodes.Name):
             if node.name == own:
                 return UndefinedName(f"the default of `{own}` speaks of `{own}` itself", head, (), node.span)
             if node.name in parameters.keys() - before:
@@ -149,7 +139,7 @@ def _ordered(parameters: Sequence[nodes.Parameter]) -> list[nodes.Parameter]:
 
 
 def _spoken_of(parameter: nodes.Parameter) -> set[str]:
-    return {node.name for node in _all(parameter.default, nodes.Name)}
+    return {node.name for node in nested(parameter.default, nodes.Name)}
 
 
 def _uncounted(name: str, way: Sequence[object]) -> UndefinedName | None:
@@ -190,7 +180,7 @@ def _of_stages(name: str, way: Sequence[object], program: nodes.Program) -> Unde
     taken = {p.name.text for p in block.parameters}
     named = argument.name.text if argument and argument.name else "share"
     parameter = own[0] if own else next(n for n in (named, "share", "number") if n not in taken)
-    tables = any(s.block.text == block.name.text for s in _all(program, nodes.Stages))
+    tables = any(s.block.text == block.name.text for s in nested(program, nodes.Stages))
     stage = (
         f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
     )
@@ -206,12 +196,12 @@ def _shown(parameter: nodes.Parameter) -> str:
 def _further_in(name: str, way: Sequence[object]) -> UndefinedName | None:
     """A constant of an inner body, or the number of a `repeat`, outside of it."""
     owner = _around(way, nodes.Block) or _around(way, nodes.Section)
-    for let in _all(owner, nodes.Let):
+    for let in nested(owner, nodes.Let):
         if let.name.text == name:
             message = f"`{name}` is known only in the body of its `let`"
             help = f"move `{let.span.text}` out of its braces, above what uses it"
             return UndefinedName(message, help, (Label(let.span, "ends with its body"),))
-    for repeat in _all(owner, nodes.Repeat):
+    for repeat in nested(owner, nodes.Repeat):
         if repeat.variable and repeat.variable.text == name:
             message = f"`{name}` is known only in its `repeat`"
             return UndefinedName(message, "move what uses it into the braces", (Label(repeat.variable.span),))
@@ -221,13 +211,13 @@ def _further_in(name: str, way: Sequence[object]) -> UndefinedName | None:
 def _of_another(name: str, way: Sequence[object], program: nodes.Program) -> UndefinedName | None:
     """A constant or a parameter of another block."""
     own = _around(way, nodes.Block)
-    for block in _all(program, nodes.Block):
+    for block in nested(program, nodes.Block):
         for parameter in block.parameters:
             if parameter.name.text == name and block is not own:
                 message = f"`{name}` is a parameter of `{block.name.text}`, and known there alone"
                 also = (Label(parameter.name.span),)
                 return UndefinedName(message, _given(name, own), also)
-        for let in _all(block.body, nodes.Let):
+        for let in nested(block.body, nodes.Let):
             if let.name.text == name and block is not own:
                 message = f"`{name}` is a constant of `{block.name.text}`, and known there alone"
                 own_values = {parameter.name.text for parameter in block.parameters}

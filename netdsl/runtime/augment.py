@@ -1,7 +1,7 @@
-"""Random changes to images, each image its own.
+"""Random augmentation of images, independent for each image.
 
-All chance is drawn ahead, on the CPU, as a function of the seed and the epoch alone: neither the order of
-the images nor the batch, the process or the device changes what happens to an image.
+All random numbers are drawn in advance, on the CPU, and depend only on the seed and the epoch: the order of
+the images, the batch, the process and the device do not change the augmentation of an image.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from netdsl.runtime.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What chance decided for N images: one tensor a step of the recipe, one row an image.
+    """The random numbers for N images: a tensor for each step of the recipe, with a row for each image.
 
     (N,) bool for `flip`, (N, 2) int64 with a row and a column for `crop` and `cutout`.
     """
@@ -40,8 +40,8 @@ def draw(
 ) -> Draws:
     """The draws of one epoch, counted from 0, for `count` training images of `size` (height, width).
 
-    Row i belongs to image i of the training set, wherever in the epoch it comes. Raises RunError
-    where the images are too small for a step.
+    Row i belongs to image i of the training set, in any order of the epoch. Raises RunError if the images
+    are too small for a step.
     """
     return Draws(tuple(_draw(step, place, count, size, epoch, seed) for place, step in enumerate(steps)))
 
@@ -52,7 +52,7 @@ def _draw(
     generator = seeds.generator("augment", seed, place, epoch)
     match step:
         case Flip(alternating=True):
-            # The same half in every epoch, mirrored in the even ones; the other half in the odd ones.
+            # A fixed half is mirrored in the even epochs, the other half in the odd ones.
             half = torch.rand(count, generator=seeds.generator("half", seed, place)) < 0.5
             return half ^ bool(epoch % 2)
         case Flip():
@@ -71,9 +71,9 @@ def _draw(
 
 
 def apply(images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], draws: Draws, mean: Tensor) -> Tensor:
-    """The steps of a recipe in their order, on float images (N, C, H, W), with their N draws.
+    """Applies the steps of a recipe to float images (N, C, H, W), with their N draws.
 
-    `mean`, (C,), is what cutout fills in. All tensors must live on one device; nothing waits for it.
+    `mean`, (C,), is the fill colour of cutout. All tensors must be on one device; it is not synchronised.
     """
     for step, drawn in zip(steps, draws.steps, strict=True):
         match step:
@@ -87,11 +87,11 @@ def apply(images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], draws: Draws,
 
 
 def _crop(images: Tensor, padding: int, mode: Literal["zeros", "reflect"], corners: Tensor) -> Tensor:
-    """Windows of the old size out of the padded images, by their upper left corners."""
+    """Crops of the original size from the padded images, by their upper left corners."""
     height, width = images.shape[2:]
     padded = F.pad(images, (padding,) * 4, mode="constant" if mode == "zeros" else mode)
-    # A view of all windows, (N, rows, columns, C, height, width): one copy takes each image's own, which
-    # is several times faster than an index for each pixel.
+    # A view of all windows, (N, rows, columns, C, height, width), from which one copy takes a window for
+    # each image: several times faster than an index for each pixel.
     windows = padded.permute(0, 2, 3, 1).unfold(1, height, 1).unfold(2, width, 1)
     top, left = corners.unbind(1)
     each = torch.arange(len(images), device=images.device)

@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps of a training."""
+"""Averages of the weights over training steps."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from netdsl.runtime.model import Model, copy_state
 
 
 class Average(ABC):
-    """A second set of weights beside a model's, fed after each step; made by `build_average`."""
+    """An average of a model's weights, updated after each step; made by `build_average`."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
-        """`weights` are the model's own tensors, by name; the average begins as a copy of them."""
+        """`weights` are the model's own tensors, by name; the average starts as a copy of them."""
         self._names = list(weights)
         self._weights = list(weights.values())
         self._averages = [weight.clone() for weight in self._weights]
@@ -25,25 +25,23 @@ class Average(ABC):
 
     @abstractmethod
     def update(self) -> None:
-        """Takes in the model's weights; to be called after each step. Doesn't wait for the device."""
+        """Updates the average; to be called after each step. Does not synchronise the device."""
 
     def state(self) -> dict[str, Tensor]:
-        """What `load_state` needs to go on: `average.NAME` for each averaged tensor, not copied, and the
-        number of `updates`.
-        """
+        """The state for `load_state`: `average.NAME` for each averaged tensor, not copied, and `updates`."""
         averages = zip(self._names, self._averages, strict=True)
         named = {f"average.{name}": average for name, average in averages}
         return named | {"updates": torch.tensor(self._updates)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Goes on from a state, bit for bit. Raises RunError, and takes over nothing, if it doesn't fit."""
+        """Restores a state, bit for bit. Raises RunError, and changes nothing, if it does not match."""
         own = self.state()
         copy_state(state, own)
         self._updates = int(own["updates"])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within it the model has the averaged weights; afterwards its own again, whatever happens."""
+        """Inside the block the model has the averaged weights; afterwards its own, also after exceptions."""
         own = [weight.clone() for weight in self._weights]
         try:
             torch._foreach_copy_(self._weights, self._averages)
@@ -55,8 +53,8 @@ class Average(ABC):
 class _ExponentialAverage(Average):
     """After t steps the mean of the weights w_i after each step i, weighted by decay^(t - i).
 
-    That is the exponential moving average with Adam's correction of the start (Kingma and Ba 2015,
-    section 3): short trainings don't drag their random first weights along.
+    This is the exponential moving average with Adam's bias correction (Kingma and Ba 2015, section 3), so
+    that the random initial weights have no part in it.
     """
 
     def __init__(self, weights: dict[str, Tensor], decay: float) -> None:
@@ -70,8 +68,8 @@ class _ExponentialAverage(Average):
 
 
 class _SlowWeights(Average):
-    """Zhang et al. 2019, algorithm 1: every k steps the slow weights go the share alpha of the way to the
-    fast ones, which start again from there. The optimizer's memory stays as it is.
+    """Lookahead (Zhang et al. 2019, algorithm 1): every k steps the slow weights move the fraction alpha of
+    the way to the fast ones, which continue from there. The optimizer's state is not changed.
     """
 
     def __init__(self, weights: dict[str, Tensor], every: int, alpha: float) -> None:
@@ -87,10 +85,10 @@ class _SlowWeights(Average):
 
 
 def build_average(average: NoAverage | Ema | Lookahead, model: Model) -> Average | None:
-    """The average of a recipe over a model's weights; None where the recipe has none.
+    """The average of a recipe for a model's weights; None if the recipe has none.
 
-    To be called when the model is on its device. `ema` averages running statistics of batch norms too,
-    `lookahead` only what is trained; both leave counters of batches alone.
+    To be called when the model is on its device. `ema` also averages the running statistics of batch norms,
+    `lookahead` only trainable weights; neither averages counters of batches.
     """
     match average:
         case NoAverage():

@@ -1,4 +1,4 @@
-"""The batches of an epoch: which images they are, and the images themselves on the device."""
+"""The batches of an epoch: the rows of their images, and the images on the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netdsl.runtime.distributed import World
+from netdsl.runtime.distributed import ALONE, World
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.images import Split
@@ -28,10 +28,10 @@ class Batch:
 
 
 def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
-    """Rows in batches of `size`; the last one may be smaller, but no smaller than `least`.
+    """Rows in batches of `size`; the last one may be smaller, but not smaller than `least`.
 
-    Batch norm has no statistics of a single example: one that is left over joins the batch before.
-    With several processes that holds for each one's part.
+    Batch norm needs more than one example, so a single remaining one joins the batch before. With several
+    processes this holds for the part of each process.
     """
     batches = list(torch.split(order, size))
     if size >= least and len(batches) > 1 and len(batches[-1]) < least:
@@ -40,14 +40,14 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
 
 
 def require_enough(batch: int, left: int, world: World) -> None:
-    """Raises RunError where batches of `batch` out of `left` images are too small to be shared.
+    """Raises RunError if batches of `batch` out of `left` images are too small for the processes.
 
     Each process needs two images for its batch norms.
     """
     if world.size > 1 and min(batch, left) < 2 * world.size:
         what = f"a batch of {batch}" if left >= 2 * world.size else f"the epoch's last {left}"
         raise RunError(
-            f"{what} images can't be shared by {world.size} processes: each needs two at least",
+            f"{what} images can't be shared by {world.size} processes: each needs at least two",
             f"start at most {max(1, min(batch, left) // 2)}",
         )
 
@@ -55,11 +55,11 @@ def require_enough(batch: int, left: int, world: World) -> None:
 def load(
     part: Split, batches: list[Tensor], world: World, device: torch.device, workers: int
 ) -> Iterator[Batch]:
-    """The images of each batch, gathered on the device, or decoded ahead by `workers` processes."""
+    """Yields each batch; images in files are decoded in advance by `workers` processes."""
     if not batches:
         return
     shares = [world.share(batch) for batch in batches]
-    # All rows go to the device at once, not a batch at a time.
+    # One transfer to the device for the rows of all batches.
     rows = torch.cat(shares).to(device).split([len(share) for share in shares])
     images: Iterator[Tensor]
     match part.images:
@@ -69,3 +69,9 @@ def load(
             images = (tensor[index] for index in rows)
     for batch, index, pixels in zip(batches, rows, images, strict=True):
         yield Batch(index, pixels.to(device, non_blocking=True), part.labels[index], len(batch))
+
+
+def load_batch(part: Split, rows: Tensor, device: torch.device, world: World = ALONE) -> Batch:
+    """One batch of a split, decoded by this process."""
+    (batch,) = load(part, [rows], world, device, workers=0)
+    return batch

@@ -1,4 +1,4 @@
-"""Files of weights that other programs wrote."""
+"""Reads weight files written by other programs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor
 
 from netdsl.runtime.errors import RunError
 
-# What checkpoints call the part that holds the weights.
+# Keys under which checkpoints hold the state dict.
 NESTED = ("state_dict", "model_state_dict", "model")
-# What DistributedDataParallel and torch.compile put before every name.
+# Prefixes that DistributedDataParallel and torch.compile add to every name.
 PREFIXES = ("module.", "_orig_mod.")
 
 
 def read(path: Path) -> dict[str, Tensor]:
     """The state dict in a .safetensors, .pth or .pt file, on the CPU; no code in the file is run.
 
-    It may lie in a checkpoint, under one of the usual keys. Raises RunError.
+    It may be nested in a checkpoint, under one of the usual keys. Raises RunError.
     """
     if not path.is_file():
         raise RunError(f"there is no file {path}", "name a .safetensors, .pth or .pt file")
@@ -29,7 +29,7 @@ def read(path: Path) -> dict[str, Tensor]:
         raise RunError(f"{path} is neither a .safetensors nor a .pth or .pt file")
     try:
         content = load(path)
-    except Exception as error:  # damaged files make the readers fail in every way there is
+    except Exception as error:  # readers raise any exception on damaged files
         reason = str(error).strip().partition("\n")[0]
         raise RunError(
             f"{path} can't be read as weights: {reason}",

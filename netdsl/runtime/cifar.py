@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, downloaded by torchvision into the cache folder."""
+"""CIFAR-10 and CIFAR-100, downloaded by torchvision to the cache folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdsl.runtime.storage import cache_folder
 
 
 def read(data: Cifar10 | Cifar100, input_shape: tuple[int, ...]) -> Source:
-    """The images, fitted to (C, H, W). Raises RunError where they can't be downloaded."""
+    """The images, fitted to (C, H, W). Raises RunError if they can't be downloaded."""
     name, kind = ("CIFAR-10", CIFAR10) if isinstance(data, Cifar10) else ("CIFAR-100", CIFAR100)
     root = cache_folder() / "cifar"
     try:

@@ -1,4 +1,4 @@
-"""Whether `torch.compile` repays its start-up: measured on this network and this machine."""
+"""The decision to use `torch.compile`, from measurements of this network on this machine."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import cache_folder, write_atomic
 from netdsl.runtime.train_step import Learner
 
-# Steps that are timed after one that warms up; the fastest counts, since other work only adds.
+# Timed steps after a warm-up step; the fastest counts, since other work only slows a step.
 _TIMED = 4
-# Seconds of start-up, and those that each weight tensor adds, on two CPU cores (docs/performance.md); what
-# was measured on a machine scales them.
+# Seconds of start-up, and seconds for each weight tensor, on two CPU cores (docs/performance.md); earlier
+# measurements on this machine scale them.
 _BASE, _EACH = 5.0, 0.4
-# A trial whose outcome nobody knows may cost this share of the training that is left.
+# The largest cost of a trial, as a fraction of the remaining training.
 _STAKE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the training is compiled, and why."""
+    """Whether the training is compiled, and the reason."""
 
     on: bool
     reason: str
@@ -41,7 +41,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was measured, in seconds: the start-up, and a step without and with compiling."""
+    """A measurement, in seconds: the start-up, and a step without and with compiling."""
 
     tensors: int
     startup: float
@@ -49,7 +49,7 @@ class Trial:
     compiled: float
 
     def decision(self, steps: int, *, started: bool) -> Decision:
-        """What it means for so many steps, with the start-up behind or before them."""
+        """The decision for the remaining steps; `started` if the start-up is done already."""
         figures = f"{self.compiled * 1e3:.1f} ms a step in place of {self.eager * 1e3:.1f}"
         gain = (self.eager - self.compiled) * steps
         if started:
@@ -61,32 +61,32 @@ class Trial:
 
 
 def decide(learner: Learner, requested: str, images: Tensor, steps: int) -> Decision:
-    """Compiles the learner's objective where that pays, or where `requested` is "on".
+    """Compiles the learner's objective if that saves time, or if `requested` is "on".
 
-    `images` is an example batch (n, C, H, W), normalised, `steps` are those still to come. What a
-    trial measured is kept in the cache for the next run of the same network. The weights stay as they
-    are. Several processes, which must all do the same, compile only where the request is "on". Raises
-    RunError where it is and compiling fails.
+    `images` is an example batch (n, C, H, W), normalised, `steps` the number of remaining steps. The
+    measurements of a trial are cached for the next run of the same network. The weights do not change.
+    Several processes, which must all decide alike, compile only if requested "on". Raises RunError if it
+    is "on" and compiling fails.
     """
     if requested == "off":
         return Decision(False, learner.speed.why)
     if steps <= 0:
-        return Decision(False, "nothing is left to train")
+        return Decision(False, "no steps remain")
     if requested == "auto" and learner.world.size > 1:
-        return Decision(False, "several processes: `--compile on` to have it")
+        return Decision(False, "several processes: needs `--compile on`")
     state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
     try:
         if requested == "on":
             return _forced(learner, images)
         return _measured(learner, images, steps)
     finally:
-        learner.model.load_state(state)  # The steps of a trial move running statistics.
+        learner.model.load_state(state)  # The steps of a trial change running statistics.
 
 
 def _forced(learner: Learner, images: Tensor) -> Decision:
     try:
         startup = _compile(learner, images)
-    except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
+    except Exception as error:  # noqa: BLE001 - compilers raise any exception
         help = "train without it: `--compile off`"
         raise RunError(f"torch.compile fails: {first_line(error)}", help) from error
     return Decision(True, f"{learner.speed.why}; start-up {startup:.0f} s")
@@ -104,14 +104,14 @@ def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
     guess = _usual_startup(tensors) * (sum(scales) / len(scales) if scales else 1)
     if key not in trials and guess > _STAKE * eager * steps:
         left = f"{eager * steps:.0f} s of training"
-        return Decision(False, f"{left} are too few to try it: its start-up takes about {guess:.0f} s")
+        return Decision(False, f"only {left} remain, and its start-up takes about {guess:.0f} s")
     try:
         startup = _compile(learner, images)
         eager, compiled = _seconds_a_step(learner, images, learner.plain_objective, learner.objective)
-    except Exception as error:  # noqa: BLE001 - compilers fail in every way there is
+    except Exception as error:  # noqa: BLE001 - compilers raise any exception
         learner.objective = learner.plain_objective
         return Decision(False, f"torch.compile fails here: {first_line(error)}")
-    # The longest start-up is the one without torch's own cache, which is what another network will need.
+    # The longest start-up is the one without torch's cache, as for another network.
     longest = max(startup, trials[key].startup) if key in trials else startup
     _remember({**trials, key: Trial(tensors, longest, eager, compiled)})
     if compiled >= eager:
@@ -124,25 +124,28 @@ def _usual_startup(tensors: int) -> float:
 
 
 def _compile(learner: Learner, images: Tensor) -> float:
-    """Replaces the learner's objective; the seconds until it was ready."""
+    """Compiles the learner's objective; returns the seconds that it took."""
     on_gpu, parts = learner.speed.device.type == "cuda", learner.recipe.accumulate
-    # CUDA graphs write the gradients of each call to one place, where those of the part before lie, or
-    # which several processes want in their buckets.
+    # CUDA graphs write the gradients of each call to the same memory: that excludes accumulation, and the
+    # buckets of several processes.
     mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
-    # On a CPU the compiler lays out every convolution channels last, whatever was chosen: that may be unsafe.
+    # On a CPU the compiler makes every convolution channels last by default, which may be unsafe.
     keeps_layout = not on_gpu and learner.speed.layout is torch.contiguous_format
     options: dict[str, Any] | None = {"layout_optimization": False} if keeps_layout else None
     started = time.perf_counter()
     with silenced():
         learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode, options=options)
-        for _ in range(3 if on_gpu else 1):  # CUDA graphs are warmed up, then recorded.
+        for _ in range(3 if on_gpu else 1):  # CUDA graphs need warm-up calls before they are recorded.
             _step(learner, images)
     learner.speed.wait()
     return time.perf_counter() - started
 
 
 def _seconds_a_step(learner: Learner, images: Tensor, *objectives: Objective) -> list[float]:
-    """Of each objective, in turns: other work on the machine then slows all of them. The last one stays."""
+    """The seconds of a step for each objective, measured in turns so that other work slows all of them.
+
+    The learner keeps the last objective.
+    """
     fastest = [math.inf] * len(objectives)
     for turn in range(_TIMED + 1):
         for i, learner.objective in enumerate(objectives):
@@ -156,18 +159,18 @@ def _seconds_a_step(learner: Learner, images: Tensor, *objectives: Objective) ->
 
 
 def _step(learner: Learner, images: Tensor) -> None:
-    """Gradients of an example batch, which are thrown away."""
+    """Computes and discards the gradients of an example batch."""
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     learner.gradients(images, labels, len(images) * learner.world.size)
     for parameter in learner.model.parameters:
         parameter.grad = None
 
 
-# --- what was measured before --------------------------------------------------------------------
+# --- cached trials -------------------------------------------------------------------------------
 
 
 def _key(learner: Learner, images: Tensor) -> str:
-    """The network, as far as its weights' shapes tell, the batch and the machine."""
+    """A key for the shapes of the network's weights, the batch and the machine."""
     speed = learner.speed
     machine = torch.backends.cpu.get_cpu_capability()
     if speed.device.type == "cuda":
@@ -179,7 +182,7 @@ def _key(learner: Learner, images: Tensor) -> str:
 
 
 def _remembered() -> dict[str, Trial]:
-    """Trials of earlier runs; none where the file is missing or damaged."""
+    """Trials of earlier runs; none if the file is missing or damaged."""
     try:
         content = json.loads((cache_folder() / "compile.json").read_text(encoding="utf-8"))
         return {
@@ -192,5 +195,5 @@ def _remembered() -> dict[str, Trial]:
 
 def _remember(trials: dict[str, Trial]) -> None:
     text = json.dumps({key: asdict(trial) for key, trial in trials.items()}, indent=1)
-    with suppress(RunError):  # A full or read-only cache costs the next run a trial.
+    with suppress(RunError):  # Without a cache, the next run repeats the trial.
         write_atomic(cache_folder() / "compile.json", text.encode())

@@ -1,10 +1,26 @@
-"""How the user is spoken to."""
+"""Output to the user's console."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
+from rich.progress import Progress
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a text as it stands: what looks like markup or a number is neither, and nothing is folded."""
+    """Prints plain text: no markup, no highlighting, no wrapping."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int, console: Console) -> Iterator[Callable[..., None]]:
+    """A progress bar on a terminal, removed at the end; yields a function that advances it, by 1 or more."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(steps: int = 1) -> None:
+            bar.advance(task, steps)
+
+        yield advance

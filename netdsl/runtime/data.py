@@ -19,7 +19,7 @@ from netdsl.runtime.images import Source, Split, physical_memory
 class Dataset:
     """The splits of a data set and its statistics.
 
-    `mean` and `deviation` are (C,) float32, of the training images' pixels on the scale 0 to 1.
+    `mean` and `deviation`, (C,) float32, are those of the training images' pixels on the scale 0 to 1.
     """
 
     train: Split
@@ -35,15 +35,19 @@ class Dataset:
         return Dataset(train, validation, test, classes, *statistics(train))
 
     def floats(self, images: Tensor) -> Tensor:
-        """uint8 images as float32 from 0 to 1, channels last in memory: convolutions like it so."""
+        """uint8 images as float32 from 0 to 1, channels last in memory, which is fast for convolutions."""
         return images.to(torch.float32, memory_format=torch.channels_last) / 255
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images on the scale 0 to 1 with the mean 0 and the deviation 1 of each channel."""
+        """Normalises images on the scale 0 to 1 to mean 0 and deviation 1 in each channel."""
         return (images - self.mean[:, None, None]) / self.deviation[:, None, None]
 
+    def inputs(self, images: Tensor, layout: torch.memory_format) -> Tensor:
+        """uint8 images as a network takes them: normalised, in the layout of its weights."""
+        return self.normalise(self.floats(images)).contiguous(memory_format=layout)
+
     def to(self, device: torch.device) -> Dataset:
-        """The whole data set on a device; images in files stay there."""
+        """The data set on a device; images in files stay in their files."""
         return replace(
             self,
             train=self.train.to(device),
@@ -54,7 +58,7 @@ class Dataset:
         )
 
     def fingerprint(self) -> str:
-        """Tells whether two data sets hold the same images with the same labels in the same order."""
+        """A hash, equal for data sets with the same images and labels in the same order."""
         digest = hashlib.blake2b(repr(self.classes).encode(), digest_size=16)
         for split in (self.train, self.validation, self.test):
             digest.update(split.moments.cpu().numpy().tobytes())
@@ -89,42 +93,42 @@ def read(
 ) -> Source:
     """All images of a kind of data, fitted to a network's input (C, H, W).
 
-    A folder's images are decoded into memory, or stay in their files (`stream`); None means: in
-    memory where they take at most `room` bytes. Progress and the names of broken images go to
-    `console`. Raises RunError where the data can't be had or don't fit the input.
+    A folder's images are decoded into memory, or stay in their files (`stream`); None means in memory if
+    they take at most `room` bytes. Progress and the names of broken images go to `console`. Raises
+    RunError if the data are not available or don't fit the input.
     """
     if len(input_shape) != 3:
         raise RunError(
-            f"the network's input is a vector of {prod(input_shape)} numbers, the data are images",
+            f"the network's input is a vector of {prod(input_shape)} numbers, but the data are images",
             "write the input as channels x height x width, `input 3x32x32`, and `flatten` first",
         )
     if input_shape[0] not in (1, 3):
         raise RunError(
-            f"the network's input has {input_shape[0]} channels, images 1 (gray) or 3 (colour)",
+            f"the network's input has {input_shape[0]} channels, but images have 1 (gray) or 3 (colour)",
             "write `input 3x32x32` or `input 1x32x32`",
         )
     return _read(data, input_shape, console, stream, room)
 
 
 def divide(source: Source, classes: int, validation: int | None, seed: int, images: int | None) -> Dataset:
-    """The data of one run, of a network with so many `classes`.
+    """The data of one run of a network with `classes` classes.
 
-    The last `validation` images of the training images, shuffled with `seed`, are for validation;
-    None means 1,000, but at most a tenth. Trained on are the first `images` of the others, so that
-    how many they are doesn't change the validation; None means all. Raises RunError where there are
-    too few, or other classes.
+    The last `validation` of the training images, shuffled with `seed`, are for validation; None means
+    1,000, but at most a tenth. The first `images` of the others are for training; None means all. So the
+    number of training images does not change the validation. Raises RunError if there are too few images,
+    or the number of classes differs.
     """
     if len(source.classes) != classes:
         raise RunError(
-            f"the data have {len(source.classes)} classes, the network has {classes} outputs",
+            f"the data have {len(source.classes)} classes, but the network has {classes} outputs",
             f"write `classes {len(source.classes)}`, or choose other data",
         )
     train, held_out = _hold_out(source.train, validation, seed)
     if images is not None:
         if images > len(train):
             raise RunError(
-                f"there are {len(train):,} images to train on, fewer than the {images:,} asked for",
-                f"choose `images` up to {len(train)}, or leave it out",
+                f"there are {len(train):,} training images, fewer than the requested {images:,}",
+                f"set `images` to at most {len(train)}, or remove it",
             )
         train = train[torch.arange(images)]
     return Dataset.of(train, held_out, source.test, source.classes)
@@ -137,12 +141,12 @@ def _read(
     stream: bool | None,
     room: int | None,
 ) -> Source:
-    from netdsl.runtime import cifar, digits, folder  # late: torchvision takes its time
+    from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
 
     if isinstance(data, Folder):
         return folder.read(data.path, input_shape, console, stream, room)
     if stream:
-        raise RunError("only the images of a folder can stay in their files", "leave `--loader stream` out")
+        raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
     return digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
 
 
@@ -151,7 +155,7 @@ def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, S
     count = held_out(len(train), validation)
     if count >= len(train):
         raise RunError(
-            f"{count} images for validation leave none of the {len(train)} to train on",
+            f"{count} images for validation leave none of the {len(train)} for training",
             "choose a smaller `validation`",
         )
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
@@ -161,11 +165,11 @@ def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, S
 def statistics(split: Split) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each channel over a split's pixels, (C,) float32 on the scale 0 to 1.
 
-    The deviation of a channel that is the same everywhere is given as 1.
+    The deviation of a constant channel is 1.
     """
     pixels = prod(split.images.shape[2:]) * len(split)
     sums: list[list[int]] = split.moments.sum(0).tolist()
-    # Python's whole numbers: exact where floats would cancel.
+    # Python's integers are exact; floats would lose digits in the difference.
     variances = [(pixels * squares - total**2) / pixels**2 for total, squares in sums]
     mean = torch.tensor([total / pixels / 255 for total, _ in sums])
     deviation = torch.tensor([variance**0.5 / 255 for variance in variances])
@@ -174,7 +178,7 @@ def statistics(split: Split) -> tuple[Tensor, Tensor]:
 
 
 def room(device: torch.device, processes: int = 1) -> int | None:
-    """Bytes that images may take for each process of a machine; None where the system doesn't say."""
+    """Bytes that images may take for each process of a machine; None if the memory is unknown."""
     present = physical_memory()
     found = None if present is None else present // 2 // processes
     if device.type == "cuda":

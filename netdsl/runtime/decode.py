@@ -1,4 +1,4 @@
-"""Decoding of image files: once into one tensor, or once to see them; the result is kept in the cache."""
+"""Decoding of image files, to a tensor or to their statistics; results are cached."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from rich.console import Console
-from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netdsl.runtime.console import say
+from netdsl.runtime.console import progress, say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import cache_folder, write_atomic
 
-# How many images a thread decodes at a time.
+# Images that a thread decodes at a time.
 _PART = 100
 
 
 def decode(
     root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
 ) -> tuple[Tensor, Tensor]:
-    """All files as uint8 images (N, C, H, W), and which of them are whole, (N,) bool.
+    """All files as uint8 images (N, C, H, W), and which of them are valid, (N,) bool.
 
-    A broken image is black, and named on `console`. Decoded images are kept in the cache, one file
-    a folder and shape, until the name, size or time of any of the files changes.
+    A broken image is black, and reported on `console`. Decoded images are cached, in a file for each folder
+    and shape, until the name, size or time of any of the image files changes.
     """
 
     def read() -> dict[str, Tensor]:
@@ -53,9 +52,9 @@ def decode(
 def survey(
     root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
 ) -> tuple[Tensor, Tensor]:
-    """The sums of all files' pixels (N, C, 2), as `moments` gives them, and which are whole, (N,) bool.
+    """The `moments` of all files (N, C, 2), and which of them are valid, (N,) bool.
 
-    For images that are too many for the memory: each is decoded once and not kept. Cached as `decode` is.
+    For images that do not fit into memory: each is decoded once and not kept. Cached like `decode`.
     """
 
     def read() -> dict[str, Tensor]:
@@ -65,7 +64,7 @@ def survey(
             wide = pixels.astype(np.int64)
             sums[i] = np.stack((wide.sum((0, 1)), (wide * wide).sum((0, 1))), 1)
 
-        whole = _visit(files, input_shape, add_up, "looking at", console)
+        whole = _visit(files, input_shape, add_up, "reading", console)
         return {"moments": torch.from_numpy(sums), "whole": whole}
 
     kinds = {"moments": (torch.int64, (len(files), input_shape[0], 2)), "whole": (torch.bool, (len(files),))}
@@ -82,7 +81,7 @@ def _kept(
     read: Callable[[], dict[str, Tensor]],
     console: Console,
 ) -> dict[str, Tensor]:
-    """What the cache holds of these files, else what `read` gives; broken images are named."""
+    """The cached tensors of these files, else the result of `read`; broken images are reported."""
     shape = "x".join(map(str, input_shape))
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
     cache = cache_folder() / kind / f"{place}-{shape}.safetensors"
@@ -92,8 +91,8 @@ def _kept(
         tensors = read()
         try:
             write_atomic(cache, safetensors.torch.save(tensors, {"fingerprint": fingerprint}))
-        except RunError as error:  # A full or read-only disk costs time, not the run.
-            console.print(f"decoded images aren't kept: {error}", markup=False, highlight=False)
+        except RunError as error:  # A full or read-only disk does not stop the run.
+            say(console, f"decoded images are not cached: {error}")
     for i in (~tensors["whole"]).nonzero().flatten().tolist():
         say(console, f"left out, not an image: {files[i]}")
     return tensors
@@ -105,7 +104,7 @@ def _fingerprint(root: Path, files: list[Path]) -> str:
         try:
             status = file.stat()
             facts = (str(file.relative_to(root)), status.st_size, status.st_mtime_ns)
-        except OSError:  # A dangling link: no image, and none the next time.
+        except OSError:  # A dangling link, which is not an image.
             facts = (str(file.relative_to(root)), -1, -1)
         digest.update(repr(facts).encode())
     return digest.hexdigest()
@@ -114,7 +113,7 @@ def _fingerprint(root: Path, files: list[Path]) -> str:
 def _cached(
     path: Path, fingerprint: str, kinds: dict[str, tuple[torch.dtype, tuple[int, ...]]]
 ) -> dict[str, Tensor] | None:
-    """What the cache holds, or None where it is missing, damaged, or of other files."""
+    """The cached tensors, or None if they are missing, damaged, or of other files."""
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("fingerprint") != fingerprint:
@@ -133,7 +132,7 @@ def _visit(
     what: str,
     console: Console,
 ) -> Tensor:
-    """Decodes each file and shows it to `visit` with its number; which of them are whole, (N,) bool."""
+    """Decodes each file and passes it to `visit` with its number; returns which are valid, (N,) bool."""
     whole = np.zeros(len(files), np.bool_)
 
     def visit_part(part: range) -> int:
@@ -145,22 +144,20 @@ def _visit(
         return len(part)
 
     parts = [range(i, min(i + _PART, len(files))) for i in range(0, len(files), _PART)]
-    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-    with bar as progress:
-        task = progress.add_task(f"{what} {len(files):,} images", total=len(files))
+    with progress(f"{what} {len(files):,} images", len(files), console) as advance:
         started = time.perf_counter()
-        progress.advance(task, visit_part(parts[0]))
-        # Threads help with large images alone: decoding a small one is mostly Python, which runs in
-        # one thread at a time, and handing it over costs more than it gains.
+        advance(visit_part(parts[0]))
+        # Threads only help with large images: decoding a small one is mostly Python, which runs in one
+        # thread at a time.
         large = time.perf_counter() - started > _PART * 1e-3
         with ThreadPoolExecutor(None if large else 1) as pool:
             for count in pool.map(visit_part, parts[1:]):
-                progress.advance(task, count)
+                advance(count)
     return torch.from_numpy(whole)
 
 
 def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """One image fitted to a shape (C, H, W), as (H, W, C), or None where the file isn't one."""
+    """One image fitted to a shape (C, H, W), as (H, W, C), or None if the file is not an image."""
     channels, height, width = input_shape
     image = open_image(file, channels)
     if image is None:
@@ -171,14 +168,14 @@ def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | 
 
 
 def open_image(file: Path, channels: int) -> Image.Image | None:
-    """An image at its own size, upright, gray for one channel; None where the file isn't one."""
-    if not file.is_file():  # opening a pipe would wait for whoever writes into it
+    """An image at its own size, upright, gray for one channel; None if the file is not an image."""
+    if not file.is_file():  # opening a pipe would block
         return None
     try:
         with Image.open(file) as opened:
             image: Image.Image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits: PIL would clip where others scale.
+            if image.mode.startswith("I"):  # 16 bits: PIL would clip instead of scaling.
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             return image.convert({1: "L", 3: "RGB"}[channels])
-    except Exception:  # noqa: BLE001 - PIL's decoders raise many kinds on broken files.
+    except Exception:  # noqa: BLE001 - PIL's decoders raise any exception on broken files.
         return None

@@ -1,4 +1,4 @@
-"""The handwritten digits of the UCI repository, which come with the package."""
+"""The handwritten digits of the UCI repository, which are part of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user sees of a training: a progress bar on a terminal, and a line an epoch anywhere."""
+"""The output of a training: a progress bar on a terminal, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdsl.runtime.metrics import Metrics
 
 
 class Display:
-    """Shows a training of some epochs, `done` of which lie behind, while it lasts."""
+    """Shows the progress of a training of some epochs, `done` of which are complete."""
 
     def __init__(self, console: Console, epochs: int, done: int = 0) -> None:
         self._console = console
@@ -51,7 +51,7 @@ class Display:
         )
 
     def line(self, row: Metrics) -> None:
-        """Prints what came out of an epoch."""
+        """Prints the results of an epoch."""
         text = f"epoch {row.epoch:{len(str(self._epochs))}.4g}/{self._epochs}  "
         text += _figures(row.loss, row.accuracy, row.images_per_second)
         if row.validation_loss is not None and row.validation_accuracy is not None:

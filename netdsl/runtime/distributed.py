@@ -1,6 +1,6 @@
-"""The processes that train one network together; most often there is one.
+"""The processes that train one network together; usually one.
 
-torchrun starts them, on one machine or on several, and tells each by its environment which one it is.
+torchrun starts several, on one machine or on several, and sets the rank of each in its environment.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from netdsl.runtime.silence import first_line
 
 T = TypeVar("T")
 
-# How long a process waits for another: the first one decodes a data set while the others wait. That a
-# process has ended is known sooner, from its closed connection or from torchrun.
+# How long a process waits for another: the first one decodes a data set while the others wait. A process
+# that ends is noticed sooner, by its closed connection or by torchrun.
 _PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """This process among `size`; the one of rank 0 writes the files and speaks to the user.
+    """This process among `size`; the process of rank 0 writes the files and prints.
 
-    On its machine it is `local_rank` of `local_size`. All but `share` and `count` must be called by all
-    processes at the same place.
+    On its machine it is `local_rank` of `local_size`. All methods but `share` and `count` are collective:
+    all processes must call them.
     """
 
     rank: int = 0
@@ -52,7 +52,7 @@ class World:
         return index[self.rank :: self.size]
 
     def count(self, whole: int) -> int:
-        """How many of the first `whole` images of a batch are this process's."""
+        """The number of this process's images among the first `whole` images of a batch."""
         return len(range(self.rank, whole, self.size))
 
     def total(self, values: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class World:
         """The largest of the processes' values."""
         if self.size == 1:
             return value
-        largest = torch.tensor(value, dtype=torch.float64)  # On the CPU: no GPU has to be waited for.
+        largest = torch.tensor(value, dtype=torch.float64)  # On the CPU: does not synchronise a GPU.
         dist.all_reduce(largest, dist.ReduceOp.MAX)
         return float(largest)
 
@@ -94,12 +94,12 @@ class World:
                 dist.broadcast(tensor, 0)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Waits until all processes call it."""
         self.largest(0)
 
     @contextmanager
     def first_goes_ahead(self) -> Iterator[None]:
-        """The block runs in one process of each machine, and in the others when it has ended there."""
+        """Runs the block in the first process of each machine, then in the others."""
         if self.local_rank > 0:
             self.wait()
         yield
@@ -112,11 +112,11 @@ ALONE = World()
 
 @contextmanager
 def joined(device: str = "auto") -> Iterator[World]:
-    """The processes that torchrun started; without it this one alone.
+    """The processes that torchrun started; this process alone without it.
 
-    They talk by gloo about what lies on the CPU and by NCCL about what lies on GPUs, which aren't used
-    where `device` is "cpu". Of an error in the block, whichever process meets it first, only one tells
-    the user: Raises it there and Elsewhere in the others, which fail with it or because of it.
+    They communicate by gloo for tensors on the CPU and by NCCL for those on GPUs, which aren't used if
+    `device` is "cpu". An error in the block is reported by one process only: it is raised in the first
+    process that fails, and Elsewhere is raised in the others.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1 or "RANK" not in os.environ:
@@ -137,13 +137,13 @@ def joined(device: str = "auto") -> Iterator[World]:
         _require_first_to_fail(store, error)
         raise
     except Exception as error:
-        # Without a goodbye: it could wait for what the others will never send.
+        # Without `_part`, which could wait for messages that the others never send.
         _require_first_to_fail(store, error)
         if lost_others(error):
             raise RunError(
                 f"process {world.rank} lost the others: {first_line(error)}",
-                "the system may have killed one of them, for its memory say; "
-                "go on with the run by `--resume`",
+                "the system may have killed one of them, for example for lack of memory; "
+                "continue the run with `--resume`",
             ) from error
         raise
     else:
@@ -151,15 +151,15 @@ def joined(device: str = "auto") -> Iterator[World]:
 
 
 def lost_others(error: Exception) -> bool:
-    """Whether an error says that the other processes can't be reached any more."""
+    """Whether an error means that the other processes can't be reached any more."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def _meet(world: World, *, on_gpus: bool) -> Store:
-    """Connects the processes; the store stays when their connections break. Raises RunError."""
+    """Connects the processes; the store remains when connections break. Raises RunError."""
     try:
         whole, _, _ = next(iter(rendezvous("env://")))
-        # torchrun may start all processes once more.
+        # torchrun may restart all processes.
         store = PrefixStore(f"netdsl/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", whole)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
@@ -171,25 +171,25 @@ def _meet(world: World, *, on_gpus: bool) -> Store:
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"process {world.rank} of {world.size} can't reach the others: {first_line(error)}",
-            "start them with torchrun; RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are its own",
+            "start them with torchrun, which sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT",
         ) from error
     return store
 
 
 def _part() -> None:
-    """Ends the connections and the threads that serve them."""
-    # What holds the group, in cycles as a module is, would keep its threads; those that still run when
-    # Python ends, ended the process now and then with an abort.
+    """Closes the connections and ends their threads."""
+    # Objects in reference cycles, such as modules, keep the group and its threads alive; threads that run
+    # until Python exits sometimes abort the process.
     gc.collect()
     dist.destroy_process_group()
 
 
 def _require_first_to_fail(store: Store, error: Exception) -> None:
-    """Raises Elsewhere where another process has failed before."""
+    """Raises Elsewhere if another process has failed before."""
     status = error.status if isinstance(error, RunError) else 1
     try:
         first = store.add("failed", 1) == 1
-    except RuntimeError:  # The store went with the process that held it.
+    except RuntimeError:  # The process that held the store has ended.
         first = False
     if not first:
-        raise Elsewhere("another process says what failed", status=status) from error
+        raise Elsewhere("another process reports the error", status=status) from error

@@ -1,12 +1,13 @@
-"""What the runtime says when it cannot go on."""
+"""Errors of runs that cannot start or continue."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from signal import Signals
 
 
 class RunError(Exception):
-    """A run that cannot start or go on: `str()` says what and where, `help` the way out.
+    """A run cannot start or continue: `str()` is the message, `help` the instruction.
 
     `status` is the exit status of the process.
     """
@@ -18,15 +19,21 @@ class RunError(Exception):
 
 
 class Diverged(RunError):
-    """The loss or the weights are not finite any more."""
+    """The loss or the weights are no longer finite."""
 
 
 class Interrupted(RunError):
-    """A signal stopped the run (Ctrl-C, SIGTERM); what was written before is valid."""
+    """A signal stopped the run (Ctrl-C, SIGTERM); the files written before it are valid."""
 
     def __init__(self, message: str, help: str, signal: Signals) -> None:
         super().__init__(message, help, status=128 + signal)
 
 
 class Elsewhere(RunError):
-    """Another process of the same training failed, with this one or before it, and says why."""
+    """Another process of the same training failed and reports the error."""
+
+
+def damaged(path: Path | str, reason: str = "", help: str = "") -> RunError:
+    """The error for a file of a run whose content is invalid."""
+    message = f"{path} is damaged: {reason}" if reason else f"{path} is damaged"
+    return RunError(message, help or "restore the file from a copy, or train again")

@@ -1,4 +1,4 @@
-"""Loss and accuracy of a model on images that it isn't trained on."""
+"""Loss and accuracy of a model on validation or test images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = {"cpu": 256, "cuda": 2048}
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Mean cross entropy (without label smoothing) and the share of right answers, 0 to 1."""
+    """Mean cross entropy (without label smoothing) and accuracy, 0 to 1."""
 
     loss: float
     accuracy: float
@@ -39,8 +39,8 @@ def evaluate(
 ) -> Scores:
     """The scores on a split of the data, which must be on the model's device.
 
-    `flip`: the logits of an image are the mean of its own and of its mirror image's. Each image is
-    looked at by one process of the `world`. Raises RunError where the split is empty.
+    `flip`: the logits are the mean of those for the image and for its mirror image. Each image is evaluated
+    by one process of the `world`. Raises RunError if the split is empty.
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")
@@ -50,7 +50,7 @@ def evaluate(
     batches = list(ours.split(batch)) if len(ours) else []
     with torch.inference_mode():
         for rows in load(part, batches, ALONE, speed.device, workers):
-            images = speed.laid_out(data.normalise(data.floats(rows.images)))
+            images = data.inputs(rows.images, speed.layout)
             with speed.autocast():
                 logits = model(images, training=False).float()
                 if flip:

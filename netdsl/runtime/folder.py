@@ -13,12 +13,12 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.images import Source, Split, memory_of, moments, require_memory
 
-_LAYOUT = "expected are PATH/train/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/*"
+_LAYOUT = "expected PATH/train/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/*"
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a data set by class; `test` is empty where the test is to be split off."""
+    """The files of a data set by class; `test` is empty if it is to be split off from `train`."""
 
     classes: tuple[str, ...]
     train: dict[str, list[Path]]
@@ -34,9 +34,9 @@ def read(
 ) -> Source:
     """The images, converted to the channels and resized to the size of (C, H, W).
 
-    They are in memory, or with `stream` in their files; None means: in memory where they take at most
-    `room` bytes. Without a `test` folder, a tenth of the images, the same ones every time, is for the test.
-    Broken images are named on `console` and left out. Raises RunError where none is usable.
+    They are in memory, or with `stream` in their files; None means in memory if they take at most `room`
+    bytes. Without a `test` folder, a fixed tenth of the images is for the test. Broken images are reported
+    on `console` and left out. Raises RunError if no image is usable.
     """
     root = Path(path).expanduser()
     listing = _list(root)
@@ -90,7 +90,7 @@ def _list(root: Path) -> Listing:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, hidden files left out, by name."""
+    """The entries of a folder except hidden ones, sorted by name."""
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -98,7 +98,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _flat(classes: tuple[str, ...], files: dict[str, list[Path]]) -> tuple[list[Path], list[int]]:
-    """The files of all classes in a row, and the label of each."""
+    """The files of all classes in one list, and their labels."""
     flat = [(file, label) for label, name in enumerate(classes) for file in files.get(name, [])]
     return [file for file, _ in flat], [label for _, label in flat]
 

@@ -1,4 +1,4 @@
-"""Images that stay in their files until a batch needs them."""
+"""Images that stay in their files and are decoded for each batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netdsl.runtime.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Image files that stand for a uint8 tensor (N, C, H, W): the same shape, indexed the same way."""
+    """Image files in place of a uint8 tensor (N, C, H, W), with its shape and indexing."""
 
     paths: list[Path]
     input_shape: tuple[int, ...]
@@ -31,10 +31,9 @@ class Files:
         return Files([self.paths[i] for i in index.tolist()], self.input_shape)
 
     def batches(self, indices: list[Tensor], workers: int, pin: bool) -> Iterator[Tensor]:
-        """The images of each index, (n, C, H, W) uint8 on the CPU, decoded ahead by `workers` processes.
+        """The images of each index, (n, C, H, W) uint8 on the CPU, decoded in advance by `workers` processes.
 
-        `pin` puts them where a GPU can fetch them by itself. Raises RunError where a file can't be
-        read any more.
+        `pin`: in pinned memory. Raises RunError if a file can't be read any more.
         """
         loader = DataLoader(
             _Decoded(self),
@@ -52,9 +51,9 @@ class Files:
 
 
 class _Decoded(TorchDataset["Tensor | str"]):
-    """The images of files one by one; the path in place of one that can't be read.
+    """The images of files one by one; the path instead of an image that can't be read.
 
-    A worker's exception would come back as a text of its traceback.
+    An exception in a worker would arrive as the text of its traceback.
     """
 
     def __init__(self, files: Files) -> None:
@@ -73,6 +72,6 @@ def _stack(images: list[Tensor | str]) -> Tensor | str:
 
 
 def free_cores() -> int:
-    """How many processes may decode beside the one that trains."""
+    """The number of processes that may decode while this one trains."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, count - 1)

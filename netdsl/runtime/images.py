@@ -1,4 +1,4 @@
-"""Images with their labels, as every kind of data set gives them, and the memory that they take."""
+"""Images with their labels, common to all kinds of data sets, and the memory that they take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netdsl.runtime.image_files import Files
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images, (N, C, H, W) uint8, their labels, (N,) int64, and the sums that `moments` gives."""
+    """Images, (N, C, H, W) uint8, their labels, (N,) int64, and their `moments`."""
 
     images: Tensor | Files
     labels: Tensor
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a kind of data gives: images to train and validate on, test images, classes."""
+    """All images of a data set: those for training and validation, those for the test, and the classes."""
 
     train: Split
     test: Split
@@ -50,7 +50,7 @@ class Source:
 def moments(images: Tensor) -> Tensor:
     """The sums of each image's pixels and of their squares by channel: (N, C, H, W) uint8 -> (N, C, 2) int64.
 
-    Whole numbers, so that statistics of any part of the images are exact, however they were read.
+    Integers, so that the statistics of any part of the images are exact.
     """
     sums = []
     for part in images.split(1000):
@@ -77,25 +77,25 @@ def fit(images: Tensor, input_shape: tuple[int, ...]) -> Tensor:
 
 
 def memory_of(count: int, input_shape: tuple[int, ...]) -> int:
-    """Bytes that `count` images take while they are read: the splits are copies."""
+    """Bytes that `count` images take while they are read; twice their size, since the splits are copies."""
     return 2 * count * prod(input_shape)
 
 
 def physical_memory() -> int | None:
-    """Bytes of this machine's memory, None where the system doesn't say (Windows)."""
+    """Bytes of this machine's memory; None if unknown (Windows)."""
     if not hasattr(os, "sysconf"):
         return None
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def require_memory(count: int, input_shape: tuple[int, ...]) -> None:
-    """Raises RunError where `count` images can't be held in this machine's memory."""
+    """Raises RunError if `count` images don't fit into this machine's memory."""
     needed, present = memory_of(count, input_shape), physical_memory()
     if present is not None and needed > present:
         shape = "x".join(map(str, input_shape))
         raise RunError(
             f"{count:,} images of {shape} need {needed / 2**30:.0f} GiB of memory, "
             f"this machine has {present / 2**30:.0f}",
-            "use a smaller input (`--input`) or fewer images; a folder's can stay in their files "
+            "use a smaller input (`--input`) or fewer images; images of a folder can stay in their files "
             "(`--loader stream`)",
         )

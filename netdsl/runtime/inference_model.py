@@ -9,21 +9,33 @@ from netdsl.runtime.model import Model
 from netdsl.runtime.preprocessing import Preprocessing
 
 
-class InferenceModel(nn.Module):
-    """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); shares the weights of `model`."""
+class Normalising(nn.Module):
+    """A network that normalises its images (N, C, …); the channels' `mean` and `deviation` are buffers."""
 
     mean: Tensor
     deviation: Tensor
+
+    def set_normalisation(self, preprocessing: Preprocessing, dims: int, device: torch.device | None) -> None:
+        """Registers the buffers, for images of `dims` dimensions without the batch."""
+        for name in ("mean", "deviation"):
+            values = torch.tensor(getattr(preprocessing, name), device=device)
+            self.register_buffer(name, values.view(-1, *(1,) * (dims - 1)))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
+        return (images - self.mean) / self.deviation
+
+
+class InferenceModel(Normalising):
+    """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); shares the weights of `model`."""
 
     def __init__(self, model: Model, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.network = model.module()
         device = next((weight.device for weight in model.parameters), None)
-        for name, values in (("mean", preprocessing.mean), ("deviation", preprocessing.deviation)):
-            self.register_buffer(name, torch.tensor(values, device=device)[:, None, None])
+        self.set_normalisation(preprocessing, 3, device)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        # The operations of `Dataset.normalise` in their order: the same logits, to the last bit.
-        logits: Tensor = self.network((images - self.mean) / self.deviation)
+        logits: Tensor = self.network(self.normalise(images))
         return logits

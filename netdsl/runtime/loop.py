@@ -17,17 +17,16 @@ from netdsl.runtime.errors import Diverged
 from netdsl.runtime.optim import learning_rate
 from netdsl.runtime.train_step import Learner
 
-# Seconds between two looks at the loss: on a GPU each look waits for all the work handed to it, and
-# several processes wait for each other.
+# Seconds from one check of the loss to the next: a check synchronises a GPU, and several processes.
 _LOOK = 0.5
 
 
 @dataclass(slots=True)
 class Progress:
-    """Where an epoch, counted from 0, stands: sums over the images `seen` of `of_images`, by all processes.
+    """The position in an epoch, counted from 0: sums over the images `seen` of `of_images`, by all processes.
 
-    `seconds` are those spent on it so far, `lr` is the last learning rate. `first_loss` is the mean loss of
-    its first batch, of `first_batch` images; None until the device has told it, and in a resumed epoch.
+    `seconds` is the time spent on it, `lr` the last learning rate. `first_loss` is the mean loss of its
+    first batch, of `first_batch` images; None until it is known, and in a resumed epoch.
     """
 
     epoch: int
@@ -40,7 +39,7 @@ class Progress:
     seconds: float = 0.0
     first_batch: int = 0
     first_loss: float | None = None
-    # What the device has still to tell: of each step the sum of our losses and of right answers, (2,).
+    # Results not yet read from the device: for each step the sums of losses and of right answers, (2,).
     pending: list[Tensor] = field(default_factory=list)
 
     @property
@@ -60,9 +59,9 @@ class Progress:
         return self.seen == self.of_images
 
     def settle(self, world: World) -> None:
-        """Waits for the device and adds up. Raises Diverged where a step's loss is not finite.
+        """Adds up the pending results; synchronises the device. Raises Diverged if a loss is not finite.
 
-        A loss that isn't, of one process, makes the sum so: all of them raise the same.
+        The sum over all processes is then not finite either, so all of them raise.
         """
         if not self.pending:
             return
@@ -81,7 +80,7 @@ class Progress:
 
 
 class _Looks:
-    """When to look at the loss: at the end, and every half second. It is the same steps in all processes."""
+    """When to check the loss: at the end, and every half second; at the same steps in all processes."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -89,14 +88,14 @@ class _Looks:
         self._steps, self._pause = 0, 1
 
     def due(self) -> bool:
-        """To be asked after each step."""
+        """Whether to check the loss now; to be called after each step."""
         self._steps += 1
         return self._steps >= self._pause
 
     def done(self) -> None:
-        """The number of steps till the next look, from the time that those since the last one took."""
+        """Sets the number of steps until the next check, from the time of the steps since the last one."""
         now = time.perf_counter()
-        # All count with the time of the slowest process, so all come to the same number.
+        # The time of the slowest process gives the same number in all of them.
         seconds = self._world.largest(now - self._looked)
         self._pause = max(1, int(_LOOK * self._steps / seconds))
         self._looked, self._steps = now, 0
@@ -105,16 +104,16 @@ class _Looks:
 def train_epoch(
     learner: Learner, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
 ) -> None:
-    """Trains on each image once, from where `progress` stands, and moves it on.
+    """Trains on each image once, from the position of `progress`, which it updates.
 
-    `look` is asked after each step whether to end here; it is told whether the sums are up to date,
-    which happens at the same steps in all processes. Images in files are decoded by `workers` processes
-    of our own. Raises Diverged where the loss is not finite.
+    `look` is called after each step with whether the sums are up to date, which is at the same steps in all
+    processes, and returns whether to stop. Images in files are decoded by `workers` processes. Raises
+    Diverged if the loss is not finite.
     """
     recipe, world = learner.recipe, learner.world
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
-    # Functions of the seed and the epoch alone: a resumed epoch goes on with the same ones.
+    # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
     order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, epoch))
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(learner.speed.device)
     batches = split(order[progress.seen :], recipe.batch, 2 * world.size)
@@ -122,9 +121,9 @@ def train_epoch(
     started = time.perf_counter() - progress.seconds
 
     for batch in load(data.train, batches, world, learner.speed.device, workers):
-        moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up's first isn't 0.
+        moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
         progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
-        # What dropout and stochastic depth draw from.
+        # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, world.rank))
         progress.pending.append(learner.step(batch, draws[batch.index], data, progress.lr))
 

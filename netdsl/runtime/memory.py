@@ -1,4 +1,4 @@
-"""How the process handles its memory while it trains."""
+"""Memory of the training process."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from torch import Tensor
 
 from netdsl.runtime.train_step import Learner
 
-# Parameters of mallopt(3), from glibc's malloc.h, and the values that turn off what they rule.
+# Parameters of mallopt(3), from glibc's malloc.h, and the values that disable them.
 _M_TRIM_THRESHOLD, _NEVER = -1, -1
 _M_MMAP_MAX, _NONE = -4, 0
 
 
 def keep_freed_memory() -> None:
-    """Makes glibc keep freed memory for the next step in place of giving it back to the system.
+    """Makes glibc keep freed memory for the next step instead of returning it to the system.
 
-    Each step frees and takes the same activations; without this the system hands them out anew,
-    page by page, which takes a tenth of a small network's time, and half of one whose weights are large.
-    Does nothing on other C libraries.
+    Each step frees and allocates the same activations; page faults would take a tenth of a small network's
+    time, and half of that of a network with large weights. Does nothing with other C libraries.
     """
     if sys.platform != "linux":
         return
@@ -29,7 +28,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    mallopt(_M_MMAP_MAX, _NONE)  # Mapped memory goes back when it is freed: from 32 MB on glibc maps all.
+    mallopt(_M_MMAP_MAX, _NONE)  # From 32 MB on, glibc maps memory and unmaps it when it is freed.
     mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
@@ -39,9 +38,9 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def fitting_batch(learner: Learner, example: Callable[[int], Tensor], batch: int) -> int | None:
-    """The largest half, quarter, … of a batch whose gradients fit into the memory; None: not even one image.
+    """The largest half, quarter, … of a batch whose gradients fit into memory; None if one image doesn't.
 
-    `example` gives normalised images (n, C, H, W).
+    `example` returns normalised images (n, C, H, W).
     """
     while batch := batch // 2:
         for parameter in learner.model.parameters:

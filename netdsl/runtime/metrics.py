@@ -1,4 +1,4 @@
-"""The measurements of a run, one line of JSON an epoch."""
+"""The metrics of a run: a line of JSON for each epoch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ FILE = "metrics.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Where a run stood after `epoch` epochs.
+    """The metrics of a run after `epoch` epochs.
 
-    Accuracies are shares from 0 to 1. Those of validation are None where no images are held out.
-    `lr` is the last learning rate, `images_per_second` that of the training alone, `seconds` the
-    time since the start of the run.
+    Accuracies are from 0 to 1; those of validation are None without validation images. `lr` is the last
+    learning rate, `images_per_second` excludes evaluation, `seconds` is the time since the start of the run.
     """
 
     epoch: float
@@ -33,13 +32,13 @@ class Metrics:
 
 
 def write(run: Path, rows: list[Metrics]) -> None:
-    """Writes all rows of a run: the file has whole lines only, whenever the run is stopped."""
+    """Writes all rows of a run; the file never has incomplete lines."""
     lines = [json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows]
     write_atomic(run / FILE, "".join(lines).encode())
 
 
 def read(run: Path) -> list[Metrics]:
-    """The rows of a run, at least one. Raises RunError with file and line where one is wrong."""
+    """The rows of a run, at least one. Raises RunError with file and line if one is invalid."""
     path = run / FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -69,7 +68,7 @@ def _row(line: str, place: str) -> Metrics:
 
 
 def require_numbers(values: Mapping[str, object]) -> None:
-    """Raises ValueError where a measurement is no number; those of validation may be None."""
+    """Raises ValueError if a value is not a number; those of validation may be None."""
     for name, value in values.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number and not (value is None and name.startswith("validation_")):

@@ -1,4 +1,4 @@
-"""One interface to the generated code of every style."""
+"""One interface to generated code of all styles."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class Model(Protocol):
         """The logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
 
     def prepare(self, training: bool) -> None:
-        """Sets what a call with `training` would set by itself: compiled code must find it done."""
+        """Sets the mode that a call with `training` would set; compiled code needs it to be set before."""
 
     def state(self) -> dict[str, Tensor]:
         """Weights and running statistics by name; the tensors are the model's own, not copies."""
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over weights, all or none. Raises RunError where a name or a shape doesn't fit."""
+        """Copies weights, all or none. Raises RunError if a name or a shape does not match."""
 
     def to(self, device: torch.device, layout: torch.memory_format) -> None:
-        """Moves the weights; those of convolutions are laid out like the images."""
+        """Moves the weights; those of convolutions get the layout of the images."""
 
     def module(self) -> nn.Module:
         """The network as an `nn.Module` that shares the weights; to be set to `eval()`."""
 
     def synchronise(self, device: torch.device) -> None:
-        """Lets batch norms count the images of all processes; to be called after `to`, with its device.
+        """Makes batch norms use the images of all processes; to be called after `to`, with its device.
 
-        Raises RunError where the style can't.
+        Raises RunError if the style does not support it.
         """
 
 
@@ -91,7 +91,7 @@ class ModuleModel:
 class FunctionalModel:
     """A network that is a function and lists of tensors: the style `functional`.
 
-    `forward(x, params)` also takes `buffers` where there are any, and `training` where it matters.
+    `forward(x, params)` also takes `buffers` and `training` if the network needs them.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class FunctionalModel:
         copy_state(state, self.state())
 
     def to(self, device: torch.device, layout: torch.memory_format) -> None:
-        # detach: a moved tensor would be the result of an operation, and get no gradient.
+        # detach: otherwise a moved tensor is the result of an operation, and gets no gradient.
         self._params = [
             nn.Parameter(_laid_out(p.detach(), device, layout), p.requires_grad) for p in self._params
         ]
@@ -144,12 +144,12 @@ class FunctionalModel:
         if self._buffers is not None:
             raise RunError(
                 "the batch norms of the functional style can't be synchronised: torch has no function for it",
-                "train the other style, `--style module`, or leave `--batch-norm sync` out",
+                "use `--style module`, or remove `--batch-norm sync`",
             )
 
 
 class _Wrapped(nn.Module):
-    """A function and its lists of tensors, as what wants an `nn.Module` takes them."""
+    """A function and its lists of tensors as an `nn.Module`."""
 
     def __init__(
         self, forward: Callable[..., Tensor], params: list[Tensor], buffers: list[Tensor] | None
@@ -162,7 +162,7 @@ class _Wrapped(nn.Module):
             self.register_buffer(name, buffer)
 
     def forward(self, x: Tensor) -> Tensor:
-        # By name: torch.export puts tensors of its own in place of these.
+        # By name: torch.export replaces the buffers.
         names = self._statistics
         buffers = None if names is None else [self.get_buffer(name) for name in names]
         return FunctionalModel(self._function, list(self.params), buffers)(x, training=False)
@@ -176,10 +176,10 @@ def create(
     device: torch.device,
     layout: torch.memory_format,
 ) -> Model:
-    """The network of a generated module, with the weights that `seed` gives.
+    """The network of a generated module, with weights drawn with `seed`.
 
-    `style` is "module", "sequential" or "functional"; `entry` names the class or function of the
-    first two. Weights are drawn on the CPU, so a seed means the same on every device.
+    `style` is "module", "sequential" or "functional"; `entry` is the name of the class or function of the
+    first two. Weights are drawn on the CPU, so that they are the same on all devices.
     """
     torch.manual_seed(seed)
     model: Model
@@ -193,16 +193,19 @@ def create(
 
 
 def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
-    """Copies tensors by name. Raises RunError, and copies none, where any doesn't fit."""
-    help = "the weights belong to another network, or to another style of the same one"
+    """Copies tensors by name. Raises RunError, and copies none, if any does not match."""
+    help = (
+        "the weights belong to another network, to another style of the same network, or to a run of netdsl "
+        "0.4 or before, whose layers have other names: train the network again, or use that version"
+    )
     for name in [*target, *source]:
         if name not in source:
             raise RunError(f"the weights have no `{name}`, which the network needs", help)
         if name not in target:
-            raise RunError(f"the weights have `{name}`, which the network doesn't", help)
+            raise RunError(f"the weights have `{name}`, which the network does not have", help)
         if source[name].shape != target[name].shape:
             shapes = f"{_shape(source[name])} in the weights, {_shape(target[name])} in the network"
-            raise RunError(f"`{name}` has two shapes: {shapes}", help)
+            raise RunError(f"shape mismatch of `{name}`: {shapes}", help)
     with torch.no_grad():
         for name, tensor in target.items():
             tensor.copy_(source[name])

@@ -1,4 +1,4 @@
-"""The update of the weights, and the learning rate over time."""
+"""Optimizers and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from netdsl.runtime.errors import RunError
 def learning_rate(
     schedule: Constant | Step | Cosine | OneCycle, lr: float, epoch: float, epochs: int
 ) -> float:
-    """The learning rate at a moment: `epoch` counts from 0 and has a fraction; `lr` is the peak.
+    """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak.
 
-    A warm-up that is longer than the training only rises.
+    A warm-up may be longer than the training.
     """
     warmup = schedule.warmup
     risen = min(epoch / warmup, 1.0) if warmup else 1.0
-    # The share of the way from the end of the warm-up to the end of the training.
+    # The elapsed fraction of the time from the end of the warm-up to the end of the training.
     way = max(epoch - warmup, 0.0) / (epochs - warmup) if epochs > warmup else 0.0
     match schedule:
         case Constant():
@@ -36,27 +36,27 @@ def learning_rate(
 
 
 class _Part(NamedTuple):
-    """One of torch's optimizers, and the weights that are its."""
+    """One of torch's optimizers, and the weights that it updates."""
 
     optimizer: torch.optim.Optimizer
     # The weights by their position in the network, in the order of torch's parameters.
     weights: dict[int, Tensor]
-    # What torch is given: the weights themselves, or matrices that share their memory.
+    # The parameters of torch's optimizer: the weights themselves, or matrices that share their memory.
     parameters: list[Tensor]
-    # What torch remembers of each, under its names.
+    # The names of torch's state for each parameter.
     entries: tuple[str, ...]
-    # The learning rate, as a share of the recipe's.
+    # The learning rate relative to the recipe's.
     share: float
 
 
 class Optimizer:
-    """Updates weights by their gradients; made by `build`."""
+    """Updates weights with their gradients; made by `build`."""
 
     def __init__(self, parts: list[_Part]) -> None:
         self._parts = parts
 
     def step(self, lr: float) -> None:
-        """One update with a learning rate; the gradients are gone afterwards."""
+        """One update with a learning rate; clears the gradients."""
         for optimizer, weights, parameters, _, share in self._parts:
             for weight, parameter in zip(weights.values(), parameters, strict=True):
                 if parameter is not weight:
@@ -68,19 +68,19 @@ class Optimizer:
             optimizer.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of what the updates remember, by the weight's position and torch's name: `002.exp_avg`,
-        in the weight's shape, and `002.step`, a number. Empty before the first step.
+        """The optimizer's own tensors, by the weight's position and torch's name: `002.exp_avg`, in the
+        weight's shape, and `002.step`, a number. Empty before the first step.
         """
-        state = {}
-        for name, entry, weight, memory in self._entries():
-            if entry in memory:
-                state[name] = memory[entry].clone() if entry == "step" else _unmatrix(memory[entry], weight)
-        return state
+        return {
+            name: memory[entry] if entry == "step" else _unmatrix(memory[entry], weight)
+            for name, entry, weight, memory in self._entries()
+            if entry in memory
+        }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Goes on from a state: the next updates are bit for bit those that would have followed it.
+        """Restores a state: the next updates are bit for bit those of the saved optimizer.
 
-        Raises RunError, and takes over nothing, where it is of another optimizer or of other weights.
+        Raises RunError, and changes nothing, if it is of another optimizer or of other weights.
         """
         self._require_fit(state)
         for optimizer, weights, parameters, entries, _ in self._parts:
@@ -94,19 +94,19 @@ class Optimizer:
             optimizer.load_state_dict(packed)
 
     def _require_fit(self, state: Mapping[str, Tensor]) -> None:
-        """Every entry has its weight and the weight's shape, and no weight has half of its entries."""
+        """Raises RunError if an entry has another shape than its weight, or a weight lacks some entries."""
         shapes = {name: () if entry == "step" else weight.shape for name, entry, weight, _ in self._entries()}
         begun = {name.partition(".")[0] for name in state}
         needed = {name for name in shapes if name.partition(".")[0] in begun}
         shape_errors = [name for name in state if shapes.get(name) != state[name].shape]
         if shape_errors := shape_errors or sorted(needed - state.keys()):
             raise RunError(
-                f"`{shape_errors[0]}` of the optimizer's state doesn't fit",
-                "go on with the recipe, the network and the version of netdsl that it was saved with",
+                f"`{shape_errors[0]}` of the optimizer's state does not match",
+                "continue with the recipe, the network and the version of netdsl that it was saved with",
             )
 
     def _entries(self) -> Iterator[tuple[str, str, Tensor, dict[str, Tensor]]]:
-        """Name in the state, torch's name, weight, and what torch remembers of the weight."""
+        """For each entry: its name in the state, torch's name, the weight, and torch's state for it."""
         for optimizer, weights, parameters, entries, _ in self._parts:
             for (position, weight), parameter in zip(weights.items(), parameters, strict=True):
                 for entry in entries:
@@ -114,11 +114,11 @@ class Optimizer:
 
 
 def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fused: bool) -> Optimizer:
-    """The optimizer of a recipe for a network's weights, in the network's order and on their device;
-    frozen ones stay as they are.
+    """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
+    weights are not updated.
 
-    `fused`: torch's kernels that read the weights once, where it has them (not for Muon's matrices).
-    Raises RunError where there is nothing to train, or the optimizer's arguments contradict.
+    `fused`: torch's fused kernels, where it has them (not for Muon's matrices). Raises RunError if there is
+    nothing to train, or the optimizer's arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
@@ -136,11 +136,11 @@ def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fus
         case AdamW():
             return Optimizer([_part(torch.optim.AdamW, trained, optimizer, moments, fused=fused)])
         case Muon(lr, momentum, nesterov, _, adamw_lr):
-            # Frozen ones count: behind a frozen first layer the next one is hidden.
+            # Frozen kernels count: the layer after a frozen first layer is hidden.
             kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
             hidden = {i: trained[i] for i in kernels[1:-1] if i in trained}
             others = {i: weight for i, weight in trained.items() if i not in hidden}
-            # "original": an update's size is that of Jordan's, sqrt(max(1, out / (in * height * width))).
+            # "original": updates are scaled as Jordan's, by sqrt(max(1, out / (in * height * width))).
             options = {"momentum": momentum, "nesterov": nesterov, "adjust_lr_fn": "original"}
             parts = []
             if hidden:
@@ -178,7 +178,7 @@ def _part(
 
 
 def _is_kernel(weight: Tensor) -> bool:
-    """Whether it is a linear layer's or a convolution's; a scale of maps is (C, 1, 1)."""
+    """Whether it is the kernel of a linear layer or a convolution; a scale of maps is (C, 1, 1)."""
     return weight.dim() in (2, 4)
 
 
@@ -189,8 +189,8 @@ def _name(position: int, entry: str) -> str:
 def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
     """A tensor of a weight's shape as the matrix (out, in * height * width) that Muon takes.
 
-    The columns come in the order in which they lie in the weight's memory, so that the weight's own
-    matrix is a view of it, and written through it; to Muon their order is the same.
+    The columns are in the order of the weight's memory, so that the matrix of a weight is a view of it. Muon
+    does not depend on their order.
     """
     if weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last):
         tensor = tensor.permute(0, 2, 3, 1)
@@ -198,17 +198,20 @@ def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
 
 
 def _unmatrix(value: Tensor, weight: Tensor) -> Tensor:
-    """A copy of what torch remembers, in the weight's shape and layout."""
-    copy = torch.empty_like(weight, requires_grad=False)
-    (copy if value.shape == copy.shape else _matrix(copy, weight)).copy_(value)
-    return copy
+    """A tensor of the optimizer, which may be a matrix of `_matrix`, as a view in the weight's shape."""
+    if value.shape == weight.shape:
+        return value
+    if weight.is_contiguous(memory_format=torch.channels_last):
+        out, channels, height, width = weight.shape
+        return value.view(out, height, width, channels).permute(0, 3, 1, 2)
+    return value.view(weight.shape)
 
 
 def _restored(value: Tensor, entry: str, weight: Tensor, parameter: Tensor) -> Tensor:
-    """An entry of a state as torch remembers it: `_unmatrix` the other way. Torch's kernels rely on the
-    layout of the weight, which a file doesn't keep.
+    """A saved tensor as torch's state; the inverse of `_unmatrix`. Torch's kernels rely on the layout of the
+    weight, which files don't keep.
     """
     if entry == "step":
-        return value.detach().cpu().clone()  # Torch moves it where it wants it.
+        return value.detach().cpu().clone()  # Torch moves it to the right device.
     copy = torch.empty_like(weight, requires_grad=False).copy_(value)
     return copy if parameter is weight else _matrix(copy, weight)

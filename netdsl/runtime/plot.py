@@ -1,4 +1,4 @@
-"""Pictures of accuracy over epochs."""
+"""Plots of accuracy over epochs, and the writing of matplotlib figures."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line of the picture: accuracies, 0 to 1, after these epochs.
-
-    `deviations`, where there are any, are drawn as a band around the line.
-    """
+    """A line of a plot: accuracies, 0 to 1, after these epochs, with `deviations` as a band around it."""
 
     label: str
     epochs: list[float]
@@ -33,7 +30,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Lines over the same epochs; `accuracy` says of which images theirs is."""
+    """Lines over the same epochs; `accuracy` is the label of their axis."""
 
     curves: Sequence[Curve]
     accuracy: str
@@ -43,7 +40,7 @@ class Panel:
 def compare(runs: Sequence[Path], picture: Path) -> None:
     """Draws the validation accuracy of several runs; the ending of `picture` chooses the format.
 
-    Raises RunError where a run has no valid metrics or no validation.
+    Raises RunError if a run has no valid metrics or no validation.
     """
     names = [run.resolve().name for run in runs]
     curves = []
@@ -51,7 +48,7 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
         label = str(run) if names.count(name) > 1 else name
         curve = _validation(label, metrics.read(run))
         if not curve.epochs:
-            raise RunError(f"{run} was trained without validation", "leave this run out")
+            raise RunError(f"{run} was trained without validation", "remove this run")
         curves.append(curve)
     draw([[Panel(curves, "validation accuracy")]], picture)
 
@@ -74,17 +71,16 @@ def _validation(label: str, rows: list[metrics.Metrics]) -> Curve:
 def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
     """Draws panels side by side in rows of equal length; the ending of `picture` chooses the format.
 
-    Raises RunError where that is none, or the file can't be written.
+    Raises RunError if the format is unknown, or the file can't be written.
     """
-    # Imported here: it takes longer than all else, and most commands draw nothing. A Figure of its
-    # own needs no screen and leaves no global state, as pyplot would.
+    # Imported here, since it is slow. Unlike pyplot, a Figure needs no screen and no global state.
     from matplotlib.figure import Figure
 
     require_format(picture)
     across, down = len(rows[0]), len(rows)
     size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
     figure = Figure(figsize=size, dpi=120, layout="constrained")
-    # Panels of a row are to be compared.
+    # Panels of a row share their axis.
     grid = figure.subplots(down, across, squeeze=False, sharey="row")
     for panels, places in zip(rows, grid, strict=True):
         for panel, axes in zip(panels, places, strict=True):
@@ -93,19 +89,19 @@ def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
 
 
 def require_format(picture: Path) -> str:
-    """The format that a picture's ending names, PNG without one. Raises RunError where it is none."""
+    """The format of a picture, by its ending; PNG without one. Raises RunError if it is unknown."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     format = picture.suffix.removeprefix(".").lower() or "png"
     known = [name for name in FigureCanvasAgg.filetypes if name != "pgf"]  # which needs LaTeX
     if format not in known:
-        raise RunError(f"{picture}: `{format}` is no picture format", f"use {', '.join(known)}")
+        raise RunError(f"{picture}: unknown picture format `{format}`", f"use one of {', '.join(known)}")
     return format
 
 
 def write_figure(figure: Figure, picture: Path) -> None:
-    """Writes a picture, whole or not at all; its ending chooses the format. The same figure always gives the
-    same file. Raises RunError.
+    """Writes a picture, whole or not at all; its ending chooses the format. The output is reproducible.
+    Raises RunError.
     """
     from matplotlib import rc_context
 
@@ -113,20 +109,20 @@ def write_figure(figure: Figure, picture: Path) -> None:
     date = {"pdf": "CreationDate", "svg": "Date"}.get(format)
     content = io.BytesIO()
     with rc_context({"svg.hashsalt": "netdsl"}), warnings.catch_warnings():
-        # A class may have a name that the font has no letters for: they are boxes.
+        # Letters that the font lacks, in names of classes, are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(content, format=format, metadata={date: None} if date else None)
     write_atomic(picture, content.getvalue())
 
 
 def plain(text: str) -> str:
-    """A text without what matplotlib takes for a formula, and without what no reader shows."""
+    """A text with matplotlib's formulas and unprintable characters escaped."""
     shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
     return "".join(shown).replace("$", r"\$")
 
 
 def legend_label(name: str) -> str:
-    """A name for a legend: a leading underscore would hide it."""
+    """A name for a legend, which ignores names with a leading underscore."""
     return " " + plain(name)
 
 

@@ -1,4 +1,4 @@
-"""What the weights of a network don't say by themselves: how its images are normalised, and its classes."""
+"""The normalisation of a network's images and the names of its classes, stored beside its weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 
 from netdsl.runtime import checkpoint
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.errors import RunError, damaged
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """The normalisation that a network was trained with, and the names of its outputs in their order.
+    """The normalisation that a network was trained with, and the names of its classes in order.
 
-    `mean` and `deviation` have a number a channel, of pixels on the scale 0 to 1. The numbers are float32
-    and come back from a file to the last bit.
+    `mean` and `deviation` have a float32 number for each channel, of pixels on the scale 0 to 1; files keep
+    them to the last bit.
     """
 
     classes: tuple[str, ...]
@@ -29,48 +29,48 @@ class Preprocessing:
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessing:
-        """Of a network that is trained on these data."""
+        """The preprocessing of a network that is trained on these data."""
         return cls(data.classes, tuple(data.mean.tolist()), tuple(data.deviation.tolist()))
 
     @classmethod
     def read(cls, weights: Path) -> Preprocessing:
-        """Of the network whose weights a file holds. Raises RunError where the file doesn't say."""
+        """The preprocessing stored in a file of weights. Raises RunError if it is missing or damaged."""
         metadata = checkpoint.metadata(weights)
         if missing := cls.__dataclass_fields__.keys() - metadata.keys():
             raise RunError(
-                f"{weights} doesn't say how images are normalised: it has no {', '.join(sorted(missing))}",
-                "weights of netdsl 0.2 and of other programs don't; train the network again",
+                f"{weights} has no normalisation of images: {', '.join(sorted(missing))} missing",
+                "weights of netdsl 0.2 and of other programs have none; train the network again",
             )
         try:
             values = {name: json.loads(metadata[name]) for name in cls.__dataclass_fields__}
         except ValueError:
             values = {}
         if not _sound(**values):
-            raise RunError(f"what {weights} says of its classes and normalisation is damaged", "train again")
+            raise damaged(weights, "its classes or normalisation are invalid", "train again")
         return cls(**{name: tuple(value) for name, value in values.items()})
 
     def metadata(self) -> dict[str, str]:
-        """For the metadata of a file, each field as JSON."""
+        """The metadata for a file: each field as JSON."""
         return {name: json.dumps(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def applied(self, data: Dataset) -> Dataset:
-        """The data, normalised in this way and not by their own statistics.
+        """The data, normalised in this way instead of by their own statistics.
 
-        Raises RunError where their classes are others than the network's.
+        Raises RunError if their classes differ from the network's.
         """
         pairs = zip_longest(self.classes, data.classes, fillvalue="nothing")
         if differing := [pair for pair in pairs if pair[0] != pair[1]]:
             learned, given = differing[0]
             raise RunError(
                 f"the data have other classes than the network was trained on: `{given}` for `{learned}`",
-                "a folder's classes are its folders in alphabetical order; give them the same names",
+                "the classes of a folder are its subfolders in alphabetical order; give them the same names",
             )
         mean, deviation = (torch.tensor(values) for values in (self.mean, self.deviation))
         return replace(data, mean=mean.to(data.mean.device), deviation=deviation.to(data.mean.device))
 
 
 def _sound(classes: object = None, mean: object = None, deviation: object = None) -> bool:
-    """Whether these are the fields of a Preprocessing, as lists: a file may hold anything."""
+    """Whether these values from a file are the fields of a Preprocessing, as lists."""
     if not isinstance(classes, list) or not isinstance(mean, list) or not isinstance(deviation, list):
         return False
     numbers = all(isinstance(value, float) and math.isfinite(value) for value in [*mean, *deviation])

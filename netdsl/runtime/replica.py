@@ -1,4 +1,4 @@
-"""This process's copy of a network whose copies learn together."""
+"""This process's replica of a network that several processes train."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Replica:
-    """Computes an objective; in several processes its gradients become their mean over all of them.
+    """Computes an objective; with several processes, its gradients are averaged over them.
 
-    That is torch's DistributedDataParallel (Li et al. 2020), which begins with the weights of the first
-    process. It sums while the backward pass still computes.
+    Uses torch's DistributedDataParallel (Li et al. 2020), which starts with the weights of the first process
+    and overlaps communication with the backward pass.
     """
 
     def __init__(self, weights: list[Tensor], world: World) -> None:
         self._parallel: DistributedDataParallel | None = None
         if world.size > 1:
-            # Views: gradients are computed into the buckets that are sent, in the layout of the weights.
-            # It sees no running statistics: those are adopted once an epoch, not before each step.
+            # Views: gradients are computed in the buckets that are sent, in the layout of the weights.
+            # It does not get the running statistics: those are synchronised once an epoch.
             self._parallel = DistributedDataParallel(_Weights(weights), gradient_as_bucket_view=True)
 
     def __call__(self, objective: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """What the objective gives for this process's images (n, C, H, W) and labels (n,)."""
+        """The objective for this process's images (n, C, H, W) and labels (n,)."""
         if self._parallel is None:
             return objective(images, labels)
         loss, right = self._parallel(objective, images, labels)
         return loss, right
 
     def summing(self, *, last: bool) -> AbstractContextManager[object]:
-        """Around each part of a batch, forward and backward: the `last` one sends the parts' sum."""
+        """For the forward and backward pass of each part of a batch; the `last` one sends the parts' sum."""
         return nullcontext() if self._parallel is None or last else self._parallel.no_sync()
 
 
 class _Weights(nn.Module):
-    """Shows a network's weights to DistributedDataParallel, whichever style uses them."""
+    """A network's weights as a module for DistributedDataParallel, for all styles."""
 
     def __init__(self, weights: list[Tensor]) -> None:
         super().__init__()

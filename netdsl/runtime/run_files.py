@@ -1,8 +1,7 @@
-"""The files of a run: metrics, weights, and the checkpoint from which it can go on."""
+"""The files of a run: metrics, weights, and the checkpoint from which it is resumed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,10 +14,10 @@ from torch import Tensor
 from netdsl.base import atomic
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
-from netdsl.runtime.storage import write_atomic
+from netdsl.runtime.storage import write_json
 from netdsl.runtime.train_step import Learner
 
 BEST = "best.safetensors"
@@ -26,15 +25,15 @@ LAST = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 HOW = "how.json"
 _LOCK = ".lock"
-# What a checkpoint says of the epoch under way.
+# The fields of `Progress` that a checkpoint holds.
 POSITION = ("epoch", "of_images", "seen", "steps", "loss_sum", "right", "lr", "seconds")
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """The run is this process's alone within the block. Raises RunError where it is another's.
+    """Locks the run for this process inside the block. Raises RunError if another process has it.
 
-    The system lets go of the lock when a process ends, however it ends.
+    The system releases the lock when the process ends.
     """
     lock = FileLock(folder / _LOCK)
     try:
@@ -49,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder} can't be written: {error.strerror or error}", "choose another folder: `--run`"
         ) from error
     try:
-        # What a process that was killed in the middle of a write has left.
+        # Temporary files of a process that was killed while writing.
         for stray in folder.glob(f".*{atomic.PART}"):
             stray.unlink(missing_ok=True)
         yield
@@ -58,35 +57,35 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _require_sound(run: Run, progress: Progress) -> None:
-    """Raises ValueError where the facts of a checkpoint can't be those of a run."""
+    """Raises ValueError if the facts of a checkpoint are not those of a run."""
     whole = (progress.epoch, progress.of_images, progress.seen, progress.steps, progress.right)
     real = (progress.loss_sum, progress.lr, progress.seconds)
     numbers = all(type(n) is int and n >= 0 for n in whole) and all(type(x) in (int, float) for x in real)
     if not numbers or progress.seen > progress.of_images or len(run.rows) != progress.epoch:
-        raise ValueError("its position is none")
+        raise ValueError("its position is invalid")
     for row in run.rows:
         metrics.require_numbers(asdict(row))
 
 
 def require_new(folder: Path) -> None:
-    """Raises RunError where the folder already holds a run."""
+    """Raises RunError if the folder already holds a run."""
     for name in (CHECKPOINT, metrics.FILE):
         if (folder / name).exists():
             raise RunError(
                 f"{folder} already holds a run",
-                f"choose another folder: `--run`; or go on with it: `netdsl train --resume {folder}`",
+                f"choose another folder: `--run`; or resume it: `netdsl train --resume {folder}`",
             )
 
 
 @dataclass(slots=True)
 class Run:
-    """A run as far as it has come.
+    """The state of a run.
 
-    `record` is what its maker wants to find again in the checkpoint, `texts` goes beside the weights,
-    `how` says what computed it: device, precision, compiled or not, and why.
-    `rows` are the finished epochs, `best` the best weights of them. `seconds` are those of all
-    sessions that worked on it, `images` and `training` what went through the network, and how long.
-    Of several processes that train together, the first one alone `writes`.
+    `record` is stored in the checkpoint for the caller, `texts` are the metadata of the weights, `how` is
+    how the run is computed: device, precision, compiled or not, and the reasons. `rows` are the metrics of
+    finished epochs, `best` the best weights of them. `seconds` is the time of all sessions, `images` and
+    `training` are the number of trained images and the seconds for them. Of several processes, only the
+    first one `writes`.
     """
 
     folder: Path
@@ -102,39 +101,39 @@ class Run:
 
     @property
     def validation_accuracies(self) -> list[float]:
-        """Of the finished epochs, where images are held out."""
+        """The validation accuracies of the finished epochs; empty without validation."""
         return [row.validation_accuracy for row in self.rows if row.validation_accuracy is not None]
 
     def finish_epoch(
         self, learner: Learner, row: Metrics, weights: dict[str, Tensor], following: Progress
     ) -> None:
-        """Adds an epoch with the weights that were validated, and writes all files. Raises RunError.
+        """Adds an epoch with the validated weights, and writes all files. Raises RunError.
 
-        `following` is where the run then stands: at the start of the next epoch.
+        `following` is the position after it: the start of the next epoch.
         """
         best_so_far = max(self.validation_accuracies, default=-1.0)
         self.rows.append(row)
         if row.validation_accuracy is None or row.validation_accuracy > best_so_far:
             self.best = weights
-        # The checkpoint comes last, and a resumed run writes the others from it: whenever the process
-        # is killed, the files that people read are those of the checkpoint or one epoch further.
+        # The checkpoint comes last, and a resumed run writes the other files from it: if the process is
+        # killed, they are those of the checkpoint, or one epoch ahead.
         if self.writes:
             checkpoint.save(self.folder / LAST, weights, dict(self.texts))
         self.write_views()
         self.save(learner, following)
 
     def write_views(self) -> None:
-        """Writes the files that people read, as far as the run has come. Raises RunError."""
+        """Writes the files for users: best weights, metrics, `how.json`. Raises RunError."""
         if not self.writes:
             return
         if self.best:
             checkpoint.save(self.folder / BEST, self.best, dict(self.texts))
         if self.rows:
             metrics.write(self.folder, self.rows)
-        write_atomic(self.folder / HOW, (json.dumps(self.how, indent=2) + "\n").encode())
+        write_json(self.folder / HOW, self.how)
 
     def save(self, learner: Learner, progress: Progress) -> None:
-        """Writes the checkpoint: all that training changes, and where it stands, settled. Raises RunError."""
+        """Writes the checkpoint: the state of the training, and its settled position. Raises RunError."""
         if not self.writes:
             return
         best = {f"best.{name}": tensor for name, tensor in self.best.items()}
@@ -153,7 +152,7 @@ class Run:
 
     @staticmethod
     def resumed(folder: Path, found: Checkpoint) -> tuple[Run, Progress]:
-        """The run of a checkpoint, and where its epoch stands. Raises RunError where a fact is wrong."""
+        """The run of a checkpoint, and its position in the epoch. Raises RunError if a fact is invalid."""
         try:
             facts: Any = found.facts
             run = Run(
@@ -170,7 +169,5 @@ class Run:
             progress = Progress(**{name: facts["position"][name] for name in POSITION})
             _require_sound(run, progress)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(
-                f"{folder / CHECKPOINT} lacks what a run needs: {error}", "restore the file, or train again"
-            ) from error
+            raise damaged(folder / CHECKPOINT, f"invalid facts: {error}") from error
         return run, progress

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Without the warnings and logs of compilers and exporters, which speak to their developers."""
+    """Disables warnings and logs inside the block, such as those of compilers and exporters."""
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
@@ -21,5 +21,5 @@ def silenced() -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line that an error says, else its kind."""
+    """The first line of an error's message, else its type."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""How fast a run goes and how it counts: device, precision, layout. Never what it computes."""
+"""Device, precision and memory layout of a run: they change its speed, not what it computes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from netdsl.runtime.layout import Convolution, choose_layout
 
 @dataclass(frozen=True, slots=True)
 class SpeedRequest:
-    """What the user asked for; `auto` leaves the choice to `choose`, and to `compiling.decide`.
+    """The user's options; `auto` leaves the choice to `choose`, and to `compiling.decide`.
 
-    `netdsl.runtime.speed_choices` says what each may be. `batch_norm` is for several processes: "local"
-    (also `auto`) or "sync".
+    `netdsl.runtime.speed_choices` has their values. `batch_norm` is for several processes: "local" (also
+    `auto`) or "sync".
     """
 
     device: str = "auto"
@@ -29,20 +29,20 @@ class SpeedRequest:
     batch_norm: str = "auto"
     loader: str = "auto"
     workers: int | None = None
-    # Of what isn't `auto`: the user's word, or what the run did before.
+    # The reason for options that are not `auto`: as asked, or as before for a resumed run.
     why: str = "as asked"
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was chosen, and in `reasons` why, for the user to read."""
+    """The chosen options, and the `reasons` that are shown to the user."""
 
     device: torch.device
     precision: str
     layout: torch.memory_format
     fused: bool
     reasons: tuple[str, ...] = ()
-    # Of what was not left to `choose`.
+    # The reason for options that were not `auto`.
     why: str = "as asked"
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -54,7 +54,7 @@ class Speed:
         return images.contiguous(memory_format=self.layout)
 
     def facts(self) -> dict[str, object]:
-        """What a run records, in the words of `SpeedRequest`."""
+        """The record for `how.json`, with the values of `SpeedRequest`."""
         layout = "channels_last" if self.layout is torch.channels_last else "contiguous"
         return {
             "device": self.device.type,
@@ -65,17 +65,17 @@ class Speed:
         }
 
     def prepare(self) -> None:
-        """Sets torch's own switches for this process."""
+        """Sets torch's global options for this process."""
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
             tf32 = self.precision == "tf32"
             torch.backends.cudnn.allow_tf32 = tf32
             torch.backends.cuda.matmul.allow_tf32 = tf32
-            # Tries the algorithms of a convolution once: the shapes of a training don't change.
+            # Benchmarks the algorithms of each convolution once, since shapes do not change.
             torch.backends.cudnn.benchmark = True
 
     def wait(self) -> None:
-        """Until the device has done all that it was given: before a clock is read."""
+        """Synchronises the device, to measure time."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
@@ -83,7 +83,7 @@ class Speed:
 def choose(request: SpeedRequest, convolutions: Iterable[Convolution], local_rank: int = 0) -> Speed:
     """Resolves `auto` for this machine and a network with these convolutions.
 
-    Raises RunError where a choice can't be met.
+    Raises RunError if an option is not possible.
     """
     device = choose_device(request.device, local_rank)
     precision, why = _precision(request, device)
@@ -98,7 +98,7 @@ def choose(request: SpeedRequest, convolutions: Iterable[Convolution], local_ran
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device for "auto", "cpu" or "cuda". Raises RunError for cuda where there is none."""
+    """The device for "auto", "cpu" or "cuda". Raises RunError for "cuda" without a GPU."""
     present = torch.cuda.is_available()
     if name == "cuda" and not present:
         raise RunError("torch finds no CUDA device", "use `--device cpu`, or `auto`")
@@ -107,7 +107,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     if local_rank >= torch.cuda.device_count():
         raise RunError(
             f"process {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}",
-            "start as many processes as there are GPUs: `torchrun --nproc-per-node gpu`",
+            "start one process for each GPU: `torchrun --nproc-per-node gpu`",
         )
     return torch.device("cuda", local_rank)
 
@@ -115,19 +115,19 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
 def _precision(request: SpeedRequest, device: torch.device) -> tuple[str, str]:
     requested = request.precision
     if requested == "tf32" and device.type != "cuda":
-        raise RunError("tf32 is a format of NVIDIA's GPUs", "use `--precision fp32` or `bf16`")
+        raise RunError("tf32 needs a GPU of NVIDIA", "use `--precision fp32` or `bf16`")
     if requested != "auto":
         return requested, request.why
     if has_bf16(device):
         return "bf16", f"this {'GPU' if device.type == 'cuda' else 'CPU'} computes it natively"
-    return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no bf16 of its own"
+    return "fp32", f"this {'GPU' if device.type == 'cuda' else 'CPU'} has no native bf16"
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware itself multiplies bfloat16 numbers."""
+    """Whether the hardware supports bfloat16 natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Torch has no public question for the CPU (2.11 to 2.15); without an answer it's fp32.
+    # Torch has no public function for the CPU (2.11 to 2.15); if these are missing, the answer is no.
     cpu = torch.cpu
     return any(
         bool(getattr(cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

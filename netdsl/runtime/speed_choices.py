@@ -1,8 +1,8 @@
-"""The values of the options of speed. No torch is imported here, so that the command line can name them."""
+"""The values of the speed options. This module does not import torch, since the command line uses it."""
 
 from __future__ import annotations
 
-# The fields of `netdsl.runtime.speed.SpeedRequest` that are words.
+# The fields of `netdsl.runtime.speed.SpeedRequest` with a fixed set of values.
 SPEED_CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "fp32", "tf32", "bf16"),

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which let a run finish its step and save."""
+"""Ctrl-C and SIGTERM: the run finishes its step and saves a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdsl.runtime.distributed import ALONE, World
 
 
 class Stop:
-    """Whether the run is to end: `signal` is the signal that asked for it."""
+    """Whether the run is to stop: `signal` is the received signal."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -21,17 +21,17 @@ class Stop:
         return self.signal is not None
 
     def agreed(self, world: World) -> signal.Signals | None:
-        """The signal that any of the processes got; they all ask at the same step."""
+        """The signal that any of the processes got; they all call this at the same step."""
         number = int(world.largest(self.signal or 0))
         return signal.Signals(number) if number else None
 
 
 @contextmanager
 def on_signals(world: World = ALONE) -> Iterator[Stop]:
-    """The first Ctrl-C or SIGTERM within the block is only noted; a second one acts as it always does.
+    """Inside the block the first Ctrl-C or SIGTERM is only recorded; a second one has its usual effect.
 
-    Several processes only note that too: torchrun passes on what a scheduler has sent to all already,
-    and kills those that take too long.
+    Several processes record all: torchrun forwards signals that a scheduler may have sent to each process
+    already, and kills processes that take too long.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -54,6 +54,6 @@ def on_signals(world: World = ALONE) -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        # One of several processes that stop is still to hear of it again, while it says so and ends.
+        # Of several processes, one that stops may get the signal again until it ends.
         if world.size == 1 or not stop:
             restore()

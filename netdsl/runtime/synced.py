@@ -1,4 +1,4 @@
-"""Batch norm over the images of all processes, where torch has none: on the CPU."""
+"""Batch norm over the images of all processes on the CPU, which torch lacks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class SyncedBatchNorm(_BatchNorm):
-    """Batch norm over the batches of all processes: what one process computes, up to rounding.
+    """Batch norm over the batches of all processes, equal to that of one process up to rounding.
 
-    `nn.SyncBatchNorm`, which does the same, takes tensors on GPUs alone.
+    `nn.SyncBatchNorm` does the same on GPUs only.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,10 +34,10 @@ class SyncedBatchNorm(_BatchNorm):
         return y.to(x.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Torch's own classes differ in this alone: any number of dimensions will do."""
+        """Accepts any number of dimensions."""
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Moves the running statistics towards those of the batch, as torch's does."""
+        """Updates the running statistics as torch does."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
@@ -47,7 +47,7 @@ class SyncedBatchNorm(_BatchNorm):
 
 
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
-    """The module with synchronised batch norms in place of its own; they keep the weights' tensors."""
+    """Replaces a module's batch norms by synchronised ones, which share the tensors of the weights."""
     if device.type == "cuda":
         changed: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return changed
@@ -75,7 +75,7 @@ def _total(values: Tensor) -> Tensor:
 
 
 class _Total(torch.autograd.Function):
-    """The sum over all processes. Each process's loss depends on it, so gradients are summed too."""
+    """The sum over all processes. Each process's loss depends on it, so gradients are also summed."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The measurements of a run as TensorBoard reads them."""
+"""The metrics of a run as TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ from math import ceil
 from pathlib import Path
 
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.extras import require_extra
 from netdsl.runtime.metrics import Metrics
 
 FOLDER = "tensorboard"
 
 
 def require_tensorboard() -> None:
-    """Raises RunError where the extra is missing."""
-    try:
-        import torch.utils.tensorboard  # noqa: F401
-    except ImportError as error:
-        raise RunError(
-            "--tensorboard needs a package that isn't installed", 'pip install "netdsl[tensorboard]"'
-        ) from error
+    """Raises RunError if the extra is not installed."""
+    require_extra("tensorboard", "torch.utils.tensorboard", "tensorboard", "--tensorboard")
 
 
 class TensorBoard:
     """Writes event files into the `tensorboard` folder of a run.
 
-    Losses and accuracies of training and validation lie under one heading each, so that TensorBoard shows
-    them together; steps are epochs, of which `done` lie behind: what a killed process wrote of
-    later ones is void. Raises RunError where the extra is missing.
+    Losses and accuracies of training and validation have a common heading, so that TensorBoard shows them
+    together; steps are epochs. Events of a killed process after the `done` complete epochs are purged. Raises
+    RunError if the extra is not installed.
     """
 
     def __init__(self, run: Path, done: int = 0) -> None:
@@ -39,7 +35,7 @@ class TensorBoard:
             raise RunError(f"cannot write {run / FOLDER}: {error.strerror}") from error
 
     def __call__(self, row: Metrics) -> None:
-        """Writes the row of an epoch, so that it can be seen at once."""
+        """Writes the metrics of an epoch, and flushes."""
         values = {
             "loss/training": row.loss,
             "loss/validation": row.validation_loss,

@@ -1,4 +1,4 @@
-"""A model in training: the step from a batch to new weights, and all that such steps change."""
+"""One training step: from a batch to new weights, and the state that steps change."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from netdsl.runtime.speed import Speed
 
 
 class Learner:
-    """A model, its optimizer, and the average of its weights where the recipe asks for one.
+    """A model, its optimizer, and the average of its weights if the recipe has one.
 
-    `objective` takes normalised images (n, C, H, W) and labels (n,) and gives the sum of their losses
-    and how many logits are right; compiling replaces it.
+    `objective` takes normalised images (n, C, H, W) and labels (n,) and returns the sum of their losses and
+    the number of right answers; compiling replaces it.
     """
 
     def __init__(self, model: Model, recipe: Recipe, speed: Speed, world: World) -> None:
@@ -51,9 +51,9 @@ class Learner:
         return loss, (logits.argmax(1) == labels).sum()
 
     def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
-        """One update of the weights; `draws` is what augmentation drew for the batch's images.
+        """One update of the weights; `draws` are the augmentation's for the batch's images.
 
-        Gives the sum of our images' losses and the number of right answers, (2,) on the device.
+        Returns the sum of this process's losses and its number of right answers, (2,) on the device.
         """
         x = augment.apply(data.floats(batch.images), self.recipe.augment, draws, data.mean)
         x = self.speed.laid_out(data.normalise(x))
@@ -64,41 +64,41 @@ class Learner:
         return figures
 
     def gradients(self, x: Tensor, labels: Tensor, whole: int) -> Tensor:
-        """Adds the gradients of the mean loss of a batch of `whole` images, of which `x` are ours.
+        """Adds the gradients of the mean loss of a batch of `whole` images; `x` are this process's part.
 
-        Each process must have an image at least.
+        Each process must have at least one image.
         """
         self.model.prepare(training=True)
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()
         figures = torch.zeros(2, device=x.device)
-        # The parts are those of the whole batch, whoever computes them, and each has images of ours.
+        # Parts of the whole batch, of all processes; each has images of this one.
         parts = min(self.recipe.accumulate, whole // self.world.size)
         ends = [self.world.count(whole * part // parts) for part in range(parts + 1)]
         usual = self.world.count(self.recipe.batch // self.recipe.accumulate)
         for start, end in pairwise(ends):
-            # Compiled code is for one size: the last batch of an epoch, often smaller, goes without.
+            # Compiled code is for one size; the last batch of an epoch is often smaller.
             objective = self.objective if end - start == usual else self.plain_objective
             with self._replica.summing(last=end == len(x)):
                 loss, right = self._replica(objective, x[start:end], labels[start:end])
-                # Gradients are averaged over the processes: each gives its share of the batch's mean.
+                # Gradients are averaged over the processes: the factor makes their mean that of the batch.
                 (loss * (self.world.size / whole)).backward()
             figures += torch.stack((loss.detach(), right.float()))
         return figures
 
     def averaged(self) -> AbstractContextManager[object]:
-        """Within the block the model has the weights to evaluate and keep: averaged ones, if any are."""
+        """Inside the block the model has the weights to evaluate and save: the averaged ones, if any."""
         return nullcontext() if self.average is None else self.average.applied()
 
     def state(self) -> dict[str, Tensor]:
-        """All that training changes, by name; the tensors are its own, not copies."""
+        """The state that training changes, by name; the tensors are the learner's own, not copies."""
         parts = {"model": self.model.state(), "optimizer": self.optimizer.state()}
         if self.average is not None:
             parts["average"] = self.average.state()
         return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Takes over a state. Raises RunError where it belongs to another network or recipe."""
+        """Restores a state. Raises RunError if it belongs to another network or recipe."""
         self.model.load_state(checkpoint.part("model"))
         self.optimizer.load_state(checkpoint.part("optimizer"))
         if self.average is not None:

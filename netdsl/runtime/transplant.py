@@ -1,4 +1,4 @@
-"""Weights of another implementation for a network of ours: matched by name, else by position."""
+"""Copies weights of another implementation to a netdsl network, matched by name, else by position."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from netdsl.runtime.errors import RunError
 # A module, or what the functional style calls its weights: `params`, or `(params, buffers)`.
 Target: TypeAlias = nn.Module | list[Tensor] | tuple[list[Tensor], list[Tensor]]
 
-# Parameters are matched among themselves, and so are running statistics and counters of batches: a
-# state dict mixes the three, the functional style keeps them apart.
+# Parameters, running statistics and counters of batches are matched separately: a state dict mixes the
+# three, the functional style separates them.
 PARAMETERS, STATISTICS, COUNTERS = range(3)
 GROUPS = {"running_mean": STATISTICS, "running_var": STATISTICS, "num_batches_tracked": COUNTERS}
 
-# So many entries that don't fit are shown.
+# The most mismatched entries that are shown.
 SHOWN = 6
 
 
 class TransplantError(RunError):
-    """Weights that don't fit a network; none of them was copied."""
+    """The weights do not match the network; none of them was copied."""
 
 
 class _Entry(NamedTuple):
     name: str
     tensor: Tensor
-    # What the tensor is, as far as its name and its neighbours tell; empty where they don't.
+    # The role of the tensor, derived from its name and its neighbours; empty if unknown.
     kind: str
 
     @property
@@ -48,15 +48,15 @@ _Pair: TypeAlias = tuple[_Entry | None, _Entry | None]
 def transplant(
     reference_state_dict: Mapping[str, Tensor], network: Target, ordered: bool = True
 ) -> Literal["name", "position"]:
-    """Copies a reference's weights and running statistics into a network of ours, in place.
+    """Copies a reference's weights and running statistics into a network, in place.
 
-    Entries belong together by name where both sides have the same names, else by position: every style
-    lists its parameters in the order of the `.net` file. Says which of the two it was. Shape and kind of
-    all entries are checked before the first is copied. Raises TransplantError.
+    Entries are matched by name if both sides have the same names, else by position: all styles list
+    parameters in the order of the `.net` file. Returns which of the two was used. Shape and kind of all
+    entries are checked before the first is copied. Raises TransplantError.
 
-    `network` is a module (styles `module` and `sequential`), or the functional style's `params` or
-    `(params, buffers)`. Counters of batches, which nothing depends on, may be missing on either side.
-    A state dict that isn't `ordered`, as from a safetensors file, can be matched by name only.
+    `network` is a module (styles `module` and `sequential`), or the functional style's `params` or `(params,
+    buffers)`. Counters of batches, which nothing depends on, may be missing on either side. A state dict
+    that is not `ordered`, such as that of a safetensors file, can be matched by name only.
     """
     theirs, ours = _of_state_dict(reference_state_dict), _of_target(network)
     if not all(any(entry.group == COUNTERS for entry in side) for side in (theirs, ours)):
@@ -67,9 +67,9 @@ def transplant(
         theirs = [named[entry.name] for entry in ours]
     elif not ordered:
         raise TransplantError(
-            "the weights have other names than the network, and positions are lost: safetensors files sort "
-            "their tensors",
-            'load them into the reference, and `torch.save(model.state_dict(), "weights.pth")`',
+            "the weights have other names than the network, and no order: safetensors files sort their "
+            "tensors",
+            'load them into the reference, and use `torch.save(model.state_dict(), "weights.pth")`',
         )
     pairs = _pairs(theirs, ours)
     if shape_errors := [pair for pair in pairs if not _fit(*pair)]:
@@ -83,10 +83,10 @@ def transplant(
 
 def _of_state_dict(state: Mapping[str, Tensor]) -> list[_Entry]:
     for name, tensor in state.items():
-        # Only what can be copied without fail: an error halfway would leave a network half filled.
+        # Only tensors that can always be copied: an error would leave a network with half of the weights.
         if not isinstance(tensor, Tensor) or not _ordinary(tensor):
-            help = "give a state dict of ordinary tensors: `model.state_dict()`"
-            raise TransplantError(f"`{name}` is no dense tensor of numbers", help)
+            help = "pass a state dict of ordinary tensors: `model.state_dict()`"
+            raise TransplantError(f"`{name}` is not a dense tensor of real numbers", help)
     return [_Entry(name, tensor, _kind(name, state)) for name, tensor in state.items()]
 
 
@@ -96,7 +96,7 @@ def _ordinary(tensor: Tensor) -> bool:
 
 
 def _kind(name: str, state: Mapping[str, Tensor]) -> str:
-    """A norm's scale and a bias are both vectors: the tensors beside them tell which it is."""
+    """The role of a tensor; the weight beside it tells the bias of a kernel from the shift of a norm."""
     owner, dot, own = name.rpartition(".")
     if own in GROUPS:
         return own
@@ -119,7 +119,7 @@ def _of_target(network: Target) -> list[_Entry]:
 
 
 def _pairs(theirs: list[_Entry], ours: list[_Entry]) -> list[_Pair]:
-    """What belongs together by position, group by group; None where one side has too few."""
+    """The entries paired by position in each group; None if one side has fewer."""
     return [
         pair
         for group in (PARAMETERS, STATISTICS, COUNTERS)
@@ -142,7 +142,7 @@ def _report(shape_errors: list[_Pair], theirs: int, ours: int) -> TransplantErro
     lines = [f"  {left:{width}}  for  {right}" for left, right in rows]
     if len(shape_errors) > SHOWN:
         lines.append(f"  and {len(shape_errors) - SHOWN} more")
-    counts = f"{theirs} entries for the network's {ours}, {len(shape_errors)} of them don't fit"
+    counts = f"{theirs} entries for the network's {ours}, {len(shape_errors)} mismatched"
     return TransplantError(
         "\n".join([f"the weights are of another network: {counts}", *lines]),
         "the reference must define its layers in the order of the .net file, with the same sizes",

@@ -1,4 +1,4 @@
-"""The second pass: `infer.infer` computes shapes and costs, a ResolvedNetwork to a TypedNetwork.
+"""The second pass: `infer.infer` computes shapes and costs, from a ResolvedNetwork to a TypedNetwork.
 
-Names are resolved before it, and code comes after it: neither syntax trees nor Python belong here.
+Names are bound before it and code is generated after it: no syntax trees and no Python in here.
 """

@@ -7,13 +7,11 @@ unknown too, and all else is still checked. A wrong step has no typed form.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 
 from netdsl.base.source import Span
-from netdsl.base.values import Symbol, Value, show
+from netdsl.base.values import Symbol, Value
 from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
@@ -48,8 +46,9 @@ from netdsl.ir.typed import (
     TypedStep,
     TypedWhen,
 )
-from netdsl.language.expressions import Const, Environment, Ref, not_a_condition
-from netdsl.resolve.resolve import MAX_REPEAT
+from netdsl.language.expressions import Environment, Ref, not_a_condition
+from netdsl.resolve.calls import not_callable
+from netdsl.resolve.counts import count_error
 from netdsl.shapes.body_scope import BodyScope, beginning, entering
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.joins import Joins
@@ -215,10 +214,7 @@ class Bodies:
                 note = f"`{step.holder}` is `{name}` here"
                 self._reports.add(replace(mismatch, notes=(*mismatch.notes, note)))
             else:
-                message = f"`{step.holder}` is {show(value)}, and no operation or block"
-                help = "give it an operation or a block, as `relu`"
-                if isinstance(value, str):
-                    help = f"write `{value}` without quotes"
+                message, help = not_callable(step.holder, value)
                 holder = Ref(step.holder, step.span)
                 self._reports.wrong("NET302", message, holder, place.values, help=help)
             return None, state.lost()
@@ -255,18 +251,11 @@ class Bodies:
         self, step: RepeatStep, place: BodyScope, state: TensorState
     ) -> tuple[TypedRepeat | None, TensorState]:
         times = self._reports.value(step.times, place.values)
-        if not isinstance(times, int) or isinstance(times, bool) or not 0 <= times <= MAX_REPEAT:
-            if times is not None:
-                message = f"`repeat` takes a whole number from 0 to {MAX_REPEAT:,}, and this is {show(times)}"
-                help = "write a whole number, as `3`"
-                if isinstance(times, tuple):
-                    help = f"write `{len(times)}`, and its steps for each of the list if they differ"
-                written = self._reports.written(step.times, place.values).expr
-                if isinstance(times, Fraction) and times > 0 and written.span:
-                    text = written.span.text
-                    help = f"write `ceil({text})`, or `//` where it is divided"
-                    help = f"write `{math.ceil(times)}`" if isinstance(written, Const) else help
-                self._reports.wrong("NET302", message, step.times, place.values, help=help)
+        written = self._reports.written(step.times, place.values).expr.span
+        error = None if times is None else count_error(times, written, low=0)
+        if error:
+            self._reports.wrong(error.code, error.message, step.times, place.values, help=error.help)
+        if error or not isinstance(times, int):
             _, once = self._body(step.body, place.inner(), state)
             return None, state if once.shape == state.shape else state.lost()
         by_index = step.variable is not None and step.variable in names(step.body)

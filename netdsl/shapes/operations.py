@@ -16,7 +16,7 @@ from netdsl.language.argument_types import Mismatch, convert, schema, signature
 from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
 from netdsl.ops import Operation
 from netdsl.ops.operation import UNKNOWN, VECTOR, ShapeMismatch
-from netdsl.resolve.calls import meant, wrong_argument
+from netdsl.resolve.bind_arguments import meant, wrong_argument
 from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
 from netdsl.shapes.operation_result import OperationResult, operation_result
 from netdsl.shapes.repair.candidates import Attempt, best, with_arguments

@@ -1,4 +1,4 @@
-"""What a network is made of, in numbers: the model behind `netdsl summary` and `netdsl diff`.
+"""The figures and structure of compiled networks, for `netdsl summary` and `netdsl diff`.
 
-It counts and compares networks that are compiled already, and prints nothing.
+It measures and compares, and prints nothing.
 """

@@ -1,9 +1,9 @@
-"""What differs between two networks: in what they do, not in how their files say it.
+"""The differences between two networks in what they compute, not in how their files are written.
 
-Compared are the structures, where names, comments, units, constants and defaults have become steps with
-arguments. A change that others follow from is told alone: where a block's `out` differs, its
-convolutions aren't named too. Two blocks are compared once for each place where both stand, so that the
-time that it takes follows the text, not the number of layers.
+The structures are compared, where names, comments, units, constants and defaults are resolved to steps with
+arguments. Changes that follow from another one are not reported: if a block's `out` differs, its
+convolutions are not listed. Two blocks are compared once for each place of both, so that the time depends
+on the text, not on the number of layers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import TypeAlias
 
 from netdsl.summary.structure import Step, Structure
 
-# In one section or stage, a change inside two blocks is told at so many places at most.
+# The most places in one section or stage at which a change inside two blocks is reported.
 MOST_PLACES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: in `places` is `before` in the first network, `after` in the second.
+    """One difference: at `places`, the first network has `before` and the second one `after`.
 
-    `what` is an argument, a key of the recipe, or the like. One of the sides is None where a part is in
-    one network alone; `what` is then empty.
+    `what` is an argument, a key of the recipe, or the like. If a part is in one network only, the other side
+    is None and `what` is empty.
     """
 
     places: tuple[str, ...]
@@ -35,8 +35,8 @@ class Change:
     after: str | None
 
 
-# The positions of a section or stage of the first network and of what stands for it in the second; None
-# where nothing does.
+# The positions of a section or stage of the first network and of its counterpart in the second; None if
+# there is none.
 Pair: TypeAlias = tuple[int | None, int | None]
 
 
@@ -44,7 +44,7 @@ def compare(before: Structure, after: Structure) -> tuple[list[Change], list[Pai
     """The differences of the structure, and the sections and stages side by side."""
     found = _Changes()
     if before.input != after.input:
-        found.tell("network", "input", *("x".join(map(str, side.input)) for side in (before, after)))
+        found.add("network", "input", *("x".join(map(str, side.input)) for side in (before, after)))
     pairs = found.network(before.parts, after.parts)
     return found.reported(), pairs
 
@@ -57,7 +57,7 @@ class _Changes:
         self._met: dict[tuple[Step, Step, str], set[str]] = {}
         self._effects = _Effects()
 
-    def tell(self, place: str, what: str, before: str | None, after: str | None) -> None:
+    def add(self, place: str, what: str, before: str | None, after: str | None) -> None:
         self._found.setdefault((what, before, after), {})[place] = None
 
     def reported(self) -> list[Change]:
@@ -76,38 +76,38 @@ class _Changes:
             else:
                 for position, x in enumerate(xs, i):
                     pairs.append((position, None))
-                    self.tell("network", "", _written(x), None)
+                    self.add("network", "", _written(x), None)
                 for position, y in enumerate(ys, j):
                     pairs.append((None, position))
-                    self.tell("network", "", None, _written(y))
+                    self.add("network", "", None, _written(y))
             i, j = i + len(xs), j + len(ys)
         return pairs
 
     def _stage(self, before: Step, after: Step) -> None:
         copies = [sum(block.copies for block in stage.steps) for stage in (before, after)]
         if copies[0] != copies[1]:
-            self.tell(before.name, "repeat", *map(str, copies))
+            self.add(before.name, "repeat", *map(str, copies))
         for x, y in _side_by_side(before.steps, after.steps):
             self._block(x, y, before.name)
 
     def _block(self, before: Step, after: Step, place: str) -> None:
-        """Two blocks; how often they are there doesn't count."""
+        """Compares two blocks, without their copies."""
         if self._effects.equal(before, after) or self._was_here(before, after, place):
             return
         if before.name != after.name and not self._effects.equal(before, after, arguments=False):
-            self.tell(place, "block", before.name, after.name)
+            self.add(place, "block", before.name, after.name)
             return
         given = dict(after.arguments)
         changed = [(name, x, given[name]) for name, x in before.arguments if given.get(name, x) != x]
         for argument in changed:
-            self.tell(place, *argument)
+            self.add(place, *argument)
         if not changed or self._effects.kinds(before) != self._effects.kinds(
             after
         ):  # else the steps differ because of the arguments
             self._steps(before.steps, after.steps, f"{place} > {before.name}")
 
     def _was_here(self, before: Step, after: Step, place: str) -> bool:
-        """Whether two blocks were compared at this place, or at so many others that it adds nothing."""
+        """Whether two blocks were compared at this place, or at `MOST_PLACES` others."""
         places = self._met.setdefault((before, after, place.partition(" > ")[0]), set())
         if place in places or len(places) == MOST_PLACES:
             return True
@@ -115,25 +115,25 @@ class _Changes:
         return False
 
     def _steps(self, before: Sequence[Step], after: Sequence[Step], place: str) -> None:
-        """The steps of two bodies."""
+        """Compares the steps of two bodies."""
         if _labels(before) != _labels(after) and Counter(_labels(before)) == Counter(_labels(after)):
-            self.tell(place, "order", *(", ".join(step.name for step in side) for side in (before, after)))
+            self.add(place, "order", *(", ".join(step.name for step in side) for side in (before, after)))
             before, after = (sorted(side, key=_label) for side in (before, after))
         for xs, ys in self._aligned(before, after):
             if _alike(xs, ys):
                 self._step(xs[0], ys[0], place)
             elif len(xs) == 1 and _is_skip_of(xs[0], ys):
-                self.tell(place, "", "skip { … }", None)
+                self.add(place, "", "skip { … }", None)
                 self._steps(_body(xs[0]), ys, place)
             elif len(ys) == 1 and _is_skip_of(ys[0], xs):
-                self.tell(place, "", None, "skip { … }")
+                self.add(place, "", None, "skip { … }")
                 self._steps(xs, _body(ys[0]), place)
             else:
-                self.tell(place, "", *(_listed(side) or None for side in (xs, ys)))
+                self.add(place, "", *(_listed(side) or None for side in (xs, ys)))
 
     def _step(self, before: Step, after: Step, place: str) -> None:
         if before.copies != after.copies:
-            self.tell(place, f"{before.name} repeat", str(before.copies), str(after.copies))
+            self.add(place, f"{before.name} repeat", str(before.copies), str(after.copies))
         if self._effects.equal(before, after):
             return
         match before.kind:
@@ -141,7 +141,7 @@ class _Changes:
                 given = dict(after.arguments)
                 for name, value in before.arguments:
                     if given[name] != value:
-                        self.tell(place, f"{before.name} {name}", value, given[name])
+                        self.add(place, f"{before.name} {name}", value, given[name])
             case "block":
                 self._block(before, after, place)
             case "shortcut" | "branch":
@@ -155,9 +155,9 @@ class _Changes:
     def _aligned(
         self, before: Sequence[Step], after: Sequence[Step]
     ) -> Iterator[tuple[Sequence[Step], Sequence[Step]]]:
-        """Steps with those that stand for them, one by one, and between them those that have no counterpart.
+        """Steps with their counterparts, one by one, and between them the runs without counterparts.
 
-        By their labels, where these are the same in both; else equal steps first.
+        Steps are aligned by their labels if these are the same in both; else equal steps first.
         """
         if _labels(before) == _labels(after):
             yield from (([x], [y]) for x, y in zip(before, after, strict=True))
@@ -175,10 +175,10 @@ class _Changes:
 
 
 class _Effects:
-    """What steps do, whatever their blocks are called: numbers that are equal where they do the same.
+    """Numbers for steps, equal for steps that compute the same, independent of the names of blocks.
 
-    How often a step is there doesn't count; without `arguments`, those of operations don't either. Each
-    block is looked at once.
+    The copies of a step don't count; without `arguments`, those of operations don't either. Each block is
+    visited once.
     """
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ class _Effects:
 
 
 def _label(step: Step) -> str:
-    """What steps have in common that are compared with each other."""
+    """The label of a step; only steps with the same label are compared."""
     return step.name if step.kind == "operation" else step.kind
 
 
@@ -223,7 +223,7 @@ def _shortcut(skip: Step) -> list[Step]:
 
 
 def _is_skip_of(step: Step, steps: Sequence[Step]) -> bool:
-    """Whether a step is a skip connection around such steps."""
+    """Whether a step is a skip connection around steps with the same labels."""
     return step.kind == "skip" and _labels(_body(step)) == _labels(steps)
 
 
@@ -236,7 +236,7 @@ def _matched(
 ) -> Iterator[tuple[bool, Sequence[Step], Sequence[Step]]]:
     """Runs of steps whose keys `left` and `right` are equal, and the runs between them.
 
-    What is equal at both ends is set apart first: in long rows of equal steps the matcher finds nothing.
+    Equal steps at both ends are split off first: the matcher finds nothing in long runs of equal steps.
     """
     start = _common(left, right)
     end = _common(left[start:][::-1], right[start:][::-1])
@@ -250,13 +250,13 @@ def _matched(
 
 
 def _common(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    """How many keys are equal from the start on."""
+    """The number of equal keys at the start."""
     differing = (i for i, (x, y) in enumerate(zip(left, right, strict=False)) if x != y)
     return next(differing, min(len(left), len(right)))
 
 
 def _side_by_side(before: Sequence[Step], after: Sequence[Step]) -> Iterator[tuple[Step, Step]]:
-    """The blocks of two stages, first with first and so on; equal ones in a row once."""
+    """Pairs of the blocks of two stages by position; runs of equal pairs once."""
     left, right = (list(accumulate(step.copies for step in side)) for side in (before, after))
     i = j = 0
     while i < len(left) and j < len(right):
@@ -266,7 +266,7 @@ def _side_by_side(before: Sequence[Step], after: Sequence[Step]) -> Iterator[tup
 
 
 def _written(step: Step) -> str:
-    """A step as it would be written, its own steps too where they aren't those of a block."""
+    """A step as in a `.net` file, including its inner steps unless they are those of a block."""
     return _times(step.title, step.copies) + ("" if _is_call(step) else f" {{ {_listed(step.steps)} }}")
 
 
@@ -275,7 +275,7 @@ def _is_call(step: Step) -> bool:
 
 
 def _listed(steps: Sequence[Step]) -> str:
-    """Steps as they would be written; those in a row that are written alike once."""
+    """Steps as in a `.net` file; runs of steps with the same text once."""
     rows = groupby(steps, key=lambda step: step.title if _is_call(step) else step)
     found = [(key, list(group)) for key, group in rows]
     return ", ".join(

@@ -1,7 +1,7 @@
 """TypedNetwork to Summary: the parts with their figures, receptive fields and activations.
 
-It follows one example through a training pass. Equal copies are followed twice, the first and the last:
-those between are like the last, in all but what they see of the input.
+It follows one example through a training pass. Of equal copies, only the first and the last are followed:
+those between are like the last one, except for their receptive field.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from netdsl.shapes.tensor_state import TensorState
 from netdsl.summary.titles import of_block, of_operation
 from netdsl.summary.tree import Figures, Kind, Part, Summary
 
-# Bytes of a number in float32.
+# Bytes of a float32 number.
 NUMBER = 4
-# A depth that leaves nothing out: nothing can be nested so deep.
+# A depth that is larger than any nesting.
 EVERYTHING = 1000
 
 
 def measure(typed: TypedNetwork, depth: int) -> Summary:
-    """The network's parts, `depth` levels of them: 1 are sections and stages, 2 what stands in them."""
+    """The network's parts in `depth` levels: 1 is sections and stages, 2 also the parts in them."""
     resolved = typed.network
     parts = _Measure().network(typed, depth)
     return Summary(
@@ -66,20 +66,20 @@ def measure(typed: TypedNetwork, depth: int) -> Summary:
 
 @dataclass(slots=True, eq=False)
 class _Tensor:
-    """So many numbers in memory; `kept` once a step keeps them for the backward pass."""
+    """A tensor's size; `kept` is true once a step keeps it for the backward pass."""
 
     numbers: int
     kept: bool = False
 
     def keep(self) -> int:
-        """The bytes that it takes to keep it too."""
+        """Marks it as kept; returns the additional bytes."""
         taken = 0 if self.kept else NUMBER * self.numbers
         self.kept = True
         return taken
 
 
 class _Point(NamedTuple):
-    """A tensor on its way through the network."""
+    """The current tensor at a point of the network."""
 
     state: TensorState
     tensor: _Tensor
@@ -89,7 +89,7 @@ class _Point(NamedTuple):
         return cls(TensorState(shape), _Tensor(math.prod(shape), kept))
 
     def after(self, block: _Point, inside: _Tensor) -> _Point:
-        """After a block that led from `inside`, its input, to its end."""
+        """The point after a block, which was followed from its input `inside` to its end `block`."""
         self.tensor.kept |= inside.kept
         same = block.tensor is inside
         tensor = self.tensor if same else _Tensor(block.tensor.numbers, block.tensor.kept)
@@ -97,7 +97,7 @@ class _Point(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """What a body knows: its names, the tensors saved so far, how many levels of parts are wanted."""
+    """The context of a body: its names, the tensors saved so far, and the remaining levels of parts."""
 
     frame: Frame
     saved: dict[str, _Point]
@@ -112,8 +112,7 @@ _Found: TypeAlias = tuple[tuple[Part, ...], _Point]
 
 class _Measure:
     def __init__(self) -> None:
-        # Of an instance, by whether its input is kept already and how many levels are wanted: the block,
-        # its input and its end.
+        # The block, its input and its end, by instance, whether the input is kept already, and levels.
         self._blocks: dict[tuple[Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
         self._joins = Joins(ErrorReporter(Diagnostics()))
 
@@ -144,7 +143,7 @@ class _Measure:
         return tuple(blocks), point
 
     def _block(self, instance: Instance, point: _Point, levels: int, span: Span) -> _Found:
-        """A block: followed once from a beginning of its own, then put where it stands."""
+        """A block: followed once, relative to its input, then moved to its place."""
         key = (instance, point.tensor.kept, max(levels, 0))
         if key not in self._blocks:
             start = _Point.start(instance.input, point.tensor.kept)
@@ -228,7 +227,7 @@ class _Measure:
         return tuple(parts), point
 
     def _skip(self, step: TypedSkip, place: _Place, point: _Point) -> _Found:
-        if not step.same and step.shortcut is None:  # `if same`, and it isn't: the body alone
+        if not step.same and step.shortcut is None:  # `if same`, but the shape changes: only the body
             alone, end = self._body(step.body, place.inner(step.body), point)
             return alone, _Point(end.state.deepest(point.state), end.tensor)
         inside, end = self._body(step.body, place.inner(step.body, deeper=1), point)
@@ -262,7 +261,7 @@ class _Measure:
 
 
 def _copies(once: Callable[[_Point], _Found], count: int, point: _Point) -> _Found:
-    """What `once` leads through, `count` times in a row, as one part each."""
+    """The parts of `once`, `count` times in a row; equal parts are one part with copies."""
     parts, end = once(point)
     if count == 1:
         return parts, end
@@ -272,7 +271,7 @@ def _copies(once: Callable[[_Point], _Found], count: int, point: _Point) -> _Fou
 
 
 def _together(first: Part, last: Part, count: int) -> Part:
-    """A part, and `count` others that are like the last of them."""
+    """The part of `first` and `count` copies of `last`."""
     return replace(
         last,
         copies=first.copies + last.copies * count,
@@ -282,7 +281,7 @@ def _together(first: Part, last: Part, count: int) -> Part:
 
 
 def _placed(part: Part, start: TensorState) -> Part:
-    """A part whose states were those from its block's beginning, where the block begins at `start`."""
+    """A part, whose states are relative to its block's input, for a block that starts at `start`."""
     parts = tuple(_placed(inner, start) for inner in part.parts)
     return replace(part, state=start.after(part.state), parts=parts)
 
@@ -290,14 +289,14 @@ def _placed(part: Part, start: TensorState) -> Part:
 def _container(
     kind: Kind, name: str, inside: Sequence[Part], start: _Point, end: _Point, levels: int, span: Span
 ) -> Part:
-    """A part that is made of others, which stand in it as far as so many levels are wanted."""
+    """A part that contains others; they are listed if `levels` remain."""
     figures = sum((part.figures for part in inside), Figures())
     shown = tuple(inside) if levels > 0 else ()
     return Part(kind, name, name, (), 1, start.state.shape, end.state.shape, figures, end.state, span, shown)
 
 
 def _product(tensors: Sequence[_Tensor]) -> int:
-    """The bytes that it takes to keep the factors of a product, from left to right."""
+    """The bytes to keep the factors of a product, computed from left to right."""
     taken = 0
     product = tensors[0]
     for factor in tensors[1:]:

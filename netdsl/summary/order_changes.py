@@ -1,4 +1,4 @@
-"""Whether the `order` is what two networks differ in: the second is compiled with the order of the first."""
+"""Detects differences that come from another `order`: compiles the second network with the first's order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netdsl.syntax import nodes
 def explain(
     before: Compiled, after: Compiled, settings: Mapping[str, str], found: list[Change]
 ) -> list[Change]:
-    """The changes that were found, or fewer: that of the order, and those that don't follow from it.
+    """The found changes, or if these are fewer, the change of the order and those that do not follow from it.
 
     `settings` are those that the second network was compiled with.
     """
@@ -44,7 +44,7 @@ def _order(compiled: Compiled) -> str:
 
 
 def _with_order(compiled: Compiled, order: str, settings: Mapping[str, str]) -> TypedNetwork | None:
-    """The network with this order, and without expectations, which may be wrong then; None after errors."""
+    """The network with this order, without `expect` statements, which may fail then; None after errors."""
     text = compiled.source.text
     for statement in reversed(_statements(compiled)):
         if isinstance(statement, (nodes.Order, nodes.Expect)):

@@ -1,4 +1,4 @@
-"""The other differences between two networks: how their weights start, and how they are trained."""
+"""The differences between two networks in their initialisation and recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {choice: word for choices in CHOICES.values() for word, choice in choic
 
 
 def compare_settings(before: ResolvedNetwork, after: ResolvedNetwork) -> list[Change]:
-    """The differences of `init` and `train`, as far as they have an effect."""
+    """The differences of `init` and `train` that have an effect."""
     return [
         *_changes("init", _rules(before.init), _rules(after.init)),
         *_changes("train", _keys(before.recipe, after.recipe), _keys(after.recipe, before.recipe)),
@@ -42,7 +42,7 @@ def _rule(rule: Rule) -> str:
 
 
 def _keys(recipe: Recipe, other: Recipe) -> dict[str, str]:
-    """The keys of a recipe, as `optimizer.lr` where both have the same optimizer."""
+    """The keys of a recipe; nested ones such as `optimizer.lr` if both have the same optimizer."""
     keys: dict[str, str] = {}
     for f in fields(recipe):
         value: Any = getattr(recipe, f.name)
@@ -57,7 +57,7 @@ def _keys(recipe: Recipe, other: Recipe) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value of a recipe as it would be written there."""
+    """A value of a recipe as in a `.net` file."""
     if type(value) in _WORDS:
         given = [
             (

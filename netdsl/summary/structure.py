@@ -1,7 +1,7 @@
-"""TypedNetwork to Structure: what a network does, without its figures and as short as its text.
+"""TypedNetwork to Structure: what a network computes, without figures, with a size like that of its text.
 
-Equal blocks are one step here, however often and wherever they are called, so that networks of a million
-layers can be compared. The steps are those of a summary that leaves nothing out.
+Equal blocks are one shared step, wherever they are called, so that networks of a million layers can be
+compared. The steps are those of a complete summary.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from netdsl.summary.tree import Kind
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A part of a summary by what it does; `copies` is how often one copy of the part around it has it."""
+    """A part of a summary, without figures; `copies` is its number in one copy of the enclosing part."""
 
     kind: Kind
     name: str
@@ -56,12 +56,12 @@ class Structure(NamedTuple):
 
 
 def structure(typed: TypedNetwork) -> Structure:
-    """What is compared of a network."""
+    """The structure of a network, for comparisons."""
     return Structure(typed.network.input, _Steps().network(typed))
 
 
 def rows(parts: Sequence[Step], depth: int) -> int:
-    """How many parts a summary of `depth` levels has."""
+    """The number of parts of a summary with `depth` levels."""
     known: dict[tuple[Step, int], int] = {}
 
     def count(step: Step, levels: int) -> int:
@@ -127,7 +127,7 @@ class _Steps:
 
     def _skip(self, step: TypedSkip, frame: Frame) -> Steps:
         inside = self._body(step.body)
-        if not step.same and step.shortcut is None:  # `if same`, and it isn't: the body alone
+        if not step.same and step.shortcut is None:  # `if same`, but the shape changes: only the body
             return inside
         if step.drop_path:
             inside += (_operation(step.drop_path, frame),)

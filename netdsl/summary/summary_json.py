@@ -1,4 +1,4 @@
-"""A summary as JSON; the keys are documented in docs/tools.md and stay as they are."""
+"""A summary as JSON; the keys are documented in docs/tools.md and stable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def record(summary: Summary) -> dict[str, object]:
 
 
 def totals(summary: Summary) -> dict[str, object]:
-    """What is said of a network, without its parts."""
+    """A network's record, without its parts."""
     return {
         "network": summary.name,
         "settings": dict(summary.parameters),
@@ -32,7 +32,7 @@ def _part(part: Part) -> dict[str, object]:
 
 
 def part_totals(part: Part) -> dict[str, object]:
-    """What is said of a part, without its own parts."""
+    """A part's record, without its inner parts."""
     line, column = part.span.source.position(part.span.start)
     return {
         "kind": part.kind,

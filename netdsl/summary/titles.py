@@ -1,4 +1,4 @@
-"""How a part would be written in a `.net` file."""
+"""Titles of parts: their text in a `.net` file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdsl.language.argument_types import schema
 from netdsl.language.expressions import constant, known_or_none
 from netdsl.ops import Operation
 
-# A title without what is the default, and all arguments by name.
+# A title without default arguments, and all arguments by name.
 Titled: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -35,7 +35,7 @@ def of_block(instance: Instance) -> Titled:
 
 
 def _titled(name: str, values: Mapping[str, Value], defaults: Mapping[str, Value | None]) -> Titled:
-    """What is required stands by position; a default of None is none."""
+    """Required arguments are by position, others by name; a default of None means required."""
     shown = {parameter: show(value) for parameter, value in values.items()}
     written = [
         text if defaults[parameter] is None else f"{parameter}={text}"

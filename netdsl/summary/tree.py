@@ -1,4 +1,4 @@
-"""The facts of a network as data: a tree of its parts, each with its figures."""
+"""A summary as data: a tree of a network's parts with their figures."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`frozen` of the `parameters` aren't trained. `activations` are the bytes that torch keeps for the
-    backward pass of one example in float32, the weights not counted (`SavedForBackward`).
+    """`frozen` of the `parameters` are not trained. `activations` are the bytes that torch keeps for the
+    backward pass of one example in float32, without the weights (`SavedForBackward`).
     """
 
     parameters: int = 0
@@ -54,9 +54,8 @@ class Figures:
 class Part:
     """A section, stage, block or step; equal ones in a row are one part.
 
-    `copies` is how often it is there, and the figures are of all of them together. `title` is how it
-    would be written, without what is the default; `arguments` are all. `state` is that of the tensor
-    after the last copy.
+    `copies` is their number, and the figures are the sums over them. `title` is the text in a `.net` file,
+    without defaults; `arguments` are all. `state` is that of the tensor after the last copy.
     """
 
     kind: Kind
@@ -92,6 +91,6 @@ class Summary:
 
     @property
     def title(self) -> str:
-        """The network as it is set: `preresnet(depth=20)`."""
+        """The network with its settings: `preresnet(depth=20)`."""
         settings = ", ".join(f"{name}={value}" for name, value in self.parameters)
         return f"{self.name}({settings})" if settings else self.name

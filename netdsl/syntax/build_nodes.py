@@ -86,7 +86,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     input = _node(nodes.Input)
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
-    section = _node(nodes.Section)
     stage = _node(nodes.Stage)
     init_rule = _node(nodes.InitRule, spanned=False)
     list_of = _node_of_items(nodes.ListOf)
@@ -189,14 +188,21 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
         return tuple(child for child in children if child is not None)
 
     def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
-        return nodes.Network(self._word(children[0]), children[1] or (), "", self._span(meta))
+        name, parameters, class_name = children
+        class_name = class_name and self._word(class_name)
+        return nodes.Network(self._word(name), parameters or (), "", self._span(meta), class_name)
 
     def plus(self, meta: Meta, children: list[Any]) -> nodes.Plus:
         return nodes.Plus(self._span(meta))
 
+    def section(self, meta: Meta, children: list[Any]) -> nodes.Section:
+        kind, name, body = children
+        return nodes.Section(self._word(kind), body, self._span(meta), name and self._word(name))
+
     def transition(self, meta: Meta, children: list[Any]) -> nodes.Section:
         kind = nodes.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
-        return nodes.Section(kind, children[0], self._span(meta))
+        name, body = children
+        return nodes.Section(kind, body, self._span(meta), name and self._word(name))
 
     def header(self, meta: Meta, children: list[Token]) -> tuple[nodes.Word, ...]:
         return tuple(map(self._word, children))

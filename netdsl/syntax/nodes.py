@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
+from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.base.values import Value
 
@@ -178,34 +179,9 @@ def walk(node: Iterable[object]) -> Iterator[Any]:
         waiting += reversed(list(children(node)))
 
 
-def bodies(step: Step) -> tuple[Body, ...]:
-    """The bodies directly inside a step, in textual order."""
-    return tuple(child for child in children(step) if isinstance(child, Body))
-
-
-def with_bodies(step: Step, new: Iterable[Body]) -> Step:
-    """The step with other bodies, as many as `bodies` returns."""
-    replacements = iter(new)
-
-    def replaced(field: Any) -> Any:
-        if isinstance(field, Body):
-            return next(replacements)
-        if isinstance(field, tuple) and not hasattr(field, "_fields"):
-            return tuple(map(replaced, field))
-        return field
-
-    kind: Any = type(step)
-    changed: Step = kind(*map(replaced, step))
-    return changed
-
-
 def calls(steps: Iterable[Step]) -> Iterator[Call]:
     """The calls among steps, at any depth."""
-    for step in steps:
-        if isinstance(step, Call):
-            yield step
-        for body in bodies(step):
-            yield from calls(body.steps)
+    return (step for step in tree.steps(steps) if isinstance(step, Call))
 
 
 # --- statements ----------------------------------------------------------------------------------
@@ -217,10 +193,13 @@ class Parameter(NamedTuple):
 
 
 class Network(NamedTuple):
+    """`class_name` is what follows `as`."""
+
     name: Word
     parameters: tuple[Parameter, ...]
     documentation: str
     span: Span
+    class_name: Word | None = None
 
 
 class Input(NamedTuple):
@@ -245,11 +224,12 @@ class Order(NamedTuple):
 
 
 class Section(NamedTuple):
-    """`stem`, `head` or `layers`."""
+    """`stem`, `head` or `layers`, and its own name where it has one: `layers features { … }`."""
 
     kind: Word
     body: Body
     span: Span
+    name: Word | None = None
 
 
 class Stage(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any
 
 from lark import Lark, UnexpectedInput
 
+from netdsl.base import tree
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
@@ -305,7 +306,7 @@ class _Reader:
             for body in found.bodies:
                 self._steps(start, text, body, place)
             return None
-        return nodes.with_bodies(step, self._bodies(start, text, nodes.bodies(step), found, place))
+        return tree.with_bodies(step, self._bodies(start, text, tree.bodies(step), found, place))
 
 
 def _end_of_head(text: str, error: UnexpectedInput) -> int:

@@ -1,4 +1,4 @@
-"""What can be done with a trained network: all that reads run folders.
+"""Uses of trained networks: everything that reads run folders.
 
-`open_run.open_run` is the way in. Nothing here trains, and nothing but an exported file is written.
+Start at `open_run.open_run`. Nothing here trains, and only exported files are written.
 """

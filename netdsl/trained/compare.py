@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""`netdsl compare`: the figures of several runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from netdsl.trained.open_run import open_run
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in a line. Accuracies are shares from 0 to 1.
+    """The figures of a run. Accuracies are from 0 to 1.
 
-    `network` has the settings of the run; `validation_accuracy` is the best one, None without validation,
-    and `test_accuracy` that of the best weights, None where the run didn't come to its end.
-    `seconds` is the time that the training took.
+    `network` includes the settings of the run; `validation_accuracy` is the best one, None without
+    validation, and `test_accuracy` that of the best weights, None if the run is not finished. `seconds` is
+    the time of the training.
     """
 
     run: Path
@@ -32,22 +32,22 @@ class Summary:
 
 
 def compare(folders: Sequence[Path]) -> list[Summary]:
-    """The runs by their best validation accuracy, best first; those without validation last.
+    """The runs sorted by their best validation accuracy, best first; those without validation last.
 
-    Raises RunError where a folder holds no run or a damaged one.
+    Raises RunError if a folder holds no run or a damaged one.
     """
     return sorted(map(summarise, folders), key=_rank)
 
 
 def summarise(folder: Path) -> Summary:
-    """What a run says of itself; nothing is trained or evaluated. Raises RunError."""
+    """The figures in a run's files; nothing is trained or evaluated. Raises RunError."""
     rows = metrics.read(folder)
     try:
         run = open_run(folder)
     except NetworkError as error:
         raise RunError(
             f"the network in {folder} has errors: {error.diagnostics[0].message}",
-            "it may be of another version of netdsl; leave this run out",
+            "it may be of another version of netdsl; remove this run",
         ) from error
     finished = report.read(folder)
     accuracies = [row.validation_accuracy for row in rows if row.validation_accuracy is not None]

@@ -7,20 +7,17 @@ from pathlib import Path
 from rich.console import Console
 
 from netdsl.runtime.evaluate import evaluate
-from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import Which, convolutions, open_run
+from netdsl.trained.open_run import Which, open_run
 
 
-def evaluate_run(folder: Path, which: Which, data: str | None, device_name: str) -> None:
-    """Prints loss and accuracy of a run's weights on the test images, of other `data` where given.
+def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> None:
+    """Prints loss and accuracy of a run's weights on the test images, of other `data` if given.
 
     Raises RunError and NetworkError.
     """
     console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
-    speed = choose(
-        SpeedRequest(device=device_name, precision=run.precision(device_name)), convolutions(run.network)
-    )
+    speed = run.speed(device)
     speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)

@@ -1,7 +1,7 @@
-"""Where a network failed: from a Python traceback back to the steps of the `.net` file.
+"""Maps Python tracebacks of generated code to steps of the `.net` file.
 
-Python says which generated line failed, but of an `nn.Sequential` it doesn't say which of its modules did.
-What made a module is told by a twin of the network without numbers, whose code takes note of each.
+A traceback has the generated line that failed, but not which module of an `nn.Sequential` did. The step that
+made a module is found with a copy of the network on the meta device, whose code records each module.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from netdsl.runtime.errors import RunError
 # Python's own traceback, in the run's folder.
 TRACEBACK = "traceback.txt"
 
-# So many lines of torch's message are shown; all of it is in the traceback.
+# The most lines of torch's message that are shown; the traceback has all of it.
 _MOST_LINES = 8
 
-# What the twin calls to note which call made a module: no name that code can have.
+# The name of the copy's function that records modules; not an identifier, so that no code can use it.
 _NOTE = "<note>"
 
 
 class StepFailed(NetworkError):
-    """A step of the network failed while it ran."""
+    """A step of the network failed at run time."""
 
 
 class UnderWay(NamedTuple):
-    """A step that was running, and the path of the module that it made, where it made one."""
+    """A step that was running, and the path of its module, if it has one."""
 
     step: Span
     module: str = ""
@@ -51,9 +51,9 @@ class UnderWay(NamedTuple):
 
 @contextmanager
 def failures_located(network: Network, style: Style, folder: Path | None = None) -> Iterator[None]:
-    """Around what runs a network: raises StepFailed in place of what one of its steps raised.
+    """Replaces exceptions of a network's steps inside the block by StepFailed.
 
-    Python's traceback goes into the `folder`, without one to standard error.
+    Python's traceback is written into the `folder`, or to standard error without one.
     """
     try:
         yield
@@ -71,15 +71,15 @@ def failures_located(network: Network, style: Style, folder: Path | None = None)
 
 
 def under_way(error: Exception, network: Network, style: Style) -> Sequence[UnderWay]:
-    """The steps that were running when the error was raised, the innermost last; none where neither it nor
-    what caused it came out of the network.
+    """The steps that were running when the error was raised, the innermost last; none if neither the error
+    nor its causes were raised inside the network.
     """
     places, file = network.source_map(style), network.file(style)
     cause: BaseException | None = error
     while cause is not None:
         frames = list(_frames(cause.__traceback__))
         positions = [at for frame, at in frames if frame.f_code.co_filename == file]
-        # What torch.compile can't compile it names in its message only.
+        # torch.compile has the position only in its message.
         compiled = re.findall(rf'File "{re.escape(file)}", line (\d+)', str(cause))
         if compiled and not positions:
             steps = [(step_at(places, Position(int(line))), "") for line in compiled]
@@ -97,16 +97,16 @@ def under_way(error: Exception, network: Network, style: Style) -> Sequence[Unde
 def _diagnostic(error: Exception, running: Sequence[UnderWay], note: str) -> Diagnostic:
     *outer, (step, module) = running
     shown = " ".join(step.text.partition("{")[0].split())
-    told = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    message_lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     here = Label(step, f"module `{module}`" if module else "")
     around = [Label(own.step, f"in `{own.module}`" if own.module else "from here") for own in reversed(outer)]
     help = error.help if isinstance(error, RunError) else ""
-    message = f"`{shown}` failed while the network ran: {told[0]}"
-    return Diagnostic("NET502", message, (here, *around), (*told[1:_MOST_LINES], note), help)
+    message = f"`{shown}` failed while the network ran: {message_lines[0]}"
+    return Diagnostic("NET502", message, (here, *around), (*message_lines[1:_MOST_LINES], note), help)
 
 
 class Position(NamedTuple):
-    """A place in code as Python tells it; without ranges (`python -X no_debug_ranges`) the line alone."""
+    """A position in code; without ranges (`python -X no_debug_ranges`) only the line."""
 
     line: int
     column: int | None = None
@@ -115,7 +115,7 @@ class Position(NamedTuple):
 
 
 def step_at(places: Sequence[Place], at: Position) -> Span | None:
-    """The step of the innermost expression around a place in the code; of a line alone all its steps."""
+    """The step of the innermost expression around a position; for a line without columns, all its steps."""
     if at.column is not None and at.end_line is not None and at.end_column is not None:
         covering = [place for place in places if place.covers(at.line, at.column, at.end_line, at.end_column)]
         if covering:
@@ -127,7 +127,7 @@ def step_at(places: Sequence[Place], at: Position) -> Span | None:
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]:
-    """The frames of a traceback, the outermost first, and where each stands."""
+    """The frames of a traceback and their positions, the outermost first."""
     while trace is not None:
         positions = trace.tb_frame.f_code.co_positions()
         line, end_line, column, end_column = next(islice(positions, trace.tb_lasti // 2, None))
@@ -141,13 +141,13 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]
 def _in_modules(
     frames: Sequence[tuple[FrameType, Position]], network: Network, style: Style, places: Sequence[Place]
 ) -> Iterator[tuple[Span | None, str]]:
-    """The steps that made the modules under way, and the innermost one's step that is no module."""
+    """The steps of the running modules, and the innermost step that is not a module."""
     running = [
         (own, at, frame.f_code.co_filename == network.file(style))
         for frame, at in frames
         if isinstance(own := frame.f_locals.get("self"), nn.Module)
     ]
-    # torch.compile wraps the model in a module of its own.
+    # torch.compile wraps the model in another module.
     model = next((own for own, _, _ in running if not hasattr(own, "_orig_mod")), None)
     if model is None:
         return
@@ -161,7 +161,7 @@ def _in_modules(
 def _makers(
     network: Network, style: Style, places: Sequence[Place], path: str
 ) -> Iterator[tuple[Span | None, str]]:
-    """The steps that made the modules on a path, the outermost first."""
+    """The steps of the modules on a path, the outermost first."""
     made: dict[nn.Module, Span] = {}
 
     def note(module: nn.Module, number: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Imports the weights of other implementations for a network's module style."""
+"""`netdsl import-weights`: converts weights of other implementations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netdsl.runtime.transplant import transplant
 
 
 def import_weights(network: Network, source: Path, output: Path) -> str:
-    """Writes weights of a reference for the network's module style; says what was done. Raises RunError."""
+    """Writes a reference's weights for the network's module style; returns a summary. Raises RunError."""
     weights = checkpoint_import.read(source)
     module = network.module()
     matched = transplant(weights, module, checkpoint_import.keeps_order(source))

@@ -1,4 +1,4 @@
-"""The weights of one network that match another's: those of the same name and shape."""
+"""Matching of two networks' weights by name and shape."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class MatchingWeights:
-    """The tensors of one part of the generated module, by name: `fitting` fit, `reshaped` have another
-    shape, `lost` are in the first network alone, `new` in the second.
+    """The tensors of one part of the generated module, by name: `fitting` match, `reshaped` have another
+    shape, `lost` are only in the first network, `new` only in the second.
     """
 
     part: str
@@ -36,7 +36,7 @@ class MatchingWeights:
 
 
 def matching_weights(before: Shapes, after: Shapes) -> list[MatchingWeights]:
-    """Part by part, in the order of the first network."""
+    """The matches of each part, in the order of the first network."""
     one, other = _by_part(before), _by_part(after)
     return [_fit(part, one.get(part, {}), other.get(part, {})) for part in dict.fromkeys((*one, *other))]
 
@@ -59,21 +59,21 @@ def _fit(part: str, before: Shapes, after: Shapes) -> MatchingWeights:
 
 
 def shapes_of(network: Network, style: Style) -> Shapes:
-    """The weights and statistics of a network, without the memory for them."""
+    """The shapes of a network's weights and statistics, computed on the meta device."""
     with torch.device("meta"):
         module = network.module() if style == "module" else network.sequential()
     return _shapes(module.state_dict())
 
 
 def shapes_in(path: Path) -> tuple[Shapes, Style]:
-    """Those in a file, or the best ones of a run, and the style of their names. Raises RunError."""
+    """The shapes in a file or of a run's best weights, and the style of their names. Raises RunError."""
     if not path.is_dir():
         return _shapes(checkpoint_import.read(path)), "module"
     run = open_run(path)
     if run.style == "functional":
         raise RunError(
-            f"the weights in {path} are numbered, since they are of the functional style",
-            "leave `--weights` out, or name a run of another style",
+            f"the weights in {path} have no names, since they are of the functional style",
+            "remove `--weights`, or name a run of another style",
         )
     return _shapes(checkpoint_import.read(run.weights_file("best"))), run.style
 

@@ -1,23 +1,22 @@
-"""Run folders, read: the network of a run and its weights.
+"""Opens run folders: the network of a run and its weights.
 
-No Python of a folder is executed, since one may come from anywhere: the code is generated anew from the
+A folder may come from anywhere, so no Python code in it is executed: the code is generated again from the
 run's `.net` file.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from rich.console import Console
 
 from netdsl.api import Network
-from netdsl.base.source import Source
-from netdsl.compiler import STYLES, Style, compile_network
+from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.runtime import checkpoint, data, images, model
@@ -25,12 +24,14 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import HOW
+from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
-from netdsl.syntax.net_files import recorded
+from netdsl.runtime.storage import read_json
+from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, RunSettings
 
-NETWORK_FILE, RUN_FILE = "network.net", "run.json"
+_NAME_A_RUN = "name the folder of a run, such as runs/resnet32"
 
-# Which of a run's weights: those of the best validation accuracy, or of the last epoch.
+# The weights of the best validation accuracy, or of the last epoch.
 Which: TypeAlias = Literal["best", "last"]
 
 
@@ -45,7 +46,7 @@ class OpenedRun:
 
     @property
     def title(self) -> str:
-        """The network as it was set: `preresnet(depth=110)`."""
+        """The network with its settings: `preresnet(depth=110)`."""
         settings = ", ".join(f"{name}={text.strip()}" for name, text in self.settings.items())
         return f"{self.network.name}({settings})" if settings else self.network.name
 
@@ -53,80 +54,74 @@ class OpenedRun:
         return self.folder / f"{which}.safetensors"
 
     def model(self, which: Which, device: torch.device) -> model.Model:
-        """The network with weights of the run. Raises RunError where they are missing or don't fit."""
+        """The network with weights of the run. Raises RunError if they are missing or don't match."""
         state = checkpoint.load(self.weights_file(which))
         loaded = create_model(self.network, self.style, 0, device)
         loaded.load_state(state)
         return loaded
 
     def preprocessing(self, which: Which) -> Preprocessing:
-        """How the images of the network with these weights are normalised. Raises RunError."""
+        """The normalisation that belongs to these weights. Raises RunError."""
         path = self.weights_file(which)
         found = Preprocessing.read(path)
         if (len(found.mean), len(found.classes)) != (self.network.input_shape[0], self.network.classes):
             raise RunError(
                 f"{path} is of a network for {len(found.mean)} channels and {len(found.classes)} classes, "
-                f"that of the run is for {self.network.input_shape[0]} and {self.network.classes}",
+                f"but the run's is for {self.network.input_shape[0]} and {self.network.classes}",
                 "restore the file, or train again",
             )
         return found
 
-    def precision(self, device: str) -> str:
-        """The one that the run was trained with, where the device is the same; else `auto`."""
-        try:
-            how = json.loads((self.folder / HOW).read_text(encoding="utf-8"))
-            trained, precision = how["device"], how["precision"]
-        except (OSError, ValueError, TypeError, KeyError):
-            return "auto"
-        return (
-            precision if device in ("auto", trained) and precision in SPEED_CHOICES["precision"] else "auto"
-        )
+    def speed(self, device: str) -> Speed:
+        """How to compute on a device: in the training's precision if that ran on the same kind of device,
+        else as `auto` chooses. Raises RunError if there is no such device.
+        """
+        how: Mapping[str, object] = {}
+        with suppress(RunError):  # a damaged file
+            how = read_json(self.folder / HOW) or how
+        same = how.get("device") == choose_device(device).type
+        precision = how.get("precision") if same else "auto"
+        if precision not in SPEED_CHOICES["precision"]:
+            precision = "auto"
+        return choose(SpeedRequest(device=device, precision=str(precision)), convolutions(self.network))
 
     def data(self, console: Console) -> data.Dataset:
-        """The data set of the run, on the CPU. Raises RunError where it can't be had any more."""
-        return load_data(self.network, console, room=data.room(torch.device("cpu")))
+        """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
+        require_classes(self.network)
+        source = data.read(
+            self.network.recipe.data, self.network.input_shape, console, room=data.room(torch.device("cpu"))
+        )
+        return divide(self.network, source)
 
 
 def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:
     """The run in a folder, with keys of its recipe overridden as on the command line.
 
-    Raises RunError where the folder holds no run or a damaged one, NetworkError where its network has
-    errors.
+    Raises RunError if the folder holds no run or a damaged one, NetworkError if its network has errors.
     """
-    record = _read_record(folder)
-    source = Source(NETWORK_FILE, _read_text(folder / NETWORK_FILE))
-    recipe = {**record.overrides, **(overrides or {})}
-    network = Network(compile_network(source, record.settings, recipe, recorded(record.used, "run")))
-    return OpenedRun(folder, network, record.style, record.settings)
-
-
-def load_data(
-    network: Network, console: Console, *, stream: bool | None = None, room: int | None = None
-) -> data.Dataset:
-    """The data of a network's recipe, as `data.load` reads them.
-
-    Raises RunError where they can't be had or don't fit.
-    """
-    require_classes(network)
-    source = data.read(network.recipe.data, network.input_shape, console, stream=stream, room=room)
-    return divide(network, source)
+    place = folder / RUN_FILE
+    if (facts := read_json(place)) is None:
+        raise RunError(f"{place} can't be read: it does not exist", _NAME_A_RUN)
+    settings = RunSettings.read(facts, str(place))
+    network = Network(settings.compiled(_read_text(folder / NETWORK_FILE), overrides or {}))
+    return OpenedRun(folder, network, settings.style, settings.settings)
 
 
 def divide(network: Network, source: images.Source) -> data.Dataset:
-    """What a network's recipe makes of the images, as `data.divide` says. Raises RunError."""
+    """Divides images by a network's recipe: `data.divide`. Raises RunError."""
     recipe = network.recipe
     return data.divide(source, require_classes(network), recipe.validation, recipe.seed, recipe.images)
 
 
 def require_classes(network: Network) -> int:
-    """How many classes a network has. Raises RunError where it doesn't say."""
+    """The number of a network's classes. Raises RunError if it has no `classes`."""
     if network.classes is None:
         raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
     return network.classes
 
 
 def convolutions(network: Network) -> tuple[Convolution, ...]:
-    """The facts of a network's convolutions that its layout depends on."""
+    """The properties of a network's convolutions that its layout depends on."""
     return tuple(
         Convolution(
             typed.input[0],
@@ -146,52 +141,14 @@ def create_model(
     device: torch.device,
     layout: torch.memory_format | None = None,
 ) -> model.Model:
-    """The network in a style, with the weights that `seed` gives; in the layout that is safe for it unless
-    another is given.
-    """
+    """The network in a style, with weights drawn with `seed`, in the given layout, else in a safe one."""
     if layout is None:
         layout, _ = choose_layout(convolutions(network), device)
     return model.create(vars(network.imported(style)), style, network.entry(style), seed, device, layout)
-
-
-def require_style(name: str) -> Style:
-    """The style of that name. Raises RunError where there is none."""
-    if name not in STYLES:
-        raise RunError(f"there is no style `{name}`", f"one of {', '.join(STYLES)}")
-    return name
-
-
-class _Record(NamedTuple):
-    """What `run.json` remembers: the texts of `--set`, of the recipe's options and of the files that the
-    network uses, by their path from the network's.
-    """
-
-    style: Style
-    settings: dict[str, str]
-    overrides: dict[str, str]
-    used: dict[str, str]
-
-
-def _read_record(folder: Path) -> _Record:
-    """The run's settings; everything in them is checked, since a folder may come from anywhere."""
-    text = _read_text(folder / RUN_FILE)
-    damaged = RunError(f"{folder / RUN_FILE} is damaged", "train the network again")
-    try:
-        record = json.loads(text)
-        style, settings, overrides = (record[key] for key in ("style", "settings", "overrides"))
-        used = record.get("used", {})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise damaged from error
-    for part in (settings, overrides, used):
-        if not isinstance(part, dict) or not all(isinstance(value, str) for value in part.values()):
-            raise damaged
-    return _Record(require_style(str(style)), settings, overrides, used)
 
 
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(
-            f"{path} can't be read: {error}", "name the folder of a run, as runs/resnet32"
-        ) from error
+        raise RunError(f"{path} can't be read: {error}", _NAME_A_RUN) from error

@@ -1,4 +1,4 @@
-"""What a trained network sees in images."""
+"""`netdsl predict`: the most likely classes of images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
 from netdsl.trained.open_run import OpenedRun, Which
 
-# So many images are decoded and seen at a time.
+# The number of images in a batch.
 _BATCH = 64
 
 
 class Prediction(NamedTuple):
-    """The likeliest classes of an image with their probabilities, likeliest first.
-
-    None in place of them where the file is no image, or a broken one.
+    """The most likely classes of an image with their probabilities, the most likely first; None if the file
+    is not a valid image.
     """
 
     image: Path
@@ -31,9 +30,9 @@ class Prediction(NamedTuple):
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that are meant: a folder stands for the images that lie right in it, by name.
+    """The files, with each folder replaced by the images in it, sorted by name; subfolders are ignored.
 
-    What is an image in a folder is told by the file's ending. Raises RunError where there is none.
+    Images in a folder are recognised by the file's ending. Raises RunError if a folder has none.
     """
     files: list[Path] = []
     for path in paths:
@@ -45,7 +44,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
         except OSError as error:
             raise RunError(f"cannot read the folder {path}: {error.strerror}") from error
         if not inside:
-            raise RunError(f"there is no image in {path}", "folders in a folder are not looked into")
+            raise RunError(f"there is no image in {path}", "name its subfolders, which are not searched")
         files += inside
     return files
 
@@ -58,9 +57,9 @@ def _is_named_image(file: Path) -> bool:
 def predict(
     run: OpenedRun, which: Which, images: Sequence[Path], top: int, device: torch.device
 ) -> Iterator[Prediction]:
-    """The `top` classes of each image: the softmax of the logits. Raises RunError.
+    """The `top` classes of each image, by the softmax of the logits. Raises RunError.
 
-    Files are decoded as those of a folder are in training.
+    Files are decoded as in training.
     """
     preprocessing = run.preprocessing(which)
     deployed = InferenceModel(run.model(which, device), preprocessing)
@@ -80,7 +79,7 @@ def predict(
 def _likeliest(
     deployed: InferenceModel, images: list[NDArray[np.uint8]], top: int, device: torch.device
 ) -> Iterator[list[tuple[int, float]]]:
-    """For each image, (H, W, C), the numbers of its classes and their probabilities."""
+    """For each image, (H, W, C), the numbers of its most likely classes and their probabilities."""
     batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
     with torch.inference_mode():
         shares = deployed(batch.float() / 255).softmax(1)

@@ -1,4 +1,4 @@
-"""Run folders, written: training from the start, from a checkpoint, and once more.
+"""Training into run folders: new runs, resumed runs, reproduced runs, and experiments of several runs.
 
-`train_run` is one run, `experiment` several. How an epoch is computed is the business of `netdsl.runtime`.
+`train_run` is one run, `experiment` several. The training itself is in `netdsl.runtime`.
 """

@@ -1,4 +1,4 @@
-"""Images that several runs in a row read once."""
+"""A cache for the images of successive runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from netdsl.trained.open_run import divide, require_classes
 
 
 class DatasetCache:
-    """Gives each run its data. The images that were read last stay for the next run on the same ones;
-    no others do, since two data sets may not fit into memory.
+    """Provides each run with its data, and keeps only the data set that was read last: two may not fit into
+    memory.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class DatasetCache:
     def of(
         self, network: Network, request: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
     ) -> Dataset:
-        """The data of a network's recipe, in memory where half of it is enough.
+        """The data of a network's recipe, in memory if they take at most half of it.
 
-        Each process has its own; the first one of a machine reads them ahead into the cache.
-        Raises RunError where they can't be had, or don't fit the network, its recipe or the memory.
+        Each process has its own data; the first process of a machine fills the cache on disk. Raises RunError
+        if they are not available, or don't fit the network, its recipe or the memory.
         """
         require_classes(network)
         stream = None if request.loader == "auto" else request.loader == "stream"
         wanted = network.recipe.data, network.input_shape, stream
         if self._last is None or self._last[0] != wanted:
-            self._last = None  # Its memory is free for what comes.
+            self._last = None  # Frees its memory.
             with world.first_goes_ahead():
                 source = read(*wanted[:2], console, stream=stream, room=room(speed.device, world.local_size))
             self._last = wanted, source

@@ -1,4 +1,4 @@
-"""`netdsl train A.net B.net --seeds 5`: networks over seeds, one run after the other, in one folder."""
+"""`netdsl train A.net B.net --seeds 5`: networks and seeds, trained one after the other in one folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from netdsl.runtime.distributed import World
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, convolutions, require_style
+from netdsl.trained.open_run import convolutions
+from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.training import results
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.plan import PLAN, Entry, Plan
@@ -26,11 +27,11 @@ from netdsl.training.train_run import free_folder, resume_run, train_run
 
 
 def require_one_process(world: World, what: str) -> None:
-    """Raises RunError where torchrun has started several; `what` is what they are not for, in words."""
+    """Raises RunError if torchrun started several processes; `what` is the task in words."""
     if world.size > 1:
         raise RunError(
             f"{what} by one process, not by {world.size}",
-            "start it without torchrun; several processes can train a single run",
+            "start it without torchrun, which is for single runs",
         )
 
 
@@ -41,18 +42,18 @@ def run_experiment(
     request: SpeedRequest,
     tensorboard: bool = False,
 ) -> tuple[Path, list[NetworkResult]]:
-    """Trains each network with each of its seeds; gives the folder and what came out.
+    """Trains each network with each of its seeds; returns the folder and the results.
 
-    The data of all networks are read before the first training. A run that diverges is left as failed,
-    and the others go on. Raises RunError where an experiment can't begin or go on, NetworkError where a
-    network has errors, and Interrupted on Ctrl-C or SIGTERM.
+    The data of all networks are read before the first training. A run that diverges counts as failed, and
+    the others continue. Raises RunError if the experiment can't start or continue, NetworkError if a network
+    has errors, and Interrupted on Ctrl-C or SIGTERM.
     """
     folder = folder or free_folder("experiment")
     if folder.exists() and any(folder.iterdir()):
         began = (folder / PLAN).exists()
         raise RunError(
             f"{folder} already holds {'an experiment' if began else 'files'}",
-            f"go on with it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
+            f"continue it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
         )
     plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
     for entry in plan.entries:
@@ -66,9 +67,9 @@ def run_experiment(
 def resume_experiment(
     folder: Path, request: SpeedRequest, tensorboard: bool = False
 ) -> tuple[Path, list[NetworkResult]]:
-    """Goes on with an experiment: complete and failed runs stay, one under way is resumed.
+    """Continues an experiment: complete and failed runs are kept, an interrupted one is resumed.
 
-    What isn't wished otherwise stays as it was. Raises what `run_experiment` raises.
+    Options that are not given stay as they were. Raises the errors of `run_experiment`.
     """
     with locked(folder):
         plan = Plan.read(folder)
@@ -83,7 +84,7 @@ def _go_on(
     folder: Path, plan: Plan, request: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
-    way_out = f"go on with `netdsl train --resume {folder}`"
+    way_out = f"continue with `netdsl train --resume {folder}`"
     count = len(list(plan.runs()))
     try:
         for number, (entry, seed) in enumerate(plan.runs(), 1):

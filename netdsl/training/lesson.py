@@ -32,8 +32,8 @@ def batch_norm_lesson(
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
 
-    `overrides` are those of the recipe in networks/lessons/batch_norm.net. A training that diverges is a
-    result, and part of the picture. Raises RunError, and NetworkError for wrong overrides.
+    `overrides` are those of the recipe in networks/lessons/batch_norm.net. A run that diverges is a valid
+    result, and drawn. Raises RunError, and NetworkError for invalid overrides.
     """
     folder = folder or free_folder("batch-norm")
     path = NETWORKS / "lessons" / "batch_norm.net"
@@ -42,7 +42,7 @@ def batch_norm_lesson(
     try:
         _, results = run_experiment(entries, "module", folder, request)
     except Interrupted as error:
-        error.help = "start the lesson again, in another folder: the picture is drawn at its end"
+        error.help = "start the lesson again in another folder: the picture is drawn at its end"
         raise
     draw(folder, results)
     return folder, results
@@ -73,7 +73,7 @@ def _entry(source: Source, case: str, lr: str, overrides: Mapping[str, str]) -> 
 
 
 def _curve(folder: Path, case: str, run: RunResult, part: str) -> Curve:
-    """The accuracies of a run up to where it diverged, if it did; none where that was in its first epoch."""
+    """The accuracies of a run before it diverged, if it did; none if it diverged in its first epoch."""
     rows = metrics.read(folder / run.folder) if (folder / run.folder / metrics.FILE).exists() else []
     accuracies = [row.accuracy if part == "training" else row.validation_accuracy for row in rows]
     known = [(row.epoch, value) for row, value in zip(rows, accuracies, strict=True) if value is not None]

@@ -1,6 +1,6 @@
-"""`netdsl train --overfit N`: can a network learn a handful of images by heart? If not, why not?
+"""`netdsl train --overfit N`: checks that a network can overfit a few images, and diagnoses why not.
 
-A network that can't will not learn the whole data set either, and a handful tells it in seconds
+A network that can't overfit a few images will not learn the whole data set, and the check takes seconds
 (Karpathy 2019, "A Recipe for Training Neural Networks": overfit one batch).
 """
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import batches
+from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE
@@ -27,12 +27,13 @@ from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train_step import Learner
 from netdsl.trained.failure import failures_located
-from netdsl.trained.open_run import convolutions, create_model, require_style
+from netdsl.trained.open_run import convolutions, create_model
+from netdsl.trained.run_settings import require_style
 from netdsl.training.dataset_cache import DatasetCache
 
-# The share of the images that must be right, and how often each is seen at most.
+# The accuracy to reach, and the most epochs.
 _ENOUGH, _EPOCHS = 0.99, 200
-# What makes it harder to learn by heart is left out.
+# Settings of the recipe that make overfitting harder are disabled.
 _BARE = {
     "validation": "0",
     "augment": "none",
@@ -42,17 +43,17 @@ _BARE = {
     "loss": "cross_entropy",
     "accumulate": "1",
 }
-# A gradient so many times as small as another, each measured against its weights, has vanished.
+# The ratio of two gradients, each relative to its weights, from which the smaller one counts as vanished.
 _VANISHED = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A training on the handful with one learning rate.
+    """A training on the images with one learning rate.
 
-    `loss` is the mean of its last epoch, infinite where it diverged; `accuracy`, 0 to 1, the best one.
-    `first_loss` and `last_loss` are of the same batch, before and after; so are `before` and `after`, norms
-    of the gradients of kernels by their names, each as a share of the norm of its weights.
+    `loss` is the mean of its last epoch, infinite if it diverged; `accuracy`, 0 to 1, the best one.
+    `first_loss` and `last_loss` are of the same batch, before and after; so are `before` and `after`, the
+    norms of the gradients of kernels by name, each relative to the norm of its weights.
     """
 
     lr: float
@@ -77,11 +78,11 @@ def overfit(
     images: int,
     request: SpeedRequest,
 ) -> None:
-    """Trains on `images` images until all but 1 % of them are right, and prints how it went.
+    """Trains on `images` images until 99 % of them are right, and prints the results.
 
-    Without augmentation, weight decay, averages, smoothing and validation, at the constant learning rate
-    of the recipe's optimizer. Where that fails, rates of a tenth and of ten times are tried, and RunError
-    says what is wrong and what to try.
+    Without augmentation, weight decay, averages, smoothing and validation, at the constant learning rate of
+    the recipe's optimizer. If that fails, a tenth and ten times of the rate are tried; then RunError has the
+    diagnosis.
     """
     size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
@@ -102,7 +103,7 @@ def overfit(
         f"{network.name}: {images} images in batches of {recipe.batch}, learning rate {first.lr:g}, without "
         "augmentation, weight decay and validation",
     )
-    say(console, f"first loss {first.first_loss:.4g}; that of guessing is {guessing(classes):.4g}")
+    say(console, f"first loss {first.first_loss:.4g}; guessing has {guessing(classes):.4g}")
     say(console, f"{_accuracy(first)} after {first.steps} steps, loss {first.loss:.4g}")
     if not first.succeeded:
         others = [attempt(lr) for lr in (first.lr / 10, first.lr * 10)]
@@ -119,7 +120,7 @@ def overfit(
 
 
 def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str, str]:
-    """Why an attempt failed, and what to try; `others` have a lower and a higher learning rate."""
+    """Why an attempt failed, and a help; `others` have a lower and a higher learning rate."""
     if not math.isfinite(first.first_loss) or not all(map(math.isfinite, first.before.values())):
         return "its outputs or gradients are not finite from the start", (
             "start with smaller weights (`init kaiming`), or normalise: `bn` after convolutions"
@@ -127,16 +128,16 @@ def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str,
     if dead := [name for name, norm in first.before.items() if norm == 0 == first.after[name]]:
         shown = ", ".join(dead[:3]) + (f" and {len(dead) - 3} more" if len(dead) > 3 else "")
         return f"no gradient reaches {shown}", (
-            "weights that all start as zeros, and activations that never fire, stop it: use `init kaiming`"
+            "weights initialised to zero, or activations that are always zero, block it: use `init kaiming`"
         )
     best = min([first, *others], key=lambda attempt: (-attempt.succeeded, attempt.loss))
     rising = first.loss > 1.5 * max(first.first_loss, guessing(classes))
     if best.lr < first.lr or rising:
-        reason = "the loss rises" if rising else f"at {best.lr:g} it comes to {_accuracy(best)}"
+        reason = "the loss rises" if rising else f"at {best.lr:g} it reaches {_accuracy(best)}"
         return f"the learning rate {first.lr:g} is too high: {reason}", _try(first.lr / 10)
     if best.lr > first.lr and (best.succeeded or best.loss < 0.8 * first.loss):
         return (
-            f"the learning rate {first.lr:g} is too low: at {best.lr:g} it comes to {_accuracy(best)}",
+            f"the learning rate {first.lr:g} is too low: at {best.lr:g} it reaches {_accuracy(best)}",
             _try(best.lr),
         )
     if found := complaint(first.first_loss, classes):
@@ -148,16 +149,16 @@ def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str,
         )
     if all(abs(other.last_loss / other.first_loss - 1) < 0.05 for other in [first, *others]):
         return (
-            f"at the learning rate {first.lr:g}, as at ten times that, the loss doesn't move",
+            f"the loss does not change at the learning rate {first.lr:g}, or at ten times that",
             _try(1000 * first.lr),
         )
     return f"it stays at {_accuracy(first)}", (
-        "make the network larger, take `dropout` out, or look whether equal images have different labels"
+        "make the network larger, remove `dropout`, or check whether equal images have different labels"
     )
 
 
 def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed: Speed) -> Attempt:
-    """Trains fresh weights until they know the images, diverge, or have seen them often enough."""
+    """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
     model.to(speed.device, speed.layout)
     learner = Learner(model, recipe, speed, ALONE)
@@ -168,7 +169,7 @@ def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed:
             progress = Progress(epoch, len(data.train))
             train_epoch(learner, data, progress, lambda _: False)
             steps, loss = steps + progress.steps, progress.loss
-            # With running statistics and without dropout, or with those of the batch: either will do.
+            # In training or in evaluation mode: either is enough.
             best = max(best, progress.accuracy, evaluate(model, data, data.train, speed).accuracy)
             if best >= _ENOUGH:
                 break
@@ -180,10 +181,9 @@ def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed:
 
 
 def _gradients(learner: Learner, data: Dataset) -> tuple[float, dict[str, float]]:
-    """The mean loss of a batch, and what `Attempt.before` says."""
-    index = torch.arange(learner.recipe.batch)
-    (batch,) = batches.load(data.train, [index], ALONE, learner.speed.device, 0)
-    x = learner.speed.laid_out(data.normalise(data.floats(batch.images)))
+    """The mean loss of a batch, and the norms of its gradients as in `Attempt.before`."""
+    batch = load_batch(data.train, torch.arange(learner.recipe.batch), learner.speed.device)
+    x = data.inputs(batch.images, learner.speed.layout)
     loss = learner.gradients(x, batch.labels, batch.whole)[0].item() / batch.whole
     names = {tensor.data_ptr(): name for name, tensor in learner.model.state().items()}
     shares = {}

@@ -1,8 +1,7 @@
-"""What an experiment trains, in `plan.json`: written at its start, so that it can go on without its files."""
+"""The plan of an experiment, `plan.json`: written at its start, so that it can continue without its files."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,18 +10,18 @@ from typing import Any
 from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.errors import damaged
 from netdsl.runtime.speed import SpeedRequest
-from netdsl.runtime.storage import write_atomic
+from netdsl.runtime.storage import read_json, write_json
 from netdsl.syntax.net_files import recorded
-from netdsl.trained.open_run import require_style
+from netdsl.trained.run_settings import require_style
 
 PLAN = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A network of an experiment, under a name of its own, and the seeds that it is trained with.
+    """A network of an experiment, under a unique name, and the seeds that it is trained with.
 
     `settings` are the texts of `--set` and `--input`, `overrides` those of the recipe's options, `used` the
     texts of the files that it uses.
@@ -49,16 +48,16 @@ class Entry:
         )
 
     def overridden(self, seed: int) -> dict[str, str]:
-        """The recipe's options of one run."""
+        """The overrides of the recipe for one run."""
         return {**self.overrides, "seed": str(seed)}
 
     def compiled(self, seed: int) -> Compiled:
-        """The network of one run, compiled from the plan's own texts."""
+        """The network of one run, compiled from the texts in the plan."""
         source = Source(self.file, self.text)
         return compile_network(source, self.settings, self.overridden(seed), recorded(self.used, "plan"))
 
     def folder(self, seed: int) -> str:
-        """The name of a run's folder in that of the experiment."""
+        """The name of a run's folder inside that of the experiment."""
         return f"{self.name}-seed{seed}"
 
 
@@ -77,34 +76,32 @@ class Plan:
                 yield entry, seed
 
     def write(self, folder: Path) -> None:
-        """Raises RunError where the folder can't be written."""
+        """Raises RunError if the folder can't be written."""
         plan = {
             "style": self.style,
             "wishes": asdict(self.request),
             "entries": [asdict(entry) for entry in self.entries],
         }
-        write_atomic(folder / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
+        write_json(folder / PLAN, plan)
 
     @staticmethod
     def read(folder: Path) -> Plan:
-        """The plan of an experiment; everything in it is checked. Raises RunError."""
+        """The plan of an experiment, with all of its values checked. Raises RunError."""
         path = folder / PLAN
+        values: Any = read_json(path)
         try:
-            values: Any = json.loads(path.read_text(encoding="utf-8"))
             entries = [Entry(**entry) for entry in values["entries"]]
             if not all(_sound(entry) for entry in entries):
                 raise ValueError
             return Plan(require_style(str(values["style"])), SpeedRequest(**values["wishes"]), entries)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunError(
-                f"{path} can't be read, or is damaged", "restore it, or start the experiment again"
-            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise damaged(path, help="restore it, or start the experiment again") from error
 
 
 def entries(
     networks: Sequence[Compiled], settings: Mapping[str, str], overrides: Mapping[str, str], seeds: int
 ) -> list[Entry]:
-    """Networks under their names, numbered where they collide (a, b, a-2), each with so many seeds."""
+    """The entries of networks, each with `seeds` seeds; duplicate names are numbered (a, b, a-2)."""
     names = [Network(compiled).name for compiled in networks]
     numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
     return [
@@ -117,6 +114,6 @@ def _sound(entry: Entry) -> bool:
     texts = [entry.name, entry.file, entry.text]
     for table in (entry.used, entry.settings, entry.overrides):
         texts += [*table, *table.values()]
-    # A name becomes a folder, which must not be another's.
+    # A name becomes a folder's name, and must not contain a path.
     whole = all(isinstance(text, str) for text in texts) and Path(entry.name).name == entry.name
     return whole and bool(entry.seeds) and all(isinstance(seed, int) for seed in entry.seeds)

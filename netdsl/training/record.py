@@ -1,8 +1,8 @@
-"""What a run remembers of itself, in `run.json` and in its checkpoint.
+"""The record of a run, in `run.json` and in its checkpoint.
 
-It holds all that decides the result: the text of the network and of the files that it uses, the settings
-and overrides of the command line, the resolved recipe, the generated code, the data's fingerprint, and
-the versions of what computed it.
+It holds everything that decides the result: the text of the network and of the files that it uses, the
+settings and overrides of the command line, the resolved recipe, the generated code, the data's
+fingerprint, and the versions of Python and of the packages.
 """
 
 from __future__ import annotations
@@ -15,32 +15,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from netdsl.api import Network
-from netdsl.base.source import Source
-from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import CHOICES, Recipe
-from netdsl.runtime.errors import RunError
-from netdsl.syntax.net_files import recorded
-from netdsl.trained.open_run import NETWORK_FILE, require_style
+from netdsl.trained.run_settings import RunSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`id` tells a run from all others. `settings` are the texts of `--set` and `--input`, `overrides`
-    those of the recipe's options, `used` the texts of used files by their path from the network's.
-    `commit` is that of the repository in which the network's file lies, where there is one. `changes`
-    says what a resumed run changed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record(RunSettings):
+    """All that a run was made of. `id` identifies the run; `commit` is the one that is checked out in the
+    repository of the network's file, if there is one; `changes` are those made when it was resumed.
     """
 
     id: str
     network: str
-    style: Style
-    settings: dict[str, str]
-    overrides: dict[str, str]
     recipe: dict[str, object]
-    used: dict[str, str]
     text: str
     code: str
     data: str
@@ -56,7 +46,7 @@ class Record:
         overrides: Mapping[str, str],
         data: str,
     ) -> Record:
-        """The record of a run that begins; `data` is the data set's fingerprint."""
+        """The record of a new run; `data` is the data set's fingerprint."""
         network = Network(compiled)
         path = compiled.source.name.replace("\\", "/")
         start = posixpath.dirname(posixpath.normpath(path)) or "."
@@ -76,43 +66,12 @@ class Record:
             changes=[],
         )
 
-    @staticmethod
-    def read(facts: Mapping[str, object], place: str) -> Record:
-        """A record that a file holds; everything in it is checked. Raises RunError, which names `place`."""
-        try:
-            values: Any = {name: facts[name] for name in Record.__slots__}
-        except KeyError as error:
-            raise RunError(f"{place} lacks {error}: it is damaged, or of another version", _AGAIN) from error
-        texts = {name: values[name] for name in ("id", "network", "text", "code", "data")}
-        tables = {name: values[name] for name in ("settings", "overrides", "used", "versions")}
-        sound = all(isinstance(text, str) for text in texts.values())
-        sound &= all(
-            isinstance(t, dict) and all(isinstance(v, str) for v in t.values()) for t in tables.values()
-        )
-        sound &= isinstance(values["recipe"], dict) and isinstance(values["changes"], list)
-        if not sound:
-            raise RunError(f"{place} is damaged", _AGAIN)
-        return Record(**(values | {"style": require_style(str(values["style"]))}))
-
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
-    def compiled(self, overrides: Mapping[str, str]) -> Compiled:
-        """The network, compiled anew from its text, with further overrides of its recipe.
-
-        Its name and its code are to be taken from there: a record may come from anywhere.
-        """
-        source = Source(NETWORK_FILE, self.text)
-        return compile_network(
-            source, self.settings, {**self.overrides, **overrides}, recorded(self.used, "run")
-        )
-
-
-_AGAIN = "restore it from a copy, or train again"
-
 
 def recipe_record(recipe: Recipe) -> dict[str, object]:
-    """The resolved recipe, each choice with its word: `{"optimizer": {"sgd": {"lr": 0.01, …}}}`."""
+    """The resolved recipe, with the names of choices: `{"optimizer": {"sgd": {"lr": 0.01, …}}}`."""
     words = {cls: word for choices in CHOICES.values() for word, cls in choices.items()}
 
     def worded(value: object) -> object:
@@ -131,7 +90,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit(folder: Path) -> str | None:
-    """The commit that is checked out where the network's file lies."""
+    """The commit that is checked out in a folder; None if it is not in a repository."""
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

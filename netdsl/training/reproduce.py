@@ -1,4 +1,4 @@
-"""`netdsl reproduce`: a run once more from its record, and whether it comes to the same."""
+"""`netdsl reproduce`: trains a run again from its record, and compares the weights."""
 
 from __future__ import annotations
 
@@ -20,30 +20,28 @@ from netdsl.training.train_run import as_before, train_run
 
 
 def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
-    """Trains the run in `folder` again into `new`; whether the weights are the same, bit for bit.
+    """Trains the run in `folder` again into `new`; returns whether the weights are equal, bit for bit.
 
-    Prints what differs. Raises RunError where the run isn't complete, was changed on its way, or was
-    trained by another number of processes.
+    Prints the differences. Raises RunError if the run is not complete, was changed when it was resumed, or
+    was trained by another number of processes.
     """
     console = Console(quiet=not world.first)
     found = Checkpoint.read(folder / CHECKPOINT)
     run, progress = Run.resumed(folder, found)
     record = Record.read(run.record, str(folder / CHECKPOINT))
-    compiled = record.compiled({})
+    compiled = record.compiled(record.text, {})
     if compiled.network is None or progress.epoch < compiled.network.network.recipe.epochs:
-        raise RunError(
-            f"the run in {folder} isn't complete", f"go on with it: `netdsl train --resume {folder}`"
-        )
+        raise RunError(f"the run in {folder} isn't complete", f"resume it: `netdsl train --resume {folder}`")
     if record.changes:
         raise RunError(
-            f"the run in {folder} was changed on its way: {record.changes[0]}",
-            "only a run that kept its recipe and its machine can be trained again",
+            f"the run in {folder} was changed when it was resumed: {record.changes[0]}",
+            "only runs with one recipe and one machine can be reproduced",
         )
     processes = run.how.get("processes", 1)
     if processes != world.size:
         raise RunError(
-            f"the run in {folder} was trained by {processes} processes, this is {world.size}",
-            "start as many: `torchrun --nproc-per-node N -m netdsl reproduce`",
+            f"the run in {folder} was trained by {processes} processes, not by {world.size}",
+            f"start {processes}: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
     request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), world)
     for line in others:
@@ -65,11 +63,11 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
     )
     for row, other in zip(run.rows, again.rows, strict=True):
         if row.loss != other.loss:
-            say(console, f"first in epoch {row.epoch:g}: loss {other.loss!r} in place of {row.loss!r}")
+            say(console, f"first difference in epoch {row.epoch:g}: loss {other.loss!r}, was {row.loss!r}")
             break
     if second.data != record.data:
-        say(console, "the data are not those that the run was trained on")
+        say(console, "the data differ from those that the run was trained on")
     for name, version in record.versions.items():
         if second.versions.get(name) != version:
-            say(console, f"{name} is {second.versions.get(name)}, it was {version}")
+            say(console, f"{name} is {second.versions.get(name)}, was {version}")
     return False

@@ -1,8 +1,7 @@
-"""What came out of an experiment, in `experiment.json`."""
+"""The results of an experiment, `experiment.json`."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,9 +9,9 @@ from pathlib import Path
 
 from netdsl.api import Network
 from netdsl.runtime import metrics, plot, report
-from netdsl.runtime.errors import RunError
+from netdsl.runtime.errors import damaged
 from netdsl.runtime.plot import Curve, Panel
-from netdsl.runtime.storage import write_atomic
+from netdsl.runtime.storage import read_json, write_json
 from netdsl.training.plan import Plan
 
 RESULTS, PICTURE = "experiment.json", "curves.png"
@@ -20,14 +19,14 @@ RESULTS, PICTURE = "experiment.json", "curves.png"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The mean of some values, and their sample standard deviation (n - 1); None of a single value."""
+    """The mean of values, and their sample standard deviation (n - 1), which is None for a single value."""
 
     mean: float
     deviation: float | None
 
     @staticmethod
     def of(values: Sequence[float | None]) -> Spread | None:
-        """None where there are no values, or one of them is missing."""
+        """None if there are no values, or one of them is None."""
         numbers = [value for value in values if value is not None]
         if not numbers or len(numbers) < len(values):
             return None
@@ -36,8 +35,8 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run, in a folder of the experiment's: complete with its figures, failed with its `error`, or
-    neither yet. Accuracies are shares from 0 to 1, of the best weights.
+    """A run of an experiment: complete with its figures, failed with its `error`, or neither yet. Accuracies
+    are from 0 to 1, of the best weights.
     """
 
     folder: str
@@ -54,7 +53,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class NetworkResult:
-    """A network over its seeds. What is spread is so over the complete runs."""
+    """A network's runs over its seeds. Spreads are over the complete runs."""
 
     name: str
     parameters: int
@@ -79,7 +78,7 @@ class NetworkResult:
 
     @property
     def seconds(self) -> Spread | None:
-        """Of a run."""
+        """The time of a run."""
         return Spread.of([run.seconds for run in self.complete])
 
     def to_json(self) -> dict[str, object]:
@@ -88,9 +87,9 @@ class NetworkResult:
 
 
 def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkResult]:
-    """How far an experiment has come. `failures` says of failed runs, by their folders, why.
+    """The results of an experiment so far. `failures` are the errors of failed runs by their folders.
 
-    Raises RunError where a report is damaged.
+    Raises RunError if a report is damaged.
     """
     results = []
     for entry in plan.entries:
@@ -108,31 +107,26 @@ def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkR
 
 
 def write(folder: Path, results: list[NetworkResult]) -> None:
-    """Raises RunError where the folder can't be written."""
-    content = json.dumps({"networks": [result.to_json() for result in results]}, indent=2) + "\n"
-    write_atomic(folder / RESULTS, content.encode())
+    """Raises RunError if the folder can't be written."""
+    write_json(folder / RESULTS, {"networks": [result.to_json() for result in results]})
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """The failed runs of an experiment that was begun, and why. Raises RunError."""
+    """The errors of an experiment's failed runs by their folders. Raises RunError."""
     path = folder / RESULTS
+    values = read_json(path) or {"networks": []}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
         runs = [run for network in values["networks"] for run in network["runs"]]
         return {str(run["folder"]): str(run["error"]) for run in runs if run["error"] is not None}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{path} can't be read, or is damaged", "remove it: it is written again from the runs"
-        ) from error
+    except (TypeError, KeyError) as error:
+        raise damaged(path, f"{error}", "remove it: it is written again from the runs") from error
 
 
 def draw(folder: Path, results: list[NetworkResult]) -> None:
     """Draws the mean accuracy of each network over the epochs, with bands of a standard deviation.
 
-    The accuracy is that of validation, of training where a network has no validation. Without a
-    complete run there is no picture. Raises RunError.
+    It is the validation accuracy, or the training accuracy if a network has no validation. Draws nothing
+    without a complete run. Raises RunError.
     """
     rows = {
         result.name: [metrics.read(folder / run.folder) for run in result.complete]

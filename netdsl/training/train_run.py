@@ -1,4 +1,4 @@
-"""`netdsl train`: a run from its start, or on from its checkpoint."""
+"""`netdsl train`: a new run, or one resumed from its checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import torch
 from rich.console import Console
 
 from netdsl.api import Network
-from netdsl.base.atomic import write
 from netdsl.compiler import Compiled
 from netdsl.language.recipe import Recipe
 from netdsl.runtime import report
@@ -32,15 +31,17 @@ from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
+from netdsl.runtime.storage import read_json, write_atomic, write_json
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, train
 from netdsl.trained.failure import failures_located
-from netdsl.trained.open_run import NETWORK_FILE, RUN_FILE, convolutions, create_model, require_style
+from netdsl.trained.open_run import convolutions, create_model
+from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
 
-# What a resumed run must leave as it is: its past would not fit its future.
+# Keys of the recipe that a resumed run can't change.
 _FIXED = ("seed", "validation", "images", "average")
 
 
@@ -55,9 +56,9 @@ def train_run(
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
 ) -> Report:
-    """Trains the network into a run folder, and prints what came of it. Raises RunError.
+    """Trains the network into a run folder, and prints the results. Raises RunError.
 
-    Of several processes the first one writes and prints. `inputs` is shared by runs that follow each other.
+    Of several processes the first one writes and prints. `inputs` is shared by successive runs.
     """
     console = Console(quiet=not world.first)
     if tensorboard:
@@ -71,7 +72,7 @@ def train_run(
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
     _require_same(world, record, speed)
     if world.size > 1 and request.batch_norm == "sync":
-        # Raises where the style can't, while nothing is written yet.
+        # Raises if the style does not support it, before anything is written.
         create_model(network, record.style, 0, speed.device).synchronise(speed.device)
     with _locked(folder, world):
         if world.first:
@@ -89,14 +90,14 @@ def resume_run(
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
 ) -> Report:
-    """Goes on with a run from its checkpoint. Raises RunError, and NetworkError for wrong overrides.
+    """Resumes a run from its checkpoint. Raises RunError, and NetworkError for invalid overrides.
 
-    What isn't wished otherwise stays as it was: on the CPU in fp32 the result is then bit for bit
-    that of a run that was never stopped. Of several processes the first one reads the folder.
+    Options that are not given stay as they were: on the CPU in fp32 the result is then bit for bit that of
+    a run that was never stopped. Of several processes the first one reads the folder.
     """
     console = Console(quiet=not world.first)
     if world.first:
-        Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which would make the folder.
+        Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which creates the folder.
     with _locked(folder, world):
         found = world.broadcast(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
         assert found is not None
@@ -106,7 +107,7 @@ def resume_run(
         before = Record.read(run.record, str(folder / CHECKPOINT))
         if world.first:
             _require_same_run(folder, before)
-        network = Network(before.compiled(overrides))
+        network = Network(before.compiled(before.text, overrides))
         changes = _recipe_changes(before, network.recipe)
         request, others = as_before(run.how, request, convolutions(network), world)
         speed = choose(request, convolutions(network), world.local_rank)
@@ -114,13 +115,13 @@ def resume_run(
         if complete and progress.epoch >= epochs:
             raise RunError(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
-                f"to train it longer say how long in all: `--epochs {2 * progress.epoch}`",
+                f"to train it longer, give the total: `--epochs {2 * progress.epoch}`",
             )
         data = (inputs or DatasetCache()).of(network, request, speed, console, world)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
-                "restore them, name the place where they are now (`--data folder:PATH`), or start a new run",
+                "restore them, give their new path (`--data folder:PATH`), or start a new run",
             )
         place = f"at epoch {progress.epoch + 1}, image {progress.seen:,} of {progress.of_images:,}"
         for line in (f"{folder}: resumed {place}", *changes, *others):
@@ -136,7 +137,7 @@ def resume_run(
         run.record = record.to_json()
         _require_same(world, record, speed)
         if world.first:
-            (folder / report.FILE).unlink(missing_ok=True)  # It is of a shorter run.
+            (folder / report.FILE).unlink(missing_ok=True)  # The report of the shorter run.
             _write_inputs(folder, network, record)
         return _train(
             network, record, data, run, (found, progress), request, speed, console, world, tensorboard
@@ -159,7 +160,7 @@ def _train(
     recipe = network.recipe
     images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
-    console.print(f"{network.name} ({record.style}): {size}; {images}", highlight=False, soft_wrap=True)
+    say(console, f"{network.name} ({record.style}): {size}; {images}")
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, recipe.seed, speed.device)
     workers = max(1, free_cores() // world.local_size) if request.workers is None else request.workers
@@ -184,19 +185,16 @@ def _train(
     if run.writes:
         report.write(run.folder, done)
     if done.validation_accuracy is not None:
-        console.print(f"best validation accuracy {done.validation_accuracy:.2%}", highlight=False)
-    console.print(
-        f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f} "
-        f"({len(data.test):,} images, best weights)",
-        highlight=False,
-    )
+        say(console, f"best validation accuracy {done.validation_accuracy:.2%}")
+    test = f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f}"
+    say(console, f"{test} ({len(data.test):,} images, best weights)")
     rate = f"{done.images_per_second:,.0f} images/s"
     say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
     return done
 
 
 def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
-    """What the recipe of a resumed run changes, in words. Raises RunError where that can't be."""
+    """The changes of a resumed run's recipe, in words. Raises RunError if a change is not possible."""
     changes = []
     version = before.versions.get("netdsl", "")
     for key, value in json.loads(json.dumps(recipe_record(recipe))).items():
@@ -205,21 +203,21 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
             raise RunError(
                 f"the run began with netdsl {version}, whose `muon` trained the first layer too, and the "
                 "rest by AdamW with other betas",
-                "go on with that version, or start a new run",
+                "resume with that version, or start a new run",
             )
-        if value == was or key == "data":  # Their fingerprint tells more than their place.
+        if value == was or key == "data":  # The data's fingerprint is compared instead.
             continue
         if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
             raise RunError(
-                f"a run can't change its `{key}` on the way, {json.dumps(was)} to {json.dumps(value)}",
-                "leave it as it was, or start a new run",
+                f"a resumed run can't change its `{key}`, {json.dumps(was)} to {json.dumps(value)}",
+                "keep its value, or start a new run",
             )
         changes.append(f"changed: {key} {json.dumps(was)} -> {json.dumps(value)}")
     return changes
 
 
 def _memory(optimizer: Any) -> tuple[str, bool]:
-    """What decides which numbers an optimizer remembers: its kind, and whether SGD has a momentum."""
+    """What an optimizer's state depends on: its kind, and whether SGD has a momentum."""
     ((kind, arguments),) = optimizer.items()
     return kind, bool(arguments.get("momentum"))
 
@@ -230,17 +228,17 @@ def as_before(
     convolutions: Sequence[Convolution],
     world: World = ALONE,
 ) -> tuple[SpeedRequest, list[str]]:
-    """The request of a resumed run, with what isn't asked otherwise as it was; and what changes, in words."""
+    """The request of a resumed run, where options that are not given stay as they were, and its changes."""
     kept: dict[str, Any] = {}
     changes = []
     for name in ("device", "precision", "layout", "fused", "compile", "batch_norm"):
         was, requested = str(how.get(name, "auto")), getattr(request, name)
         if was not in SPEED_CHOICES[name]:
             raise RunError(
-                f"the checkpoint says `{was}` of its {name}", f"one of {', '.join(SPEED_CHOICES[name])}"
+                f"the checkpoint has the {name} `{was}`", f"use one of {', '.join(SPEED_CHOICES[name])}"
             )
         if name == "layout" and requested == "auto" and was == "channels_last":
-            # The run may be from another machine, or from a version that did not know of the fault.
+            # The run may be from another machine, or from a version without this check.
             device = choose_device(kept["device"] if request.device == "auto" else request.device)
             precision = kept.get("precision", request.precision)
             safe, why = choose_layout(convolutions, device, precision=precision)
@@ -256,12 +254,12 @@ def as_before(
     threads = how.get("threads")
     if threads not in (None, torch.get_num_threads()):
         changes.append(
-            f"{torch.get_num_threads()} threads in place of {threads}: numbers may round differently"
+            f"{torch.get_num_threads()} threads instead of {threads}: numbers may round differently"
         )
     request = replace(request, **kept, why="as asked" if changes else "as before")
     processes = how.get("processes", 1)
     if processes != world.size:
-        local = "" if request.batch_norm == "sync" else ", and batch norm counts other images at a time"
+        local = "" if request.batch_norm == "sync" else ", and batch norm uses other groups of images"
         changes.append(
             f"changed: processes {processes} -> {world.size}: from here on numbers round differently{local}"
         )
@@ -269,45 +267,44 @@ def as_before(
 
 
 def _locked(folder: Path, world: World) -> AbstractContextManager[None]:
-    """The run is this training's alone; the first of its processes sees to that."""
+    """Locks the run; of several processes only the first one does."""
     return locked(folder) if world.first else nullcontext()
 
 
 def _require_same(world: World, record: Record, speed: Speed) -> None:
-    """Raises RunError where the processes of several machines would train different things."""
+    """Raises RunError if the processes of several machines would train different things."""
     own: dict[str, object] = {"code": record.code, "recipe": record.recipe, "data": record.data}
     own |= {name: speed.facts()[name] for name in ("device", "precision")}
     for rank, others in enumerate(world.gathered(own)):
         if different := [name for name in own if others[name] != own[name]]:
             raise RunError(
                 f"processes {world.rank} and {rank} differ in {', '.join(different)}",
-                "give all machines the same network, data and command; "
-                "`--device` and `--precision` where `auto` finds different ones",
+                "use the same network, data and command on all machines; set `--device` and `--precision` if "
+                "`auto` finds different ones",
             )
 
 
 def _require_same_run(folder: Path, record: Record) -> None:
-    """Raises RunError where the checkpoint in a folder is of another run than the rest of it."""
-    if _run_id(folder) not in (None, record.id):  # None: the checkpoint has all of it.
+    """Raises RunError if the checkpoint in a folder is of another run than `run.json`."""
+    if _run_id(folder) not in (None, record.id):  # None: the checkpoint is enough.
         raise RunError(
             f"{folder / CHECKPOINT} is of another run than {folder / RUN_FILE} ({record.network})",
-            "put it into a folder of its own and resume that, or restore the run's own checkpoint",
+            "move it to a new folder and resume that, or restore the run's checkpoint",
         )
 
 
 def _run_id(folder: Path) -> str | None:
-    """What the folder's `run.json` says of itself, where there is one."""
+    """The id in the folder's `run.json`; None if it is missing or damaged."""
     try:
-        found = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        return str(found["id"])
-    except (OSError, ValueError, TypeError, KeyError):
+        return str((read_json(folder / RUN_FILE) or {})["id"])
+    except (RunError, KeyError):
         return None
 
 
 def _require_new(folder: Path) -> None:
-    """Raises RunError where the folder already holds a run, or what a run would write over.
+    """Raises RunError if the folder already holds a run, or files that a run would overwrite.
 
-    A run that was killed before its first checkpoint is none.
+    A run that was killed before its first checkpoint does not count.
     """
     require_new(folder)
     if _run_id(folder) is not None:
@@ -318,22 +315,17 @@ def _require_new(folder: Path) -> None:
 
 
 def free_folder(name: str) -> Path:
-    """`runs/resnet32`, or with the first number that is free."""
+    """`runs/resnet32`, or if that exists `runs/resnet32-2` and so on."""
     candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
     return next(path for path in candidates if not path.exists())
 
 
 def _write_inputs(folder: Path, network: Network, record: Record) -> None:
-    """What people read of the record: the network, its code, and the rest in `run.json`."""
+    """Writes the record for users: the network, its code, and the rest in `run.json`."""
     values = record.to_json()
     text = str(values.pop("text"))
     del values["code"]
-    try:
-        # First what tells that the others are ours: a run that is killed here can be started again.
-        write(folder / RUN_FILE, (json.dumps(values, indent=2) + "\n").encode())
-        write(folder / NETWORK_FILE, text.encode())
-        write(folder / f"{network.name}.py", network.source(record.style).encode())
-    except OSError as error:
-        raise RunError(
-            f"{folder} can't be written: {error.strerror}", "choose another folder: `--run`"
-        ) from error
+    # First the file that marks the folder as a run: if the process is killed here, it can be started again.
+    write_json(folder / RUN_FILE, values)
+    write_atomic(folder / NETWORK_FILE, text.encode())
+    write_atomic(folder / f"{network.name}.py", network.source(record.style).encode())

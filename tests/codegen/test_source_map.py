@@ -11,10 +11,11 @@ import pytest
 
 from netdsl import load
 from netdsl.base.source import Source, Span
+from netdsl.base.tree import steps
 from netdsl.cli import main
 from netdsl.codegen.operation_parameters import bodies
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
-from netdsl.ir.lowered import Layer, steps
+from netdsl.ir.lowered import Layer
 from netdsl.syntax.net_files import shipped
 
 GENERATED = Path(__file__).parents[2] / "generated"

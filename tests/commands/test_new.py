@@ -83,14 +83,14 @@ def test_nothing_is_overwritten() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("class", "`class` has a meaning in Python"),
+        ("class", "`class` is reserved in Python"),
         ("my net", "choose another name, as `my_net`"),
         ("res-net", "choose another name, as `res_net`"),
         ("3layers", "choose another name, as `layers`"),
         ("größe", "letters, digits and `_`"),
         ("_", "choose another name, as `my_net`"),
-        ("self", "`self` has a meaning in Python"),
-        ("torch", "`torch.py` would hide it"),
+        ("self", "`self` is reserved in Python"),
+        ("torch", "`torch.py` would shadow"),
         ("random", "choose another name, as `my_random`"),
     ],
 )

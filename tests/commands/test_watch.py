@@ -81,7 +81,7 @@ def test_every_save_is_built_and_ctrl_c_ends_it(watched: Watched) -> None:
 
     good = watched.code()
     watched.save("n.net", NETWORK.replace("width=4", "wdth=4"))
-    said = watched.says("n.net: has errors, and its code is left as it was")
+    said = watched.says("n.net: has errors; its code is unchanged")
     assert "error[NET201]" in said and "n.net:5:12" in said
     assert watched.code() == good
 
@@ -110,7 +110,7 @@ def test_a_used_file_may_go_and_come_back(watched: Watched) -> None:
     (watched.folder / "n.net").touch()  # nothing new to say
     os.utime(blocks)
     watched.save("n.net", NETWORK + "# A remark.\n")
-    said = watched.says("the code stays the same")
+    said = watched.says("the code is unchanged")
     assert said.count("n.net: ok") == 4
 
 

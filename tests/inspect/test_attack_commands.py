@@ -126,9 +126,9 @@ def classified(run: Path) -> int:
         (["test:999", "--target", "5"], "the run has 360 test images"),
         (["test:0", "--target", "{label}"], "test:0 is predicted as `{label}` already"),
         (["test:0"], "add --target CLASS"),
-        (["test:0", "--target", "5", "--eps", "8/255"], "--eps is not for --method ascent"),
-        (["test:0", "--method", "fgsm", "--step-size", "1"], "--step-size is not for --method fgsm"),
-        (["test:0", "--method", "pgd", "--extra", "1"], "--extra is not for --method pgd"),
+        (["test:0", "--target", "5", "--eps", "8/255"], "--eps is not an option of --method ascent"),
+        (["test:0", "--method", "fgsm", "--step-size", "1"], "--step-size is not an option of --method fgsm"),
+        (["test:0", "--method", "pgd", "--extra", "1"], "--extra is not an option of --method pgd"),
         (["test:0", "--target", "5", "--step-size", "nan"], "it must be a finite number"),
         (["test:0", "--method", "pgd", "--eps", "8"], "write `8/255`"),
         (["test:0", "--method", "pgd", "--eps", "-1/255"], "is no budget"),
@@ -139,7 +139,7 @@ def classified(run: Path) -> int:
         (["test:0-100", "--method", "pgd"], "101 images have no room in one picture"),
         (["test:0-1", "--method", "pgd", "--save", "a.png"], "a.png is one file for 2 images"),
         (["test:0", "test:0", "--method", "pgd", "--save", "a"], "two images would be saved as a/test-0.png"),
-        (["test:0", "--target", "5", "-o", "out.txt"], "`txt` is no picture format"),
+        (["test:0", "--target", "5", "-o", "out.txt"], "unknown picture format `txt`"),
     ],
 )
 def test_errors(

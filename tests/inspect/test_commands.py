@@ -81,9 +81,9 @@ def test_counts_that_nobody_waits_for(command: tuple[str, ...], trained: Path, h
     "images, message",
     [
         ("test:3-1", "`test:3-1` ends before it begins\n  = help: write `test:1-3`"),
-        ("test:" + "9" * 5000, "names no test images"),
-        ("test:0-" + "9" * 5000, "names no test images"),
-        ("test:٣", "`test:٣` names no test images"),
+        ("test:" + "9" * 5000, "is not a range of test images"),
+        ("test:0-" + "9" * 5000, "is not a range of test images"),
+        ("test:٣", "`test:٣` is not a range of test images"),
         ("test:0-999999999", "1,000,000,000 images have no room in one picture"),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_network_without_maps(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert trained.exit_code == 0, trained.output
     result = netdsl("features", "run", "test:0", "--layer", "layers.linear1", "-o", "a")
     assert result.exit_code == 1
-    assert "gives 10 numbers and no maps\n  = help: leave it out: no layer has maps\n" in result.output
+    assert "is not a feature map: it has 10 numbers\n  = help: remove it: there are none\n" in result.output
     assert not Path("a").exists()
 
 
@@ -201,13 +201,13 @@ def test_a_network_without_maps(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (
             ("features", "test:0", "--only", "confusion", "-o", "a"),
-            "leave it and --layer out, or add --only activations",
+            "remove it and --layer, or add --only activations",
         ),
         (
             ("features", "test:0", "--only", "filters", "--layer", "nope", "-o", "a"),
-            "leave it and --layer out, or add --only activations",
+            "remove it and --layer, or add --only activations",
         ),
-        (("saliency", "test:0", "--class", "3", "--class", "4", "-o", "a.png"), "one class is explained"),
+        (("saliency", "test:0", "--class", "3", "--class", "4", "-o", "a.png"), "explains one class"),
         (("robustness", "{run}/../module"), "is named twice"),
     ],
 )

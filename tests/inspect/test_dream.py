@@ -13,8 +13,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl import inspect
+from netdsl.api import Network
 from netdsl.compiler import STYLES
 from netdsl.inspect.dreams import ascent, blurred
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.sheets import dreams
 from netdsl.inspect.sheets.captions import Answer
 from netdsl.inspect.sheets.panels import Panel
@@ -196,17 +198,22 @@ def test_styles_agree() -> None:
         torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
 
 
+def inspected_run(network: Network) -> InspectedRun:
+    run = OpenedRun(Path("run"), network, "module", {})
+    return InspectedRun(run, "best", opened(network), Console())
+
+
 def test_noise_of_other_sizes() -> None:
     network = build(POOLED)
-    run, model = OpenedRun(Path("run"), network, "module", {}), opened(network)
-    assert dreams.of_noise(run, model, None, 0).shape == (1, 3, 8, 8)
-    assert dreams.of_noise(run, model, 20, 0).shape == (1, 3, 20, 20)
+    run = inspected_run(network)
+    assert dreams.of_noise(run, None, 0).shape == (1, 3, 8, 8)
+    assert dreams.of_noise(run, 20, 0).shape == (1, 3, 20, 20)
     vectors = build("network flat\ninput 12\nclasses 4\nlayers { linear(classes) }\n")
-    run = OpenedRun(Path("run"), vectors, "module", {})
-    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
-        dreams.of_noise(run, opened(vectors), None, 0)
-    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, no image"):
-        dreams.of_image("test:0", run, "best", Console())
+    run = inspected_run(vectors)
+    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, not an image"):
+        dreams.of_noise(run, None, 0)
+    with pytest.raises(RunError, match="the input of `flat` is a vector of 12, not an image"):
+        dreams.of_image("test:0", run)
 
 
 @pytest.mark.parametrize(
@@ -295,17 +302,17 @@ def test_an_image_that_is_not_of_its_class(trained: Path, pictures: Path, tmp_pa
     [
         (["--class", "ten"], 1, "there is no class `ten`\n  = help: the network's are 0, 1, 2"),
         (["--from", "absent.png"], 1, "absent.png doesn't exist"),
-        (["--from", "test:0-2"], 1, "`test:0-2` is not one image"),
+        (["--from", "test:0-2"], 1, "`test:0-2` is 3 images, not one"),
         (["--from", "test:9999"], 1, "the run has"),
         (
             ["--size", "16"],
             1,
-            "`small` takes no images of 16x16\n  = help: leave out `--size`: they are of 8x8",
+            "`small` takes no images of 16x16\n  = help: remove `--size`: they are 8x8",
         ),
-        (["--size", "8", "--from", "test:0"], 2, "--size is of noise"),
+        (["--size", "8", "--from", "test:0"], 2, "--size is for noise"),
         (["--l2", "nan"], 2, "it must be a finite number"),
         (["--l2", "1e300"], 1, "the gradient is not finite"),
-        (["-o", "dream.xyz"], 1, "`xyz` is no picture format"),
+        (["-o", "dream.xyz"], 1, "unknown picture format `xyz`"),
     ],
 )
 def test_errors(

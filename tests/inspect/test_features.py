@@ -28,8 +28,7 @@ from netdsl.inspect.sheets import charts
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.model import Model
-from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import convolutions, create_model, open_run
+from netdsl.trained.open_run import create_model, open_run
 from tests.support.building import build
 from tests.support.commands import netdsl as run_netdsl
 from tests.support.looking import opened, unchanged
@@ -99,7 +98,7 @@ def test_filters_of_other_first_layers(steps: str, shape: str, filters: tuple[in
 @pytest.mark.parametrize(
     "steps, message",
     [
-        ("conv(4, 1), flatten, linear(10)", "the filters of the first layer, `layers.conv1`, are of 1x1"),
+        ("conv(4, 1), flatten, linear(10)", "the filters of the first layer, `layers.conv1`, are 1x1"),
         ("relu, avgpool(2), conv(4, 3), flatten, linear(10)", "sees the output of `layers.avgpool1`"),
         ("avgpool(2), flatten, linear(10)", "`layers.linear1`, sees the output of `layers.avgpool1`"),
         ("concat { | identity | relu }, conv(4, 3)", "sees the output of `layers.concat1`, not the image"),
@@ -118,7 +117,7 @@ def test_filters_of_any_module() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 4, 2)).double()
     assert inspect.filters(flat, (3, 4, 4)).shape == (2, 3, 4, 4)
     assert inspect.filters(flat, (3, 4, 4)).dtype == torch.float64
-    with pytest.raises(NothingToSee, match="the rows of the first layer, `1`, are no images"):
+    with pytest.raises(NothingToSee, match="the rows of the first layer, `1`, are not images"):
         inspect.filters(flat)
     with pytest.raises(NothingToSee, match="no convolution and no linear layer"):
         inspect.filters(nn.ReLU())
@@ -282,7 +281,7 @@ def test_tsne_keeps_neighbours() -> None:
     distances = torch.cdist(points, points).fill_diagonal_(torch.inf)
     assert torch.equal(labels[distances.argmin(1)], labels)
     assert torch.equal(inspect.tsne(vectors), points)
-    with pytest.raises(RunError, match="4 images at least"):
+    with pytest.raises(RunError, match="at least 4 images"):
         inspect.tsne(vectors[:3])
 
 
@@ -390,7 +389,7 @@ def test_the_picture_of_confusion(figures: list[Figure]) -> None:
     cells = {text.get_position(): text.get_text() for text in axes.texts}
     assert cells == {(0, 0): "8", (1, 0): "2", (0, 1): "1", (1, 1): "3"}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", r"\$dog", "_"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "class")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "class")
     charts.write_confusion(torch.eye(100, dtype=torch.int64), [str(n) for n in range(100)], Path("x"), "")
     assert not figures[1].axes[0].texts
     charts.write_confusion(counts, ["a" * 60, "b" * 60, "c"], Path("x.png"), "title")
@@ -431,8 +430,7 @@ def test_the_confusion_of_a_run(style: str, trained: Path, tmp_path: Path) -> No
     assert counts.sum() == found["images"] == 360
     assert found["accuracy"] == counts.trace() / 360
     data = run.preprocessing("best").applied(run.data(Console(quiet=True)))
-    speed = choose(SpeedRequest(device="cpu", precision=run.precision("cpu")), convolutions(run.network))
-    scores = evaluate(run.model("best", CPU), data, data.test, speed)
+    scores = evaluate(run.model("best", CPU), data, data.test, run.speed("cpu"))
     assert found["accuracy"] == pytest.approx(scores.accuracy, abs=1e-15)
     assert counts.sum(1).tolist() == data.test.labels.bincount(minlength=10).tolist()
     first = found["mistakes"][0]
@@ -454,7 +452,7 @@ def test_activation_maps_of_named_layers(trained: Path, pictures: Path, tmp_path
     [
         (["test:0", "--layer", "stem"], "there is no layer `stem`\n  = help: the network has layers"),
         (["test:0", "--layer", "../x"], "there is no layer `../x`"),
-        (["test:0", "--layer", "layers.linear1"], "`layers.linear1` gives 10 numbers and no maps"),
+        (["test:0", "--layer", "layers.linear1"], "`layers.linear1` is not a feature map: it has 10 numbers"),
         (["nothing.png"], "nothing.png doesn't exist"),
         (["test:360"], "the run has 360 test images"),
         (["test:0-10"], "11 images have no room in one picture\n  = help: name 10 or fewer"),
@@ -474,7 +472,7 @@ def test_what_cannot_be_looked_at(
 def test_activations_are_of_an_image(option: tuple[str, str], trained: Path, tmp_path: Path) -> None:
     result = run_netdsl("features", trained / "module", *option, "-o", tmp_path)
     assert result.exit_code == 2
-    assert "activation maps are of an IMAGE: name one, as test:0" in result.stderr
+    assert "activation maps need an IMAGE: name one, as test:0" in result.stderr
 
 
 def test_where_nothing_can_be_written(trained: Path, tmp_path: Path) -> None:
@@ -497,7 +495,7 @@ def test_what_a_network_does_not_have_is_said(colours: Path) -> None:
     assert result.exit_code == 0, result.output
     result = run_netdsl("features", "gray", "--method", "pca", "-o", "out")
     assert result.exit_code == 0, result.output
-    assert "no filters.png: the filters of the first layer, `layers.conv1`, are of 1x1" in result.stderr
+    assert "no filters.png: the filters of the first layer, `layers.conv1`, are 1x1" in result.stderr
     assert {"embedding.png", "confusion.png"} <= made(colours / "out")
     assert "filters.png" not in made(colours / "out")
     result = run_netdsl("features", "gray", "--only", "filters", "-o", "none")

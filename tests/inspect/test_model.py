@@ -171,7 +171,7 @@ def test_activations_need_no_head() -> None:
 
 def test_weights_of_another_network_are_refused() -> None:
     other = create_model(netdsl.load("resnet32"), "module", 0, torch.device("cpu"))
-    with pytest.raises(RunError, match="the weights don't fit `everything`"):
+    with pytest.raises(RunError, match="the weights don't match `everything`"):
         Inspected(build(EVERYTHING), other)
 
 

@@ -91,9 +91,9 @@ def test_heads_that_take_no_such_images_are_not_needed() -> None:
 
 def test_layers_that_give_no_tensor() -> None:
     model = Attending()
-    with unchanged(model), pytest.raises(RunError, match="`attention` gives no tensor but a tuple"):
+    with unchanged(model), pytest.raises(RunError, match="`attention` returns a tuple, not a tensor"):
         inspect.activations(model, images(), ["attention"])
-    with unchanged(model), pytest.raises(RunError, match="`attention` gives no tensor but a tuple"):
+    with unchanged(model), pytest.raises(RunError, match="`attention` returns a tuple, not a tensor"):
         inspect.grad_cam(model, images(), torch.tensor([0, 1, 2]), "attention")
 
 
@@ -157,7 +157,7 @@ def test_classes_that_are_none(look: Look) -> None:
     "classes", [torch.tensor([1, 2]), torch.tensor([0, 1, 2, 0]), torch.tensor([[0], [1], [2]])]
 )
 def test_a_class_for_each_image(look: Look, classes: Tensor) -> None:
-    with pytest.raises(RunError, match="images, and the classes are|are no start for"):
+    with pytest.raises(RunError, match="images, but the classes are|starts for"):
         look(network(), images(), classes)
 
 
@@ -175,7 +175,7 @@ def test_no_batches() -> None:
 
 
 def test_outputs_that_are_no_logits() -> None:
-    with pytest.raises(RunError, match=r"the network gives \(3, 3, 4, 4\) and not logits"):
+    with pytest.raises(RunError, match=r"the network returns \(3, 3, 4, 4\), not logits"):
         inspect.saliency(nn.Identity(), images(), torch.tensor([0, 1, 2]))
 
 
@@ -183,13 +183,13 @@ def test_counts_that_make_no_sense() -> None:
     model, classes = network(), torch.tensor([0, 1, 2])
     for count in (0, -1):
         for name in ("steps", "restarts"):
-            with pytest.raises(RunError, match=f"`{name}={count}` makes no sense"):
+            with pytest.raises(RunError, match=f"`{name}={count}` is too small"):
                 inspect.pgd(model, images(), classes, **{name: count})  # type: ignore[arg-type]
-            with pytest.raises(RunError, match=f"`{name}={count}` makes no sense"):
+            with pytest.raises(RunError, match=f"`{name}={count}` is too small"):
                 inspect.robustness(model, [], [], **{name: count})  # type: ignore[arg-type]
-        with pytest.raises(RunError, match=f"`samples={count}` makes no sense"):
+        with pytest.raises(RunError, match=f"`samples={count}` is too small"):
             inspect.smooth_grad(model, images(), classes, samples=count)
-        with pytest.raises(RunError, match=f"`steps={count}` makes no sense"):
+        with pytest.raises(RunError, match=f"`steps={count}` is too small"):
             inspect.integrated_gradients(model, images(), classes, steps=count)
 
 
@@ -211,7 +211,7 @@ def test_inside_inference_mode(look: Callable[[nn.Module, Tensor, Tensor], Tenso
 def test_networks_made_in_inference_mode() -> None:
     with torch.inference_mode():
         model = network()
-    with pytest.raises(RunError, match="was made in `torch.inference_mode`"):
+    with pytest.raises(RunError, match="was created in `torch.inference_mode`"):
         inspect.saliency(model, images(), torch.tensor([0, 1, 2]))
     assert all(weight.requires_grad for weight in model.parameters())
 

@@ -8,11 +8,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from netdsl.inspect import pictures
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import batches, evenly, read, watched
 from netdsl.inspect.sheets.captions import Answer, fitting, short
 from netdsl.runtime.errors import RunError
-from netdsl.trained.open_run import open_run
 from tests.support.samples import CPU, pixels
 from tests.support.samples import colours as split
 
@@ -35,13 +34,13 @@ def test_batches_are_the_images_in_their_order() -> None:
 
 
 def test_test_images_have_the_classes_of_the_weights(colours: Path) -> None:
-    run = open_run(Path("run"))
-    assert [picture.label for picture in read(["test:0-7"], run, "best", QUIET)] == [0] * 4 + [1] * 4
-    assert len(pictures.test_images(run, "best", QUIET)) == 8
+    run = InspectedRun.open(Path("run"), "best", "cpu")
+    assert [picture.label for picture in read(["test:0-7"], run)] == [0] * 4 + [1] * 4
+    assert len(run.test_images()) == 8
     for half in ("train", "test"):
         (colours / "images" / half / "red").rename(colours / "images" / half / "green")
     with pytest.raises(RunError, match="other classes than the network was trained on: `green` for `red`"):
-        read(["test:0"], open_run(Path("run")), "best", QUIET)
+        read(["test:0"], InspectedRun.open(Path("run"), "best", "cpu"))
 
 
 def test_captions_are_no_wider_than_images() -> None:

@@ -185,11 +185,11 @@ def test_what_isnt_known_to_be_a_feature_map(pooled: Inspected, bent: nn.Module,
     classes = torch.tensor([0, 1, 2])
     flat = opened(build(FLAT))
     for model, layer, message, help in [
-        (pooled, "layers.linear1", "`layers.linear1` is no feature map", "feature map is `layers.gelu1`"),
+        (pooled, "layers.linear1", "`layers.linear1` is not a feature map", "feature map is `layers.gelu1`"),
         (pooled, "layers.conv3", "there is no layer `layers.conv3`", "`layers` has conv1, bn1, relu1"),
-        (bent, "fc", "layer `fc` is no feature map", "whose output is (N, C, H, W)"),
+        (bent, "fc", "layer `fc` is not a feature map", "whose output is (N, C, H, W)"),
         (bent, None, "which feature map of the network is its last", "name a `layer`"),
-        (flat, None, "`flat` has no feature map", "`simple` and `smooth-grad` need none"),
+        (flat, None, "`flat` has no feature map", "use the method `simple` or `smooth-grad`"),
     ]:
         with pytest.raises(RunError) as error:
             inspect.grad_cam(model, images, classes, layer)
@@ -371,7 +371,7 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
         (["test:0", *cam, "layers.conv2"], 1, "`layers` has conv1, bn1, relu1"),
         (["test:0", *cam, "layers.linear"], 1, "no feature map: it has no height and width"),
         (["test:0", "--layer", "layers"], 2, "--layer is for --method grad-cam"),
-        (["test:0", "--class", "1", "--predicted"], 2, "two answers to one question"),
+        (["test:0", "--class", "1", "--predicted"], 2, "exclude each other"),
         (["test:0", "--seed", "9" * 30], 2, "is not in the range"),
         ([broken], 1, "is not an image"),
         ([tmp_path / "missing.png"], 1, "missing.png doesn't exist"),
@@ -385,7 +385,7 @@ def test_wrong_input(trained: Path, tmp_path: Path) -> None:
         assert (result.exit_code, picture.exists()) == (status, False), result.output
         assert message in result.stderr
     result = run_netdsl("saliency", trained / "module", "test:0", "-o", tmp_path / "maps.doc")
-    assert "`doc` is no picture format" in result.stderr
+    assert "unknown picture format `doc`" in result.stderr
     result = run_netdsl("saliency", tmp_path, "test:0", "-o", tmp_path / "maps.png")
     assert "name the folder of a run" in result.stderr
 

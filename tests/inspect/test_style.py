@@ -247,9 +247,9 @@ def test_wrong_layers_and_sizes() -> None:
     with pytest.raises(RunError, match="no layer `stage9`") as error:
         inspect.transfer(model, image, image, StyleLayers("layers.conv1", ("stage9",)))
     assert error.value.help == "the network has layers"
-    with pytest.raises(RunError, match="`layers.linear1` gives no feature map"):
+    with pytest.raises(RunError, match="`layers.linear1` is not a feature map"):
         inspect.transfer(model, image, image, StyleLayers("layers.linear1", ("layers.conv1",)))
-    with pytest.raises(RunError, match="can't see an image of 3x1x8 as far as those layers"):
+    with pytest.raises(RunError, match="can't run an image of 3x1x8 up to those layers"):
         inspect.transfer(model, image[:, :, :1], image, StyleLayers("layers.maxpool1", ("layers.conv1",)))
     with pytest.raises(RunError, match="no feature maps"):
         inspect.style_layers(inspect.layers(netdsl.load("two_layer_fc").typed))
@@ -328,9 +328,9 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
     "options, message",
     [
         ((), "add --run RUN, or --network NAME --weights FILE"),
-        (("--run", "RUN", "--weights", "w.pth"), "leave --network and --weights out"),
-        (("--run", "RUN", "--network", "vgg"), "leave --network and --weights out"),
-        (("--run", "RUN", "--set", "width=4"), "the network of a --run is set already"),
+        (("--run", "RUN", "--weights", "w.pth"), "remove --network and --weights"),
+        (("--run", "RUN", "--network", "vgg"), "remove --network and --weights"),
+        (("--run", "RUN", "--set", "width=4"), "--set and --input are for --network"),
         (("--network", "vgg"), "add --weights FILE"),
         (("--weights", "w.pth"), "add --network NAME"),
         (("--run", "RUN", "--style-layers", "a,,b"), "write `stage1,stage2`"),
@@ -355,8 +355,8 @@ def test_wrong_use(options: tuple[str, ...], message: str, trained: Path, drawn:
         ("text.png", (), ["text.png is not an image"]),
         ("harbour.png", ("--style-layers", "stage1"), ["no layer `stage1`", "the network has layers"]),
         ("harbour.png", ("--content-layer", "layers.conv9"), ["`layers` has conv1, bn1, relu1, dropout1"]),
-        ("harbour.png", ("--content-layer", "layers.linear1"), ["can't see an image of 3x24x32"]),
-        ("harbour.png", ("--sheet", "sheet.nothing"), ["`nothing` is no picture format"]),
+        ("harbour.png", ("--content-layer", "layers.linear1"), ["can't run an image of 3x24x32"]),
+        ("harbour.png", ("--sheet", "sheet.nothing"), ["unknown picture format `nothing`"]),
         ("harbour.png", ("--style-weight", "1e38"), ["the losses are not finite"]),
     ],
 )

@@ -61,7 +61,7 @@ def test_fewer_images_leave_validation_and_test_as_they_are(console: Console) ->
     assert torch.equal(pixels(few.test), pixels(whole.test))
     # They are normalised by their own statistics.
     assert torch.equal(few.mean, statistics(few.train)[0])
-    with pytest.raises(RunError, match="1,337 images to train on, fewer than the 2,000"):
+    with pytest.raises(RunError, match="1,337 training images, fewer than the requested 2,000"):
         load(Digits(), (1, 8, 8), 10, 100, 3, console, images=2000)
 
 
@@ -70,7 +70,7 @@ def test_fewer_images_leave_validation_and_test_as_they_are(console: Console) ->
     [
         ((64,), 10, "a vector of 64 numbers"),
         ((4, 8, 8), 10, "4 channels"),
-        ((1, 8, 8), 100, "10 classes, the network has 100 outputs"),
+        ((1, 8, 8), 100, "10 classes, but the network has 100 outputs"),
     ],
 )
 def test_networks_that_do_not_fit(

@@ -114,7 +114,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_run(
 ) -> None:
     cache.write_text("in the way")
     assert len(read(halves, console).test) == 4
-    assert "aren't kept" in said(console)
+    assert "are not cached" in said(console)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path, halves: Path, console: Console) -> None:

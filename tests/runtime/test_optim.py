@@ -254,7 +254,7 @@ def test_muons_state_from_before_its_first_layer_was_adamws_is_refused() -> None
     state = {name: tensor for name, tensor in optimizer.state().items() if not name.startswith("000.")}
     state["000.momentum_buffer"] = torch.zeros_like(weights[0], requires_grad=False)
     with pytest.raises(
-        RunError, match="`000.momentum_buffer` of the optimizer's state doesn't fit"
+        RunError, match="`000.momentum_buffer` of the optimizer's state does not match"
     ) as raised:
         optimizer.load_state(state)
     assert "version" in raised.value.help

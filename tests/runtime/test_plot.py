@@ -57,7 +57,7 @@ def test_names_that_no_xml_can_have(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.pgf", "out.docx"])
 def test_what_is_no_picture_format(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="no picture format") as error:
+    with pytest.raises(RunError, match="unknown picture format") as error:
         plot.require_format(tmp_path / name)
     assert "png" in error.value.help and "pgf" not in error.value.help
 
@@ -104,6 +104,6 @@ def test_missing_runs_and_unknown_formats(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no run"):
         plot.compare([tmp_path], tmp_path / "out.png")
     metrics.write(tmp_path, rows(1))
-    with pytest.raises(RunError, match="no picture format") as raised:
+    with pytest.raises(RunError, match="unknown picture format") as raised:
         plot.compare([tmp_path], tmp_path / "out.xyz")
     assert "png" in raised.value.help

@@ -143,7 +143,7 @@ def poisoned_after(steps: int) -> FunctionalModel:
 def test_a_diverging_run_keeps_its_last_good_weights(tmp_path: Path, console: Console) -> None:
     with pytest.raises(RunError, match="nan at step 3 of epoch 2") as raised:
         train(poisoned_after(8), dataset(), RECIPE, Run(tmp_path), FP32, console)
-    assert f"after epoch 1 is kept: go on with `netdsl train --resume {tmp_path}" in raised.value.help
+    assert f"resume after epoch 1 with `netdsl train --resume {tmp_path}" in raised.value.help
     assert len(metrics.read(tmp_path)) == 1
     weights = checkpoint.load(tmp_path / "last.safetensors")
     assert all(tensor.isfinite().all() for tensor in weights.values())
@@ -193,7 +193,7 @@ def test_other_errors_of_torch_are_ours_to_see(tmp_path: Path, console: Console)
 
 
 def test_fewer_images_than_a_batch(tmp_path: Path, console: Console) -> None:
-    with pytest.raises(RunError, match="97 images to train on, a batch is 98") as raised:
+    with pytest.raises(RunError, match="97 training images, fewer than a batch of 98") as raised:
         train(tiny(), dataset(), replace(RECIPE, batch=98), Run(tmp_path), FP32, console)
     assert "--batch 24" in raised.value.help
     assert not any(tmp_path.iterdir())

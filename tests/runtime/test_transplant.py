@@ -122,7 +122,7 @@ def test_the_report_of_many_misfits_is_short() -> None:
     wide = build(TEXT, width="8").module()
     with pytest.raises(netdsl.TransplantError) as caught:
         netdsl.transplant(reference().state_dict(), wide)
-    assert "15 entries for the network's 15, 12 of them don't fit" in str(caught.value)
+    assert "15 entries for the network's 15, 12 mismatched" in str(caught.value)
     assert len(str(caught.value).splitlines()) < 10
     assert "more" in str(caught.value)
 

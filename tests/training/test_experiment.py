@@ -105,7 +105,7 @@ def test_all_is_checked_before_the_first_training() -> None:
     assert netdsl("train", "plain.net", "bad.net").exit_code == 1
     Path("two.net").write_text(Path("plain.net").read_text().replace("classes 10", "classes 2"))
     result = netdsl("train", "plain.net", "two.net", "--run", "out")
-    assert result.exit_code == 1 and "10 classes, the network has 2 outputs" in result.output
+    assert result.exit_code == 1 and "10 classes, but the network has 2 outputs" in result.output
     assert not Path("runs").exists() and not Path("out").exists()
 
 
@@ -186,7 +186,7 @@ def test_experiments_are_not_mixed() -> None:
     again = experiment("--epochs", 1, "--run", "out")
     assert again.exit_code == 1 and "netdsl train --resume out" in again.output
     longer = netdsl("train", "--resume", "out", "--epochs", 5)
-    assert longer.exit_code == 2 and "an experiment as it was: leave out --epochs" in longer.output
+    assert longer.exit_code == 2 and "an experiment with its own settings: remove --epochs" in longer.output
     assert netdsl("train", "--resume", "out", "--seeds", 5).exit_code == 2
     for damage in ("{", '{"style": "module", "wishes": {}, "entries": [{"name": "../x"}]}'):
         Path("out/plan.json").write_text(damage)

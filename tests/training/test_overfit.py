@@ -32,7 +32,7 @@ def test_a_good_network_learns_them(style: str) -> None:
     ("lr", "reason", "way_out"),
     [
         ("1e-4", "the learning rate 0.0001 is too low: at 0.001", "--optimizer.lr 0.001"),
-        ("1e-8", "the loss doesn't move", "--optimizer.lr 1e-05"),
+        ("1e-8", "the loss does not change", "--optimizer.lr 1e-05"),
         ("100", "the learning rate 100 is too high", "--optimizer.lr 10"),
         ("1e17", "the learning rate 1e+17 is too high", "--optimizer.lr 1e+16"),
     ],

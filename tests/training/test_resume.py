@@ -186,7 +186,7 @@ def test_what_a_resumed_run_may_change(
     assert [row.epoch for row in rows] == [1, 2, 3]
     record = json.loads((run / "run.json").read_text())
     assert record["recipe"]["batch"] == 100 and len(record["changes"]) == 4
-    with pytest.raises(RunError, match="was changed on its way"):
+    with pytest.raises(RunError, match="was changed when it was resumed"):
         reproduce_run(run, tmp_path / "again")
     with pytest.raises(RunError, match="is complete, with 3 epochs") as raised:
         resume_run(run, {}, SpeedRequest())
@@ -209,7 +209,7 @@ def test_muon_of_other_versions_is_not_gone_on_with(
         RunError, match="began with netdsl 0.4.0, whose `muon` trained the first layer"
     ) as raised:
         resume_run(run, {}, SpeedRequest())
-    assert raised.value.help == "go on with that version, or start a new run"
+    assert raised.value.help == "resume with that version, or start a new run"
     assert before == {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
     record["versions"]["netdsl"] = "0.5.0"
     found.write(run / CHECKPOINT)
@@ -264,14 +264,14 @@ def test_damaged_and_foreign_checkpoints(net: Path, tmp_path: Path, monkeypatch:
 
     flipped = bytearray(whole)
     flipped[-5] ^= 1
-    refused(bytes(flipped), "is damaged: it differs")
+    refused(bytes(flipped), "is damaged: its checksum differs")
     refused(whole[:-1], "is damaged")
     refused(b"", "is damaged")
     refused(b"PK\x03\x04 a pickle in a zip", "is damaged")
     refused((run / CHECKPOINT).with_name("network.net").read_bytes(), "is damaged")
     weights = tmp_path / "weights.safetensors"
     checkpoint.save(weights, {"a": torch.zeros(3)})
-    refused(weights.read_bytes(), "is no checkpoint of this version")
+    refused(weights.read_bytes(), "is not a checkpoint of this version")
     file.unlink()
     for missing in (run, tmp_path / "nowhere"):
         with pytest.raises(RunError, match="there is no checkpoint"):
@@ -314,7 +314,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         patched.setattr(safetensors.torch, "save_file", full)
         with pytest.raises(RunError, match="No space left on device") as raised:
             begin(net, run, epochs="3")
-    assert "what was saved before is whole" in raised.value.help
+    assert "the files saved before are intact" in raised.value.help
     resume_run(run, {}, SpeedRequest())
     assert_same(run, whole)
 
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 @pytest.mark.usefixtures("cache")
 def test_a_folder_that_cannot_be_written(net: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match="can't be written"):
+    with pytest.raises(RunError, match="cannot write"):
         begin(net, tmp_path / "file" / "run")
 
 

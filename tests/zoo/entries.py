@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
+import torch
 import torchvision.models
 from torch import nn
 
@@ -14,6 +15,9 @@ from benchmarks.placements import placement
 from tests.zoo import cifar, course
 
 Setting: TypeAlias = int | float | bool | str
+
+
+TORCHVISION = "torchvision"
 
 
 class Entry(NamedTuple):
@@ -32,7 +36,19 @@ class Entry(NamedTuple):
 def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry:
     options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
     reference = partial(torchvision.models.get_model, name, weights=None, **options)
-    return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, "torchvision")
+    return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
+
+
+def loads(entry: Entry, network: netdsl.Network) -> bool:
+    """Whether the reference's state dict loads into the styles that are modules, name by name."""
+    with torch.device("meta"):
+        weights = entry.reference().state_dict()
+        for model in (network.module(), network.sequential()):
+            try:
+                model.load_state_dict(weights)
+            except RuntimeError:
+                return False
+    return True
 
 
 def small(name: str, file: str, reference: Callable[[], nn.Module], **settings: Setting) -> Entry:

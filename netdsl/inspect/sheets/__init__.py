@@ -1,7 +1,6 @@
-"""What the commands draw of trained networks, with `netdsl.inspect`.
+"""Pictures of the inspect commands: `maps` for `netdsl saliency`, `attacks` and `robustness` for the commands
+of these names, `dreams` for `netdsl dream`, `album` for `netdsl features`.
 
-`maps` draws what `netdsl saliency` finds, `attacks` and `robustness` what the commands of these names find,
-`dreams` what `netdsl dream` finds, and `album` the pictures of `netdsl features`. They are made of
-`panels`, sheets of images with captions, and of `charts`; `captions` are the words on them.
-What is drawn is computed in `netdsl.inspect`; no mathematics of networks belongs here.
+They consist of `panels`, sheets of images with captions, and `charts`; `captions` has their texts. The
+results are computed in `netdsl.inspect`, not here.
 """

@@ -1,4 +1,4 @@
-"""Pictures of what a run has learned, each computed first and drawn when all are."""
+"""The pictures of `netdsl features`: all are computed before the first is drawn."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.features import NothingToSee, embedding, filters, telling_maps
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.mistakes import Answers, Mistake, answers, confusion, most_confident_mistakes
-from netdsl.inspect.opening import of_run
-from netdsl.inspect.pictures import Picture, batches, evenly, test_images, watched
+from netdsl.inspect.pictures import Picture, batches, evenly, watched
 from netdsl.inspect.projections import pca, require_tsne, tsne
 from netdsl.inspect.sheets import charts
 from netdsl.inspect.sheets.captions import Answer, fitting, short
@@ -23,58 +22,52 @@ from netdsl.inspect.sheets.panels import Panel, write_sheet
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import BATCH
 from netdsl.runtime.images import Split
-from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.trained.open_run import OpenedRun, Which, convolutions
 
 Method: TypeAlias = Literal["pca", "tsne"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-# Activation maps of so many images have room in a picture; so many mistakes are shown, in rows.
+# The most images in a picture of activation maps; the number of mistakes, and of panels in a row.
 MOST_IMAGES = 10
 _MISTAKES, _ROW = 20, 5
 
 
 class Album:
-    """Pictures of a run with these weights, by the names of their files.
+    """Pictures of a run by the names of their files.
 
-    Every method that adds pictures raises NothingToSee where the network has none of the kind, and
-    RunError where it can't look; nothing is written before `write`.
+    Each method that adds pictures raises NothingToSee if the network has nothing of the kind, and RunError
+    if it can't be computed; no file is written before `write`.
     """
 
-    def __init__(self, run: OpenedRun, which: Which, device: str, console: Console) -> None:
-        self._run = run
-        self._which: Which = which
-        self._speed = choose(
-            SpeedRequest(device=device, precision=run.precision(device)), convolutions(run.network)
-        )
-        self._console = console
-        self._model = of_run(run, which, self._speed.device)
+    def __init__(self, inspected: InspectedRun) -> None:
+        self._inspected = inspected
+        self._run, self._model, self._console = inspected.run, inspected.model, inspected.console
+        self._speed = inspected.run.speed(inspected.device.type)
         self._drawings: dict[str, Callable[[Path], None]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self._model.classes
+        return self._inspected.classes
 
     @cached_property
     def answers(self) -> Answers:
-        """What the network says of all test images, as `netdsl eval` asks it."""
+        """The network's answers for all test images, as in `netdsl eval`."""
         flip = self._run.network.recipe.tta == "flip"
         with self._speed.autocast():
-            return answers(self._model, self._batches(self._test, "asking"), flip)
+            return answers(self._model, self._batches(self._test, "evaluating"), flip)
 
     @cached_property
     def confusion(self) -> Tensor:
-        """How many test images of each class (row) were taken for each (column), (K, K) int64."""
+        """The confusion matrix of the test images, (K, K) int64."""
         return confusion(self.answers)
 
     @property
     def accuracy(self) -> float:
-        """The share of test images that are right, 0 to 1."""
+        """The accuracy on the test images, 0 to 1."""
         return self.confusion.trace().item() / self.confusion.sum().item()
 
     @cached_property
     def mistakes(self) -> list[Mistake]:
-        """The test images about which the network is wrong and most sure of it."""
+        """The most confident mistakes on the test images."""
         return most_confident_mistakes(self.answers, _MISTAKES)
 
     def add_filters(self) -> None:
@@ -84,7 +77,7 @@ class Album:
         self._add("filters.png", partial(charts.write_filters, found, title=self._title(what)))
 
     def add_activations(self, pictures: Sequence[Picture], layers: Sequence[str]) -> None:
-        """Maps of these layers, or of those that tell most; where they are of `pictures`."""
+        """Activation maps of layers, by default of `telling_maps`, for `pictures`."""
         names = list(dict.fromkeys(layers)) or telling_maps(self._model.named)
         if not names:
             raise NothingToSee("the network has no feature maps")
@@ -97,8 +90,8 @@ class Album:
             if maps.dim() != 4:
                 others = ", ".join(telling_maps(self._model.named)[:3])
                 raise RunError(
-                    f"`{name}` gives {maps.shape[1]} numbers and no maps",
-                    f"name a layer with maps, as {others}" if others else "leave it out: no layer has maps",
+                    f"`{name}` is not a feature map: it has {maps.shape[1]} numbers",
+                    f"name a feature map, such as {others}" if others else "remove it: there are none",
                 )
             size = "x".join(map(str, maps.shape[2:]))
             title = self._title(f"{name}: {_first(maps.shape[1], 'channels')}, {size}")
@@ -110,7 +103,7 @@ class Album:
         if method == "tsne":
             require_tsne()  # before anything long
         part = evenly(self._test, count)
-        seen = [embedding(self._model, images).cpu() for images, _ in self._batches(part, "looking at")]
+        seen = [embedding(self._model, images).cpu() for images, _ in self._batches(part, "embedding")]
         vectors = torch.cat(seen)
         with self._console.status("projecting"):
             if method == "tsne":
@@ -148,14 +141,14 @@ class Album:
         self._add("mistakes.png", partial(write_sheet, sheet, title=title))
 
     def write(self, folder: Path) -> list[Path]:
-        """Draws all pictures into a folder, which is made if need be. Raises RunError."""
+        """Draws all pictures into a folder, which is created if missing. Raises RunError."""
         for name, draw in self._drawings.items():
             draw(folder / name)
         return [folder / name for name in self._drawings]
 
     @cached_property
     def _test(self) -> Split:
-        return test_images(self._run, self._which, self._console)
+        return self._inspected.test_images()
 
     def _add(self, name: str, draw: Callable[[Path], None]) -> None:
         self._drawings[name] = draw

@@ -1,4 +1,4 @@
-"""Named images that are attacked: what became of them, as pictures and as files."""
+"""Attacks on named images: results, pictures and files."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
 from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import Picture
-from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
 from netdsl.inspect.sheets.panels import Panel, write_sheet
+from netdsl.runtime.console import progress
 from netdsl.runtime.errors import RunError
 
 Method: TypeAlias = Literal["ascent", "fgsm", "pgd"]
 
-# So many images are attacked at a time, and so many differences are in a row.
+# The number of images in a batch, and of differences in a row.
 _BATCH, _ACROSS = 16, 5
-# This share of a difference's values is shown as it is: a few pixels change much more than all others.
+# The fraction of a difference's values that is not clipped: a few pixels change much more than the others.
 _SHOWN = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Attacked:
-    """An image (C, H, W) from 0 to 1 before and after, with the network's answers. `rounded` is what a file
-    of 8 bits holds of it. `reached`: the answer is the one that was wanted, or at least another one.
+    """An image (C, H, W) from 0 to 1 before and after an attack, with the network's answers. `rounded` is its
+    version in 8 bits. `reached`: the target is predicted, or without a target another class.
     """
 
     name: str
@@ -59,21 +59,21 @@ class Attacked:
 
 
 def attack_pictures(
-    model: Inspected,
+    inspected: InspectedRun,
     pictures: Sequence[Picture],
     method: Method,
     target: int | None,
     settings: Mapping[str, Any],
     seed: int,
-    console: Console,
 ) -> list[Attacked]:
-    """Attacks pictures so that they are taken for the class `target`; without one, for any class but what
-    they are taken for now (not with `ascent`). `settings` are arguments of the method's function, the
-    `seed` is of its random starts.
+    """Attacks pictures until they are predicted as the class `target`; without a target, as any class other
+    than the present one (not with `ascent`). `settings` are arguments of the method's function, `seed` is
+    for its random starts.
 
-    Raises RunError where one is of the target's class already.
+    Raises RunError if a picture is predicted as the target already.
     """
-    originals = torch.stack([picture.pixels for picture in pictures]).to(model.mean.device)
+    model = inspected.model
+    originals = torch.stack([picture.pixels for picture in pictures]).to(inspected.device)
     before = _probabilities(model, originals)
     own = before.argmax(1)
     for picture, number in zip(pictures, own.tolist(), strict=True):
@@ -81,7 +81,7 @@ def attack_pictures(
             name = model.classes[number]
             raise RunError(f"{picture.name} is predicted as `{name}` already", "name another --target")
     wanted = own if target is None else torch.full_like(own, target)
-    changed, steps = _changed(model, originals, wanted, method, target is not None, settings, seed, console)
+    changed, steps = _changed(inspected, originals, wanted, method, target is not None, settings, seed)
     rounded = in_8_bits(changed, originals, 1.0 if method == "ascent" else settings.get("eps", BUDGET))
     after, afterwards = _probabilities(model, changed), _probabilities(model, rounded)
     reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != own)
@@ -102,8 +102,8 @@ def attack_pictures(
 
 
 def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool = False) -> None:
-    """Draws a row for each image: as it was, as it became, and the difference magnified around gray, in all
-    rows by the same factor. Raises RunError.
+    """Draws a row for each image: the original, the adversarial image, and their difference around gray,
+    magnified by the same factor in all rows. Raises RunError.
     """
     factor = _factor(torch.cat([attacked.difference.flatten() for attacked in found]))
     if difference_only:
@@ -127,8 +127,8 @@ def write_attacked(found: Sequence[Attacked], file: Path, difference_only: bool 
 
 
 def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
-    """Where the adversarial images go: `place` is a .png for a single one, or a folder in which each has the
-    name of its original. Raises RunError where two would have the same.
+    """The files for adversarial images: `place` is a .png for a single one, or a folder in which each has the
+    name of its original. Raises RunError if two would have the same name.
     """
     if place.suffix.lower() == ".png":
         if len(pictures) > 1:
@@ -138,26 +138,25 @@ def files_in(place: Path, pictures: Sequence[Picture]) -> list[Path]:
     names = [name.replace("/", "-").replace(":", "-") + ".png" for name in plain]
     for name in names:
         if names.count(name) > 1:
-            raise RunError(f"two images would be saved as {place / name}", "attack one after the other")
+            raise RunError(f"two images would be saved as {place / name}", "attack them one by one")
     return [place / name for name in names]
 
 
 def _changed(
-    model: Inspected,
+    inspected: InspectedRun,
     originals: Tensor,
     wanted: Tensor,
     method: Method,
     targeted: bool,
     settings: Mapping[str, Any],
     seed: int,
-    console: Console,
 ) -> tuple[Tensor, list[int]]:
-    """The adversarial images, and the steps that each took."""
-    parts, steps = [], []
-    # By itself where its start is random: what becomes of an image doesn't depend on the others.
+    """The adversarial images, and the number of steps for each."""
+    model, parts, steps = inspected.model, [], []
+    # One by one if the start is random, so that the result does not depend on the other images.
     size = 1 if method == "pgd" else _BATCH
     batches = list(zip(originals.split(size), wanted.split(size), strict=True))
-    with progress("attacking", len(batches), console) as advance:
+    with progress("attacking", len(batches), inspected.console) as advance:
         for images, classes in batches:
             match method:
                 case "ascent":
@@ -187,7 +186,7 @@ def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:
 
 
 def _factor(values: Tensor) -> int:
-    """By what differences are multiplied: 1, 2, 5, 10 and so on, so that they just don't leave 0..1."""
+    """The factor for differences: the largest of 1, 2, 5, 10 and so on that keeps them inside 0..1."""
     largest = float(values.abs().kthvalue(math.ceil(_SHOWN * len(values))).values)
     most = 0.5 / largest if largest else 1.0
     power = 10 ** math.floor(math.log10(max(most, 1.0)))

@@ -1,4 +1,4 @@
-"""Words on pictures and in tables: what images are called, and what a network answers."""
+"""Captions of pictures: names of images, and predicted classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-# Letters of a caption that are as wide as its image.
+# The most letters in a line of a caption.
 _WIDE = 24
 
 
@@ -19,23 +19,23 @@ class Answer(NamedTuple):
     probability: float
 
     def line(self, before: str = "") -> str:
-        """Both in a line that is no wider than an image."""
+        """Class and probability in a line that fits the width of an image."""
         return fitting(self.name, before, f" ({self.probability:.1%})")
 
 
 def predicted(probabilities: Tensor, classes: Sequence[str]) -> Answer:
-    """The likeliest class, of the probabilities of all, (K,)."""
+    """The most likely class, from the probabilities of all classes, (K,)."""
     best = int(probabilities.argmax())
     return Answer(classes[best], float(probabilities[best]))
 
 
 def short(name: str) -> str:
-    """The last two parts of a path: data sets have the class in the folder's name."""
+    """The last two parts of a path, since data sets have the class in the folder's name."""
     return "/".join(Path(name).parts[-2:])
 
 
 def fitting(text: str, before: str = "", after: str = "") -> str:
-    """A line that is no wider than an image; the middle of `text` is left out if need be."""
+    """A line that fits the width of an image; the middle of `text` is omitted if it is too long."""
     room = _WIDE - len(before) - len(after)
     start, end = (room - 1) // 2, room // 2
     shown = text if len(text) <= room else f"{text[:start]}…{text[-end:]}"

@@ -1,4 +1,4 @@
-"""Pictures of many small things: filters, channels, points, classes."""
+"""Charts of filters, activation maps, embeddings and confusion matrices."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-# So many filters or channels are shown.
+# The most filters or channels that are shown.
 MOST = 64
-# Points: the size of letters, and of numbers above small images and in cells.
+# Font sizes in points: of text, and of numbers above small images and in cells.
 _FONT, _SMALL = 9, 6
-# From one small image to the next, in sides of one: there is a number above each.
+# The distance from one small image to the next, in sides of one, with room for a number above each.
 _RIGHT, _DOWN = 1.1, 1.3
-# So many classes have colours and a legend of their own, and so many numbers in the cells of a matrix.
+# The most classes with a legend, and with numbers in the cells of a matrix.
 _COLOURS, _CELLS = 10, 25
-# The name of one of many classes stands at most so many lines above its points.
+# The most lines that the name of one of many classes is moved up from its points.
 _HIGHER = 3
 
 
 def write_filters(filters: Tensor, file: Path, title: str) -> None:
-    """Filters (F, C, h, w) as images, the first 64, on one scale: zero is the middle gray, the largest
-    weight of all is white, or full colour. Those of 3 channels are in colour, those of others gray.
+    """Draws the first 64 filters (F, C, h, w) as images on one scale: zero is gray, the largest weight white
+    or full colour. Filters of 3 channels are in colour, others gray.
 
-    Raises RunError where the file can't be written.
+    Raises RunError if the file can't be written.
     """
     shown = filters[:MOST].detach().cpu()
     images = (shown / (float(shown.abs().max()) or 1.0) + 1) / 2
@@ -46,10 +46,10 @@ def write_filters(filters: Tensor, file: Path, title: str) -> None:
 
 
 def write_maps(images: Tensor, maps: Tensor, names: Sequence[str], file: Path, title: str) -> None:
-    """The first 64 channels of feature maps, (N, C, h, w), beside the images, (N, C, H, W), that they are
-    of; all on one scale, which a bar at the side tells. One number in 200 lies above its end.
+    """Draws the first 64 channels of feature maps, (N, C, h, w), beside their images, (N, C, H, W), on one
+    scale with a colour bar. One value in 200 is clipped.
 
-    Raises RunError where the file can't be written.
+    Raises RunError if the file can't be written.
     """
     shown = maps[:, :MOST].detach().cpu()
     signed = bool(shown.min() < 0)
@@ -78,10 +78,10 @@ def write_embedding(
     title: str,
     axes_names: tuple[str, str],
 ) -> None:
-    """Points (N, 2) in the colours of their classes. The name of a class stands at the median of its points,
-    where there is room; up to ten classes are in a legend too.
+    """Draws points (N, 2) in the colours of their classes. The name of a class is at the median of its
+    points, if there is room; up to ten classes also have a legend.
 
-    Raises RunError where the file can't be written.
+    Raises RunError if the file can't be written.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ def write_embedding(
             continue
         colour = colormaps["tab10"](number) if few else colormaps["turbo"](number / (len(classes) - 1))
         text = plain(fitting(name))
-        # A leading underscore would hide a label: the blank.
+        # The blank: legends ignore labels with a leading underscore.
         x, y = own.T.numpy()
         axes.scatter(x, y, s=7, color=colour, alpha=0.6, linewidths=0, label=" " + text)
         named.append((text, *own.median(0).values.tolist()))
@@ -112,13 +112,13 @@ def write_embedding(
 
 
 def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, lines: int) -> None:
-    """Writes names at points, from the lowest up. One that would cover another goes higher, by at most so
-    many lines; where there is no room either, it is left out.
+    """Writes names at points, from the lowest up. A name that would cover another is moved up by at most
+    `lines` lines; if there is no room, it is omitted.
     """
     from matplotlib.patheffects import withStroke
 
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    # A letter's share of the picture, roughly: enough to keep names apart.
+    # The approximate size of a letter, in data coordinates.
     letter, line = (right - left) * size * 0.0013, (top - bottom) * size * 0.0032
     placed: list[tuple[float, float, float]] = []
     for text, x, y in sorted(named, key=lambda place: place[2]):
@@ -134,10 +134,10 @@ def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, l
 
 
 def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: str) -> None:
-    """How many images of each class (row) were taken for each (column). A cell's colour is its share of the
-    row; up to 25 classes have their counts in the cells.
+    """Draws a confusion matrix: the images of each class (row) by predicted class (column). A cell's colour
+    is its fraction of the row; up to 25 classes have counts in the cells.
 
-    Raises RunError where the file can't be written.
+    Raises RunError if the file can't be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
@@ -155,7 +155,7 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
     if count <= _COLOURS:
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
-    axes.set(xlabel="taken for", ylabel="class")
+    axes.set(xlabel="predicted", ylabel="class")
     axes.set_title(plain(title), fontsize=_FONT + 1)
     if count <= _CELLS:
         for row, column in (counts > 0).nonzero().tolist():
@@ -168,13 +168,13 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
 
 
 def _nearly_largest(numbers: Tensor) -> float:
-    """What 99.5 % of the absolute values don't exceed: a single large one would leave all others dark."""
+    """The 99.5 % quantile of the absolute values: scaled by the maximum, most values would be dark."""
     sizes = numbers.abs().flatten()
     return sizes.kthvalue(max(1, int(0.995 * len(sizes)))).values.item() or float(sizes.max()) or 1.0
 
 
 def _canvas(across: float, rows: int, bands: int, title: str) -> tuple[Figure, list[Axes]]:
-    """Axes above each other, each with room for rows of small images."""
+    """A figure with `bands` axes, each with room for rows of small images."""
     from matplotlib.figure import Figure
 
     tile = min(0.95, max(0.5, 8 / across))  # inches
@@ -193,7 +193,7 @@ def _canvas(across: float, rows: int, bands: int, title: str) -> tuple[Figure, l
 def _place(
     axes: Axes, pixels: Tensor, column: float, row: float, caption: str, side: float = 1, **scale: Any
 ) -> AxesImage:
-    """Draws an image into its place of the canvas, with its caption above."""
+    """Draws an image at its position in the axes, with its caption above."""
     left, top = column * _RIGHT, row * _DOWN
     height, width = pixels.shape[:2]
     long = max(height, width)
@@ -201,5 +201,5 @@ def _place(
     axes.text(left, top - 0.03, plain(caption), fontsize=_SMALL, va="bottom")
     limits = axes.axis()
     drawn = axes.imshow(pixels.numpy(), extent=extent, interpolation="nearest", aspect="equal", **scale)
-    axes.axis(limits)  # which `imshow` sets to its own
+    axes.axis(limits)  # `imshow` changes them
     return drawn

@@ -1,4 +1,4 @@
-"""Dreams of a run's classes: where they begin, what the network says of them, and their sheet."""
+"""Dreams of a run's classes: their starts, the network's predictions, and the picture."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.dreams import Dreams, noise
 from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import read, require_images
-from netdsl.inspect.progress import progress
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted
 from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
+from netdsl.runtime.console import progress
 from netdsl.runtime.errors import RunError
-from netdsl.trained.open_run import OpenedRun, Which
 
-# So many classes are dreamed of at once, for memory's sake; the result doesn't depend on it.
+# The number of classes in a batch, limited by memory; the result does not depend on it.
 _AT_ONCE = 10
-# A row of the sheet has so many images, or as many as there are rows.
+# The fewest columns of a sheet.
 _ACROSS = 5
 
 
 class Dreamed(NamedTuple):
-    """The image of a class, (C, H, W), the score of the class where it began and of the image, the
-    probability of the class, and what is predicted.
+    """The image of a class, (C, H, W), the score of the class at the start and for the image, the class's
+    probability, and the predicted class.
     """
 
     name: str
@@ -39,49 +38,50 @@ class Dreamed(NamedTuple):
     predicted: Answer
 
 
-def of_noise(run: OpenedRun, model: Inspected, size: int | None, seed: int) -> Tensor:
-    """Noise with mean and deviation of the training images, (1, C, H, W), of the network's input shape or
-    of `size`. Raises RunError where the network takes no such images.
+def of_noise(inspected: InspectedRun, size: int | None, seed: int) -> Tensor:
+    """Noise with the mean and deviation of the training images, (1, C, H, W), of the network's input shape or
+    of `size`. Raises RunError if the network can't take images of that shape.
     """
-    channels, *sides = require_images(run.network)
+    model = inspected.model
+    channels, *sides = require_images(model.network)
     height, width = (size, size) if size else sides
     generator = torch.Generator().manual_seed(seed)
     start = noise((channels, height, width), model.mean.cpu(), model.deviation.cpu(), generator)
-    start = start.to(model.mean.device)
+    start = start.to(inspected.device)
     if size:
-        _require_size(run, model, start)
+        _require_size(model, start)
     return start
 
 
-def of_image(image: str, run: OpenedRun, which: Which, console: Console) -> Tensor:
-    """An image as the network takes it, (1, C, H, W), on the CPU. Raises RunError where it can't be read, or
-    the network takes none.
+def of_image(image: str, inspected: InspectedRun) -> Tensor:
+    """An image as the network takes it, (1, C, H, W). Raises RunError if it can't be read or the network
+    takes no images.
     """
-    found = read([image], run, which, console)
+    found = read([image], inspected)
     if len(found) != 1:
-        raise RunError(f"`{image}` is not one image", f"there are {len(found)}: name one of them")
-    return found[0].pixels[None]
+        raise RunError(f"`{image}` is {len(found)} images, not one image", "name one of them")
+    return found[0].pixels[None].to(inspected.device)
 
 
 def dream_of(
-    model: Inspected,
+    inspected: InspectedRun,
     numbers: Sequence[int],
     start: Tensor,
     dream: Callable[..., Dreams],
     seed: int,
     steps: int,
-    console: Console,
 ) -> list[Dreamed]:
-    """What `dream` finds for classes: `netdsl.inspect.dream` with its settings. All classes see the same
-    jitter, so the image of one is the same whatever the others are. Progress goes to the console.
+    """The images that `dream`, which is `netdsl.inspect.dream` with its settings, finds for classes.
+
+    All classes get the same jitter, so the image of a class does not depend on the other classes.
     """
     groups = torch.tensor(numbers, device=start.device).split(_AT_ONCE)
     dreamed: list[Dreamed] = []
-    with progress("dreaming", steps * len(groups), console) as advance:
+    with progress("dreaming", steps * len(groups), inspected.console) as advance:
         for classes in groups:
             generator = torch.Generator().manual_seed(seed)
-            found = dream(model, classes, start, generator=generator, after_step=advance)
-            dreamed += _judged(model, classes, start, found.images)
+            found = dream(inspected.model, classes, start, generator=generator, after_step=advance)
+            dreamed += _judged(inspected.model, classes, start, found.images)
     return dreamed
 
 
@@ -110,13 +110,13 @@ def _judged(model: Inspected, classes: Tensor, start: Tensor, images: Tensor) ->
 
 
 @torch.no_grad()
-def _require_size(run: OpenedRun, model: Inspected, images: Tensor) -> None:
+def _require_size(model: Inspected, images: Tensor) -> None:
     try:
         model(images)
     except RuntimeError as error:  # all that torch says of shapes
-        _, height, width = require_images(run.network)
+        _, height, width = require_images(model.network)
         size = images.shape[-1]
         raise RunError(
-            f"`{run.network.name}` takes no images of {size}x{size}",
-            f"leave out `--size`: they are of {height}x{width}",
+            f"`{model.network.name}` takes no images of {size}x{size}",
+            f"remove `--size`: they are {height}x{width}",
         ) from error

@@ -1,4 +1,4 @@
-"""Sheets of images and of what their classification depended on."""
+"""Sheets of images and their saliency maps."""
 
 from __future__ import annotations
 
@@ -7,55 +7,56 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from netdsl.inspect.attributions import integrated_gradients, occlusion
 from netdsl.inspect.gradients import grad_cam, last_layer, saliency, smooth_grad
 from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import Picture
-from netdsl.inspect.progress import progress
-from netdsl.inspect.sheets.captions import Answer, fitting, short
+from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
 from netdsl.inspect.sheets.panels import Colours, Panel, in_rows, write_sheet
+from netdsl.runtime.console import progress
 
 Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
 
-# So many panels stand in a row.
+# The most panels in a row.
 _ACROSS = 6
 
 
 class Explained(NamedTuple):
-    """An image, the number of the class whose score is explained, and the probabilities of all classes."""
+    """An image, its label if known, its predicted class, and the class whose score is explained, number
+    `number`.
+    """
 
     picture: Picture
+    label: str | None
+    predicted: Answer
+    explained: Answer
     number: int
-    probabilities: Tensor
-
-    @property
-    def predicted(self) -> int:
-        """The number of the likeliest class."""
-        return int(self.probabilities.argmax())
 
 
 def choose(
-    model: Inspected, pictures: Sequence[Picture], wanted: int | None, always_predicted: bool
+    inspected: InspectedRun, pictures: Sequence[Picture], wanted: int | None, always_predicted: bool
 ) -> list[Explained]:
-    """The classes to explain: the one that is `wanted`; else that of the label, where the image has one;
-    else the one that is predicted.
+    """The class to explain for each image: `wanted` if given, else the label if known, else the predicted
+    class.
     """
-    chosen = []
+    chosen, classes = [], inspected.classes
     for picture in pictures:
         with torch.no_grad():
-            probabilities = model(picture.pixels[None].to(model.mean.device)).softmax(1)[0].cpu()
+            probabilities = inspected.model(picture.pixels[None].to(inspected.device)).softmax(1)[0].cpu()
         number = picture.label if wanted is None else wanted
         if number is None or always_predicted:
             number = int(probabilities.argmax())
-        chosen.append(Explained(picture, number, probabilities))
+        label = None if picture.label is None else classes[picture.label]
+        explained = Answer(classes[number], float(probabilities[number]))
+        chosen.append(Explained(picture, label, predicted(probabilities, classes), explained, number))
     return chosen
 
 
 class Look(NamedTuple):
-    """How the maps are to be made and drawn; `layer` is Grad-CAM's."""
+    """Options of the maps; `layer` is Grad-CAM's."""
 
     methods: Sequence[Method]
     layer: str | None = None
@@ -63,26 +64,24 @@ class Look(NamedTuple):
     maps_only: bool = False
 
 
-def write_maps(
-    model: Inspected, explained: Sequence[Explained], look: Look, file: Path, console: Console
-) -> None:
-    """Draws each image, beside it a map of each method. Raises RunError."""
+def write_maps(inspected: InspectedRun, explained: Sequence[Explained], look: Look, file: Path) -> None:
+    """Draws each image with a map of each method beside it. Raises RunError."""
     groups = []
-    with progress("maps", len(explained), console) as advance:
+    with progress("maps", len(explained), inspected.console) as advance:
         for image in explained:
-            groups.append(_panels(model, image, look))
+            groups.append(_panels(inspected.model, image, look))
             advance()
     write_sheet(arranged(groups), file)
 
 
 def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
-    """The panels of images, of one number each, in rows of one length, as far as that goes."""
+    """Groups of panels of equal size in rows of nearly equal length."""
     rows = in_rows(groups, max(1, _ACROSS // len(groups[0])))
     return [[panel for group in row for panel in group] for row in rows]
 
 
 def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
-    caption = _caption(image, model.classes)
+    caption = _caption(image)
     pixels = image.picture.pixels
     panels = [] if look.maps_only else [Panel(pixels, caption)]
     for method in look.methods:
@@ -99,9 +98,9 @@ def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
 
 
 def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tuple[Tensor, str, Colours]:
-    """A map, what it is called, and its colours: blue and red where it has two signs."""
+    """A map, its title, and its colours: blue and red if it has both signs."""
     device = model.mean.device
-    # An image by itself, with a generator of its own: its map doesn't depend on what else is drawn.
+    # Each image separately, with a new generator, so that its map does not depend on the other images.
     images, classes = image.picture.pixels[None].to(device), torch.tensor([image.number], device=device)
     match method:
         case "simple":
@@ -118,11 +117,10 @@ def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tupl
             return occlusion(model, images, classes)[0], "occlusion", "RdBu_r"
 
 
-def _caption(image: Explained, classes: Sequence[str]) -> str:
-    """The image's name; the class that is explained; the label and the prediction where they differ."""
-    explained = Answer(classes[image.number], float(image.probabilities[image.number]))
-    lines = [fitting(short(image.picture.name)), explained.line()]
-    for what, number in (("label", image.picture.label), ("predicted", image.predicted)):
-        if number not in (None, image.number):
-            lines.append(fitting(classes[number], before=f"{what}: "))
+def _caption(image: Explained) -> str:
+    """The image's name and the explained class; the label and the predicted class if they differ from it."""
+    lines = [fitting(short(image.picture.name)), image.explained.line()]
+    for what, name in (("label", image.label), ("predicted", image.predicted.name)):
+        if name not in (None, image.explained.name):
+            lines.append(fitting(name, before=f"{what}: "))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Sheets of pictures: rows of images with captions, in one file."""
+"""Sheets: rows of images with captions in one file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How numbers become colours: from nothing to much (`turbo` is to be seen over an image), or from minus over
-# nothing to plus.
+# Colour maps: sequential (`turbo` for maps over images), or diverging around zero.
 Colours: TypeAlias = Literal["magma", "turbo", "gray", "RdBu_r"]
 
-# Inches: the side of an image, a line of its caption, what is left around both, and the title; points: the
-# size of the letters.
+# In inches: the side of an image, a line of its caption, the gap around both, and the title. In points: the
+# size of letters.
 _SIDE, _LINE, _GAP, _TITLE, _FONT = 1.6, 0.15, 0.1, 0.35, 8
-# How much of a map that lies over an image covers it.
+# The opacity of a map over an image.
 _COVER = 0.5
 
 
 class Panel(NamedTuple):
-    """An image (C, H, W) from 0 to 1, or a map of numbers (H, W), shown in `colours` from the least to the
-    largest (`RdBu_r`: with 0 in the middle). A map may lie `over` an image, and is stretched to its size.
+    """An image (C, H, W) from 0 to 1, or a map (H, W), shown in `colours` from the smallest to the largest
+    value (`RdBu_r`: with 0 in the middle). A map may be drawn `over` an image, scaled to its size.
     """
 
     image: Tensor
@@ -42,9 +41,9 @@ class Panel(NamedTuple):
 def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") -> None:
     """Draws rows of panels into a file whose ending chooses the format; pixels are squares.
 
-    Raises RunError where the ending is no format, or the file can't be written.
+    Raises RunError if the format is unknown, or the file can't be written.
     """
-    # Imported here: it takes longer than all else. A Figure of its own needs no screen.
+    # Imported here, since it is slow.
     from matplotlib.figure import Figure
 
     across = max(len(row) for row in rows)
@@ -54,7 +53,7 @@ def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") ->
     figure = Figure(figsize=(width, height), dpi=150)
     if title:
         figure.suptitle(plain(title), fontsize=_FONT + 2, y=1 - _TITLE / 2 / height, va="center")
-    # Placed by hand: images are of one size, whatever their captions.
+    # Positioned explicitly, so that all images have the same size.
     bottom = sum(heights)
     for row, needed in zip(rows, heights, strict=True):
         bottom -= needed
@@ -66,14 +65,14 @@ def write_sheet(rows: Sequence[Sequence[Panel]], file: Path, title: str = "") ->
 
 
 def in_rows(items: Sequence[T], most: int) -> list[Sequence[T]]:
-    """Rows of nearly equal length, of `most` items at the most."""
+    """Rows of nearly equal length, with at most `most` items."""
     across = math.ceil(len(items) / math.ceil(len(items) / most))
     return [items[first : first + across] for first in range(0, len(items), across)]
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
     height, width = (panel.image if panel.over is None else panel.over).shape[-2:]
-    # Maps are coarser than the image below them: both fill the same square.
+    # Maps are coarser than the image below them: both get the same extent.
     extent = (0.0, float(width), float(height), 0.0)
     if panel.over is not None:
         axes.imshow(_pixels(panel.over), extent=extent, cmap="gray", vmin=0, vmax=1)
@@ -95,11 +94,11 @@ def _draw(axes: Axes, panel: Panel) -> None:
             interpolation=smooth,
         )
     axes.set_axis_off()
-    # With `y`: to find the place by itself, matplotlib measures axes that nobody sees.
+    # With `y`: otherwise matplotlib measures the invisible axes.
     axes.set_title(plain(panel.caption), fontsize=_FONT, y=1, pad=4)
 
 
 def _pixels(image: Tensor) -> NDArray[Any]:
-    """(C, H, W) as matplotlib takes it: (H, W, 3), or (H, W) for a gray one."""
+    """(C, H, W) as an array for matplotlib: (H, W, 3), or (H, W) for one channel."""
     image = image.detach().cpu().clamp(0, 1)
     return (image[0] if len(image) == 1 else image.permute(1, 2, 0)).numpy()

@@ -1,4 +1,4 @@
-"""How many answers of trained networks withstand attacks: measured on test sets, and drawn."""
+"""Accuracy of trained networks under attack: measured on test sets, and drawn."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
 
 from netdsl.inspect.adversarial import Withstood, robustness
-from netdsl.inspect.inspected import Inspected
-from netdsl.inspect.pictures import evenly, test_images, watched
+from netdsl.inspect.inspected_run import InspectedRun
+from netdsl.inspect.pictures import evenly, watched
 from netdsl.runtime.plot import legend_label, write_figure
-from netdsl.trained.open_run import OpenedRun, Which
 
 _BATCH = 200
 
 
 class Setting(NamedTuple):
-    """Which attacks are to be withstood, and by how many test images (None: all)."""
+    """The settings of the attacks, and the number of test images (None: all)."""
 
     budgets: Sequence[float]
     images: int | None
@@ -28,20 +26,19 @@ class Setting(NamedTuple):
     seed: int
 
 
-def withstood(
-    run: OpenedRun, which: Which, model: Inspected, setting: Setting, console: Console
-) -> list[Withstood]:
-    """As `robustness` measures it, on the run's test images or on so many of them. Raises RunError."""
+def withstood(inspected: InspectedRun, setting: Setting) -> list[Withstood]:
+    """Measures `robustness` on the run's test images, or on a part of them. Raises RunError."""
     budgets, images, steps, restarts, seed = setting
-    test = evenly(test_images(run, which, console), images)
-    shown = watched(test, _BATCH, model.mean.device, f"{run.folder.resolve().name}: attacking", console)
+    what = f"{inspected.run.folder.resolve().name}: attacking"
+    test = evenly(inspected.test_images(), images)
+    shown = watched(test, _BATCH, inspected.device, what, inspected.console)
     generator = torch.Generator().manual_seed(seed)
-    return robustness(model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
+    return robustness(inspected.model, shown, budgets, steps=steps, restarts=restarts, generator=generator)
 
 
 def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str, file: Path) -> None:
-    """Draws accuracy over the budget, a line for each network by its name. Raises RunError."""
-    # Imported here: it takes longer than all else. A Figure of its own needs no screen.
+    """Draws accuracy over the budget, with a line for each network. Raises RunError."""
+    # Imported here, since it is slow.
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -57,7 +54,7 @@ def write_curves(networks: Sequence[tuple[str, Sequence[Withstood]]], title: str
         )
     ticks = sorted({round(255 * row.eps, 3) for _, rows in networks for row in rows})
     axes.set_xticks(ticks, [f"{tick:g}/255" if tick else "0" for tick in ticks])
-    axes.set(xlabel="ε: each pixel may change by so much", ylabel="accuracy under PGD", ylim=(0, 1))
+    axes.set(xlabel="ε: largest change of a pixel", ylabel="accuracy under PGD", ylim=(0, 1))
     axes.set_title(title, fontsize=9)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.grid(alpha=0.3)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
+from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Size, Symbol, Value, show
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic
 from netdsl.ir.resolved import (
@@ -18,10 +20,7 @@ from netdsl.ir.resolved import (
     OperationStep,
     ResolvedNetwork,
     SaveStep,
-    Section,
     Step,
-    bodies,
-    with_bodies,
 )
 from netdsl.language.argument_types import schema
 from netdsl.language.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, constant, references, substitute
@@ -51,13 +50,8 @@ class Change(NamedTuple):
 
 def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
     """The network after a change."""
-    parts = (
-        part._replace(body=changed_body(part.body, change)) if isinstance(part, Section) else part
-        for part in network.parts
-    )
-    blocks = (block._replace(body=changed_body(block.body, change)) for block in network.blocks)
-    shape = change.input or network.input
-    return network._replace(parts=tuple(parts), blocks=tuple(blocks), input=shape)
+    new = network.map_bodies(partial(changed_body, change=change))
+    return new._replace(input=change.input or network.input)
 
 
 def best(
@@ -94,7 +88,7 @@ def changed_body(body: Body, change: Change) -> Body:
             alike = step._replace(unit=old.unit, last_norm=old.last_norm)
         if alike == old:
             return changed
-        return with_bodies(step, [changed_body(inner, change) for inner in bodies(step)])
+        return map_bodies(step, partial(changed_body, change=change))
 
     return tuple(map(after, body))
 
@@ -146,9 +140,8 @@ def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
 
 
 def _steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
-    sections = [part.body for part in network.parts if isinstance(part, Section)]
-    steps = [step for body in (*sections, *(b.body for b in network.blocks)) for step in _steps(body)]
-    before = [s for s in steps if s.span.source is place.source and s.span.start < place.start]
+    found = (step for body in network.bodies for step in steps(body))
+    before = [s for s in found if s.span.source is place.source and s.span.start < place.start]
     return sorted(before, key=lambda step: -step.span.start)
 
 
@@ -228,16 +221,8 @@ def unstrided(body: Body) -> Iterator[Change]:
             yield from _with_each(step, [{"stride": ONE}])
 
 
-def _steps(body: Body) -> Iterator[Step]:
-    """The steps of a body and of those in it."""
-    for step in body:
-        yield step
-        for inner in bodies(step):
-            yield from _steps(inner)
-
-
 def _calls(body: Body) -> Iterator[Call]:
-    return (step for step in _steps(body) if isinstance(step, (OperationStep, BlockStep)))
+    return (step for step in steps(body) if isinstance(step, (OperationStep, BlockStep)))
 
 
 def is_idle(body: Body) -> bool:

@@ -1,0 +1,64 @@
+"""Help screens: commands and options under headings, each command on one line of at most 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., None])
+
+# Options without a group: `--help`, `--version`.
+_OTHER_OPTIONS = "Options"
+
+
+class CommandGroup(click.Group):
+    """A group whose help lists its commands under headings, each with the first line of its help."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._headings: dict[str, Sequence[click.Command]] = {}
+
+    def add_commands(self, heading: str, *commands: click.Command) -> None:
+        self._headings[heading] = commands
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, commands in self._headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (f"{command.name:{width}}", (command.help or "").partition("\n")[0])
+                        for command in commands
+                    ]
+                )
+
+
+class GroupedOptionsCommand(click.Command):
+    """A command whose help lists its options under the headings of `option_group`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (row := parameter.get_help_record(ctx)):
+                groups.setdefault(getattr(parameter, "heading", _OTHER_OPTIONS), []).append(row)
+        for heading, rows in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def option_group(heading: str, *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Adds options to a command, listed under a heading in its help."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        for parameter in command.__click_params__:  # type: ignore[attr-defined]
+            if not hasattr(parameter, "heading"):
+                parameter.heading = heading
+        return command
+
+    return add

@@ -1,0 +1,56 @@
+"""A run opened for inspection, as the commands that draw pictures of it need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from netdsl.inspect.inspected import Inspected
+from netdsl.inspect.opening import of_run
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.images import Split
+from netdsl.runtime.speed import choose_device
+from netdsl.trained.open_run import OpenedRun, Which, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedRun:
+    """A run, its network with the weights `which`, and the console that progress is shown on."""
+
+    run: OpenedRun
+    which: Which
+    model: Inspected
+    console: Console
+
+    @classmethod
+    def open(cls, folder: Path, which: Which, device: str) -> InspectedRun:
+        """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does."""
+        run = open_run(folder)
+        return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.model.classes
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.mean.device
+
+    def class_numbers(self, names: Iterable[str]) -> list[int]:
+        """The numbers of classes. Raises RunError for an unknown class; the error lists the classes."""
+        known = {name: number for number, name in enumerate(self.classes)}
+        for name in (names := list(names)):
+            if name not in known:
+                raise RunError(f"there is no class `{name}`", f"the network's are {', '.join(self.classes)}")
+        return [known[name] for name in names]
+
+    def test_images(self) -> Split:
+        """The run's test set. Raises RunError if it is empty or its classes differ from the network's."""
+        test = self.run.preprocessing(self.which).applied(self.run.data(self.console)).test
+        if not len(test):
+            raise RunError("the run has no test images", "name files, or train with test images")
+        return test
