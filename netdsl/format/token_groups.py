@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
+from netdsl.base.tree import nested
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import CLOSING, TOKEN
 
@@ -123,7 +124,7 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
     """The ends of words that take arguments (calls and definitions), and the places of unary `-`."""
     called: set[int] = set()
     negative: set[int] = set()
-    for node in nodes.walk(program):
+    for node in nested(program, tuple):
         match node:
             case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)

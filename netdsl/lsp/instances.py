@@ -6,19 +6,17 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies
 from netdsl.ir.typed import (
     Instance,
     TypedBody,
-    TypedBranches,
     TypedCall,
     TypedNetwork,
     TypedParameterCall,
     TypedRepeat,
     TypedSection,
-    TypedSkip,
     TypedStage,
     TypedStep,
-    TypedWhen,
 )
 from netdsl.ops.operation import Shape
 
@@ -113,22 +111,13 @@ def _called(step: TypedStep) -> Instance | None:
 
 def _bodies(step: TypedStep) -> Iterator[tuple[TypedBody, str]]:
     """The bodies in a step, those of a `repeat` with the numbers of their iterations."""
-    match step:
-        case TypedSkip(body=body, shortcut=shortcut):
-            yield body, ""
-            if shortcut is not None:
-                yield shortcut, ""
-        case TypedBranches(branches=branches):
-            yield from ((branch, "") for branch in branches)
-        case TypedRepeat(runs=runs):
-            first = 1
-            for body, count in runs:
-                yield body, _numbered("iteration", first, count) if len(runs) > 1 else ""
-                first += count
-        case TypedWhen(body=body):
-            yield body, ""
-        case _:
-            pass
+    if not isinstance(step, TypedRepeat):
+        yield from ((body, "") for body in bodies(step))
+        return
+    first = 1
+    for body, count in step.runs:
+        yield body, _numbered("iteration", first, count) if len(step.runs) > 1 else ""
+        first += count
 
 
 def _numbered(what: str, first: int, count: int) -> str:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base import tree
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.load_files import File
 from netdsl.syntax import nodes
@@ -319,7 +320,5 @@ class _Reader:
 
     def _names(self, node: Iterable[object], known: Names) -> None:
         """The names in a node, all of which are expressions."""
-        for name in nodes.walk(node):
-            if isinstance(name, nodes.Name):
-                text = name.name
-                self._refer(name.span, known.get(text) or self.constants.get(text) or self.blocks.get(text))
+        for name, span in nested(node, nodes.Name):
+            self._refer(span, known.get(name) or self.constants.get(name) or self.blocks.get(name))
