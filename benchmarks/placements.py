@@ -68,7 +68,7 @@ def main() -> None:
         augment=(Flip(), Crop(4)),
     )
     console = Console(stderr=True)
-    images = data.load(recipe.data, (3, 32, 32), 10, recipe.validation, 0, console)
+    images = data.divide(data.read(recipe.data, (3, 32, 32), console), 10, recipe.validation, 0, None)
     print(f"Depth {arguments.depth}, {len(images.train):,} training images, {arguments.epochs} epochs.\n")
     print("| placement | `order` | test accuracy | seeds |")
     print("| --- | --- | ---: | --- |")

@@ -42,8 +42,8 @@ def main() -> None:
     assert network.classes is not None
     recipe = replace(network.recipe, data=Folder(options.images), seed=options.seed, epochs=1000)
     speed = choose(SpeedRequest(device="cpu", precision=options.precision), convolutions(network))
-    shape, classes = network.input_shape, network.classes
-    images = data.load(recipe.data, shape, classes, recipe.validation, recipe.seed, Console())
+    source = data.read(recipe.data, network.input_shape, Console())
+    images = data.divide(source, network.classes, recipe.validation, recipe.seed, None)
     keep_freed_memory()
     model = create_model(network, "module", recipe.seed, speed.device)
     learner = Learner(model, recipe, speed, ALONE)

@@ -36,8 +36,9 @@ torch's count too. Class and code are the module style's.
 
 Where torchvision's weights load, `load_state_dict(torchvision_model.state_dict())` of the styles `module` and
 `sequential` takes them as they are: every name and every shape is the same. The others take them with
-`netdsl.transplant`, or `netdsl import-weights`: torchvision has all layers of the mobile nets and of DenseNet but
-the classifier in one `nn.Sequential`, across the file's stem, stages and head, and SqueezeNet's classifier in another.
+`netdsl.transplant`, or `netdsl import-weights`: torchvision has all layers of the mobile nets and of DenseNet
+but the classifier in one `nn.Sequential`, across the file's stem, stages and head, and SqueezeNet's
+classifier in another.
 
 | network | file | class | lines of `.net` | lines of code | parameters | MACs | reference | \
 its weights load | evaluation | training | gradients | statistics |

@@ -153,20 +153,22 @@ def forward(
     # stem
     conv1_weight, bn1_weight, bn1_bias, conv2_weight = take(p, 4)
     x = F.conv2d(x, conv1_weight, stride=2, padding=1)
-    bn1_mean, bn1_var, bn2_mean, bn2_var, bn3_mean, bn3_var = take(b, 6)
+    bn1_mean, bn1_var, bn2_mean, bn2_var = take(b, 4)
     x = F.relu(
         F.batch_norm(
             x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training, momentum=0.0003
         )
     )
     x = F.conv2d(x, conv2_weight, padding=1, groups=32)
-    bn2_weight, bn2_bias, conv3_weight, bn3_weight, bn3_bias = take(p, 5)
+    bn2_weight, bn2_bias, conv3_weight = take(p, 3)
     x = F.relu(
         F.batch_norm(
             x, bn2_mean, bn2_var, bn2_weight, bn2_bias, training, momentum=0.0003
         )
     )
     x = F.conv2d(x, conv3_weight)
+    bn3_weight, bn3_bias = take(p, 2)
+    bn3_mean, bn3_var = take(b, 2)
     x = F.batch_norm(
         x, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, momentum=0.0003
     )
@@ -192,7 +194,7 @@ def forward(
     # stage6
     x = inverted_residual(x, p, b, training, 3, 6, 320)
     # head
-    conv4_weight, bn4_weight, bn4_bias, fc_weight, fc_bias = take(p, 5)
+    conv4_weight, bn4_weight, bn4_bias = take(p, 3)
     x = F.conv2d(x, conv4_weight)
     bn4_mean, bn4_var = take(b, 2)
     x = F.relu(
@@ -203,6 +205,7 @@ def forward(
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
     x = dropout(x, 0.2, training, generator)
+    fc_weight, fc_bias = take(p, 2)
     return F.linear(x, fc_weight, fc_bias)
 
 
@@ -223,7 +226,7 @@ def inverted_residual(
     in_channels = x.shape[1]
     conv1_weight, bn1_weight, bn1_bias, depthwise_weight = take(p, 4)
     y = F.conv2d(x, conv1_weight)
-    bn1_mean, bn1_var, bn2_mean, bn2_var, bn3_mean, bn3_var = take(b, 6)
+    bn1_mean, bn1_var, bn2_mean, bn2_var = take(b, 4)
     y = F.relu(
         F.batch_norm(
             y, bn1_mean, bn1_var, bn1_weight, bn1_bias, training, momentum=0.0003
@@ -236,13 +239,15 @@ def inverted_residual(
         padding=kernel // 2,
         groups=in_channels * expand,
     )
-    bn2_weight, bn2_bias, conv2_weight, bn3_weight, bn3_bias = take(p, 5)
+    bn2_weight, bn2_bias, conv2_weight = take(p, 3)
     y = F.relu(
         F.batch_norm(
             y, bn2_mean, bn2_var, bn2_weight, bn2_bias, training, momentum=0.0003
         )
     )
     y = F.conv2d(y, conv2_weight)
+    bn3_weight, bn3_bias = take(p, 2)
+    bn3_mean, bn3_var = take(b, 2)
     y = F.batch_norm(
         y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, momentum=0.0003
     )

@@ -162,13 +162,14 @@ def forward(
     # stage7
     x = inverted_residual(x, p, b, training, 6, 320)
     # head
-    conv2_weight, bn2_weight, bn2_bias, fc_weight, fc_bias = take(p, 5)
+    conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
     bn2_mean, bn2_var = take(b, 2)
     x = F.relu6(F.batch_norm(x, bn2_mean, bn2_var, bn2_weight, bn2_bias, training))
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
     x = dropout(x, 0.2, training, generator)
+    fc_weight, fc_bias = take(p, 2)
     return F.linear(x, fc_weight, fc_bias)
 
 

@@ -170,7 +170,7 @@ def forward(
     # stage11
     x = inverted_residual(x, p, b, training, 5, 576, 96, True, "hardswish")
     # head
-    conv2_weight, bn2_weight, bn2_bias, fc1_weight, fc1_bias = take(p, 5)
+    conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
     bn2_mean, bn2_var = take(b, 2)
     x = F.hardswish(
@@ -187,9 +187,9 @@ def forward(
     )
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
+    fc1_weight, fc1_bias, fc2_weight, fc2_bias = take(p, 4)
     x = F.hardswish(F.linear(x, fc1_weight, fc1_bias))
     x = dropout(x, 0.2, training, generator)
-    fc2_weight, fc2_bias = take(p, 2)
     return F.linear(x, fc2_weight, fc2_bias)
 
 

@@ -135,12 +135,12 @@ def residual(
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """
     in_channels = x.shape[1]
-    bn1_weight, bn1_bias, conv1_weight, bn2_weight, bn2_bias = take(p, 5)
+    bn1_weight, bn1_bias, conv1_weight = take(p, 3)
     bn1_mean, bn1_var, bn2_mean, bn2_var = take(b, 4)
     y = F.relu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     y = F.conv2d(y, conv1_weight, stride=stride, padding=1)
+    bn2_weight, bn2_bias, conv2_weight = take(p, 3)
     y = F.relu(F.batch_norm(y, bn2_mean, bn2_var, bn2_weight, bn2_bias, training))
-    conv2_weight = p.pop()
     y = F.conv2d(y, conv2_weight, padding=1)
     if stride != 1 or in_channels != out:
         conv_weight = p.pop()

@@ -131,13 +131,14 @@ def bottleneck(
     """
     in_channels = x.shape[1]
     bn1_weight, bn1_bias, conv1_weight, conv1_bias = take(p, 4)
-    bn1_mean, bn1_var, bn2_mean, bn2_var, bn3_mean, bn3_var = take(b, 6)
+    bn1_mean, bn1_var, bn2_mean, bn2_var = take(b, 4)
     y = F.relu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     y = F.conv2d(y, conv1_weight, conv1_bias, stride=stride)
     bn2_weight, bn2_bias, conv2_weight, conv2_bias = take(p, 4)
     y = F.relu(F.batch_norm(y, bn2_mean, bn2_var, bn2_weight, bn2_bias, training))
     y = F.conv2d(y, conv2_weight, conv2_bias, padding=1)
     bn3_weight, bn3_bias, conv3_weight, conv3_bias = take(p, 4)
+    bn3_mean, bn3_var = take(b, 2)
     y = F.relu(F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training))
     y = F.conv2d(y, conv3_weight, conv3_bias)
     if stride != 1 or in_channels != out:

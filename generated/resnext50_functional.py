@@ -181,12 +181,14 @@ def bottleneck(
     in_channels = x.shape[1]
     conv1_weight, bn1_weight, bn1_bias, conv2_weight = take(p, 4)
     y = F.conv2d(x, conv1_weight)
-    bn1_mean, bn1_var, bn2_mean, bn2_var, bn3_mean, bn3_var = take(b, 6)
+    bn1_mean, bn1_var, bn2_mean, bn2_var = take(b, 4)
     y = F.relu(F.batch_norm(y, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     y = F.conv2d(y, conv2_weight, stride=stride, padding=1, groups=32)
-    bn2_weight, bn2_bias, conv3_weight, bn3_weight, bn3_bias = take(p, 5)
+    bn2_weight, bn2_bias, conv3_weight = take(p, 3)
     y = F.relu(F.batch_norm(y, bn2_mean, bn2_var, bn2_weight, bn2_bias, training))
     y = F.conv2d(y, conv3_weight)
+    bn3_weight, bn3_bias = take(p, 2)
+    bn3_mean, bn3_var = take(b, 2)
     y = F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training)
     if stride != 1 or in_channels != out:
         x = projection(x, p, b, training, stride)

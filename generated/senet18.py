@@ -22,7 +22,8 @@ class SqueezeExcite(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(x)
+        x = x * self.gate(x)
+        return x
 
 
 class SEResidual(nn.Module):

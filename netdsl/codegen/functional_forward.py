@@ -36,8 +36,8 @@ from netdsl.ops.operation import Kind, Weight
 
 # The stacks of a forward pass: parameters, and buffers.
 STACKS: Mapping[Kind, str] = {"parameters": "p", "buffers": "b"}
-# A statement that takes tensors from a stack is no longer than this.
-_LONGEST = 76
+# The largest number of tensors that one statement takes for several layers.
+_MOST_TAKEN = 4
 
 
 class BlockFunctions(NamedTuple):
@@ -139,13 +139,12 @@ class FunctionalForward(ForwardWriter):
         return {name: py.Name(tensor) for name, tensor in called.items()}
 
     def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
-        """Takes tensors from a stack, together with those before them where a line has room."""
+        """Takes tensors from a stack, together with those before them where they are few."""
         last = self._taken.get(stack)
         if last is not None and last.body is self.body:
             taken = last._replace(names=(*last.names, *tensors))
-            statement = _take_statement(stack, taken.names)
-            if len(f"{statement.target} = {py.show(statement.value)}") <= _LONGEST:
-                self.body[last.index], self._taken[stack] = statement, taken
+            if len(taken.names) <= _MOST_TAKEN:
+                self.body[last.index], self._taken[stack] = _take_statement(stack, taken.names), taken
                 return
         self._taken[stack] = _Taken(self.body, len(self.body), tensors)
         self.body.append(_take_statement(stack, tensors))

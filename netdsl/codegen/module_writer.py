@@ -284,8 +284,6 @@ def _is_tensor(value: py.Expression, variable: str = "") -> bool:
     match value:
         case py.Call(function):
             return not function.startswith("self.")
-        case py.Operation("+" | "*", (first, *_)) if first == X:
-            return True  # whatever is added to a tensor
         case py.Operation("+" | "*", operands):
             return all(_is_tensor(operand, variable) for operand in operands)
         case _:

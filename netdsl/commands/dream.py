@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -84,15 +84,11 @@ def dream(
     size: int | None,
     output: Path,
     steps: int,
-    step_size: float,
-    l2: float,
-    jitter: int | None,
-    blur_every: int,
-    blur: float,
     seed: int,
     weights: Which,
     device: str,
     form: str,
+    **settings: Any,
 ) -> None:
     """Draw images for which the score of a class is high.
 
@@ -111,16 +107,7 @@ def dream(
         inspected = open_inspected(run, weights, device)
         numbers = inspected.class_numbers(dict.fromkeys(wanted or inspected.classes))
         start = of_noise(inspected, size, seed) if source is None else of_image(source, inspected)
-        dreaming = partial(
-            ascend,
-            steps=steps,
-            step_size=step_size,
-            l2=l2,
-            mean=inspected.model.mean,
-            jitter=jitter,
-            blur_every=blur_every,
-            blur=blur,
-        )
+        dreaming = partial(ascend, steps=steps, mean=inspected.model.mean, **settings)
         dreamed = dream_of(inspected, numbers, start, dreaming, seed, steps)
         write_dreams(dreamed, output)
     print_results(form, dreamed, COLUMNS, _row, _record, output)

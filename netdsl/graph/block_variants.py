@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypeAlias
 
+from netdsl.base.tree import bodies
 from netdsl.ir.typed import (
     Instance,
     TypedBody,
@@ -16,7 +17,6 @@ from netdsl.ir.typed import (
     TypedSkip,
     TypedStep,
     TypedWhen,
-    inner_bodies,
 )
 
 # The decisions of a body; two bodies of one definition with equal decisions have the same steps.
@@ -64,4 +64,4 @@ class BlockVariants:
                 own = (chosen,)
             case _:
                 own = ()
-        return (*own, *map(self.decisions, inner_bodies(step)))
+        return (*own, *map(self.decisions, bodies(step)))

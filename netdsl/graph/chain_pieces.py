@@ -80,7 +80,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
         shapes.append(part[-1].output or shapes[-1])
     pieces = [_group_piece(part, widths, shape) for part, shape in zip(parts, shapes, strict=False)]
     if not pieces:
-        return Piece(0, 0, 0, (), "line")
+        return Piece(0, 0, (), 0, "line")
     axis = max(piece.axis for piece in pieces)
     right = max(piece.width - piece.axis for piece in pieces)
     items: list[Item] = []
@@ -96,7 +96,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
             y += theme.GAP
         items += piece.at(axis - piece.axis, y)
         y += piece.height
-    return Piece(axis + right, y, axis, tuple(items), pieces[0].entry)
+    return Piece(axis + right, y, tuple(items), axis, pieces[0].entry)
 
 
 def beside(x: float, y: float, text: str) -> Text:
@@ -113,7 +113,7 @@ def _group_piece(nodes: Sequence[Node], widths: Widths, entering: Shape | None) 
     for piece in pieces:
         items += piece.at(0, y)
         y += piece.height + theme.GLUE
-    return Piece(pieces[0].width, y - theme.GLUE, pieces[0].axis, tuple(items))
+    return Piece(pieces[0].width, y - theme.GLUE, tuple(items), pieces[0].axis)
 
 
 def _operation_width(node: Node) -> float:
@@ -169,7 +169,7 @@ def _operation_piece(node: OperationNode, width: float) -> Piece:
         Box("node", 0, 0, width, height, *look, facts=node.facts),
         Text(width / 2, height / 2 + size * 0.35, node.text, size, theme.INK),
     )
-    return Piece(width, height, width / 2, items)
+    return Piece(width, height, items, width / 2)
 
 
 def _block_piece(node: BlockNode, width: float) -> Piece:
@@ -196,7 +196,7 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
         for index, line in enumerate(lines)
     ]
     extra = 5 if node.times else 0
-    return Piece(width + extra, height + extra, width / 2, tuple(items))
+    return Piece(width + extra, height + extra, tuple(items), width / 2)
 
 
 def badge(x: float, y: float, letter: str) -> tuple[Item, ...]:
@@ -213,7 +213,7 @@ def _mark_piece(node: MarkNode) -> Piece:
         Box("node", 0, 0, width, theme.LIGHT, *theme.MARK, radius=7, dashed=True, facts=node.facts),
         Text(width / 2, theme.LIGHT / 2 + theme.SMALL * 0.35, node.text, theme.SMALL, theme.INK),
     )
-    return Piece(width, theme.LIGHT, width / 2, items, "arrow" if node.has_input else "none")
+    return Piece(width, theme.LIGHT, items, width / 2, "arrow" if node.has_input else "none")
 
 
 def _join(node: SkipNode | BranchesNode, axis: float, y: float) -> tuple[Box, Text]:
@@ -255,7 +255,7 @@ def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
         items.append(Line(((axis, 0), (axis, fork))))
     items += [join.moved(axis, bottom), sign.moved(axis, bottom)]
     width = arc + (past.width - past.axis if node.shortcut else 1)
-    return Piece(width, bottom + join.height, axis, tuple(items), "line")
+    return Piece(width, bottom + join.height, tuple(items), axis, "line")
 
 
 def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
@@ -293,7 +293,7 @@ def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
     right_edge = max(width, join.x + join.width)
     items += [join, sign]
     shifted = tuple(item.moved(-left_edge, 0) for item in items)
-    return Piece(right_edge - left_edge, join.y + join.height, axis - left_edge, shifted, "line")
+    return Piece(right_edge - left_edge, join.y + join.height, shifted, axis - left_edge, "line")
 
 
 def _bent(start: Point, bar: Point, end: Point, collect: float) -> tuple[Point, ...]:
@@ -333,4 +333,4 @@ def _loop_piece(node: LoopNode, entering: Shape | None) -> Piece:
             anchor="start",
         ),
     ]
-    return Piece(width + 5 + times, height, axis, tuple(items), "none" if body.entry == "none" else "line")
+    return Piece(width + 5 + times, height, tuple(items), axis, "none" if body.entry == "none" else "line")

@@ -76,38 +76,32 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a drawing with its upper left corner at the origin. Its input is at the upper edge, its
-    output at the lower edge, both at `axis`.
+class Area:
+    """Items in a rectangle with its upper left corner at the origin."""
+
+    width: float
+    height: float
+    items: tuple[Item, ...]
+
+    def at(self, x: float, y: float) -> tuple[Item, ...]:
+        return tuple(item.moved(x, y) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece(Area):
+    """A part of a drawing with its input at the upper edge and its output at the lower edge, both at `axis`.
 
     `entry` is the end of the edge to it: an arrow, a line that continues inside, or "none" without an input.
     """
 
-    width: float
-    height: float
     axis: float
-    items: tuple[Item, ...]
     entry: Entry = "arrow"
-
-    def at(self, x: float, y: float) -> tuple[Item, ...]:
-        return tuple(item.moved(x, y) for item in self.items)
 
     def edge(self, x: float, y: float, length: float) -> tuple[Line, ...]:
         """The edge to the piece from a point above it."""
         if self.entry == "none":
             return ()
         return (Line(((x, y), (x, y + length)), arrow=self.entry == "arrow"),)
-
-
-class Area(NamedTuple):
-    """Items in a rectangle."""
-
-    width: float
-    height: float
-    items: tuple[Item, ...]
-
-    def at(self, x: float, y: float) -> tuple[Item, ...]:
-        return tuple(item.moved(x, y) for item in self.items)
 
 
 def right_edge(items: Iterable[Item]) -> float:

@@ -120,7 +120,7 @@ def _content(chain: Chain, entering: Shape) -> Area:
     whole = stacked(parts, entering)
     count = min(math.ceil(whole.height / TALLEST), len(parts))
     if count <= 1:
-        return Area(whole.width, whole.height, whole.items)
+        return whole
     return _side_by_side(list(_columns(_split(parts, count, whole.height / count), entering)))
 
 

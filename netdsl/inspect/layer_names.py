@@ -120,11 +120,13 @@ class _Walk:
         for part in typed.parts:
             match part:
                 case TypedStage():
-                    name = f"stage{next(stages)}"
+                    numbered = f"stage{next(stages)}"
+                    name = part.stage.label or numbered
                     current = self._alias(name, "stage", self._stage(part, name, current))
                 case TypedSection(section, body):
                     several = sections.count(section.kind) > 1
-                    name = f"{section.kind}{next(numbers[section.kind])}" if several else section.kind
+                    numbered = f"{section.kind}{next(numbers[section.kind])}" if several else section.kind
+                    name = section.name or numbered
                     current = self._alias(name, "section", self._body(body, _Scope(name), current, {}))
         return self._layers
 

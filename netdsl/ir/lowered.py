@@ -1,6 +1,6 @@
-"""A network ready to be written as code, still hierarchical: a block is lowered once, over its
-parameters, and a stage is runs of calls. The same for every output style. A span is where a step stands:
-of what a unit is made of, the unit.
+"""The lowered network: each block once, over its parameters, and each stage as runs of calls.
+
+It is the same for every style of code. The span of a step that belongs to a unit is that of the unit.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from netdsl.ops.operation import Symbolic, TorchCall, Weight
 
 
 class Layer(NamedTuple):
-    """An operation as the torch calls that it stands for; `function` is None where it does nothing.
+    """An operation as torch calls; `function` is None if it does nothing.
 
-    `last_norm`: it is the last norm of a skip connection's body. `freeze` is `weight`, `bias`, yes or no.
+    `last_norm` marks the last norm of a skip connection's body. `freeze` is `weight`, `bias`, yes or no.
     """
 
     operation: type[Operation]
@@ -34,7 +34,7 @@ class Layer(NamedTuple):
 
 
 class BlockCall(NamedTuple):
-    """A block with its arguments (those that differ from its defaults) on `size` channels or features."""
+    """A call of a block, with the arguments that differ from its defaults, on `size` channels or features."""
 
     block: LoweredBlock
     size: Expr
@@ -44,9 +44,9 @@ class BlockCall(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """body(x) + x where `same` holds, else body(x) + shortcut(x), or body(x) alone without a shortcut.
+    """body(x) + x if `same`, else body(x) + shortcut(x), or body(x) without a shortcut.
 
-    Where something is added, `drop_path` drops the body for whole examples in training.
+    If something is added, `drop_path` drops the body for whole examples in training.
     """
 
     body: LoweredBody
@@ -65,7 +65,7 @@ class Branches(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The number of channels that enter an iteration: `start`, then `next`, which may speak of `name`."""
+    """The number of input channels of an iteration: first `start`, then `next`, which can use `name`."""
 
     name: str
     start: Expr
@@ -73,7 +73,7 @@ class Carried(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """`times` iterations of a body that is a chain without labels; `variable` counts them from 0."""
+    """`times` iterations of a body, which is a chain without labels; `variable` is the index, from 0."""
 
     times: Expr
     variable: str | None
@@ -82,34 +82,36 @@ class Repeat(NamedTuple):
 
 
 class When(NamedTuple):
-    """The first body whose condition holds, else `otherwise`."""
+    """The first body whose condition is true, else `otherwise`."""
 
     cases: tuple[tuple[Expr, LoweredBody], ...]
     otherwise: LoweredBody
 
 
 class Choice(NamedTuple):
-    """What the block's parameter `holder` holds: a body of one step for each that it is in this place."""
+    """A call of the block's parameter `holder`: a body of one step for each operation or block it can
+    hold.
+    """
 
     holder: str
     cases: tuple[tuple[Symbol, LoweredBody], ...]
 
 
 class Let(NamedTuple):
-    """A constant of a body, known from here to the body's end; its name is the only one of the block."""
+    """A constant, from here to the end of the body; its name is unique in the block."""
 
     name: str
     value: Expr
 
 
 class Save(NamedTuple):
-    """Names the current tensor; the name is the only one of the block or section."""
+    """Saves the current tensor; the name is unique in the block or section."""
 
     name: str
 
 
 class From(NamedTuple):
-    """Goes back to a saved tensor."""
+    """Makes a saved tensor the current one."""
 
     name: str
 
@@ -129,17 +131,17 @@ def calls(body: LoweredBody) -> Iterator[BlockCall]:
 
 
 def place(body: LoweredBody) -> Span | None:
-    """Where the layers and calls of a body stand, from the first to the last; None where it has none."""
+    """The span from the first to the last layer or call of a body; None if it has none."""
     spans = [step.span for step in steps(body) if isinstance(step, (Layer, BlockCall))]
     if not spans:
         return None
-    # What a parameter holds may stand in an order, and that elsewhere.
+    # Steps of an order may be elsewhere.
     first, last = spans[0], spans[-1]
     return first.to(last) if first.source is last.source and first.start <= last.start else first
 
 
 def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, with no join and no way back among them."""
+    """Whether the steps run one after another, without joins and saved tensors."""
     return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
 
 
@@ -157,7 +159,8 @@ def decided(body: LoweredBody) -> LoweredBody:
 class BlockParameter(NamedTuple):
     """A parameter of a block in generated code; `type` is its annotation, or `operation`.
 
-    Without a `default` every caller gives it; `named` ones have a default in the language, or none there.
+    Without a `default`, every caller passes it. `named` parameters are optional in the language, or extra
+    ones.
     """
 
     name: str
@@ -167,14 +170,16 @@ class BlockParameter(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a block gives: `size` in the block's parameters, None where they don't tell it."""
+    """The output of a block: `size` over its parameters, None if it doesn't depend on them alone."""
 
     size: Expr | None
     is_map: bool
 
 
 class LoweredBlock(NamedTuple):
-    """`reduction` is how many times smaller height and width get, None where that is no simple stride."""
+    """A block in generated code. `reduction` is the factor by which height and width shrink, None if there is
+    no such factor.
+    """
 
     name: str
     documentation: str
@@ -186,7 +191,7 @@ class LoweredBlock(NamedTuple):
 
 
 class LoweredSection(NamedTuple):
-    """`name` is unique: that of the file, or `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
+    """A section with a unique name: its label, or `stem`, `head`, `layers`, or `layers1`, `layers2`, …"""
 
     name: str
     kind: str
@@ -196,7 +201,7 @@ class LoweredSection(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Copies of one call; `variable` is the name by which the call speaks of a copy's number, from 0."""
+    """Copies of one call; `variable` is the name of the copy's index, from 0, in the call."""
 
     call: BlockCall
     copies: int
@@ -204,7 +209,7 @@ class Run(NamedTuple):
 
 
 class LoweredStage(NamedTuple):
-    """`name` is the label, or `stage1`, `stage2`, …"""
+    """A stage, with its label or `stage1`, `stage2`, … as its name."""
 
     name: str
     runs: tuple[Run, ...]
@@ -216,8 +221,10 @@ LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
 class LoweredNetwork(NamedTuple):
-    """`blocks` come before those that call them. With `open_classes` the sections refer to the number of
-    classes as `classes`: it can be an argument of the network.
+    """A network to generate code from; called blocks precede their callers.
+
+    With `open_classes` the sections refer to the number of classes as `classes`, which can be an argument of
+    the network.
     """
 
     network: ResolvedNetwork

@@ -1,5 +1,5 @@
-"""A network whose names have their meaning: operations, blocks and constants are bound, units are
-written out, defaults and the recipe are filled in. Shapes are not known yet.
+"""The resolved network: operations, blocks and constants are bound, units are written out, defaults and the
+recipe are filled in. Shapes are not known yet.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ Join: TypeAlias = Literal["add", "concat", "mul"]
 
 
 class OperationStep(NamedTuple):
-    """`last_norm`: it is the last norm of a skip connection's body. `unit` is the unit whose order has it."""
+    """A call of an operation, with all arguments. `last_norm` marks the last norm of a skip connection's
+    body; `unit` is the span of the unit that the step belongs to.
+    """
 
     operation: type[Operation]
     arguments: Bound
@@ -39,10 +41,10 @@ class BlockStep(NamedTuple):
 
 
 class ParameterCallStep(NamedTuple):
-    """A call of what the block's parameter `holder` holds: one of `cases`, by its name in the language.
+    """A call of the block's parameter `holder`, which holds one of `cases`, by name.
 
-    `shape_errors` say why the call doesn't fit others. `fallback` is the operation or block that is itself
-    called like the parameter: what is meant where the parameter holds a number.
+    `shape_errors` are the errors of the call for other operations and blocks. `fallback` is the operation or
+    block with the name of the parameter, which is called if the parameter holds a number.
     """
 
     holder: str
@@ -53,7 +55,7 @@ class ParameterCallStep(NamedTuple):
 
 
 class SkipStep(NamedTuple):
-    """body(x) + x; + shortcut(x) where the body changes the shape; body(x) alone there if `if_same`."""
+    """body(x) + x; if the body changes the shape, body(x) + shortcut(x), or with `if_same` body(x)."""
 
     body: Body
     shortcut: Body | None
@@ -99,7 +101,7 @@ class FromStep(NamedTuple):
 
 
 class WrongStep(NamedTuple):
-    """A step with an error, which was reported: of the tensor after it nothing is known."""
+    """A step with a reported error; the tensor after it is unknown."""
 
     span: Span
 
@@ -130,9 +132,9 @@ def names(body: Body) -> Iterator[str]:
 
 
 class BlockDefinition(NamedTuple):
-    """`parameters` with their defaults, which may speak of the parameters before them.
+    """A block. The defaults of `parameters` can use the parameters before them.
 
-    `name` is the block's own; `key` tells it from blocks of the same name in other files.
+    `key` is unique, `name` may be that of blocks in other files too.
     """
 
     key: str
@@ -153,10 +155,10 @@ class Section(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """`copies` times of a block: one with the arguments `first`, the others with `rest`.
+    """`copies` of a block: one with the arguments `first`, the others with `rest`.
 
-    The arguments may speak of `in`, `index` (of a copy in the stage) and `block_index`, which is
-    `before` in the first copy.
+    The arguments can use `in`, `index` (of the copy in the stage) and `block_index`, which is `before` for
+    the first copy.
     """
 
     block: str
@@ -172,8 +174,8 @@ Part: TypeAlias = Section | Stage
 
 
 class Rule(NamedTuple):
-    """How a tensor starts: a function of `torch.nn.init` without its last `_`, and its arguments by name;
-    `pytorch` is what the layer does by itself.
+    """The initialisation of a tensor: a function of `torch.nn.init` without its last `_`, and its arguments
+    by name; `pytorch` is the default of the layer.
     """
 
     function: str
@@ -181,10 +183,11 @@ class Rule(NamedTuple):
 
 
 class Init(NamedTuple):
-    """Rules by kind (`conv`, `depthwise`, `linear`, a norm, `bias`, `last_bn`) and by label, over a base.
+    """A base, with rules by kind (`conv`, `depthwise`, `linear`, a norm, `bias`, `last_bn`) and by label.
 
-    A kind's rule is for weights; `bias` is for those of convolutions and linear layers. `conv` holds for
-    `depthwise` too where that has no rule of its own. Labels precede kinds, `last_bn` the norm's kind.
+    The rule of a kind is for its weights, `bias` for the biases of convolutions and linear layers. `conv`
+    applies to `depthwise` too if that has no rule. Labels override kinds, `last_bn` overrides the kind of the
+    norm.
     """
 
     base: Literal["kaiming", "pytorch"]
@@ -203,10 +206,11 @@ class Expectation(NamedTuple):
 
 
 class ResolvedNetwork(NamedTuple):
-    """After errors, what could be resolved: wrong steps in place of those that couldn't, an unknown input.
+    """A network. After errors it has `WrongStep`s, and its input may be unknown.
 
-    `class_name` is the name that the file gives to the class in generated code. `open_classes`: the number
-    of classes only decides arguments of steps in sections, so that generated code can leave it open.
+    `sound` is true if no error is in its layers. `class_name` is the name that the file gives to the class in
+    generated code. `open_classes`: the number of classes is only in arguments of steps in sections, so that
+    generated code can leave it open.
     """
 
     name: str
@@ -221,7 +225,6 @@ class ResolvedNetwork(NamedTuple):
     recipe: Recipe
     expectations: tuple[Expectation, ...]
     span: Span
-    # Whether no error is one of its layers.
     sound: bool
     class_name: str | None = None
     open_classes: bool = False

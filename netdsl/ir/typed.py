@@ -1,4 +1,4 @@
-"""A network whose shapes are known: the concrete tree of what runs, one node for each distinct instance."""
+"""The typed network: shapes and costs, with one node for each distinct instance of a block."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from netdsl.ops.operation import Shape
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Trainable numbers, multiply-accumulates for one example, and how many operations there are."""
+    """The numbers of parameters, of multiply-accumulates for one example, and of operations."""
 
     parameters: int = 0
     macs: int = 0
@@ -50,7 +50,7 @@ NOTHING = Cost()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """The values that names have in one run of a body: those of the enclosing bodies too.
+    """The values of the names in a body, including those of the enclosing bodies.
 
     `root` is the frame of the block or section.
     """
@@ -85,7 +85,7 @@ class TypedCall(NamedTuple):
 
 
 class TypedParameterCall(NamedTuple):
-    """`name` is what the parameter holds here."""
+    """A call of a parameter; `name` is the operation or block that it holds."""
 
     step: ParameterCallStep
     name: str
@@ -101,9 +101,10 @@ class TypedParameterCall(NamedTuple):
 
 
 class TypedSkip(NamedTuple):
-    """`same` says whether the body keeps the shape; the shortcut is typed only where it doesn't.
+    """A skip connection. `same` is true if the body keeps the shape; the shortcut is only typed if it
+    doesn't.
 
-    `drop_path` is there where something is added.
+    `drop_path` is only typed if something is added.
     """
 
     step: SkipStep
@@ -119,8 +120,8 @@ class TypedSkip(NamedTuple):
 
 
 class TypedBranches(NamedTuple):
-    """`grid` is the branch whose height and width are those of the join; None where they aren't a stride
-    of the input's.
+    """Branches and their join. `grid` is the branch with the height and width of the join; None if they
+    differ from the input's by other than strides.
     """
 
     step: BranchesStep
@@ -134,7 +135,7 @@ class TypedBranches(NamedTuple):
 
 
 class TypedRepeat(NamedTuple):
-    """The iterations as runs of equal ones."""
+    """A loop, as runs of equal iterations."""
 
     step: RepeatStep
     runs: tuple[tuple[TypedBody, int], ...]
@@ -150,7 +151,7 @@ class TypedRepeat(NamedTuple):
 
 
 class TypedWhen(NamedTuple):
-    """The body that was chosen: that of a case, or the one after them."""
+    """The chosen body: that of a case, or `otherwise`, whose number is that of the cases."""
 
     step: WhenStep
     chosen: int
@@ -173,7 +174,7 @@ class TypedLet(NamedTuple):
 
 
 class TypedMark(NamedTuple):
-    """`save` or `from`, and the shape of the tensor that is current after it."""
+    """`save` or `from`, and the shape of the current tensor after it."""
 
     step: SaveStep | FromStep
     output: Shape
@@ -203,7 +204,7 @@ class TypedBody(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """A block with the values of its parameters (and `in`), on an input of one shape."""
+    """A block with the values of its parameters and of `in`, on an input of one shape."""
 
     block: BlockDefinition
     values: Mapping[str, Value]
@@ -233,7 +234,7 @@ class TypedSection(NamedTuple):
 
 
 class TypedStage(NamedTuple):
-    """The copies of a stage as runs of equal instances; `blocks` is how many blocks all stages have."""
+    """The copies of a stage as runs of equal instances; `blocks` is the number of blocks in all stages."""
 
     stage: Stage
     runs: tuple[tuple[Instance, int], ...]
@@ -248,10 +249,10 @@ TypedPart: TypeAlias = TypedSection | TypedStage
 
 
 class TypedNetwork(NamedTuple):
-    """`instances` holds every distinct one, inner blocks before those that call them.
+    """A network with its shapes. `instances` are all distinct ones, called ones before their callers.
 
-    `depth` counts convolutions and linear layers on the longest path; `receptive_field` is the side, in
-    pixels of the input, of what one position of the last feature map sees.
+    `depth` counts convolutions and linear layers on the longest path; `receptive_field` is that of the last
+    feature map, as the side of a square of input pixels.
     """
 
     network: ResolvedNetwork

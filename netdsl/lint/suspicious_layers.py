@@ -1,4 +1,4 @@
-"""Warnings about layers that compile and are most likely not meant."""
+"""Warnings about layers that are most likely a mistake."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from netdsl.ops.operation import Shape, Slot, Symbolic, show_shape
 from netdsl.resolve.last_norm import roles
 from netdsl.shapes.repair.reorder import channels_last
 
-# A network of fewer layers is a beginning, and is let be.
+# A network with fewer layers is not checked for its receptive field.
 _LAYERS = 5
-# So many places with one cause are shown.
+# The number of places shown for one cause.
 _SHOWN = 3
 
 
 def warn_of_layers(network: TypedNetwork, diagnostics: Diagnostics) -> None:
-    """What the layers of a network, and what is expected of them, look like."""
+    """Warns of suspicious layers and expectations."""
     _Layers(network, diagnostics).run()
 
 
 class _Layers:
-    """A step is warned of where it is odd in every block and iteration that has it."""
+    """A step gets a warning if it is suspicious in every block and iteration that has it."""
 
     def __init__(self, network: TypedNetwork, diagnostics: Diagnostics) -> None:
         self._network = network
         self._diagnostics = diagnostics
         self._odd: dict[tuple[str, Span], Diagnostic] = {}
-        # What is said of a step elsewhere and isn't so: message and place.
+        # Messages and places of steps that are fine in another instance.
         self._fine: set[tuple[str, Span]] = set()
         self._biased: list[TypedOperation] = []
 
@@ -91,43 +91,43 @@ class _Layers:
             before = step
 
     def _shortcuts(self, body: TypedBody) -> None:
-        """In a section, which has no parameters, a shortcut is there to be used."""
+        """Warns of shortcuts without effect in a section, which has no parameters."""
         for step in steps(body):
             if isinstance(step, TypedSkip) and step.step.shortcut:
                 message = "the `shortcut` has no effect: the body keeps the shape, and x itself is added"
-                help = "take the `shortcut` out, or let the body change channels or stride"
+                help = "remove the `shortcut`, or change the channels or the stride in the body"
                 self._check(step.same, "NET708", step.step.span, message, help)
 
     def _operation(self, typed: TypedOperation) -> None:
         name, span = typed.operation.name, typed.step.span
         kernel, stride = max(typed.operation.field()), _stride(typed.operation)
         skipped = 1 < kernel < stride and _area(typed.output) < _area(typed.input)
-        message = f"`{name}` has a stride of {stride}, and its window is {kernel}: it never sees some pixels"
-        self._check(skipped, "NET704", span, message, "take a larger kernel, or a smaller stride")
+        message = f"`{name}` has a stride of {stride} and a window of {kernel}: it skips some pixels"
+        self._check(skipped, "NET704", span, message, "use a larger kernel or a smaller stride")
         if typed.operation.infer((1, 1, 1)) == (1,):  # it makes vectors of maps
-            message = f"`{name}` of a vector leaves it as it is"
-            self._check(len(typed.input) == 1, "NET708", span, message, "take it out")
+            message = f"`{name}` of a vector has no effect"
+            self._check(len(typed.input) == 1, "NET708", span, message, "remove it")
 
     def _pair(self, first: TypedOperation, second: TypedOperation) -> None:
         if second.operation.centres and _adds_bias(first) and _side_by_side(first, second):
             self._biased.append(first)
         twice = first.operation.is_activation and second.operation.is_activation
-        message = f"`{second.operation.name}` follows `{first.operation.name}`, and nothing is between them"
+        message = f"`{second.operation.name}` directly follows `{first.operation.name}`"
         near = first.step.span.source is second.step.span.source
         also = [Label(first.step.span, "this one")] if near else []
-        self._check(twice, "NET708", second.step.span, message, "take one of them out", also)
+        self._check(twice, "NET708", second.step.span, message, "remove one of them", also)
 
     # the whole
 
     def _input(self) -> None:
-        """Images come as channels x height x width, and other libraries put the channels last."""
+        """Warns of an input with its channels last, as in other libraries."""
         shape, span = self._network.network.input, self._network.network.input_span
         if first := channels_last(shape):
-            message = f"the `input` has {shape[0]} channels, and looks like an image with its channels last"
+            message = f"the `input` has {shape[0]} channels, but looks like an image with its channels last"
             self._check(True, "NET710", span, message, f"write `input {show_shape(first)}`")
 
     def _biases(self) -> None:
-        """One warning for a network, since one line says what is meant."""
+        """Warns of biases without effect, once for the network: one `default` corrects them all."""
         spans = sorted({typed.step.span for typed in self._biased}, key=lambda span: span.start)
         if spans:
             name = self._biased[0].operation.name
@@ -135,13 +135,13 @@ class _Layers:
                 True,
                 "NET703",
                 spans[0],
-                "a bias has no effect where a batch norm follows, which takes the mean of each channel away",
-                f"write `default {name}(bias=no)`, or `default {name}(bias=yes)` where it is meant",
+                "a bias before a batch norm has no effect: the norm subtracts the mean of each channel",
+                f"write `default {name}(bias=no)`, or `default {name}(bias=yes)` to keep it",
                 [Label(span) for span in spans[1:_SHOWN]],
             )
 
     def _end(self) -> None:
-        """Scores are what the last layer gives: nothing that clips or drops them comes after it."""
+        """Warns of an activation or dropout after the scores."""
         part = self._network.parts[-1]
         if self._network.network.classes is None or not isinstance(part, TypedSection) or not part.body.steps:
             return
@@ -151,12 +151,12 @@ class _Layers:
                 True,
                 "NET709",
                 last.step.span,
-                f"`{last.operation.name}` changes the scores, which the loss takes as they are",
-                "end the network in the last layer",
+                f"`{last.operation.name}` changes the scores, which the loss needs unchanged",
+                "remove it",
             )
 
     def _field(self) -> None:
-        """Where one global pool makes the vector, it averages what each position sees."""
+        """Warns of a small receptive field before the only global pool."""
         shape, side = self._network.network.input, self._network.receptive_field
         if self._network.depth < _LAYERS or 2 * side >= max(shape[1:], default=0):
             return
@@ -168,8 +168,8 @@ class _Layers:
             True,
             "NET705",
             collapses[0].step.span,
-            f"each position that `{name}` averages sees {side}x{side} of {pixels} pixels",
-            "put more layers or strides before it",
+            f"each position that `{name}` averages has a receptive field of {side}x{side} of {pixels} pixels",
+            "add layers or strides before it",
         )
 
     def _expectation(self, expectation: Expectation) -> None:
@@ -184,7 +184,7 @@ class _Layers:
                 "NET707",
                 expectation.span,
                 f"`{shown}` holds for every network",
-                "write a number that counts",
+                "write another number",
             )
 
 
@@ -200,7 +200,7 @@ def _stride(operation: Operation) -> int:
 
 
 def _adds_bias(typed: TypedOperation) -> bool:
-    """Whether there is a bias of which the file says nothing."""
+    """Whether it has a bias by default."""
     arguments = dict(typed.step.arguments)
     given = "bias" in arguments and arguments["bias"].span is not None
     weights = typed.operation.weights(_arguments(typed.operation), Symbolic(Const(1), is_map=True))
@@ -208,14 +208,14 @@ def _adds_bias(typed: TypedOperation) -> bool:
 
 
 def _side_by_side(first: TypedOperation, second: TypedOperation) -> bool:
-    """Whether the file has them next to each other: units follow the `order`, and its writer knows that."""
+    """Whether the file has them side by side; units follow the `order`, which is written on purpose."""
     one, other = first.step.span, second.step.span
     between = one.source.text[one.end : other.start]
     return one.source is other.source and one.end <= other.start and not between.strip(" ,\n\r\t")
 
 
 def _in_training(typed: TypedOperation) -> bool:
-    """Whether it does something in training alone."""
+    """Whether it has an effect in training only."""
     call = typed.operation.function(dict(typed.step.arguments), Symbolic(Const(1), is_map=False))
     return call is not None and Slot("training") in call.positional and not roles(type(typed.operation))
 

@@ -1,4 +1,4 @@
-"""Warnings about names that are unused or hidden, and cases that are never reached."""
+"""Warnings about unused and hidden names, and unreachable cases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdsl.syntax import nodes
 
 
 def warn_of_names(files: Mapping[str, File], diagnostics: Diagnostics) -> None:
-    """What the text of a network's file says of its names; libraries define for others."""
+    """Warns of the names in the file of a network; the names of a library are for other files."""
     _Names(files, diagnostics).run()
 
 
@@ -24,7 +24,7 @@ class _Names:
         self._statements = self._file.program.statements
         self._diagnostics = diagnostics
         self._constants: dict[str, Span] = {}
-        # In how many statements each name is used.
+        # The number of statements that use each name.
         self._uses = Counter(name for statement in self._statements for name in set(_used(statement)))
 
     def run(self) -> None:
@@ -49,8 +49,8 @@ class _Names:
                         if isinstance(row, nodes.Section):
                             self._body(row.body)
 
-    def _unused(self, what: str, name: nodes.Word, help: str = "take it out") -> None:
-        self._diagnostics.warning("NET701", f"{what} `{name.text}` is never used", name.span, help=help)
+    def _unused(self, what: str, name: nodes.Word, help: str = "remove it") -> None:
+        self._diagnostics.warning("NET701", f"{what} `{name.text}` is unused", name.span, help=help)
 
     def _constant(self, name: nodes.Word, what: str) -> None:
         self._constants[name.text] = name.span
@@ -60,7 +60,7 @@ class _Names:
     # blocks
 
     def _holds_a_block(self) -> bool:
-        """Whether `--set` chooses among blocks."""
+        """Whether `--set` may choose among blocks."""
         blocks = {s.name.text for s in self._statements if isinstance(s, nodes.Block)}
         parameters = (p for s in self._statements if isinstance(s, nodes.Network) for p in s.parameters)
         return any(isinstance(p.default, nodes.Name) and p.default.name in blocks for p in parameters)
@@ -68,22 +68,22 @@ class _Names:
     def _blocks(self) -> None:
         for statement in self._statements:
             if isinstance(statement, nodes.Block) and self._uses[statement.name.text] == 0:
-                self._unused("the block", statement.name, "call it, or take it out")
+                self._unused("the block", statement.name, "call it, or remove it")
         for path, place in self._file.used:
             defined = {
                 s.name.text for s in self._files[path].program.statements if isinstance(s, nodes.Block)
             }
             if not defined & self._uses.keys():
                 self._diagnostics.warning(
-                    "NET701", "none of the blocks of this file is used", place, help="take the `use` out"
+                    "NET701", "no block of this file is used", place, help="remove the `use`"
                 )
 
     def _parameters(self, block: nodes.Block) -> None:
         used = set(_used(block.body))
         for parameter in reversed(block.parameters):
             if parameter.name.text not in used:
-                what = f"of the block `{block.name.text}` the parameter"
-                self._unused(what, parameter.name, "use it in the body, or take it out")
+                what = f"in the block `{block.name.text}`, the parameter"
+                self._unused(what, parameter.name, "use it in the body, or remove it")
             used.update(_used(parameter.default))
 
     # bodies
@@ -98,7 +98,7 @@ class _Names:
                 case nodes.Save(name):
                     if name.text not in read:
                         self._unused(
-                            "the saved tensor", name, f"read it with `from {name.text}`, or take it out"
+                            "the saved tensor", name, f"read it with `from {name.text}`, or remove it"
                         )
                 case nodes.Repeat(times=times, variable=name, body=inner):
                     if name is not None:
@@ -114,7 +114,9 @@ class _Names:
     def _times(self, times: nodes.Expr) -> None:
         if isinstance(times, nodes.Literal) and times.value in (0, 1):
             how, help = (
-                ("never runs", "take it out") if times.value == 0 else ("runs once", "write its steps alone")
+                ("never runs", "remove it")
+                if times.value == 0
+                else ("runs once", "write its steps without it")
             )
             self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
 
@@ -131,24 +133,24 @@ class _Names:
             )
 
     def _cases(self, when: nodes.When) -> None:
-        """Conditions that are decided as they stand, and conditions that stood before."""
+        """Warns of constant and of duplicate conditions."""
         before: dict[str, Span] = {}
         for condition, _ in when.cases:
             text = " ".join(condition.span.text.split())
             if text in before:
                 self._diagnostics.warning(
                     "NET706",
-                    "this case is never reached: the same condition stands before it",
+                    "unreachable case: an earlier one has the same condition",
                     condition.span,
                     also=[Label(before[text], "first here")],
-                    help="take it out, or correct its condition",
+                    help="remove it, or correct its condition",
                 )
             elif not any(_used(condition)):
                 self._diagnostics.warning(
                     "NET706",
-                    "this condition is decided as it stands: one of the cases is never reached",
+                    "constant condition: one of the cases is unreachable",
                     condition.span,
-                    help="keep the steps of the case that holds, without the `when`",
+                    help="write the steps of the other case without the `when`",
                 )
             before.setdefault(text, condition.span)
 

@@ -1,4 +1,4 @@
-"""Warnings: of names and of layers. A network with errors has none, since an error may be their cause."""
+"""Collects the warnings. A network with errors has none, since an error may be their cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdsl.resolve.load_files import File
 
 
 def warn(files: Mapping[str, File], network: TypedNetwork, diagnostics: Diagnostics) -> None:
-    """Adds the warnings of a network, but for those that a comment in their line allows."""
+    """Adds the warnings of a network, except those that a comment on their line allows."""
     found = Diagnostics()
     warn_of_names(files, found)
     warn_of_layers(network, found)

@@ -1,4 +1,4 @@
-"""What names stand for where a block or section is lowered, and which expressions Python can compute."""
+"""The names of a block or section that is lowered, and the expressions that Python can compute."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from netdsl.language.expressions import (
 from netdsl.lower.parameter_types import both, pair
 from netdsl.lower.python_arithmetic import agree, in_python, is_inexact, length
 
-# An expression of more parts than this is no longer one that a reader wants to see.
+# The longest expression, in operators and operands, that generated code has.
 LONGEST = 60
 
-# What a name is in each frame.
+# The value of a name in each frame.
 Values: TypeAlias = dict[Frame, Value]
 
 
 class NotUniform(Exception):
-    """What is lowered can't be one text for all iterations of a loop, or for all instances of a block."""
+    """The iterations of a loop, or the instances of a block, can't have the same code."""
 
 
 @dataclass(slots=True)
 class Context:
-    """One block or section: its concrete instances, and the names that its generated code has.
+    """The instances of a block or section, and the names in its generated code.
 
-    `extra` are the parameters that the block needs beyond its own, with their value for each instance
-    (by its frame). `local` are the names that bodies define: constants, indices, running sizes.
+    `extra` are additional parameters of the block, with their values by the frame of each instance. `local`
+    are the names that bodies define: constants, indices, running sizes.
     """
 
     instances: Sequence[Instance] = ()
     extra: dict[str, Values] = field(default_factory=dict)
     local: dict[Frame, dict[str, Value]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    # What the constants among those names are.
+    # The expressions of local constants.
     lets: dict[str, Expr] = field(default_factory=dict)
     # The constants of the file that keep their name.
     constants: Collection[str] = ()
 
     def free(self, name: str) -> str:
-        """The name, else with the first free number, so that it is the only one of the block."""
+        """The name, with a number if the block has it already."""
         return self._first(name if n == 1 else f"{name}{n}" for n in count(1))
 
     def _first(self, candidates: Iterable[str]) -> str:
@@ -63,12 +63,14 @@ class Context:
         return found
 
     def define(self, name: str, values: Mapping[Frame, Value]) -> None:
-        """Says what a name is in frames, and in those inside of them."""
+        """Defines the values of a name in frames and those inside of them."""
         for frame, value in values.items():
             self.local.setdefault(frame, {})[name] = value
 
     def as_parameter(self, values: Mapping[Frame, Value], kind: str) -> Expr:
-        """A value that it takes concrete instances to tell: a constant, or one more parameter."""
+        """A value that depends on the instance: a constant if it is equal for all, else an extra
+        parameter.
+        """
         if any(isinstance(value, Size) for value in values.values()):
             values = {frame: pair(value) for frame, value in values.items()}
         if len({(type(value), value) for value in values.values()}) == 1:
@@ -85,8 +87,8 @@ class Context:
         return _whole(name, by_root)
 
     def argument(self, expr: Expr, names: Mapping[str, Expr], frames: Collection[Frame]) -> Expr:
-        """The expression in the `names` of generated code, whole where the argument is: what Python's
-        floats would make another number than the language's exact ones becomes a parameter.
+        """The expression in the `names` of generated code, whole if the argument is. Where Python's floats
+        would differ from the language's exact numbers, it becomes an extra parameter.
         """
         renamed = substitute(expr, names)
         if isinstance(renamed, Const):
@@ -106,29 +108,29 @@ class Context:
         if whole and any(isinstance(value, float) for value in python.values()):
             written = operator("round", written)
             python = {frame: in_python(written, environments[frame]) for frame in values}
-        # Of fractions one may come out whole, for which Python has 0.0.
+        # A whole result of a fraction is a float in Python.
         loose = any(isinstance(value, Fraction) for value in values.values())
         if length(written) <= LONGEST and all(agree(python[f], values[f], loose) for f in values):
             return written
         return self.as_parameter(values, "size" if whole else "value")
 
     def bounded(self, expr: Expr, frames: Collection[Frame]) -> Expr:
-        """The expression, or its value where blocks within blocks have made it long."""
+        """The expression, or its value or an extra parameter if it is too long."""
         return expr if length(expr) <= LONGEST else self.argument(expr, {}, frames)
 
     def outside(self, expr: Expr | None) -> Expr | None:
-        """The expression in the names that callers of a block know; None where there is none."""
+        """The expression over a block's parameters, for its callers; None if there is none."""
         while expr is not None and (inside := self.taken.intersection(references(expr)) - self.extra.keys()):
             known = {name: self.lets[name] for name in inside if name in self.lets}
             expr = substitute(expr, known) if len(known) == len(inside) else None
         return expr if expr is None or length(expr) <= LONGEST else None
 
     def value(self, expr: Expr, frame: Frame) -> Value | None:
-        """What an expression in the names of generated code is in a frame; None where it has no value."""
+        """The value of an expression in a frame; None if it has none."""
         return known_or_none(expr, self.environment(frame))
 
     def environment(self, frame: Frame) -> Environment:
-        """What the names of generated code are in a frame."""
+        """The values of the names of generated code in a frame."""
         chain = [frame]
         while (outer := chain[-1].parent) is not None:
             chain.append(outer)
@@ -141,7 +143,7 @@ class Context:
         return known
 
     def snapshot(self) -> Context:
-        """A copy to go back to."""
+        """A copy for `restore`."""
         local = {frame: dict(names) for frame, names in self.local.items()}
         return Context(
             self.instances, dict(self.extra), local, set(self.taken), dict(self.lets), self.constants
@@ -157,12 +159,12 @@ def _whole(name: str, values: Mapping[Frame, Value]) -> Expr:
 
 
 def of_frame(frame: Frame, values: Mapping[Frame, Value]) -> Value:
-    """The value for an instance; any where the instance never comes to the place that needs it."""
+    """The value for an instance; any one if the instance doesn't use it."""
     return values[frame] if frame in values else next(iter(values.values()))
 
 
 def _whole_divisions(expr: Expr, environments: Iterable[Environment]) -> Expr:
-    """`/` as `//` where it comes out whole in every instance that comes to it."""
+    """The expression with `//` for each `/` that has a whole result in every instance."""
     if not isinstance(expr, Operator):
         return expr
     whole = expr.name == "/" and not any(map(is_inexact, expr.operands))

@@ -10,7 +10,9 @@ from netdsl.ops.operation import Symbolic
 
 @dataclass(slots=True)
 class Flow:
-    """What is known at a point of a body; `reduction` is None after a step that keeps to no grid."""
+    """The current tensor, names and saved tensors; `reduction` is None after a step that starts a new
+    grid.
+    """
 
     tensor: Symbolic
     reduction: Expr | None = ONE
@@ -18,7 +20,7 @@ class Flow:
     saved: dict[str, tuple[str, Symbolic, Expr | None]] = field(default_factory=dict)
 
     def inner(self) -> Flow:
-        """The beginning of a body inside: what it defines, it defines for itself."""
+        """A copy for an inner body, with its own definitions."""
         return Flow(self.tensor, self.reduction, dict(self.names), dict(self.saved))
 
     def go(self, other: Flow) -> None:

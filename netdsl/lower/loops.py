@@ -1,4 +1,4 @@
-"""Loops: `repeat` over the parameters of its block, with a running number of channels where it changes."""
+"""Lowers `repeat`, with a running number of channels if it changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from netdsl.lower.context import Context, NotUniform, Values
 from netdsl.lower.flow import Flow
 from netdsl.ops.operation import Symbolic
 
-# The same loop in each frame that comes to it.
+# The same loop in each frame that reaches it.
 Column: TypeAlias = Mapping[Frame, TypedRepeat]
 
-# A loop that is no loop in generated code is written out this often at most.
+# Limit for the iterations of a loop that is written out.
 _MOST_WRITTEN_OUT = 2_000
 
 
 class Loops:
-    """Lowers the loops of one block or section; `body` lowers what is in them."""
+    """Lowers the loops of one block or section; `body` lowers their bodies."""
 
     def __init__(
         self,
@@ -77,15 +77,15 @@ class Loops:
         return (Repeat(times, index, carried, lowered),)
 
     def _after(self, last: Expr, start: Expr, times: Expr, name: str | None, column: Column) -> Expr:
-        """The number of channels after a loop, whose last iteration gives `last`: in closed form where
-        there is one that holds for all.
+        """The number of channels after a loop, whose last iteration has `last`: in closed form if one holds
+        for all frames.
         """
         candidates = [last, start]
         if isinstance(last, Operator) and last.name == "+" and last.operands[0] == Ref(name or ""):
             candidates.append(operator("+", start, operator("*", times, last.operands[1])))
         sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
         for size in candidates:
-            # Names of the loop have no value after it.
+            # The names of the loop have no value after it.
             if all(self._context.value(size, frame) == value for frame, value in sizes.items()):
                 return size
         if name is None:
@@ -94,7 +94,7 @@ class Loops:
         return Ref(name)
 
     def _running(self, column: Column, flow: Flow) -> str | None:
-        """The name of the number of channels, if it isn't the same at the beginning of each iteration."""
+        """The name of the number of channels, if it differs between iterations."""
         starts = [typed.runs[0][0].input[0] for typed in column.values() for _ in typed.runs]
         sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
         if sizes == starts:
@@ -105,7 +105,7 @@ class Loops:
         return name
 
     def _written_out(self, column: Column, flow: Flow) -> Sequence[LoweredStep]:
-        """Iteration by iteration, where they can't be one text."""
+        """The iterations one after another, if they can't have the same code."""
         times = {typed.times for typed in column.values()}
         if len(times) > 1 or max(times) > _MOST_WRITTEN_OUT:
             raise NotUniform

@@ -1,7 +1,7 @@
-"""TypedNetwork to LoweredNetwork: each block is written once, over its parameters.
+"""Lowers a network: each block once, over its parameters.
 
-Channels are followed through a block as expressions of its parameters; what only concrete shapes tell
-(the features after a `flatten`) is a constant where all instances agree, else one more parameter.
+Channels in a block are expressions over its parameters. Values that depend on the input's shape, as the
+features after a `flatten`, are constants if all instances agree, else extra parameters.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from netdsl.base.tree import steps
 from netdsl.ir.lowered import (
     BlockCall,
     BlockParameter,
@@ -19,7 +20,6 @@ from netdsl.ir.lowered import (
     LoweredSection,
     LoweredStage,
     Output,
-    steps,
 )
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
@@ -35,7 +35,7 @@ CLASSES = "classes"
 
 
 def lower(network: TypedNetwork) -> LoweredNetwork:
-    """Never fails: whatever can be wrong with a network was found by the passes before."""
+    """The lowered network. All errors are found by earlier passes."""
     lowering = _Lowering(network)
     parts = lowering.parts(open_classes=network.network.open_classes)
     open_classes = _is_last(CLASSES, parts)
@@ -49,7 +49,7 @@ class _Lowering:
         self.blocks: list[LoweredBlock] = []
         self._lowered: dict[Instance, tuple[LoweredBlock, Mapping[str, Values]]] = {}
         self._names: set[str] = set()
-        # A block on maps and the same block on vectors are two, with different torch layers.
+        # A block on maps and the same block on vectors have different torch layers.
         groups: dict[tuple[str, int], list[Instance]] = {}
         for instance in network.instances:
             groups.setdefault((instance.block.key, len(instance.input)), []).append(instance)
@@ -63,10 +63,10 @@ class _Lowering:
         for instance in network.instances:
             self.block(instance)
 
-    # what bodies know of blocks
+    # blocks
 
     def block(self, instance: Instance) -> LoweredBlock:
-        """The block of an instance, lowered together with all alike, after those that it calls."""
+        """The block of an instance, lowered with all instances of it, after those that it calls."""
         while instance not in self._lowered:
             self._lower_group(*self._groups[instance])
         return self._lowered[instance][0]
@@ -75,12 +75,12 @@ class _Lowering:
         return self._lowered[instance][1]
 
     def _lower_group(self, name: str, instances: list[Instance]) -> None:
-        if instances in self._open:  # what it calls, by a parameter, is itself
+        if instances in self._open:  # it calls itself, by a parameter
             raise NotUniform
         self._open.append(instances)
         try:
             block, extra = self._block(name, instances)
-        except NotUniform:  # the instances are too different for one text
+        except NotUniform:  # each instance becomes a block
             if len(instances) == 1:
                 raise
             for instance in instances:
@@ -116,7 +116,7 @@ class _Lowering:
         return block, context.extra
 
     def _free(self, name: str) -> str:
-        """The name, numbered where another block has it."""
+        """The name, with a number if another block has it."""
         free, number = name, 2
         while free in self._names:
             free, number = f"{name}{number}", number + 1
@@ -192,6 +192,6 @@ def _references(node: object) -> set[str]:
 def _in_order(
     declared: Sequence[BlockParameter], extra: Sequence[BlockParameter]
 ) -> tuple[BlockParameter, ...]:
-    """Python wants parameters without a default first."""
+    """The parameters without a default first, as Python requires."""
     first = next((i for i, p in enumerate(declared) if p.default is not None), len(declared))
     return (*declared[:first], *extra, *declared[first:])

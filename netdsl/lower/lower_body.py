@@ -1,7 +1,7 @@
-"""Bodies over the parameters of their block: channels are followed as expressions.
+"""Lowers bodies, over the parameters of their block.
 
-A body is lowered once for all frames in which it runs: those of the block's instances, and in a loop
-those of its iterations. What can't be one text for all raises `NotUniform`; a loop is then written out.
+A body is lowered once for all frames in which it runs: those of the block's instances and of a loop's
+iterations. If these can't have the same code, `NotUniform` is raised; a loop is then written out.
 """
 
 from __future__ import annotations
@@ -51,16 +51,13 @@ from netdsl.ops.operation import Symbolic
 
 T = TypeVar("T", bound=TypedStep)
 
-# The same body, or step, in each frame that comes to it.
+# The same body or step in each frame that reaches it.
 Bodies: TypeAlias = Sequence[tuple[Frame, TypedBody]]
 Column: TypeAlias = Mapping[Frame, T]
 
-# A loop that is no loop in generated code is written out this often at most.
-_MOST_WRITTEN_OUT = 2_000
-
 
 class Blocks(Protocol):
-    """The blocks that were lowered before: those that bodies call."""
+    """The lowered blocks, which bodies call."""
 
     def block(self, instance: Instance) -> LoweredBlock: ...
 
@@ -86,7 +83,7 @@ class BodyLowering:
         }
 
     def body(self, bodies: Bodies, flow: Flow) -> LoweredBody:
-        """The steps of a body; `flow` goes on to its end."""
+        """The steps of a body; `flow` is then at its end."""
         steps: list[LoweredStep] = []
         for index in range(len(bodies[0][1].steps)):
             steps += self._step({frame: body.steps[index] for frame, body in bodies}, flow)
@@ -147,7 +144,7 @@ class BodyLowering:
                 expr = self._context.argument(given[name], flow.names, instances)
                 names[name] = paired(expr, parameter)
             else:
-                # A default speaks of the parameters before it, which stand here for the block's own names.
+                # A default can use the parameters before it.
                 expr = self._context.argument(cast(Expr, defaults[name]), names, instances)
                 names[name] = paired(expr, parameter)
         call = block_call(block, flow.tensor.size, names, step.label, step.span)
@@ -167,7 +164,7 @@ class BodyLowering:
         for frame, typed in column.items():
             groups.setdefault(typed.name, {})[frame] = typed.call
         name = next(iter(column.values())).step.holder
-        # What a parameter holds in some instances is what it says in all places of the block.
+        # If the parameter differs between instances, all calls of it in the block are choices.
         held = {instance.values.get(name) for instance in self._context.instances}
         if len(groups) == 1 and ("" in groups or len(held) < 2):
             return self._step(next(iter(groups.values())), flow)
@@ -262,7 +259,7 @@ class BodyLowering:
         shortcut: LoweredBody | None = None
         if projected:
             shortcut = self.body(projected, flow.inner())
-        # Where no instance needs the shortcut, or the language promises the same shape, x itself is added.
+        # If no instance needs the shortcut, the input itself is added.
         same = self._same(column, flow, inner) if projected or step.if_same else YES
         dropped = {frame: skip.drop_path for frame, skip in column.items() if skip.drop_path}
         drop_path = self._layer(dropped, inner.inner()) if dropped else None
@@ -270,7 +267,7 @@ class BodyLowering:
         return (Skip(body, None if same == YES else shortcut, same, step.span, drop_path),)
 
     def _same(self, column: Column[TypedSkip], before: Flow, after: Flow) -> Expr:
-        """Whether the body keeps the shape, decided by strides and channels."""
+        """The expression for a body that keeps the shape: by strides and channels, or an extra parameter."""
         values: Values = {frame: skip.same for frame, skip in column.items()}
         if after.reduction is not None:
             unchanged = operator("==", after.reduction, ONE)
@@ -292,7 +289,7 @@ class BodyLowering:
             if not part:
                 continue
             inner = flow.inner()
-            if len(part) == len(left):  # all that are left: no condition is needed
+            if len(part) == len(left):  # the last case, which needs no condition
                 body = self.body(part, inner)
                 ends.append((YES, inner))
                 self._meet(ends, flow, column)

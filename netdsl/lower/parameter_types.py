@@ -1,4 +1,4 @@
-"""Parameters of blocks in generated code: their types, and pairs, which may be written as one number."""
+"""Types of block parameters in generated code, and pairs given as one number."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PAIR = "tuple[int, int]"
 
 
 def parameters(instances: Sequence[Instance]) -> list[BlockParameter]:
-    """A block's parameters with the Python types that its instances need.
+    """A block's parameters with the Python types of their values in the instances.
 
-    Only a constant default becomes a default in Python; others are given by every caller.
+    A constant default is a default in Python too; others are passed by every caller.
     """
     definition = instances[0].block
     found = []
@@ -33,7 +33,7 @@ def parameters(instances: Sequence[Instance]) -> list[BlockParameter]:
 
 
 def annotated(values: Sequence[Value]) -> str:
-    """The Python type of a parameter that takes these values; `operation` where they are operations."""
+    """The Python type of a parameter with these values; `operation` for operations."""
     if any(isinstance(value, Size) for value in values):
         return PAIR
     if any(isinstance(value, Fraction) for value in values):
@@ -55,7 +55,7 @@ def both(expr: Expr) -> Expr:
 
 
 def paired(expr: Expr, parameter: BlockParameter) -> Expr:
-    """The argument as the parameter takes it: `3` as `3x3` where other callers give `1x7`."""
+    """The argument in the type of the parameter: `3` as `3x3` if other callers pass `1x7`."""
     if parameter.type != PAIR:
         return expr
     if isinstance(expr, Const):

@@ -1,4 +1,4 @@
-"""The value of an expression in Python, whose floats are not exact as the language's numbers are."""
+"""Evaluates expressions as Python does, with floats, while the language's numbers are exact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref
 
 
 def _round_to(x: float, divisor: int) -> int:
-    """What the helper of generated code computes: templates/helpers/round_to.py."""
+    """The same as the helper of generated code, templates/helpers/round_to.py."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
 
@@ -47,7 +47,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 
 
 def in_python(expr: Expr, environment: Environment) -> object:
-    """What generated code computes; None where it can't."""
+    """The value in generated code; None if it raises an error."""
     try:
         return _value(expr, environment)
     except (ArithmeticError, KeyError, TypeError):
@@ -68,8 +68,8 @@ def _value(expr: Expr, environment: Environment) -> Any:
 
 
 def agree(python: object, value: Value, loose: bool = False) -> bool:
-    """Whether Python's result is the language's: exactly, but for fractions, which torch gets as floats;
-    `loose` lets whole numbers be floats too.
+    """Whether Python's result equals the language's; fractions may differ by rounding. `loose` accepts floats
+    for whole numbers.
     """
     if loose and isinstance(python, float) and isinstance(value, int) and not isinstance(value, bool):
         return python == value
@@ -79,12 +79,12 @@ def agree(python: object, value: Value, loose: bool = False) -> bool:
 
 
 def is_inexact(expr: Expr) -> bool:
-    """Whether Python computes it with floats."""
+    """Whether Python evaluates it with floats."""
     if isinstance(expr, Const):
         return isinstance(expr.value, Fraction)
     return isinstance(expr, Operator) and (expr.name in ("/", "sqrt") or any(map(is_inexact, expr.operands)))
 
 
 def length(expr: Expr) -> int:
-    """How many names, constants and operators it has."""
+    """The number of names, constants and operators."""
     return 1 + sum(map(length, expr.operands)) if isinstance(expr, Operator) else 1

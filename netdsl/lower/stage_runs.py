@@ -1,4 +1,4 @@
-"""Stages as runs of calls: copies that are equal, or differ by their number alone, are one call."""
+"""Lowers stages to runs: copies that are equal, or differ by their index only, are one call."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from netdsl.lower.python_arithmetic import agree, in_python
 
 INDEX = "i"
 
-# Two copies that differ are written one after the other.
+# Fewer copies that differ are separate calls.
 _FEWEST = 3
 
 
 class Copy(NamedTuple):
-    """`times` equal copies of a block; `values` are those of its parameters, `size` what enters it."""
+    """`times` equal copies of a block, with the `values` of its parameters and the `size` of its input."""
 
     block: LoweredBlock
     size: int
@@ -41,7 +41,7 @@ def runs_of(stage: TypedStage, copies: Sequence[Copy]) -> tuple[Run, ...]:
 
 
 def _longest(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int, Run]:
-    """How many of the copies the first run has, and the run; `number` is the first copy's in the stage."""
+    """The length of the first run, and the run; `number` is the index of the first copy in the stage."""
     single = [copy for copy in copies if copy.block is copies[0].block and copy.times == 1]
     alike = next((i for i, (a, b) in enumerate(zip(copies, single, strict=False)) if a is not b), len(single))
     series = _series(stage, copies[: min(alike, len(single))], number)
@@ -59,7 +59,7 @@ def _call(stage: TypedStage, copy: Copy, size: Expr, values: Mapping[str, Expr])
 
 
 def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int, Run] | None:
-    """The longest run from the first copy on whose sizes and arguments follow the number."""
+    """The longest run from the first copy whose sizes and arguments are expressions of the index."""
     if len(copies) < _FEWEST:
         return None
     written = dict(stage.stage.rest)
@@ -77,14 +77,14 @@ def _series(stage: TypedStage, copies: Sequence[Copy], number: int) -> tuple[int
 
 
 class _Series(NamedTuple):
-    """An expression of the number, and of how many copies it is the value."""
+    """An expression of the index, and the number of copies that it holds for."""
 
     expr: Expr
     length: int
 
     @classmethod
     def of(cls, written: Expr | None, values: Sequence[Value], stage: TypedStage, number: int) -> _Series:
-        """As it was written in the stage, else as an arithmetic progression, whichever goes on longer."""
+        """The longest series: a constant, the expression of the stage, or an arithmetic progression."""
         candidates: list[Expr] = [Const(values[0])]
         if written is not None:
             shift = {
@@ -100,7 +100,7 @@ class _Series(NamedTuple):
 
 
 def _length(expr: Expr, values: Sequence[Value]) -> int:
-    """Of how many values in a row Python computes the same."""
+    """The number of values, from the first, that Python computes exactly."""
     for index, value in enumerate(values):
         environment = {INDEX: index}
         exact = known_or_none(expr, environment)

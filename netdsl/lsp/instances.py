@@ -1,4 +1,4 @@
-"""The runs of each step, block, stage and section, by their place in the text."""
+"""What runs at a place of the text: each step, block, stage and section, with the path that leads to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Instances:
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
         self._places: dict[int, frozenset[Place]] = {}
-        for instance in network.instances:  # inner blocks precede their callers
+        for instance in network.instances:  # inner blocks stand before those that call them
             found = {place_of(instance.block.span), *self._in_body(instance.body)}
             self._places[id(instance)] = frozenset(found)
 
@@ -91,7 +91,7 @@ class Instances:
             if here:
                 yield Visit(path, step, shape)
             called = _called(step)
-            # The repeated part of a `repeat` may be a separate block, called at the place of the `repeat`.
+            # The repeated part of a `repeat` may be a block of its own, called where the `repeat` stands.
             if called is not None and place_of(called.block.span) == place_of(step.step.span):
                 yield from self._visit_body(called.body, path, place)
             elif called is not None:
@@ -111,12 +111,12 @@ def _called(step: TypedStep) -> Instance | None:
 
 def _bodies(step: TypedStep) -> Iterator[tuple[TypedBody, str]]:
     """The bodies in a step, those of a `repeat` with the numbers of their iterations."""
-    if not isinstance(step, TypedRepeat):
+    if not isinstance(step, TypedRepeat) or len(step.runs) == 1:
         yield from ((body, "") for body in bodies(step))
         return
     first = 1
     for body, count in step.runs:
-        yield body, _numbered("iteration", first, count) if len(step.runs) > 1 else ""
+        yield body, _numbered("iteration", first, count)
         first += count
 
 

@@ -12,10 +12,10 @@ from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import no_step, own_argument, own_name, own_parameter, own_value
 from netdsl.syntax import nodes
 
-# What the opposite of `freeze` is called elsewhere.
+# Names that other libraries use for the opposite of `freeze`.
 _TRAINED = ("trainable", "requires_grad", "learnable")
 _STAGE = re.compile(r"stage\b")
-# What people call the number of a stage's blocks.
+# Other names for the number of blocks of a stage.
 _COPIES = {"n", "count", "num", "blocks", "num_blocks", "n_blocks", "times", "copies", "number", "x"}
 
 
@@ -26,18 +26,18 @@ def _shown(arguments: Sequence[nodes.Argument]) -> list[str]:
 
 
 def written(name: str, arguments: Sequence[str]) -> str:
-    """A call with these arguments."""
+    """The text of a call with these arguments."""
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
 def _number(argument: nodes.Argument) -> str:
-    """The whole number that an argument by position is; empty where it is none."""
+    """The text of a positional argument that is a whole number, else an empty string."""
     text = argument.value.span.text
     return text if argument.name is None and text.isdigit() else ""
 
 
 def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> str:
-    """A call in which an argument by position follows one by name, so that it can be read."""
+    """The help for a positional argument that follows a named one."""
     types = {parameter.name: parameter.type for parameter in parameters}
     shown: list[str] = []
     moved: list[str] = []
@@ -59,7 +59,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nod
         elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.isdigit():
             shown.append(f"{first.name.text}={own_value(f'({value}, {numbers[0]})')}")
         elif first.value.span.source.text.startswith(f",{numbers[0]}", first.value.span.end):
-            return f"numbers have a decimal point: write `{first.name.text}={value}.{numbers[0]}`"
+            return f"write `{first.name.text}={value}.{numbers[0]}`, with a decimal point"
         else:
             shown.append(text)
             moved += numbers
@@ -69,8 +69,8 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nod
 
 
 def twice(name: str, arguments: Sequence[nodes.Argument], first: nodes.Expr) -> str:
-    """The call where one argument is given by position, as `first`, and by name too. Where they differ, most
-    say at first what comes in, as in `depthwise(64, 3, stride=2)`.
+    """The help for an argument that is given by position, as `first`, and by name. Where they differ, the
+    first one is most likely the number of input channels, as in `depthwise(64, 3, stride=2)`.
     """
     by_name = [argument.name.text for argument in arguments if argument.name]
     if arguments[0].name or len(set(by_name)) < len(by_name):
@@ -83,7 +83,7 @@ def twice(name: str, arguments: Sequence[nodes.Argument], first: nodes.Expr) -> 
 def too_many(
     name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument], span: Span
 ) -> str:
-    """The call with as many arguments by position as it takes."""
+    """The help for a call with too many positional arguments."""
     positional = [parameter for parameter in parameters if not parameter.named]
     by_position = [argument for argument in arguments if argument.name is None]
     by_name = _shown([argument for argument in arguments if argument.name])
@@ -102,14 +102,14 @@ def too_many(
     elif _STAGE.match(span.text) and len(extra) == 1 and _number(extra[0]):
         copies, last = _number(kept[-1]), _number(extra[0])
         if len(kept) > 1 and positional[-1].name == "stride" and last == "2" and int(copies or 0) > 2:
-            shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # in the order of the columns of a table
+            shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # the usual order of a table's columns
         else:
             shown.append(f"repeat={last}")
     return f"write `{written(name, [*shown, *by_name])}`"
 
 
 def _is_stage(argument: nodes.Argument, span: Span) -> bool:
-    """Whether a call is a stage's, or a row's that the argument isn't in: it stands beside the block."""
+    """Whether an argument is one of a stage, or of a table outside the row that is the call."""
     return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 
@@ -120,7 +120,7 @@ def unknown(
     arguments: Sequence[nodes.Argument],
     span: Span,
 ) -> str:
-    """What to write for an argument of another name."""
+    """The help for an argument that matches no parameter."""
     assert argument.name is not None
     given, value = argument.name.text, argument.value.span.text
     known = [parameter.name for parameter in parameters]
@@ -134,9 +134,13 @@ def unknown(
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)
     if given in _TRAINED and "freeze" in known:
-        return "write `freeze=yes`" if own_value(value) == "no" else "leave it out: weights are trained"
+        return (
+            "write `freeze=yes`"
+            if own_value(value) == "no"
+            else "leave it out: weights are trained by default"
+        )
     if own == "":
-        return "leave it out: what comes in is known"
+        return "leave it out: the size of the input is known"
     if "warmup" in known and own_argument(given, ["lr"]) == "lr":
         return f"leave it out, and give it to the optimizer: `lr={value}`"
     taken = _taken(parameters, [a for a in arguments if a is not argument])
@@ -152,7 +156,7 @@ def unknown(
     if own := _word(value, parameters, taken):
         return f"write `{own}`"
     if again := next((key for key in known if key in taken and nearest(given, [key])), ""):
-        return f"leave it out: `{again}` is given already"
+        return f"leave it out: `{again}` is already given"
     if given == "stride" and stage:
         return (
             f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
@@ -172,7 +176,7 @@ def unknown(
 
 
 def _taken(parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> set[str]:
-    """The parameters that arguments fill, by position, by name, or by what is most likely meant by a name."""
+    """The parameters that have an argument, by position, by name, or by a name of another library."""
     known = [parameter.name for parameter in parameters]
     by_position = sum(argument.name is None for argument in arguments)
     taken = {parameter.name for parameter in [p for p in parameters if not p.named][:by_position]}
@@ -184,7 +188,7 @@ def _taken(parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument])
 
 
 def _only(free: Sequence[Parameter], value: str, block: bool) -> str:
-    """The one parameter that can be meant: it alone is missing, or a block has no other for such a value."""
+    """The only parameter that is missing, or the only one of a block that takes such a value."""
     missing = [parameter for parameter in free if parameter.required]
     if len(missing) == 1:
         return missing[0].name
@@ -200,7 +204,7 @@ def _kind(value: str) -> str:
 
 
 def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
-    """The argument that takes a word: `mode=nearest` for `interpolation=nearest`."""
+    """The argument for a word: `mode=nearest` for `interpolation=nearest`."""
     words = own_value(value)
     for parameter in parameters:
         if isinstance(parameter.type, Word) and words in parameter.type.words and parameter.name not in taken:
@@ -209,7 +213,7 @@ def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
 
 
 def _repeated(name: str, argument: nodes.Argument, arguments: Sequence[nodes.Argument], span: Span) -> str:
-    """`repeat=3` in a call that is no stage."""
+    """The help for `repeat=3` in a call that is not a stage."""
     times = argument.value.span.text
     rest = _shown([a for a in arguments if a is not argument])
     text, start = span.source.text, span.source.text.rfind("\n", 0, span.start) + 1

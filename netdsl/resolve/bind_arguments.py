@@ -111,9 +111,11 @@ def argument_values(
 ) -> dict[str, Value] | None:
     """The values of the arguments of a recipe's choice or of an init rule, or None after diagnostics."""
     given = bind(name, signature(cls), arguments, span, diagnostics)
+    if given is None:
+        return None
     types = {parameter.name: parameter.type for parameter in signature(cls)}
     values: dict[str, Value] = {}
-    for argument in given or ():
+    for argument in given:
         word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
         if not scope.defines(word) and (other := _of_other(types, argument.parameter, word)):
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
@@ -123,10 +125,10 @@ def argument_values(
         if value is None:
             return None
         values[argument.parameter] = value
-    checked = convert(cls, values) if given is not None else None
+    checked = convert(cls, values)
     if not isinstance(checked, dict):
-        return values if given is not None else None
-    for argument in given or ():
+        return values
+    for argument in given:
         if mismatch := checked.get(argument.parameter):
             value, help = values[argument.parameter], ""
             if isinstance(types[argument.parameter], Flag):
@@ -154,10 +156,10 @@ def wrong_argument(
     found = expr.value if isinstance(expr, Const) else value
     message, help = f"`{argument}` of `{name}` is {show(found)}", help or f"it must be {mismatch.expected}"
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
-        help = f"write it as a step of its own, after the call: `, {found.name}`"
+        help = f"write it as a separate step after the call: `, {found.name}`"
     quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
     if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
-        help = f"`//` rounds down: `{quotient[0].strip()} // {quotient[2].strip()}`"
+        help = f"write `{quotient[0].strip()} // {quotient[2].strip()}`, which rounds down"
     diagnostics.error(code, message, expr.span, also=also, help=help)
 
 
@@ -166,11 +168,11 @@ def meant(value: Value, arg_type: object) -> Mismatch | None:
     own = _meant(value)
     if own is None or isinstance(_converted(arg_type, own), Mismatch):
         return None
-    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'one word'}")
+    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'in one word'}")
 
 
 def _meant(value: Value) -> Symbol | Size | bool | int | None:
-    """The word, flag, number or size for a text, the size for a list."""
+    """The word, flag, number or size that a text most likely means, or the size for a list."""
     match value:
         case str() if re.fullmatch(r"\d{1,9}(x\d{1,9})?", value):
             return Size(tuple(map(int, value.split("x")))) if "x" in value else int(value)
@@ -206,7 +208,7 @@ def _converted(arg_type: object, value: Value) -> object:
 
 
 def _added(span: Span, missing: Sequence[str]) -> str:
-    """What to add; most kernels are 3x3."""
+    """The help for missing arguments; most kernels are 3x3."""
     if missing == ["kernel"] and (call := re.fullmatch(r"(\w+\(.*?),?\s*\)", span.text)):
         return f"write `{call[1]}, {'kernel=' if '=' in call[1] else ''}3)`"
     return "add " + listing(f"{parameter}=…" for parameter in missing)

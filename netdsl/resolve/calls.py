@@ -1,4 +1,4 @@
-"""Calls in bodies: a name becomes an operation, a block or what a parameter holds, with its arguments."""
+"""Calls in bodies: each is bound to an operation, a block, or a parameter that holds one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from netdsl.syntax import nodes
 
 
 class Blocks(NamedTuple):
-    """The blocks of all files by key, and the keys that one file knows by name.
+    """The blocks of all files by key, and the keys of those that a file can call, by name.
 
-    `values` are the operations and blocks that any expression names: what a parameter can hold.
+    `values` returns the operations and blocks that a parameter can hold: those that any expression names.
     """
 
     all: dict[str, nodes.Block]
@@ -55,7 +55,7 @@ class CallResolver:
         self._unknowns = 0
 
     def call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
-        """The step, or none after a diagnostic; `defaults` are those of the enclosing block."""
+        """The step, or none after a diagnostic. `defaults` are those of the enclosing block."""
         name = step.name.text
         if name in names:
             return self._parameter_call(step, names, defaults)
@@ -77,7 +77,7 @@ class CallResolver:
         return ()
 
     def _named(self, name: str) -> str | None:
-        """The block's key, or the operation, that a name of the file means."""
+        """The key of the block, or the operation, of a name."""
         return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
 
     def _target(
@@ -110,13 +110,13 @@ class CallResolver:
         elif self._diagnostics.explains and labelled(word.text, self._scope.program):
             help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
         if word.text in STATEMENTS:
-            help = "a statement stands at the top of the file, never in a body"
+            help = "move it to the top level of the file: it is a statement"
         self._diagnostics.error(
             "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
     def _parameter_call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
-        """A call of a parameter: resolved for everything that it could hold."""
+        """A call of a parameter, resolved for each operation and block that it can hold."""
         name = step.name.text
         cases: list[tuple[str, OperationStep | BlockStep]] = []
         shape_errors: list[tuple[str, Diagnostic]] = []
@@ -126,12 +126,12 @@ class CallResolver:
             cases += [(value, case) for case in resolved]
             shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
-        # What a number of that name would mean: where the call doesn't fit it, no number is meant.
+        # Where the parameter holds a number, the operation or block of its own name is called.
         with self._diagnostics.captured() as found:
             fallback = self._target(step, own, names, defaults) if own else ()
         shape_errors += [("", diagnostic) for diagnostic in found]
         if not cases and not fallback:
-            # What fits nothing is wrong by itself, or nothing is ever given to the parameter.
+            # The call is wrong for all of them, or there are none.
             for _, diagnostic in shape_errors:
                 self._diagnostics.add(diagnostic)
             if not shape_errors and is_whole(self._scope.program):
@@ -149,8 +149,8 @@ class CallResolver:
         self, step: nodes.Call, operation: type[Operation], names: Names, own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
         if out := _after_input(step):
-            message = f"`{step.name.text}` is told what comes out of it, and finds out what comes in"
-            self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`")
+            message = f"`{step.name.text}` takes no number of input channels or features"
+            self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`: the input is known")
             return ()
         inherited = inherited_defaults(operation, self._defaults)
         local = inherited_defaults(operation, own)
@@ -160,7 +160,7 @@ class CallResolver:
         if given is None:
             return ()
         found: dict[str, tuple[Given, Names]] = {g.parameter: (g, names) for g in given}
-        # A block's defaults speak of its parameters, a file's of the file's constants alone.
+        # The defaults of a block can use its parameters, those of a file only the file's constants.
         for defaults, known in ((local, names), (inherited, {})):
             for name, argument in defaults.items():
                 found.setdefault(name, (argument, known))
@@ -184,7 +184,7 @@ class CallResolver:
         return (OperationStep(operation, tuple(bound), step.span, label),)
 
     def _fits(self, step: nodes.Call, given: Given, expr: Expr, arg_type: object) -> bool:
-        """Constants are checked here, where every one of a file is seen; the rest when shapes are."""
+        """Checks a constant. Other arguments are checked with the shapes, when their values are known."""
         if not isinstance(expr, Const):
             return True
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ class CallResolver:
             name, argument = step.name.text, given.parameter
             origin = given.value.name if isinstance(given.value, nodes.Name) else ""
             if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
-                return False  # that is said where `classes` stands
+                return False  # reported at `classes`
             defined = self._scope.defines(origin)
             also = [Label(self._scope.written(origin), "comes from here")] if defined else []
             wrong_argument(name, argument, expr, result, self._diagnostics, help=help, also=also)
@@ -202,16 +202,18 @@ class CallResolver:
         return True
 
     def _is_value(self, operation: type[Operation], node: nodes.Expr, names: Collection[str]) -> bool:
-        """Whether it isn't another argument's name or word: `conv(16, 3, freeze)`, `conv(16, 3, same)`."""
+        """Rejects the name of a flag or a word of another argument: `conv(16, 3, freeze)`, `conv(16, 3,
+        same)`.
+        """
         word = node.name if isinstance(node, nodes.Name) else ""
         if word in names or self._scope.defines(word):
             return True
         for parameter in signature(operation):
             name, arg_type = parameter.name, parameter.type
             if name == word and isinstance(getattr(arg_type, "other", arg_type), Flag):
-                message, own = f"`{word}` is an argument, and has no value", f"{word}=yes"
+                message, own = f"the argument `{word}` has no value", f"{word}=yes"
             elif isinstance(arg_type, Word) and word in arg_type.words:
-                message, own = f"`{word}` is for `{name}`", f"{name}={word}"
+                message, own = f"`{word}` is a value of `{name}`", f"{name}={word}"
             else:
                 continue
             self._diagnostics.error("NET302", message, node.span, help=f"write `{own}`")
@@ -219,10 +221,10 @@ class CallResolver:
         return True
 
     def _is_kernel(self, node: nodes.Expr) -> bool:
-        """Whether the kernel's size isn't `3*3`, which is 9 and never meant."""
+        """Rejects `3*3` as a kernel: it is the number 9."""
         match node:
             case nodes.Binary("*", nodes.Literal(int(height)), nodes.Literal(int(width)), span):
-                message = f"`{span.text}` is a number, {height * width}, and no size"
+                message = f"`{span.text}` is the number {height * width}, not a size"
                 self._diagnostics.error("NET302", message, span, help=f"write `{height}x{width}`")
                 return False
         return True
@@ -238,7 +240,7 @@ class CallResolver:
     def arguments(
         self, block: str, shown: str, arguments: Sequence[nodes.Argument], span: Span, names: Names
     ) -> Bound | None:
-        """A block's arguments bound to its parameters; what isn't given is left to the block's defaults."""
+        """The arguments of a block by parameter, without those that have their default."""
         parameters = [
             Parameter(p.name.text, p.default is None, default=p.default.span.text if p.default else "")
             for p in self._blocks.all[block].parameters
@@ -251,19 +253,21 @@ class CallResolver:
         return tuple(bound) if len(bound) == len(exprs) else None
 
     def _given(self, given: Given, names: Names) -> Expr | None:
-        """The argument of a block."""
+        """The value of a block's argument."""
         name = nodes.Word(given.parameter, given.span)
         return self._scope.expression(self._scope.unquoted(name, given.value), names)
 
 
 def _kept(step: nodes.Call, target: str) -> tuple[OperationStep] | tuple[()]:
-    """What stands for a wrong call, after its diagnostic, of an operation that always keeps the shape."""
+    """A replacement for a wrong call of an operation that always keeps the shape."""
     keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
     return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
 
 
 def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:
-    """The call without a number that stands where a word does: `upsample(2, 2)`, `linear(10, 512)`."""
+    """The help for a number in place of a word, as in `upsample(2, 2)`, `linear(10, 512)`: the call without
+    it.
+    """
     if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
         return ""
     left = [a for a in step.arguments if a.value is not given.value]
@@ -274,7 +278,7 @@ def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> 
 
 
 def _share(value: Value, arg_type: object) -> str:
-    """A share in place of percent."""
+    """The help for a percentage in place of a fraction."""
     if isinstance(arg_type, Real) and arg_type.high == 1 and is_number(value):
         percent = cast(Fraction, value)
         if 5 <= percent < 100:
@@ -283,7 +287,7 @@ def _share(value: Value, arg_type: object) -> str:
 
 
 def _after_input(step: nodes.Call) -> str:
-    """The call without the number of channels that comes in, where that is given as torch wants it."""
+    """The call without the number of input channels, where it seems to be given as in torch; else empty."""
     shown = [argument.value.span.text for argument in step.arguments if argument.name is None]
     numbers = [text for text in shown if text.isdigit()]
     match step.name.text, numbers:
@@ -302,7 +306,7 @@ def _after_input(step: nodes.Call) -> str:
 
 
 def _spelt(name: str, known: Collection[str]) -> str:
-    """The block of the same letters: `ResBlock` for `res_block`."""
+    """The help for a block in another case: `ResBlock` for `res_block`."""
     plain = name.replace("_", "").lower()
     found = next((block for block in known if block.replace("_", "").lower() == plain), "")
     return f"write `{found}`" if found else ""
@@ -317,7 +321,7 @@ def not_callable(name: str, value: Value) -> tuple[str, str]:
 
 
 def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnostics: Diagnostics) -> None:
-    """A stage is made of copies of a block."""
+    """Reports the name of a stage's block."""
     own = own_name(name)
     if name != word.text and name not in known:
         message, help = f"`{word.text}` is {name}, not a block", "give it a block, as `residual`"

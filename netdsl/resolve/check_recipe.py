@@ -1,5 +1,6 @@
-"""What the lines of a recipe say together, and with the network: what no training could begin with is an
-error, what is most likely not meant a warning.
+"""Checks of a recipe's keys against each other and against the network.
+
+A recipe with which training can't start is an error, a likely mistake is a warning.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from netdsl.language.recipe import (
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.syntax import nodes
 
-# How many images there are to train on, and of how many classes.
+# Numbers of training images and of classes.
 _IMAGES: Mapping[type, int] = {Cifar10: 50_000, Cifar100: 50_000, Digits: 1_437}
 _CLASSES: Mapping[type, int] = {Cifar10: 10, Cifar100: 100, Digits: 10}
 
 
 class Subject(NamedTuple):
-    """A recipe and the network that it is for. `places` are those of its keys, in the file or on the command
-    line; of those in `wrong` nothing is known. `classes` is None where it isn't known, or nothing says it.
+    """A recipe with its network. `places` are the spans of its keys, in the file or on the command line; the
+    keys in `wrong` have an unknown value. `classes` is None if it is unknown or not given.
     """
 
     recipe: Recipe
@@ -47,7 +48,7 @@ class Subject(NamedTuple):
 
 
 def check_recipe(subject: Subject, diagnostics: Diagnostics) -> None:
-    """Errors of keys that contradict each other or the input, and warnings."""
+    """Reports keys that contradict each other, the input or the classes."""
     _Checks(subject, diagnostics).run()
 
 
@@ -65,9 +66,9 @@ class _Checks:
             self._images()
         if self._known("augment") and len(self._input) == 3:
             self._augmentation(self._places.get("augment", self._subject.input_span))
-        # A trial by `--epochs 1` is no mistake.
-        meant = self._own("epochs") or not self._own("schedule")
-        if meant and self._known("epochs", "schedule") and "schedule" in self._places:
+        # `--epochs 1` for a trial is not a mistake.
+        checked = self._own("epochs") or not self._own("schedule")
+        if checked and self._known("epochs", "schedule") and "schedule" in self._places:
             self._schedule(self._places["schedule"])
         self._data()
 
@@ -75,7 +76,7 @@ class _Checks:
         return not set(keys) & set(self._subject.wrong)
 
     def _own(self, key: str) -> bool:
-        """Whether the file itself says a key, or nothing does."""
+        """Whether a key is not overridden on the command line."""
         return key not in self._places or self._places[key].source is self._subject.input_span.source
 
     def _error(self, key: str, message: str, help: str) -> None:
@@ -94,8 +95,8 @@ class _Checks:
         batch, parts = self._recipe.batch, self._recipe.accumulate
         if parts > batch:
             key = "accumulate" if "accumulate" in self._places else "batch"
-            message = f"a batch of {batch} can't be accumulated from {parts} parts"
-            self._error(key, message, "`accumulate` is at most `batch`")
+            message = f"a batch of {batch} can't be split into {parts} parts"
+            self._error(key, message, "make `accumulate` at most `batch`")
         elif batch % parts:
             near = sorted([n for n in near_divisors(batch, parts) if n > 1][:2])
             message = f"a batch of {batch} can't be split into {parts} equal parts"
@@ -104,7 +105,7 @@ class _Checks:
             self._warn("NET712", message, self._places["accumulate"], help)
 
     def _images(self) -> None:
-        """There are enough images for each use."""
+        """Checks the numbers of images for validation, training and a batch."""
         recipe = self._recipe
         left = _IMAGES.get(type(recipe.data)) if "data" in self._places else None
         if left is not None:
@@ -115,7 +116,7 @@ class _Checks:
                 return
             left -= held_back
             if recipe.images is not None and recipe.images > left:
-                message = f"there are {left:,} images to train on, fewer than `images {recipe.images}`"
+                message = f"`images {recipe.images}` is more than the {left:,} images to train on"
                 self._error("images", message, f"write `images {left}`, or leave the line out")
         if recipe.images is not None:
             left = recipe.images if left is None else min(left, recipe.images)
@@ -125,43 +126,41 @@ class _Checks:
             self._error(key, message, f"{verb} `batch {max(1, left // 4)}`")
 
     def _schedule(self, place: Span) -> None:
-        """What a schedule does after the last epoch."""
+        """Warns of a schedule that goes beyond the last epoch."""
         schedule, epochs = self._recipe.schedule, self._recipe.epochs
         many = "1 epoch" if epochs == 1 else f"{epochs} epochs"
         if isinstance(schedule, Step) and schedule.at[-1] >= epochs:
-            message = f"the learning rate falls at epoch {schedule.at[-1]}, and the training has {many}"
+            message = f"the learning rate is to fall at epoch {schedule.at[-1]}, but the training has {many}"
             meant = ", ".join(str(n) for n in dict.fromkeys((epochs // 2, epochs * 3 // 4)) if n)
             help = f"write `at=[{meant}]`, or " if meant else "write "
             self._warn("NET712", message, place, f"{help}more than {schedule.at[-1]} `epochs`")
         elif schedule.warmup >= epochs and schedule != OneCycle():
-            message = f"the warm-up takes {schedule.warmup:g} epochs, and the training has {many}"
+            message = f"the warm-up takes {schedule.warmup:g} epochs, but the training has {many}"
             self._warn("NET712", message, place, f"write `warmup={epochs / 10:g}`")
 
     def _augmentation(self, place: Span) -> None:
-        """Crops and squares are smaller than an image."""
+        """Checks the sizes of crops and cutouts."""
         shortest, size = min(self._input[1:]), show_shape(self._input[1:])
         for step in self._recipe.augment:
             match step:
                 case Crop(padding, "reflect") if padding >= shortest:
-                    message = (
-                        f"`crop({padding}, padding_mode=reflect)` mirrors more than an image of {size} has"
-                    )
+                    message = f"`crop({padding}, padding_mode=reflect)` pads more than an image of {size} has"
                     self._error(
                         "augment", message, f"write `crop({max(1, shortest // 8)}, padding_mode=reflect)`"
                     )
                 case Crop(padding) if 2 * padding > shortest:
                     message = f"`crop({padding})` moves an image of {size} by up to {padding} pixels"
-                    help = f"write `crop({max(1, shortest // 8)})`: what stands in it is the padding"
+                    help = f"write `crop({max(1, shortest // 8)})`: its argument is the padding"
                     self._warn("NET712", message, place, help)
                 case Cutout(cut) if cut >= shortest:
                     message = f"`cutout({cut})` can hide all of an image of {size}"
                     self._warn("NET712", message, place, f"write `cutout({max(1, shortest // 2)})`")
 
     def _data(self) -> None:
-        """The data have other classes than the network, or are no input of it."""
+        """Warns of data with another number of classes than the network, or with another kind of input."""
         statements, classes = self._subject.program.statements, self._subject.classes
         if len(self._input) == 1 and any(isinstance(statement, nodes.Train) for statement in statements):
-            message = f"a network is trained on images, and this one's input is a vector of {self._input[0]}"
+            message = f"training needs images, but the input is a vector of {self._input[0]}"
             help = f"write `input {_image(self._input[0])}`, and `flatten` as the first step"
             self._warn("NET711", message, self._subject.input_span, help)
         statement = next((s for s in statements if isinstance(s, nodes.Classes)), None)
@@ -171,13 +170,13 @@ class _Checks:
         if statement and classes and _CLASSES.get(data, classes) != classes:
             others = (kind for kind in (Cifar10, Cifar100) if _CLASSES[kind] == classes)
             other = "".join(f", or `data {kind.__name__.lower()}`" for kind in others)
-            message = f"`{data.__name__.lower()}` has {_CLASSES[data]} classes, and the network {classes}"
+            message = f"`{data.__name__.lower()}` has {_CLASSES[data]} classes, but the network has {classes}"
             help = f"write `classes {_CLASSES[data]}`{other}"
             self._warn("NET711", message, statement.span, help, (Label(self._places["data"]),))
 
 
 def _image(features: int) -> str:
-    """The image of so many numbers: square, of one channel or three."""
+    """The square image with this number of features, of one channel or three."""
     for channels in (1, 3):
         side = math.isqrt(features // channels)
         if channels * side * side == features:

@@ -1,4 +1,4 @@
-"""What one file defines by itself: its blocks with their keys, and its constants."""
+"""The definitions of one file: its blocks, with their keys, and its constants."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from netdsl.syntax import nodes
 S = TypeVar("S")
 
 
-# The statements whose second word is defined by them.
+# Statements that define their second word.
 _DEFINING = {"network", "let", "block"}
-# What people mean by a second one.
+# Explanations for duplicate statements.
 _FOR_ALL = {
-    nodes.Order: "an order holds for the whole file: ",
-    nodes.Network: "a file holds one network: ",
-    nodes.Init: "a file has one `init`, which may have many rules: ",
+    nodes.Order: "an order applies to the whole file: ",
+    nodes.Network: "a file has one network: ",
+    nodes.Init: "a file has one `init`, with any number of rules: ",
 }
 
 
 class Registry:
-    """The blocks of all files by key: a block's own name where no block before it has that."""
+    """The blocks of all files by key. A key is the block's name, with a number if another block has the
+    name.
+    """
 
     def __init__(self) -> None:
         self.blocks: dict[str, nodes.Block] = {}
         self._taken: set[str] = set()
 
     def free(self, name: str) -> str:
-        """A key that no other block has."""
+        """A key that no block has."""
         key, number = name, 2
         while key in self._taken:
             key, number = f"{name}{number}", number + 1
@@ -70,7 +72,7 @@ class Definitions:
         name = block.name
         check_name(name, self._diagnostics)
         if name.text in OPERATIONS or name.text == UNIT:
-            message = f"`{name.text}` is an operation, and can't be a block too"
+            message = f"the block `{name.text}` has the name of an operation"
             self._diagnostics.error("NET202", message, name.span, help="rename the block")
         elif name.text in self.own:
             first = self._registry.blocks[self.own[name.text]].name.span
@@ -79,7 +81,7 @@ class Definitions:
             self.own[name.text] = self._registry.add(block)
 
     def twice(self, message: str, span: Span, first: Span) -> None:
-        """A second definition of a name."""
+        """Reports a duplicate definition."""
         also = [Label(first, "first defined here")]
         self._diagnostics.error("NET202", message, span, also=also, help="rename one")
 
@@ -89,14 +91,14 @@ class Definitions:
         return [statement for statement in self.program.statements if isinstance(statement, kind)]
 
     def single(self, kind: type[S]) -> S | None:
-        """The statement of a kind that may stand once."""
+        """The statement of a kind, each further one of which is an error."""
         found = self.of(kind)
         for again in found[1:]:
             span: Span = again.span  # type: ignore[attr-defined]
             first: Span = found[0].span  # type: ignore[attr-defined]
             also = [Label(first, "first here")]
-            what = f"`{kind.__name__.lower()}` stands twice"
-            self._diagnostics.error("NET106", what, span, also=also, help=_one_of(again, span, first))
+            message = f"duplicate `{kind.__name__.lower()}`"
+            self._diagnostics.error("NET106", message, span, also=also, help=_one_of(again, span, first))
         return found[0] if found else None
 
     # constants
@@ -107,7 +109,7 @@ class Definitions:
         """Adds a constant of the file."""
         check_name(name, self._diagnostics)
         if name.text in STAGE_NAMES:
-            message = f"`{name.text}` has a meaning in a stage's arguments"
+            message = f"`{name.text}` is reserved for the arguments of stages"
             self._diagnostics.error("NET202", message, name.span, help="choose another name")
         elif name.text in definitions:
             self.twice(f"`{name.text}` is defined twice", name.span, definitions[name.text][1])
@@ -115,10 +117,10 @@ class Definitions:
 
 
 def _one_of(again: object, span: Span, first: Span) -> str:
-    """What to do with the second of two statements of which one may stand."""
+    """The help for a duplicate statement."""
     line = first.source.position(first.start)[0]
     if span.text.split() == first.text.split():
-        return f"remove this one: line {line} says the same"
+        return f"remove this one: it equals line {line}"
     if isinstance(again, nodes.Train):
         return f"move its keys into the `train` of line {line}"
-    return f"{_FOR_ALL.get(type(again), '')}remove this one, or that of line {line}"
+    return f"{_FOR_ALL.get(type(again), '')}remove this one or the one in line {line}"

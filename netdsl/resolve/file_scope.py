@@ -1,4 +1,4 @@
-"""One file with all that it knows: its own blocks, those of the files that it uses, and the standard ones."""
+"""The names of one file: its own blocks, those of the files that it uses, and the standard blocks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from netdsl.syntax import nodes
 class FileScope:
     """Resolves the names of one file.
 
-    `used` are the files that it uses, with the places where it says so. A block of the file or of one
-    that it uses takes the place of the `standard` block of its name. `values` are the operations and
-    blocks that any expression of the network's files names.
+    `used` are the files that it uses, with the spans of the `use` statements. A block of the file, or of one
+    that it uses, overrides the `standard` block of the same name. `values` returns the operations and blocks
+    that any expression of the network's files names.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FileScope:
         self.known: Mapping[str, str] = known
         self._keys, self._registry, self._diagnostics = own, registry, diagnostics
         self.text = text
-        # What a file that couldn't be read would have brought: nothing is said of its blocks.
+        # Blocks of a file that couldn't be read are not reported as undefined.
         self.unread = text.unread | _lost(text.program, known) if text.missing else text.unread
         self.scope = Scope(
             _constants(text, constants), known, overrides, diagnostics, self.unread,
@@ -84,13 +84,13 @@ class FileScope:
         for parameter in block.parameters:
             name = parameter.name.text
             if name == "in":
-                message = "`in` is what enters the block, and known without being given"
+                message = "`in` can't be a parameter: it is the size of the block's input"
                 help = "leave it out, here and in the calls"
                 self._diagnostics.error("NET202", message, parameter.name.span, help=help)
                 continue
             check_name(parameter.name, self._diagnostics)
             if name in local:
-                message = f"the parameter `{name}` stands twice"
+                message = f"duplicate parameter `{name}`"
                 self._diagnostics.error("NET202", message, parameter.name.span, help="rename one")
             written = parameter.default and self.scope.unquoted(parameter.name, parameter.default)
             default = None if written is None else self.scope.expression(written, local)
@@ -110,14 +110,13 @@ def values_of(files: Mapping[str, FileScope], extra: Collection[nodes.Expr]) -> 
             if name in file.known:
                 found.add(file.known[name])
             elif (own := name if name in OPERATIONS else own_name(name)) in OPERATIONS:
-                found.add(
-                    own
-                )  # also what is called otherwise elsewhere, so that nothing is said of its calls
+                # Names of other libraries too, so that calls of the parameter aren't reported as well.
+                found.add(own)
     return frozenset(found)
 
 
 def _lost(program: nodes.Program, known: Collection[str]) -> set[str]:
-    """The names that stand where blocks do, and are not known, here or elsewhere."""
+    """The names that are called as blocks and are known neither here nor in other libraries."""
     names = set(_called(program)).difference(known, OPERATIONS, (UNIT,))
     return {name for name in names if not own_name(name) and own_value(name) == name}
 
@@ -146,7 +145,7 @@ def _order(text: Definitions, diagnostics: Diagnostics) -> Order:
         return order.items
     if order is None and not any(word == "order" for word, _ in text.program.unread):
         return default_order()
-    # In place of a wrong order one that asks nothing of a skip's body.
+    # In place of a wrong order, one that has no `+`.
     return tuple(item for item in default_order() if isinstance(item, nodes.Call))
 
 

@@ -25,7 +25,7 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
     product = isinstance(statement.shape, nodes.Binary) and statement.shape.span.text.count("*") == 2
     if product:
         meant = shape_of(statement.shape.span.text)
-        message = f"the input is a number of features, {show(value)}"
+        message = f"the product is a number of features, {show(value)}"
         diagnostics.error("NET302", message, statement.shape.span, help=f"write `input {meant}`")
         return None
     if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
@@ -43,11 +43,11 @@ def _input_help(node: nodes.Expr, value: Value) -> str:
     if isinstance(value, tuple) and len(value) == 3:
         return f"write `input {shape_of(node.span.text)}`"
     if isinstance(value, Size) and len(value.lengths) == 2:
-        return f"channels come first: write `input 1x{node.span.text}`, or `input 3x{node.span.text}`"
-    return "channels, height and width as `3x32x32`, or a number of features"
+        return f"write `input 1x{node.span.text}` or `input 3x{node.span.text}`, with the channels first"
+    return "write channels, height and width, as `3x32x32`, or a number of features"
 
 
-# What people call the facts of a network.
+# Other names for the quantities.
 _QUANTITIES = {
     **dict.fromkeys(("parameters", "param", "size", "weights", "num_params", "n_params", "count"), "params"),
     **dict.fromkeys(("mac", "madds", "multadds", "mult_adds", "multiply_adds", "operations", "ops"), "macs"),
@@ -61,7 +61,7 @@ _OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram
 
 
 def _quantity_help(statement: nodes.Expect) -> str:
-    """What to expect in place of what isn't known of a network."""
+    """The help for an unknown quantity."""
     name, compared, value = statement.quantity.text.lower(), statement.comparison, statement.value
     if name in _FLOPS:
         number = value.value if isinstance(value, nodes.Literal) else None
@@ -70,10 +70,10 @@ def _quantity_help(statement: nodes.Expect) -> str:
     if own := _QUANTITIES.get(name):
         return f"write `expect {own} {compared} {value.span.text}`"
     if name in _OF_TRAINING:
-        return "leave the line out: it is known after `netdsl train`, and not before"
+        return "leave the line out: it is known only after `netdsl train`"
     if name in _OF_MACHINES:
-        return "leave the line out: it depends on the machine; `params` and `macs` can be expected"
-    return nearest(name, QUANTITIES) or f"{listing(QUANTITIES)} can be expected"
+        return "leave the line out, or expect `params` or `macs`: it depends on the machine"
+    return nearest(name, QUANTITIES) or f"use one of {listing(QUANTITIES)}"
 
 
 def _short(number: str) -> str:
@@ -88,12 +88,12 @@ def _short(number: str) -> str:
 
 
 def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
-    """What the file expects of the network, or None after a diagnostic."""
+    """The expectation of an `expect` statement, or None after a diagnostic."""
     quantity = statement.quantity.text
     if quantity not in QUANTITIES:
         diagnostics.error(
             "NET201",
-            f"there is nothing called `{quantity}` to expect",
+            f"there is no quantity `{quantity}`",
             statement.quantity.span,
             help=_quantity_help(statement),
         )
@@ -103,23 +103,23 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
         rest = node.span.text.removeprefix(node.left.span.text).strip().removeprefix(node.operator).strip()
         first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
         help = f"write `{first}` and `expect {rest}`, each on a line"
-        diagnostics.error("NET302", "one line expects one thing", node.span, help=help)
+        diagnostics.error("NET302", "`expect` takes one comparison", node.span, help=help)
         return None
     value = scope.value(node)
     if value is None:
         return None
     if quantity == "output":
         if statement.comparison not in ("==", "!="):
-            message = f"`output` is a shape, and can't be `{statement.comparison}` another"
+            message = f"`output` is a shape, which can't be compared with `{statement.comparison}`"
             diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
             return None
-        sound, help = isinstance(value, (Size, int)), "a shape, as `512x7x7`, or a number of features"
+        sound, help = isinstance(value, (Size, int)), "write a shape, as `512x7x7`, or a number of features"
         if isinstance(value, tuple):
             help = f"write `{shape_of(node.span.text)}`"
     else:
-        sound, help = is_number(value), "a number, as `125k`"
+        sound, help = is_number(value), "write a number, as `125k`"
         if isinstance(value, Size) and quantity == "receptive_field":
-            help = f"write `{max(value.lengths)}`: the side of a square"
+            help = f"write `{max(value.lengths)}`, the side of a square"
     if not sound or isinstance(value, bool):
         message = f"the expected value is {show(value)}"
         diagnostics.error("NET302", message, statement.value.span, help=help)

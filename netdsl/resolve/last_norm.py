@@ -1,4 +1,4 @@
-"""Which norm is the last of a skip connection's body: the one that `init { last_bn … }` speaks of."""
+"""Marks the last norm of each skip connection's body, for the init rule `last_bn`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from netdsl.ops.operation import Symbolic
 
 @cache
 def roles(operation: type[Operation]) -> frozenset[str]:
-    """What the trained tensors of an operation are: kernel, bias, scale, shift."""
+    """The roles of an operation's parameters: kernel, bias, scale, shift."""
     arguments = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(operation)}
     weights = operation.weights(arguments, Symbolic(IN, is_map=True))
     return frozenset(weight.role for weight in weights) - {"buffer"}
 
 
 def is_norm(operation: type[Operation]) -> bool:
-    """Whether it has a scale and a shift: a learned factor alone makes no norm."""
+    """Whether it has a scale and a shift; `layer_scale` has a scale only."""
     return roles(operation) >= {"scale", "shift"}
 
 
 class LastNorms:
-    """Marks them; where one is inside another step, no rule can reach it: a diagnostic."""
+    """Marks last norms, and reports those inside another step, which no rule can reach."""
 
     def __init__(self, blocks: Mapping[str, BlockDefinition], diagnostics: Diagnostics) -> None:
         self._blocks = blocks
@@ -64,14 +64,14 @@ class LastNorms:
             case OperationStep():
                 return step._replace(last_norm=True)
             case SkipStep():
-                return step  # the last norm of the inner body, which is marked
+                return step  # its own last norm is marked
             case WhenStep() if all(map(self._any_norm, bodies(step))):
                 return map_bodies(step, lambda body: self._last(body, skip))
         self._diagnostics.error(
             "NET305",
-            "`last_bn` doesn't reach the last norm of this skip connection, which is inside another step",
+            "`last_bn` can't reach the last norm of this skip connection, which is inside another step",
             skip.span,
-            help="write the norm itself into the body, or give it a label and a rule of its own",
+            help="write the norm into the body itself, or give it a label and a rule for the label",
         )
         return step
 

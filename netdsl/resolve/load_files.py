@@ -1,4 +1,4 @@
-"""The files of a network: the one that was named, and those that it reaches by `use`, each read once."""
+"""Loads the files of a network: the main file and those that it uses, directly or not. Each is read once."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from netdsl.diagnostics import Diagnostics, Label
 from netdsl.syntax import nodes
 from netdsl.syntax.parser import parse
 
-# The text of a file by its path. Raises OSError or ValueError where it can't be read.
+# Returns the text of a file by its path. Raises OSError or ValueError.
 Reader: TypeAlias = Callable[[str], str]
 
-# How many files a network may be made of.
+# A network has at most this many files.
 MAX_FILES = 100
 
-# What a library holds; all else belongs to a network.
+# The statements of a library; all others belong to a network.
 LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order)
 
 
 class File(NamedTuple):
-    """`used` are the paths of the files that it uses directly, with the place of the `use`; `missing` if one
-    couldn't be read.
+    """A parsed file. `used` are the paths of the files that it uses, with the spans of the `use` statements;
+    `missing` is true if one of them couldn't be read.
     """
 
     path: str
@@ -42,7 +42,7 @@ class _Loading:
         self._read = read
         self._diagnostics = diagnostics
         self._files: dict[str, File] = {}
-        # The files being read, outermost first, with the place of the `use` that led to each.
+        # The files being read, outermost first, with the span of the `use` of each.
         self._open: list[tuple[str, Span | None]] = []
 
     def run(self, main: Source) -> dict[str, File]:
@@ -53,7 +53,7 @@ class _Loading:
         program = parse(source, self._diagnostics)
         if place is not None:
             self._check_library(program, path, place)
-        # Its place among the files is before those that it uses.
+        # Added first, so that it precedes the files that it uses.
         self._files[path] = File(path, program)
         self._open.append((path, place))
         uses = [statement for statement in program.statements if isinstance(statement, nodes.Use)]
@@ -80,14 +80,14 @@ class _Loading:
             also = [Label(place) for _, place in self._open[names.index(path) + 1 :] if place]
             shown = " → ".join(posixpath.basename(name) for name in [*circle, path])
             self._diagnostics.error(
-                "NET203", f"files use each other in a circle: {shown}", use.span, also=also,
-                help="move what both need into a third file",
+                "NET203", f"circular `use`: {shown}", use.span, also=also,
+                help="move the blocks that both need into a third file",
             )  # fmt: skip
             return None
         if path in self._files:
             return path
         if len(self._files) >= MAX_FILES:
-            self._error(f"a network is made of more than {MAX_FILES} files", use.span, "join some of them")
+            self._error(f"the network has more than {MAX_FILES} files", use.span, "join some of them")
             return None
         try:
             text = self._read(path)
@@ -104,8 +104,8 @@ class _Loading:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 self._diagnostics.error(
-                    "NET106", f"{posixpath.basename(path)} is no library of blocks: it has `{what}`", place,
-                    also=[Label(statement.span)], help="move its blocks into a file of their own",
+                    "NET106", f"{posixpath.basename(path)} is not a library: it has `{what}`", place,
+                    also=[Label(statement.span)], help="move its blocks into a separate file",
                 )  # fmt: skip
                 return
 

@@ -1,4 +1,4 @@
-"""Orders: what one `unit` is, and where a skip connection adds."""
+"""Orders: the operations of a `unit`, and the position of a skip connection's sum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_unit(step: nodes.Step) -> bool:
 
 
 def uses_units(steps: Iterable[nodes.Step]) -> bool:
-    """Whether units stand in the steps, those of inner skip connections apart."""
+    """Whether the steps have units outside of inner skip connections."""
     return any(
         is_unit(step)
         or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in tree.bodies(step)))
@@ -43,17 +43,17 @@ def uses_units(steps: Iterable[nodes.Step]) -> bool:
 
 
 def is_placeholder(item: nodes.Call | nodes.Plus) -> bool:
-    """Whether an order's item is the bare `conv` that a unit's arguments go to."""
+    """Whether an order's item is the bare `conv`, which gets the arguments of the unit."""
     return isinstance(item, nodes.Call) and item.name.text == "conv" and not item.arguments
 
 
 def plus_of(order: Order) -> int | None:
-    """Where the `+` stands."""
+    """The index of the `+`."""
     return next((i for i, item in enumerate(order) if isinstance(item, nodes.Plus)), None)
 
 
 def _own(item: nodes.Call | nodes.Plus) -> str:
-    """An item as the language writes it."""
+    """An item in the language's notation."""
     if isinstance(item, nodes.Plus) or item.name.text in OPERATIONS:
         return item.span.text
     lower = item.name.text.lower()
@@ -61,8 +61,8 @@ def _own(item: nodes.Call | nodes.Plus) -> str:
 
 
 def _with_one(order: nodes.Order) -> list[str]:
-    """The items with the first `conv` bare and no other, or with one at the end. Where a whole branch is
-    written out, `bn, relu, conv, bn, relu, conv`, one unit of it.
+    """The items with exactly one bare `conv`: the first, or one added at the end. Of a whole branch,
+    `bn, relu, conv, bn, relu, conv`, it is the unit that repeats.
     """
     items = _period([_own(item) for item in order.items])
     if items:
@@ -75,8 +75,8 @@ def _with_one(order: nodes.Order) -> list[str]:
 
 
 def _period(items: Sequence[str]) -> list[str]:
-    """The shortest start with one `conv` which the items repeat, with the `+` where it stands in the last
-    repetition; empty where they repeat none.
+    """The shortest prefix with one `conv` that the items repeat, with the `+` of the last repetition; empty
+    if there is none.
     """
     steps = [item for item in items if item != "+"]
     for length in range(1, len(steps)):
@@ -94,24 +94,24 @@ def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
     """An order has exactly one bare `conv`, and at most one `+` after it."""
     units = (item for item in order.items if isinstance(item, nodes.Call) and is_unit(item))
     if unit := next(units, None):
-        help = "write the operations that a unit is made of"
-        diagnostics.error("NET304", "an order says what a `unit` is, and has none", unit.span, help=help)
+        help = "write the operations of a unit"
+        diagnostics.error("NET304", "an order defines `unit`, and can't use it", unit.span, help=help)
         return False
     bare = [i for i, item in enumerate(order.items) if is_placeholder(item)]
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, nodes.Plus)]
     own = [_own(item) for item in order.items]
     if not bare and "conv" in own:
         help = f"write `order {', '.join(own)}`"
-        diagnostics.error("NET201", "the operations of an order have other names", order.span, help=help)
+        diagnostics.error("NET201", "the order has undefined operations", order.span, help=help)
     elif len(bare) != 1:
-        message = f"an order has exactly one bare `conv`, and this one has {len(bare)}"
+        message = f"an order needs exactly one `conv` without arguments, but this one has {len(bare)}"
         diagnostics.error("NET304", message, order.span, help=f"write `order {', '.join(_with_one(order))}`")
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
         diagnostics.error(
             "NET304",
-            "an order has one `+` at most, after its `conv`",
+            "an order has at most one `+`, after its `conv`",
             order.items[pluses[-1]].span,
-            help="as in `order conv, bn, +, relu`",
+            help="write it as in `order conv, bn, +, relu`",
         )
     else:
         return True

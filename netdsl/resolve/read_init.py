@@ -1,10 +1,12 @@
-"""The `init` statement: a base, and the rules that refine it."""
+"""The `init` statement: a base and rules."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
+from fractions import Fraction
+from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
@@ -20,7 +22,7 @@ from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# What rules are called elsewhere.
+# Names of rules in other libraries.
 _RULES = {
     **dict.fromkeys(("random_normal", "gaussian", "gauss", "randn", "msra_normal"), "normal"),
     **dict.fromkeys(("random_uniform", "rand"), "uniform"),
@@ -33,7 +35,7 @@ _RULES = {
     **dict.fromkeys(("eye", "identity", "delta"), "dirac"),
 }
 BASES = ("kaiming", "pytorch")
-# Keys that name no operation: all biases, and the last norm of every skip connection's body.
+# Keys that aren't operations: all biases, and the last norm of each skip connection's body.
 BIAS, LAST_NORM = "bias", "last_bn"
 
 
@@ -43,15 +45,15 @@ def read_init(
     scope: Scope,
     diagnostics: Diagnostics,
 ) -> Init:
-    """How weights start; Kaiming where the file doesn't say. `labels` are those of all steps, with what
-    they stand before.
+    """The initialisation; Kaiming by default. `labels` are those of all steps, with their operations or
+    blocks.
     """
     if statement is None:
         return Init("kaiming")
     return _InitReader(labels, scope, diagnostics).read(statement)
 
 
-# What the last layer is called.
+# Common names of the last layer.
 _LAST = ("fc", "classifier", "output", "out", "last", "logits", "head", "final", "prediction")
 
 
@@ -101,14 +103,14 @@ class _InitReader:
     def _unknown(self, key: nodes.Word) -> None:
         own = key.text if key.text in OPERATIONS else own_name(key.text)
         if own in OPERATIONS and own not in self._kinds:
-            what, help = f"`{own}` has no weights", "leave the line out"
+            message, help = f"`{own}` has no weights", "leave the line out"
         else:
-            what = f"`{key.text}` is no operation with weights, and no label of a step"
+            message = f"`{key.text}` is neither an operation with weights nor the label of a step"
             help = self._meant(key.text)
-        self._diagnostics.error("NET305", what, key.span, help=help)
+        self._diagnostics.error("NET305", message, key.span, help=help)
 
     def _meant(self, key: str) -> str:
-        """What to write for an unknown key."""
+        """The help for an unknown key."""
         known = [*self._kinds, *self._labels]
         if key in OPERATIONS:
             return f"leave the line out: `{key}` has no weights"
@@ -125,21 +127,21 @@ class _InitReader:
                 return f"write `{of_linear[0]}`, the label of the last layer"
             return f"write `linear`, or give the last layer this label: `{key}: linear(…)`"
         if key.lower() in ("weight", "weights", "w"):
-            return "write `conv` and `linear`, each in a line of its own"
+            return "write `conv` and `linear`, each on a separate line"
         if self._labels:
             return f"the labels are {listing(self._labels)}"
         return f"give a step the label, `{key}: conv(…)`"
 
     def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
-        """Whether the rule can be used where the key says."""
+        """Whether the rule is valid for the weights of the key."""
         if of_label:
             steps = self._labels[key.text]
-            if not steps:  # the step couldn't be read
+            if not steps:  # the step has a syntax error
                 return True
             found = [roles(OPERATIONS[step]) for step in steps if step in OPERATIONS]
             if len(found) < len(steps) or not all(found):
-                message = f"the step `{key.text}` has no weights of its own"
-                help = "a rule is for an operation with weights, not for a block"
+                message = f"the step `{key.text}` isn't an operation with weights"
+                help = "write the label of an operation with weights"
                 self._diagnostics.error("NET305", message, key.span, help=help)
                 return False
             kernels = all("kernel" in own for own in found)
@@ -148,8 +150,8 @@ class _InitReader:
         steps = self._labels[key.text] if of_label else (key.text,)
         matrix = rule.function == "dirac" and "linear" in steps
         if rule.function in FOR_KERNELS and (not kernels or matrix):
-            message = f"`{rule.function}` is not for `{key.text}`"
-            help = "it is for the weights of convolutions" + ("" if matrix else " and linear layers")
+            message = f"`{rule.function}` can't initialise `{key.text}`"
+            help = "use it for the weights of convolutions" + ("" if matrix else " and linear layers")
             self._diagnostics.error("NET305", message, call.span, help=help)
             return False
         return True
@@ -168,7 +170,7 @@ class _InitReader:
             return None
         defaults = {f.name: constant(f.default).value for f in schema(cls) if f.default is not MISSING}
         values = {f.name: given[f.name] if f.name in given else defaults[f.name] for f in schema(cls)}
-        if name == "uniform" and values["a"] > values["b"]:
+        if name == "uniform" and cast(Fraction, values["a"]) > cast(Fraction, values["b"]):
             message = f"`a` of `uniform` is {show(values['a'])}, more than `b`, which is {show(values['b'])}"
             self._diagnostics.error("NET302", message, call.span, help="exchange `a` and `b`")
             return None
@@ -176,7 +178,7 @@ class _InitReader:
 
 
 def own_rule(call: nodes.Call) -> str:
-    """A rule of another library as ours, with the arguments that it can have."""
+    """The rule that corresponds to one of another library, with the arguments that both have."""
     plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
     plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))
     family, _, kind = plain.partition("_")
@@ -217,5 +219,5 @@ def _base_help(name: str) -> str:
 
 
 def _plain(value: Value) -> Value:
-    """A word as the text that torch takes."""
+    """A word as the string for torch."""
     return value.name if isinstance(value, Symbol) else value

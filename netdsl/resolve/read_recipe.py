@@ -1,4 +1,4 @@
-"""The recipe: from the `train` statement and the command line's overrides."""
+"""Reads the recipe: the `train` statement and the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
 _WITHOUT = "leave the line out"
-# Keys of other libraries that have no place here.
+# Keys of other libraries without a counterpart.
 _KEYS = {
     **dict.fromkeys(
-        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: data is read as fast as it can be"
+        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: the number of workers is chosen automatically"
     ),
     **dict.fromkeys(
-        ("device", "gpu", "cuda"), f"{_WITHOUT}: `netdsl train --device cuda` says where it runs"
+        ("device", "gpu", "cuda"), f"{_WITHOUT}, and choose it with `netdsl train --device cuda`"
     ),
     **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
-    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: accuracy is always told"),
+    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
     "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
 }
-# What needs arguments, with them.
+# The kinds of values of keys, if they aren't called like the key.
+_KINDS = {"data": "data set", "augment": "augmentation"}
+# Choices with required arguments.
 _EXAMPLES = {
     "crop": "crop(4)",
     "cutout": "cutout(16)",
@@ -42,7 +44,7 @@ _EXAMPLES = {
 
 
 class RecipeReader:
-    """Reads one recipe; every problem becomes a diagnostic, and the key keeps its default."""
+    """Reads one recipe. A key with an error is reported and keeps its default."""
 
     def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
         self._scope = scope
@@ -51,8 +53,8 @@ class RecipeReader:
     def read(
         self, train: nodes.Train | None, overrides: Mapping[str, tuple[nodes.Expr, ...]]
     ) -> tuple[Recipe, dict[str, Span], set[str]]:
-        """The recipe, where its keys stand, and those of which the value isn't known: it is wrong, or may
-        stand in a line that couldn't be read.
+        """The recipe, the spans of its keys, and the keys with an unknown value: it is wrong, or may be in a
+        line with a syntax error.
         """
         recipe = Recipe()
         seen: dict[str, Span] = {}
@@ -64,12 +66,12 @@ class RecipeReader:
             key = entry.key.text
             if key not in KEYS:
                 help = _key_help(entry, train.entries if train else ())
-                self._diagnostics.error("NET501", f"a recipe has no key `{key}`", entry.key.span, help=help)
+                self._diagnostics.error("NET501", f"the recipe has no key `{key}`", entry.key.span, help=help)
                 lost = True
             elif key in seen:
                 self._diagnostics.error(
                     "NET501",
-                    f"`{key}` stands twice",
+                    f"duplicate key `{key}`",
                     entry.key.span,
                     also=[Label(seen[key], "first here")],
                     help="remove one",
@@ -82,7 +84,7 @@ class RecipeReader:
                 if self._diagnostics.errors > before:
                     wrong.add(key)
         for path, values in overrides.items():
-            if not values:  # its text was refused by the parser
+            if not values:  # it has a syntax error
                 continue
             before, key = self._diagnostics.errors, path.partition(".")[0]
             recipe = self._override(recipe, path, values)
@@ -158,17 +160,18 @@ class RecipeReader:
                 help = f"write `{text}` without quotes"
             if key == "data" and not help:
                 known = listing(choice for choice in choices if choice != "folder")
-                help = f'write `folder("{name or text}")`: {known} are known'
+                help = f'write `folder("{name or text}")`, or use {known}'
             if key == "augment" and isinstance(node, nodes.Binary):
-                help = f"commas stand between augmentations: write `{', '.join(_operands(node))}`"
+                help = f"separate augmentations by commas: write `{', '.join(_operands(node))}`"
             if key == "augment" and not help:
-                help = "leave it out: there are `flip`, `crop(4)` and `cutout(16)`"
+                help = "leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
             help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
                 help = help or f"write `{next(iter(choices))}`"
-            help = help or f"there are {listing(choices)}"
+            help = help or f"use one of {listing(choices)}"
             shown = word.span if word else node.span
-            self._diagnostics.error("NET501", f"`{shown.text}` is no {key}", shown, help=help)
+            message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
+            self._diagnostics.error("NET501", message, shown, help=help)
             return None
         cls = choices[name]
         arguments = node.arguments if isinstance(node, nodes.Apply) else ()
@@ -179,12 +182,12 @@ class RecipeReader:
 
 
 def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
-    """What to write for an unknown key."""
+    """The help for an unknown key."""
     key = entry.key.text
     line = recipe_line(key, entry.span.text.removeprefix(key))
     chosen = next((e for e in entries if e.key.text == "optimizer"), None)
     if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], nodes.Apply):
-        # What the optimizer is given already stays, but for this.
+        # The optimizer keeps its other arguments.
         new = line.removeprefix("optimizer sgd(").removesuffix(")")
         given = [
             text
@@ -196,12 +199,12 @@ def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
     if line:
         return f"write `{line}`"
     if key in STATEMENTS:
-        return "move the line out of the braces of `train`: it is a statement of its own"
+        return "move the line out of `train`: it is a statement"
     return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> str:
-    """What to write for an argument in the place of what takes it: `loss label_smoothing(0.1)`."""
+    """The help for an argument in place of the choice that takes it: `loss label_smoothing(0.1)`."""
     given = node.arguments if isinstance(node, nodes.Apply) else ()
     value = given[0].value.span.text if given else "…"
     for choice, cls in choices.items():
@@ -225,7 +228,7 @@ def _text(argument: nodes.Argument) -> str:
 
 
 def _whole_help(field: str, value: Value) -> str:
-    """A whole number in place of a fraction, or of a text."""
+    """The help for a fraction or a text in place of a whole number."""
     if isinstance(value, str) and value.isdigit():
         return f"write `{field} {value}`"
     if not isinstance(value, Fraction) or value <= 0:

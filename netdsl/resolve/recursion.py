@@ -1,4 +1,4 @@
-"""Blocks don't call themselves, and don't call each other without end."""
+"""Checks that no block calls itself, directly or through others."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ def _circular(
     another: str,
     diagnostics: Diagnostics,
 ) -> None:
-    """Points at the call that closes the circle, and at those before it. `another` is what to do where the
-    standard block of the name is meant.
+    """Reports a circle of calls. `another` is the help for a block that is meant to call the standard block
+    of its name.
     """
     first, last = circle[0], circle[-1]
     also = [Label(called_by[a][b]) for a, b in zip(circle, circle[1:], strict=False)]
     if another:
-        message = f"`{first}` calls itself: it takes the place of the standard block of its name"
+        message = f"`{first}` calls itself: it overrides the standard block of the same name"
         help = another
     elif len(circle) == 1:
         message = f"`{first}` calls itself"
-        help = f"write its levels out as blocks of their own, `{first}1`, `{first}2`, …, or use `repeat`"
+        help = f"write its levels out as separate blocks, `{first}1`, `{first}2`, …, or use `repeat`"
     else:
-        message = f"blocks call themselves: {' → '.join([*circle, first])}"
-        help = f"take one of these calls out, or write the levels out as blocks of their own, `{first}1`, …"
+        message = f"blocks call each other in a circle: {' → '.join([*circle, first])}"
+        help = f"remove one of these calls, or write the levels out as separate blocks, `{first}1`, …"
     diagnostics.error("NET203", message, called_by[last][first], also=also, help=help)
 
 
 def _another_name(block: nodes.Block, program: nodes.Program, taken: Collection[str]) -> str:
-    """What to write so that a block doesn't take the place of the standard one: what else it is made of is
-    its new name, `excite_residual`.
+    """The help that renames a block so that it doesn't override the standard one; the new name has that of
+    another block it calls, as in `excite_residual`.
     """
     old = block.name.text
     calls = [call.name.text for call in nodes.calls(block.body.steps)]
@@ -59,9 +59,9 @@ def check_recursion(
     standard: Collection[str],
     diagnostics: Diagnostics,
 ) -> bool:
-    """Whether the `blocks` of a file, by name, don't call themselves, not even by way of others."""
+    """Whether none of the `blocks` of a file, by name, calls itself, directly or through others."""
     before = diagnostics.errors
-    # A unit calls what stands in the order.
+    # A unit calls the items of the order.
     ordered = [item.name.text for item in order if isinstance(item, nodes.Call)]
     called_by: dict[str, dict[str, Span]] = {}
     for name, block in blocks.items():
@@ -77,7 +77,7 @@ def check_recursion(
         if len(path) > MAX_NESTING and name not in path:
             span = blocks[path[0]].name.span
             message = f"blocks call each other more than {MAX_NESTING} deep"
-            diagnostics.error("NET104", message, span, help="call fewer from within each other")
+            diagnostics.error("NET104", message, span, help="nest fewer calls")
         elif name in path:
             circle = path[path.index(name) :]
             meant = circle == [name] and name in standard

@@ -1,4 +1,4 @@
-"""The files of a network to ResolvedNetwork: every name gets its meaning."""
+"""Binds the names of a network's files, which makes a ResolvedNetwork."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies
-from netdsl.base.values import Symbol
+from netdsl.base.values import Symbol, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
@@ -23,18 +23,19 @@ from netdsl.resolve.load_files import LIBRARY, File
 from netdsl.resolve.read_init import LAST_NORM, read_init
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
-from netdsl.resolve.scope import check_name, whole
+from netdsl.resolve.scope import check_name
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax import nodes
 
-# The statements on which no shape in the sections and stages depends, or whose names are known to be unread.
+# Statements that no shape in the sections and stages depends on, or whose names are known even after an
+# error.
 _APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says over the file: `--input`, `--set name=value`, and keys of the recipe."""
+    """Overrides of the command line: `--input`, `--set name=value`, and keys of the recipe."""
 
     input: tuple[nodes.Expr, ...] = ()
     parameters: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
@@ -44,10 +45,10 @@ class Overrides:
 def resolve(
     files: Mapping[str, File], standard: nodes.Program, overrides: Overrides, diagnostics: Diagnostics
 ) -> ResolvedNetwork | None:
-    """The network of the first file, or None where that is a library of blocks, or has blocks without end.
-    After other errors, what could be resolved.
+    """The network of the first file, or None if the file is a library of blocks or has recursive blocks.
+    After other errors, the steps with errors are `WrongStep`.
 
-    `standard` are the standard blocks: they behave as if they stood in each file.
+    The blocks of `standard` are resolved as if they were in each file.
     """
     return _Resolver(files, standard, overrides, diagnostics).run()
 
@@ -110,7 +111,7 @@ class _Resolver:
             train, self._overrides.recipe
         )
         expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(nodes.Expect))
-        # What depends on the input's size is expected of the file's own input.
+        # Expectations that depend on the input's size are for the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
@@ -128,7 +129,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _sound(self) -> bool:
-        """Whether all errors are of statements on which neither shapes nor costs depend."""
+        """Whether no shape or cost depends on a statement with an error."""
         apart = (nodes.Train, nodes.Init, nodes.Expect)
         spans = [s.span for s in self._program.statements if isinstance(s, apart)]
         unread = {word for word, _ in self._program.unread}
@@ -146,7 +147,7 @@ class _Resolver:
     def _marked(
         self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]
     ) -> tuple[tuple[Part, ...], list[BlockDefinition]]:
-        """Parts and blocks with the last norms of skip connections marked, if a rule speaks of them."""
+        """Parts and blocks with the last norms of skip connections marked, if there is a rule for them."""
         if LAST_NORM not in dict(init.kinds):
             return parts, blocks
         marked = LastNorms({block.key: block for block in blocks}, self._diagnostics).marked
@@ -160,17 +161,17 @@ class _Resolver:
         return found > 0 and found == sum(name == "classes" for name in names_in(statements))
 
     def _check_library(self) -> None:
-        """A file without a network holds definitions, and nothing that belongs to a network."""
+        """Reports a statement that a file without a network can't have."""
         if self._program.unread:
             return
         if not self._program.statements:
-            help = "a network starts with `network NAME`"
+            help = "start the file with `network NAME`"
             self._diagnostics.error("NET106", f"{next(iter(self._files))} is empty", help=help)
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 help = "add `network NAME` at the top"
-                message = f"`{what}` belongs to a network, and the file has none"
+                message = f"`{what}` belongs to a network, but the file has none"
                 self._diagnostics.error("NET106", message, statement.span, help=help)
                 return
 
@@ -186,10 +187,10 @@ class _Resolver:
                 self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
                 message = f"`{name}` is set to {len(values)} values"
-                self._diagnostics.error("NET301", message, values[1].span, help="give one")
+                self._diagnostics.error("NET301", message, values[1].span, help="give one value")
 
     def _constants(self, overridden: Mapping[str, nodes.Expr]) -> dict[str, tuple[nodes.Expr, Span]]:
-        """The constants that only a network has: its parameters, and `classes`."""
+        """The constants of a network: its parameters and `classes`."""
         definitions: dict[str, tuple[nodes.Expr, Span]] = {}
         if self._network:
             check_name(self._network.name, self._diagnostics)
@@ -210,19 +211,21 @@ class _Resolver:
         return definitions
 
     def _input(self) -> tuple[Shape, Span]:
-        """The shape of one example, and where it is said; unknown after an error."""
+        """The shape of one example and its span; the shape is unknown after an error."""
         assert self._network is not None
         statement = self._text.single(nodes.Input)
         if self._overrides.input:
             given, *more = self._overrides.input
             if more:
-                message = "the input has one shape"
-                self._diagnostics.error("NET302", message, more[0].span, help="as in `--input 3x64x64`")
+                message = "the input has more than one shape"
+                self._diagnostics.error(
+                    "NET302", message, more[0].span, help="write it as in `--input 3x64x64`"
+                )
             statement = nodes.Input(given, given.span)
         unread = {word for word, _ in self._program.unread}
         if statement is not None:
             read = read_input(statement, self._main.scope, self._diagnostics)
-            # Of what an unread statement says of shapes nothing is known.
+            # An unread statement may change the shapes.
             return (read if read and unread <= _APART else UNKNOWN), statement.shape.span
         if unread <= _APART:
             self._diagnostics.error(
@@ -235,7 +238,12 @@ class _Resolver:
         if statement is None:
             return None
         value = self._main.scope.constant("classes")
-        return whole(value, "the number of classes", statement.number.span, self._diagnostics)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            return value
+        message = f"the number of classes is {show(value)}, but must be a whole number of at least 1"
+        help = "write a whole number, as `classes 10`"
+        self._diagnostics.error("NET302", message, statement.number.span, help=help)
+        return None
 
     # parts
 
@@ -273,15 +281,15 @@ class _Resolver:
         body = self._main.steps.section(statement.body, kind.text)
         if kind.text != "layers":
             if kind.text in seen:
-                # What is meant, and where it belongs, isn't known.
+                # The intended position is unknown.
                 body = (WrongStep(kind.span), *body)
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
                     "NET106",
-                    f"`{kind.text}` stands twice",
+                    f"duplicate `{kind.text}`",
                     kind.span,
                     also=also,
-                    help="use `layers` for one of them",
+                    help="rename one to `layers`",
                 )
             seen.setdefault(kind.text, kind.span)
         name = statement.name and self._main.steps.part_label(statement.name)
@@ -290,7 +298,7 @@ class _Resolver:
     def _stage(
         self, name: nodes.Word, arguments: Sequence[nodes.Argument], span: Span, parts: list[Part]
     ) -> Part:
-        """One row of blocks, which follows the `parts`; a wrong part after a diagnostic."""
+        """The stage that follows the `parts`; a wrong part after a diagnostic."""
         block = self._stage_block(name)
         if block is None:
             return _wrong(span)
@@ -327,7 +335,7 @@ class _Resolver:
         return None
 
     def _stage_block(self, name: nodes.Word) -> str | None:
-        """The block of a stage: by its name, or by a network parameter that holds it."""
+        """The key of a stage's block; its name may be a network parameter that holds a block."""
         target = self._main.known.get(name.text)
         if name.text in self._main.unread:
             return None
@@ -356,5 +364,5 @@ def _given_classes(body: nodes.Body) -> int:
 
 
 def _wrong(span: Span) -> Section:
-    """A part that couldn't be resolved."""
+    """A replacement for a part with an error."""
     return Section("layers", (WrongStep(span),), span)

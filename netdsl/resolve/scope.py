@@ -1,4 +1,4 @@
-"""What the names of a file mean, and expressions from the syntax tree."""
+"""The constants of a file, and expressions from the syntax tree."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from netdsl.other_frameworks.translation import own_argument, own_name, own_valu
 from netdsl.resolve.undefined_names import undefined_name_help
 from netdsl.syntax import nodes
 
-# How deep an expression may be, with the definitions that wait for it; a chain `1 + 1 + …` is as deep as
-# it is long.
+# The maximal depth of an expression, with the definitions that it uses. The depth of `1 + 1 + …` is its
+# length.
 MAX_DEPTH = 100
 
 
-# The file of names that stand in none.
+# The file of expressions from the command line.
 _NOTHING = nodes.Program(())
 
-# The names of a body, and what its expressions call them.
+# The names of a body, and their names in its expressions.
 Names: TypeAlias = Mapping[str, str]
 
-# Names that people expect to mean something.
+# Helps for names that are expected to have a meaning.
 _MEANINGS = {
-    "in": "it is what enters a block or a section: move the line there, or write a number",
-    "same": "it is for `skip if same`, and the padding of `conv` and `depthwise`: write a number, or compare",
+    "in": "move the line into a block or a section, where `in` is the size of the input, or write a number",
+    "same": "write a number, or compare: `same` is only for `skip if same` and for paddings",
     "None": "leave the argument out",
     "none": "write `no`, or leave the argument out",
     "valid": "write `0`",
-    "num_classes": "write `classes`, and say how many with `classes 10` at the top of the file",
+    "num_classes": "write `classes`, and add `classes 10` at the top of the file",
 }
 
 # Functions of other languages.
 _FUNCTIONS = {
     "int": "write `floor(…)`, or divide with `//`",
     "trunc": "write `floor(…)`",
-    "pow": "there are no powers, but products: write `a * a`",
+    "pow": "write a product: `a * a`",
     "square": "write a product: `a * a`",
     "abs": "write `max(a, -a)`",
     "make_divisible": "write `round_to(…)`",
@@ -57,12 +57,12 @@ _FUNCTIONS = {
 
 
 def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
-    """Names of the file become names in Python."""
+    """Rejects names that generated code can't have."""
     name = word.text
     if name in ("yes", "no"):
-        diagnostics.error("NET202", f"`{name}` is a value", word.span, help="choose another name")
+        diagnostics.error("NET202", f"`{name}` is a value, not a name", word.span, help="choose another name")
     if keyword.iskeyword(name) or name.startswith("__") or name == "self":
-        message = f"`{name}` has a meaning in Python"
+        message = f"`{name}` is reserved in Python"
         diagnostics.error("NET204", message, word.span, help="choose another name")
 
 
@@ -79,9 +79,9 @@ class Scope:
         program: nodes.Program = _NOTHING,
         used: Sequence[nodes.Program] = (),
     ) -> None:
-        """`blocks` are those of the file, with their keys. `unread` are names whose definition couldn't
-        be read: nothing is said of them again. `program` is the file, and `used` are those that it uses, for
-        who looks for a name in the wrong place.
+        """`blocks` are those of the file, with their keys. `unread` are names whose definition has a syntax
+        error; they are not reported as undefined. `program` is the file and `used` are those that it uses,
+        for the helps of undefined names.
         """
         self.program = program
         self._used = used
@@ -98,17 +98,17 @@ class Scope:
         return name in self._definitions
 
     def definition(self, name: str) -> tuple[nodes.Expr, Span]:
-        """What stands for a constant in the file or on the command line, and where its name is."""
+        """The expression of a constant, and the span of its name."""
         return self._definitions[name]
 
     def otherwise(self, name: str, value: int) -> Scope:
-        """The scope if one constant were another number; what is wrong then isn't said."""
+        """The scope with another value for one constant; its errors are not reported."""
         node = nodes.Literal(value, self._definitions[name][1])
         overrides = {**self._overrides, name: node}
         return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
 
     def written(self, name: str) -> Span:
-        """Where the value of a constant stands: in the file, or on the command line."""
+        """The span of a constant's value, in the file or on the command line."""
         return (self._overrides.get(name) or self._definitions[name][0]).span
 
     def names(self) -> Collection[str]:
@@ -130,8 +130,8 @@ class Scope:
         return self._values[name]
 
     def unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
-        """What is given to a name; where that is an operation, a block or a word in quotes, what is meant,
-        after a diagnostic.
+        """The value for a name; after a diagnostic without quotes, if it is an operation, a block or a word
+        in quotes.
         """
         if not isinstance(node, nodes.Literal) or not isinstance(node.value, str):
             return node
@@ -150,10 +150,10 @@ class Scope:
 
     @contextmanager
     def _deeper(self, span: Span) -> Iterator[bool]:
-        """One level further into expressions, and whether that isn't too far."""
+        """Enters an expression, and returns whether it isn't too deep."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            message = f"the expression is more than {MAX_DEPTH} deep"
+            message = f"the expression is nested more than {MAX_DEPTH} deep"
             self._diagnostics.error("NET104", message, span, help="name parts of it with `let`")
         yield self._depth <= MAX_DEPTH
         self._depth -= 1
@@ -165,19 +165,19 @@ class Scope:
         shown = " → ".join(circle)
         self._diagnostics.error(
             "NET203",
-            f"definitions go round in a circle: {shown}",
+            f"circular definition: {shown}",
             spans[0],
             also=also,
             help=_number_for(name, spans[0]),
         )
 
     def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
-        """The value of an expression over the file's constants; `words` stand for themselves."""
+        """The value of an expression of the file's constants; `words` are bare words."""
         expr = self.expression(node, {}, words)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
     def argument(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
-        """As `expression`; a constant where no local name is in it, so that it can be checked at once."""
+        """Like `expression`, but a constant if there is no local name in it, so that it can be checked."""
         expr = self.expression(node, local, words)
         if not isinstance(expr, Operator) or any(references(expr)):
             return expr
@@ -185,7 +185,7 @@ class Scope:
         return None if value is None else Const(value, expr.span)
 
     def expression(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
-        """The expression with constants filled in; `local` names stay, `words` stand for themselves."""
+        """The expression with the values of constants. `local` names stay names, `words` are bare words."""
         match node:
             case nodes.Literal(value, span):
                 return self._literal(value, span)
@@ -207,9 +207,9 @@ class Scope:
         if any(is_number(n) and n > LARGEST for n in numbers):  # type: ignore[operator]
             self._diagnostics.error(
                 "NET103",
-                f"`{span.text[:40]}` is too large, or has too many digits",
+                f"`{span.text[:40]}` is too large or has too many digits",
                 span,
-                help=f"numbers go up to {LARGEST:.0e}",
+                help=f"write a number of at most {LARGEST:.0e}",
             )
             return None
         return Const(value, span)
@@ -248,9 +248,9 @@ class Scope:
         if "weight" in words and node.name in ("all", "both"):  # of `freeze`
             help = "write `yes`"
         if node.name == "classes":
-            help = "write `classes 10` on a line of its own, with how many there are"
-        help = help or (f"it can be {listing(words)}" if words else f"define it with `let {node.name} = …`")
-        self._diagnostics.error("NET201", f"the name `{node.name}` is not known here", node.span, help=help)
+            help = "add a line `classes 10`, with the number of classes"
+        help = help or (f"use one of {listing(words)}" if words else f"define it with `let {node.name} = …`")
+        self._diagnostics.error("NET201", f"the name `{node.name}` is not defined here", node.span, help=help)
 
     def _operator(self, name: str, operands: tuple[nodes.Expr, ...], span: Span, local: Names) -> Expr | None:
         with self._deeper(span) as bounded:
@@ -265,9 +265,9 @@ class Scope:
         if name not in FUNCTIONS:
             help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
             if name in OPERATIONS or name in self._blocks:
-                step = "a step is no value: write it as a step of its own"
-                help = step if node.arguments else f"write `{name}`: what is held has no brackets"
-            help = help or f"the functions are {', '.join(FUNCTIONS)}"
+                step = "write it as a separate step: a step has no value"
+                help = step if node.arguments else f"write `{name}`, without brackets"
+            help = help or f"use one of the functions {', '.join(FUNCTIONS)}"
             self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
             return None
         low, high = FUNCTIONS[name]
@@ -286,20 +286,20 @@ class Scope:
 
 
 def _number_for(name: str, place: Span) -> str:
-    """What to write for one of several constants that wait for each other."""
+    """The help for a circular definition."""
     line = place.source.position(place.start)[0]
     return f"give `{name}` a number: write `{_defined(name, '16', place)}` in line {line}"
 
 
 def _defined(name: str, value: str, place: Span) -> str:
-    """A constant or parameter, whose name stands at a place, with a value."""
+    """The definition of the constant or parameter at a place, with a value."""
     let = place.source.text[: place.start].rstrip().endswith("let")
     return f"let {name} = {value}" if let else f"{name}={value}"
 
 
 @cache
 def bare_words() -> frozenset[str]:
-    """All that arguments of operations take as a bare word."""
+    """The bare words that arguments of operations take."""
     types = (parameter.type for operation in OPERATIONS.values() for parameter in signature(operation))
     found = {word for arg_type in types if isinstance(arg_type, Word) for word in arg_type.words}
     return frozenset({"yes", "no"} | found - OPERATIONS.keys())
@@ -307,15 +307,3 @@ def bare_words() -> frozenset[str]:
 
 def _word(text: str) -> Value:
     return text == "yes" if text in ("yes", "no") else Symbol(text)
-
-
-def whole(value: Value | None, what: str, span: Span, diagnostics: Diagnostics, low: int = 1) -> int | None:
-    """The value as a whole number from `low` up, or None after a diagnostic."""
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
-        return value
-    diagnostics.error(
-        "NET302", f"{what} is {show(value)}", span, help=f"a whole number of at least {low} is needed"
-    )
-    return None

@@ -1,4 +1,4 @@
-"""Tables of stages: rows become calls."""
+"""Tables of stages, whose rows are calls."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from netdsl.syntax.errors.wrong_lines import CHOICE, NEEDS_LAYERS, NEEDS_PARENTH
 
 
 class StageRow(NamedTuple):
-    """A row as the call that it stands for: fixed arguments, then the cells by name."""
+    """A row as a call: the fixed arguments, then the cells as named arguments."""
 
     arguments: tuple[nodes.Argument, ...]
     span: Span
 
 
 def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | nodes.Section]:
-    """The rows of a table in order, transitions between them; a malformed row is left out."""
+    """The rows of a table and the sections between them; a malformed row is left out after a diagnostic."""
     if not _sound_header(table, diagnostics):
         return
     if not table.rows:
@@ -42,7 +42,7 @@ def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow 
         elif len(row.cells) != len(table.header):
             columns = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
-            message = f"the row has {_counted(len(row.cells), 'cell')}, and the table {columns}"
+            message = f"the row has {_counted(len(row.cells), 'cell')}, but the table has {columns}"
             missing = listing(word.text for word in table.header[len(row.cells) :])
             help = "remove a cell, name its column, or put brackets around an expression"
             help = f"add a cell for {missing}" if missing else help
@@ -53,7 +53,7 @@ def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow 
 
 
 def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
-    """The row with the two cells of `ceil (d)` as one call, after a diagnostic."""
+    """The row with `ceil (d)` as one call, after a diagnostic."""
     cells: list[nodes.Expr] = []
     for cell in row.cells:
         last = cells[-1] if cells else None
@@ -75,7 +75,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _steps(row: nodes.Row, table: nodes.Stages) -> str:
-    """The row as steps, where its cells are operations or a block; empty where they are cells."""
+    """The row as steps, if its cells are operations or a block; else empty."""
     names = [cell.function.text if isinstance(cell, nodes.Apply) else "" for cell in row.cells]
     words = [cell.name if isinstance(cell, nodes.Name) else "" for cell in row.cells]
     alone = len(row.cells) == 1 < len(table.header)
@@ -104,9 +104,9 @@ def _sound_header(table: nodes.Stages, diagnostics: Diagnostics) -> bool:
         if argument.name is None:
             diagnostics.error(
                 "NET105",
-                "fixed arguments of a table are given by name",
+                "a table takes its fixed arguments by name",
                 argument.value.span,
-                help="as in `stages block(groups=32) { … }`",
+                help="write it as in `stages block(groups=32) { … }`",
             )
             sound = False
     return sound

@@ -1,4 +1,4 @@
-"""Bodies: names of steps get their meaning, units are written out, defaults filled in."""
+"""Resolves bodies: binds the names of steps, writes units out, fills in defaults."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ from netdsl.resolve.scope import Names, Scope, check_name
 from netdsl.resolve.undefined_names import labelled, saved_below
 from netdsl.syntax import nodes
 
-# Names that a label can't take: torch's own, and those of generated code.
+# Names that labels can't have: attributes of torch modules, and names in generated code.
 RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
 
-# What generated code calls the stages.
+# Names of stages in generated code.
 _STAGE = re.compile(r"stage\d+")
 
-# What `in` of the enclosing block is called in a repeated part that became a block of its own.
+# The name of the enclosing block's `in` in a repeated part that became a block.
 OUTER_IN = "block_in"
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What a body knows besides the file's constants: names, saved tensors, labels, defaults.
+    """The local definitions of a body: names, saved tensors, labels, defaults.
 
-    `owner` is the block or section. Labels are the owner's, names and tensors those of the body.
+    `owner` is the block or section, which the labels belong to; names and tensors belong to the body.
     """
 
     owner: str
@@ -69,8 +69,8 @@ class Local:
 class StepResolver:
     """Resolves the bodies of one file.
 
-    `free_key` gives a block's key that no other has. `outlined` collects the definitions of repeated
-    parts, `labels` the operations (or blocks) that each label stands before.
+    `free_key` returns an unused key for a block. `outlined` collects the definitions of repeated parts,
+    `labels` the operations or blocks of each label.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class StepResolver:
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
         self.labels: dict[str, set[str]] = {}
-        # Of all bodies, for who looks for one in the wrong body.
+        # The saved tensors of all bodies, for the helps of undefined ones.
         self._saves: dict[str, Span] = {}
-        # All sections are one class in generated code.
+        # The labels of sections, which are one class in generated code.
         self._of_sections: dict[str, Span] = {}
 
     def section(self, body: nodes.Body, kind: str) -> Body:
@@ -106,7 +106,7 @@ class StepResolver:
         parameters: Iterable[str] = (),
         labels: dict[str, Span] | None = None,
     ) -> Body:
-        """The steps of a block; one with an error is left out."""
+        """The steps of a block; one with an error becomes a `WrongStep`."""
         known = {name: name for name in (IN.name, *parameters)}
         defaults, steps = _apart(body.steps)
         local = Local(owner, known, read_defaults(defaults, self._diagnostics))
@@ -122,7 +122,7 @@ class StepResolver:
             elif isinstance(step, nodes.Unread):
                 local = self._unread(step, local, resolved)
             else:
-                # What comes to nothing had an error.
+                # A step without a result had an error.
                 resolved += self._step(step, local) or (WrongStep(step.span),)
         return tuple(resolved)
 
@@ -142,7 +142,7 @@ class StepResolver:
                 return self._from(name, span, local)
             case nodes.Default():
                 help = "write it at the top of the block or of the file"
-                self._error("NET106", "a `default` stands inside another step", step.span, help)
+                self._error("NET106", "`default` inside another step", step.span, help)
         return ()
 
     def _error(self, code: str, message: str, span: Span, help: str, first: Span | None = None) -> None:
@@ -164,20 +164,21 @@ class StepResolver:
         return label.text
 
     def _label(self, label: nodes.Word, step: str, local: Local) -> None:
+        """Defines the label of a step."""
         self._check_label(label, local.labels)
         self.labels.setdefault(label.text, set()).add(step)
 
     def _check_label(self, label: nodes.Word, known: dict[str, Span]) -> None:
-        """A label becomes an attribute of a torch module."""
+        """Defines a label, which becomes an attribute of a torch module."""
         name = label.text
         reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
         if keyword.iskeyword(name) or reserved:
-            message = f"`{name}` has a meaning in Python, torch or generated code"
+            message = f"`{name}` is reserved in Python, torch or generated code"
             self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
         first = known.setdefault(name, label.span)
         if first is not label.span:
             help = f"rename one, as `{_free(name, known)}`"
-            self._error("NET202", f"the label `{name}` stands twice", label.span, help, first)
+            self._error("NET202", f"duplicate label `{name}`", label.span, help, first)
 
     def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""
@@ -202,14 +203,14 @@ class StepResolver:
     def _let(self, step: nodes.Let, local: Local, resolved: list[Step]) -> Local:
         name = step.name.text
         if name in local.names:
-            what = "has a meaning of its own" if name == IN.name else "is defined twice"
+            what = "is reserved: it is the size of the input" if name == IN.name else "is defined twice"
             self._error("NET202", f"`{name}` {what}", step.name.span, "rename it")
         else:
             check_name(step.name, self._diagnostics)
         value = self._scope.expression(step.value, local.names)
         if value is not None:
             resolved.append(LetStep(name, value, step.span))
-        # Known even without a value, so that no step that uses it is reported too.
+        # Defined even without a value, so that its uses are not reported too.
         return replace(local, names={**local.names, name: name})
 
     def _save(self, step: nodes.Save, local: Local, resolved: list[Step]) -> Local:
@@ -227,10 +228,10 @@ class StepResolver:
             also = []
             explains = self._diagnostics.explains
             if explains and (step := labelled(name.text, self._scope.program)):
-                help = f"write `, save {name.text}` after it: a label is no saved tensor"
+                help = f"write `, save {name.text}` after it: a label doesn't save the tensor"
                 also = [Label(step.span, "this step has the label")]
             if elsewhere := self._saves.get(name.text):
-                help = "put both into one body: a tensor is known where it is saved, and in the bodies inside"
+                help = "move both into one body: a saved tensor is known in its body and in those inside"
                 also = [Label(elsewhere, "saved in another body")]
             message = f"no tensor is saved as `{name.text}` here"
             if explains and (below := saved_below(name.text, name.span, self._scope.program)):
@@ -240,7 +241,7 @@ class StepResolver:
         return (FromStep(name.text, span),)
 
     def _unread(self, step: nodes.Unread, local: Local, resolved: list[Step]) -> Local:
-        """What the step would have defined is known, so that nothing is said of its uses."""
+        """Defines the names of a step with a syntax error, so that their uses are not reported."""
         if step.kind == "let":
             return replace(local, names={**local.names, step.name: step.name})
         if step.kind == "save":
@@ -255,8 +256,8 @@ class StepResolver:
 
     def _branches(self, step: nodes.Branches, local: Local) -> Sequence[Step]:
         if len(step.branches) < 2:
-            message = f"`{step.join.text}` joins branches, and this one has a single one"
-            self._error("NET404", message, step.join.span, "add `| …`, or write its steps alone")
+            message = f"`{step.join.text}` needs at least two branches, but has one"
+            self._error("NET404", message, step.join.span, "add `| …`, or write its steps without it")
             return ()
         branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
         spans = tuple(branch.span for branch in step.branches)
@@ -266,7 +267,7 @@ class StepResolver:
         cases = []
         labels: dict[str, Span] = {}
         for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
-            # Only one of the cases is there, so a label may stand in each.
+            # Only one of the cases is in the network, so that each can have the same label.
             inner = replace(local, labels=dict(local.labels))
             cases.append((condition, self._steps(body.steps, inner)))
             labels |= inner.labels
@@ -297,8 +298,8 @@ class StepResolver:
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
 
     def _outlined(self, step: nodes.Repeat, local: Local) -> Body:
-        """A repeated part with joins or labels as a block of its own, so that generated code can make
-        copies of it. Its parameters are the names that it speaks of.
+        """The call of a new block for a repeated part with joins or labels, of which generated code makes
+        copies. The parameters of the block are the names that the part uses.
         """
         key = self._free_key(f"{local.owner}_unit")
         renamed = {name: OUTER_IN if called == IN.name else called for name, called in local.names.items()}
@@ -316,8 +317,8 @@ class StepResolver:
     def _skip(self, step: nodes.Skip, local: Local) -> Sequence[Step]:
         drop_path = self._drop_path(step, local)
         if step.if_same and step.shortcut:
-            message = "`skip if same` has no shortcut: where the shape changes, the body stands alone"
-            help = "take out `if same`, or the shortcut"
+            message = "`skip if same` can't have a shortcut: if the shape changes, nothing is added"
+            help = "remove `if same` or the shortcut"
             self._error("NET106", message, step.keyword, help)
             return ()
         steps = step.body.steps
@@ -330,7 +331,7 @@ class StepResolver:
                 return ()
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
-                help = "end the body with a `unit`, or take the `+` out of the order"
+                help = "end the body with a `unit`, or remove the `+` from the order"
                 if any(map(is_unit, steps)) and "\n" not in last.span.text:
                     help = f"move `{last.span.text}` up, before the last `unit`"
                 self._error("NET304", message, last.span, help)
@@ -358,8 +359,8 @@ class StepResolver:
 
 
 def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:
-    """The calls of `default` lines, and the steps. As at the top of a file, a line has more than one
-    default: `default conv(bias=no), bn(eps=1e-3)` ends with the line.
+    """The calls of `default` lines, and the steps. A `default` extends to the end of its line:
+    `default conv(bias=no), bn(eps=1e-3)`.
     """
     calls: list[nodes.Call] = []
     others: list[nodes.Step] = []
@@ -388,7 +389,7 @@ def _free(label: str, taken: Mapping[str, Span]) -> str:
 
 
 def _needs_block(steps: Iterable[nodes.Step]) -> bool:
-    """Whether a part is more than a chain of layers, or has labels, which name one thing each."""
+    """Whether a repeated part is more than a chain of layers, or has labels."""
     for step in steps:
         if isinstance(step, (nodes.Skip, nodes.Branches, nodes.Save, nodes.From)):
             return True
@@ -401,5 +402,5 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
 
 
 def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
-    """Whether a part goes back to a tensor that was saved outside of it."""
+    """Whether a part goes back to a tensor that is saved outside of it."""
     return any(isinstance(step, nodes.From) and step.name.text in saved for step in tree.steps(steps))

@@ -66,23 +66,6 @@ class Dataset:
         return digest.hexdigest()
 
 
-def load(
-    data: Cifar10 | Cifar100 | Digits | Folder,
-    input_shape: tuple[int, ...],
-    classes: int,
-    validation: int | None,
-    seed: int,
-    console: Console,
-    *,
-    images: int | None = None,
-    stream: bool | None = None,
-    room: int | None = None,
-) -> Dataset:
-    """The data of a recipe, fitted to a network's input: `read` and `divide`. Raises RunError."""
-    source = read(data, input_shape, console, stream=stream, room=room)
-    return divide(source, classes, validation, seed, images)
-
-
 def read(
     data: Cifar10 | Cifar100 | Digits | Folder,
     input_shape: tuple[int, ...],
@@ -107,7 +90,13 @@ def read(
             f"the network's input has {input_shape[0]} channels, but images have 1 (gray) or 3 (colour)",
             "write `input 3x32x32` or `input 1x32x32`",
         )
-    return _read(data, input_shape, console, stream, room)
+    from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
+
+    if isinstance(data, Folder):
+        return folder.read(data.path, input_shape, console, stream, room)
+    if stream:
+        raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
+    return digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
 
 
 def divide(source: Source, classes: int, validation: int | None, seed: int, images: int | None) -> Dataset:
@@ -132,22 +121,6 @@ def divide(source: Source, classes: int, validation: int | None, seed: int, imag
             )
         train = train[torch.arange(images)]
     return Dataset.of(train, held_out, source.test, source.classes)
-
-
-def _read(
-    data: Cifar10 | Cifar100 | Digits | Folder,
-    input_shape: tuple[int, ...],
-    console: Console,
-    stream: bool | None,
-    room: int | None,
-) -> Source:
-    from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
-
-    if isinstance(data, Folder):
-        return folder.read(data.path, input_shape, console, stream, room)
-    if stream:
-        raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
-    return digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
 
 
 def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, Split]:

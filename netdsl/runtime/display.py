@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from netdsl.runtime.console import say
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 
 
-class Display:
+class Display(Bar):
     """Shows the progress of a training of some epochs, `done` of which are complete."""
 
     def __init__(self, console: Console, epochs: int, done: int = 0) -> None:
-        self._console = console
-        self._epochs = epochs
-        self._bar = Bar(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -27,24 +24,13 @@ class Display:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=epochs, completed=done, figures="")
-
-    def __enter__(self) -> Display:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
+        self._epochs = epochs
+        self._training = self.add_task("", total=epochs, completed=done, figures="")
 
     def show(self, progress: Progress) -> None:
         """Moves the bar within an epoch."""
-        self._bar.update(
-            self._task,
+        self.update(
+            self._training,
             description=f"epoch {progress.epoch + 1}/{self._epochs}",
             completed=progress.epoch + progress.seen / progress.of_images,
             figures=_figures(progress.loss, progress.accuracy, progress.images_per_second),
@@ -60,7 +46,7 @@ class Display:
         left = row.seconds / row.epoch * (self._epochs - row.epoch)
         minutes, seconds = divmod(round(left), 60)
         text += f"  {minutes}:{seconds:02} left"
-        self._console.print(text, highlight=False, soft_wrap=True)
+        say(self.console, text)
 
 
 def _figures(loss: float, accuracy: float, images_per_second: float) -> str:

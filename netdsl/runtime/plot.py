@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from netdsl.runtime import metrics
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ class Curve:
     epochs: list[float]
     accuracies: list[float]
     deviations: Sequence[float] = ()
+
+    @staticmethod
+    def of(label: str, rows: list[Metrics], key: Literal["accuracy", "validation_accuracy"]) -> Curve:
+        """The accuracies of a run, without epochs for which they are unknown."""
+        points = [(row.epoch, value) for row in rows if (value := getattr(row, key)) is not None]
+        return Curve(label, [epoch for epoch, _ in points], [value for _, value in points])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
     curves = []
     for run, name in zip(runs, names, strict=True):
         label = str(run) if names.count(name) > 1 else name
-        curve = _validation(label, metrics.read(run))
+        curve = Curve.of(label, metrics.read(run), "validation_accuracy")
         if not curve.epochs:
             raise RunError(f"{run} was trained without validation", "remove this run")
         curves.append(curve)
@@ -56,16 +63,10 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
 def curves(run: Path) -> None:
     """Draws the accuracies of one run on training and validation images into its `curves.png`."""
     rows = metrics.read(run)
-    training = Curve("training", [row.epoch for row in rows], [row.accuracy for row in rows])
-    validation = _validation("validation", rows)
+    training = Curve.of("training", rows, "accuracy")
+    validation = Curve.of("validation", rows, "validation_accuracy")
     shown = [training, validation] if validation.epochs else [training]
     draw([[Panel(shown, "accuracy")]], run / "curves.png")
-
-
-def _validation(label: str, rows: list[metrics.Metrics]) -> Curve:
-    points = [(row.epoch, row.validation_accuracy) for row in rows]
-    held_out = [(epoch, accuracy) for epoch, accuracy in points if accuracy is not None]
-    return Curve(label, [epoch for epoch, _ in held_out], [accuracy for _, accuracy in held_out])
 
 
 def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:

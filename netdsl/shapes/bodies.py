@@ -1,8 +1,8 @@
-"""Shapes and costs of bodies. Each distinct instance of a block is inferred once, and equal iterations of
-a `repeat` are one, so that the cost doesn't grow with either.
+"""Shapes and costs of bodies.
 
-An error is reported where it is, and leaves a tensor of unknown shape; what depends on that is silently
-unknown too, and all else is still checked. A wrong step has no typed form.
+Each distinct instance of a block is inferred once, and so are equal iterations of a `repeat`, so that the
+time doesn't grow with their number. After an error the shape of the tensor is unknown; steps that depend on
+it are not checked, all others are. A step with an error has no typed form.
 """
 
 from __future__ import annotations
@@ -57,20 +57,22 @@ from netdsl.shapes.repair.candidates import Attempt, Change
 from netdsl.shapes.repair.search import RepairSearch
 from netdsl.shapes.tensor_state import TensorState
 
-# How many blocks may differ in their arguments or inputs.
+# Limit for blocks with different arguments or inputs.
 MAX_INSTANCES = 3_000
-# How many steps are looked at; those of equal blocks and iterations count once.
+# Limit for steps; those of equal blocks and iterations count once.
 MAX_STEPS = 30_000
-# How deep blocks and steps with bodies may be nested.
+# Limit for the nesting of blocks and bodies.
 MAX_DEPTH = 100
 
 
 class TooLarge(Exception):
-    """A network beyond a limit, which was reported; ends the inference, and never leaves it."""
+    """The network is beyond a limit, which was reported. Ends the inference, which catches it."""
 
 
 class Bodies:
-    """Infers bodies of one network of at most so many steps; without an `attempt` it looks for no fixes."""
+    """Infers the bodies of a network with at most `most` steps. Without an `attempt`, it searches no
+    repairs.
+    """
 
     def __init__(
         self, network: ResolvedNetwork, reports: ErrorReporter, attempt: Attempt | None, most: int = MAX_STEPS
@@ -87,21 +89,21 @@ class Bodies:
 
     @property
     def steps(self) -> int:
-        """How many steps were looked at."""
+        """The number of steps inferred so far."""
         return self._steps
 
     def instances(self) -> tuple[Instance, ...]:
-        """All distinct ones, inner blocks before those that call them."""
+        """All distinct instances, called ones before their callers."""
         return tuple(instance for instance, _ in self._instances.values())
 
     def section(self, body: Body, state: TensorState) -> tuple[TypedBody, TensorState]:
-        """A section's body: from the input's state to the output's."""
+        """The typed body of a section, and the state after it."""
         return self._body(body, BodyScope.root(entering(state)), state)
 
     def call(
         self, name: str, bound: Bound, span: Span, environment: Environment, state: TensorState
     ) -> tuple[Instance, TensorState]:
-        """A block with its arguments."""
+        """The instance of a block with arguments, and the state after it."""
         self._count(span)
         block = self._blocks[name]
         given = self._reports.values(bound, environment)
@@ -119,7 +121,7 @@ class Bodies:
             self._instances[key] = self._instance(block, inside, via, state)
         instance, end = self._instances[key]
         after = state.after(end)
-        # What a block of another file makes is shown where it is called.
+        # The origin of a shape in another file is the call.
         foreign = end.made and end.made.source is not span.source
         return instance, after._replace(made=span) if foreign else after
 
@@ -128,11 +130,11 @@ class Bodies:
     ) -> tuple[Instance, TensorState]:
         if len(self._instances) >= MAX_INSTANCES:
             message = f"more than {MAX_INSTANCES:,} blocks with different arguments or inputs"
-            self._too_large("NET602", message, via.span, "let more of them be alike")
+            self._too_large("NET602", message, via.span, "give more of them the same arguments and inputs")
         self._reports.way.append(via)
         body, end = self._body(block.body, BodyScope.root(values), beginning(state))
         self._reports.way.pop()
-        # Another call of the instance has an input of another origin.
+        # Other calls of the instance have an input from elsewhere.
         made = None if end.made is state.made else end.made
         end = end._replace(made=made, sizes=end.sizes[len(state.sizes) :])
         return Instance(block, values, state.shape, body), end
@@ -141,7 +143,7 @@ class Bodies:
         self._steps += 1
         if self._steps > self._most:
             message = f"the network has more than {self._most:,} different steps"
-            self._too_large("NET602", message, span, "repeat less")
+            self._too_large("NET602", message, span, "use fewer or more similar blocks")
 
     def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
         self._reports.error(code, message, span, help=help)
@@ -265,7 +267,7 @@ class Bodies:
             before = state
             body, state = self._body(step.body, place.inner(**more), state)
             runs.append((body, 1))
-            if state.shape == before.shape and not by_index:  # all others are equal to this one
+            if state.shape == before.shape and not by_index:  # the others are equal
                 runs[-1] = (body, times - index)
                 state = before.repeated(state, times - index)
                 break
@@ -292,7 +294,7 @@ class Bodies:
         if not state.known or not end.known:
             if step.drop_path:
                 self._operations.apply(step.drop_path, place.values, end)
-            # Whatever the body is, what it is added to gives the shape.
+            # The input, which is added, has the shape of the output.
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
             fix = self._repair.irregular(step, place, state)
@@ -301,7 +303,7 @@ class Bodies:
                 call = self._operations.without_channels(end.irregular, place.values, state)
             self._joins.irregular(step, state, end, Change((), call) if call else fix)
             return None, state.lost()
-        # Judged from channels and strides, never from one input size.
+        # Decided by channels and strides, so that it doesn't depend on the input's size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
         same = same and end.reduction == state.reduction
         if same and end.shape != state.shape:
@@ -323,7 +325,7 @@ class Bodies:
     def _agree(
         self, step: SkipStep, place: BodyScope, start: TensorState, body: TensorState, shortcut: TensorState
     ) -> None:
-        """Checks that both ways of a skip connection lead to one shape."""
+        """Checks that the body and the shortcut have the same output shape."""
 
         def agrees(way: TensorState) -> bool:
             same = way.shape == body.shape and way.reduction == body.reduction
@@ -336,7 +338,7 @@ class Bodies:
     def _leads(
         self, body: Body, place: BodyScope, state: TensorState, fits: Callable[[TensorState], bool]
     ) -> bool:
-        """Whether a body that is only tried leads to a tensor that fits."""
+        """Whether the output of a body fits; its instances and errors are discarded."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)
         try:
@@ -347,5 +349,4 @@ class Bodies:
             del self._reports.way[way:]
             return False
         finally:
-            # What was tried isn't part of the network.
             self._instances, self._steps, self._depth = instances, steps, depth

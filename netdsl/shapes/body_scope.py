@@ -12,7 +12,7 @@ from netdsl.shapes.tensor_state import TensorState
 
 
 class BodyScope(NamedTuple):
-    """A point of a body: what names and saved tensors are there. Both grow as the body goes on."""
+    """The names and saved tensors at a point of a body. Steps add to both."""
 
     values: dict[str, Value]
     frame: Frame
@@ -29,17 +29,17 @@ class BodyScope(NamedTuple):
 
 
 def beginning(state: TensorState) -> TensorState:
-    """The input of a block, for which its own reductions and lengths begin anew."""
+    """The state at the start of a block, whose reductions are relative to its input."""
     return TensorState(state.shape, made=state.made, sizes=state.sizes)
 
 
 def entering(state: TensorState) -> dict[str, Value]:
-    """`in` as a block or section has it."""
+    """The value of `in` in a block or section."""
     return {"in": state.shape[0]} if state.known else {}
 
 
 def shown_arguments(block: BlockDefinition, values: Mapping[str, Value]) -> str:
-    """The arguments of a block: required ones by position, the others by name."""
+    """The text of a block's arguments: required ones by position, the others by name."""
     return ", ".join(
         show(values[name]) if default is None else f"{name}={show(values[name])}"
         for name, default in block.parameters

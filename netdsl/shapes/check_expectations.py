@@ -13,26 +13,25 @@ from netdsl.language.expressions import Const, Operator, known
 from netdsl.ops.operation import Shape
 from netdsl.shapes.repair.candidates import Attempt, backwards, best
 
-# Beyond this many parameters no machine holds the network.
+# A network with more parameters fits no machine.
 MAX_PARAMETERS = 10**12
-# Beyond this many operations building it takes longer than anyone waits.
+# A network with more operations takes too long to build.
 MAX_OPERATIONS = 10**6
-# So many of the heaviest parts are shown where an expectation doesn't hold.
+# The number of parts shown for an expectation that doesn't hold.
 _HEAVIEST = 3
 
 
 def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
-    """The limits of the compiler, and the expectations of the file."""
+    """Checks the limits of the compiler and the expectations of the file."""
     span, cost = typed.network.span, typed.cost
     for count, most, what in (
         (cost.parameters, MAX_PARAMETERS, "parameters"),
         (cost.operations, MAX_OPERATIONS, "operations"),
     ):
         if count > most:
-            message = f"the network has {count:,} {what}, and {most:,} are the most"
-            diagnostics.error(
-                "NET602", message, span, also=_heaviest(typed, what), help="repeat less, or make it narrower"
-            )
+            message = f"the network has {count:,} {what}, more than the limit of {most:,}"
+            help = "use fewer layers or fewer channels"
+            diagnostics.error("NET602", message, span, also=_heaviest(typed, what), help=help)
     actual: dict[str, Value] = {
         "params": typed.cost.parameters,
         "macs": typed.cost.macs,
@@ -49,7 +48,7 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
 def check_output_expectations(
     network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
 ) -> None:
-    """What is expected of the output alone, of a network that isn't known as a whole."""
+    """Checks the expectations for the output of a network with errors elsewhere."""
     for expectation in network.expectations:
         if expectation.quantity == "output":
             _check(expectation, _as_value(output), network, [], attempt, diagnostics)
@@ -66,15 +65,16 @@ def _check(
     expected = expectation.value
     if isinstance(value, Size) == isinstance(expected, Size):
         holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
-    else:  # a vector is no map
+    else:  # a map and a vector
         holds = expectation.comparison == "!="
     if holds:
         return
     shown = f"{value:,}" if isinstance(value, int) else show(value)
     wanted = f"{expected:,}" if isinstance(expected, int) else show(expected)
+    wanted = wanted if expectation.comparison == "==" else f"{expectation.comparison} {wanted}"
     diagnostics.error(
         "NET601",
-        f"`{expectation.quantity}` is {shown}, which is not {expectation.comparison} {wanted}",
+        f"`{expectation.quantity}` is {shown}, not {wanted}",
         expectation.span,
         also=also,
         help=_fix(expectation, network, attempt) or _advice(expectation, shown),
@@ -82,7 +82,7 @@ def _check(
 
 
 def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> str:
-    """The change of one argument with which the network has the output that is expected."""
+    """The change of one argument that makes the output the expected one."""
     wanted = expectation.value
     if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
         return ""
@@ -93,11 +93,11 @@ def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | 
 
 
 def _advice(expectation: Expectation, shown: str) -> str:
-    """What makes the expectation hold: the network itself can't be told how to."""
+    """The help for an expectation that doesn't hold."""
     plain = shown.replace(",", "")
     comparison = {"<": "<=", ">": ">="}.get(expectation.comparison, expectation.comparison)
     if comparison == "!=":
-        return "change the network, or take the expectation out"
+        return "change the network, or remove the expectation"
     return f"change the network, or write `expect {expectation.quantity} {comparison} {plain}`"
 
 
@@ -105,7 +105,7 @@ _COUNTED = ("parameters", "macs", "operations")
 
 
 def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
-    """The parts with most parameters or multiply-accumulates, and their share."""
+    """Labels for the parts with most parameters, multiply-accumulates or operations, and their share."""
     whole, name = getattr(typed.cost, quantity), quantity.replace("macs", "MACs")
     counts = sorted(((getattr(p.cost, quantity), p) for p in typed.parts), key=lambda p: p[0], reverse=True)
     return [

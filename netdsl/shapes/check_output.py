@@ -1,4 +1,4 @@
-"""Checks that a network with `classes` ends in a vector of so many scores."""
+"""Checks that a network with `classes` ends in a vector with a score for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from netdsl.shapes.tensor_state import TensorState
 
 
 class _Remedy(NamedTuple):
-    """What to write, and where."""
+    """The span and the help of the error."""
 
     place: Span
     help: str
@@ -30,7 +30,7 @@ def check_output(
     attempt: Attempt | None,
     diagnostics: Diagnostics,
 ) -> None:
-    """A network with classes ends in so many scores. Without an `attempt`, no fix is looked for."""
+    """Reports an output that isn't a vector of scores. Without an `attempt`, it searches no repairs."""
     classes, output = network.classes, state.shape
     if classes is None or output == (classes,):
         return
@@ -43,14 +43,14 @@ def check_output(
     )
     made = state.made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
-    message = f"the network must end in a vector of {classes} scores, and it ends in {shown}"
+    message = f"the network must end in a vector of {classes} scores, but it ends in {shown}"
     diagnostics.error("NET403", message, remedy.place, also=also, help=remedy.help)
 
 
 def _in_the_last_layer(
     classes: int, output: Shape, parts: Sequence[TypedPart], attempt: Attempt | None
 ) -> _Remedy | None:
-    """The last layer with another number of outputs, where it looks as if it made the scores."""
+    """The remedy for a last layer that makes another number of scores."""
     steps = list(_backwards(parts))
     after = list(takewhile(lambda step: not _outputs(step), steps))
     if len(output) > 1 or attempt is None or len(after) == len(steps):
@@ -58,7 +58,7 @@ def _in_the_last_layer(
     layer = steps[len(after)]
     assert isinstance(layer, (TypedOperation, TypedCall))
     if isinstance(layer, TypedOperation) and len(layer.input) > 1:
-        # A convolution that makes fewer channels than it gets, and each of them one score.
+        # A convolution with fewer output than input channels, each of which is a score.
         scores = layer.output[0] < layer.input[0] and layer.output[0] == output[0]
     else:
         scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
@@ -67,7 +67,7 @@ def _in_the_last_layer(
 
 
 def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
-    """The last step with another number of outputs, where errors before it leave its input unknown."""
+    """The remedy for a last `linear` whose input is unknown after an error."""
     part = network.parts[-1]
     last = part.body[-1] if isinstance(part, Section) and part.body else None
     if not isinstance(last, OperationStep) or last.operation.name != "linear":
@@ -76,12 +76,12 @@ def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
 
 
 def _ended(errors: Sequence[Diagnostic] | None) -> bool:
-    """Whether a network with these errors ends in its scores."""
+    """Whether a network with these errors ends in scores."""
     return errors is not None and all(error.code != "NET403" for error in errors)
 
 
 def _at_the_end(classes: int, output: Shape, parts: Sequence[TypedPart], place: Span) -> _Remedy:
-    """What to add to the last steps."""
+    """The remedy that adds or changes the last steps."""
     if len(output) > 1:
         pool = "" if output[1:] == (1, 1) else "global_avgpool, "
         scores = "" if output[0] == classes else ", linear(classes)"
@@ -97,7 +97,7 @@ def _at_the_end(classes: int, output: Shape, parts: Sequence[TypedPart], place: 
 
 
 def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
-    """The last steps, as far as they stand in sections."""
+    """The steps of the last sections, the last first."""
     sections = takewhile(lambda part: isinstance(part, TypedSection), reversed(parts))
     for part in sections:
         assert isinstance(part, TypedSection)
@@ -105,11 +105,11 @@ def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
 
 
 def _outputs(step: TypedStep) -> bool:
-    """Whether a step says how many channels or features it makes."""
+    """Whether a step has an argument for its number of output channels or features."""
     return isinstance(step, (TypedOperation, TypedCall)) and "out" in dict(step.step.arguments)
 
 
 def _last(network: ResolvedNetwork) -> Span:
-    """The last step of a network, or the stage or section in which it ends."""
+    """The span of the last step, or of the last stage."""
     part = network.parts[-1]
     return part.body[-1].span if isinstance(part, Section) and part.body else part.span

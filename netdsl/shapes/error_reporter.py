@@ -1,4 +1,4 @@
-"""Reports the errors of shape inference: every place once, with the calls that led there."""
+"""Reports the errors of shape inference, each cause once, with the calls that lead to it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from netdsl.shapes.body_scope import shown_arguments
 from netdsl.shapes.repair.candidates import Change
 from netdsl.shapes.tensor_state import TensorState
 
-# Of a longer way only the two ends are shown.
+# A longer path of calls is shortened in the middle.
 _LONGEST = 6
-# Of more sizes that a map had, the last are shown.
+# The number of sizes of a map that are shown.
 _SIZES = 6
 
 
 @dataclass(frozen=True)
 class Via:
-    """A call on the way: `residual(16, stride=2)`, where it stands, and what the names mean there.
+    """A call on the path to an error: its text, as `residual(16, stride=2)`, its span and environment.
 
-    `given` are the block's arguments, `defaults` those of its own that are plain values.
+    `given` are the arguments, `defaults` the block's constant defaults.
     """
 
     text: str
@@ -40,14 +40,16 @@ class Via:
     def of(
         cls, block: BlockDefinition, given: Bound, values: Environment, span: Span, environment: Environment
     ) -> Via:
-        """The call of a block whose parameters have these values in it."""
+        """The call of a block whose parameters have these `values`."""
         defaults = {name: default for name, default in block.parameters if isinstance(default, Const)}
         text = f"{block.name}({shown_arguments(block, values)})"
         return cls(text, span, environment, dict(given), defaults)
 
 
 class Written(NamedTuple):
-    """What stands where a value was written, with what the names mean there; so many `calls` lead there."""
+    """The expression that a value comes from, with its environment and the number of `calls` that lead to
+    it.
+    """
 
     expr: Expr
     environment: Environment
@@ -55,19 +57,19 @@ class Written(NamedTuple):
 
 
 class ErrorReporter:
-    """`way` is the calls that lead to where we are, outermost first."""
+    """`way` is the path of calls to the current body, the outermost first."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
-        self._told: set[tuple[str, object]] = set()
+        self._reported: set[tuple[str, object]] = set()
         self.way: list[Via] = []
 
     def parameters(self, calls: int) -> Collection[str]:
-        """What is given to the block that so many calls on the way lead to."""
+        """The parameters that have an argument in the call number `calls` of the path."""
         return self.way[calls - 1].given.keys() if calls else ()
 
     def written(self, expr: Expr, environment: Environment) -> Written:
-        """Where the value of an expression was written: that of a parameter in a call, or as its default."""
+        """The origin of an expression's value: of a parameter, its argument in a call, or its default."""
         calls = len(self.way)
         for index, via in reversed(list(enumerate(self.way))):
             if not isinstance(expr, Ref):
@@ -82,9 +84,10 @@ class ErrorReporter:
     def add(
         self, found: Diagnostic, cause: str = "", calls: int | None = None, fix: Change | None = None
     ) -> None:
-        """Adds the way to a diagnostic. What is wrong at one place in many blocks is said of the first, and
-        what has one `cause` in a block (else: what reads the same) once; so is what one `fix` mends. Only the
-        first `calls` on the way lead to its place, if not all.
+        """Adds a diagnostic with the path of calls; `calls` of them lead to its place, by default all.
+
+        Each place is reported once, even if it is in many blocks; so is each `cause` in a block (by default
+        the message), and each `fix`.
         """
         place = found.labels[0].span if found.labels else None
         outer = self.way[0].span if self.way else place
@@ -94,10 +97,10 @@ class ErrorReporter:
             keys.add((cause or found.message, tuple(via.span for via in self.way)))
         if fix:
             keys.add(("fix", fix.edit))
-        if keys & self._told:
+        if keys & self._reported:
             return
-        self._told |= keys
-        # The outermost call stands in the user's own file, the innermost gave the arguments.
+        self._reported |= keys
+        # The outermost call is in the user's file, the innermost has the arguments.
         way = self.way[:calls]
         spans = dict.fromkeys(via.span for via in (*way[-1:], *way[:1]))
         seen = {label.span for label in found.labels}
@@ -143,7 +146,7 @@ class ErrorReporter:
         self.add(Diagnostic(code, message, shown, (), help), calls=calls)
 
     def value(self, expr: Expr, environment: Environment) -> Value | None:
-        """The value; None after an error, and where a name has none: that was an error before."""
+        """The value; None after an error, or if a name has no value after an earlier one."""
         if isinstance(expr, Const):
             return expr.value
         found = Diagnostics()
@@ -156,27 +159,27 @@ class ErrorReporter:
         return value
 
     def values(self, bound: Bound, environment: Environment) -> dict[str, Value]:
-        """The values of arguments, of those that have one."""
+        """The values of the arguments that have one."""
         values: Mapping[str, Value | None] = {name: self.value(expr, environment) for name, expr in bound}
         return {name: value for name, value in values.items() if value is not None}
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """ErrorReporter nothing inside: something is only tried."""
-        kept = self._diagnostics, self._told
-        self._diagnostics, self._told = Diagnostics(), set()
+        """Discards the errors reported inside."""
+        kept = self._diagnostics, self._reported
+        self._diagnostics, self._reported = Diagnostics(), set()
         try:
             yield
         finally:
-            self._diagnostics, self._told = kept
+            self._diagnostics, self._reported = kept
 
 
 def origin(state: TensorState) -> list[Label]:
-    """Where a tensor got its shape."""
+    """A label for the origin of a tensor's shape."""
     return [Label(state.made, f"{describe(state.shape)} comes from here")] if state.made else []
 
 
 def shrinking(state: TensorState) -> list[str]:
-    """How a map became as small as it is."""
+    """A note with the sizes of a map on the way to its current one."""
     sizes = [show_shape(size) for size in state.sizes[-_SIZES:]]
     return [f"height and width on the way: {' → '.join(sizes)}"] if len(sizes) > 1 else []

@@ -1,4 +1,4 @@
-"""ResolvedNetwork to TypedNetwork: shapes, parameters and multiply-accumulates of everything that runs."""
+"""Infers shapes, parameters and multiply-accumulates, which makes a TypedNetwork."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from netdsl.shapes.repair.candidates import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
 from netdsl.shapes.tensor_state import TensorState
 
-# The codes of shapes that don't fit, but for how the network ends.
+# The codes of shape errors, without that of the output.
 _SHAPE_ERRORS = ("NET401", "NET402", "NET404")
-# So many steps are looked at, and so many changes tried, to find fixes.
+# Limits of the search for repairs: inferred steps and tried changes.
 _MOST_STEPS = 20_000
 _MOST_CHANGES = 60
 
 
 def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
-    """The network with its shapes; None where there is an error, now or before."""
+    """The network with its shapes; None if there is an error, from this pass or an earlier one."""
     sound = network.sound
     inference = _Inference(network, sound)
     typed = inference.run()
     if inference.found.errors:
-        # One mistake in the order of things makes many errors; what is meant has fewer.
+        # A wrong order of parts causes many errors; the intended order causes fewer.
         for meant, error in whole_changes(network):
             other = _Inference(meant, sound, fixes=False)
             other.run()
@@ -46,8 +46,8 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
 
 
 class _Inference:
-    """One run over a network; `sound` if no error before touches its layers. Fixes are looked for by other
-    runs.
+    """One inference of a network; `sound` if no earlier error is in its layers. Repairs are tried by
+    others.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class _Inference:
         self._bodies = Bodies(network, self._reports, self._attempt, most)
         self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
         self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
-        # Where a stage is missing, the others have no numbers.
+        # If a stage is missing, the numbers of the others are unknown.
         sections = (part.body for part in network.parts if isinstance(part, Section))
         self._numbered = not any(isinstance(step, WrongStep) for body in sections for step in body)
 
     def shape_errors(self) -> int:
-        """How many of the errors are of steps that don't fit each other."""
+        """The number of shape errors."""
         return sum(error.code in _SHAPE_ERRORS for error in self.found)
 
     def _try(self, change: Change) -> Sequence[Diagnostic] | None:
-        """The errors of the whole network after a change; None when enough was tried."""
+        """The errors of the whole network after a change; None beyond the limits of the search."""
         if self._changes_left <= 0:
             return None
         other = _Inference(changed(self._network, change), self._sound, fixes=False, most=self._steps_left)
@@ -93,7 +93,7 @@ class _Inference:
             return None
         if state.known and parts:
             check_output(self._network, parts, state, self._attempt, self.found)
-        # Of what isn't known as a whole no sums are checked: an error elsewhere is the cause.
+        # After an error the total costs are unknown, and their expectations are not checked.
         if self.found.errors or not self._sound or not state.known:
             attempt = None if self.found.errors else self._attempt
             if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
@@ -131,7 +131,7 @@ class _Inference:
             else:
                 runs.append((instance, 1))
             alike = index > 0 or stage.first == stage.rest
-            if alike and not by_number and state.shape == before.shape:  # all others are equal to this one
+            if alike and not by_number and state.shape == before.shape:  # the others are equal
                 left = stage.copies - index - 1
                 runs[-1] = (instance, runs[-1][1] + left)
                 state = before.repeated(state, left + 1)

@@ -1,4 +1,4 @@
-"""Where tensors meet: skip connections and branches, whether their shapes agree, and what is said if not."""
+"""Joins: checks of skip connections and branches, and their errors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from netdsl.shapes.tensor_state import TensorState
 _WHAT = {
     "add": "`add` sums different shapes",
     "concat": "`concat` joins maps of different height and width",
-    "mul": "`mul` multiplies shapes that don't fit",
+    "mul": "`mul` multiplies different shapes",
 }
 
-# Sizes that differ by less most likely do by rounding.
+# Sizes that differ by less most likely differ by rounding.
 _ROUNDED = 4
-_GATE = "one number for each channel is multiplied: `mul { | identity | … }` in place of `skip { … }`"
+_GATE = "write `mul { | identity | … }` in place of `skip { … }` to multiply each channel by a number"
 
 
 class Joins:
-    """Checks joins; branches of unknown shape have no say."""
+    """Checks joins. Branches of unknown shape are ignored."""
 
     def __init__(self, reports: ErrorReporter) -> None:
         self._reports = reports
@@ -36,11 +36,11 @@ class Joins:
     def mismatch(
         self, step: BranchesStep, start: TensorState, ends: Sequence[TensorState]
     ) -> tuple[int, int] | None:
-        """Two branches that don't fit each other, first the one that is most likely wrong."""
+        """Two branches with different shapes, first the one that is most likely wrong."""
         shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
 
         def agreeing(index: int) -> tuple[int, int]:
-            """How large it is, where others are stretched; how many are like it, or like what comes in."""
+            """The size, if others are broadcast to it, and how many shapes, with the input's, equal it."""
             like = (_fits(step.join, shapes[index], shape) for shape in (*shapes.values(), start.shape))
             return (_area(shapes[index]) if step.join == "mul" else 0, sum(like))
 
@@ -51,15 +51,15 @@ class Joins:
     def joined(
         self, step: BranchesStep, start: TensorState, ends: Sequence[TensorState]
     ) -> tuple[TensorState, int | None]:
-        """The tensor after a join of branches that fit, and the branch whose grid is its own."""
+        """The tensor after a join of branches that fit, and the branch that has its grid."""
         if not all(end.known for end in ends):
-            # All summands have one shape; how many channels are joined, or stretched over, isn't known.
+            # The known summand has the shape of the sum. For other joins the number of channels is unknown.
             known = [end for end in ends if end.known and step.join == "add"]
             return (known[0] if known else start.lost()), None
         full = max(range(len(ends)), key=lambda index: _area(ends[index].shape))
         own = ends[full].shape
         ruling = [end for end in ends if end.shape[1:] == own[1:]]
-        if step.join == "mul":  # what a global pool made is 1x1 for every input, and has no say
+        if step.join == "mul":  # the 1x1 of a global pool is broadcast
             ruling = [end for end in ruling if end.grid is start.grid] or ruling
         same = all(e.grid is ruling[0].grid and e.reduction == ruling[0].reduction for e in ruling)
         chosen = ruling[0]
@@ -77,7 +77,7 @@ class Joins:
     def different(
         self, step: BranchesStep, ends: Sequence[TensorState], pair: tuple[int, int], fix: Change | None
     ) -> None:
-        """Branches that don't fit: all of them are shown."""
+        """Reports branches with different shapes, with all branches."""
         wrong, other = pair
         shown = [wrong, *(index for index, end in enumerate(ends) if index != wrong and end.known)]
         labels = [Label(step.spans[i].first_line, f"gives {describe(ends[i].shape)}") for i in shown]
@@ -96,11 +96,11 @@ class Joins:
     # skip connections
 
     def irregular(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
-        """The body doesn't keep to the grid that its strides would make."""
+        """Reports a body that changes height and width by other than its strides."""
         assert end.irregular is not None
         self._reports.error(
             "NET401",
-            "a step inside a skip connection changes height and width by other than a stride",
+            "a step in a skip connection changes height and width by other than a stride",
             end.irregular.span,
             f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
@@ -109,7 +109,7 @@ class Joins:
         )
 
     def missing_shortcut(self, step: SkipStep, body: TypedBody, start: TensorState, end: TensorState) -> None:
-        """The body changes the shape, and nothing else leads there."""
+        """Reports a body that changes the shape without a shortcut."""
         reduction = end.reduction / start.reduction
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
@@ -118,7 +118,7 @@ class Joins:
         self._unequal(step, label, [*origin(end), *origin(start)], help)
 
     def uneven(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
-        """The body makes a map smaller and larger again, and this one can't be divided so."""
+        """Reports a body that makes the map smaller and larger again, but not to the same size."""
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         help = "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help, fix)
@@ -126,7 +126,7 @@ class Joins:
     def disagree(
         self, step: SkipStep, start: TensorState, body: TensorState, shortcut: TensorState, fix: Change | None
     ) -> None:
-        """Body and shortcut lead to different shapes."""
+        """Reports a body and a shortcut with different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
         if body.shape == shortcut.shape:
             strides = [way.reduction / start.reduction for way in (body, shortcut)]
@@ -155,15 +155,15 @@ def _fits(join: str, full: Shape, shape: Shape) -> bool:
 
 
 def _out_of_skip(start: TensorState, end: TensorState) -> str:
-    """What to do with a step that changes height and width by other than a stride."""
+    """The help for a step that changes height and width by other than a stride."""
     if len(end.shape) < len(start.shape):
-        return "the body of a `skip` stays a map: put what makes a vector of it behind the `skip`"
+        return "move the step that makes a vector after the `skip`, whose body must be a map"
     return _GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"
 
 
 def _remedy(join: str, one: Shape, other: Shape) -> str:
     if len(one) != len(other) and join == "mul":
-        return "a gate stays a map: take `flatten` out, and write `conv(…, 1)` in place of `linear(…)`"
+        return "remove `flatten`, and write `conv(…, 1)` in place of `linear(…)`: a gate is a map"
     if len(one) != len(other):
         grid = next(shape[1:] for shape in (one, other) if len(shape) == 3)
         pool = "" if grid == (1, 1) else "global_avgpool, "
@@ -178,7 +178,7 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
             return f"end the larger one in `avgpool({ratio})`, or the smaller one in `upsample({ratio})`"
         if all(length - less < _ROUNDED for length, less in zip(large[1:], small[1:], strict=True)):
             return (
-                "halves of odd sizes are rounded: choose an input whose height and width all strides divide"
+                "choose an input whose height and width all strides divide: halves of odd sizes are rounded"
             )
         return "give the branches the same strides and paddings"
     channels = f"end it in `conv({one[0]}, 1)`" if len(one) == 3 else f"end it in `linear({one[0]})`"
@@ -186,7 +186,7 @@ def _remedy(join: str, one: Shape, other: Shape) -> str:
 
 
 def places(step: SkipStep | BranchesStep) -> set[Span]:
-    """What is shown where a join has no shape."""
+    """The spans in the error of a join."""
     return (
         {step.span, *(span.first_line for span in step.spans)}
         if isinstance(step, BranchesStep)

@@ -28,7 +28,7 @@ class OperationResult(NamedTuple):
 def operation_result(
     operation: Operation, values: Mapping[str, Value], shape: Shape, output: Shape
 ) -> OperationResult:
-    """`values` are those of all arguments, as the language has them."""
+    """The result of an operation; `values` are those of all arguments, as values of the language."""
     arguments = {name: Const(value) for name, value in values.items()}
     cost = NOTHING
     if shape != UNKNOWN and output != UNKNOWN:
@@ -41,7 +41,7 @@ def operation_result(
 
 
 def parameters(operation: Operation, values: Mapping[str, Value], shape: Shape) -> dict[str, int]:
-    """How many numbers each of the operation's parameters has, by the parameter's name."""
+    """The number of elements of each parameter of an operation, by name."""
     arguments = {name: Const(value) for name, value in values.items()}
     weights = operation.weights(arguments, Symbolic(Const(shape[0]), is_map=len(shape) == 3))
     return {

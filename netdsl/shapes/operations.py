@@ -1,4 +1,4 @@
-"""What single operations do: arguments checked, shapes, parameters and multiply-accumulates."""
+"""Applies operations: checks their arguments, and computes shapes and costs."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from netdsl.shapes.operation_result import OperationResult, operation_result
 from netdsl.shapes.repair.candidates import Attempt, best, with_arguments
 from netdsl.shapes.tensor_state import TensorState
 
-# So many numbers of groups are tried.
+# The number of other groups that are tried.
 _NEAR = 4
-# Kernels are smaller, and numbers of channels mostly larger.
+# Kernels are smaller than this, and numbers of channels mostly larger.
 _CHANNELS = 12
 
 
 class Operations:
-    """Applies operations, each with its arguments to an input of one shape once."""
+    """Applies operations. The result for equal arguments and input shapes is computed once."""
 
     def __init__(self, reports: ErrorReporter, attempt: Attempt | None) -> None:
         self._reports = reports
         self._attempt = attempt
-        # Steps that got a map for a vector. What they give is a guess, which may be wrong.
+        # Steps that need a vector and got a map; the shape after them is a guess.
         self._guessed: set[Span] = set()
         self._effects: dict[tuple[object, ...], OperationResult] = {}
 
     def apply(
         self, step: OperationStep, environment: Environment, state: TensorState
     ) -> tuple[TypedOperation | None, TensorState]:
-        """The operation and the tensor after it; none after an error, or where the input is unknown."""
+        """The operation, or None after an error or for an unknown input, and the tensor after it."""
         values = self._reports.values(step.arguments, environment)
-        # A number and a yes or no may be equal in Python: 1 and True.
+        # 1 and True are equal in Python.
         key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
         found = self._effects.get(key)
         if found is None:
@@ -68,7 +68,9 @@ class Operations:
     def _poisoned(
         self, operation: Operation, step: OperationStep, values: Mapping[str, Value], state: TensorState
     ) -> TensorState:
-        """After an error: an operation still needs a map, and a vector is none, however long it is."""
+        """The tensor after an operation on an unknown input. A vector of unknown length is still not a
+        map.
+        """
         output = operation.whatever()
         if state.shape == VECTOR:
             inferred = operation.infer(state.shape)
@@ -81,9 +83,9 @@ class Operations:
     def _converted(
         self, step: OperationStep, values: dict[str, Value], environment: Environment
     ) -> Operation | None:
-        """The operation with its arguments; None where one has no value, or a wrong one."""
+        """The operation with its arguments; None if one has no value, or a wrong one."""
         exprs = dict(step.arguments)
-        # What has no value was an error before, and doesn't keep the others from being checked.
+        # An argument without a value was reported; the others are still checked.
         whole = len(values) == len(exprs)
         checked = convert(step.operation, values) if whole else _mismatches(step, values)
         if isinstance(checked, Operation):
@@ -97,7 +99,7 @@ class Operations:
             wrong_argument(step.operation.name, name, place, mismatch, found, values[name])
             note = _where(place, around)
             used = (Label(expr.span, "used here"),) if expr.span and place is not expr else ()
-            # Of a constant of the wrong value the first use is shown.
+            # A constant with a wrong value is reported once.
             cause = expr.name if isinstance(expr, Ref) else ""
             for diagnostic in found:
                 counted = _counted(place, values[name], around, self._reports.parameters(calls))
@@ -119,19 +121,19 @@ class Operations:
             square = side if side * side == state.shape[0] else state.shape[0]
             meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
             help = f"write the input as channels x height x width, as in `input {meant}`"
-        # Several steps of a block that one number of groups doesn't fit are one mistake.
+        # Steps of a block with the same wrong number of groups have one cause.
         cause = f"{values['groups']} groups" if mismatch.message.endswith("groups") else ""
         self._reports.error(
             "NET402", mismatch.message, step.span, also=also, notes=notes, help=help, cause=cause
         )
 
     def without_channels(self, step: OperationStep, environment: Environment, state: TensorState) -> str:
-        """What to write in place of a call with channels that it doesn't take; empty where it has none."""
+        """The help for a call with a number of channels that it doesn't take; empty for other calls."""
         return _without_channels(step, self._reports.values(step.arguments, environment), state)
 
     def _groups(self, step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
-        """The nearest numbers of groups that divide the channels here and in all blocks of the network; else
-        the nearest numbers of channels that the groups divide.
+        """The help for a wrong number of groups: the nearest ones that divide the channels in the whole
+        network, else the nearest numbers of channels that the groups divide.
         """
         groups = values.get("groups")
         if not isinstance(groups, int) or len(state.shape) != 3:
@@ -140,10 +142,10 @@ class Operations:
             return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
         out = values.get("out")
         sizes = [n for n in (state.shape[0], out) if isinstance(n, int) and n % groups]
-        if not isinstance(dict(step.arguments)["groups"], Const):  # other steps may be split alike
+        if not isinstance(dict(step.arguments)["groups"], Const):  # it applies to other steps too
             return _divided(sizes[0], groups) if sizes else ""
         near = [n for n in near_divisors(state.shape[0], groups) if 1 < n < state.shape[0]][:_NEAR]
-        # What else goes through the step is most likely divided by the groups.
+        # Other inputs of the step are most likely divided by a common factor.
         if (common := math.gcd(groups, state.shape[0])) > 1 and common not in near:
             near.append(common)
         changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
@@ -157,19 +159,19 @@ class Operations:
 
 
 def _divided(channels: int, groups: int) -> str:
-    """The nearest numbers of channels that the groups divide."""
+    """The help with the nearest numbers of channels that the groups divide."""
     below = channels - channels % groups
     fitting = [f"{n:d}" for n in (below, below + groups) if n]
-    return f"take {' or '.join(fitting)} channels in place of {channels}: {groups} divides them"
+    return f"use {' or '.join(fitting)} channels in place of {channels}, so that {groups} divides them"
 
 
 def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
-    """What to write where a call starts with a number of channels that its operation doesn't take: a
-    depthwise convolution or pool with its own, a convolution with those of its input.
+    """The help for a call that starts with a number of channels that its operation doesn't take: those of a
+    depthwise convolution or pool, or the input channels of a convolution.
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
     given = [expr.span for _, expr in step.arguments if expr.span and expr.span.within(step.span)]
-    # `conv(3, 6, 5)` on three channels: a stride that is odd, and a kernel that isn't.
+    # `conv(3, 6, 5)` on three channels: an even kernel and an odd stride.
     stride = values.get("stride")
     swapped = (
         isinstance(kernel, int) and isinstance(stride, int) and kernel % 2 == 0 and stride % 2 == 1 < stride
@@ -180,19 +182,20 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: T
     by_name = "=" in step.span.text[start:end]
     if by_name or (first == "out" and (values["out"] != state.shape[0] or len(given) < 3)):
         return ""
-    what = "takes no number of channels" if first == "kernel" else "finds out what comes in"
-    return f"`{step.operation.name}` {what}: write `{step.span.text[:start]}{step.span.text[end:]}`"
+    what = "channels" if first == "kernel" else "input channels"
+    call = f"{step.span.text[:start]}{step.span.text[end:]}"
+    return f"write `{call}`: `{step.operation.name}` takes no number of {what}"
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
-    """What the names in an expression are."""
+    """A note with the values of the names in an expression."""
     names = (name for name in dict.fromkeys(references(expr)) if name in environment)
     known = [f"`{name}` is {show(environment[name])}" for name in names]
     return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
 
 
 def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
-    """What makes a quotient a number that layers can have."""
+    """The help that makes a quotient or product a valid number."""
     if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
         return f"write `floor({expr.name})`, or `//` where it is divided"
     if not isinstance(expr, Operator) or expr.span is None:
@@ -204,19 +207,19 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
         return f"write `floor({expr.span.text})`"
     if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
         left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
-        return f"`//` rounds down: `{left} // {right}`" if left and right else ""
+        return f"write `{left} // {right}`, which rounds down" if left and right else ""
     return ""
 
 
 def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> str:
-    """What to write for the number of a round, or of a block, that makes a product 0."""
+    """The help for an index that makes a product 0."""
     names = (name for name in references(expr) if environment.get(name) == 0 and name not in parameters)
     name = next(names, "") if value == 0 and isinstance(expr, Operator) and expr.name == "*" else ""
-    return f"`{name}` counts from 0: write `({name} + 1)` in its place" if name else ""
+    return f"write `({name} + 1)` in place of `{name}`, which counts from 0" if name else ""
 
 
 def _least(quotient: Operator, environment: Environment) -> str:
-    """What the number that is divided has to be at least."""
+    """The start of a help, with the smallest valid dividend."""
     whole, divisor = quotient.operands
     least = known_or_none(divisor, environment)
     return f"make `{whole.name}` at least {show(least)}, or " if isinstance(whole, Ref) and least else ""
@@ -233,6 +236,6 @@ def _after(found: OperationResult, step: OperationStep, state: TensorState) -> T
 
 
 def _text(step: OperationStep, values: Mapping[str, Value]) -> str:
-    """A step's number of outputs, as its call has it."""
+    """The text of a step's number of outputs."""
     span = dict(step.arguments)["out"].span
     return span.text if span and span.within(step.span) else show(values["out"])

@@ -1,4 +1,4 @@
-"""What is known of a tensor at a point of a body: shape, grid, and how it was made."""
+"""The state of a tensor at a point of a body: its shape, grid and origin."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from netdsl.base.source import Span
 from netdsl.ir.resolved import Step
 from netdsl.ops.operation import UNKNOWN, VECTOR, Shape
 
-# Beyond so many strides in a row the exact reduction says nothing any more, nor do the sizes.
+# The reduction and the sizes of longer chains of strides are not exact.
 _MOST = 64
 
 
 class TensorState(NamedTuple):
     """A tensor at a point of a block or section.
 
-    `reduction` is how many times smaller height and width are than where it began; two tensors have the
-    same height and width for every input if their `reduction` and `grid` are equal. `irregular` is the
-    last step that kept to no grid. `depth` counts convolutions and linear layers on the longest path,
-    `reach` by how many positions of the beginning a receptive field is larger than one. `made` is the
-    place of the last step that changed the shape, `sizes` are the heights and widths that the map had.
+    `reduction` is the factor by which height and width are smaller than at the start of the block; two
+    tensors have the same height and width for every input if their `reduction` and `grid` are equal.
+    `irregular` is the last step that started a new grid. `depth` counts convolutions and linear layers on the
+    longest path, `reach` is the receptive field minus one. `made` is the span of the last step that changed
+    the shape, `sizes` are the heights and widths that the map had.
     """
 
     shape: Shape
@@ -35,16 +35,16 @@ class TensorState(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether nothing that led here was wrong."""
+        """Whether the shape is known: no step before had an error."""
         return self.shape not in (UNKNOWN, VECTOR)
 
     def lost(self) -> TensorState:
-        """After an error: nothing is known any more."""
+        """The state after an error, with an unknown shape."""
         return self._replace(shape=UNKNOWN)
 
     @property
     def receptive_field(self) -> int:
-        """The side of the square of the beginning that one position sees."""
+        """The side of the receptive field of one position, at the start of the block."""
         return 1 + math.ceil(max(self.reach))
 
     def through(
@@ -56,9 +56,9 @@ class TensorState(NamedTuple):
         step: Step,
         regular: bool,
     ) -> TensorState:
-        """After an operation, which the `step` calls; `regular` if it keeps to the grid."""
+        """The state after the operation of a `step`; `regular` if it keeps the grid."""
         reach = self.reach
-        if window != (1, 1):  # sums of fractions cost more than all else here
+        if window != (1, 1):  # sums of fractions are slow
             height, width = (r + (k - 1) * self.reduction for r, k in zip(reach, window, strict=True))
             reach = (height, width)
         made, sizes = self.made, self.sizes
@@ -78,7 +78,7 @@ class TensorState(NamedTuple):
         )
 
     def after(self, inner: TensorState) -> TensorState:
-        """After a block that led from a beginning of its own to `inner`."""
+        """The state after a block, which ends in `inner`."""
         height, width = (r + n * self.reduction for r, n in zip(self.reach, inner.reach, strict=True))
         regular = inner.grid is None
         return TensorState(
@@ -93,7 +93,7 @@ class TensorState(NamedTuple):
         )
 
     def repeated(self, end: TensorState, times: int) -> TensorState:
-        """After the way from here to `end`, `times` times: it leads to the same shape each time."""
+        """The state after `times` repetitions of steps that end in `end` and keep the shape."""
         ratio = end.reduction / self.reduction
         if ratio == 1:
             height, width = (r + (e - r) * times for r, e in zip(self.reach, end.reach, strict=True))
@@ -106,6 +106,6 @@ class TensorState(NamedTuple):
         )
 
     def deepest(self, other: TensorState) -> TensorState:
-        """This tensor joined with another: the longer of the two ways."""
+        """This state, with the depth and receptive field of the deeper of two branches."""
         height, width = map(max, zip(self.reach, other.reach, strict=True))
         return self._replace(depth=max(self.depth, other.depth), reach=(height, width))

@@ -75,7 +75,5 @@ def _entry(source: Source, case: str, lr: str, overrides: Mapping[str, str]) -> 
 def _curve(folder: Path, case: str, run: RunResult, part: str) -> Curve:
     """The accuracies of a run before it diverged, if it did; none if it diverged in its first epoch."""
     rows = metrics.read(folder / run.folder) if (folder / run.folder / metrics.FILE).exists() else []
-    accuracies = [row.accuracy if part == "training" else row.validation_accuracy for row in rows]
-    known = [(row.epoch, value) for row, value in zip(rows, accuracies, strict=True) if value is not None]
     label = case if run.error is None else f"{case}: diverged in epoch {len(rows) + 1}"
-    return Curve(label, [epoch for epoch, _ in known], [value for _, value in known])
+    return Curve.of(label, rows, "accuracy" if part == "training" else "validation_accuracy")

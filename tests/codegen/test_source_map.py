@@ -123,7 +123,7 @@ def test_the_map_is_written_beside_the_code(tmp_path: Path) -> None:
     first = content["places"][0]
     line = (tmp_path / "resnet32.py").read_text().splitlines()[first["line"] - 1]
     assert line[first["column"] - 1 : first["end_column"] - 1] == "nn.BatchNorm2d(in_channels)"
-    assert first["step"]["text"] == "unit(out, 3, stride)"
+    assert first["step"]["text"] == "conv1: unit(out, 3, stride)"
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--check"])
     assert end.value.code == 0

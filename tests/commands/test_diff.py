@@ -224,7 +224,7 @@ def test_json() -> None:
     }  # fmt: skip
     (stage,) = (part for part in found["parts"] if part["name"] == "stage 1")
     assert (stage["a"]["parameters"], stage["b"]["parameters"]) == (215808, 634368)
-    (weights,) = (part for part in found["weights"] if part["part"] == "stage1")
+    (weights,) = (part for part in found["weights"] if part["part"] == "layer1")
     assert (len(weights["fitting"]), len(weights["reshaped"])) == (27, 33)
 
 

@@ -309,7 +309,7 @@ def test_too_large_a_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "n.net").write_text(f"network n\ninput 3x8x8\nlayers {{ conv(8, 3) }}\n{stages}")
     result = graph(tmp_path / "n.net", "-o", tmp_path / "n.svg")
     assert result.exit_code == 1 and not (tmp_path / "n.svg").exists()
-    assert "the picture would have 1,6" in result.output and "1,000 at most" in result.output
+    assert "the picture would have 1,6" in result.output and "the limit of 1,000" in result.output
 
 
 def test_parameters_and_the_input_can_be_set(tmp_path: Path) -> None:

@@ -472,7 +472,7 @@ def test_what_cannot_be_looked_at(
 def test_activations_are_of_an_image(option: tuple[str, str], trained: Path, tmp_path: Path) -> None:
     result = run_netdsl("features", trained / "module", *option, "-o", tmp_path)
     assert result.exit_code == 2
-    assert "activation maps need an IMAGE: name one, as test:0" in result.stderr
+    assert "activation maps need an IMAGE: name one, such as test:0" in result.stderr
 
 
 def test_where_nothing_can_be_written(trained: Path, tmp_path: Path) -> None:

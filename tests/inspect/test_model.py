@@ -102,10 +102,10 @@ def test_names() -> None:
     "name, expected",
     [
         ("resnet32", "stage3"),
-        ("vgg", "stage5.block1.relu3"),  # not the pool after it
+        ("vgg", "features.relu13"),  # not the pool after it
         ("convnet", "layers.relu4"),
-        ("squeezenet", "layers"),
-        ("densenet", "stage4"),  # not the norm in the head
+        ("squeezenet", "features"),
+        ("densenet", "denseblock4"),  # not the norm in the head
         ("two_layer_fc", None),
     ],
 )

@@ -201,14 +201,18 @@ def test_the_network_is_left_as_it_was_and_seeds_decide(fails: bool) -> None:
     "name, content, style",
     [
         # conv4_2 and conv1_1 to conv5_1, after their ReLUs (section "Methods")
-        ("vgg", "stage4.block1.relu2", [f"stage{stage}.block1.relu1" for stage in range(1, 6)]),
+        ("vgg", "features.relu9", [f"features.relu{number}" for number in (1, 3, 5, 8, 11)]),
         ("resnet32", "stage2.block2.relu1", ["stem.relu1", "stage2.block1.relu2", "stage3.block1.relu2"]),
         ("convnet", "layers.relu2", ["layers.relu1", "layers.relu2", "layers.relu3"]),
         # No activation stands outside of the branches of its blocks.
         (
             "googlenet",
-            "stage4.block1.concat1",
-            ["stem.relu1", "stem.relu2", *(f"stage{stage}.block1.concat1" for stage in (1, 3, 8))],
+            "inception4b.block1.concat1",
+            [
+                "stem.conv1.relu1",
+                "stem.conv2.relu1",
+                *(f"inception{stage}.block1.concat1" for stage in ("3a", "4a", "5a")),
+            ],
         ),
     ],
 )
@@ -220,8 +224,7 @@ def test_layers_by_rule(name: str, content: str, style: list[str]) -> None:
 def test_layers_of_torchvision_s_vgg19() -> None:
     """The same maps as those of its `features`, at another size than the network's; a small head will do."""
     text = shipped()["vgg"].read_text().partition("# Batch norm adds")[0]
-    blocks = shipped()["vgg"].read_text().partition("# 3x3 convolutions")[2]
-    network = build(f"{text}#{blocks}".replace("linear(4096)", "linear(2)").replace("depth=16", "depth=19"))
+    network = build(text.replace("linear(4096)", "linear(2)").replace("depth=16", "depth=19"))
     torch.manual_seed(0)
     features = torchvision_vgg.make_layers(torchvision_vgg.cfgs["E"])
     linear = (nn.Linear(512 * 49, 2), nn.Linear(2, 2), nn.Linear(2, 1000))
@@ -321,7 +324,7 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
     options = ("-o", "out.png", "--network", "other.net", "--weights", "weights.pth")
     done = command("style", "harbour.png", "strokes.png", *options)
     assert done.exit_code == 1
-    assert "no image" in done.output
+    assert "not an image" in done.output
 
 
 @pytest.mark.parametrize(

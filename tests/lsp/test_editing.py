@@ -63,7 +63,7 @@ def test_errors_of_a_used_file_are_shown_where_it_is_used(draft: Editor, folder:
     (folder / "wrong.net").write_text("block wrong { conv(16, nothing) }\n", encoding="utf-8")
     draft.replace("draft.net", "classes 10\n", 'classes 10\nuse "wrong.net"\n')
     (found,) = draft.settle("draft.net")
-    assert found.message.startswith("wrong.net: the name `nothing` is not known here")
+    assert found.message.startswith("wrong.net: the name `nothing` is not defined here")
     assert found.range.start.line == 3
     assert found.related_information is not None
     assert found.related_information[0].location.uri == draft.uri("wrong.net")

@@ -122,15 +122,15 @@ def test_second_definitions() -> None:
 
 def test_circles() -> None:
     files = {"a.net": 'use "b.net"\nblock a { relu }\n', "b.net": 'use "a.net"\nblock b { relu }\n'}
-    circle = ("NET203", "files use each other in a circle: a.net → b.net → a.net")
+    circle = ("NET203", "circular `use`: a.net → b.net → a.net")
     assert errors(main('use "a.net"', "stem { a }"), files) == [circle]
-    itself = ("NET203", "files use each other in a circle: n.net → n.net")
+    itself = ("NET203", "circular `use`: n.net → n.net")
     assert errors(main('use "n.net"', "stem { relu }"), {}) == [itself]
 
 
 def test_a_network_is_no_library() -> None:
     files = {"a.net": "network a\ninput 3x8x8\nstem { relu }\n"}
-    message = "a.net is no library of blocks: it has `network`"
+    message = "a.net is not a library: it has `network`"
     assert errors(main('use "a.net"', "stem { relu }"), files) == [("NET106", message)]
 
 
@@ -164,4 +164,4 @@ def test_files_on_disk(tmp_path: Path) -> None:
 def test_too_many_files() -> None:
     files = {f"f{i}.net": f'use "f{i + 1}.net"\nblock b{i} {{ relu }}\n' for i in range(200)}
     found = errors(main('use "f0.net"', "stem { relu }"), files)
-    assert found == [("NET100", "a network is made of more than 100 files")]
+    assert found == [("NET100", "the network has more than 100 files")]

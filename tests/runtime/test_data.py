@@ -14,10 +14,10 @@ from rich.console import Console
 from torchvision.datasets import CIFAR10
 
 from netdsl.language.recipe import Cifar10, Digits
-from netdsl.runtime.data import load, statistics
+from netdsl.runtime.data import statistics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split, fit, require_memory
-from tests.support.samples import pixels
+from tests.support.samples import load, pixels
 
 
 def test_digits(console: Console) -> None:

@@ -10,13 +10,13 @@ from rich.console import Console
 
 from netdsl.language.recipe import Crop, Digits, Flip, Folder, Recipe, Sgd
 from netdsl.runtime import checkpoint, decode
-from netdsl.runtime.data import Dataset, load
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.images import moments
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from tests.support.samples import FP32, colours, pixels, said, save_image, tiny
+from tests.support.samples import FP32, colours, load, pixels, said, save_image, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9), augment=(Flip(), Crop(1)))
 

@@ -33,7 +33,7 @@ def hot(factor: float) -> Model:
         (math.log(10), None),
         (1.9 * math.log(10), None),
         (3.1 * math.log(10), "too large at the start"),
-        (0.4 * math.log(10), "can't know so much"),
+        (0.4 * math.log(10), "too small for untrained weights"),
         (math.nan, "too large at the start"),
     ],
 )

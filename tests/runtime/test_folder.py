@@ -12,9 +12,9 @@ from rich.console import Console
 
 from netdsl.language.recipe import Folder
 from netdsl.runtime import decode as decode_module
-from netdsl.runtime.data import Dataset, load
+from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
-from tests.support.samples import pixels, said, save_image
+from tests.support.samples import load, pixels, said, save_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -103,9 +103,9 @@ def test_misfits_are_reported_and_nothing_is_copied() -> None:
         ({n: t for n, t in good.items() if n != "fc.bias"}, r"nothing +for +\S+bias \(5, bias\)"),
         (good | {"extra.weight": torch.zeros(1, 1)}, r"extra\.weight \(1x1, kernel\) +for +nothing"),
         ({}, "0 entries for the network's 1"),
-        (good | {"fc.weight": "text"}, "`fc.weight` is no dense tensor"),
-        (good | {"fc.weight": torch.zeros(5, 4).to_sparse()}, "`fc.weight` is no dense tensor"),
-        (good | {"fc.weight": torch.zeros(5, 4, dtype=torch.complex64)}, "`fc.weight` is no dense tensor"),
+        (good | {"fc.weight": "text"}, "`fc.weight` is not a dense tensor"),
+        (good | {"fc.weight": torch.zeros(5, 4).to_sparse()}, "`fc.weight` is not a dense tensor"),
+        (good | {"fc.weight": torch.zeros(5, 4, dtype=torch.complex64)}, "`fc.weight` is not a dense tensor"),
         # A bias of four numbers in the place of a scale of four numbers.
         (
             {"conv_a.bias" if n == "norm_a.weight" else n: t for n, t in good.items()},

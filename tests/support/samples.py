@@ -11,7 +11,8 @@ from PIL import Image
 from rich.console import Console
 from torch import nn
 
-from netdsl.runtime.data import Dataset
+from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder
+from netdsl.runtime.data import Dataset, divide, read
 from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model, create
 from netdsl.runtime.speed import SpeedRequest, choose
@@ -60,6 +61,23 @@ def dataset(train: int = 97, validation: int = 20) -> Dataset:
     split = colours(train, 0)
     held_out, test = colours(validation, 1), colours(30, 2)
     return Dataset.of(split, held_out, test, ("red", "blue"))
+
+
+def load(
+    data: Cifar10 | Cifar100 | Digits | Folder,
+    input_shape: tuple[int, ...],
+    classes: int,
+    validation: int | None,
+    seed: int,
+    console: Console,
+    *,
+    images: int | None = None,
+    stream: bool | None = None,
+    room: int | None = None,
+) -> Dataset:
+    """The data of a run, read and divided."""
+    source = read(data, input_shape, console, stream=stream, room=room)
+    return divide(source, classes, validation, seed, images)
 
 
 def save_image(path: Path, colour: tuple[int, int, int] = (255, 0, 0), size: int = 10) -> Path:

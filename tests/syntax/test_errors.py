@@ -1,4 +1,4 @@
-"""Translations of other libraries' code, recovery from errors, and bounds."""
+"""What is said of other libraries' code, how errors are recovered from, and what bounds them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_statements_may_stand_unindented_in_a_body() -> None:
         ("stem { " + "skip { " * 63 + "x y" + " }" * 64, "unexpected `y`"),
         ("let n = " + "(" * 500 + "1" + ")" * 500, "brackets are nested more than 64 deep"),
         ("let n = " + "[" * 500 + "1" + "]" * 500, "brackets are nested more than 64 deep"),
-        ("stem { repeat 1e12 { relu } }", "`repeat` is 1,000,000,000,000, more than the limit of 100,000"),
+        ("stem { repeat 1e12 { relu } }", "more than the limit of 100,000"),
         ("stem { conv(" + "a=1, " * 1500 + ") }", "`conv` has 1,500 arguments"),
         ("stem { " + "relu, " * 5000 + "}", "a line is longer than 10,000 characters"),
         ("relu\n" * 100_000, "longer than 100,000 characters"),

@@ -34,8 +34,8 @@ def test_other_classes_are_an_error(colours: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict.clear, "doesn't say how images are normalised: it has no classes, deviation, mean"),
-        (lambda said: said.pop("mean"), "it has no mean"),
+        (dict.clear, "has no normalisation of images: classes, deviation, mean missing"),
+        (lambda said: said.pop("mean"), "mean missing"),
         (lambda said: said.update(mean="[0.5"), "is damaged"),
         (lambda said: said.update(mean="[0.5]"), "is damaged"),
         (lambda said: said.update(mean="[NaN, 0.1, 0.1]"), "is damaged"),

@@ -191,6 +191,6 @@ def test_training_shows_the_line(style: str, tmp_path: Path, monkeypatch: pytest
     result = netdsl("train", "vector.net", "--device", "cpu", "--compile", "off", "--style", style)
     assert result.exit_code == 1
     assert "`bn` failed while the network ran: a batch norm can't compute the statistics" in result.output
-    assert "choose a larger `--batch`" in result.output and "vector.net:4:37" in result.output
+    assert "use a larger `--batch`" in result.output and "vector.net:4:37" in result.output
     (folder,) = Path("runs").iterdir()
     assert "more than 1 value per channel" in (folder / TRACEBACK).read_text()

@@ -1,4 +1,4 @@
-"""Search for the change of a network that makes its shapes fit, for the help of an error.
+"""Search for the change of a network that repairs a shape error, for the help of the error.
 
-Candidates are made here and tried by inference; what is wrong is reported by `netdsl.shapes`.
+Candidates are made here and tried by inference. Errors are reported by `netdsl.shapes`.
 """

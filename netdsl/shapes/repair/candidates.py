@@ -1,4 +1,4 @@
-"""Candidates for the repair of a shape error: bodies with one argument changed."""
+"""Candidates for the repair of a shape error: bodies with a changed argument."""
 
 from __future__ import annotations
 
@@ -27,16 +27,14 @@ from netdsl.language.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, co
 from netdsl.ops import OPERATIONS
 from netdsl.ops.operation import UNKNOWN, Shape, show_shape
 
-# What has arguments that can be changed.
+# The steps with arguments that can be changed.
 Call: TypeAlias = OperationStep | BlockStep
-
-
-# What a network's errors are after a change; None when enough was tried.
+# Returns a network's errors after a change; None beyond the limits of the search.
 Attempt: TypeAlias = "Callable[[Change], Sequence[Diagnostic] | None]"
 
 
 class Change(NamedTuple):
-    """Steps that stand in place of others, or another input, and what to write for that."""
+    """Replacements of steps, or another input, with the help that says what to write."""
 
     steps: Sequence[tuple[Step, Step]]
     text: str
@@ -44,7 +42,7 @@ class Change(NamedTuple):
 
     @property
     def edit(self) -> tuple[object, ...]:
-        """What tells it from others."""
+        """The key of the change: its text and its places."""
         return (self.text, *(step.span for step, _ in self.steps))
 
 
@@ -57,8 +55,8 @@ def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
 def best(
     changes: Iterable[Change], attempt: Attempt | None, places: Collection[Span], most: int = MAX_DIAGNOSTICS
 ) -> Change | None:
-    """The change after which no error shows these places or is one of what is changed, and that leaves the
-    fewest, at `most` so many; None if none does.
+    """The change that leaves the fewest errors, at most `most`, and none at these `places` or in the changed
+    steps; None if there is none.
     """
     fewest, found = most + 1, None
     for change in changes if attempt else ():
@@ -76,9 +74,7 @@ def best(
 
 
 def changed_body(body: Body, change: Change) -> Body:
-    """A body after a change. What an order makes of one of its items is equal in all units, and is changed
-    in all of them.
-    """
+    """A body after a change. An item of an order is changed in all units."""
     new = {old.span: (old, step) for old, step in change.steps}
 
     def after(step: Step) -> Step:
@@ -94,14 +90,14 @@ def changed_body(body: Body, change: Change) -> Body:
 
 
 def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:
-    """A call with other arguments, which are `shown` otherwise than they are."""
+    """The change of a call's arguments; the help has `shown` in place of their values."""
     new = step._replace(arguments=tuple({**dict(step.arguments), **given}.items()))
     written = {name: shown or _shown(value) for name, value in given.items()}
     return Change([(step, new)], f"write `{_written(step, written)}` in place of `{step.span.text}`")
 
 
 def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
-    """Other sizes of what makes maps larger, from a place back: one step changed, then all transposed
+    """Changes of the steps before a place that enlarge maps: of single steps, then of all transposed
     convolutions at once.
     """
     steps = _before(network, place)
@@ -117,7 +113,7 @@ def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
 
 
 def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Change]:
-    """Other saved tensors in place of those that a join takes up: lines of a decoder are often copied."""
+    """Other saved tensors for the branches of a join: lines of a decoder are often copied."""
     steps = [step for step in _steps_before(network, join.span) if isinstance(step, SaveStep)]
     for taken in (step for branch in join.branches for step in branch if isinstance(step, FromStep)):
         for name in (step.name for step in steps if step.name != taken.name):
@@ -126,8 +122,8 @@ def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Chan
 
 
 def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
-    """What may lead to another shape at a place: one argument of one step before it changed, the nearest
-    first; before all else what makes maps larger.
+    """Changes of one argument of a step before a place, the nearest step first; those that enlarge maps
+    precede the others.
     """
     yield from enlarging(network, place)
     for step in _before(network, place):
@@ -135,7 +131,7 @@ def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator
 
 
 def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
-    """The calls that stand before a place in its file, the nearest first."""
+    """The calls before a place in its file, the nearest first."""
     return [step for step in _steps_before(network, place) if isinstance(step, (OperationStep, BlockStep))]
 
 
@@ -146,7 +142,7 @@ def _steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
 
 
 def _with_each(step: Call, changes: Iterable[Mapping[str, Expr]]) -> Iterator[Change]:
-    """A step with other arguments."""
+    """The changes of a step's arguments that differ from it."""
     arguments = dict(step.arguments)
     for given in changes:
         if any(arguments[name] != value for name, value in given.items()):
@@ -154,7 +150,7 @@ def _with_each(step: Call, changes: Iterable[Mapping[str, Expr]]) -> Iterator[Ch
 
 
 def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
-    """The nearest inputs that more strides divide."""
+    """The nearest larger inputs that more strides divide."""
     for divisor in (2, 4, 8, 16, 32) if len(network.input) == 3 else ():
         channels, *grid = network.input
         shape = (channels, *(-(-length // divisor) * divisor for length in grid))
@@ -163,8 +159,8 @@ def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
 
 
 def channels_of(body: Body, output: Shape, values: Mapping[str, Value]) -> list[Expr]:
-    """What the channels may be called that a body ends in: as the file has them there, by the name of a
-    parameter or constant, as a number.
+    """Expressions for the output channels of a body: as in its last step, a parameter or constant with the
+    value, and the number.
     """
     given = [
         dict(step.arguments)["out"] for step in body if isinstance(step, OperationStep) and _has_out(step)
@@ -178,8 +174,8 @@ def _has_out(step: OperationStep) -> bool:
 
 
 def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
-    """One argument of one step changed: how a pool rounds, the padding, the stride, the channels; then the
-    padding of all convolutions. Before all, another name for what enters the block.
+    """Changes of one argument of a step: rounding of a pool, padding, stride or channels; before them,
+    another name for the input's channels, and the padding of convolutions.
     """
     steps = list(_calls(body))
     if is_idle(body):
@@ -200,8 +196,8 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
 
 
 def strided(body: Body, other: Body) -> Iterator[Change]:
-    """One step with a stride that is written in another branch and lacks here: a stride is written on
-    purpose, its lack is an oversight. The likeliest has a large kernel, and is the same operation.
+    """A stride of another branch for one step of this one: a stride is rarely written by mistake, but easily
+    forgotten. The most likely step is the same operation, with a large kernel.
     """
     written = [s for s in _calls(other) if (stride := dict(s.arguments).get("stride")) and stride.span]
     for model in written:
@@ -215,7 +211,7 @@ def strided(body: Body, other: Body) -> Iterator[Change]:
 
 
 def unstrided(body: Body) -> Iterator[Change]:
-    """One step without its stride: a block of two steps has it in both."""
+    """One step without its stride, which a block of two steps may have in both."""
     for step in _calls(body):
         if "stride" in dict(step.arguments):
             yield from _with_each(step, [{"stride": ONE}])
@@ -231,12 +227,12 @@ def is_idle(body: Body) -> bool:
 
 
 def is_parameter(expr: Expr) -> bool:
-    """Whether it is a name of the block other than `in`."""
+    """Whether it has a name other than `in`."""
     return any(name != IN.name for name in references(expr))
 
 
 def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
-    """A convolution of 1x1 in place of `identity`."""
+    """A 1x1 convolution in place of `identity`."""
     strides = ["", ", stride"] if "stride" in values else [""]
     conv = OPERATIONS["conv"]
     defaults = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(conv)}
@@ -254,7 +250,7 @@ def _renamed(step: Call, name: Ref) -> Call:
 
 
 def _rename(name: str) -> str:
-    return f"write `{name}` in place of `in`, which is what enters the block"
+    return f"write `{name}` in place of `in`, which is the input's size"
 
 
 def _padded(step: Call) -> Call:
@@ -262,7 +258,7 @@ def _padded(step: Call) -> Call:
 
 
 def _may_be_same(arguments: Mapping[str, Expr]) -> bool:
-    """Whether its padding is one that can be `same`: not that of a pool, nor of a transposed convolution."""
+    """Whether the padding can be `same`: not of a pool or a transposed convolution."""
     return "padding" in arguments and "dilation" in arguments and "output_padding" not in arguments
 
 
@@ -289,7 +285,7 @@ def _changes(
             yield {"stride": ONE, "padding": Const(half)}
     if arguments.get("padding") == _SAME:
         yield {"padding": ZERO}
-    if "stride" in arguments and "stride" in values:  # a number would fit one instance of the block alone
+    if "stride" in arguments and "stride" in values:  # a number would be right for one instance only
         yield {"stride": Ref("stride")}
     elif "stride" in arguments and isinstance(arguments["stride"], Const):
         yield from ({"stride": Const(number)} for number in (1, 2, 4))
@@ -298,7 +294,7 @@ def _changes(
 
 
 def _half(arguments: Mapping[str, Expr]) -> int:
-    """Half of a kernel that is a number; 0 where there is none."""
+    """Half of a constant kernel, else 0."""
     kernel = arguments.get("kernel")
     sides = kernel.value if isinstance(kernel, Const) else None
     largest = max(sides.lengths) if isinstance(sides, Size) else sides
@@ -306,7 +302,7 @@ def _half(arguments: Mapping[str, Expr]) -> int:
 
 
 def _enlarged(arguments: Mapping[str, Expr]) -> Iterator[Mapping[str, Expr]]:
-    """Other arguments of a step that makes maps larger."""
+    """Changes of a step that enlarges maps."""
     if "output_padding" in arguments:
         if arguments["stride"] == ONE:
             yield {"stride": Const(2)}
@@ -327,7 +323,7 @@ def _doubling(arguments: Mapping[str, Expr]) -> Mapping[str, Expr]:
 
 
 def _written(step: Call, given: Mapping[str, str]) -> str:
-    """The call as it stands in the file, with other arguments."""
+    """The text of the call with other arguments."""
     call, arguments = step.span, dict(step.arguments)
     text, more = call.text, ""
     for name, value in sorted(given.items(), key=lambda pair: -_start(arguments[pair[0]])):

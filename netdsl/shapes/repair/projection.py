@@ -1,4 +1,4 @@
-"""The shortcut that a skip connection needs, in the words of its block: `conv(out, 1, stride)`."""
+"""The missing shortcut of a skip connection, with the names of its block: `conv(out, 1, stride)`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from netdsl.ops.operation import Symbolic
 
 
 def projection(body: TypedBody, reduction: Fraction) -> str:
-    """A projection with the channels and stride of a body."""
+    """The text of a projection with the channels and stride of a body."""
     size: Expr = Const(body.input[0])
     stride: Expr = ONE
     for step in body.steps:
-        if not isinstance(step, TypedOperation):  # what a block gives is known in numbers only
+        if not isinstance(step, TypedOperation):  # the output of a block is only known as a number
             size, stride = Const(step.output[0]), operator("*", stride, Const(0))
             continue
         arguments = dict(step.step.arguments)
@@ -32,7 +32,7 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
 
 
 def _words(expr: Expr) -> str:
-    """The expression as it stands in the file; empty where it doesn't."""
+    """The text of the expression in the file, else empty."""
     if isinstance(expr, Ref):
         return expr.span.text if expr.span else expr.name
     if isinstance(expr, Const):

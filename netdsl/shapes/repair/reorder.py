@@ -8,38 +8,40 @@ from netdsl.diagnostics import Diagnostic, Label
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ops.operation import Shape, show_shape
 
-# Numbers of channels that images have.
+# The usual numbers of channels of images.
 _IMAGES = (1, 3, 4)
 
 
 def channels_last(shape: Shape) -> Shape | None:
-    """The shape with its channels first, where it looks as if they stood last."""
+    """The shape with its channels first, if they seem to be last."""
     if len(shape) != 3 or shape[2] not in _IMAGES or min(shape[:2]) <= max(_IMAGES):
         return None
     return (shape[2], shape[0], shape[1])
 
 
 def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, Diagnostic]]:
-    """The network with its channels first, its stem first, its head last; what to say if that fits better."""
+    """The network with its channels first, its stem first or its head last, with the error if that fits
+    better.
+    """
     if first := channels_last(network.input):
-        message = f"`input` is channels x height x width, and this one has {network.input[0]} channels"
+        message = f"`input` is channels x height x width, but this one has {network.input[0]} channels"
         help = f"write `input {show_shape(first)}`"
         label = Label(network.input_span)
         yield network._replace(input=first), Diagnostic("NET302", message, (label,), (), help)
-    order = "sections and stages run in the order in which they stand"
+    order = "sections and stages run in the order of the file"
     for index, part in enumerate(network.parts):
         if isinstance(part, Section) and part.kind == "stem" and index:
             others = (*network.parts[:index], *network.parts[index + 1 :])
-            label, help = Label(part.span.first_line), f"{order}: move `stem` before the others"
-            found = Diagnostic("NET402", "`stem` stands behind other layers", (label,), (), help)
+            label, help = Label(part.span.first_line), f"move `stem` before the others: {order}"
+            found = Diagnostic("NET402", "`stem` is after other layers", (label,), (), help)
             yield network._replace(parts=(part, *others)), found
     for index, part in enumerate(network.parts[:-1]):
         if isinstance(part, Section) and part.kind != "stem" and _ends_in_scores(part):
             others = (*network.parts[:index], *network.parts[index + 1 :])
             after = network.parts[index + 1].span
-            message = f"`{part.kind}` makes a vector of the map, and there are layers behind it"
+            message = f"`{part.kind}` makes a vector of the map, but there are layers after it"
             labels = (Label(part.span.first_line), Label(after.first_line, "this needs the map"))
-            help = f"{order}: move `{part.kind}` to the end"
+            help = f"move `{part.kind}` to the end: {order}"
             found = Diagnostic("NET402", message, labels, (), help)
             yield network._replace(parts=(*others, part)), found
 

@@ -1,4 +1,4 @@
-"""Search for edits that make the shapes of a join agree: each is tried, here and in the whole network."""
+"""Search for changes that make the shapes of a join agree; each is tried in the whole network."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from netdsl.shapes.repair.candidates import (
 )
 from netdsl.shapes.tensor_state import TensorState
 
-# Whether a body that is only tried leads to a tensor that fits.
+# Whether the output of a tried body fits.
 Leads: TypeAlias = Callable[[Body, BodyScope, TensorState, Callable[[TensorState], bool]], bool]
 
 
 class RepairSearch:
-    """Looks for changes of branches, skip bodies and shortcuts; without an `attempt` it finds none."""
+    """Searches changes of branches, skip bodies and shortcuts; without an `attempt` it finds none."""
 
     def __init__(self, network: ResolvedNetwork, joins: Joins, attempt: Attempt | None, leads: Leads) -> None:
         self._network = network
@@ -47,7 +47,7 @@ class RepairSearch:
         ends: Sequence[TensorState],
         pair: tuple[int, int],
     ) -> tuple[tuple[int, int], Change | None]:
-        """The change of one of two branches with which all fit, and that branch first."""
+        """The pair, first the branch to change, and the change of it after which all branches agree."""
 
         def fix(index: int, changes: Iterator[Change]) -> Change | None:
             def fits(end: TensorState) -> bool:
@@ -60,24 +60,24 @@ class RepairSearch:
                 found := fix(index, strided(step.branches[index], step.branches[other]))
             ):
                 return (index, other), found
-        # In a sum the one that does nothing is what needs a projection.
+        # In a sum an `identity` is most likely to need a projection.
         first_idle = sorted((pair, pair[::-1]), key=lambda p: not is_idle(step.branches[p[0]]))
         for index, other in first_idle if step.join == "add" else (pair, pair[::-1]):
             channels = channels_of(step.branches[other], ends[other].shape, place.values)
             if found := fix(index, variants(step.branches[index], place.values, channels)):
                 return (index, other), found
-        # Else a branch is as it should be, and what comes in isn't.
+        # Otherwise the input of the join may be wrong.
         network = self._network
         before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
         return pair, best(before, self._attempt, places(step))
 
     def irregular(self, step: SkipStep, place: BodyScope, state: TensorState) -> Change | None:
-        """The change of a skip's body with which it keeps to the grid that its strides make."""
+        """The change of a skip's body after which it keeps its grid."""
         changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
         return self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
 
     def uneven(self, step: SkipStep) -> Change | None:
-        """Another input, whose height and width the strides in a skip's body divide."""
+        """Another input with a height and width that the strides in a skip's body divide."""
         return best(larger_inputs(self._network), self._attempt, places(step))
 
     def either(
@@ -89,7 +89,7 @@ class RepairSearch:
         shortcut: TensorState,
         agrees: Callable[[TensorState], bool],
     ) -> Change | None:
-        """The change of the shortcut with which it agrees with the body, or of the body."""
+        """The change of the shortcut, or of the body, after which they agree."""
 
         def fits(way: TensorState) -> bool:
             same = way.shape == shortcut.shape and way.reduction == shortcut.reduction
@@ -102,7 +102,7 @@ class RepairSearch:
             (ways, variants(ways, place.values, channels), agrees),
             (step.body, variants(step.body, place.values, others), fits),
         ]
-        if is_parameter(others[0]) and not is_parameter(channels[0]):  # a number, or `in`, is rather wrong
+        if is_parameter(others[0]) and not is_parameter(channels[0]):  # a number or `in` is more likely wrong
             tries.reverse()
         if body.reduction < shortcut.reduction:
             tries.insert(0, (step.body, strided(step.body, ways), fits))
@@ -121,13 +121,13 @@ class RepairSearch:
         state: TensorState,
         fits: Callable[[TensorState], bool],
     ) -> Change | None:
-        """The change of a body that makes it fit the join, here and in all blocks of the network; of
-        several the one that leaves the fewest errors. None where none does.
+        """The change of a body after which the join fits, in all blocks of the network, and which leaves the
+        fewest errors; None if there is none.
         """
         leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
         return best(leading, self._attempt, places(step))
 
 
 def _larger(one: TensorState, other: TensorState) -> bool:
-    """Whether a branch's map is larger than another's, as if it lacked a stride."""
+    """Whether a map is larger than another by strides."""
     return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction
