@@ -1,4 +1,4 @@
-"""Colours for `.net` files wherever Pygments gives them: Sphinx, MkDocs, pandoc's and rich's code blocks.
+"""A Pygments lexer for `.net` files, for Sphinx, MkDocs, and code blocks of pandoc and rich.
 
 Pygments finds it by its entry point, as `netdsl` or `net`, and by the file name.
 """

@@ -1,4 +1,4 @@
-"""Colours of `.net` files: nothing is lost or an error, and words have the colour of what they do."""
+"""The Pygments lexer: no text is lost or an error, and words have the token types of their roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Atomic file writes: a file is complete or unchanged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from errno import EINVAL
 from pathlib import Path
 from stat import S_IMODE
 
-# How the names of temporary files end: a process that is killed while it writes leaves one.
+# The suffix of temporary files: a process that is killed while it writes leaves one.
 PART = ".part"
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes the file beside its place and moves it there, so that no reader sees a part of it.
+    """Writes a temporary file and renames it, so that no reader sees an incomplete one.
 
     Raises OSError; then the file is as it was before.
     """
@@ -25,7 +25,7 @@ def write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file in the same folder, which takes the place of `path` when the block ends well.
+    """A temporary file in the same folder, which replaces `path` when the block ends without an exception.
 
     Raises OSError, also where the path is a device, a pipe or a folder; after any exception the file is as
     it was before.
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes the file private: give it the rights of the old one, or of any other new file.
+        # mkstemp makes the file private: give it the permissions of the old file, or the default ones.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~umask)

@@ -1,4 +1,4 @@
-"""Where grammar, templates and networks lie: in an installed package, or beside it in the repository."""
+"""Paths of the grammar, the templates and the networks, in an installed package or in the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an expression of the language can be at compile time."""
+"""The values that an expression of the language can have at compile time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A bare word that stands for itself: `same`, `fan_in`, the name of an operation or of a block."""
+    """A bare word as a value: `same`, `fan_in`, the name of an operation or of a block."""
 
     name: str
 
@@ -62,7 +62,7 @@ def show(value: object) -> str:
             return str(value)
 
 
-# So far from a number its neighbours are looked for: farther ones are no help, and would take time.
+# The largest distance at which divisors are searched: farther ones would not help, and take time.
 _REACH = 10_000
 
 

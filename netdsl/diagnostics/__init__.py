@@ -1,6 +1,6 @@
 """Errors and warnings as data, and as text and JSON.
 
-Which mistakes there are is decided by the rooms that find them; nothing here knows the language.
+Nothing here knows the language: the packages that find mistakes create the diagnostics.
 """
 
 from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing, nearest

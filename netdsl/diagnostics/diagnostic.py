@@ -1,4 +1,4 @@
-"""Errors as data: what is wrong, where, both sides of a conflict, and the way out."""
+"""Diagnostics as data: the message, its places in the text, notes and a help."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Literal
 
 from netdsl.base.source import Span
 
-# A file with more errors than this has one cause; the rest would be noise without end.
+# Further diagnostics are dropped: so many have a common cause.
 MAX_DIAGNOSTICS = 1000
-# After so many, no reasons are looked for in the rest of the file: each costs a look at all of it.
+# Causes and fixes are searched only for the first ones: each search reads the whole file.
 MAX_EXPLAINED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A place and what is to be said of it (may be empty)."""
+    """A place in the text, and a text about it (may be empty)."""
 
     span: Span
     text: str = ""
@@ -67,22 +67,22 @@ class Diagnostics:
         notes: Iterable[str] = (),
         help: str = "",
     ) -> None:
-        """What is most likely not meant; the network is compiled all the same."""
+        """Reports what is probably a mistake; the network is compiled all the same."""
         self.add(Diagnostic(code, message, (Label(span, label), *also), tuple(notes), help, "warning"))
 
     @property
     def errors(self) -> int:
-        """How many errors there are; a network with one isn't compiled."""
+        """The number of errors; a network with errors isn't compiled."""
         return sum(found.severity == "error" for found in self._found.values())
 
     @property
     def full(self) -> bool:
-        """Whether nothing more is kept."""
+        """Whether further diagnostics are dropped."""
         return len(self._found) >= MAX_DIAGNOSTICS
 
     @property
     def explains(self) -> bool:
-        """Whether so few are found yet that looking for reasons pays."""
+        """Whether causes and fixes are still searched."""
         return len(self._found) < MAX_EXPLAINED
 
     def add(self, diagnostic: Diagnostic) -> None:
@@ -92,7 +92,7 @@ class Diagnostics:
 
     @contextmanager
     def captured(self) -> Iterator[list[Diagnostic]]:
-        """Keeps what is found inside apart from the rest, in the list that it gives."""
+        """Collects the diagnostics of the block in a separate list, which is complete after the block."""
         kept, self._found = self._found, {}
         found: list[Diagnostic] = []
         try:
@@ -102,7 +102,7 @@ class Diagnostics:
             self._found = kept
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        """In the order of the text; those of no place, and of the command line, where they were found."""
+        """In the order of the text; those without a place first."""
         sources = [label.span.source for found in self._found.values() for label in found.labels[:1]]
 
         def place(found: Diagnostic) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from netdsl.diagnostics.render_text import render
 
 
 class NetworkError(Exception):
-    """A network that cannot be compiled; `diagnostics` says why, and `str()` shows them all."""
+    """A network that cannot be compiled; `diagnostics` are the reasons, and `str()` renders them all."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)

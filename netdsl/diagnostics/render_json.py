@@ -1,4 +1,4 @@
-"""Diagnostics as programs read them: records for JSON, and the commands of GitHub's workflows."""
+"""Diagnostics for programs: JSON records, and workflow commands of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdsl.diagnostics import Diagnostic, Label
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines and columns from 1, columns in code points, the end excluded; all None for what is in no file."""
+    """Lines and columns from 1, columns in code points, the end excluded; all None outside of files."""
 
     file: str | None = None
     line: int | None = None
@@ -60,7 +60,7 @@ def _place(labels: tuple[Label, ...]) -> Place:
 
 
 def full_message(diagnostic: Diagnostic) -> str:
-    """What is wrong, with the text at its place; the notes stand on lines of their own."""
+    """The message with the text of its first label; each note is on its own line."""
     message = diagnostic.message
     for label in diagnostic.labels[:1]:
         message = f"{label.span.source.name}: {message}" if _is_option(label) else message
@@ -69,7 +69,7 @@ def full_message(diagnostic: Diagnostic) -> str:
 
 
 def _is_option(label: Label) -> bool:
-    """Whether the text stands on the command line (`--set width`), not in a file."""
+    """Whether the text is part of the command line (`--set width`), not of a file."""
     return label.span.source.name.startswith("--")
 
 

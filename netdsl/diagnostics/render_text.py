@@ -1,4 +1,4 @@
-"""Diagnostics as people read them: message, place, excerpts with carets, notes, help."""
+"""Diagnostics as text for people: message, place, excerpts with carets, notes, help."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Literal, TypeAlias
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Label
 
-# What a piece of the text is; who shows it in a terminal gives each a colour.
+# The role of a piece of the text, which decides its colour in a terminal.
 Role: TypeAlias = Literal["error", "warning", "message", "related", "gutter", "help"]
 Paint: TypeAlias = Callable[[str, Role], str]
 
-# A row of single signs: what stands in which cell.
+# A row of single characters by their cells.
 Signs: TypeAlias = dict[int, tuple[str, Role]]
 
-# Of a longer line only so much is shown where nobody says how wide the screen is.
+# The longest excerpt of a line where the width of the terminal is unknown.
 LONGEST_LINE = 160
 
-# A terminal narrower than this gets lines that it folds itself.
+# In a narrower terminal lines are wrapped to this width.
 _NARROWEST = 30
 
-# At most so much of a line is shown before the place, if it is too long to be shown whole.
+# The largest number of cells before the label in an excerpt of a long line.
 _CONTEXT = 20
 
 _TAB = "    "
@@ -78,7 +78,7 @@ def _by_source(labels: Sequence[Label]) -> list[tuple[Source, list[Label]]]:
 
 @dataclass(frozen=True, slots=True)
 class _Gutter:
-    """What stands left of the excerpt: the numbers of lines, and a rule."""
+    """The column left of the excerpt: line numbers and a rule."""
 
     digits: int
     paint: Paint
@@ -105,7 +105,7 @@ class _Gutter:
 
 
 def _hung(start: str, text: str, width: int | None, indent: int) -> list[str]:
-    """`start` and the text; further lines stand below the text's first word."""
+    """`start` and the text; further lines are indented to the text's first word."""
     first, *rest = wrap(text, None if width is None else width - indent)
     return [start + first, *(" " * indent + line for line in rest)]
 
@@ -115,7 +115,7 @@ def _hung(start: str, text: str, width: int | None, indent: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What stands below a line, for one label: from cell `start` to before `end`."""
+    """The underline of one label, from cell `start` up to `end`, and its text."""
 
     start: int
     end: int
@@ -149,12 +149,12 @@ def _excerpt(source: Source, roles: dict[Label, Role], room: int | None, gutter:
 
 
 def _column(label: Label) -> int:
-    """Where a label begins in its line, from 0."""
+    """The column of a label's start, from 0."""
     return label.span.source.position(label.span.start)[1] - 1
 
 
 def _end(label: Label) -> int:
-    """Where it ends; of several lines the first counts."""
+    """The column of a label's end; of several lines the first counts."""
     return _column(label) + len(label.span.text.partition("\n")[0].rstrip())
 
 
@@ -168,7 +168,7 @@ class _Window:
     offsets: list[int]
 
     def cell(self, column: int) -> int:
-        """Where a character stands; what is left or right of the part, at its edge."""
+        """The cell of a character; the nearest edge for one outside of the part."""
         return self.offsets[min(max(column - self.start, 0), len(self.offsets) - 1)]
 
 
@@ -199,13 +199,13 @@ def _begins(visible: list[str]) -> list[int]:
     joined = "".join(visible)
     if joined.isascii():
         return list(accumulate(map(len, visible), initial=0))
-    # A combining mark or a selector changes what stands before it: beginnings are measured, not added up.
+    # A combining mark or a selector changes the character before it: beginnings are measured, not added up.
     ends = list(accumulate(map(len, visible), initial=0))
     return list(accumulate((cells(joined[:end]) for end in ends), max))
 
 
 def _mark(label: Label, role: Role, window: _Window) -> _Mark:
-    """The carets of a label; of several lines the first is marked, and `…` says that it goes on."""
+    """The carets of a label; of several lines only the first is marked, followed by `…`."""
     start, end = window.cell(_column(label)), window.cell(_end(label))
     signs = ("-" if role == "related" else "^") * max(1, end - start)
     goes_on = "\n" in label.span.text.strip() or _end(label) > window.end
@@ -240,12 +240,12 @@ def _rows(marks: list[_Mark], room: int | None, paint: Paint) -> Iterator[str]:
 
 
 def _moved(mark: _Mark, room: int) -> int:
-    """Where the text of a mark begins, so that it has the room for some words."""
+    """The first cell of a mark's text, far enough left that some words fit."""
     return max(0, min(mark.start, room - min(cells(mark.text), _NARROWEST)))
 
 
 def _drawn(signs: Signs, paint: Paint) -> str:
-    """Signs at their cells as a row, with blanks between."""
+    """The row of signs, with spaces between them."""
     row = ""
     everywhere = range(max(signs, default=-1) + 1)
     for role, group in groupby(everywhere, key=lambda cell: signs[cell][1] if cell in signs else None):
@@ -258,14 +258,14 @@ def _drawn(signs: Signs, paint: Paint) -> str:
 
 
 def printable(text: str, tab: str = " ") -> str:
-    """What a terminal shows as it is; control characters and invisible ones are seen as `�`."""
+    """The text with control characters and invisible characters replaced by `�`."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else tab if char == "\t" else "�" for char in text)
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal a text takes: a Chinese character two, a combining accent none."""
+    """The width of a text in a terminal: 2 for a Chinese character, 0 for a combining accent."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # late: nearly all files are ASCII
@@ -274,7 +274,7 @@ def cells(text: str) -> int:
 
 
 def wrap(text: str, width: int | None, hanging: int = 0) -> list[str]:
-    """The text in lines of `width` cells, broken at blanks; all but the first are indented."""
+    """The text in lines of `width` cells, broken at spaces; all but the first are indented."""
     if width is None or cells(text) <= width:
         return [text]
     first, *words = text.split(" ")

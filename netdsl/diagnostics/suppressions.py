@@ -1,4 +1,4 @@
-"""Comments that allow a warning."""
+"""Comments that suppress a warning."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from netdsl.base.source import Span
 
 
 def is_allowed(code: str, span: Span) -> bool:
-    """Whether `# allow NET703` stands in the line that is warned of."""
+    """Whether the line of a warning has a comment `# allow NET703`."""
     line = span.source.line(span.source.position(span.start)[0])
     _, allow, codes = line.partition("# allow ")
     return bool(allow) and code in codes.replace(",", " ").split()

@@ -1,4 +1,4 @@
 """The texts of `netdsl explain`, one Markdown file a code, and `error_docs`, which reads them.
 
-Only documentation: what an error says when it occurs stands where it is found.
+Only documentation: the message of an error is written where the error is found.
 """

@@ -29,7 +29,7 @@ _FENCED = re.compile(r"^```net *(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 class ErrorDoc:
     """Of one code. `cause`, `wrong` and `right` are Markdown; an example that has a name is a used file.
 
-    What goes wrong only when a network runs may have no examples.
+    An error that occurs only when a network runs may have no examples.
     """
 
     code: str
@@ -44,7 +44,7 @@ class ErrorDoc:
 
     @property
     def emitted(self) -> tuple[Diagnostic, ...]:
-        """What the compiler says of the wrong example; other warnings of so small a network are left out."""
+        """The diagnostics of the wrong example with this code."""
         found = diagnose(self.wrong) if self.wrong else ()
         return tuple(diagnostic for diagnostic in found if diagnostic.code == self.code)
 
@@ -54,13 +54,13 @@ def codes() -> list[str]:
 
 
 def error_doc(code: str) -> ErrorDoc:
-    """What there is to say of an existing code."""
+    """The documentation of an existing code."""
     found = _TEXT.fullmatch((ERRORS / f"{code}.md").read_text(encoding="utf-8"))
     assert found, f"the text of {code} has not the form of the others"
     return ErrorDoc(*(part.strip() for part in found.groups("")))
 
 
 def diagnose(example: str) -> tuple[Diagnostic, ...]:
-    """What the compiler says of the network in a section, `wrong` or `right`, of a text."""
+    """The diagnostics of the network in a section, `wrong` or `right`, of a text."""
     files: dict[str, str] = dict(_FENCED.findall(example))
     return compile_network(Source("example.net", files[""]), read=files.__getitem__).diagnostics

@@ -1,4 +1,4 @@
-"""The one layout of `.net` files, which `netdsl fmt` and the language server give them.
+"""The formatter of `.net` files, used by `netdsl fmt` and the language server.
 
     text --token_groups--> tokens in groups of brackets --layout--> lines --> text
 
@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netdsl.base.source import Source, Span
+from netdsl.base.tree import nested
 from netdsl.diagnostics import Diagnostics
 from netdsl.format.layout import lines
 from netdsl.format.layout_lines import joined
 from netdsl.format.token_groups import comments, grouped
-from netdsl.syntax.nodes import Program, walk
+from netdsl.syntax.nodes import Program
 from netdsl.syntax.parser import parse
 
 
@@ -51,7 +52,7 @@ def _check(source: Source, program: Program, result: str) -> None:
 
 
 def _meaning(program: Program) -> Iterator[object]:
-    """The nodes of the tree without their spans."""
-    for node in walk(program):
-        fields = (field for field in node if not isinstance(field, Span))
-        yield type(node), [len(field) if isinstance(field, tuple) else field for field in fields]
+    """The tree in prefix order, without spans."""
+    for node in nested(program, object):
+        if not isinstance(node, Span):
+            yield (type(node), len(node)) if isinstance(node, tuple) else (type(node), node)

@@ -1,4 +1,4 @@
-"""Rows to lines: what stands on a line of its own, and how far it is indented.
+"""Rows to lines: line breaks and indentation.
 
 A group is written flat, `{ a, b }`, or spread over lines. It is spread where the author spread it, and
 where the line would be too long.
@@ -107,7 +107,7 @@ def _drop_last_comma(found: Sequence[Row]) -> None:
 
 
 def _packed(parts: Sequence[Sequence[Item]], between: str, indent: int, first: int) -> list[Line]:
-    """As many parts on a line as fit; one that is spread stands alone. The first has its own indentation."""
+    """Fills lines with parts; a spread part gets its own line. `first` is the first line's indentation."""
     result: list[Line] = []
     alone = True
     for part in parts:
@@ -123,7 +123,7 @@ def _packed(parts: Sequence[Sequence[Item]], between: str, indent: int, first: i
 
 
 def _branches(found: Sequence[Row], indent: int) -> Iterator[tuple[Row, list[Line], int]]:
-    """A branch starts with its `|`; what follows on further lines stands below its first step."""
+    """A branch starts with its `|`; its further lines are indented to its first step."""
     inner = indent + _INDENT
     for n, row in enumerate(found):
         if _starts(row, "|"):
@@ -132,7 +132,7 @@ def _branches(found: Sequence[Row], indent: int) -> Iterator[tuple[Row, list[Lin
         elif row.items:
             yield row, _steps(row, inner), inner
         else:
-            # A comment belongs to what it stands above.
+            # A comment belongs to the row below it.
             below = next((other for other in found[n:] if other.items), None)
             yield row, [], inner if below and not _starts(below, "|") else indent
 
@@ -150,14 +150,14 @@ def _rules(found: Sequence[Row], indent: int) -> Iterator[list[Line]]:
 
 
 def _table(found: Sequence[Row], indent: int) -> Iterator[list[Line]]:
-    """The rows of a table, its cells in columns; transitions stand as they are."""
+    """The rows of a table with aligned cells; transitions are not aligned."""
     shown = iter(aligned([[flat(cell) for cell in cells(row.items)] for row in found if _has_cells(row)]))
     for row in found:
         yield [Line(indent, next(shown))] if _has_cells(row) else _laid(row.items, indent)
 
 
 def _has_cells(row: Row) -> bool:
-    """Whether a row stands in the columns: no comment, no transition, no cell over several lines."""
+    """Whether a row is aligned in columns: no comment, no transition, no cell over several lines."""
     return bool(row.items) and not is_brace(row.items[-1]) and not _is_spread(row.items)
 
 
@@ -193,7 +193,7 @@ def _laid(items: Sequence[Item], indent: int) -> list[Line]:
 
 
 def _can_spread(item: Item) -> bool:
-    """Whether something stands between its brackets, and all on one line."""
+    """Whether a group is not empty and on one line."""
     return isinstance(item, Group) and not item.spread and len(flat([item])) > 2
 
 

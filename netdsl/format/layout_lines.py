@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Blanks before a comment behind code: more than the two that divide the columns of a table.
+# Spaces before a comment after code: more than the two between the columns of a table.
 _BEFORE_COMMENT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line; `blank`: an empty line stands before it."""
+    """A line; `blank`: an empty line precedes it."""
 
     indent: int
     text: str

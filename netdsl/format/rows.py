@@ -12,9 +12,9 @@ from netdsl.format.token_groups import Group, Item, Kind, Token, is_brace, is_co
 
 @dataclass(slots=True)
 class Row:
-    """What stands on one line, with the comment behind it; a comment alone has no items.
+    """The items of one line and the comment after them; a comment line has no items.
 
-    `blank`: an empty line stands before it. `hanging`: it goes on with the value of the row before.
+    `blank`: an empty line precedes it. `hanging`: it continues the value of the row before.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -101,7 +101,7 @@ def flat(items: Sequence[Item]) -> str:
 
 
 def _flat_group(group: Group) -> str:
-    # A comma before the bracket, before a `|` and behind one says nothing.
+    # A comma before the bracket, or before or after a `|`, has no meaning.
     kept: list[Item] = []
     for item in group.items:
         if is_newline(item) or (is_text(item, ",") and (not kept or is_text(kept[-1], ",", "|"))):
@@ -116,7 +116,7 @@ def _flat_group(group: Group) -> str:
 
 
 def gap(before: Item | None, item: Item) -> str:
-    """What stands between two items of a line: a blank, or nothing."""
+    """The separator between two items of a line: a space, or nothing."""
     if before is None or is_text(item, ",", ":"):
         return ""
     if isinstance(before, Token) and (before.prefix or before.tight):
@@ -147,7 +147,7 @@ def cells(row: Sequence[Item]) -> list[list[Item]]:
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table whose first row is its header.
 
-    Numbers stand right, all else left; what is narrower than its heading, in the middle below it.
+    Numbers are aligned right, other cells left; a column narrower than its heading is centred below it.
     """
     columns = [_column(column) for column in zip_longest(*table, fillvalue="")]
     return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]

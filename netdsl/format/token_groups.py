@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
+from netdsl.base.tree import nested
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import CLOSING, TOKEN
 
-# What a group in braces holds; `inline` is a group in round or square brackets.
+# The contents of a group in braces; `inline` is a group in parentheses or square brackets.
 Kind: TypeAlias = Literal["body", "join", "table", "init", "train", "inline"]
 _KINDS: dict[str, Kind] = {"stages": "table", "init": "init", "train": "train"}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`tight`: no blank on either side, as around the `=` of an argument. `prefix`: none behind it."""
+    """`tight`: no space on either side, as around the `=` of an argument. `prefix`: no space after it."""
 
     text: str
     kind: Literal["comment", "newline", "word", "sign"]
@@ -25,7 +26,7 @@ class Token:
 
 @dataclass(slots=True)
 class Group:
-    """What stands between two brackets; `hugs`: the word before it is what it belongs to."""
+    """The tokens between two brackets; `hugs`: the group belongs to the word before it."""
 
     opening: str
     kind: Kind
@@ -74,12 +75,12 @@ def is_text(item: Item, *texts: str) -> bool:
 
 
 def comments(text: str) -> list[str]:
-    """All comments in order, without the blanks at their ends."""
+    """All comments in order, without trailing spaces."""
     return [match["comment"].rstrip() for match in TOKEN.finditer(text) if match["comment"]]
 
 
 def grouped(text: str, program: nodes.Program) -> list[Item]:
-    """The tokens of a text without syntax errors; the tree says what a `-` and a bracket belong to."""
+    """The tokens of a text without syntax errors; the tree identifies unary `-` and calls."""
     called, negative = _roles(program)
     top: list[Item] = []
     open_groups: list[Group] = []
@@ -120,10 +121,10 @@ def grouped(text: str, program: nodes.Program) -> list[Item]:
 
 
 def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
-    """Where the words end that take a bracket (calls and definitions), and where signs of numbers stand."""
+    """The ends of words that take arguments (calls and definitions), and the places of unary `-`."""
     called: set[int] = set()
     negative: set[int] = set()
-    for node in nodes.walk(program):
+    for node in nested(program, tuple):
         match node:
             case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Mismatch(NamedTuple):
-    """A value that doesn't fit: what would have."""
+    """A value that a type refuses, and what it expects instead."""
 
     expected: str
 
@@ -39,8 +39,8 @@ class Whole(NamedTuple):
 
 
 class Real(NamedTuple):
-    """A number between `low` and `high`, given to Python as a float; None is no limit, and `above` and
-    `below` leave the limits themselves out.
+    """A number between `low` and `high`, given to Python as a float; None means unlimited, and `above` and
+    `below` exclude the limits themselves.
     """
 
     low: float | None = 0
@@ -84,7 +84,7 @@ class Pair(NamedTuple):
 
 
 class Word(NamedTuple):
-    """One of some words; also takes what `other` takes."""
+    """One of some words, or a value of the type `other`."""
 
     words: tuple[str, ...]
     other: ArgType | None = None
@@ -150,7 +150,7 @@ def signature(cls: type) -> tuple[Parameter, ...]:
 
 
 def convert(cls: type[T], values: dict[str, Value]) -> T | dict[str, Mismatch]:
-    """The dataclass with these values, or what is wrong with each that doesn't fit."""
+    """The dataclass with these values, or the mismatch of each value that is refused."""
     converted: dict[str, object] = {}
     wrong: dict[str, Mismatch] = {}
     for f in schema(cast(type, cls)):

@@ -1,6 +1,6 @@
-"""Expressions whose names have a meaning: evaluated with exact numbers, simplified, compared.
+"""Resolved expressions: evaluated with exact numbers, simplified, compared.
 
-Whatever the compiler knows of a block before its arguments are known is such an expression over the
+Everything that the compiler knows about a block before its arguments are given is an expression over the
 block's parameters: `out // 4`, `stride == 1 and in == out`.
 """
 

@@ -1,4 +1,4 @@
-"""Rules of initialisation by name, as in `torch.nn.init`: their arguments, checked as an operation's are."""
+"""Initialisation rules by name, as in `torch.nn.init`, with their arguments."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ RULES: dict[str, type] = {
     "pytorch": Fixed,
 }
 
-# Rules that need inputs and outputs to count: nothing for a bias or the scale of a norm.
+# Rules that count inputs and outputs, so they don't apply to biases and norms.
 FOR_KERNELS = frozenset(name for name in RULES if RULES[name] in (Kaiming, Xavier)) | {"dirac"}

@@ -1,4 +1,4 @@
-"""The recipe: how a network is trained. Data only; the runtime gives it its meaning."""
+"""The recipe: how a network is trained. Data only; the runtime interprets it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """What all optimizers take. With `decay_norms=no` weight decay is for the weights of convolutions and
-    linear layers alone: it spares biases, and the scales and shifts of norms (He et al. 2019, section 3.1).
+    """The arguments of all optimizers.
+
+    With `decay_norms=no` weight decay applies only to the weights of convolutions and linear layers, not to
+    biases and the scales and shifts of norms (He et al. 2019, section 3.1).
     """
 
     decay_norms: bool = arg(Flag(), True, named=True, last=True)
@@ -169,7 +171,7 @@ class CrossEntropy:
     smoothing: float = arg(Real(0, 1, below=True), 0.0)
 
 
-# The words of the recipe language and what they mean.
+# The values of keys that take a choice, by name.
 CHOICES: dict[str, dict[str, type]] = {
     "data": {"cifar10": Cifar10, "cifar100": Cifar100, "digits": Digits, "folder": Folder},
     "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
@@ -182,12 +184,12 @@ CHOICES: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that `netdsl train` needs besides the network; the defaults are the language's."""
+    """Everything that `netdsl train` needs besides the network, with the defaults of the language."""
 
     data: Cifar10 | Cifar100 | Digits | Folder = field(default_factory=Cifar10)
     epochs: int = arg(Whole(), 10)
     batch: int = arg(Whole(), 64)
-    # In so many parts a batch goes through the network: less memory, the same step.
+    # The number of parts into which a batch is divided: less memory, the same step.
     accumulate: int = arg(Whole(), 1)
     optimizer: Sgd | Adam | AdamW | Muon = Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4)
     schedule: Constant | Step | Cosine | OneCycle = Constant()
@@ -203,10 +205,10 @@ class Recipe:
     seed: int = arg(Whole(0), 0)
 
 
-# How the lines of a recipe begin.
+# The keys of a recipe.
 KEYS = tuple(field.name for field in fields(Recipe))
 
 
 def held_out(images: int, validation: int | None) -> int:
-    """How many of so many training images are for validation, as a recipe's `validation` says."""
+    """The number of training images that are held out for validation."""
     return min(1000, images // 10) if validation is None else validation

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Keyword(NamedTuple):
-    """How a word is used, and its documentation in one line."""
+    """The usage of a word, and its documentation in one line."""
 
     usage: str
     documentation: str

@@ -1,4 +1,4 @@
-"""What can stand at a place, and so what the word there means."""
+"""Completion: the candidates at a place, which also tell the meaning of a word there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _WITH_BODIES = (*SECTIONS, "stage", "stages", "block")
 
 
 class Candidate(NamedTuple):
-    """A word that can stand at a place; `insert` is written where that is more than the word."""
+    """A word that is possible at a place; `insert` is the text to insert if it is more than the word."""
 
     name: str
     kind: Kind
@@ -61,7 +61,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What a file knows by name. `files` gives the `.net` files that a `use` can name."""
+    """The names known to a file. `files` returns the `.net` files that a `use` can import."""
 
     blocks: Mapping[str, Symbol] = field(default_factory=dict)
     constants: Mapping[str, Symbol] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Known:
 
 
 def complete(text: str, offset: int, known: Known) -> list[Candidate]:
-    """What can stand at a place, the likeliest first, each word once."""
+    """The candidates at a place, the likeliest first, each word once."""
     found: dict[str, Candidate] = {}
     for candidate in candidates(context_at(text, offset), known):
         found.setdefault(candidate.name, candidate)
@@ -134,7 +134,7 @@ def _statement(context: Context, known: Known) -> Iterator[Candidate]:
 
 
 def _operand(before: list[str] | tuple[str, ...]) -> bool:
-    """Whether an operand follows what stands before it in an expression."""
+    """Whether an operand is expected after the words before it in an expression."""
     operators = (*OPERATOR_WORDS, *CONDITIONAL_WORDS, "=")
     return not before or before[-1] in operators or not (before[-1][0].isalnum() or before[-1][-1] in ')]}"_')
 
@@ -191,7 +191,7 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
 
 
 def _continued(before: tuple[str, ...]) -> Iterator[Candidate]:
-    """The words that go on with a step whose body has ended, also on the next line."""
+    """The words that continue a step after its body, also on the next line."""
     if before[-1:] == ("{}",):
         if before[0] == "skip" and "shortcut" not in before:
             yield Candidate("shortcut", "keyword", *CONTINUATIONS["shortcut"])
@@ -211,7 +211,7 @@ REPEAT = Argument("repeat", "1", "a whole number of at least 1: how many copies"
 
 
 def called(context: Context, bracket: Bracket, known: Known) -> Signature | None:
-    """What the `(` of a place calls."""
+    """The signature that the `(` of a place calls."""
     name = bracket.callee
     if context.statement == "train":
         choices = CHOICES.get(bracket.head[0], {}) if bracket.head else {}
@@ -309,7 +309,7 @@ def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:
 
 
 def _expression(context: Context, known: Known) -> Iterator[Candidate]:
-    """What an expression can speak of."""
+    """The names that an expression can use."""
     yield from (Candidate(name, "name", kind) for name, kind in context.names.items())
     if context.statement in _WITH_BODIES:
         yield Candidate("in", "name", "", IN.documentation)

@@ -1,5 +1,5 @@
-"""Where in the language a place is, from the words before it alone: the text there is broken while it is
-written, so no parser reads it.
+"""The syntactic context of a place, from the words before it alone: the text is incomplete while it is
+written, so it can't be parsed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LocalKind: TypeAlias = Literal["parameter", "local", "index"]
 
 @dataclass(slots=True)
 class Bracket:
-    """An open bracket. `head` are the words before it, `arguments` how many commas stand in it, `given`
+    """An open bracket. `head` are the words before it, `arguments` the number of commas in it, `given`
     the names of arguments in it. `header` is its first line, `before` the line before the current one.
     `names` and `saved` are what it defines.
     """
@@ -34,7 +34,7 @@ class Bracket:
 
     @property
     def callee(self) -> str:
-        """What a `(` calls; the empty string where it only groups."""
+        """The name that a `(` calls; empty if it only groups."""
         return self.head[-1] if self.opening == "(" and self.head and self.head[-1].isidentifier() else ""
 
 
@@ -74,7 +74,7 @@ class _Scan:
 
     def __init__(self, text: str, end: int) -> None:
         self._text, self._end = text, end
-        # The outermost is no bracket: it holds what the statement defines.
+        # The outermost is not a bracket: it has the definitions of the statement.
         self._brackets = [Bracket()]
         self._clause: list[str] = []
 
@@ -111,7 +111,7 @@ class _Scan:
                 self._line(top)
         elif token == ",":
             top.arguments += 1
-            # `order bn, relu` and `augment flip, crop(4)` go on; between steps a comma ends one.
+            # `order bn, relu` and `augment flip, crop(4)` continue; between steps a comma ends the clause.
             goes_on = not top.opening or top.head == ("train",)
             self._end_clause(top, self._clause[:1] if goes_on else [])
         elif token == "|" and top.opening == "{":
@@ -159,7 +159,7 @@ class _Scan:
 
 
 def _statement_start(text: str, end: int) -> int | None:
-    """Where the statement around a place starts."""
+    """The start of the statement around a place."""
     starts = list(_STATEMENT.finditer(text, 0, end))
     if not starts:
         return None

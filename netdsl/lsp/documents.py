@@ -13,12 +13,12 @@ from netdsl.lsp.positions import Shift
 from netdsl.lsp.reading import Reading, read
 from netdsl.syntax.net_files import read_text
 
-# Seconds without an edit before errors are shown: who types is not to be interrupted at every letter.
+# Seconds without an edit before errors are shown, so that they don't flicker while the user types.
 QUIET = 0.15
-# Seconds that an answer waits for what the latest edit means. A text that takes longer to read is read
-# when it is quiet, and until then answers speak of the version before.
+# Seconds that an answer waits until the latest edit is compiled. A text that takes longer is compiled
+# after a pause, and until then answers are about the version before.
 PATIENCE = 0.025
-# Seconds without an edit before garbage is collected: of a long text that stops all for a tenth of one.
+# Seconds without an edit before garbage is collected: with a long text that takes a tenth of a second.
 REST = 1.0
 
 
@@ -50,7 +50,7 @@ class Document:
             self.typed = reading
 
     def readings(self) -> list[Reading]:
-        """Each once; those that tell most come first."""
+        """The different readings, the most complete first."""
         found = {id(reading): reading for reading in (self.typed, self.whole, self.latest) if reading}
         return list(found.values())
 

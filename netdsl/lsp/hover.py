@@ -1,4 +1,4 @@
-"""What an editor shows of the word under the cursor, as Markdown."""
+"""Hover texts for the word under the cursor, as Markdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from netdsl.lsp.reading import Reading
 from netdsl.lsp.symbols import Symbol
 from netdsl.ops.operation import show_shape
 
-# So many different lines are shown of a step that runs in many places.
+# The largest number of lines for a step that runs in many places.
 MOST_LINES = 10
 
 
@@ -64,7 +64,7 @@ def of_incoming(block: Span, reading: Reading) -> str:
 
 
 def of_place(reading: Reading, path: str, offset: int) -> str:
-    """What the step, stage or section at a place does wherever it runs: shapes, parameters, MACs."""
+    """All runs of the step, stage or section at a place: shapes, parameters, MACs."""
     instances = reading.instances
     if instances is None:
         return ""

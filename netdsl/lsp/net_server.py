@@ -1,4 +1,4 @@
-"""The server with the documents that are open, and what it says by itself: diagnostics, places, files."""
+"""The server with the open documents: it publishes diagnostics, and finds places and files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from netdsl.lsp.documents import Document, Documents
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading, read
 
-# When so many files and folders were seen, no further ones are looked into: a workspace may hold a data set.
+# The search for files ends after this number of files and folders: a workspace may contain a data set.
 MOST_ENTRIES = 50_000
 
 
@@ -86,7 +86,7 @@ class NetServer(LanguageServer):
         )
 
     def diagnostic(self, reading: Reading, found: Diagnostic) -> types.Diagnostic:
-        """One finding; of a used file it is shown where the file is used."""
+        """A diagnostic for the editor; one of a used file is shown at its `use`."""
         lines = self.lines(reading.source.text)
         labels = list(found.labels)
         message = full_message(found) + (f"\nhelp: {found.help}" if found.help else "")
@@ -128,7 +128,7 @@ class NetServer(LanguageServer):
                 yield path.relative_to(folder).as_posix()
 
     def users(self, document: Document, name: str) -> Iterator[Reading]:
-        """The other files of the workspace that may speak of a name of this one."""
+        """The other files of the workspace that may refer to a name of this one."""
         folders = [Path(found) for f in self.workspace.folders.values() if (found := uris.to_fs_path(f.uri))]
         paths = {path.as_posix() for path in _net_files(folders or [Path(document.path).parent])}
         paths |= {other.path for other in self.documents}

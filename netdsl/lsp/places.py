@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netdsl.base.source import Span
+from netdsl.base.tree import children
 from netdsl.syntax import nodes
 
 
@@ -28,7 +29,7 @@ def spans_at(program: nodes.Program, offset: int) -> list[Span]:
                 found = [row.span for row in node.rows if isinstance(row, nodes.Row)]
             case nodes.Body() | nodes.Let() | nodes.Default():
                 found = []
-        inner += [child for child in nodes.children(node) if _holds(child, offset)][:1]
+        inner += [child for child in children(node) if _holds(child, offset)][:1]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Places in a text: as an editor counts them, and in an older version of the same text."""
+"""Positions in a text as an editor counts them, and in an older version of the text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Lines:
         return line, self._units(self._text[self._starts[line] : offset])
 
     def offset(self, line: int, column: int) -> int:
-        """The offset of a place; behind the end of a line, or of the text, the end is meant."""
+        """The offset of a place; a place after the end of a line, or of the text, is clamped to it."""
         if line >= len(self._starts):
             return len(self._text)
         start, end = self._starts[line], self._ends[line]
@@ -44,7 +44,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How places of an older text and of the current one belong together.
+    """Maps places of an older text to the current one and back.
 
     All that is equal at the start and at the end of both stays; what lies between was edited.
     """

@@ -1,4 +1,4 @@
-"""What is known of a text: its names, what the compiler says, and what runs where."""
+"""One version of a text: its names, its diagnostics, and its runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Reading:
         return not self.program.unread
 
     def use_of(self, path: str) -> Span | None:
-        """Where the file says `use` of the one at a path, or of one that leads to it."""
+        """The `use` that imports the file at a path, directly or through others."""
         files = self.compiled.files
         for direct, place in next(iter(files.values())).used:
             reached = [direct]

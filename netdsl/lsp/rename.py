@@ -1,5 +1,6 @@
-"""Renaming: all occurrences of a name, in all files that know it. What the files mean is compared before
-and after, so that no other name is caught.
+"""Renaming: all occurrences of a name, in all files that use it.
+
+The meanings of all names are compared before and after, so that no other name is captured.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ Edits = Mapping[str, list[tuple[int, int]]]
 
 
 class Refused(Exception):
-    """Why a name can't be changed; `str()` says it to the user."""
+    """A name can't be renamed; `str()` is the reason, for the user."""
 
 
 def renamed(reading: Reading, offset: int) -> Occurrence:
     """The name at an offset that can be changed; raises Refused for all else."""
     if not reading.is_whole:
-        raise Refused("the file has text that can't be read: mend that first")
+        raise Refused("the file has syntax errors: fix them first")
     found = reading.names.at(reading.source.name, offset)
     if found is None:
-        raise Refused("only names that a file defines can be changed")
+        raise Refused("only names that a file defines can be renamed")
     if found.symbol.name == "classes":
         raise Refused("`classes` is a word of the language")
     if found.symbol.span.source.name not in reading.files:
@@ -43,7 +44,7 @@ def renamed(reading: Reading, offset: int) -> Occurrence:
 
 
 def is_shared(symbol: Symbol) -> bool:
-    """Whether other files can speak of a name: those that use this one."""
+    """Whether files that use this one can refer to a name."""
     return symbol.kind in ("block", "label") or (
         symbol.kind == "parameter" and symbol.owner is not None and symbol.owner.kind == "block"
     )
@@ -62,7 +63,7 @@ def rename(
     places: set[tuple[str, int, int]] = set()
     for one in involved:
         if not one.is_whole:
-            raise Refused(f"{one.source.name} uses it and has text that can't be read: mend that first")
+            raise Refused(f"{one.source.name} uses it and has syntax errors: fix them first")
         for found in one.names.occurrences:
             own = found.symbol.span
             if (own.source.name, own.start) == place:
@@ -77,17 +78,17 @@ def rename(
 
 def _check(new: str) -> None:
     if not _NAME.fullmatch(new):
-        raise Refused(f"`{new}` is no name: letters, digits and `_`, and no digit first")
+        raise Refused(f"`{new}` is not a valid name: use letters, digits and `_`, and no digit first")
     if new in WORDS:
         raise Refused(f"`{new}` is a word of the language")
     if new in OPERATIONS:
         raise Refused(f"`{new}` is an operation")
     if keyword.iskeyword(new):
-        raise Refused(f"`{new}` has a meaning in Python")
+        raise Refused(f"`{new}` is a Python keyword")
 
 
 def _verify(before: Reading, edits: Edits, old: str, new: str, reader: Callable[[str], str]) -> None:
-    """Compiles the edited texts: every name must mean what it meant, and no error may come."""
+    """Compiles the edited texts: every name must keep its meaning, and there must be no new error."""
 
     def edited(path: str) -> str:
         return _edited(before.files[path], edits.get(path, []), new) if path in before.files else reader(path)
@@ -97,7 +98,7 @@ def _verify(before: Reading, edits: Edits, old: str, new: str, reader: Callable[
     known = Counter(found.code for found in before.compiled.errors)
     for error in after.compiled.errors:
         if known[error.code] == 0:
-            raise Refused(f"`{new}` can't take the place of `{old}`: {error.message}")
+            raise Refused(f"`{old}` can't be renamed to `{new}`: {error.message}")
         known[error.code] -= 1
     if _meanings(before, edits, len(new)) != _meanings(after, {}, 0):
         raise Refused(f"`{new}` means something else where `{old}` is used")

@@ -1,4 +1,4 @@
-"""What an editor asks for, over the readings of a document. Offsets are those of its text as it is now."""
+"""The requests of an editor, answered from the readings of a document. Offsets refer to its current text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from netdsl.lsp.vocabulary import Signature
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import word_at
 
-# Under what is shown of a text that has errors, or was edited a moment ago.
+# Shown below information about a text that has errors, or was edited a moment ago.
 STALE = "*Shapes and values are those of the last version without errors.*"
 
 
@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
 
 class Help(NamedTuple):
-    """What is called at a place, and which of its arguments is being written."""
+    """The signature of the call at a place, and the index of the argument being written."""
 
     signature: Signature
     active: int | None
@@ -76,7 +76,7 @@ def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> 
 
 
 def _runs(document: Document, offset: int, networks: Sequence[Reading]) -> str:
-    """What the step at a place does, and of which text that is said."""
+    """The runs of the step at a place, with a note if they are not those of the current text."""
     for reading in (document.typed, *networks):
         place = None if reading is None else document.shift(reading).to_old(offset)
         if reading is None or place is None or not (runs := texts.of_place(reading, document.path, place)):
@@ -117,7 +117,7 @@ def _incoming(document: Document, offset: int) -> str:
 def occurrence(
     document: Document, offset: int, networks: Sequence[Reading] = ()
 ) -> tuple[Reading, Occurrence] | None:
-    """The name at an offset, in the reading that tells most of it."""
+    """The name at an offset, in the most complete reading that has it."""
     found_word = word_at(document.text, offset)
     if found_word is None:
         return None
@@ -131,7 +131,7 @@ def occurrence(
 
 
 def definition(document: Document, offset: int) -> Target | None:
-    """Where the name at an offset is defined; of a `use`, the file."""
+    """The definition of the name at an offset; for a `use`, the file."""
     if found := occurrence(document, offset):
         return target(found[0], found[1].symbol.span)
     for reading in document.readings():

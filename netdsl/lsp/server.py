@@ -1,7 +1,7 @@
 """The language server: the protocol's requests, answered over standard input and output.
 
-Texts, offsets and meanings are the business of the modules beside it; here they are put into the
-protocol's words. An answer never fails: what went wrong is logged, and the editor is told nothing.
+The other modules work on texts, offsets and symbols; this one converts their results to the
+protocol's types. A request never fails: an exception is logged, and the answer is empty.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Names and what they mean, from the syntax tree: where each is defined, and all its occurrences.
 
-It follows the scopes of `netdsl.resolve`, but goes on where something is wrong, since a text is broken
+It follows the scopes of `netdsl.resolve`, but continues after errors, since a text is incomplete
 most of the time while it is written.
 """
 
@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base import tree
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.load_files import File
 from netdsl.syntax import nodes
@@ -89,7 +90,7 @@ def read_symbols(files: Mapping[str, File], standard: nodes.Program) -> Table:
         known.update(own[path])
         readers.append(_Reader(file.program, known, own[path], shared, labels, occurrences))
     _Reader(standard, std, std, shared, labels, occurrences).read()
-    # Rules of initialisation speak of labels of all files, so the main file comes last.
+    # Initialisation rules refer to labels of all files, so the main file comes last.
     for reader in reversed(readers):
         reader.read()
     return Table(tuple(occurrences), readers[0].blocks, readers[0].constants)
@@ -118,7 +119,7 @@ def _parameter(owner: Symbol, parameter: nodes.Parameter) -> Symbol:
 
 
 class _Scope(NamedTuple):
-    """What a body knows: names, saved tensors, and the labels of its block."""
+    """The scope of a body: names, saved tensors, and the labels of its block."""
 
     owner: Symbol | None
     names: Names
@@ -293,7 +294,7 @@ class _Reader:
         block = None if target else self.blocks.get(name)
         if target is None and not block_first:
             constant = self.constants.get(name)
-            # A constant that holds a number isn't meant where steps stand.
+            # A constant with a number as its value isn't a step.
             if constant and (block is None or isinstance(constant.value, nodes.Name)):
                 target = constant
         target = target or block or self.constants.get(name)
@@ -319,7 +320,5 @@ class _Reader:
 
     def _names(self, node: Iterable[object], known: Names) -> None:
         """The names in a node, all of which are expressions."""
-        for name in nodes.walk(node):
-            if isinstance(name, nodes.Name):
-                text = name.name
-                self._refer(name.span, known.get(text) or self.constants.get(text) or self.blocks.get(text))
+        for name, span in nested(node, nodes.Name):
+            self._refer(span, known.get(name) or self.constants.get(name) or self.blocks.get(name))

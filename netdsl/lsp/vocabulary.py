@@ -30,7 +30,7 @@ class Argument(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What can be called: an operation, a block, a function of the recipe."""
+    """The signature of an operation, a block or a function of the recipe."""
 
     name: str
     arguments: tuple[Argument, ...]
@@ -62,7 +62,7 @@ def documentation(cls: type) -> str:
 
 
 def expected(arg_type: ArgType) -> str:
-    """What a type takes, in the words of its errors: no type takes an empty text."""
+    """The values that a type takes, as its errors describe them: no type takes an empty string."""
     refused = arg_type.convert("")
     return refused.expected if isinstance(refused, Mismatch) else ""
 
@@ -75,7 +75,7 @@ def words(arg_type: ArgType | None) -> tuple[str, ...]:
 
 
 def recipe_key(key: str) -> str:
-    """What a key of the recipe takes."""
+    """The values that a key of the recipe takes."""
     if key in CHOICES:
         return ", ".join(usage(name, cls) for name, cls in CHOICES[key].items())
     return expected(recipe_type(key))

@@ -1,4 +1,4 @@
-"""How other libraries write the lines of a recipe, and how the language does."""
+"""Translates lines of other libraries' training configurations into recipe lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_OPTIMIZER = {
 
 
 def recipe_line(key: str, value: str) -> str:
-    """A line of a recipe for a key, also that of another library; empty where it isn't known."""
+    """The recipe line for a key of the language or of another library; empty if unknown."""
     value = value.strip().rstrip(";,")
     if key in _OF_OPTIMIZER:
         return f"optimizer sgd({_OF_OPTIMIZER[key]}={own_value(value)})"
@@ -38,5 +38,5 @@ def recipe_line(key: str, value: str) -> str:
 
 
 def own_choice(value: str) -> str:
-    """What an optimizer, a schedule or the like is here; empty where it isn't known."""
+    """An optimizer, a schedule or the like in the language; empty if unknown."""
     return translated(re.sub(r"^(?:\w+\.)*", "", value.strip("\"'")))

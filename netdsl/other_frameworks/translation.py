@@ -1,4 +1,4 @@
-"""How other libraries write a layer, an argument or a value, and how the language does."""
+"""Translates layers, arguments and values of other libraries into the language."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ CrossEntropyLoss       cross_entropy    - - - - - smoothing
 SparseCategoricalCrossentropy cross_entropy
 """
 
-# An argument's name elsewhere, and ours; the empty one is left out.
+# Names of arguments in other libraries, and in netdsl; the empty name drops the argument.
 _ARGUMENTS = {
     **dict.fromkeys(("out_channels", "out_features", "filters", "units", "channels", "features", "num_output",
                      "num_filters", "out_planes", "planes", "width"), "out"),  # fmt: skip
@@ -130,7 +130,7 @@ _ARGUMENTS = {
     "label_smoothing": "smoothing",
     "wd": "weight_decay",
 }
-# Those that mean one of two arguments, whichever an operation has.
+# Names with two translations: an operation has one of them.
 _SIZES = {"kernel_size": "size", "size": "factor"}
 # What blocks call the same thing: in a call of one that has another name of the line, that is meant.
 _SYNONYMS = tuple(frozenset(line.split()) for line in """
@@ -154,19 +154,19 @@ _VALUES = {
     "None": "none",
 }
 
-# Values that are left out, since they are the language's own.
+# Values that are omitted, since they are the defaults of the language.
 _DEFAULTS = {
     ("stride", "1"), ("dilation", "1"), ("groups", "1"), ("bias", "yes"), ("padding", "same"),
     ("affine", "yes"), ("ceil", "no"), ("count_padding", "yes"), ("padding", "none"),
 }  # fmt: skip
-# What is given by position, where an operation has it.
+# Arguments that are written by position.
 _FIRST = ("out", "kernel", "size", "p", "slope", "n", "factor", "groups")
 
-# What Keras' optimizers take by position; torch's take the parameters first.
+# The positional arguments of Keras' optimizers; PyTorch's take the parameters first.
 _KERAS_OPTIMIZERS = {"sgd": ("lr", "momentum", "nesterov"), "adam": ("lr",), "adamw": ("lr", "weight_decay")}
 _NUMBER = re.compile(r"\d+\.?\d*(e-?\d+)?|\.\d+(e-?\d+)?")
 
-# What is no step of the language, and why.
+# Layers that have no translation, and what to do instead.
 NO_STEPS = {
     "softmax": "remove it: the loss `cross_entropy` applies the softmax",
     "logsoftmax": "remove it: the loss `cross_entropy` applies the softmax",
@@ -189,7 +189,7 @@ class _Known(NamedTuple):
 
 @cache
 def _known() -> tuple[dict[str, _Known], dict[str, _Known]]:
-    """The table, by names as they stand in it, and by names whose spelling counts for nothing."""
+    """The table by exact names, and by names without case, underscores and dimension."""
     exact = {}
     for line in _CALLS.split("\n"):
         if line:
@@ -203,26 +203,26 @@ def _plain(name: str) -> str:
 
 
 def own_name(name: str) -> str:
-    """What an operation, block or word of a recipe is called here; empty where nothing is known."""
+    """The name in netdsl of an operation, block or word of a recipe; empty if unknown."""
     exact, plain = _known()
     found = exact.get(name) or plain.get(_plain(name))
     return found.name if found else ""
 
 
 def own_argument(name: str, known: Iterable[str]) -> str | None:
-    """What an argument is called here, where that is one of `known`; empty where it is to be left out."""
+    """The name of an argument in netdsl, if it is one of `known`; empty if the argument is to be dropped."""
     candidates = [table[name] for table in (_ARGUMENTS, _SIZES) if name in table]
     return next((found for found in candidates if not found or found in known), None)
 
 
 def own_parameter(name: str, known: Iterable[str]) -> str:
-    """The one parameter of a block that is a synonym of a name; empty where there is none, or several."""
+    """The only parameter of a block that is a synonym of a name; empty if there is none, or several."""
     found = [other for other in known if any({name, other} <= line for line in _SYNONYMS)]
     return found[0] if len(found) == 1 else ""
 
 
 def no_step(name: str) -> str:
-    """Why a layer of another library is no step here; empty where nothing is known."""
+    """The help for a layer that has no translation; empty if unknown."""
     if join := _JOINS.get(name.lower()):
         return f"write `{join} {{ | a | b }}`, with a branch after each `|`"
     return NO_STEPS.get(name.lower().replace("_", ""), "")
@@ -241,7 +241,7 @@ def own_value(text: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The arguments of a call: what stands between commas outside of brackets."""
+    """The arguments of a call: the parts between commas that are outside of brackets."""
     depth, parts = 0, [""]
     for char in text:
         depth += (char in "([{") - (char in ")]}")
@@ -253,7 +253,7 @@ def split(text: str) -> list[str]:
 
 
 def translated(text: str) -> str:
-    """A call of another library as steps of the language; empty where it isn't known."""
+    """A call of another library as steps of the language; empty if unknown."""
     text = re.sub(r"\)\s*\(\s*\w+\s*\)$", ")", text.strip())  # Keras: layer(…)(x)
     found = re.fullmatch(r"((?:\w+\.)*)(\w+)\s*(?:\((.*)\))?", text, re.DOTALL)
     if not found or len(text) > 1000:
@@ -267,7 +267,7 @@ def translated(text: str) -> str:
     if known is None or (functional and known.order[1:2] == ("out",)):
         return ""
     positional, named = _arguments(split(inside)[functional:])
-    # torch's convolutions are told what comes in; `Conv2d(64, 3)` is written by someone who isn't used to it.
+    # PyTorch's convolutions take the input channels first; `Conv2d(64, 3)` was written without them.
     told = known.order[:2] == ("-", "out") and _tells_what_comes_in(positional, named, known)
     order = known.order[1:] if known.order[:2] == ("-", "out") and not told else known.order
     if positional and _NUMBER.fullmatch(positional[0]):
@@ -290,7 +290,7 @@ def translated(text: str) -> str:
 
 
 def _of_the_batch(momentum: str) -> str:
-    """The `momentum` of Keras' batch norm, which is the old mean's share, as torch's, the batch's share."""
+    """Keras' `momentum` of a batch norm, the weight of the old mean, as PyTorch's, that of the batch."""
     old = Decimal(momentum) if _NUMBER.fullmatch(momentum) else Decimal(1)
     return str(1 - old) if old < 1 else ""
 
@@ -332,7 +332,7 @@ def _activation(named: dict[str, str]) -> str:
 
 
 def _written(name: str, values: dict[str, str], padding: str) -> str:
-    """The call, without arguments that are as they are by default; `padding` is that of a convolution."""
+    """The call without default arguments; `padding` is the default of a convolution."""
     if name == "conv" and values.keys() == {"out"}:
         values["kernel"] = "3"
     if name == "adaptive_avgpool" and values.get("size") in ("1", None):
@@ -356,7 +356,7 @@ def _written(name: str, values: dict[str, str], padding: str) -> str:
 
 
 def _padding(values: dict[str, str], default: str) -> str:
-    """`same` where that is what the number means."""
+    """The padding, as `same` where the number is equivalent."""
     given = values.get("padding", default)
     given = "0" if given == "valid" else given
     kernel, dilation = values.get("kernel", ""), values.get("dilation", "1")

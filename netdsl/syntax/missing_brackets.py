@@ -1,4 +1,4 @@
-"""Where a closing bracket is missing, by the indentation of lines."""
+"""Finds missing closing brackets by the indentation of lines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from netdsl.ops import OPERATIONS
 from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
 
 _LINE = re.compile(r"([ \t]*)(\S)?")
-# What is a whole line, and no value that goes on in the next.
+# The end of a complete line, not of a value that continues on the next one.
 _WHOLE = re.compile(r"[\w)\]}\"]")
-# What begins a line of no body.
+# The start of a line that is not in a body.
 _STATEMENT = re.compile(r"(network|input|classes|order|stem|head|stages?|block|train|expect)\b")
 _STEP = re.compile(rf"\s*,\s*({'|'.join(OPERATIONS)})\b")
 _NAMED = re.compile(r"\s*,\s*\w+\s*=(?!=)")
 
 
 class MissingBracket(NamedTuple):
-    """A bracket that isn't closed, and the end of the text that it was to enclose."""
+    """A bracket that isn't closed, and the end of the text that it should enclose."""
 
     opened: int
     end: int
@@ -26,7 +26,7 @@ class MissingBracket(NamedTuple):
 
 class _Open(NamedTuple):
     place: int
-    # Of the line that it stands in.
+    # The indentation of its line.
     indent: int
 
 
@@ -36,7 +36,7 @@ def missing_bracket(text: str, start: int) -> MissingBracket | None:
     """
     opened: list[_Open] = []
     indent = 0
-    # Those whose body has been seen to be indented.
+    # The brackets whose body is indented.
     deeper: set[int] = set()
     end = start
     for match in BRACKETS.finditer(text, start):
@@ -85,7 +85,7 @@ def _inside(text: str, opened: int, end: int) -> int:
 
 
 def _before(text: str, place: int) -> int:
-    """The end of what stands before a place, without blanks and comments."""
+    """The end of the text before a place, without spaces and comments."""
     start = text.rfind("\n", 0, place) + 1
     line = re.sub(r"#.*", "", text[start:place]).rstrip()
     return start + len(line) if line.strip() else len(text[:start].rstrip())

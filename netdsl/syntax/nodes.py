@@ -1,4 +1,4 @@
-"""The syntax tree: what a `.net` file says, before any name has a meaning. Every node has a span.
+"""The syntax tree of a `.net` file, before names are resolved.
 
 Named tuples, since they are made so much faster than dataclasses when the module is imported.
 """
@@ -6,7 +6,7 @@ Named tuples, since they are made so much faster than dataclasses when the modul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from netdsl.base import tree
 from netdsl.base.source import Span
@@ -14,7 +14,7 @@ from netdsl.base.values import Value
 
 
 class Word(NamedTuple):
-    """An identifier where it stands."""
+    """An identifier with its place."""
 
     text: str
     span: Span
@@ -159,24 +159,6 @@ Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | D
 class Body(NamedTuple):
     steps: tuple[Step, ...]
     span: Span
-
-
-def children(node: Iterable[object]) -> Iterator[Any]:
-    """The nodes directly inside a node, in the order of its fields."""
-    for field in node:
-        if hasattr(field, "_fields"):
-            yield field
-        elif isinstance(field, tuple):
-            yield from children(field)
-
-
-def walk(node: Iterable[object]) -> Iterator[Any]:
-    """A node and all nodes inside it, each before its children. Not recursive: a sum may be long."""
-    waiting: list[Any] = [node]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += reversed(list(children(node)))
 
 
 def calls(steps: Iterable[Step]) -> Iterator[Call]:

@@ -1,7 +1,7 @@
 """Text to syntax tree, with human messages for syntax errors.
 
-A file is first cut into its top-level statements, then each is parsed by itself, so that an error in
-one leaves the others. One that can't be read as a whole is read part by part.
+A file is first split into its top-level statements, then each is parsed by itself, so that an error in
+one doesn't affect the others. A statement with an error is parsed part by part.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ MAX_LINE = 10_000
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINES = {"stages": "row", "train": "entry"}
-# What a step that can't be read would have defined.
+# The name that a step which can't be parsed would define.
 _DEFINES = re.compile(r"(let|save)\s*(?:as\s+|\(\s*\W?|\W)([A-Za-z_]\w*)|([A-Za-z_]\w*)\s*(?::|=(?!=))")
-# What isn't a step after one that couldn't be read, but the rest of it: `conv 64, 3, stride=2`.
+# The rest of a step that couldn't be parsed, not a step: `conv 64, 3, stride=2`.
 _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default")
@@ -51,7 +51,7 @@ def _parser() -> Lark:
 
 
 def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
-    """The program; what can't be read is left out, with a diagnostic."""
+    """The program, without the parts that can't be parsed, each of which has a diagnostic."""
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
@@ -88,7 +88,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
 
 
 def _gap(word: str, span: Span) -> nodes.Section | None:
-    """What stands for layers that couldn't be read."""
+    """A placeholder for layers that couldn't be parsed."""
     if word not in (*SECTIONS, *_BY_BLOCKS):
         return None
     kind = "layers" if word in _BY_BLOCKS else word
@@ -111,7 +111,7 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
 
 
 class _Reader:
-    """Reads parts of a source; `start` is where the text of a part stands in it."""
+    """Parses parts of a source; `start` is the offset of a part."""
 
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
         self._source = source
@@ -130,7 +130,7 @@ class _Reader:
         )
 
     def statement(self, start: int, text: str) -> nodes.Statement | None:
-        """The statement, as much of it as can be read; None where nothing can."""
+        """The statement, without the parts that can't be parsed; None if nothing can."""
         try:
             return self._parse(start, text, "statement")  # type: ignore[no-any-return]
         except UnexpectedInput as error:
@@ -144,7 +144,7 @@ class _Reader:
             return found
 
     def _constant(self, start: int, text: str) -> nodes.Statement | None:
-        """The `let` that is meant where `width = 32` stands: so what speaks of it is still checked."""
+        """The `let` that `width = 32` most likely means, so that uses of the name are still checked."""
         if start < len(_LET) or not _IS_CONSTANT.match(text):
             return None
         try:
@@ -209,7 +209,7 @@ class _Reader:
         return table._replace(header=header[0], rows=tuple(rows)) if header else None
 
     def _row(self, start: int, text: str) -> nodes.Row | None:
-        """The row that is meant where a blank stands before the bracket of a call."""
+        """The row without the space before the parenthesis of a call."""
         moved = APART.sub(r"\2\1(", text)
         try:
             return self._parse(start, moved, "row") if moved != text else None

@@ -58,7 +58,7 @@ def _by_number(table: dict[str, Any]) -> dict[int, Any]:
 
 
 def fingerprint() -> str:
-    """What the tables remember of the grammar that they were made from."""
+    """The hash of the grammar, which the tables record."""
     return hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
 
 

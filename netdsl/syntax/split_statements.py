@@ -1,4 +1,4 @@
-"""Where statements and their parts begin and end, by brackets and newlines alone."""
+"""Splits a file into statements, and statements into parts, by brackets and newlines alone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
 # The `{` of a statement on the next line: an error, but one that is easily read past.
 _STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
 
-# `||` stands between no branches: it is what others write for `or`.
+# `||` is not a separator of branches, but the `or` of other languages.
 _OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|\|\||[{}()\[\],|\n]')
 _STEP_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*(else|shortcut)\b")
 
 
 class Chunk(NamedTuple):
-    """A statement's text. What stands in `erased`, stray newlines and brackets, is read as blanks."""
+    """The range of a statement; `erased` are stray newlines and brackets, which are replaced by spaces."""
 
     start: int
     end: int
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
     erased: tuple[tuple[int, int], ...] = ()
 
     def text(self, source: Source) -> str:
-        """What the parser is to read, as long as the text itself."""
+        """The text for the parser, with the length of the original."""
         kept, place = [], self.start
         for start, end in self.erased:
             kept += [source.text[place:start], " " * (end - start)]
@@ -48,7 +48,7 @@ def starts_statement(text: str) -> bool:
 
 
 class StatementSplitter:
-    """Cuts a file at newlines outside brackets, and says which brackets are wrong."""
+    """Splits a file at newlines outside brackets, and reports wrong brackets."""
 
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
         self._source = source
@@ -79,7 +79,7 @@ class StatementSplitter:
                 position = end + 1
 
     def _statement_end(self, start: int) -> tuple[int, bool]:
-        """Where the statement ends, and whether its brackets are sound."""
+        """The end of the statement, and whether its brackets match."""
         text = self._text
         opened: list[int] = []
         for match in BRACKETS.finditer(text, start):
@@ -114,7 +114,7 @@ class StatementSplitter:
         return len(text), True
 
     def _brace_follows(self, start: int, place: int) -> bool:
-        """Whether the statement's `{` stands on the next line: the newline is read over then."""
+        """Whether the statement's `{` is on the next line; then the newline is ignored."""
         brace = _STRAY_BRACE.match(self._text, place + 1)
         if not brace or "{" in self._text[start:place] or not _TAKES_BODY.match(self._text, start):
             return False
@@ -131,7 +131,7 @@ class StatementSplitter:
         """
         if not _STARTS_STATEMENT.match(self._text, place + 1):
             return False
-        # A transition `layers { … }` may stand at the start of a line of a table.
+        # A line of a table may start with a transition `layers { … }`.
         in_table = self._text.startswith("layers", place + 1) and len(opened) == 1
         return not in_table and any(bracket not in self._closed for bracket in opened)
 
@@ -155,7 +155,7 @@ class StatementSplitter:
         return len(self._text)
 
     def _unclosed(self, start: int, bracket: int, found: int | None = None) -> None:
-        """Reports the bracket that is most likely meant: by the lines' indentation, else the innermost one.
+        """Reports the bracket that is most likely unclosed: by indentation, else the innermost one.
         That of another kind may have been found in its place.
         """
         also = []
@@ -178,7 +178,7 @@ class StatementSplitter:
 
 
 def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
-    """Where to add the other bracket; `line` is that of the gap."""
+    """The help: where to add the missing bracket; `line` is that of the gap."""
     rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
     if rest.startswith((",", "{", *OPENING)):
         shown = rest if rest.startswith(",") else rest[0]
@@ -200,7 +200,7 @@ class Piece(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """A text without what stands in its outermost braces, as long as before; and the pieces of each of these
+    """A text with the contents of its outermost braces replaced by spaces, and the pieces of each of these
     bodies. A branch is a body of its own.
     """
 

@@ -1,4 +1,4 @@
-"""How diagnostics look: carets below what they mean, whatever the text and the terminal."""
+"""Rendering of diagnostics: carets below their text, for any text and terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `netdsl explain` and docs/errors.md say is true."""
+"""The examples and texts of `netdsl explain` and docs/errors.md are correct."""
 
 from __future__ import annotations
 

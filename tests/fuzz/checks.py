@@ -1,4 +1,4 @@
-"""What must hold of any text: a network that becomes code, or errors that can be shown and understood."""
+"""Properties of every text: it compiles to code, or has errors that can be rendered and have a help."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLAIN = {"NET303"}
 
 
 class Finding(NamedTuple):
-    """What is wrong: its kind and where, the same for all texts that show the same, and all of it."""
+    """A finding: its kind, a place that is the same for all texts with the same cause, and the details."""
 
     kind: str
     place: str
@@ -50,7 +50,7 @@ class Hangs(BaseException):
 
 
 def check(text: str, generated: int | None = None) -> Iterator[Finding]:
-    """What is wrong with what the compiler makes of a text; of networks the code in the style of that number
+    """The findings about a text; for networks also about the code in the style of that number
     is made too.
     """
     started = time.process_time()

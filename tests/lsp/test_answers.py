@@ -1,4 +1,4 @@
-"""What the server answers about a text without errors."""
+"""Answers of the server about a text without errors."""
 
 from __future__ import annotations
 

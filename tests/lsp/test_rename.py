@@ -112,9 +112,9 @@ def test_labels_that_one_rule_names_go_together(editor: Editor) -> None:
         ("linear(clas", "labels", "a word of the language"),
         ("main(wid", "relu", "`relu` is an operation"),
         ("main(wid", "stem", "a word of the language"),
-        ("main(wid", "a b", "is no name"),
-        ("main(wid", "2x", "is no name"),
-        ("main(wid", "class", "a meaning in Python"),
+        ("main(wid", "a b", "is not a valid name"),
+        ("main(wid", "2x", "is not a valid name"),
+        ("main(wid", "class", "is a Python keyword"),
         ("main(wid", "n", "defined twice"),
         ("  let n", "i", "defined twice"),
         ("let ", "in", "a word of the language"),
@@ -144,7 +144,7 @@ def test_standard_blocks_are_refused(editor: Editor) -> None:
 
 def test_a_broken_text_is_refused(editor: Editor, folder: Path) -> None:
     editor.open("broken.net", NETWORK.replace("classes 10", "classes ("))
-    with pytest.raises(JsonRpcException, match="mend that first"):
+    with pytest.raises(JsonRpcException, match="fix them first"):
         editor.rename("broken.net", "main(wid", "channels")
     editor.close("broken.net")
 

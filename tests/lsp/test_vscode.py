@@ -1,4 +1,4 @@
-"""The extension for VS Code: its files are sound, and its grammar knows the words of the language."""
+"""The extension for VS Code: its files are valid, and its grammar is current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as editors leave them."""
+"""Files in different encodings, and files that can't be read."""
 
 from __future__ import annotations
 

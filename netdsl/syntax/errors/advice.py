@@ -12,7 +12,7 @@ from netdsl.syntax.errors.wrong_steps import STEPS
 
 __all__ = ["Advice", "advice", "shape"]
 
-# What is longer was written by no beginner.
+# Longer lines are not examined, to bound the cost.
 _LONGEST = 400
 
 # By the rule of the grammar, or the first word of a statement.
@@ -20,8 +20,8 @@ _RULES: dict[str, list[Rule]] = {**OF_STATEMENT, **LINES, "statement": STATEMENT
 
 
 def advice(text: str, rule: str) -> Advice | None:
-    """What to say of a text that isn't what a rule of the grammar, or the statement of that name, wants;
-    None where no mistake is recognised.
+    """Advice on a text that doesn't match a rule of the grammar, or the statement of that name;
+    None if no known mistake is found.
     """
     line = re.sub(r'("[^"]*"|[^"#])#.*', r"\1", text.strip().split("\n", 1)[0]).strip()
     if len(line) > _LONGEST:

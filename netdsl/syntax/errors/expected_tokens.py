@@ -20,9 +20,9 @@ _OTHER_OPERATORS = {
     "if": "write `if c then a else b`",
 }
 _IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
-# What stands behind numbers elsewhere, and here; thousands of millions are spelt out.
+# Suffixes of numbers in other languages, and in netdsl; `G` and `B` are written out in millions.
 _UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
-# What tensors are called elsewhere, what is asked of them, and what names are taken from.
+# Names of tensors, of their sizes, and of namespaces in other languages.
 _TENSORS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
 _SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
 _SUMMANDS = ("identity", "residual", "skip", "res")
@@ -31,8 +31,8 @@ _NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `
 
 
 class Mistake(NamedTuple):
-    """What was found, what stands before it and from there on, and what was expected by which rule. Of a
-    table that begins without them, the columns.
+    """The text found, the texts before it and from it on, the tokens expected, and the rule. `columns` are
+    the probable columns of a table without a header.
     """
 
     found: str
@@ -51,7 +51,7 @@ class Mistake(NamedTuple):
 
 
 def hint(mistake: Mistake) -> str:
-    """What to do about a mistake; empty where nothing is known."""
+    """The help for a mistake; empty if it isn't a known one."""
     for of in (_arguments, _names, _signs, _bodies, _values, _lines):
         if found := of(mistake):
             return found
@@ -59,7 +59,7 @@ def hint(mistake: Mistake) -> str:
 
 
 def _arguments(m: Mistake) -> str:
-    """A word, a pair, an argument that is written as elsewhere."""
+    """Words, pairs and arguments in the notation of other languages."""
     alone = (
         m.rule == "step"
         and re.fullmatch(r"\w+", m.before.strip())
@@ -124,7 +124,7 @@ def _names(m: Mistake) -> str:
 
 
 def _signs(m: Mistake) -> str:
-    """Signs that mean something elsewhere."""
+    """Signs of other languages."""
     if m.statement == "input" and m.found in ("x", ","):
         return "write a size as one word, such as `input 3x32x32`"
     if m.found == ";":
@@ -254,5 +254,5 @@ def _lines(m: Mistake) -> str:
 
 
 def _is_value(expected: Set[str]) -> bool:
-    """Whether a value may stand here, and not an operator."""
+    """Whether a value is expected here, and not an operator."""
     return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected

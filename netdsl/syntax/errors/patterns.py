@@ -1,4 +1,4 @@
-"""Patterns of known mistakes and the helps that they give."""
+"""Rules for known mistakes, and what they share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from netdsl.other_frameworks.translation import own_value, translated
 
 # The first words of steps that aren't calls, and of their continuations.
 WORDS = {*STEPS, *CONTINUATIONS, "if"}
-# What tensors are called in Python.
+# Usual names of tensors in Python.
 TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
 # In a call: a tuple, a text, a tensor, an argument of torch.
 LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
 
 class Advice(NamedTuple):
-    """A mistake and the way out. Of a `language` that was pasted only the first line is spoken of."""
+    """A message and a help. Of pasted code in another `language` only the first line is reported."""
 
     message: str
     help: str
@@ -32,7 +32,7 @@ Rule: TypeAlias = tuple[str, str, str] | tuple[str, Callable[[re.Match[str]], Ad
 
 
 def shape(text: str) -> str:
-    """`(3, 32, 32)` as the language has it, with the channels first; as it is where it is no shape."""
+    """`(3, 32, 32)` as the language writes it, with the channels first; unchanged if it isn't a shape."""
     text = text.strip()
     if not re.fullmatch(r"[\d\sxX×*,()\[\]]+", text):
         return own_value(text)
@@ -56,7 +56,7 @@ def pasted(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
 
 
 def own_step(text: str) -> str:
-    """A step as the language writes it, also of another library; empty where it isn't known."""
+    """A step in the language, translated from another library if needed; empty if unknown."""
     text = text.strip().rstrip(";,")
     name = re.match(r"[\w.]*", text)
     own = name and name[0] in OPERATIONS and not LIKE_PYTHON.search(text)

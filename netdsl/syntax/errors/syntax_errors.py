@@ -17,7 +17,7 @@ from netdsl.syntax.errors.advice import advice
 from netdsl.syntax.errors.expected_tokens import Mistake, hint
 from netdsl.syntax.errors.table_columns import columns
 
-# What people write for the first word of a statement.
+# Other names for the first word of a statement.
 _OTHER_WORDS = {
     "network": ("net", "model", "name", "graph"),
     "input": ("input_shape", "input_size", "inputs", "shape"),
@@ -33,7 +33,7 @@ _OTHER_WORDS = {
     "init": ("initialize", "initialise", "initialization"),
 }
 
-# What the grammar's terminals are called in a message; all others by their text.
+# Names of the grammar's terminals in messages; the others are named by their text.
 _TERMINALS = {
     "NAME": "a name",
     "SIZE": "a size such as `3x32x32`",
@@ -54,7 +54,7 @@ _TERMINALS = {
     "$END": "the end of the line",
     "IF_SAME": "`if same`",
 }
-# Where a value may stand, so may any of these; after a value may stand any operator. The list would
+# Any of these is possible where a value is, and any operator after a value. The full list would
 # hide the point.
 _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
@@ -105,7 +105,7 @@ def report_syntax_error(
             help = f"write `| {' | '.join(steps)}`"
         diagnostics.error("NET101", "a branch must start with `|`, the first one too", branch, help=help)
         return ""
-    # What stands before, so that a hint can speak of it.
+    # The text before the error, for the hint.
     before = text[start:place]
     after = text[place:end] + (follows if said == end else "")
     table = columns(text, place) if rule == "header" or statement == "stages" else ""
@@ -152,7 +152,7 @@ def _without_braces(source: Source, start: int, place: int, found: str, diagnost
 
 
 def _first_line(source: Source, start: int, end: int) -> Span:
-    """The first line of a text, without blanks around it."""
+    """The first line of a text, without surrounding spaces."""
     line = source.text[start:end]
     start += len(line) - len(line.lstrip())
     return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
@@ -225,7 +225,7 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
     """`expected …`, and an example of the statement where it is short."""
     hidden = {"CALLED"}
     words = []
-    if {"THEN", "RSQB", "RBRACE"} <= expected:  # after a value, wherever it stands
+    if {"THEN", "RSQB", "RBRACE"} <= expected:  # after any value
         return "expected an operator, or the end of the value"
     if "NUMBER" in expected:
         words.append("a value")

@@ -9,9 +9,9 @@ from netdsl.other_frameworks.translation import split
 
 _TABLE = re.compile(r"stages\s+(\w+)")
 _CELL = re.compile(r'"[^"\n]*"|\w+\([^()]*\)|\([^()]*\)|-?[\w.]+')
-# What the standard blocks take.
+# The parameters of the standard blocks.
 _STANDARD = dict.fromkeys(("plain", "residual", "bottleneck"), "out, stride=1")
-# A stage that shrinks its maps more than so is none.
+# A larger number is not a stride.
 _LARGEST_STRIDE = 2
 
 

@@ -18,7 +18,7 @@ NEEDS_LAYERS = "steps between the rows of a table must be in `layers { … }`"
 NO_SPACE = "in a table, write no space between a function and its `(`"
 # A conditional expression without parentheses, which the parser reads as several cells.
 CHOICE = r"(.*?)(?<![(\w])(if\s.+?\sthen\s.+?\selse\s+\S+)(.*)$"
-# A call with a blank before its bracket, which is two cells of a row.
+# A call with a space before its parenthesis, which is two cells of a row.
 APART = re.compile(rf"\b({'|'.join(FUNCTIONS)})([ \t]+)\(")
 
 

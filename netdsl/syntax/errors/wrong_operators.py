@@ -1,4 +1,4 @@
-"""Operators of other languages, and netdsl's own in their place."""
+"""Operators of other languages, and those of netdsl."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CHOICES = (
 
 
 def operators(line: str) -> Advice | None:
-    """What to say of a line that has operators of other languages; None where it has none."""
+    """Advice on operators of other languages; None if a line has none."""
     if re.match(r"(for|repeat)\s+\w+\s+in\b", line):
         return None
     if changed := _CHANGED.match(line):
@@ -81,7 +81,7 @@ def _changed(name: str, operator: str | None, value: str | None, counted: str | 
 
 
 def colons(line: str) -> Advice | None:
-    """What to say of `residual(32, repeat: 2)`."""
+    """Advice on `residual(32, repeat: 2)`."""
     own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
     own = re.sub(r"\s*\{$", " { … }", own)
     return (

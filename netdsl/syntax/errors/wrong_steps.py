@@ -24,7 +24,7 @@ _OPERATION = "|".join(OPERATIONS)
 
 
 def assigned_step(match: re.Match[str]) -> str:
-    """What `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` is as a step."""
+    """The step that `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` means."""
     called = re.fullmatch(r"(?:self\.)?(\w+)\((?:x|out|h|y)\)", match[3].strip())
     step = own_step(match[3]) or (called[1] if called else "")
     return f"{match[2]}: {step}" if match[1] and step and ")," not in step else step
@@ -95,7 +95,7 @@ def _side_by_side(match: re.Match[str]) -> Advice | None:
 
 
 def _joined(match: re.Match[str]) -> Advice:
-    """`concat(a, conv(64, 3))`, with what is no call as a saved tensor."""
+    """`concat(a, conv(64, 3))`, where a name is a saved tensor."""
     parts = split(match[2])
     if len(parts) < 2:
         parts = ["a", "b"]
