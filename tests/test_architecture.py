@@ -67,4 +67,4 @@ def test_the_command_prints_one_form() -> None:
     assert result.output.startswith("TypedNetwork\n  network=ResolvedNetwork resnet32 @2:9\n")
     wrong = CliRunner().invoke(main, ["build", "resnet32", "--emit", "typed", "--check"])
     assert wrong.exit_code == 2
-    assert "--emit excludes" in wrong.output
+    assert "--emit can't be combined" in wrong.output
