@@ -55,20 +55,21 @@ def read_case(path: Path) -> Case:
 
 def produce(case: Case) -> str:
     source = Source(f"{case.path.stem}.net", case.source)
-    if case.path.parent.name == "parse":
+    kind = case.path.relative_to(CASES).parts[0]
+    if kind == "parse":
         diagnostics = Diagnostics()
         tree = outline(parse(source, diagnostics))
         return tree + "".join(f"error {found.code}: {found.message}\n" for found in diagnostics)
-    if case.path.parent.name == "fmt":
+    if kind == "fmt":
         return formatted(source, Diagnostics()) or ""
     compiled = compile_network(source, case.settings)
-    if case.path.parent.name == "diagnostics":
+    if kind == "diagnostics":
         return "\n\n".join(render(found) for found in compiled.diagnostics) + "\n"
     assert compiled.errors == ()
     return generate(compiled, case.style)
 
 
-@pytest.mark.parametrize("path", sorted(CASES.glob("*/*.txt")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+@pytest.mark.parametrize("path", sorted(CASES.rglob("*.txt")), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_case(path: Path, request: pytest.FixtureRequest) -> None:
     case = read_case(path)
     produced = produce(case)
@@ -79,7 +80,7 @@ def test_case(path: Path, request: pytest.FixtureRequest) -> None:
 
 
 def test_every_code_has_a_case() -> None:
-    texts = [path.read_bytes().decode() for path in (CASES / "diagnostics").glob("*.txt")]
+    texts = [path.read_bytes().decode() for path in (CASES / "diagnostics").rglob("*.txt")]
     shown = {
         code for text in texts for code in re.findall(r"^(?:error|warning)\[(NET\d+)\]", text, re.MULTILINE)
     }

@@ -41,7 +41,7 @@ CASES = Path(__file__).parents[1] / "cases" / "diagnostics"
 
 
 def cases_with_a_fix() -> list[Path]:
-    found = (path for path in sorted(CASES.glob("*.txt")) if FIXES.search(path.read_text(encoding="utf-8")))
+    found = (path for path in sorted(CASES.rglob("*.txt")) if FIXES.search(path.read_text(encoding="utf-8")))
     return [path for path in found if not path.read_text(encoding="utf-8").startswith("===")]
 
 
@@ -58,7 +58,7 @@ def test_fix_applied_literally(path: Path) -> None:
 
 @pytest.mark.parametrize("stem", ["skip_adds_two_shapes", "skip_widens_in_stage", "skip_of_vectors"])
 def test_shortcut_applied_literally(stem: str) -> None:
-    source = (CASES / f"{stem}.txt").read_text(encoding="utf-8").partition("=== output\n")[0]
+    source = next(CASES.rglob(f"{stem}.txt")).read_text(encoding="utf-8").partition("=== output\n")[0]
     (error,) = compiled(source).errors
     written = re.match(r"add `(shortcut \{ .+? \})`", error.help)
     assert written
