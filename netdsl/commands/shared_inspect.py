@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from netdsl.commands.shared_completion import complete_runs
-from netdsl.commands.shared_options import F, device_option, finite, weights_option
+from netdsl.commands.shared_help import F
+from netdsl.commands.shared_options import device_option, finite, weights_option
 from netdsl.commands.shared_tables import (
     Align,
     answer_record,
