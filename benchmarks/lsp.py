@@ -53,7 +53,7 @@ def measure(lines: int, rounds: int) -> tuple[dict[str, list[float]], int]:
     fresh = 0
     with tempfile.TemporaryDirectory() as folder:
         editor = Editor(Path(folder).resolve())
-        editor.start()
+        editor.start(module="netdsl")
         text = network(lines)
         editor.open("long.net", text)
         middle = text.index("  skip {", len(text) // 2)

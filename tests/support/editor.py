@@ -46,8 +46,15 @@ class Editor:
 
         return self._loop.run_until_complete(bounded())
 
-    def start(self, *encodings: types.PositionEncodingKind) -> types.InitializeResult:
-        self._wait(self.client.start_io(sys.executable, "-m", "tests.support.patient_server"))
+    def sleep(self, seconds: float) -> None:
+        """For benchmarks: no test waits for the clock."""
+        self._wait(asyncio.sleep(seconds))
+
+    def start(
+        self, *encodings: types.PositionEncodingKind, module: str = "tests.support.patient_server"
+    ) -> types.InitializeResult:
+        """Starts the language server; benchmarks start `netdsl` itself, whose answers have deadlines."""
+        self._wait(self.client.start_io(sys.executable, "-m", module, "lsp"))
         general = types.GeneralClientCapabilities(position_encodings=list(encodings)) if encodings else None
         folder = types.WorkspaceFolder(self.folder.as_uri(), "tests")
         capabilities = types.ClientCapabilities(general=general)

@@ -9,4 +9,4 @@ from tests.support.programs import LONGEST
 if __name__ == "__main__":
     documents.PATIENCE = server.LONG = LONGEST
     documents.Documents.settled.__defaults__ = (LONGEST,)
-    main(["lsp"])
+    main()
