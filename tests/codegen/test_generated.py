@@ -65,7 +65,7 @@ def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
         # Tensors without values: the largest networks have 140 million weights.
         "torch.set_default_device('meta')\n"
         "for argument in sys.argv[1:]:\n"
-        "    path, *shape, classes = argument.split(',')\n"
+        "    path, entry, *shape, classes = argument.split(',')\n"
         "    path = pathlib.Path(path)\n"
         "    spec = importlib.util.spec_from_file_location(path.stem, path)\n"
         "    module = importlib.util.module_from_spec(spec)\n"
@@ -75,16 +75,16 @@ def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
         "        buffers = [module.init_buffers()] if hasattr(module, 'init_buffers') else []\n"
         "        y = module.forward(x, module.init_params(), *buffers)\n"
         "    else:\n"
-        "        name = path.stem.removesuffix('_sequential').replace('_', '')\n"
-        "        made = [v for k, v in vars(module).items() if k.lower().replace('_', '') == name]\n"
-        "        y = made[0]()(x)\n"
+        "        y = getattr(module, entry)()(x)\n"
         "    assert y.shape == (2, int(classes)), y.shape\n"
     )
     arguments = []
     for name in NETWORKS:
         network = netdsl.load(name)
         sizes = [str(size) for size in (*network.input_shape, network.classes)]
-        arguments += [",".join([str(file_of(name, style)), *sizes]) for style in STYLES]
+        arguments += [
+            ",".join([str(file_of(name, style)), network.entry(style), *sizes]) for style in STYLES
+        ]
     run_program([sys.executable, "-c", script, *arguments], {"PYTHONPATH": ""}, cwd=tmp_path, check=True)
 
 

@@ -124,7 +124,7 @@ def test_copies_are_folded_and_the_first_is_apart() -> None:
     (skip,) = changed.chain
     assert isinstance(skip, SkipNode)
     body = [node.text for node in skip.body if isinstance(node, OperationNode)]
-    assert body == ["bn", "relu", "conv 3×3, out, /2", "bn", "relu", "conv 3×3, out"]
+    assert body == ["bn", "relu", "conv1: conv 3×3, out, /2", "bn", "relu", "conv2: conv 3×3, out"]
     assert [node.text for node in skip.shortcut if isinstance(node, OperationNode)] == ["conv 1×1, out, /2"]
     assert isinstance(same.chain[0], SkipNode) and not same.chain[0].shortcut
 
@@ -299,7 +299,7 @@ def test_the_ending_chooses_the_format(tmp_path: Path) -> None:
 def test_other_endings_are_refused(tmp_path: Path, name: str, said: str) -> None:
     result = graph("resnet32", "-o", tmp_path / name)
     assert result.exit_code == 2
-    assert "an .svg, a .png or an .html file" in result.output and said in result.output
+    assert "an .svg, .png or .html file" in result.output and said in result.output
     assert not list(tmp_path.iterdir())
 
 

@@ -119,7 +119,7 @@ def test_labels_that_one_rule_names_go_together(editor: Editor) -> None:
         ("  let n", "i", "defined twice"),
         ("let ", "in", "a word of the language"),
         ("stages inn", "outer", "defined twice"),
-        (", las", "forward", "a meaning in Python, torch or generated code"),
+        (", las", "forward", "is reserved in Python, torch or generated code"),
     ],
 )
 def test_what_is_refused(editor: Editor, where: str, new: str, message: str) -> None:

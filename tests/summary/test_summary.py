@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
+from netdsl.ir.typed import TypedStage
 from netdsl.summary.measure import EVERYTHING, measure
 from netdsl.summary.summary_json import record
 from netdsl.summary.tree import Figures, Part, Summary
@@ -90,8 +91,9 @@ def test_figures_of_shipped_networks_are_torchs(name: str) -> None:
     assert summary.parts[-1].receptive_field == summary.receptive_field
     flops = counter.get_flop_counts()
     stages = [part for part in summary.parts if part.kind == "stage"]
-    for stage in stages:
-        attribute = stage.name.replace(" ", "")
+    labels = [part.stage.label for part in network.typed.parts if isinstance(part, TypedStage)]
+    for stage, label in zip(stages, labels, strict=True):
+        attribute = label or stage.name.replace(" ", "")
         inner = module.get_submodule(attribute)
         assert stage.figures.parameters == sum(p.numel() for p in inner.parameters())
         assert stage.figures.macs * 2 * len(x) == sum(flops[f"{type(module).__name__}.{attribute}"].values())
