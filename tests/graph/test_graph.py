@@ -295,7 +295,7 @@ def test_the_ending_chooses_the_format(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize(("name", "said"), [("net.pdf", "not .pdf"), ("net", "no ending")])
+@pytest.mark.parametrize(("name", "said"), [("net.pdf", "not .pdf"), ("net", "no suffix")])
 def test_other_endings_are_refused(tmp_path: Path, name: str, said: str) -> None:
     result = graph("resnet32", "-o", tmp_path / name)
     assert result.exit_code == 2
