@@ -39,7 +39,7 @@ STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generato
 
 
 class FunctionalView(NamedTuple):
-    """What `functional.py.j2` lays out; `inits` are the methods of its `Init`, `parameters` those of
+    """The template model of `functional.py.j2`; `inits` are the methods of its `Init`, `parameters` those of
     `init_params` besides the options of tensors.
     """
 

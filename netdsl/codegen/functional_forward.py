@@ -192,7 +192,7 @@ class FunctionalForward(ForwardWriter):
 
 
 def tensor_name(layer: str, weight: Weight) -> str:
-    """What a weight of a layer is called: `conv1_weight`, `bn1_mean`."""
+    """The variable name of a layer's weight: `conv1_weight`, `bn1_mean`."""
     return f"{layer}_{weight.name.removeprefix('running_')}"
 
 

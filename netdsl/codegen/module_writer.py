@@ -216,7 +216,7 @@ class ModuleWriter(ForwardWriter):
         return super().around(operation, value, target, make)
 
     def _nested_layers(self, value: py.Expression) -> int:
-        """How many layers are called one around the other on a variable; 0 where something else is."""
+        """The number of nested layer calls around a variable; 0 for any other expression."""
         count = 0
         while isinstance(value, py.Call) and value.function in self._layers:
             value, count = value.positional[0], count + 1

@@ -63,7 +63,7 @@ def open_parameters(network: LoweredNetwork) -> tuple[ParameterView, ...]:
 
 
 def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
-    """What the network is, and `(N, 3, 32, 32) -> (N, num_classes) logits`."""
+    """The docstring of the network: its comment, and `(N, 3, 32, 32) -> (N, num_classes) logits`."""
     inside, outside = (", ".join(map(str, shape)) for shape in (network.network.input, network.output))
     outside = CONSTANTS["classes"] if network.open_classes else outside
     logits = " logits" if network.network.classes is not None else ""

@@ -69,6 +69,6 @@ def choose_layout(
 
 def _vector_size() -> int:
     """How many float32 numbers a vector of this CPU has: oneDNN's block of channels."""
-    # torch has no public question for it (2.11 to 2.15); without an answer it is the larger one.
+    # torch has no public question for it (2.11 to 2.14); without an answer it is the larger one.
     has_avx512 = getattr(torch.cpu, "_is_avx512_supported", lambda: True)
     return 16 if has_avx512() else 8

@@ -109,8 +109,9 @@ def resume_run(
             _require_same_run(folder, before)
         network = Network(before.compiled(before.text, overrides))
         changes = _recipe_changes(before, network.recipe)
-        request, others = as_before(run.how, request, convolutions(network), world)
-        speed = choose(request, convolutions(network), world.local_rank)
+        layers = convolutions(network)
+        request, others = as_before(run.how, request, layers, world)
+        speed = choose(request, layers, world.local_rank)
         epochs = network.recipe.epochs
         if complete and progress.epoch >= epochs:
             raise RunError(
