@@ -207,7 +207,7 @@ class _Reader:
                     if isinstance(item, nodes.Call):
                         self._call(item, _Scope(None, {}, {}, {}))
             case nodes.Train(entries):
-                for entry in entries:
+                for entry in (entry for entry in entries if isinstance(entry, nodes.Entry)):
                     for value in entry.values:
                         self._recipe(value)
             case nodes.Init():
