@@ -134,5 +134,5 @@ def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
         try:
             write(output / name, code.encode())
         except OSError as error:
-            fail(f"{output / name} can't be written: {error.strerror}")
+            fail(str(error))
         click.echo(f"wrote {printable(output / name)}", err=not report.textual)

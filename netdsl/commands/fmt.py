@@ -149,5 +149,5 @@ def _write(file: _File) -> None:
         try:
             write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link
         except OSError as error:
-            fail(f"{file.name} can't be written: {error.strerror}")
+            fail(str(error))
         click.echo(f"wrote {file.name}")

@@ -50,5 +50,5 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
     except TooLarge as error:
         fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
     except OSError as error:
-        fail(f"{output} can't be written: {error.strerror}")
+        fail(str(error))
     print_written(output)

@@ -105,5 +105,5 @@ def _write(files: dict[Path, str]) -> None:
             try:
                 write(target, text.encode())
             except OSError as error:
-                fail(f"{printable(target)} can't be written: {error.strerror}")
+                fail(str(error))
             click.echo(f"wrote {printable(target)}")

@@ -27,7 +27,7 @@ from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
-from netdsl.runtime.train import Report, train
+from netdsl.runtime.train import Report, Training
 from netdsl.runtime.train_step import TrainStep
 from tests.support.processes import Pair, pair
 
@@ -109,23 +109,16 @@ def trained(
     resumed: bool = False,
 ) -> Outcome:
     model = network(model) if isinstance(model, str) else model
-    run, resume = Run(folder), None
+    run = Run(folder, processes=processes)
     if resumed:
         found = Checkpoint.read(folder / CHECKPOINT)
-        run, progress = Run.resumed(folder, found)
-        resume = found, progress
-    run.writes = processes.first
-    report = train(
-        model,
-        data or dataset(),
-        recipe,
-        run,
-        speed(),
-        Console(file=io.StringIO()),
-        resume=resume,
-        batch_norm=batch_norm,
-        processes=processes,
-    )
+        run, progress = Run.resumed(folder, found, processes)
+    request = SpeedRequest(compile="off", batch_norm=batch_norm)
+    console = Console(file=io.StringIO())
+    training = Training(model, data or dataset(), recipe, run, speed(), console, request)
+    if resumed:
+        training.restore(found, progress)
+    report = training.train()
     return Outcome({name: tensor.detach().clone() for name, tensor in run.best.items()}, run.rows, report)
 
 
