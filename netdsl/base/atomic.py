@@ -59,7 +59,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file with the permissions of `path`, or the default ones; removed in the end if it still exists."""
+    """A new file with the permissions of `path`, or the default ones; removed in the end."""
     if path.exists() and not path.is_file():
         raise OSError(EINVAL, "it is not a regular file")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -182,7 +182,7 @@ def test_eval_never_runs_the_python_of_a_run(tmp_path: Path) -> None:
     assert netdsl("eval", "run").exit_code == 0
     assert not (tmp_path / "pwned").exists()
     Path("run/run.json").write_text('{"settings": {}, "overrides": {"data": "digits"}, "style": "x"}')
-    assert "`style` is \"x\", not one of module" in netdsl("eval", "run").output
+    assert '`style` is "x", not one of module' in netdsl("eval", "run").output
     Path("run/run.json").write_text("[]")
     assert "run.json is damaged" in netdsl("eval", "run").output
 

@@ -18,9 +18,11 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
+from netdsl.runtime import distributed
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes, joined
+from netdsl.runtime.errors import Elsewhere
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
@@ -290,3 +292,18 @@ def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setenv(name, value)
         with joined() as processes:
             assert processes is ALONE
+
+
+class LostStore:
+    """A store whose process has ended."""
+
+    def add(self, key: str, amount: int) -> int:
+        raise dist.DistNetworkError("recvValue failed")
+
+
+def test_without_a_store_who_lost_the_others_speaks() -> None:
+    second, lost, other = Processes(1, 2), RuntimeError("[pair.cc:561] gloo: GLHF!"), ValueError("own")
+    distributed._require_first_to_fail(LostStore(), lost, second)  # type: ignore[arg-type]
+    with pytest.raises(Elsewhere):
+        distributed._require_first_to_fail(LostStore(), other, second)  # type: ignore[arg-type]
+    distributed._require_first_to_fail(LostStore(), other, Processes(0, 2))  # type: ignore[arg-type]
