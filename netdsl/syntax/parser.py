@@ -7,7 +7,8 @@ one doesn't affect the others. A statement with an error is parsed part by part.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from netdsl.base import tree
@@ -28,7 +29,6 @@ MAX_LINE = 10_000
 _LINES = {"stages": "row", "train": "entry"}
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default")
-_BY_BLOCKS = ("stage", "stages")
 # Steps whose commas are no separators: `order bn, relu, conv`, `add x, y`, `repeat 3, i { … }`.
 _LISTED = ("order", "repeat", "add", "concat", "mul")
 
@@ -38,16 +38,15 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
-        return nodes.Program((), (("", ""),))
+        return nodes.Program((nodes.Unread("", "", Span(source, 0, 0)),))
     place = 0
     for line in source.text.split("\n"):
         if len(line) > MAX_LINE:
             message, help = f"a line is longer than {MAX_LINE:,} characters", "break it after a comma"
             diagnostics.error("NET100", message, Span(source, place, place + 1), help=help)
-            return nodes.Program((), (("", ""),))
+            return nodes.Program((nodes.Unread("", "", Span(source, 0, 0)),))
         place += len(line) + 1
     statements: list[nodes.Statement] = []
-    unread: list[tuple[str, str]] = []
     reader = _Reader(source, diagnostics)
     failed = False
     for chunk in StatementSplitter(source, diagnostics).chunks():
@@ -63,24 +62,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         failed = statement is None
         if statement is None:
             words = [token.text for token in chunk.tokens if token.kind == "NAME"][:2] + ["", ""]
-            unread.append((words[0], words[1]))
-            statement = _gap(words[0], Span(source, first.start, chunk.end))
-        if isinstance(statement, (nodes.Network, nodes.Block)):
+            statement = nodes.Unread(words[0], words[1], Span(source, first.start, chunk.end))
+        elif isinstance(statement, (nodes.Network, nodes.Block)):
             statement = statement._replace(documentation=chunk.documentation)
-        if statement is not None:
-            statements.append(statement)
+        statements.append(statement)
         if failed and diagnostics.errors >= MAX_DIAGNOSTICS:
             break
-    return nodes.Program(tuple(statements), tuple(unread))
-
-
-def _gap(word: str, span: Span) -> nodes.Section | None:
-    """A placeholder for layers that couldn't be parsed."""
-    if word not in (*SECTIONS, *_BY_BLOCKS):
-        return None
-    kind = "layers" if word in _BY_BLOCKS else word
-    step = nodes.Unread("", "", span)
-    return nodes.Section(nodes.Word(kind, span), nodes.Body((step,), span), span)
+    return nodes.Program(tuple(statements))
 
 
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, ...]:
@@ -123,7 +111,7 @@ class _Reader:
             return self._parse(text, "statement")  # type: ignore[no-any-return]
         except SyntaxFault as fault:
             before = self._mistakes
-            word = text[0].text
+            word = next((token.text for token in text if token.kind == "NAME"), "")
             parted = word in STATEMENTS and word not in _BODILESS and any(t.text == "{" for t in text)
             found = self._by_parts(text, word, fault) if parted else None
             if self._mistakes == before:  # what is wrong is how the parts are put together
@@ -161,47 +149,46 @@ class _Reader:
             case nodes.Stages():
                 return self._table(node, pieces)
             case nodes.Train():
-                return node._replace(entries=tuple(self._each(pieces, "entry")))
+                return node._replace(entries=self._each(pieces, "entry"))
             case nodes.Init():
-                return node._replace(rules=tuple(self._each(pieces, "init_rule")))
+                return node._replace(rules=self._each(pieces, "init_rule"))
         if word in (*SECTIONS, "block"):
             for body in found.bodies:
                 self._steps(body, fault.token)
         return None
 
-    def _each(self, pieces: Iterable[Piece], rule: str) -> Iterator[Any]:
-        """The lines that can be read."""
-        for piece in pieces:
-            if self._mistakes >= MAX_DIAGNOSTICS:
-                return
+    def _each(self, pieces: Iterable[Piece], rule: str) -> tuple[Any, ...]:
+        """The lines, with `Unread` for those that can't be parsed."""
+        return tuple(self._line(piece.tokens, rule) for piece in pieces)
+
+    def _line(self, text: Sequence[Token], rule: str) -> Any:
+        if self._mistakes < MAX_DIAGNOSTICS:
             try:
-                yield self._parse(piece.tokens, rule)
+                return self._parse(text, rule)
             except SyntaxFault as fault:
-                self._explain(piece.tokens, rule, fault)
+                self._explain(text, rule, fault)
+        return nodes.Unread("", "", self._span(text))
 
     def _table(self, table: nodes.Stages, pieces: tuple[Piece, ...]) -> nodes.Stages | None:
-        header = list(self._each(pieces[:1], "header"))
-        rows: list[nodes.Row | nodes.Section] = []
-        for piece in pieces[1:] if self._mistakes < MAX_DIAGNOSTICS else ():
-            row: nodes.Statement | nodes.Row | None
-            if piece.tokens[0].text == "layers":
-                row = self.statement(piece.tokens)
-            else:
-                row = next(self._each((piece,), "row"), None) or self._row(piece.tokens)
-            gap = _gap("layers", self._span(piece.tokens))
-            rows.append(row if isinstance(row, (nodes.Row, nodes.Section)) else gap)  # type: ignore[arg-type]
-        return table._replace(header=header[0], rows=tuple(rows)) if header else None
+        header = next(iter(self._each(pieces[:1], "header")), None)
+        rows = tuple(self._row(piece.tokens) for piece in pieces[1:])
+        unread = header is None or isinstance(header, nodes.Unread)
+        return None if unread else table._replace(header=header, rows=rows)
 
-    def _row(self, text: Sequence[Token]) -> nodes.Row | None:
-        """The row without the space before the parenthesis of a call."""
-        called = [
-            token._replace(kinds=("CALLED",)) if token.kind == "NAME" and after.text == "(" else token
-            for token, after in zip(text, (*text[1:], text[-1]), strict=True)
-        ]
-        try:
-            return self._parse(called, "row")  # type: ignore[no-any-return]
-        except SyntaxFault:
-            return None
+    def _row(self, text: Sequence[Token]) -> nodes.Row | nodes.Section | nodes.Unread:
+        """A line of a table; one that is wrong is read without the space before the parenthesis of a call."""
+        if text[0].text == "layers":
+            found = self.statement(text)
+            return found if isinstance(found, nodes.Section) else nodes.Unread("", "", self._span(text))
+        row: nodes.Row | nodes.Unread = self._line(text, "row")
+        if isinstance(row, nodes.Unread):
+            called = [
+                token._replace(kinds=("CALLED",)) if token.kind == "NAME" and after.text == "(" else token
+                for token, after in zip(text, (*text[1:], text[-1]), strict=True)
+            ]
+            with suppress(SyntaxFault):
+                row = self._parse(called, "row")
+        return row
 
     # steps
 

@@ -74,7 +74,9 @@ def report_syntax_error(
     if _without_braces(source, start, place, found, diagnostics):
         return ""
     said = _with_arguments(text, start, end) if rule == "step" else end
-    follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
+    brace = said + len(text[said : said + 100]) - len(text[said : said + 100].lstrip(" \t"))
+    if follows := "{" if text.startswith("{", brace) else "":  # a head isn't the same without its `{`
+        end, said = brace if said == end else end, brace
     if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
         line = _first_line(source, start, said)
         diagnostics.error("NET101", known.message, line, help=known.help)
