@@ -17,7 +17,9 @@ class Source:
 
     name: str
     text: str = field(repr=False)
-    _derived: dict[Callable[[str], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _derived: dict[Callable[[str], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def derived(self, make: Callable[[str], T]) -> T:
         """What a function makes of the text, computed once."""

@@ -17,6 +17,8 @@ _SUFFIX = {"k": 1_000, "M": 1_000_000}
 
 def number(text: str) -> Number:
     """The exact value of a number's text; beyond `LARGEST` only the fact that it is too large is kept."""
+    if len(text) < 20 and text.isdecimal():
+        return int(text)
     match = re.fullmatch(r"([\d.]+)(?:[eE]([+-]?\d+))?([kM]?)", text)
     assert match is not None
     digits, exponent, suffix = match.groups()
@@ -215,4 +217,3 @@ class TreeBuilder:
 
     def use(self, span: Span, children: list[Token]) -> nodes.Use:
         return nodes.Use(children[0].text[1:-1], span)
-

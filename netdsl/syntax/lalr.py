@@ -1,4 +1,4 @@
-"""The parser: runs the LALR(1) tables that Lark made from the grammar over the tokens, and builds the tree."""
+"""Runs the LALR(1) tables that Lark made from the grammar over tokens, and builds the tree."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class SyntaxFault(Exception):
 
 
 class _Rule(NamedTuple):
-    """A rule of the grammar: its name, the length of its expansion, the method that builds its node (None: its
-    value is its only child), the places of its children (-1: an absent one), and those of lists among them.
+    """A rule of the grammar: its name, the length of its expansion, the method that builds its node (None:
+    its value is its only child), the places of its children (-1: an absent one), and those of lists among
+    them.
     """
 
     name: str
@@ -39,8 +40,8 @@ class _Rule(NamedTuple):
 
 
 class _Tables(NamedTuple):
-    """Each row maps what follows to an action: to shift to a state, or, if negative, to reduce a rule. `starts`
-    are the first and last state for each rule that can be parsed by itself.
+    """Each row maps what follows to an action: to shift to a state, or, if negative, to reduce a rule.
+    `starts` are the first and last state for each rule that can be parsed by itself.
     """
 
     starts: dict[str, tuple[int, int]]
@@ -54,7 +55,9 @@ def _tables() -> _Tables:
     builders: dict[str, Build | None] = {"": None, "*": _list}
     rules = []
     for name, length, build, kept, lists in found["rules"]:
-        builder = builders.get(build) or (getattr(TreeBuilder, build) if build.strip("*") else builders[build])
+        builder = builders.get(build) or (
+            getattr(TreeBuilder, build) if build.strip("*") else builders[build]
+        )
         rules.append(_Rule(name, length, builder, kept, lists))
     rows = found["rows"]
     return _Tables(found["starts"], rules, [rows[place] for place in found["states"]])
@@ -86,13 +89,12 @@ def parse(tokens: Iterable[Token], rule: str, source: Source) -> Any:
                     value = values[base + kept[0]]
                 else:
                     if lists:
-                        children = []
+                        children: list[Any] = []
                         for place in kept:
-                            found = values[base + place] if place >= 0 else None
                             if place in lists:
-                                children += found
+                                children += values[base + place]
                             else:
-                                children.append(found)
+                                children.append(values[base + place] if place >= 0 else None)
                     else:
                         children = [values[base + place] if place >= 0 else None for place in kept]
                     value = build(builder, Span(source, begins[base], ends[-1]), children)
@@ -120,7 +122,9 @@ def parse(tokens: Iterable[Token], rule: str, source: Source) -> Any:
 
 def _expected(states: Sequence[int]) -> frozenset[str]:
     """The terminals that can follow. A row has more: those that only reduce, in another context."""
-    return frozenset(kind for kind in _tables().rows[states[-1]] if kind == kind.upper() and _fits(states, kind))
+    return frozenset(
+        kind for kind in _tables().rows[states[-1]] if kind == kind.upper() and _fits(states, kind)
+    )
 
 
 def _fits(states: Sequence[int], kind: str) -> bool:

@@ -12,7 +12,19 @@ from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokens
 # The kinds of tokens that may end a complete line; others continue on the next one.
 _WHOLE = ("NAME", "NUMBER", "SIZE", "STRING", "RPAR", "RSQB", "RBRACE")
 # The first words of lines that are not in a body.
-_STATEMENTS = ("network", "input", "classes", "order", "stem", "head", "stage", "stages", "block", "train", "expect")
+_STATEMENTS = (
+    "network",
+    "input",
+    "classes",
+    "order",
+    "stem",
+    "head",
+    "stage",
+    "stages",
+    "block",
+    "train",
+    "expect",
+)
 
 
 class MissingBracket(NamedTuple):
@@ -23,7 +35,7 @@ class MissingBracket(NamedTuple):
 
 
 class _Open(NamedTuple):
-    index: int
+    place: int
     # The indentation of its line.
     indent: int
 
@@ -46,33 +58,35 @@ def missing_bracket(source: Source, start: int) -> MissingBracket | None:
             indent = len(source.text[found[index - 1].end : token.start].expandtabs())
             innermost = opened[-1]
             closes, leaves = token.text in OPENING, token.text in _STATEMENTS and starts_line(found, index)
-            if found[innermost.index].text != "{":
+            if found[innermost.place].text != "{":
                 if leaves or (not closes and found[last].kind in _WHOLE):
-                    return MissingBracket(innermost.index, _inside(found, innermost.index, last))
+                    return MissingBracket(innermost.place, _inside(found, innermost.place, last))
             elif indent > innermost.indent:
-                deeper.add(innermost.index)
+                deeper.add(innermost.place)
             elif indent < innermost.indent or not closes:
-                inline = innermost.index < last and all(t.kind != "_NL" for t in found[innermost.index : last])
-                if innermost.index in deeper or inline or leaves:
-                    return MissingBracket(innermost.index, last)
-        if token.text == "{" and opened and found[opened[-1].index].text != "{":  # never inside of the others
-            return MissingBracket(opened[-1].index, last_before(found, index))
+                inline = innermost.place < last and all(
+                    t.kind != "_NL" for t in found[innermost.place : last]
+                )
+                if innermost.place in deeper or inline or leaves:
+                    return MissingBracket(innermost.place, last)
+        if token.text == "{" and opened and found[opened[-1].place].text != "{":  # never inside of the others
+            return MissingBracket(opened[-1].place, last_before(found, index))
         if token.text in CLOSING:
             opened.append(_Open(index, indent))
         elif token.text in OPENING:
             if not opened:
                 return None
-            bracket = opened.pop().index
+            bracket = opened.pop().place
             if CLOSING[found[bracket].text] != token.text:
                 return MissingBracket(bracket, _inside(found, bracket, last_before(found, index)))
-    if opened and opened[-1].index in deeper:
-        return MissingBracket(opened[-1].index, last_before(found, len(found)))
+    if opened and opened[-1].place in deeper:
+        return MissingBracket(opened[-1].place, last_before(found, len(found)))
     return None
 
 
 def _inside(found: Sequence[Token], opened: int, last: int) -> int:
-    """The last token that a bracket was to enclose: lists have no names, `at=[1, 2, factor=0.1)`, and operations
-    aren't given others, `conv(64, 3, relu }`.
+    """The last token that a bracket was to enclose: lists have no names, `at=[1, 2, factor=0.1)`, and
+    operations aren't given others, `conv(64, 3, relu }`.
     """
     called = opened > 0 and found[opened - 1].text in OPERATIONS
     for index in range(opened + 1, last):

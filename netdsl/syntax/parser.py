@@ -172,8 +172,9 @@ class _Reader:
     def _table(self, table: nodes.Stages, pieces: tuple[Piece, ...]) -> nodes.Stages | None:
         header = next(iter(self._each(pieces[:1], "header")), None)
         rows = tuple(self._row(piece.tokens) for piece in pieces[1:])
-        unread = header is None or isinstance(header, nodes.Unread)
-        return None if unread else table._replace(header=header, rows=rows)
+        if header is None or isinstance(header, nodes.Unread):
+            return None
+        return table._replace(header=header, rows=rows)
 
     def _row(self, text: Sequence[Token]) -> nodes.Row | nodes.Section | nodes.Unread:
         """A line of a table; one that is wrong is read without the space before the parenthesis of a call."""
@@ -202,8 +203,8 @@ class _Reader:
         ]
 
     def _steps(self, pieces: tuple[Piece, ...], wrong: Token | None) -> tuple[nodes.Step, ...]:
-        """The steps of a body. `wrong` is the first wrong token of the text, if it is known: all steps before it
-        are read at once, and so are those after it, up to the next.
+        """The steps of a body. `wrong` is the first wrong token of the text, if it is known: all steps before
+        it are read at once, and so are those after it, up to the next.
         """
         steps: list[nodes.Step] = []
         inside = wrong and pieces and pieces[0].start <= wrong.start <= pieces[-1].end

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from lark import Lark
@@ -17,25 +16,31 @@ from netdsl.base.resources import GRAMMAR, TABLES
 STARTS = ("statement", "values", "body", "step", "header", "row", "entry", "init_rule")
 
 
-def fingerprint() -> str:
-    """The hash of the grammar, which the tables record."""
-    return hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
-
-
 def tables() -> str:
     """The tables as JSON text; `lalr.Tables` says what they hold."""
     text = GRAMMAR.read_text(encoding="utf-8")
     lark = Lark(text, parser="lalr", start=list(STARTS), maybe_placeholders=True)
     table = lark.parser.parser._parse_table
-    numbers = {rule: number for number, rule in enumerate(lark.rules)}
-    rows = []
-    for _, actions in sorted(table.states.items()):
-        rows.append({name: arg if act is Shift else -1 - numbers[arg] for name, (act, arg) in sorted(actions.items())})
+    rules = {rule: number for number, rule in enumerate(lark.rules)}
+    # Lark numbers the states differently each time; here they have the order in which they are reached.
+    order = [table.start_states[name] for name in STARTS]
+    for state in order:
+        reached = (arg for _, (act, arg) in sorted(table.states[state].items()) if act is Shift)
+        order += [new for new in dict.fromkeys(reached) if new not in order]
+    numbers = {state: number for number, state in enumerate(order)}
+    rows = [
+        {
+            name: numbers[arg] if act is Shift else -1 - rules[arg]
+            for name, (act, arg) in sorted(table.states[state].items())
+        }
+        for state in order
+    ]
     unique = {json.dumps(row): row for row in rows}
     places = {row: place for place, row in enumerate(unique)}
     found = {
-        "grammar": fingerprint(),
-        "starts": {name: (table.start_states[name], table.end_states[name]) for name in STARTS},
+        "starts": {
+            name: (numbers[table.start_states[name]], numbers[table.end_states[name]]) for name in STARTS
+        },
         "rules": [
             (rule.origin.name, len(rule.expansion), _builds(rule), _kept(rule), _inlined(rule))
             for rule in lark.rules
@@ -59,7 +64,9 @@ def _builds(rule: Rule) -> str:
 
 def _kept(rule: Rule) -> list[int]:
     """The places of the children of a rule's node in its expansion; -1 where an optional part is absent."""
-    absent = "".join("1" if empty else "0" for empty in rule.options.empty_indices) or "0" * len(rule.expansion)
+    absent = "".join("1" if empty else "0" for empty in rule.options.empty_indices) or "0" * len(
+        rule.expansion
+    )
     found = []
     for place, before in enumerate(absent.split("0")):
         found += [-1] * len(before)
@@ -70,7 +77,9 @@ def _kept(rule: Rule) -> list[int]:
 
 def _inlined(rule: Rule) -> list[int]:
     """The places in a rule's expansion whose children become its own."""
-    return [n for n, symbol in enumerate(rule.expansion) if not symbol.is_term and symbol.name.startswith("_")]
+    return [
+        n for n, symbol in enumerate(rule.expansion) if not symbol.is_term and symbol.name.startswith("_")
+    ]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
-from netdsl.syntax.missing_brackets import MissingBracket, last_before, missing_bracket
+from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
 
 MAX_DEPTH = 64
@@ -17,8 +17,8 @@ _TAKES_BODY = ("stem", "head", "layers", "block", "stages", "train", "init")
 
 
 class Chunk(NamedTuple):
-    """A statement: the tokens that the grammar sees, without stray newlines and brackets. `sound`: its brackets
-    match. `end` is the end of its text, `documentation` the comment lines directly above it.
+    """A statement: the tokens that the grammar sees, without stray newlines and brackets. `sound`: its
+    brackets match. `end` is the end of its text, `documentation` the comment lines directly above it.
     """
 
     tokens: tuple[Token, ...]
@@ -112,8 +112,8 @@ class StatementSplitter:
         return index < len(found) and found[index].text in STATEMENTS and starts_line(found, index)
 
     def _is_forgotten(self, opened: list[int], index: int) -> bool:
-        """Whether a statement begins at a token, though brackets are open that nothing closes. (Where something
-        closes them the line is an unindented part of the body.)
+        """Whether a statement begins at a token, though brackets are open that nothing closes. (Where
+        something closes them the line is an unindented part of the body.)
         """
         if not self._starts_statement(index):
             return False
@@ -194,8 +194,8 @@ class Piece(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """A text without the contents of its outermost braces, and the pieces of each of these bodies. A branch is
-    a body of its own.
+    """A text without the contents of its outermost braces, and the pieces of each of these bodies. A branch
+    is a body of its own.
     """
 
     outline: tuple[Token, ...]

@@ -40,9 +40,21 @@ _TOKEN = re.compile(
 # Lark's names of the signs of the grammar.
 _SIGN_NAMES = {
     **dict.fromkeys(("==", "!=", "<=", ">=", "<", ">"), "COMPARISON"),
-    **{"+": "PLUS", "-": "MINUS", "*": "TIMES", "//": "FLOOR", "/": "DIVIDE", "=": "EQUAL", ":": "COLON"},
-    **{"(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", "{": "LBRACE", "}": "RBRACE"},
-    **{"|": "VBAR", ",": "_COMMA"},
+    "+": "PLUS",
+    "-": "MINUS",
+    "*": "TIMES",
+    "//": "FLOOR",
+    "/": "DIVIDE",
+    "=": "EQUAL",
+    ":": "COLON",
+    "(": "LPAR",
+    ")": "RPAR",
+    "[": "LSQB",
+    "]": "RSQB",
+    "{": "LBRACE",
+    "}": "RBRACE",
+    "|": "VBAR",
+    ",": "_COMMA",
 }
 _SIGNS = {sign: (name,) for sign, name in _SIGN_NAMES.items()}
 # Words that no call can start with: `not(x)`.
