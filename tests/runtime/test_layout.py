@@ -116,7 +116,8 @@ def in_child(arguments: list[str], threads: int, folder: Path) -> str:
 )
 def test_training_stays_inside_of_its_memory(style: str, threads: int, compile: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.net").write_text(TINY)
-    options = ["--data", "digits", "--epochs", "2", "--style", style, "--compile", compile, "--run", "run"]
+    options = ["--data", "digits", "--epochs", "2", "--precision", "fp32", "--run", "run"]
+    options += ["--style", style, "--compile", compile]
     printed = in_child(["-m", "netdsl", "train", "tiny.net", *options], threads, tmp_path)
     assert "contiguous (channels last is not safe" in printed
     assert "test accuracy" in printed
