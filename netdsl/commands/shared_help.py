@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from netdsl.base.printing import adapt_streams, printable
+from netdsl.commands.shared_errors import fail
+
 F = TypeVar("F", bound=Callable[..., None])
 
 # Options without a group: `--help`, `--version`.
@@ -24,6 +27,22 @@ class CommandGroup(click.Group):
         self._headings[heading] = commands
         for command in commands:
             self.add_command(command)
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        adapt_streams()
+        return super().main(*arguments, **settings)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; a file that can't be used is an error in one line."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            vars(error)["message"] = printable(error.message)
+            raise
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
