@@ -151,7 +151,7 @@ def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 
     seen = loop.train_epoch
 
     def interrupted(*arguments: Any) -> None:
-        learner, data, progress, look, *others = arguments
+        train_step, data, progress, look, *others = arguments
         if progress.epoch == epoch:
 
             def answer(up_to_date: bool) -> bool:
@@ -159,7 +159,7 @@ def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 
                     os.kill(os.getpid(), signal.SIGTERM)
                 return bool(look(up_to_date))
 
-            seen(learner, data, progress, answer, *others)
+            seen(train_step, data, progress, answer, *others)
         else:
             seen(*arguments)
 
