@@ -139,7 +139,7 @@ class _Resolver:
             return (
                 any(place.within(span) for span in spans)
                 or place.text.split(" ", 1)[0] == "expect"
-                or place.source.name.startswith("--")
+                or place.source.is_option
             )
 
         errors = [found for found in self._diagnostics if found.severity == "error"]

@@ -431,4 +431,4 @@ def test_batch_norm_on_one_image_is_explained(net: Path, tmp_path: Path, cache: 
     net.write_text(NETWORK.replace("stem { conv(4, 3), bn, relu }", "stem { flatten, linear(4), bn, relu }"))
     with pytest.raises(StepFailed, match="statistics of a single image") as raised:
         begin(net, tmp_path / "run", batch="8", accumulate="8", epochs="1")
-    assert "--accumulate" in raised.value.diagnostics[0].help
+    assert "--accumulate" in raised.value.diagnostics[0].help_text
