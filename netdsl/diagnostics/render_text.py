@@ -61,13 +61,13 @@ def render(diagnostic: Diagnostic, width: int | None = None, paint: Paint = plai
         if index == 0:
             roles[labels[0]] = severity
         lines += _excerpt(source, roles, room, gutter)
-    if diagnostic.labels and (diagnostic.notes or diagnostic.help):
+    if diagnostic.labels and (diagnostic.notes or diagnostic.help_text):
         lines.append(gutter.bar())
     for note in diagnostic.notes:
         lines += _hung(gutter.equals(), printable(note), width, gutter.width)
-    if diagnostic.help:
+    if diagnostic.help_text:
         start = gutter.equals() + paint("help:", "help") + " "
-        lines += _hung(start, printable(diagnostic.help), width, gutter.width + 6)
+        lines += _hung(start, printable(diagnostic.help_text), width, gutter.width + 6)
     return "\n".join(lines)
 
 
