@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from netdsl.base.printing import adapt_streams, printable
+from netdsl.base.printing import adapt_streams, encodable, printable
 from netdsl.commands.shared_errors import fail
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -37,7 +38,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            vars(error)["message"] = printable(error.message)
+            vars(error)["message"] = encodable(printable(error.message), sys.stderr)
             raise
         except OSError as error:
             if error.filename is None:

@@ -181,7 +181,9 @@ def data_override(data: str) -> str:
     if kind != "folder" or not path:
         raise click.BadParameter("cifar10, cifar100, digits, or folder:PATH", param_hint="--data")
     if '"' in path or "\n" in path:
-        raise click.BadParameter(f"{path} has a quote or a line break: rename the folder", param_hint="--data")
+        raise click.BadParameter(
+            f"{path} has a quote or a line break: rename the folder", param_hint="--data"
+        )
     return f'folder("{path}")'
 
 

@@ -56,21 +56,22 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[ob
     from rich.table import Table
     from rich.text import Text
 
-    shown = [[encodable(printable(cell)) for cell in row] for row in rows]
+    headings = [heading for heading, _ in columns]
+    shown = [[encodable(printable(cell)) for cell in row] for row in (headings, *rows)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, (heading, align) in enumerate(columns):
+    for index, (_, align) in enumerate(columns):
         # A narrow terminal folds names, never numbers: half a number would be misread.
         number = align == "right"
-        longest = max(len(cell) for cell in (heading, *(row[index] for row in shown)))
+        longest = max(len(row[index]) for row in shown)
         table.add_column(
-            Text(heading),
+            Text(shown[0][index]),
             justify=align,
             overflow="fold",
             no_wrap=number,
             header_style="bold",
             min_width=longest if number else min(longest, _NARROWEST),
         )
-    for row in shown:
+    for row in shown[1:]:
         cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
         # `Text`, so that rich finds no markup in names.
         table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))

@@ -260,7 +260,7 @@ def _drawn(signs: Signs, paint: Paint) -> str:
 
 def _visible(char: str) -> str:
     """A character of an excerpt, in which each has its own cells."""
-    return char if char.isprintable() else _TAB if char == "	" else "�"
+    return char if char.isprintable() else _TAB if char == "\t" else "�"
 
 
 def cells(text: str) -> int:
