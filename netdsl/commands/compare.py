@@ -10,7 +10,7 @@ import click
 
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import png_file, runs_argument
-from netdsl.commands.shared_tables import Align, format_option, percent, print_json, print_table, printable
+from netdsl.commands.shared_tables import Align, echo, format_option, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.trained.compare import Summary
@@ -54,13 +54,13 @@ def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
     else:
         print_table(COLUMNS, [_row(summary) for summary in summaries])
     if output:
-        click.echo(f"wrote {printable(output)}", err=form == "json")
+        echo(f"wrote {output}", err=form == "json")
 
 
 def _row(summary: Summary) -> list[str]:
     return [
-        printable(summary.run),
-        printable(summary.network),
+        str(summary.run),
+        summary.network,
         f"{summary.parameters:,}",
         f"{summary.macs:,}",
         f"{summary.epochs:.4g}",

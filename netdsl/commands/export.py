@@ -10,7 +10,7 @@ import click
 from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import counted, weights_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
@@ -38,4 +38,4 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
     compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
-    click.echo(f"wrote {printable(output)}: opset {done.opset}; {compared}, on {done.images} images")
+    echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")

@@ -10,6 +10,7 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_tables import echo
 
 
 @click.command(name="import-weights")
@@ -42,4 +43,4 @@ def import_weights(
     from netdsl.trained.import_weights import import_weights
 
     with errors_shown():
-        click.echo(import_weights(Network(compiled), weights, output))
+        echo(import_weights(Network(compiled), weights, output))

@@ -16,11 +16,11 @@ from netdsl.commands.shared_options import counted, device_option, weights_optio
 from netdsl.commands.shared_tables import (
     Align,
     answer_record,
+    echo,
     format_option,
     percent,
     print_json,
     print_table,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, devic
     unread = [prediction.image for prediction in predictions if not prediction.classes]
     for file in unread:
         reason = "not an image" if file.exists() else "no such file"
-        click.echo(f"{printable(file)}: {reason}", err=True)
+        echo(f"{file}: {reason}", err=True)
     sys.exit(INPUT_ERROR if unread else 0)
 
 
@@ -62,8 +62,8 @@ def _print(predictions: Sequence[Prediction]) -> None:
     """Prints a row per image, with a column of classes and one of probabilities for each rank."""
     rows = [
         [
-            printable(prediction.image),
-            *chain.from_iterable((printable(name), percent(share)) for name, share in prediction.classes),
+            prediction.image,
+            *chain.from_iterable((name, percent(share)) for name, share in prediction.classes),
         ]
         for prediction in predictions
         if prediction.classes

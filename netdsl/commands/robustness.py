@@ -14,7 +14,7 @@ from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_inspect import inspect_options, open_inspected
 from netdsl.commands.shared_options import OutputPath, counted, runs_argument, seed_option
 from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align, percent, print_json, print_table, print_written, printable
+from netdsl.commands.shared_tables import Align, echo, percent, print_json, print_table, print_written
 
 if TYPE_CHECKING:
     from netdsl.inspect import Withstood
@@ -66,7 +66,7 @@ def robustness(
     from netdsl.runtime.plot import require_format
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
-        raise click.UsageError(f"{printable(repeated[0])} is named twice: remove one")
+        raise click.UsageError(f"{repeated[0]} is named twice: remove one")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
@@ -87,7 +87,7 @@ def robustness(
         print_json({"attack": setting, "runs": curves})
     else:
         _print_accuracies(labels, measured)
-        click.echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
+        echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
         if output:
             print_written(output)
 
@@ -95,7 +95,7 @@ def robustness(
 def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:
     """A row a budget, a column a run."""
     columns: list[tuple[str, Align]] = [("eps", "right")]
-    columns += [(printable(label), "right") for label in labels]
+    columns += [(label, "right") for label in labels]
     budgets = zip(*measured, strict=True)
     print_table(
         columns, [[in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]

@@ -19,7 +19,6 @@ from netdsl.commands.shared_tables import (
     print_json,
     print_table,
     print_written,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def print_results(
 
 def answer_cells(answer: Answer) -> list[str]:
     """A predicted class and its probability, in two columns of a table."""
-    return [printable(answer.name), percent(answer.probability)]
+    return [answer.name, percent(answer.probability)]
 
 
 def answer_records(**answers: Answer) -> dict[str, object]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from netdsl.commands.shared_errors import fail
-from netdsl.commands.shared_tables import printable
 
 
 def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) -> None:
@@ -21,13 +20,13 @@ def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) 
     for output in outputs:
         place = _real(output)
         if place in seen:
-            raise click.UsageError(f"{printable(output)} would be written twice: name another file")
+            raise click.UsageError(f"{output} would be written twice: name another file")
         if place in read or (place.parent in read and place.exists()):
-            raise click.UsageError(f"{printable(output)} is an input, and would be lost: name another file")
+            raise click.UsageError(f"{output} is an input, and would be lost: name another file")
         seen.add(place)
     for output in outputs:
         if reason := _hindrance(output):
-            fail(f"cannot write {printable(output)}: {reason}", "choose another folder")
+            fail(f"cannot write {output}: {reason}", "choose another folder")
 
 
 def _hindrance(output: Path) -> str | None:
@@ -39,8 +38,8 @@ def _hindrance(output: Path) -> str | None:
     except OSError as error:  # such as a name that is too long
         return error.strerror
     if not folder.is_dir():
-        return f"{printable(folder)} is not a folder"
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"{printable(folder)} is not writable"
+        return f"{folder} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is not writable"
 
 
 def _real(name: str | Path) -> Path:
