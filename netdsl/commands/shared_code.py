@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdsl.commands.shared_help import option_group
+from netdsl.commands.shared_outputs import OutputPath
 
 if TYPE_CHECKING:
     from netdsl.compiler import Style
@@ -24,9 +25,8 @@ style_options = option_group(
         help="Style of the code.",
     ),
     click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
+        *("-o", "--output"),
+        type=OutputPath(folder=True),
         default=Path("generated"),
         show_default=True,
         help="Folder of the code.",

@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from netdsl.commands.shared_errors import INPUT_ERROR
-from netdsl.commands.shared_tables import Align, percent, print_table, printable
+from netdsl.commands.shared_tables import percent, print_table, printable
 
 if TYPE_CHECKING:
     from netdsl.training.results import NetworkResult, Spread
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("network", "left"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("seeds", "right"),
-    ("best validation", "right"),
-    ("test", "right"),
-    ("seconds a run", "right"),
-]
+COLUMNS = ("network", ">parameters", ">MACs", ">seeds", ">best validation", ">test", ">seconds a run")
 
 
 def finish(folder: Path, results: list[NetworkResult]) -> None:

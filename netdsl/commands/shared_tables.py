@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, TypeAlias
 
 import click
 
@@ -14,8 +12,6 @@ import click
 _UNBOUNDED = 10_000
 # Names are not folded to fewer columns than this.
 _NARROWEST = 16
-
-Align: TypeAlias = Literal["left", "right"]
 
 format_option = click.option(
     "--format",
@@ -27,10 +23,11 @@ format_option = click.option(
 )
 
 
-def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
-    """Prints an aligned table with a heading. If the output is piped, each row is one line.
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints an aligned table. If the output is piped, each row is one line.
 
-    Leading spaces of a cell indent all of its lines.
+    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent all
+    of its lines.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -39,13 +36,13 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, (heading, align) in enumerate(columns):
+    for index, heading in enumerate(headings):
         # A narrow terminal folds names, never numbers: half a number would be misread.
-        number = align == "right"
+        number, heading = heading.startswith(">"), heading.removeprefix(">")
         longest = max(len(cell) for cell in (heading, *(row[index] for row in rows)))
         table.add_column(
             Text(heading),
-            justify=align,
+            justify="right" if number else "left",
             overflow="fold",
             no_wrap=number,
             header_style="bold",
@@ -68,11 +65,6 @@ def print_json(value: object) -> None:
 def answer_record(name: str, probability: float) -> dict[str, object]:
     """A predicted class, for JSON."""
     return {"class": name, "probability": probability}
-
-
-def print_written(*files: Path) -> None:
-    for file in files:
-        click.echo(f"wrote {printable(file)}")
 
 
 def printable(text: object) -> str:
