@@ -26,8 +26,8 @@ format_option = click.option(
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints an aligned table. If the output is piped, each row is one line.
 
-    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent all
-    of its lines.
+    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent
+    all of its lines.
     """
     from rich.console import Console
     from rich.measure import Measurement

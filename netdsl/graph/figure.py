@@ -78,12 +78,7 @@ class _Figure:
 
     def build(self) -> Figure:
         network = self._network.network
-        cards = []
-        stages = 0
-        for part, count in _folded(self._network.parts):
-            before = stages
-            stages += count if isinstance(part, TypedStage) else 0
-            cards.append(self._card(part, before + 1, stages))
+        cards = [self._card(*named) for named in _folded(self._network)]
         panels: list[Panel] = []
         while len(panels) < len(self._shown):  # a panel may contain blocks that have no panel yet
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
@@ -99,15 +94,15 @@ class _Figure:
 
     # the row of sections and stages
 
-    def _card(self, part: TypedPart, number: int, to: int) -> Card:
-        """The card of a section, or of the equal stages `number` to `to`."""
+    def _card(self, part: TypedPart, names: Sequence[str]) -> Card:
+        """The card of a section, or of equal stages with these names."""
+        title = "–".join(cut(name) for name in dict.fromkeys((names[0], names[-1])))
         if isinstance(part, TypedSection):
-            body, kind = part.body, part.section.kind
-            facts = (f"{kind}, {place(part.section.span)}", *sizes([body]))
-            return Card(kind, self._chain([body]), facts, body.input, body.output)
+            body = part.body
+            facts = (f"{title}, {place(part.section.span)}", *sizes([body]))
+            return Card(title, self._chain([body]), facts, body.input, body.output)
         first, last = part.runs[0][0], part.runs[-1][0]
-        title = f"stage {number}" if number == to else f"stages {number}–{to}"
-        each = "each " if number < to else ""
+        each = "each " if len(names) > 1 else ""
         measured = tuple(each + line for line in sizes([Measured(first.input, last.output, part.cost)]))
         facts = (f"{title}, {place(part.stage.span)}", *measured)
         return Card(title, self._copies(part), facts, first.input, last.output)
@@ -288,14 +283,18 @@ class _Figure:
 JOINS = {"add": "+", "mul": "×", "concat": "concat"}
 
 
-def _folded(parts: Sequence[TypedPart]) -> Iterator[tuple[TypedPart, int]]:
-    """The parts and their counts; equal stages in a row (same blocks, arguments, shapes) are one part."""
-    for _, group in groupby(parts, key=lambda part: part.runs if isinstance(part, TypedStage) else id(part)):
+def _folded(network: TypedNetwork) -> Iterator[tuple[TypedPart, list[str]]]:
+    """The parts and their names; equal stages in a row (same blocks, arguments, shapes) are one part."""
+
+    def key(named: tuple[str, TypedPart]) -> object:
+        return named[1].runs if isinstance(named[1], TypedStage) else named[0]
+
+    for _, group in groupby(network.named_parts, key):
         equal = list(group)
         if len(equal) >= FEWEST_STAGES:
-            yield equal[0], len(equal)
+            yield equal[0][1], [name for name, _ in equal]
         else:
-            yield from ((part, 1) for part in equal)
+            yield from ((part, [name]) for name, part in equal)
 
 
 def _arguments(

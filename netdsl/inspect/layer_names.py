@@ -25,7 +25,6 @@ from netdsl.ir.typed import (
     TypedOperation,
     TypedParameterCall,
     TypedRepeat,
-    TypedSection,
     TypedSkip,
     TypedStage,
     TypedStep,
@@ -114,20 +113,12 @@ class _Walk:
         self._layers: list[Layer] = []
 
     def network(self, typed: TypedNetwork) -> list[Layer]:
-        sections = [part.section.kind for part in typed.parts if isinstance(part, TypedSection)]
-        numbers = {kind: count(1) for kind in sections}
-        stages, current = count(1), None
-        for part in typed.parts:
-            match part:
-                case TypedStage():
-                    numbered = f"stage{next(stages)}"
-                    name = part.stage.label or numbered
-                    current = self._alias(name, "stage", self._stage(part, name, current))
-                case TypedSection(section, body):
-                    several = sections.count(section.kind) > 1
-                    numbered = f"{section.kind}{next(numbers[section.kind])}" if several else section.kind
-                    name = section.name or numbered
-                    current = self._alias(name, "section", self._body(body, _Scope(name), current, {}))
+        current = None
+        for name, part in typed.named_parts:
+            if isinstance(part, TypedStage):
+                current = self._alias(name, "stage", self._stage(part, name, current))
+            else:
+                current = self._alias(name, "section", self._body(part.body, _Scope(name), current, {}))
         return self._layers
 
     def _stage(self, part: TypedStage, path: str, current: int | None) -> int | None:

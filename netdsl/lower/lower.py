@@ -127,18 +127,14 @@ class _Lowering:
 
     def parts(self, *, open_classes: bool) -> tuple[LoweredPart, ...]:
         """The parts; with `open_classes` the number of classes is a name in them."""
-        kinds = Counter(part.section.kind for part in self._network.parts if isinstance(part, TypedSection))
-        counted: Counter[str] = Counter()
-        parts: list[LoweredPart] = []
-        for part in self._network.parts:
-            kind = "stage" if isinstance(part, TypedStage) else part.section.kind
-            counted[kind] += 1
-            name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
-            if isinstance(part, TypedStage):
-                parts.append(self._stage(part, name))
-            else:
-                parts.append(self._section(part, name, open_classes))
-        return tuple(parts)
+        return tuple(
+            (
+                self._stage(part, name)
+                if isinstance(part, TypedStage)
+                else self._section(part, name, open_classes)
+            )
+            for name, part in self._network.named_parts
+        )
 
     def _section(self, part: TypedSection, name: str, open_classes: bool) -> LoweredSection:
         shape, frame, section = part.body.input, part.body.frame, part.section
@@ -150,7 +146,7 @@ class _Lowering:
             context = Context(taken={CLASSES}, constants=(CLASSES,))
             context.define(CLASSES, {frame: classes})
         body = BodyLowering(self, context).body([(frame, part.body)], flow)
-        return LoweredSection(section.name or name, section.kind, body, section.span, bool(section.name))
+        return LoweredSection(name, section.kind, body, section.span, bool(section.name))
 
     def _stage(self, part: TypedStage, name: str) -> LoweredStage:
         copies: list[Copy] = []
@@ -158,8 +154,7 @@ class _Lowering:
             block, extra = self._lowered[instance]
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
-        label = part.stage.label
-        return LoweredStage(label or name, runs_of(part, copies), part.stage.span, bool(label))
+        return LoweredStage(name, runs_of(part, copies), part.stage.span, bool(part.stage.label))
 
 
 def _is_last(name: str, parts: Sequence[LoweredPart]) -> bool:

@@ -119,17 +119,14 @@ class _Measure:
     def network(self, typed: TypedNetwork, depth: int) -> tuple[Part, ...]:
         point = _Point.start(typed.network.input)
         parts: list[Part] = []
-        stages = 0
         kind: Kind
-        for part in typed.parts:
+        for name, part in typed.named_parts:
             start = point
             if isinstance(part, TypedStage):
-                stages += 1
-                kind, name, span = "stage", f"stage {stages}", part.stage.span
+                kind, span = "stage", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
             else:
-                name, span = part.section.kind, part.section.span
-                kind = cast(Kind, name)
+                kind, span = cast(Kind, part.section.kind), part.section.span
                 inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
             parts.append(_container(kind, name, inside, start, point, depth - 1, span))
         return tuple(parts)
@@ -247,7 +244,7 @@ class _Measure:
         ends: list[_Point] = []
         for number, (body, span) in enumerate(zip(step.branches, step.step.spans, strict=True), 1):
             inside, end = self._body(body, place.inner(body, deeper=2), point)
-            name = f"branch {number}"
+            name = f"branch{number}"
             branches.append(_container("branch", name, inside, point, end, place.levels - 2, span))
             ends.append(end)
         state, _ = self._joins.joined(step.step, point.state, [end.state for end in ends])

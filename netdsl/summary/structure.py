@@ -21,7 +21,6 @@ from netdsl.ir.typed import (
     TypedOperation,
     TypedParameterCall,
     TypedRepeat,
-    TypedSection,
     TypedSkip,
     TypedStage,
     TypedStep,
@@ -79,16 +78,12 @@ class _Steps:
 
     def network(self, typed: TypedNetwork) -> Steps:
         parts: list[Step] = []
-        stages = 0
-        for part in typed.parts:
-            match part:
-                case TypedStage(runs=runs):
-                    stages += 1
-                    blocks = (replace(self._block(instance), copies=count) for instance, count in runs)
-                    parts.append(_container("stage", f"stage {stages}", blocks))
-                case TypedSection(section, body):
-                    kind = cast(Kind, section.kind)
-                    parts.append(_container(kind, kind, self._body(body)))
+        for name, part in typed.named_parts:
+            if isinstance(part, TypedStage):
+                blocks = (replace(self._block(instance), copies=count) for instance, count in part.runs)
+                parts.append(_container("stage", name, blocks))
+            else:
+                parts.append(_container(cast(Kind, part.section.kind), name, self._body(part.body)))
         return tuple(parts)
 
     def _block(self, instance: Instance) -> Step:
@@ -113,7 +108,7 @@ class _Steps:
                 return self._skip(step, frame)
             case TypedBranches(branches=branches):
                 inside = (
-                    _container("branch", f"branch {number}", self._body(body))
+                    _container("branch", f"branch{number}", self._body(body))
                     for number, body in enumerate(branches, 1)
                 )
                 join: Kind = step.step.join

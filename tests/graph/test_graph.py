@@ -113,7 +113,7 @@ def test_shapes_on_the_edges_are_those_of_the_network(network: TypedNetwork) -> 
 
 def test_copies_are_folded_and_the_first_is_apart() -> None:
     shown = figure(typed_file(shipped()["resnet32"]))
-    assert [card.title for card in shown.cards] == ["stem", "stage 1", "stage 2", "stage 3", "head"]
+    assert [card.title for card in shown.cards] == ["stem", "stage1", "stage2", "stage3", "head"]
     stages = [[node[:4] for node in card.chain] for card in shown.cards[1:4]]
     assert stages == [
         [("a", "residual", ("out=8",), "× 5")],
@@ -140,7 +140,7 @@ def test_dense_layers_are_one_panel_and_one_stack_for_each_stage() -> None:
 def test_equal_stages_in_a_row_are_one() -> None:
     stages = "stage residual(8)\n" * 2000
     shown = figure(typed(f"network n\ninput 3x8x8\nstage plain(8)\n{stages}stage plain(8)\nstage plain(8)\n"))
-    assert [card.title for card in shown.cards] == ["stage 1", "stages 2–2001", "stage 2002", "stage 2003"]
+    assert [card.title for card in shown.cards] == ["stage1", "stage2–stage2001", "stage2002", "stage2003"]
     assert [panel.name for panel in shown.panels] == ["plain", "residual"]
 
 

@@ -337,7 +337,7 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
         (("--network", "vgg"), "add --weights FILE"),
         (("--weights", "w.pth"), "add --network NAME"),
         (("--run", "RUN", "--style-layers", "a,,b"), "write `stage1,stage2`"),
-        (("--run", "RUN", "-o", "out.pdf"), "the result is an image"),
+        (("--run", "RUN", "-o", "out.pdf"), "must end in .png, .jpg"),
         (("--run", "RUN", "--noise", "2"), "0<=x<=1"),
         (("--run", "RUN", "--noise", "nan"), "it must be a finite number"),
         (("--run", "RUN", "--tv-weight", "nan"), "it must be a finite number"),
