@@ -1,7 +1,7 @@
 """Writes the statements of a forward pass through a body, the same for every style.
 
-What was computed last is an expression that is not assigned yet, so that the next step can be written
-around it, or return it.
+The value that was computed last is an expression that is not assigned yet, so that the next step can be
+written around it, or return it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from netdsl.base.source import Span
 from netdsl.codegen import python as py
+from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import Names
 from netdsl.ir.lowered import Branches, From, Layer, Let, LoweredBody, LoweredStep, Save, Skip, When
 from netdsl.language.expressions import NO, YES, Expr
@@ -22,11 +23,15 @@ Written = Callable[[py.Expression, str], py.Expression]
 
 
 class ForwardWriter(ABC):
-    """Writes the statements of one forward pass into `body`."""
+    """Writes the statements of one forward pass into `body`, and into the lists `beside`, with the same
+    conditions and loops, those that make what it uses: a constructor, or lists of tensors.
+    """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, scope: Scope, *beside: list[py.Statement]) -> None:
         self.names = names
+        self.scope = scope
         self.body: list[py.Statement] = []
+        self.beside = beside
         self._saved: dict[str, str] = {}
 
     def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
@@ -120,9 +125,12 @@ class ForwardWriter(ABC):
         value: py.Expression,
         target: str,
         name: str = "condition",
+        last: Expr | None = None,
     ) -> py.Name:
         """`if`, `elif`, …, `else`: the first body whose condition holds, else the last; all leave what
         they make in `target`. A condition may be called `name`.
+
+        With the condition of the `last` body, the statements beside it are conditional, too.
         """
         flags = [self.condition(condition, name) for condition in conditions]
         source = self.bound(value, target)
@@ -130,20 +138,36 @@ class ForwardWriter(ABC):
             source = self.assign(target, source)
         known = [(flag, False) for flag in flags]
         whens = [*([*known[:n], (flag, True)] for n, flag in enumerate(flags)), known]
-        *cases, otherwise = (
-            self.case(body, source, target, when) for body, when in zip(bodies, whens, strict=True)
-        )
-        self.body.append(py.either(zip(flags, cases, strict=True), otherwise))
+        cases = [self.case(body, source, target, when) for body, when in zip(bodies, whens, strict=True)]
+        (*inside, otherwise), *beside = zip(*cases, strict=True)
+        self.body.append(py.either(zip(flags, inside, strict=True), otherwise))
+        known_beside = [self.scope(condition) for condition in (*conditions, *([last] if last else []))]
+        for own, statements in zip(self.beside, beside, strict=True):
+            if last is None:
+                *others, otherwise = statements
+                own.append(py.either(zip(known_beside, others, strict=True), otherwise))
+            elif some := [case for case in zip(known_beside, statements, strict=True) if case[1]]:
+                own.append(py.either(some, ()))
         return py.Name(target)
 
     def case(
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
-    ) -> tuple[py.Statement, ...]:
-        """The statements of a body that is there `when` the conditions are as they are here."""
+    ) -> list[tuple[py.Statement, ...]]:
+        """The statements of a body that is there `when` the conditions are as they are here, and those beside
+        it.
+        """
+        return self.inside(lambda: self.assign(target, self.steps(body, source, target)))
+
+    def inside(self, write: Callable[[], object]) -> list[tuple[py.Statement, ...]]:
+        """The statements that `write` writes, and those beside it, for a loop or a condition."""
         outside, self.body = self.body, []
-        self.assign(target, self.steps(body, source, target))
-        inside, self.body = self.body, outside
-        return tuple(inside)
+        starts = list(map(len, self.beside))
+        write()
+        inside, self.body = [tuple(self.body)], outside
+        for own, start in zip(self.beside, starts, strict=True):
+            inside.append(tuple(own[start:]))
+            del own[start:]
+        return inside
 
     def shortcut(
         self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str

@@ -38,6 +38,10 @@ class Scope:
         self._names[name] = self.free.free(name)
         return self._names[name]
 
+    def called(self, name: str) -> str:
+        """What a defined name is called."""
+        return self._names[name]
+
     @contextmanager
     def loop(self, variable: str | None) -> Iterator[str]:
         """What the variable of a loop is called inside; after it another may be called so."""

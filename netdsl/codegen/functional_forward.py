@@ -1,4 +1,4 @@
-"""Forward passes of the functional style: what a block's functions are, and the statements of one."""
+"""The functions of blocks in the functional style: forward passes, and lists of the tensors that they use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
+from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.list_builder import constant, loop
+from netdsl.codegen.functional_init import FunctionalInit
+from netdsl.codegen.list_builder import added, constant, gathered, loop
 from netdsl.codegen.names import step_name
+from netdsl.codegen.prune import pruned
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
 from netdsl.ir.lowered import (
@@ -61,17 +64,26 @@ class _Taken(NamedTuple):
 
 
 class FunctionalForward(ForwardWriter):
-    """Writes the statements of a forward pass through `bodies` in calls of functions.
+    """Writes the statements of a forward pass through `bodies` in calls of functions, and beside them those
+    that add its parameters and buffers to the lists called `names`.
 
     Tensors are taken from their stacks in statements of their own, before the calls that use them.
     """
 
     def __init__(
-        self, blocks: Mapping[str, BlockFunctions], scope: Scope, bodies: Iterable[LoweredBody]
+        self,
+        blocks: Mapping[str, BlockFunctions],
+        scope: Scope,
+        bodies: Iterable[LoweredBody],
+        inits: FunctionalInit,
+        names: Mapping[Kind, str],
     ) -> None:
-        super().__init__(scope.free)
+        super().__init__(scope.free, scope, [], [])
         self._blocks = blocks
-        self._scope = scope
+        self._inits = inits
+        self._lists = {
+            kind: (names[kind], own) for kind, own in zip(("parameters", "buffers"), self.beside, strict=True)
+        }
         self._kinds = Counter(step_name(own) for body in bodies for own in layers(body) if own.weights)
         self._seen = Counter[str]()
         self._taken: dict[str, _Taken] = {}
@@ -93,8 +105,21 @@ class FunctionalForward(ForwardWriter):
                 case Choice():
                     value = self._choice(step, value, target)
                 case Let():
-                    self.body.append(constant(self._scope, step))
+                    let = constant(self.scope, step)
+                    for own in (self.body, *self.beside):
+                        own.append(let)
         return value
+
+    def tensors(self, kind: Kind) -> tuple[py.Statement, ...]:
+        """The statements that return the list of tensors of a kind; none if it is empty."""
+        what, additions = self._lists[kind]
+        made = pruned(gathered(what, additions, "list[Tensor]"))
+        last = made[-1]
+        if made == (py.Assign(what, py.Sequence("[]", ()), annotation="list[Tensor]"),):
+            return ()
+        if isinstance(last, py.Assign) and last.operator == "=" and last.target == what:
+            return (*made[:-1], py.Return(last.value))
+        return (*made, py.Return(py.Name(what)))
 
     def layer(
         self,
@@ -109,6 +134,7 @@ class FunctionalForward(ForwardWriter):
             return value
         if layer.weights and not layer.operation.is_activation:
             value = self.bound(value, target)
+        self._add(layer)
         slots = {
             "training": py.Name("training"),
             "generator": py.Name("generator"),
@@ -117,9 +143,32 @@ class FunctionalForward(ForwardWriter):
         }
 
         def make(x: py.Expression) -> py.Expression:
-            return torch_call(function, self._scope, {"x": x, **slots}, layer.span)
+            return torch_call(function, self.scope, {"x": x, **slots}, layer.span)
 
         return self.around(layer.operation, value, target, make)
+
+    def _add(self, layer: Layer) -> None:
+        """Adds the tensors of a layer to their lists."""
+        kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
+        there = (weight for weight in layer.weights if weight.present != NO)
+        for (kind, present), weights in groupby(there, key=lambda weight: (weight.kind, weight.present)):
+            what, additions = self._lists[kind]
+            made = added(what, *(self._made(layer, weight, kernel) for weight in weights))
+            additions.append(made if present == YES else py.If(self.scope(present), (made,)))
+
+    def _made(self, layer: Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
+        made = self._inits.tensor(layer, weight, kernel, self.scope)._replace(span=layer.span)
+        trained = self._trained(layer, weight)
+        if weight.kind == "buffers" or trained == py.Literal(True):
+            return made
+        return py.Method(made, "requires_grad_", (trained,))
+
+    def _trained(self, layer: Layer, weight: Weight) -> py.Expression:
+        """Whether the weight is trained: `freeze` is yes, no, or the name of one."""
+        if isinstance(layer.freeze, Const):
+            return py.Literal(layer.freeze.value not in (True, Symbol(weight.name)))
+        frozen = py.Sequence("()", (py.Literal(True), py.Literal(weight.name)))
+        return py.Operation("not in", (self.scope(layer.freeze), frozen))
 
     def _tensors(self, layer: Layer) -> dict[str, py.Expression]:
         """The weights of a layer, taken from their stacks: what they are called."""
@@ -135,7 +184,7 @@ class FunctionalForward(ForwardWriter):
             if present == YES:
                 self._take(STACKS[kind], tensors)
             else:
-                self._take_if(self._scope(present), STACKS[kind], tensors)
+                self._take_if(self.scope(present), STACKS[kind], tensors)
         return {name: py.Name(tensor) for name, tensor in called.items()}
 
     def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
@@ -157,7 +206,15 @@ class FunctionalForward(ForwardWriter):
 
     def call(self, call: BlockCall, x: py.Expression) -> py.Expression:
         self._taken.clear()  # the block takes its own
-        return call_of(self._blocks[call.block.name].forward, call, self._scope, (x,))
+        functions = self._blocks[call.block.name]
+        made: tuple[tuple[Kind, Signature | None], ...]
+        made = (("parameters", functions.params), ("buffers", functions.buffers))
+        for kind, signature in made:
+            if signature is not None:
+                what, additions = self._lists[kind]
+                tensors = call_of(signature, call, self.scope)
+                additions.append(py.Assign(what, tensors, operator="+="))
+        return call_of(functions.forward, call, self.scope, (x,))
 
     def stage(self, stage: LoweredStage, x: py.Name) -> py.Expression:
         *before, last = stage.runs
@@ -166,26 +223,29 @@ class FunctionalForward(ForwardWriter):
         return self._run(last, x)
 
     def _run(self, run: Run, x: py.Name) -> py.Expression:
-        with self._scope.loop(run.variable) as variable:
-            made = self.call(run.call, x)
         if run.copies == 1:
-            return made
+            return self.call(run.call, x)
+        with self.scope.loop(run.variable) as variable:
+            bodies = self.inside(lambda: self.assign(x.text, self.call(run.call, x)))
         times = py.Call("range", (py.Literal(run.copies),))
-        self.body.append(py.For(variable, times, (py.Assign(x.text, made),)))
+        for own, body in zip((self.body, *self.beside), bodies, strict=True):
+            own.append(py.For(variable, times, body))
         return x
 
     def _repeat(self, step: Repeat, value: py.Expression, target: str) -> py.Expression:
         x = self.assign(target, value)
-        self.body += loop(self._scope, step, lambda: self.case(step.body, x, target, ()))
+        loops = loop(self.scope, step, lambda: self.case(step.body, x, target, ()))
+        for own, statements in zip((self.body, *self.beside), loops, strict=True):
+            own += statements
         return x
 
     def _choice(self, step: Choice, value: py.Expression, target: str) -> py.Expression:
         symbols, bodies = zip(*step.cases, strict=True)
-        conditions = [operator("==", Ref(step.holder), Const(symbol)) for symbol in symbols[:-1]]
-        return self.choose(conditions, bodies, value, target)
+        *conditions, last = (operator("==", Ref(step.holder), Const(symbol)) for symbol in symbols)
+        return self.choose(conditions, bodies, value, target, last=last)
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
-        return self._scope(expr)
+        return self.scope(expr)
 
     def inlines(self, value: py.Expression) -> bool:
         return isinstance(value, py.Name)

@@ -39,7 +39,7 @@ class ModuleWriter(ForwardWriter):
         flat: Sequence[LoweredBody] = (),
         labels: Iterable[str] = (),
     ) -> None:
-        super().__init__(Names())
+        super().__init__(Names(), maker.scope, maker.setup)
         self.maker = maker
         self.special: list[Special] = []
         self._flat_bodies = flat
@@ -51,9 +51,8 @@ class ModuleWriter(ForwardWriter):
         self._annotated: set[str] = set()
         # The calls of single layers.
         self._layers: set[str] = set()
-        # Where the steps that are being written are there, and what makes those of each case.
+        # The conditions of the steps that are being written.
         self._flags: tuple[tuple[str, bool], ...] = ()
-        self._setups: list[tuple[py.Statement, ...]] = []
 
     def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
         """The statements of `forward`, which returns `value`."""
@@ -170,7 +169,7 @@ class ModuleWriter(ForwardWriter):
     def _flat(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
         """What a single step makes of `value`: a call of its attribute, or of a function."""
         if isinstance(step, Let):
-            self.maker.setup.append(constant(self.maker.scope, step))
+            self.maker.setup.append(constant(self.scope, step))
             return value
         if _needs_attribute(step):
             attribute = self._own(step, name)
@@ -191,7 +190,7 @@ class ModuleWriter(ForwardWriter):
             step.operation,
             value,
             target,
-            lambda x: torch_call(function, self.maker.scope, {"x": x}, step.span),
+            lambda x: torch_call(function, self.scope, {"x": x}, step.span),
         )
 
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
@@ -226,34 +225,15 @@ class ModuleWriter(ForwardWriter):
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
         own = expr.name if isinstance(expr, Ref) else name
-        return py.Name(f"self.{self.attribute(own, self.maker.scope(expr))}")
-
-    def choose(
-        self,
-        conditions: Sequence[Expr],
-        bodies: Sequence[LoweredBody],
-        value: py.Expression,
-        target: str,
-        name: str = "condition",
-    ) -> py.Name:
-        outside, self._setups = self._setups, []
-        chosen = super().choose(conditions, bodies, value, target, name)
-        *setups, otherwise = self._setups
-        self._setups = outside
-        self.maker.setup.append(
-            py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise)
-        )
-        return chosen
+        return py.Name(f"self.{self.attribute(own, self.scope(expr))}")
 
     def case(
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
-    ) -> tuple[py.Statement, ...]:
-        flags, setup = self._flags, self.maker.setup
-        names = ((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
-        self._flags, self.maker.setup = (*flags, *names), []
+    ) -> list[tuple[py.Statement, ...]]:
+        flags = self._flags
+        self._flags += tuple((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
         written = super().case(body, source, target, when)
-        self._setups.append(tuple(self.maker.setup))
-        self._flags, self.maker.setup = flags, setup
+        self._flags = flags
         return written
 
     def shortcut(
@@ -265,10 +245,10 @@ class ModuleWriter(ForwardWriter):
             return super().shortcut(skip, body, source, made, inner, target)
         name = label or self._attributes.numbered("shortcut")
         identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation=self._annotation(name))
-        outside, self.maker.setup = self.maker.setup, []
-        self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
-        projection, self.maker.setup = tuple(self.maker.setup), outside
-        self.maker.setup.append(py.If(self.maker.scope(skip.same), (identity,), projection))
+        _, projection = self.inside(
+            lambda: self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
+        )
+        self.maker.setup.append(py.If(self.scope(skip.same), (identity,), projection))
         projected = py.Call(f"self.{name}", (source,), span=place(body))
         return py.Operation("+", (made, projected), skip.span)
 

@@ -96,6 +96,8 @@ def _merged(outer: py.If) -> py.If:
 
 def _without_first(condition: py.Expression, otherwise: tuple[py.Statement, ...]) -> py.If:
     """An `if` whose first case has nothing to do."""
-    if isinstance(otherwise[0], py.If) and len(otherwise) == 1:
-        return py.If(condition, (py.PASS,), otherwise)
-    return py.If(py.negated(condition), otherwise)
+    match otherwise:
+        case (py.If(otherwise=(_, *_)),):
+            return py.If(condition, (py.PASS,), otherwise)
+        case _:
+            return _merged(py.If(py.negated(condition), otherwise))

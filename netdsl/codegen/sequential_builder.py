@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from netdsl.base.tree import steps
 from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.list_builder import ListBuilder, constant, loop
+from netdsl.codegen.list_builder import added, constant, gathered, loop
 from netdsl.codegen.module_init import ModuleInit
 from netdsl.codegen.names import label_of
 from netdsl.codegen.prune import copies
@@ -75,10 +74,9 @@ class SequentialBuilder:
             return py.Call(
                 "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, Let))
             )
-        layers = ListBuilder(self.scope.free.numbered("layers"))
-        self._extend(layers, body)
-        self.setup += layers.statements("list[nn.Module]", always=True)
-        return py.Call("nn.Sequential", (py.Name(f"*{layers.what}"),))
+        layers = self.scope.free.numbered("layers")
+        self.setup += gathered(layers, self._additions(layers, body), "list[nn.Module]", always=True)
+        return py.Call("nn.Sequential", (py.Name(f"*{layers}"),))
 
     def stage(self, stage: LoweredStage) -> py.Expression:
         items = tuple(map(self._run, stage.runs))
@@ -127,26 +125,31 @@ class SequentialBuilder:
             return py.Method(made, "requires_grad_", (py.Literal(False),))
         return py.Call("freeze", (made, self.scope(layer.freeze)))
 
-    def _extend(self, layers: ListBuilder, body: LoweredBody) -> None:
-        """Statements that collect the modules of a chain."""
+    def _additions(self, layers: str, body: LoweredBody) -> tuple[py.Statement, ...]:
+        """Statements that add the modules of a chain to a list."""
 
         def inside(case: LoweredBody) -> tuple[py.Statement, ...]:
-            return layers.inside(partial(self._extend, layers, case))
+            return self._additions(layers, case)
 
+        statements: list[py.Statement] = []
         for step in body:
             match step:
                 case Let():
-                    layers.let(self.scope, step)
+                    statements.append(constant(self.scope, step))
                 case When(cases, otherwise):
                     conditions = [self.scope(condition) for condition, _ in cases]
                     bodies = [inside(case) for _, case in cases]
-                    layers.write(py.either(zip(conditions, bodies, strict=True), inside(otherwise)))
+                    statements.append(py.either(zip(conditions, bodies, strict=True), inside(otherwise)))
                 case Choice() if not self.held:
-                    layers.write(self.choice(step, {symbol: inside(case) for symbol, case in step.cases}))
+                    statements.append(
+                        self.choice(step, {symbol: inside(case) for symbol, case in step.cases})
+                    )
                 case Repeat() if not self._is_item(step):
-                    layers.write(*loop(self.scope, step, partial(inside, step.body)))
+                    (looped,) = loop(self.scope, step, lambda step=step: [inside(step.body)])
+                    statements += looped
                 case _:
-                    layers.add(self.item(step))
+                    statements.append(added(layers, self.item(step)))
+        return tuple(statements)
 
     def choice(self, choice: Choice, cases: Mapping[Symbol, tuple[py.Statement, ...]]) -> py.If:
         """Statements for each operation or block whose name a parameter may hold."""
