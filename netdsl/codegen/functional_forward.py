@@ -17,23 +17,7 @@ from netdsl.codegen.names import step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import (
-    BlockCall,
-    Branches,
-    Choice,
-    From,
-    Layer,
-    Let,
-    LoweredBody,
-    LoweredStage,
-    LoweredStep,
-    Repeat,
-    Run,
-    Save,
-    Skip,
-    When,
-    layers,
-)
+from netdsl.ir import lowered as ir
 from netdsl.language.expressions import NO, YES, Const, Expr, Ref, operator
 from netdsl.ops.operation import Kind, Weight
 
@@ -74,7 +58,7 @@ class FunctionalForward(ForwardWriter):
         self,
         blocks: Mapping[str, BlockFunctions],
         scope: Scope,
-        bodies: Iterable[LoweredBody],
+        bodies: Iterable[ir.LoweredBody],
         inits: FunctionalInit,
         names: Mapping[Kind, str],
     ) -> None:
@@ -84,27 +68,27 @@ class FunctionalForward(ForwardWriter):
         self._lists = {
             kind: (names[kind], own) for kind, own in zip(("parameters", "buffers"), self.beside, strict=True)
         }
-        self._kinds = Counter(step_name(own) for body in bodies for own in layers(body) if own.weights)
+        self._kinds = Counter(step_name(own) for body in bodies for own in ir.layers(body) if own.weights)
         self._seen = Counter[str]()
         self._taken: dict[str, _Taken] = {}
 
-    def joins(self, step: LoweredStep) -> bool:
-        return isinstance(step, (Skip, Branches, When, Save, From))
+    def joins(self, step: ir.LoweredStep) -> bool:
+        return isinstance(step, (ir.Skip, ir.Branches, ir.When, ir.Save, ir.From))
 
     def chain(
-        self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
+        self, steps: ir.LoweredBody, body: ir.LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
         for step in steps:
             match step:
-                case Layer():
+                case ir.Layer():
                     value = self.layer(step, value, target)
-                case BlockCall():
+                case ir.BlockCall():
                     value = self.call(step, self.bound(value, target))
-                case Repeat():
+                case ir.Repeat():
                     value = self._repeat(step, value, target)
-                case Choice():
+                case ir.Choice():
                     value = self._choice(step, value, target)
-                case Let():
+                case ir.Let():
                     let = constant(self.scope, step)
                     for own in (self.body, *self.beside):
                         own.append(let)
@@ -123,7 +107,7 @@ class FunctionalForward(ForwardWriter):
 
     def layer(
         self,
-        layer: Layer,
+        layer: ir.Layer,
         value: py.Expression,
         target: str,
         tensors: Mapping[str, py.Expression] | None = None,
@@ -147,7 +131,7 @@ class FunctionalForward(ForwardWriter):
 
         return self.around(layer.operation, value, target, make)
 
-    def _add(self, layer: Layer) -> None:
+    def _add(self, layer: ir.Layer) -> None:
         """Adds the tensors of a layer to their lists."""
         kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
         there = (weight for weight in layer.weights if weight.present != NO)
@@ -156,21 +140,21 @@ class FunctionalForward(ForwardWriter):
             made = added(what, *(self._made(layer, weight, kernel) for weight in weights))
             additions.append(made if present == YES else py.If(self.scope(present), (made,)))
 
-    def _made(self, layer: Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
+    def _made(self, layer: ir.Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
         made = self._inits.tensor(layer, weight, kernel, self.scope)._replace(span=layer.span)
         trained = self._trained(layer, weight)
         if weight.kind == "buffers" or trained == py.Literal(True):
             return made
         return py.Method(made, "requires_grad_", (trained,))
 
-    def _trained(self, layer: Layer, weight: Weight) -> py.Expression:
+    def _trained(self, layer: ir.Layer, weight: Weight) -> py.Expression:
         """Whether the weight is trained: `freeze` is yes, no, or the name of one."""
         if isinstance(layer.freeze, Const):
             return py.Literal(layer.freeze.value not in (True, Symbol(weight.name)))
         frozen = py.Sequence("()", (py.Literal(True), py.Literal(weight.name)))
         return py.Operation("not in", (self.scope(layer.freeze), frozen))
 
-    def _tensors(self, layer: Layer) -> dict[str, py.Expression]:
+    def _tensors(self, layer: ir.Layer) -> dict[str, py.Expression]:
         """The weights of a layer, taken from their stacks: what they are called."""
         if not layer.weights:
             return {}
@@ -204,7 +188,7 @@ class FunctionalForward(ForwardWriter):
             taken = py.Operation("if", (condition, _pop(stack), py.Literal(None)))
             self.body.append(py.Assign(tensor, taken))
 
-    def call(self, call: BlockCall, x: py.Expression) -> py.Expression:
+    def call(self, call: ir.BlockCall, x: py.Expression) -> py.Expression:
         self._taken.clear()  # the block takes its own
         functions = self._blocks[call.block.name]
         made: tuple[tuple[Kind, Signature | None], ...]
@@ -216,13 +200,13 @@ class FunctionalForward(ForwardWriter):
                 additions.append(py.Assign(what, tensors, operator="+="))
         return call_of(functions.forward, call, self.scope, (x,))
 
-    def stage(self, stage: LoweredStage, x: py.Name) -> py.Expression:
+    def stage(self, stage: ir.LoweredStage, x: py.Name) -> py.Expression:
         *before, last = stage.runs
         for run in before:
             self.assign(x.text, self._run(run, x))
         return self._run(last, x)
 
-    def _run(self, run: Run, x: py.Name) -> py.Expression:
+    def _run(self, run: ir.Run, x: py.Name) -> py.Expression:
         if run.copies == 1:
             return self.call(run.call, x)
         with self.scope.loop(run.variable) as variable:
@@ -232,14 +216,14 @@ class FunctionalForward(ForwardWriter):
             own.append(py.For(variable, times, body))
         return x
 
-    def _repeat(self, step: Repeat, value: py.Expression, target: str) -> py.Expression:
+    def _repeat(self, step: ir.Repeat, value: py.Expression, target: str) -> py.Expression:
         x = self.assign(target, value)
         loops = loop(self.scope, step, lambda: self.case(step.body, x, target, ()))
         for own, statements in zip((self.body, *self.beside), loops, strict=True):
             own += statements
         return x
 
-    def _choice(self, step: Choice, value: py.Expression, target: str) -> py.Expression:
+    def _choice(self, step: ir.Choice, value: py.Expression, target: str) -> py.Expression:
         symbols, bodies = zip(*step.cases, strict=True)
         *conditions, last = (operator("==", Ref(step.holder), Const(symbol)) for symbol in symbols)
         return self.choose(conditions, bodies, value, target, last=last)
