@@ -65,9 +65,7 @@ class FunctionalForward(ForwardWriter):
         super().__init__(scope.free, scope, [], [])
         self._blocks = blocks
         self._inits = inits
-        self._lists = {
-            kind: (names[kind], own) for kind, own in zip(("parameters", "buffers"), self.beside, strict=True)
-        }
+        self._lists = {kind: (names[kind], own) for kind, own in zip(STACKS, self.beside, strict=True)}
         self._kinds = Counter(step_name(own) for body in bodies for own in ir.layers(body) if own.weights)
         self._seen = Counter[str]()
         self._taken: dict[str, _Taken] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from netdsl.base.tree import steps
 from netdsl.base.values import Symbol
@@ -133,7 +134,7 @@ class SequentialBuilder:
                         self.choice(step, {symbol: inside(case) for symbol, case in step.cases})
                     )
                 case ir.Repeat() if not self._is_item(step):
-                    (looped,) = loop(self.scope, step, lambda step=step: [inside(step.body)])
+                    (looped,) = loop(self.scope, step, partial(lambda body: [inside(body)], step.body))
                     statements += looped
                 case _:
                     statements.append(added(layers, self.item(step)))
