@@ -35,7 +35,7 @@ from netdsl.runtime.images import Split
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from netdsl.trained.open_run import convolutions
 
 LR = 1e-3
@@ -67,26 +67,26 @@ class Steps:
         model = ModuleModel(network.module())
         model.to(speed.device, speed.layout)
         self.gigaflops = network.macs * 2 * 3 * batch / 1e9
-        self.learner = Learner(model, recipe, speed, ALONE)
+        self.train_step = TrainStep(model, recipe, speed, ALONE)
         self._data = data
         size = data.train.images.shape[2], data.train.images.shape[3]
         self._draws = augment.draw(recipe.augment, IMAGES, size, 0, 0).to(speed.device)
         self._index = torch.randperm(IMAGES)[:batch].to(speed.device)
 
     def input(self) -> tuple[Tensor, Tensor]:
-        """Returns the input that `Learner.step` passes to the network, and the labels."""
-        images, learner = self._data.train.images, self.learner
+        """Returns the input that `TrainStep.step` passes to the network, and the labels."""
+        images, train_step = self._data.train.images, self.train_step
         assert isinstance(images, Tensor)
         x = self._data.floats(images[self._index])
-        x = augment.apply(x, learner.recipe.augment, self._draws[self._index], self._data.mean)
-        return learner.speed.laid_out(self._data.normalise(x)), self._data.train.labels[self._index]
+        x = augment.apply(x, train_step.recipe.augment, self._draws[self._index], self._data.mean)
+        return train_step.speed.laid_out(self._data.normalise(x)), self._data.train.labels[self._index]
 
     def step(self) -> None:
         images = self._data.train.images
         assert isinstance(images, Tensor)
         index = self._index
         batch = Batch(index, images[index], self._data.train.labels[index], len(index))
-        self.learner.step(batch, self._draws[index], self._data, LR)
+        self.train_step.step(batch, self._draws[index], self._data, LR)
 
 
 def timed(speed: Speed, work: Callable[[], object]) -> float:
@@ -124,15 +124,15 @@ def random_data(speed: Speed) -> Dataset:
 
 def kinds(steps: Steps, count: int) -> dict[str, float]:
     """Returns the milliseconds of each kind of operation in a step."""
-    cuda = steps.learner.speed.device.type == "cuda"
+    cuda = steps.train_step.speed.device.type == "cuda"
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if cuda else [ProfilerActivity.CPU]
     x, y = steps.input()
     with profile(activities=activities) as profiler:
         for _ in range(count):
             with record_function("step"):  # Its self time is the time between the operations.
-                steps.learner.gradients(x, y, len(x))
-                steps.learner.optimizer.step(LR)
-        steps.learner.speed.wait()
+                steps.train_step.gradients(x, y, len(x))
+                steps.train_step.optimizer.step(LR)
+        steps.train_step.speed.wait()
     found = dict.fromkeys([*KINDS, "the rest"], 0.0)
     for event in profiler.key_averages():
         kind = next((kind for kind, names in KINDS.items() if re.search(names, event.key)), "the rest")
@@ -149,14 +149,14 @@ def compare(name: str, batch: int, speeds: dict[str, Speed], compile: bool, roun
     if compile:
         for precision, speed in speeds.items():
             steps = Steps(name, batch, speed, data)
-            decision = decide(steps.learner, "on", steps.input()[0], 1)
+            decision = decide(steps.train_step, "on", steps.input()[0], 1)
             ways[f"{precision}, {decision}"] = steps
     times: dict[str, list[float]] = {way: [] for way in ways}
     inputs: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds + 2):
         for way, steps in ways.items():
-            seconds = timed(steps.learner.speed, steps.step)
-            preparing = timed(steps.learner.speed, steps.input)
+            seconds = timed(steps.train_step.speed, steps.step)
+            preparing = timed(steps.train_step.speed, steps.input)
             if turn >= 2:
                 times[way].append(seconds * 1e3)
                 inputs[way].append(preparing * 1e3)
@@ -167,8 +167,8 @@ def compare(name: str, batch: int, speeds: dict[str, Speed], compile: bool, roun
     for way, steps in ways.items():
         each = median(times[way])
         rate = steps.gigaflops / min(times[way]) * 1e3
-        dtype = torch.bfloat16 if steps.learner.speed.precision == "bf16" else torch.float32
-        share = rate / matrix_rate(steps.learner.speed, dtype, 5)
+        dtype = torch.bfloat16 if steps.train_step.speed.precision == "bf16" else torch.float32
+        share = rate / matrix_rate(steps.train_step.speed, dtype, 5)
         print(
             f"| {way} | {spread(times[way], 1)} | {base / each:.2f} | {median(inputs[way]) / each:.1%} "
             f"| {rate:.0f} | {share:.0%} |",

@@ -24,7 +24,7 @@ from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.speed import SpeedRequest, choose
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from netdsl.trained.open_run import convolutions, create_model
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     images = data.divide(source, network.classes, recipe.validation, recipe.seed, None)
     keep_freed_memory()
     model = create_model(network, "module", recipe.seed, speed.device)
-    learner = Learner(model, recipe, speed, ALONE)
+    train_step = TrainStep(model, recipe, speed, ALONE)
 
     progress = Progress(0, len(images.train))
     started, seconds = time.process_time(), float(options.seconds)
@@ -54,12 +54,12 @@ def main() -> None:
     def over(_: bool) -> bool:
         return time.process_time() - started > seconds
 
-    train_epoch(learner, images, progress, over)
+    train_epoch(train_step, images, progress, over)
     while progress.complete and not over(True):
         progress = Progress(progress.epoch + 1, len(images.train))
-        train_epoch(learner, images, progress, over)
+        train_epoch(train_step, images, progress, over)
 
-    with learner.averaged():
+    with train_step.averaged():
         validation, test = (
             evaluate(model, images, part, speed, flip=recipe.tta == "flip")
             for part in (images.validation, images.test)

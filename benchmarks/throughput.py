@@ -49,7 +49,7 @@ from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import keep_freed_memory
 from netdsl.runtime.model import ModuleModel
 from netdsl.runtime.speed import SpeedRequest, choose, choose_device
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from netdsl.trained.open_run import convolutions
 
 IMAGES = 2048
@@ -151,12 +151,12 @@ def own(setting: Setting, request: SpeedRequest) -> Loop:
     data = dataset(*setting.pictures()).to(speed.device)
     model = ModuleModel(setting.module())
     model.to(speed.device, speed.layout)
-    learner = Learner(model, recipe, speed, ALONE)
+    train_step = TrainStep(model, recipe, speed, ALONE)
     assert isinstance(data.train.images, torch.Tensor)
     example = speed.laid_out(data.normalise(data.floats(data.train.images[: setting.batch])))
     with tempfile.TemporaryDirectory() as cache:  # Without the measurements of earlier runs.
         os.environ["NETDSL_CACHE"] = cache
-        decision = decide(learner, request.compile, example, LONG)
+        decision = decide(train_step, request.compile, example, LONG)
     progress = Progress(0, IMAGES)
 
     def run() -> None:
@@ -171,7 +171,7 @@ def own(setting: Setting, request: SpeedRequest) -> Loop:
         while left:
             if progress.complete:
                 progress = Progress(progress.epoch + 1, IMAGES)
-            train_epoch(learner, data, progress, look)
+            train_epoch(train_step, data, progress, look)
 
     return Loop(run, ", ".join([*speed.reasons, str(decision)]))
 

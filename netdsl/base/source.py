@@ -14,6 +14,11 @@ class Source:
     name: str
     text: str = field(repr=False)
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it is a value of the command line, not a file."""
+        return self.name.startswith("--")
+
     @cached_property
     def _line_starts(self) -> list[int]:
         return [0, *(i + 1 for i, char in enumerate(self.text) if char == "\n")]

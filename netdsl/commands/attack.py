@@ -22,7 +22,6 @@ from netdsl.commands.shared_inspect import (
 )
 from netdsl.commands.shared_options import counted, images_argument, run_argument, seed_option
 from netdsl.commands.shared_outputs import OutputPath, picture_option, require_outputs
-from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.attacks import Attacked, Method
@@ -51,9 +50,7 @@ def _budget(context: click.Context, parameter: click.Parameter, text: str | None
 def _saved(context: click.Context, parameter: click.Parameter, place: Path | None) -> Path | None:
     kind = guess_type(place.name)[0] if place else None
     if place and kind and kind.startswith("image/") and kind != "image/png" and not place.is_dir():
-        raise click.BadParameter(
-            f"images are saved without loss: write {printable(place.with_suffix('.png'))}"
-        )
+        raise click.BadParameter(f"images are saved without loss: write {place.with_suffix('.png')}")
     return place
 
 
@@ -136,15 +133,15 @@ def attack(
     print_results(
         form, found, headings, lambda attacked: _row(attacked)[: len(headings)], _record, output, *files
     )
-    if resisting := [printable(attacked.name) for attacked in found if not attacked.reached]:
-        what = f"not predicted as `{printable(target)}`" if target else "predicted as before"
+    if resisting := [attacked.name for attacked in found if not attacked.reached]:
+        what = f"not predicted as `{target}`" if target else "predicted as before"
         fail(f"{what}: {', '.join(resisting)}", WAYS_OUT[method])
 
 
 def _row(attacked: Attacked) -> list[str]:
     size = [str(attacked.steps), f"{attacked.l2:.3f}", in_255ths(attacked.largest)]
     before, after, saved = map(answer_cells, (attacked.before, attacked.after, attacked.answer_rounded))
-    return [printable(attacked.name), *before, *after, *size, *saved]
+    return [attacked.name, *before, *after, *size, *saved]
 
 
 def _record(attacked: Attacked) -> dict[str, object]:

@@ -16,6 +16,7 @@ from netdsl.commands.shared_options import pairs, setting_options
 from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import Form as ReportForm
 from netdsl.commands.shared_report import Report, report_option
+from netdsl.commands.shared_tables import echo, echo_file
 
 if TYPE_CHECKING:
     from netdsl.base.source import Span
@@ -70,14 +71,14 @@ def build(
     if report.failed:
         sys.exit(INPUT_ERROR)
     if stdout:
-        click.echo("\n\n".join(codes.values()), nl=False)
+        echo_file("\n\n".join(codes.values()))
     elif check_only:
         stale = [name for name, code in codes.items() if not is_current(output / name, code)]
         for name in stale:
-            click.echo(f"{output / name} is not current", err=True)
+            echo(f"{output / name} is not current", err=True)
         if stale:
             fail("run `netdsl build` without `--check` to write it")
-        click.echo(f"{len(codes)} files in {output} are current", err=not report.textual)
+        echo(f"{len(codes)} files in {output} are current", err=not report.textual)
     else:
         for name, code in codes.items():
             write_file(output / name, code)
@@ -92,7 +93,7 @@ def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Repor
     report.end()
     if report.failed:
         sys.exit(INPUT_ERROR)
-    click.echo("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")), nl=False)
+    echo_file("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")))
 
 
 def _generated(

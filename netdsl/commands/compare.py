@@ -11,7 +11,7 @@ import click
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import runs_argument
 from netdsl.commands.shared_outputs import output_option, print_written
-from netdsl.commands.shared_tables import format_option, percent, print_json, print_table, printable
+from netdsl.commands.shared_tables import format_option, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.trained.compare import Summary
@@ -45,8 +45,8 @@ def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
 
 def _row(summary: Summary) -> list[str]:
     return [
-        printable(summary.run),
-        printable(summary.network),
+        str(summary.run),
+        summary.network,
         f"{summary.parameters:,}",
         f"{summary.macs:,}",
         f"{summary.epochs:.4g}",

@@ -14,7 +14,7 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import PATH, pairs
-from netdsl.commands.shared_tables import format_option, print_json, print_table, printable
+from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
@@ -134,26 +134,26 @@ def _print(
     sides: Sequence[Pair],
     fits: Sequence[MatchingWeights] | None,
 ) -> None:
-    click.echo(f"A: {one.title}, {printable(_file(one))}")
-    click.echo(f"B: {other.title}, {printable(_file(other))}")
-    click.echo("")
+    echo(f"A: {one.title}, {_file(one)}")
+    echo(f"B: {other.title}, {_file(other)}")
+    echo()
     for change in changes:
-        click.echo(printable(change_line(change)))
+        echo(change_line(change))
     if not changes:
-        click.echo("no difference in what they do")
+        echo("no difference in what they do")
     if rows := [_row(pair.name, pair.before, pair.after) for pair in sides if pair.differs]:
-        click.echo("")
+        echo()
         print_table(FIGURES, [*rows, _row("total", one, other)])
-        click.echo("")
-        click.echo(
+        echo()
+        echo(
             f"depth {_arrow(one.depth, other.depth)}, "
             f"receptive field {_arrow(one.receptive_field, other.receptive_field)}, "
             f"memory {_arrow(_kib(one), _kib(other))} KiB"
         )
-    click.echo("")
+    echo()
     if fits is None:
         limits = f"{MOST_OPERATIONS:,} operations or {MOST_BLOCKS} kinds of blocks"
-        click.echo(f"weights aren't compared: a network has more than {limits}")
+        echo(f"weights aren't compared: a network has more than {limits}")
     else:
         _print_fits(fits)
 
@@ -211,10 +211,11 @@ def _print_fits(fits: Sequence[MatchingWeights]) -> None:
     fitting, reshaped, lost, new = (sum(row[column] for row in counts) for column in range(4))
     known = fitting + reshaped + lost
     if all(f.whole for f in fits):
-        click.echo(f"all {known:,} tensors of A fit B, by name and shape")
+        echo(f"all {known:,} tensors of A fit B, by name and shape")
         return
     more = f"; B has {new:,} more" if new else ""
-    click.echo(f"{fitting:,} of {known:,} tensors of A fit B, by name and shape{more}\n")
+    echo(f"{fitting:,} of {known:,} tensors of A fit B, by name and shape{more}")
+    echo()
     print_table(WEIGHTS, [[f.part, *(f"{n:,}" for n in row)] for f, row in zip(fits, counts, strict=True)])
 
 

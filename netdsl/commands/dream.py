@@ -19,7 +19,7 @@ from netdsl.commands.shared_inspect import (
 )
 from netdsl.commands.shared_options import counted, run_argument, seed_option
 from netdsl.commands.shared_outputs import picture_option
-from netdsl.commands.shared_tables import percent, printable
+from netdsl.commands.shared_tables import percent
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.dreams import Dreamed
@@ -99,7 +99,7 @@ def dream(
         dreamed = dream_of(inspected, numbers, start, dreaming, seed, steps)
         write_dreams(dreamed, output)
     print_results(form, dreamed, COLUMNS, _row, _record, output)
-    if others := [printable(each.name) for each in dreamed if each.predicted.name != each.name]:
+    if others := [each.name for each in dreamed if each.predicted.name != each.name]:
         fail(
             f"not predicted as its class: {', '.join(others)}",
             "`--blur-every 0`, `--jitter 0` and a smaller `--l2` leave the score more freedom",
@@ -108,7 +108,7 @@ def dream(
 
 def _row(dreamed: Dreamed) -> list[str]:
     return [
-        printable(dreamed.name),
+        dreamed.name,
         f"{dreamed.start:.2f}",
         f"{dreamed.end:.2f}",
         percent(dreamed.probability),

@@ -9,7 +9,7 @@ import click
 
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import PATH, counted, run_argument, weights_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
@@ -35,4 +35,4 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
     compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
-    click.echo(f"wrote {printable(output)}: opset {done.opset}; {compared}, on {done.images} images")
+    echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")

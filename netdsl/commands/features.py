@@ -13,10 +13,10 @@ from netdsl.commands.shared_options import counted, run_argument, seed_option
 from netdsl.commands.shared_outputs import OutputPath, print_written
 from netdsl.commands.shared_tables import (
     answer_record,
+    echo,
     percent,
     print_json,
     print_table,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -132,10 +132,10 @@ def features(
     if form == "json":
         print_json(_record(album))
     elif counts is not None:
-        click.echo(f"accuracy {percent(album.accuracy)}, {int(counts.sum()):,} test images")
+        echo(f"accuracy {percent(album.accuracy)}, {int(counts.sum()):,} test images")
         print_table(COLUMNS, _rows(counts, album.classes))
     for line in missing:
-        click.echo(line, err=True)
+        echo(line, err=True)
     if form == "text":
         print_written(*written)
 
@@ -146,9 +146,9 @@ def _rows(counts: Tensor, classes: Sequence[str]) -> list[list[str]]:
     for number, (name, row) in enumerate(zip(classes, counts.tolist(), strict=True)):
         images = sum(row)
         wrong = sorted((-count, other) for other, count in enumerate(row) if count and other != number)
-        named = [f"{printable(classes[other])} {-count / images:.1%}" for count, other in wrong[:_NAMED]]
+        named = [f"{classes[other]} {-count / images:.1%}" for count, other in wrong[:_NAMED]]
         accuracy = percent(row[number] / images if images else None)
-        rows.append([printable(name), f"{images:,}", accuracy, ", ".join(named)])
+        rows.append([name, f"{images:,}", accuracy, ", ".join(named)])
     return rows
 
 

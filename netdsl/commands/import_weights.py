@@ -11,6 +11,7 @@ from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import PATH, pairs, setting_options
 from netdsl.commands.shared_outputs import output_option
+from netdsl.commands.shared_tables import echo
 
 
 @click.command(name="import-weights")
@@ -34,4 +35,4 @@ def import_weights(
     from netdsl.trained.import_weights import import_weights
 
     with errors_shown():
-        click.echo(import_weights(Network(compiled), weights, output))
+        echo(import_weights(Network(compiled), weights, output))

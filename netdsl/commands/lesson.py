@@ -10,7 +10,7 @@ from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_experiments import show
 from netdsl.commands.shared_help import CommandGroup
 from netdsl.commands.shared_options import PATH, data_override, device_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 
 @click.group(cls=CommandGroup)
@@ -43,7 +43,7 @@ def batch_norm(data: str | None, run: Path | None, device: str, **options: str |
     with errors_shown():
         folder, results = batch_norm_lesson(run, overrides, SpeedRequest(device=device))
         show(folder, results)
-    click.echo(f"wrote {printable(folder / PICTURE)}")
+    echo(f"wrote {folder / PICTURE}")
 
 
 lesson.add_commands("Lessons", batch_norm)

@@ -14,11 +14,11 @@ from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 from netdsl.commands.shared_options import PATH, counted, device_option, run_argument, weights_option
 from netdsl.commands.shared_tables import (
     answer_record,
+    echo,
     format_option,
     percent,
     print_json,
     print_table,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, devic
     unread = [prediction.image for prediction in predictions if not prediction.classes]
     for file in unread:
         reason = "not an image" if file.exists() else "no such file"
-        click.echo(f"{printable(file)}: {reason}", err=True)
+        echo(f"{file}: {reason}", err=True)
     sys.exit(INPUT_ERROR if unread else 0)
 
 
@@ -60,8 +60,8 @@ def _print(predictions: Sequence[Prediction]) -> None:
     """Prints a row per image, with a column of classes and one of probabilities for each rank."""
     rows = [
         [
-            printable(prediction.image),
-            *chain.from_iterable((printable(name), percent(share)) for name, share in prediction.classes),
+            prediction.image,
+            *chain.from_iterable((name, percent(share)) for name, share in prediction.classes),
         ]
         for prediction in predictions
         if prediction.classes

@@ -22,6 +22,6 @@ def reproduce(run: Path, new: Path | None) -> None:
     from netdsl.runtime.distributed import joined
     from netdsl.training.reproduce import reproduce_run
 
-    with errors_shown(), joined() as world:
-        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), world)
+    with errors_shown(), joined() as processes:
+        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), processes)
     sys.exit(0 if same else INPUT_ERROR)

@@ -12,7 +12,7 @@ import click
 from netdsl.commands.shared_inspect import in_255ths, inspect_options, inspecting, read_budget
 from netdsl.commands.shared_options import counted, runs_argument, seed_option
 from netdsl.commands.shared_outputs import output_option, print_written
-from netdsl.commands.shared_tables import percent, print_json, print_table, printable
+from netdsl.commands.shared_tables import echo, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.inspect import Withstood
@@ -63,7 +63,7 @@ def robustness(
     from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
-        raise click.UsageError(f"{printable(repeated[0])} is named twice: remove one")
+        raise click.UsageError(f"{repeated[0]} is named twice: remove one")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
@@ -80,14 +80,14 @@ def robustness(
         print_json({"attack": setting, "runs": curves})
     else:
         _print_accuracies(labels, measured)
-        click.echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
+        echo(f"accuracy under PGD within eps (Linf): {how}, seed {seed}")
         if output:
             print_written(output)
 
 
 def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:
     """A row a budget, a column a run."""
-    headings = [">eps", *(f">{printable(label)}" for label in labels)]
+    headings = [">eps", *(f">{label}" for label in labels)]
     budgets = zip(*measured, strict=True)
     print_table(
         headings, [[in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]

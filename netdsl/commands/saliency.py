@@ -16,7 +16,6 @@ from netdsl.commands.shared_inspect import (
 )
 from netdsl.commands.shared_options import images_argument, run_argument, seed_option
 from netdsl.commands.shared_outputs import picture_option
-from netdsl.commands.shared_tables import printable
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.maps import Explained, Method
@@ -94,9 +93,9 @@ def saliency(
 
 
 def _row(image: Explained) -> list[str]:
-    label = "–" if image.label is None else printable(image.label)
+    label = "–" if image.label is None else image.label
     answers = answer_cells(image.predicted) + answer_cells(image.explained)
-    return [printable(image.picture.name), label, *answers]
+    return [image.picture.name, label, *answers]
 
 
 def _record(image: Explained) -> dict[str, object]:

@@ -21,7 +21,6 @@ from netdsl.commands.shared_tables import (
     percent,
     print_json,
     print_table,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def print_results(
 
 def answer_cells(answer: Answer) -> list[str]:
     """A predicted class and its probability, in two columns of a table."""
-    return [printable(answer.name), percent(answer.probability)]
+    return [answer.name, percent(answer.probability)]
 
 
 def answer_records(**answers: Answer) -> dict[str, object]:

@@ -11,7 +11,7 @@ import click
 
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_help import F
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 
 class OutputPath(click.Path):
@@ -31,7 +31,7 @@ class OutputPath(click.Path):
         if self._suffixes and Path(value).suffix.lower() not in self._suffixes:
             *others, last = self._suffixes
             endings = f"{', '.join(others)} or {last}" if others else last
-            self.fail(f"`{printable(value)}` must end in {endings}", param, ctx)
+            self.fail(f"`{value}` must end in {endings}", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -54,13 +54,13 @@ def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) 
     for output in outputs:
         place = _real(output)
         if place in seen:
-            raise click.UsageError(f"{printable(output)} would be written twice: name another file")
+            raise click.UsageError(f"{output} would be written twice: name another file")
         if place in read or (place.parent in read and place.exists()):
-            raise click.UsageError(f"{printable(output)} is an input, and would be lost: name another file")
+            raise click.UsageError(f"{output} is an input, and would be lost: name another file")
         seen.add(place)
     for output in outputs:
         if reason := _hindrance(output):
-            fail(f"cannot write {printable(output)}: {reason}", "choose another folder")
+            fail(f"cannot write {output}: {reason}", "choose another folder")
 
 
 def _hindrance(output: Path) -> str | None:
@@ -72,8 +72,8 @@ def _hindrance(output: Path) -> str | None:
     except OSError as error:  # such as a name that is too long
         return error.strerror
     if not folder.is_dir():
-        return f"{printable(folder)} is not a folder"
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"{printable(folder)} is not writable"
+        return f"{folder} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is not writable"
 
 
 def _real(name: str | Path) -> Path:
@@ -87,9 +87,9 @@ def write_file(path: Path, content: str | bytes) -> None:
     try:
         write(path, content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        fail(f"{printable(path)} can't be written: {error.strerror}")
+        fail(f"{path} can't be written: {error.strerror}")
 
 
 def print_written(*files: Path, err: bool = False) -> None:
     for file in files:
-        click.echo(f"wrote {printable(file)}", err=err)
+        echo(f"wrote {file}", err=err)

@@ -122,16 +122,16 @@ def train(
     from netdsl.training.train_run import train_run
 
     form = style or "module"
-    with errors_shown(), joined(how.device) as world:
+    with errors_shown(), joined(how.device) as processes:
         if overfit is not None:
-            require_one_process(world, "overfitting is tried")
+            require_one_process(processes, "overfitting is tried")
             try_to_overfit(networks[0], parameters, overrides, form, overfit, how)
         elif len(networks) > 1 or (seeds or 1) > 1:
-            require_one_process(world, "an experiment is trained")
+            require_one_process(processes, "an experiment is trained")
             planned = entries(networks, parameters, overrides, seeds or 1)
             finish(*run_experiment(planned, form, run, how, tensorboard))
         else:
-            train_run(networks[0], parameters, overrides, form, run, how, world, tensorboard)
+            train_run(networks[0], parameters, overrides, form, run, how, processes, tensorboard)
 
 
 def _go_on(
@@ -153,9 +153,9 @@ def _go_on(
     if excess := [name for name, value in given.items() if value]:
         what = "an experiment" if experiment else "a run"
         raise click.UsageError(f"--resume continues {what} with its own settings: remove {', '.join(excess)}")
-    with errors_shown(), joined(request.device) as world:
+    with errors_shown(), joined(request.device) as processes:
         if experiment:
-            require_one_process(world, "an experiment is trained")
+            require_one_process(processes, "an experiment is trained")
             finish(*resume_experiment(folder, request, tensorboard))
         else:
-            resume_run(folder, overrides, request, world, tensorboard)
+            resume_run(folder, overrides, request, processes, tensorboard)

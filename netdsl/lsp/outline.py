@@ -69,11 +69,13 @@ def _section(section: nodes.Section) -> Entry:
     return Entry(title, "section", "", span, kind.span, tuple(_inside(body.steps)))
 
 
-def _rows(block: str, rows: Iterable[nodes.Row | nodes.Section], before: int) -> Iterator[Entry]:
+def _rows(
+    block: str, rows: Iterable[nodes.Row | nodes.Section | nodes.Unread], before: int
+) -> Iterator[Entry]:
     for row in rows:
         if isinstance(row, nodes.Section):
             yield _section(row)
-        else:
+        elif isinstance(row, nodes.Row):
             before += 1
             cells = " ".join(row.span.text.split())
             yield Entry(f"stage {before}", "stage", f"{block}: {cells}", row.span, row.span)

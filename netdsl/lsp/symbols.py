@@ -81,6 +81,7 @@ def read_symbols(files: Mapping[str, File], standard: nodes.Program) -> Table:
         for statement in file.program.statements
         if isinstance(statement, nodes.Init)
         for rule in statement.rules
+        if isinstance(rule, nodes.InitRule)
     }
     labels: dict[str, Symbol] = {}
     for path, file in files.items():
@@ -186,7 +187,7 @@ class _Reader:
         for statement in self._program.statements:
             self._statement(statement)
             if isinstance(statement, nodes.Init):
-                rules += statement.rules
+                rules += [rule for rule in statement.rules if isinstance(rule, nodes.InitRule)]
         for key, call in rules:
             self._refer(key.span, self._labels.get(key.text))
             self._names(call, {})
@@ -206,7 +207,7 @@ class _Reader:
                     if isinstance(item, nodes.Call):
                         self._call(item, _Scope(None, {}, {}, {}))
             case nodes.Train(entries):
-                for entry in entries:
+                for entry in (entry for entry in entries if isinstance(entry, nodes.Entry)):
                     for value in entry.values:
                         self._recipe(value)
             case nodes.Init():

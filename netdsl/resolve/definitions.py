@@ -60,7 +60,7 @@ class Definitions:
         self._diagnostics = diagnostics
         self.unread = {
             word
-            for first, second in file.program.unread
+            for first, second, _ in file.program.unread
             for word in ((first,) if first in STATEMENTS.keys() - _DEFINING else (first, second))
         }
         # The blocks of the file's own text by name, with their keys.

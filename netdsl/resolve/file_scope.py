@@ -143,7 +143,7 @@ def _order(text: Definitions, diagnostics: Diagnostics) -> Order:
     order = text.single(nodes.Order)
     if order and check_order(order, diagnostics):
         return order.items
-    if order is None and not any(word == "order" for word, _ in text.program.unread):
+    if order is None and not any(found.kind == "order" for found in text.program.unread):
         return default_order()
     # In place of a wrong order, one that has no `+`.
     return tuple(item for item in default_order() if isinstance(item, nodes.Call))

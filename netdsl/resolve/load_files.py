@@ -18,7 +18,7 @@ Reader: TypeAlias = Callable[[str], str]
 MAX_FILES = 100
 
 # The statements of a library; all others belong to a network.
-LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order)
+LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order, nodes.Unread)
 
 
 class File(NamedTuple):
@@ -63,7 +63,7 @@ class _Loading:
             path,
             program,
             tuple(used),
-            missing=len(used) < len(uses) or any(word == "use" for word, _ in program.unread),
+            missing=len(used) < len(uses) or any(found.kind == "use" for found in program.unread),
         )
 
     def _use(self, use: nodes.Use, user: str) -> str | None:

@@ -72,7 +72,7 @@ class _InitReader:
         kinds: dict[str, Rule] = {}
         labels: dict[str, Rule] = {}
         seen: dict[str, Span] = {}
-        for key, call in statement.rules:
+        for key, call in (rule for rule in statement.rules if isinstance(rule, nodes.InitRule)):
             if key.text in seen:
                 also = [Label(seen[key.text], "first here")]
                 message = f"`{key.text}` has two rules"

@@ -60,12 +60,12 @@ class RecipeReader:
         seen: dict[str, Span] = {}
         places: dict[str, Span] = {}
         wrong: set[str] = set()
-        spans = [found.labels[0].span for found in self._diagnostics if found.labels]
-        lost = train is not None and any(span.within(train.span) for span in spans)
-        for entry in train.entries if train else ():
+        entries = [entry for entry in train.entries if isinstance(entry, nodes.Entry)] if train else []
+        lost = train is not None and len(entries) < len(train.entries)
+        for entry in entries:
             key = entry.key.text
             if key not in KEYS:
-                help = _key_help(entry, train.entries if train else ())
+                help = _key_help(entry, entries)
                 self._diagnostics.error("NET501", f"the recipe has no key `{key}`", entry.key.span, help=help)
                 lost = True
             elif key in seen:

@@ -12,6 +12,7 @@ from netdsl.base.values import Symbol, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
+from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
@@ -132,13 +133,13 @@ class _Resolver:
         """Whether no shape or cost depends on a statement with an error."""
         apart = (nodes.Train, nodes.Init, nodes.Expect)
         spans = [s.span for s in self._program.statements if isinstance(s, apart)]
-        unread = {word for word, _ in self._program.unread}
+        unread = {found.kind for found in self._program.unread}
 
         def harmless(place: Span) -> bool:
             return (
                 any(place.within(span) for span in spans)
                 or place.text.split(" ", 1)[0] == "expect"
-                or place.source.name.startswith("--")
+                or place.source.is_option
             )
 
         errors = [found for found in self._diagnostics if found.severity == "error"]
@@ -222,7 +223,7 @@ class _Resolver:
                     "NET302", message, more[0].span, help="write it as in `--input 3x64x64`"
                 )
             statement = nodes.Input(given, given.span)
-        unread = {word for word, _ in self._program.unread}
+        unread = {found.kind for found in self._program.unread}
         if statement is not None:
             read = read_input(statement, self._main.scope, self._diagnostics)
             # An unread statement may change the shapes.
@@ -256,6 +257,8 @@ class _Resolver:
                     parts.append(self._section(statement, sections))
                 case nodes.Stage(call):
                     parts.append(self._stage(call.name, call.arguments, statement.span, parts))
+                case nodes.Unread(kind) if kind in (*SECTIONS, "stage", "stages"):
+                    parts.append(_wrong(statement.span))
                 case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
                     if not rows or len(rows) < len(statement.rows):
@@ -263,6 +266,8 @@ class _Resolver:
                     for row in rows:
                         if isinstance(row, nodes.Section):
                             parts.append(self._section(row, sections))
+                        elif isinstance(row, nodes.Unread):
+                            parts.append(_wrong(row.span))
                         else:
                             parts.append(self._stage(statement.block, row.arguments, row.span, parts))
         kinds = (nodes.Section, nodes.Stage, nodes.Stages)

@@ -21,7 +21,9 @@ class StageRow(NamedTuple):
     span: Span
 
 
-def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow | nodes.Section]:
+def rows_of(
+    table: nodes.Stages, diagnostics: Diagnostics
+) -> Iterator[StageRow | nodes.Section | nodes.Unread]:
     """The rows of a table and the sections between them; a malformed row is left out after a diagnostic."""
     if not _sound_header(table, diagnostics):
         return
@@ -32,7 +34,7 @@ def rows_of(table: nodes.Stages, diagnostics: Diagnostics) -> Iterator[StageRow 
     for row in table.rows:
         if isinstance(row, nodes.Row) and len(row.cells) > len(table.header):
             row = _joined(row, diagnostics)
-        if isinstance(row, nodes.Section):
+        if isinstance(row, (nodes.Section, nodes.Unread)):
             yield row
         elif steps := _steps(row, table):
             diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=f"write `layers {{ {steps} }}`")

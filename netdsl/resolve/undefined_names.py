@@ -64,7 +64,7 @@ def is_saved(name: str, program: nodes.Program) -> bool:
 
 def is_whole(program: nodes.Program) -> bool:
     """Whether a file has no syntax errors."""
-    return not program.unread and not any(nested(program, nodes.Unread))
+    return not any(nested(program, nodes.Unread))
 
 
 def labelled(name: str, program: nodes.Program) -> nodes.Call | None:

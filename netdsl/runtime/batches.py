@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.images import Split
@@ -39,26 +39,26 @@ def split(order: Tensor, size: int, least: int = 2) -> list[Tensor]:
     return batches
 
 
-def require_enough(batch: int, left: int, world: World) -> None:
+def require_enough(batch: int, left: int, processes: Processes) -> None:
     """Raises RunError if batches of `batch` out of `left` images are too small for the processes.
 
     Each process needs two images for its batch norms.
     """
-    if world.size > 1 and min(batch, left) < 2 * world.size:
-        what = f"a batch of {batch}" if left >= 2 * world.size else f"the epoch's last {left}"
+    if processes.size > 1 and min(batch, left) < 2 * processes.size:
+        what = f"a batch of {batch}" if left >= 2 * processes.size else f"the epoch's last {left}"
         raise RunError(
-            f"{what} images can't be shared by {world.size} processes: each needs at least two",
+            f"{what} images can't be shared by {processes.size} processes: each needs at least two",
             f"start at most {max(1, min(batch, left) // 2)}",
         )
 
 
 def load(
-    part: Split, batches: list[Tensor], world: World, device: torch.device, workers: int
+    part: Split, batches: list[Tensor], processes: Processes, device: torch.device, workers: int
 ) -> Iterator[Batch]:
     """Yields each batch; images in files are decoded in advance by `workers` processes."""
     if not batches:
         return
-    shares = [world.share(batch) for batch in batches]
+    shares = [processes.share(batch) for batch in batches]
     # One transfer to the device for the rows of all batches.
     rows = torch.cat(shares).to(device).split([len(share) for share in shares])
     images: Iterator[Tensor]
@@ -71,7 +71,7 @@ def load(
         yield Batch(index, pixels.to(device, non_blocking=True), part.labels[index], len(batch))
 
 
-def load_batch(part: Split, rows: Tensor, device: torch.device, world: World = ALONE) -> Batch:
+def load_batch(part: Split, rows: Tensor, device: torch.device, processes: Processes = ALONE) -> Batch:
     """One batch of a split, decoded by this process."""
-    (batch,) = load(part, [rows], world, device, workers=0)
+    (batch,) = load(part, [rows], processes, device, workers=0)
     return batch

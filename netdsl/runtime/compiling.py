@@ -17,7 +17,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.replica import Objective
 from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import cache_folder, write_atomic
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 
 # Timed steps after a warm-up step; the fastest counts, since other work only slows a step.
 _TIMED = 4
@@ -60,8 +60,8 @@ class Trial:
         return Decision(on, f"{figures}, which {steps:,} steps {'repay' if on else 'do not repay'}")
 
 
-def decide(learner: Learner, requested: str, images: Tensor, steps: int) -> Decision:
-    """Compiles the learner's objective if that saves time, or if `requested` is "on".
+def decide(train_step: TrainStep, requested: str, images: Tensor, steps: int) -> Decision:
+    """Compiles the training step's objective if that saves time, or if `requested` is "on".
 
     `images` is an example batch (n, C, H, W), normalised, `steps` the number of remaining steps. The
     measurements of a trial are cached for the next run of the same network. The weights do not change.
@@ -69,53 +69,55 @@ def decide(learner: Learner, requested: str, images: Tensor, steps: int) -> Deci
     is "on" and compiling fails.
     """
     if requested == "off":
-        return Decision(False, learner.speed.why)
+        return Decision(False, train_step.speed.why)
     if steps <= 0:
         return Decision(False, "no steps remain")
-    if requested == "auto" and learner.world.size > 1:
+    if requested == "auto" and train_step.processes.size > 1:
         return Decision(False, "several processes: needs `--compile on`")
-    state = {name: tensor.clone() for name, tensor in learner.model.state().items()}
+    state = {name: tensor.clone() for name, tensor in train_step.model.state().items()}
     try:
         if requested == "on":
-            return _forced(learner, images)
-        return _measured(learner, images, steps)
+            return _forced(train_step, images)
+        return _measured(train_step, images, steps)
     finally:
-        learner.model.load_state(state)  # The steps of a trial change running statistics.
+        train_step.model.load_state(state)  # The steps of a trial change running statistics.
 
 
-def _forced(learner: Learner, images: Tensor) -> Decision:
+def _forced(train_step: TrainStep, images: Tensor) -> Decision:
     try:
-        startup = _compile(learner, images)
+        startup = _compile(train_step, images)
     except Exception as error:  # noqa: BLE001 - compilers raise any exception
         help = "train without it: `--compile off`"
         raise RunError(f"torch.compile fails: {first_line(error)}", help) from error
-    return Decision(True, f"{learner.speed.why}; start-up {startup:.0f} s")
+    return Decision(True, f"{train_step.speed.why}; start-up {startup:.0f} s")
 
 
-def _measured(learner: Learner, images: Tensor, steps: int) -> Decision:
-    key, tensors = _key(learner, images), len(learner.model.parameters)
+def _measured(train_step: TrainStep, images: Tensor, steps: int) -> Decision:
+    key, tensors = _key(train_step, images), len(train_step.model.parameters)
     trials = _remembered()
     if key in trials:
         decision = trials[key].decision(steps, started=False)
         if not decision.on:
             return decision
-    (eager,) = _seconds_a_step(learner, images, learner.plain_objective)
+    (eager,) = _seconds_a_step(train_step, images, train_step.plain_objective)
     scales = [trial.startup / _usual_startup(trial.tensors) for trial in trials.values()]
     guess = _usual_startup(tensors) * (sum(scales) / len(scales) if scales else 1)
     if key not in trials and guess > _STAKE * eager * steps:
         left = f"{eager * steps:.0f} s of training"
         return Decision(False, f"only {left} remain, and its start-up takes about {guess:.0f} s")
     try:
-        startup = _compile(learner, images)
-        eager, compiled = _seconds_a_step(learner, images, learner.plain_objective, learner.objective)
+        startup = _compile(train_step, images)
+        eager, compiled = _seconds_a_step(
+            train_step, images, train_step.plain_objective, train_step.objective
+        )
     except Exception as error:  # noqa: BLE001 - compilers raise any exception
-        learner.objective = learner.plain_objective
+        train_step.objective = train_step.plain_objective
         return Decision(False, f"torch.compile fails here: {first_line(error)}")
     # The longest start-up is the one without torch's cache, as for another network.
     longest = max(startup, trials[key].startup) if key in trials else startup
     _remember({**trials, key: Trial(tensors, longest, eager, compiled)})
     if compiled >= eager:
-        learner.objective = learner.plain_objective
+        train_step.objective = train_step.plain_objective
     return Trial(tensors, startup, eager, compiled).decision(steps, started=True)
 
 
@@ -123,60 +125,62 @@ def _usual_startup(tensors: int) -> float:
     return _BASE + _EACH * tensors
 
 
-def _compile(learner: Learner, images: Tensor) -> float:
-    """Compiles the learner's objective; returns the seconds that it took."""
-    on_gpu, parts = learner.speed.device.type == "cuda", learner.recipe.accumulate
+def _compile(train_step: TrainStep, images: Tensor) -> float:
+    """Compiles the training step's objective; returns the seconds that it took."""
+    on_gpu, parts = train_step.speed.device.type == "cuda", train_step.recipe.accumulate
     # CUDA graphs write the gradients of each call to the same memory: that excludes accumulation, and the
     # buckets of several processes.
-    mode = "reduce-overhead" if on_gpu and parts == learner.world.size == 1 else None
+    mode = "reduce-overhead" if on_gpu and parts == train_step.processes.size == 1 else None
     # On a CPU the compiler makes every convolution channels last by default, which may be unsafe.
-    keeps_layout = not on_gpu and learner.speed.layout is torch.contiguous_format
+    keeps_layout = not on_gpu and train_step.speed.layout is torch.contiguous_format
     options: dict[str, Any] | None = {"layout_optimization": False} if keeps_layout else None
     started = time.perf_counter()
     with silenced():
-        learner.objective = torch.compile(learner.plain_objective, dynamic=False, mode=mode, options=options)
+        train_step.objective = torch.compile(
+            train_step.plain_objective, dynamic=False, mode=mode, options=options
+        )
         for _ in range(3 if on_gpu else 1):  # CUDA graphs need warm-up calls before they are recorded.
-            _step(learner, images)
-    learner.speed.wait()
+            _step(train_step, images)
+    train_step.speed.wait()
     return time.perf_counter() - started
 
 
-def _seconds_a_step(learner: Learner, images: Tensor, *objectives: Objective) -> list[float]:
+def _seconds_a_step(train_step: TrainStep, images: Tensor, *objectives: Objective) -> list[float]:
     """The seconds of a step for each objective, measured in turns so that other work slows all of them.
 
-    The learner keeps the last objective.
+    The training step keeps the last objective.
     """
     fastest = [math.inf] * len(objectives)
     for turn in range(_TIMED + 1):
-        for i, learner.objective in enumerate(objectives):
-            learner.speed.wait()
+        for i, train_step.objective in enumerate(objectives):
+            train_step.speed.wait()
             started = time.perf_counter()
-            _step(learner, images)
-            learner.speed.wait()
+            _step(train_step, images)
+            train_step.speed.wait()
             if turn:  # The first one warms up.
                 fastest[i] = min(fastest[i], time.perf_counter() - started)
     return fastest
 
 
-def _step(learner: Learner, images: Tensor) -> None:
+def _step(train_step: TrainStep, images: Tensor) -> None:
     """Computes and discards the gradients of an example batch."""
     labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    learner.gradients(images, labels, len(images) * learner.world.size)
-    for parameter in learner.model.parameters:
+    train_step.gradients(images, labels, len(images) * train_step.processes.size)
+    for parameter in train_step.model.parameters:
         parameter.grad = None
 
 
 # --- cached trials -------------------------------------------------------------------------------
 
 
-def _key(learner: Learner, images: Tensor) -> str:
+def _key(train_step: TrainStep, images: Tensor) -> str:
     """A key for the shapes of the network's weights, the batch and the machine."""
-    speed = learner.speed
+    speed = train_step.speed
     machine = torch.backends.cpu.get_cpu_capability()
     if speed.device.type == "cuda":
         machine = torch.cuda.get_device_name(speed.device)
-    shapes = [tuple(parameter.shape) for parameter in learner.model.parameters]
-    facts = (shapes, tuple(images.shape), learner.recipe.accumulate, speed.precision, str(speed.layout))
+    shapes = [tuple(parameter.shape) for parameter in train_step.model.parameters]
+    facts = (shapes, tuple(images.shape), train_step.recipe.accumulate, speed.precision, str(speed.layout))
     text = repr((facts, machine, torch.get_num_threads(), torch.__version__))
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 

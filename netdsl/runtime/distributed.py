@@ -31,7 +31,7 @@ _PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Processes:
     """This process among `size`; the process of rank 0 writes the files and prints.
 
     On its machine it is `local_rank` of `local_size`. All methods but `share` and `count` are collective:
@@ -107,11 +107,11 @@ class World:
             self.wait()
 
 
-ALONE = World()
+ALONE = Processes()
 
 
 @contextmanager
-def joined(device: str = "auto") -> Iterator[World]:
+def joined(device: str = "auto") -> Iterator[Processes]:
     """The processes that torchrun started; this process alone without it.
 
     They communicate by gloo for tensors on the CPU and by NCCL for those on GPUs, which aren't used if
@@ -122,15 +122,15 @@ def joined(device: str = "auto") -> Iterator[World]:
     if size == 1 or "RANK" not in os.environ:
         yield ALONE
         return
-    world = World(
+    processes = Processes(
         int(os.environ["RANK"]),
         size,
         int(os.environ.get("LOCAL_RANK", 0)),
         int(os.environ.get("LOCAL_WORLD_SIZE", size)),
     )
-    store = _meet(world, on_gpus=device != "cpu" and torch.cuda.is_available())
+    store = _meet(processes, on_gpus=device != "cpu" and torch.cuda.is_available())
     try:
-        yield world
+        yield processes
     except Interrupted as error:  # All of them stop, at the same step.
         traceback.clear_frames(error.__traceback__)
         _part()
@@ -141,7 +141,7 @@ def joined(device: str = "auto") -> Iterator[World]:
         _require_first_to_fail(store, error)
         if lost_others(error):
             raise RunError(
-                f"process {world.rank} lost the others: {first_line(error)}",
+                f"process {processes.rank} lost the others: {first_line(error)}",
                 "the system may have killed one of them, for example for lack of memory; "
                 "continue the run with `--resume`",
             ) from error
@@ -155,7 +155,7 @@ def lost_others(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
-def _meet(world: World, *, on_gpus: bool) -> Store:
+def _meet(processes: Processes, *, on_gpus: bool) -> Store:
     """Connects the processes; the store remains when connections break. Raises RunError."""
     try:
         whole, _, _ = next(iter(rendezvous("env://")))
@@ -164,13 +164,13 @@ def _meet(world: World, *, on_gpus: bool) -> Store:
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
             store=store,
-            rank=world.rank,
-            world_size=world.size,
+            rank=processes.rank,
+            world_size=processes.size,
             timeout=_PATIENCE,
         )
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"process {world.rank} of {world.size} can't reach the others: {first_line(error)}",
+            f"process {processes.rank} of {processes.size} can't reach the others: {first_line(error)}",
             "start them with torchrun, which sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT",
         ) from error
     return store

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from netdsl.runtime.batches import load
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
@@ -35,18 +35,18 @@ def evaluate(
     *,
     flip: bool = False,
     workers: int = 0,
-    world: World = ALONE,
+    processes: Processes = ALONE,
 ) -> Scores:
     """The scores on a split of the data, which must be on the model's device.
 
     `flip`: the logits are the mean of those for the image and for its mirror image. Each image is evaluated
-    by one process of the `world`. Raises RunError if the split is empty.
+    by one of the `processes`. Raises RunError if the split is empty.
     """
     if not len(part):
         raise RunError("there are no images to evaluate on")
     batch = BATCH[speed.device.type]
     scores = torch.zeros(2, dtype=torch.float64, device=speed.device)
-    ours = world.share(torch.arange(len(part)))
+    ours = processes.share(torch.arange(len(part)))
     batches = list(ours.split(batch)) if len(ours) else []
     with torch.inference_mode():
         for rows in load(part, batches, ALONE, speed.device, workers):
@@ -57,6 +57,6 @@ def evaluate(
                     logits = (logits + model(images.flip(3), training=False).float()) / 2
             loss = F.cross_entropy(logits, rows.labels, reduction="sum")
             scores += torch.stack((loss, (logits.argmax(1) == rows.labels).sum()))
-        scores = world.total(scores)
+        scores = processes.total(scores)
     loss_sum, right = scores.tolist()
     return Scores(loss_sum / len(part), right / len(part))

@@ -12,10 +12,10 @@ from torch import Tensor
 from netdsl.runtime import augment, seeds
 from netdsl.runtime.batches import load, split
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.distributed import World
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged
 from netdsl.runtime.optim import learning_rate
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 
 # Seconds from one check of the loss to the next: a check synchronises a GPU, and several processes.
 _LOOK = 0.5
@@ -58,14 +58,14 @@ class Progress:
     def complete(self) -> bool:
         return self.seen == self.of_images
 
-    def settle(self, world: World) -> None:
+    def settle(self, processes: Processes) -> None:
         """Adds up the pending results; synchronises the device. Raises Diverged if a loss is not finite.
 
         The sum over all processes is then not finite either, so all of them raise.
         """
         if not self.pending:
             return
-        figures = world.total(torch.stack(self.pending))
+        figures = processes.total(torch.stack(self.pending))
         first = self.steps - len(self.pending) + 1
         self.pending.clear()
         for step, (finite, (loss, right)) in enumerate(
@@ -82,8 +82,8 @@ class Progress:
 class _Looks:
     """When to check the loss: at the end, and every half second; at the same steps in all processes."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
         self._looked = time.perf_counter()
         self._steps, self._pause = 0, 1
 
@@ -96,13 +96,13 @@ class _Looks:
         """Sets the number of steps until the next check, from the time of the steps since the last one."""
         now = time.perf_counter()
         # The time of the slowest process gives the same number in all of them.
-        seconds = self._world.largest(now - self._looked)
+        seconds = self._processes.largest(now - self._looked)
         self._pause = max(1, int(_LOOK * self._steps / seconds))
         self._looked, self._steps = now, 0
 
 
 def train_epoch(
-    learner: Learner, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
+    train_step: TrainStep, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
@@ -110,22 +110,22 @@ def train_epoch(
     processes, and returns whether to stop. Images in files are decoded by `workers` processes. Raises
     Diverged if the loss is not finite.
     """
-    recipe, world = learner.recipe, learner.world
+    recipe, processes = train_step.recipe, train_step.processes
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
     order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, epoch))
-    draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(learner.speed.device)
-    batches = split(order[progress.seen :], recipe.batch, 2 * world.size)
-    looks = _Looks(world)
+    draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
+    batches = split(order[progress.seen :], recipe.batch, 2 * processes.size)
+    looks = _Looks(processes)
     started = time.perf_counter() - progress.seconds
 
-    for batch in load(data.train, batches, world, learner.speed.device, workers):
+    for batch in load(data.train, batches, processes, train_step.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
         progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
         # For dropout and stochastic depth.
-        torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, world.rank))
-        progress.pending.append(learner.step(batch, draws[batch.index], data, progress.lr))
+        torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
+        progress.pending.append(train_step.step(batch, draws[batch.index], data, progress.lr))
 
         if not progress.steps:
             progress.first_batch = batch.whole
@@ -133,10 +133,10 @@ def train_epoch(
         progress.steps += 1
         due = looks.due() or progress.complete
         if due:
-            progress.settle(world)
+            progress.settle(processes)
             progress.seconds = time.perf_counter() - started
             looks.done()
         if look(due):
             break
-    progress.settle(world)
+    progress.settle(processes)
     progress.seconds = time.perf_counter() - started

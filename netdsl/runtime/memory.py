@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 
 # Parameters of mallopt(3), from glibc's malloc.h, and the values that disable them.
 _M_TRIM_THRESHOLD, _NEVER = -1, -1
@@ -37,19 +37,19 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def fitting_batch(learner: Learner, example: Callable[[int], Tensor], batch: int) -> int | None:
+def fitting_batch(train_step: TrainStep, example: Callable[[int], Tensor], batch: int) -> int | None:
     """The largest half, quarter, … of a batch whose gradients fit into memory; None if one image doesn't.
 
     `example` returns normalised images (n, C, H, W).
     """
     while batch := batch // 2:
-        for parameter in learner.model.parameters:
+        for parameter in train_step.model.parameters:
             parameter.grad = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         try:
             images = example(batch)
-            learner.gradients(
+            train_step.gradients(
                 images, torch.zeros(len(images), dtype=torch.int64, device=images.device), batch
             )
         except RuntimeError as error:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from netdsl.runtime.distributed import World
+from netdsl.runtime.distributed import Processes
 
 # Images and labels to the sum of the losses and the number of right answers.
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -22,9 +22,9 @@ class Replica:
     and overlaps communication with the backward pass.
     """
 
-    def __init__(self, weights: list[Tensor], world: World) -> None:
+    def __init__(self, weights: list[Tensor], processes: Processes) -> None:
         self._parallel: DistributedDataParallel | None = None
-        if world.size > 1:
+        if processes.size > 1:
             # Views: gradients are computed in the buckets that are sent, in the layout of the weights.
             # It does not get the running statistics: those are synchronised once an epoch.
             self._parallel = DistributedDataParallel(_Weights(weights), gradient_as_bucket_view=True)

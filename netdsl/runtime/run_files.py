@@ -18,7 +18,7 @@ from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.storage import write_json
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -105,7 +105,7 @@ class Run:
         return [row.validation_accuracy for row in self.rows if row.validation_accuracy is not None]
 
     def finish_epoch(
-        self, learner: Learner, row: Metrics, weights: dict[str, Tensor], following: Progress
+        self, train_step: TrainStep, row: Metrics, weights: dict[str, Tensor], following: Progress
     ) -> None:
         """Adds an epoch with the validated weights, and writes all files. Raises RunError.
 
@@ -120,7 +120,7 @@ class Run:
         if self.writes:
             checkpoint.save(self.folder / LAST, weights, dict(self.texts))
         self.write_views()
-        self.save(learner, following)
+        self.save(train_step, following)
 
     def write_views(self) -> None:
         """Writes the files for users: best weights, metrics, `how.json`. Raises RunError."""
@@ -132,7 +132,7 @@ class Run:
             metrics.write(self.folder, self.rows)
         write_json(self.folder / HOW, self.how)
 
-    def save(self, learner: Learner, progress: Progress) -> None:
+    def save(self, train_step: TrainStep, progress: Progress) -> None:
         """Writes the checkpoint: the state of the training, and its settled position. Raises RunError."""
         if not self.writes:
             return
@@ -148,7 +148,7 @@ class Run:
             "images": self.images,
             "training": self.training,
         }
-        Checkpoint(learner.state() | best, facts).write(self.folder / CHECKPOINT)
+        Checkpoint(train_step.state() | best, facts).write(self.folder / CHECKPOINT)
 
     @staticmethod
     def resumed(folder: Path, found: Checkpoint) -> tuple[Run, Progress]:

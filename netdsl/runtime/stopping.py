@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 
 
 class Stop:
@@ -20,14 +20,14 @@ class Stop:
     def __bool__(self) -> bool:
         return self.signal is not None
 
-    def agreed(self, world: World) -> signal.Signals | None:
+    def agreed(self, processes: Processes) -> signal.Signals | None:
         """The signal that any of the processes got; they all call this at the same step."""
-        number = int(world.largest(self.signal or 0))
+        number = int(processes.largest(self.signal or 0))
         return signal.Signals(number) if number else None
 
 
 @contextmanager
-def on_signals(world: World = ALONE) -> Iterator[Stop]:
+def on_signals(processes: Processes = ALONE) -> Iterator[Stop]:
     """Inside the block the first Ctrl-C or SIGTERM is only recorded; a second one has its usual effect.
 
     Several processes record all: torchrun forwards signals that a scheduler may have sent to each process
@@ -46,7 +46,7 @@ def on_signals(world: World = ALONE) -> Iterator[Stop]:
 
     def note(number: int, frame: FrameType | None) -> None:
         stop.signal = signal.Signals(number)
-        if world.size == 1:
+        if processes.size == 1:
             restore()
 
     for number in caught:
@@ -55,5 +55,5 @@ def on_signals(world: World = ALONE) -> Iterator[Stop]:
         yield stop
     finally:
         # Of several processes, one that stops may get the signal again until it ends.
-        if world.size == 1 or not stop:
+        if processes.size == 1 or not stop:
             restore()

@@ -16,10 +16,10 @@ from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.console import say
+from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.evaluate import Scores, evaluate
 from netdsl.runtime.images import Split
@@ -30,7 +30,7 @@ from netdsl.runtime.model import Model
 from netdsl.runtime.run_files import Run, require_new
 from netdsl.runtime.speed import Speed
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0
@@ -65,7 +65,7 @@ def train(
     batch_norm: str = "local",
     workers: int = 0,
     each_epoch: Callable[[Metrics], None] | None = None,
-    world: World = ALONE,
+    processes: Processes = ALONE,
 ) -> Report:
     """Trains the model by a recipe; afterwards it has the best weights.
 
@@ -74,29 +74,31 @@ def train(
     metrics of each epoch. Raises RunError if the loss is not finite, memory is full or a file can't be
     written, and Interrupted on Ctrl-C or SIGTERM: the run can then be resumed from its checkpoint.
 
-    Each process of the `world` calls this with the same arguments and gets the same report. The weights are
-    those of one process up to rounding if batch norms are "sync"; "local" ones use the images of their own
-    process, and the running statistics are those of the first process.
+    All `processes` call this with the same arguments and get the same report. The weights are those of one
+    process up to rounding if batch norms are "sync"; "local" ones use the images of their own process, and
+    the running statistics are those of the first process.
     """
     require_trainable(data, recipe)
     if resume is None and run.writes:
         require_new(run.folder)
-    if world.size > 1 and batch_norm == "sync":
+    if processes.size > 1 and batch_norm == "sync":
         model.synchronise(speed.device)
     started = time.perf_counter() - run.seconds  # the time of a resumed run counts on
     speed.prepare()
     if speed.device.type == "cpu":
         keep_freed_memory()
     model.to(speed.device, speed.layout)
-    learner, progress = Learner(model, recipe, speed, world), Progress(0, len(data.train))
+    train_step, progress = TrainStep(model, recipe, speed, processes), Progress(0, len(data.train))
     if resume is not None:
         checkpoint, progress = resume
-        learner.load(checkpoint)
-    training = _Training(learner, data.to(speed.device), run, console, workers, each_epoch, progress, started)
-    run.how |= {"processes": world.size, "batch_norm": batch_norm}
+        train_step.load(checkpoint)
+    training = _Training(
+        train_step, data.to(speed.device), run, console, workers, each_epoch, progress, started
+    )
+    run.how |= {"processes": processes.size, "batch_norm": batch_norm}
     try:
         training.begin(compile)
-        with on_signals(world) as stop, Display(console, recipe.epochs, len(run.rows)) as display:
+        with on_signals(processes) as stop, Display(console, recipe.epochs, len(run.rows)) as display:
             while training.progress.epoch < recipe.epochs:
                 training.epoch(stop, display)
             # Inside `on_signals`, since an exception would break matplotlib's state.
@@ -137,7 +139,7 @@ def require_trainable(data: Dataset, recipe: Recipe) -> None:
 class _Training:
     """One call of `train`: `progress` is the epoch under way, `started` the start of the run's clock."""
 
-    learner: Learner
+    train_step: TrainStep
     data: Dataset
     run: Run
     console: Console
@@ -151,15 +153,15 @@ class _Training:
 
     @property
     def recipe(self) -> Recipe:
-        return self.learner.recipe
+        return self.train_step.recipe
 
     @property
     def speed(self) -> Speed:
-        return self.learner.speed
+        return self.train_step.speed
 
     @property
-    def world(self) -> World:
-        return self.learner.world
+    def processes(self) -> Processes:
+        return self.train_step.processes
 
     def _where(self) -> str:
         progress, epochs = self.progress, self.recipe.epochs
@@ -169,18 +171,20 @@ class _Training:
 
     def begin(self, compile: str) -> None:
         """Writes the first checkpoint, and decides whether to compile."""
-        batches.require_enough(self.recipe.batch, self.progress.of_images - self.progress.seen, self.world)
-        run, processes = self.run, self.world.size
+        batches.require_enough(
+            self.recipe.batch, self.progress.of_images - self.progress.seen, self.processes
+        )
+        run, count = self.run, self.processes.size
         # Before compiling, which takes long. A run resumed from here decides anew whether to compile.
         run.how = {**run.how, **self.speed.facts(), "compile": compile}
         self._save()
         order = torch.arange(self.progress.of_images)
-        steps = len(batches.split(order, self.recipe.batch, 2 * processes))
+        steps = len(batches.split(order, self.recipe.batch, 2 * count))
         left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        decision = decide(self.learner, compile, self._example(self.recipe.batch), left)
+        decision = decide(self.train_step, compile, self._example(self.recipe.batch), left)
         reasons = [*self.speed.reasons, str(decision)]
-        if processes > 1:
-            reasons.append(f"{processes} processes, {run.how['batch_norm']} batch norm")
+        if count > 1:
+            reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
         run.how |= {"compile": "on" if decision.on else "off", "reasons": reasons}
         run.write_views()
         say(self.console, f"{self.speed.device}: {', '.join(reasons)}")
@@ -192,23 +196,23 @@ class _Training:
         def look(up_to_date: bool) -> bool:
             if not up_to_date:
                 # Processes must stop at the same step, and only agree at a check.
-                return bool(stop) and self.world.size == 1
+                return bool(stop) and self.processes.size == 1
             self._check_first_loss()
             display.show(progress)
             if time.perf_counter() - self.saved > SAVE_EVERY and not progress.complete:
                 self._save()
-            return stop.agreed(self.world) is not None
+            return stop.agreed(self.processes) is not None
 
-        train_epoch(self.learner, self.data, progress, look, self.workers)
+        train_epoch(self.train_step, self.data, progress, look, self.workers)
         if progress.complete:
             row = self._finish_epoch()
             display.line(row)
             if self.each_epoch is not None:
                 self.each_epoch(row)
-        if signal := stop.agreed(self.world):
+        if signal := stop.agreed(self.processes):
             if not progress.complete:
                 self._save()
-            self.world.wait()  # If one process ends, torchrun ends the others.
+            self.processes.wait()  # If one process ends, torchrun ends the others.
             raise self.interrupted(signal)
 
     def _check_first_loss(self) -> None:
@@ -219,29 +223,31 @@ class _Training:
         how |= {"first_loss": loss, "guessing_loss": first_loss.guessing(len(self.data.classes))}
         if found := first_loss.complaint(loss, len(self.data.classes)):
             message, help = found
-            say(self.console, f"warning: {message}\n  = help: {help}")
+            warn(self.console, message, help)
 
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self.run
-        with self.learner.averaged():
-            self.world.adopt(self.learner.model.statistics)
+        with self.train_step.averaged():
+            self.processes.adopt(self.train_step.model.statistics)
             held_out = self._scores(self.data.validation) if len(self.data.validation) else None
-            weights = {n: tensor.detach().cpu().clone() for n, tensor in self.learner.model.state().items()}
+            weights = {
+                n: tensor.detach().cpu().clone() for n, tensor in self.train_step.model.state().items()
+            }
         _require_finite(weights, held_out, progress)
         run.seconds = time.perf_counter() - self.started
         run.images += progress.seen
         run.training += progress.seconds
         row = _row(progress, held_out, run.seconds)
         self.progress = Progress(progress.epoch + 1, progress.of_images)
-        run.finish_epoch(self.learner, row, weights, self.progress)
+        run.finish_epoch(self.train_step, row, weights, self.progress)
         self._note_save()
         return row
 
     def _save(self) -> None:
         """A checkpoint within an epoch."""
-        _require_finite(self.learner.state(), None, self.progress)
+        _require_finite(self.train_step.state(), None, self.progress)
         self.run.seconds = time.perf_counter() - self.started
-        self.run.save(self.learner, self.progress)
+        self.run.save(self.train_step, self.progress)
         self._note_save()
 
     def _note_save(self) -> None:
@@ -250,13 +256,19 @@ class _Training:
     def _scores(self, part: Split) -> Scores:
         flip = self.recipe.tta == "flip"
         return evaluate(
-            self.learner.model, self.data, part, self.speed, flip=flip, workers=self.workers, world=self.world
+            self.train_step.model,
+            self.data,
+            part,
+            self.speed,
+            flip=flip,
+            workers=self.workers,
+            processes=self.processes,
         )
 
     def report(self) -> Report:
         """Evaluates the best weights on the test images."""
         run = self.run
-        self.learner.model.load_state(run.best)
+        self.train_step.model.load_state(run.best)
         test = self._scores(self.data.test)
         return Report(
             validation_accuracy=max(run.validation_accuracies, default=None),
@@ -270,7 +282,7 @@ class _Training:
     def _example(self, size: int) -> Tensor:
         """A batch of the network's inputs."""
         rows = torch.arange(min(size, self.progress.of_images))
-        batch = batches.load_batch(self.data.train, rows, self.speed.device, self.world)
+        batch = batches.load_batch(self.data.train, rows, self.speed.device, self.processes)
         return self.data.inputs(batch.images, self.speed.layout)
 
     def interrupted(self, signal: Signals) -> Interrupted:
@@ -278,7 +290,7 @@ class _Training:
         kept = "all of it is saved"
         if self.saved_position != self._where():
             kept = f"last checkpoint: {self.saved_position}"
-        command = "netdsl" if self.world.size == 1 else "torchrun … -m netdsl"
+        command = "netdsl" if self.processes.size == 1 else "torchrun … -m netdsl"
         return Interrupted(
             f"stopped by {name} {self._where()}; {kept}",
             f"continue with `{command} train --resume {self.run.folder}`",
@@ -299,10 +311,10 @@ class _Training:
     def out_of_memory(self) -> RunError:
         batch = self.recipe.batch
         message = f"the memory of {self.speed.device} is full with a batch of {batch}"
-        if self.world.size > 1:  # No search, which the other processes would not join.
+        if self.processes.size > 1:  # No search, which the other processes would not join.
             parts = 2 * self.recipe.accumulate
             return RunError(message, f"try `--accumulate {parts}` for the same updates, or more processes")
-        fits = fitting_batch(self.learner, self._example, batch)
+        fits = fitting_batch(self.train_step, self._example, batch)
         help = "use a smaller network or smaller images: not even a batch of 1 fits"
         if fits is not None:
             parts = self.recipe.accumulate * -(-batch // fits)

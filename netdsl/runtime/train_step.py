@@ -16,25 +16,25 @@ from netdsl.runtime.average import build_average
 from netdsl.runtime.batches import Batch
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.distributed import World
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Model
 from netdsl.runtime.replica import Objective, Replica
 from netdsl.runtime.speed import Speed
 
 
-class Learner:
+class TrainStep:
     """A model, its optimizer, and the average of its weights if the recipe has one.
 
     `objective` takes normalised images (n, C, H, W) and labels (n,) and returns the sum of their losses and
     the number of right answers; compiling replaces it.
     """
 
-    def __init__(self, model: Model, recipe: Recipe, speed: Speed, world: World) -> None:
+    def __init__(self, model: Model, recipe: Recipe, speed: Speed, processes: Processes) -> None:
         self.model = model
         self.recipe = recipe
         self.speed = speed
-        self.world = world
-        self._replica = Replica(model.parameters, world)
+        self.processes = processes
+        self._replica = Replica(model.parameters, processes)
         self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
         self.average = build_average(recipe.average, model)
         self.objective: Objective = self.plain_objective
@@ -73,16 +73,16 @@ class Learner:
             torch.compiler.cudagraph_mark_step_begin()
         figures = torch.zeros(2, device=x.device)
         # Parts of the whole batch, of all processes; each has images of this one.
-        parts = min(self.recipe.accumulate, whole // self.world.size)
-        ends = [self.world.count(whole * part // parts) for part in range(parts + 1)]
-        usual = self.world.count(self.recipe.batch // self.recipe.accumulate)
+        parts = min(self.recipe.accumulate, whole // self.processes.size)
+        ends = [self.processes.count(whole * part // parts) for part in range(parts + 1)]
+        usual = self.processes.count(self.recipe.batch // self.recipe.accumulate)
         for start, end in pairwise(ends):
             # Compiled code is for one size; the last batch of an epoch is often smaller.
             objective = self.objective if end - start == usual else self.plain_objective
             with self._replica.summing(last=end == len(x)):
                 loss, right = self._replica(objective, x[start:end], labels[start:end])
                 # Gradients are averaged over the processes: the factor makes their mean that of the batch.
-                (loss * (self.world.size / whole)).backward()
+                (loss * (self.processes.size / whole)).backward()
             figures += torch.stack((loss.detach(), right.float()))
         return figures
 
@@ -91,7 +91,7 @@ class Learner:
         return nullcontext() if self.average is None else self.average.applied()
 
     def state(self) -> dict[str, Tensor]:
-        """The state that training changes, by name; the tensors are the learner's own, not copies."""
+        """The state that training changes, by name; the tensors are its own, not copies."""
         parts = {"model": self.model.state(), "optimizer": self.optimizer.state()}
         if self.average is not None:
             parts["average"] = self.average.state()

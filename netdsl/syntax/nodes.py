@@ -146,7 +146,9 @@ class Default(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A step that couldn't be read, and what it would have defined: the `let`, `save` or label."""
+    """A part of the text that can't be parsed: a statement with its first two words as `kind` and `name`, or
+    a step with the `let`, `save` or label that it would define.
+    """
 
     kind: str
     name: str
@@ -230,7 +232,7 @@ class Stages(NamedTuple):
     block: Word
     fixed: tuple[Argument, ...]
     header: tuple[Word, ...]
-    rows: tuple[Row | Section, ...]
+    rows: tuple[Row | Section | Unread, ...]
     span: Span
 
 
@@ -249,7 +251,7 @@ class InitRule(NamedTuple):
 
 class Init(NamedTuple):
     base: Word | None
-    rules: tuple[InitRule, ...]
+    rules: tuple[InitRule | Unread, ...]
     span: Span
 
 
@@ -262,7 +264,7 @@ class Entry(NamedTuple):
 
 
 class Train(NamedTuple):
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry | Unread, ...]
     span: Span
 
 
@@ -293,11 +295,14 @@ Statement: TypeAlias = (
     | Train
     | Expect
     | Use
+    | Unread
 )
 
 
 class Program(NamedTuple):
-    """`unread` are the first two words of statements that couldn't be read: `let`, `n`."""
-
     statements: tuple[Statement, ...]
-    unread: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unread(self) -> list[Unread]:
+        """The statements that can't be parsed."""
+        return [statement for statement in self.statements if isinstance(statement, Unread)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -37,7 +38,6 @@ _DEFINES = re.compile(r"(let|save)\s*(?:as\s+|\(\s*\W?|\W)([A-Za-z_]\w*)|([A-Za-
 _ARGUMENT = re.compile(r"[^A-Za-z_]|\w+\s*=(?!=)")
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default")
-_BY_BLOCKS = ("stage", "stages")
 # A constant as other languages write it.
 _IS_CONSTANT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)[^(]*$")
 _LET = "let "
@@ -55,14 +55,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
-        return nodes.Program((), (("", ""),))
+        return nodes.Program((nodes.Unread("", "", Span(source, 0, 0)),))
     if long := re.search(rf"[^\n]{{{MAX_LINE + 1}}}", source.text):
         span = Span(source, long.start(), long.start() + 1)
         help = "break it after a comma"
         diagnostics.error("NET100", f"a line is longer than {MAX_LINE:,} characters", span, help=help)
-        return nodes.Program((), (("", ""),))
+        return nodes.Program((nodes.Unread("", "", Span(source, 0, 0)),))
     statements: list[nodes.Statement] = []
-    unread: list[tuple[str, str]] = []
     reader = _Reader(source, diagnostics)
     failed = False
     for chunk in StatementSplitter(source, diagnostics).chunks():
@@ -76,24 +75,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         failed = statement is None
         if statement is None:
             words = (*_WORD.findall(text)[:2], "", "")
-            unread.append((words[0], words[1]))
-            statement = _gap(words[0], Span(source, chunk.start, chunk.end))
-        if isinstance(statement, (nodes.Network, nodes.Block)):
+            statement = nodes.Unread(words[0], words[1], Span(source, chunk.start, chunk.end))
+        elif isinstance(statement, (nodes.Network, nodes.Block)):
             statement = statement._replace(documentation=chunk.documentation)
-        if statement is not None:
-            statements.append(statement)
+        statements.append(statement)
         if failed and diagnostics.errors >= MAX_DIAGNOSTICS:
             break
-    return nodes.Program(tuple(statements), tuple(unread))
-
-
-def _gap(word: str, span: Span) -> nodes.Section | None:
-    """A placeholder for layers that couldn't be parsed."""
-    if word not in (*SECTIONS, *_BY_BLOCKS):
-        return None
-    kind = "layers" if word in _BY_BLOCKS else word
-    step = nodes.Unread("", "", span)
-    return nodes.Section(nodes.Word(kind, span), nodes.Body((step,), span), span)
+    return nodes.Program(tuple(statements))
 
 
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, ...]:
@@ -173,48 +161,51 @@ class _Reader:
             case nodes.Stages():
                 return self._table(node, start, text, pieces)
             case nodes.Train():
-                return node._replace(entries=tuple(self._each(start, text, pieces, "entry")))
+                return node._replace(entries=self._each(start, text, pieces, "entry"))
             case nodes.Init():
-                return node._replace(rules=tuple(self._each(start, text, pieces, "init_rule")))
+                return node._replace(rules=self._each(start, text, pieces, "init_rule"))
         if word in (*SECTIONS, "block"):
             for body in found.bodies:
                 self._steps(start, text, body, place)
         return None
 
-    def _each(self, start: int, text: str, pieces: Iterable[Piece], rule: str) -> Iterator[Any]:
-        """The lines that can be read."""
-        for piece in pieces:
-            if self._mistakes >= MAX_DIAGNOSTICS:
-                return
+    def _each(self, start: int, text: str, pieces: Iterable[Piece], rule: str) -> tuple[Any, ...]:
+        """The lines, with `Unread` for those that can't be parsed."""
+        return tuple(self._line(start + piece.start, text[piece.start : piece.end], rule) for piece in pieces)
+
+    def _line(self, start: int, text: str, rule: str) -> Any:
+        if self._mistakes < MAX_DIAGNOSTICS:
             try:
-                yield self._parse(start + piece.start, text[piece.start : piece.end], rule)
+                return self._parse(start, text, rule)
             except UnexpectedInput as error:
-                self._explain(start + piece.start, text[piece.start : piece.end], rule, error)
+                self._explain(start, text, rule, error)
+        return nodes.Unread("", "", Span(self._source, start, start + len(text)))
 
     def _table(
         self, table: nodes.Stages, start: int, text: str, pieces: tuple[Piece, ...]
     ) -> nodes.Stages | None:
-        header = list(self._each(start, text, pieces[:1], "header"))
-        rows: list[nodes.Row | nodes.Section] = []
-        for piece in pieces[1:] if self._mistakes < MAX_DIAGNOSTICS else ():
-            inside = text[piece.start : piece.end]
-            place = start + piece.start
-            row: nodes.Statement | nodes.Row | None
-            if inside.startswith("layers"):
-                row = self.statement(place, inside)
-            else:
-                row = next(self._each(start, text, (piece,), "row"), None) or self._row(place, inside)
-            gap = _gap("layers", Span(self._source, place, place + len(inside)))
-            rows.append(row if isinstance(row, (nodes.Row, nodes.Section)) else gap)  # type: ignore[arg-type]
-        return table._replace(header=header[0], rows=tuple(rows)) if header else None
+        header = next(iter(self._each(start, text, pieces[:1], "header")), None)
+        rows = tuple(self._row(start + piece.start, text[piece.start : piece.end]) for piece in pieces[1:])
+        return (
+            None
+            if header is None or isinstance(header, nodes.Unread)
+            else table._replace(header=header, rows=rows)
+        )
 
-    def _row(self, start: int, text: str) -> nodes.Row | None:
-        """The row without the space before the parenthesis of a call."""
-        moved = APART.sub(r"\2\1(", text)
-        try:
-            return self._parse(start, moved, "row") if moved != text else None
-        except UnexpectedInput:
-            return None
+    def _row(self, start: int, text: str) -> nodes.Row | nodes.Section | nodes.Unread:
+        """A line of a table; one that is wrong is read without the space before the parenthesis of a call."""
+        if text.startswith("layers"):
+            found = self.statement(start, text)
+            return (
+                found
+                if isinstance(found, nodes.Section)
+                else nodes.Unread("", "", Span(self._source, start, start + len(text)))
+            )
+        row: nodes.Row | nodes.Unread = self._line(start, text, "row")
+        if isinstance(row, nodes.Unread) and (moved := APART.sub(r"\2\1(", text)) != text:
+            with suppress(UnexpectedInput):
+                row = self._parse(start, moved, "row")
+        return row
 
     # steps
 

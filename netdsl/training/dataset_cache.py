@@ -7,7 +7,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.runtime.batches import require_enough
 from netdsl.runtime.data import Dataset, read, room
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.images import Source
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.train import require_trainable
@@ -23,7 +23,12 @@ class DatasetCache:
         self._last: tuple[object, Source] | None = None
 
     def of(
-        self, network: Network, request: SpeedRequest, speed: Speed, console: Console, world: World = ALONE
+        self,
+        network: Network,
+        request: SpeedRequest,
+        speed: Speed,
+        console: Console,
+        processes: Processes = ALONE,
     ) -> Dataset:
         """The data of a network's recipe, in memory if they take at most half of it.
 
@@ -35,10 +40,12 @@ class DatasetCache:
         wanted = network.recipe.data, network.input_shape, stream
         if self._last is None or self._last[0] != wanted:
             self._last = None  # Frees its memory.
-            with world.first_goes_ahead():
-                source = read(*wanted[:2], console, stream=stream, room=room(speed.device, world.local_size))
+            with processes.first_goes_ahead():
+                source = read(
+                    *wanted[:2], console, stream=stream, room=room(speed.device, processes.local_size)
+                )
             self._last = wanted, source
         data = divide(network, self._last[1])
         require_trainable(data, network.recipe)
-        require_enough(network.recipe.batch, len(data.train), world)
+        require_enough(network.recipe.batch, len(data.train), processes)
         return data

@@ -13,7 +13,7 @@ from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.runtime import report
 from netdsl.runtime.console import say
-from netdsl.runtime.distributed import World
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest, choose
@@ -26,11 +26,11 @@ from netdsl.training.results import NetworkResult
 from netdsl.training.train_run import free_folder, resume_run, train_run
 
 
-def require_one_process(world: World, what: str) -> None:
+def require_one_process(processes: Processes, what: str) -> None:
     """Raises RunError if torchrun started several processes; `what` is the task in words."""
-    if world.size > 1:
+    if processes.size > 1:
         raise RunError(
-            f"{what} by one process, not by {world.size}",
+            f"{what} by one process, not by {processes.size}",
             "start it without torchrun, which is for single runs",
         )
 
@@ -91,7 +91,8 @@ def _go_on(
             run = folder / entry.folder(seed)
             if run.name in failures or report.read(run) is not None:
                 continue
-            say(console, f"\n{number} of {count}: {run.name}")
+            say(console, "")
+            say(console, f"{number} of {count}: {run.name}")
             try:
                 _train(run, entry, seed, plan.style, request, tensorboard, inputs)
             except Diverged as error:  # The same seed would diverge again.

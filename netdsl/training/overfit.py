@@ -17,7 +17,7 @@ from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
 from netdsl.runtime.batches import load_batch
-from netdsl.runtime.console import say
+from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Diverged, RunError
@@ -25,7 +25,7 @@ from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.first_loss import complaint, guessing
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import require_style
@@ -115,7 +115,7 @@ def overfit(
         message, help = diagnosis(first, others, classes)
         raise RunError(f"{network.name} can't learn {images} images by heart: {message}", help)
     if found := complaint(first.first_loss, classes):
-        say(console, f"warning: {found[0]}\n  = help: {found[1]}")
+        warn(console, *found)
     say(console, "the network can learn these images by heart: data, loss and gradients work together")
 
 
@@ -161,33 +161,33 @@ def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed:
     """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
     model.to(speed.device, speed.layout)
-    learner = Learner(model, recipe, speed, ALONE)
-    first_loss, before = _gradients(learner, data)
+    train_step = TrainStep(model, recipe, speed, ALONE)
+    first_loss, before = _gradients(train_step, data)
     steps, best, loss = 0, 0.0, math.inf
     try:
         for epoch in range(_EPOCHS):
             progress = Progress(epoch, len(data.train))
-            train_epoch(learner, data, progress, lambda _: False)
+            train_epoch(train_step, data, progress, lambda _: False)
             steps, loss = steps + progress.steps, progress.loss
             # In training or in evaluation mode: either is enough.
             best = max(best, progress.accuracy, evaluate(model, data, data.train, speed).accuracy)
             if best >= _ENOUGH:
                 break
-        last_loss, after = _gradients(learner, data)
+        last_loss, after = _gradients(train_step, data)
     except Diverged:
         steps, loss = steps + progress.steps, math.inf
         last_loss, after = math.inf, dict.fromkeys(before, math.inf)
     return Attempt(recipe.optimizer.lr, steps, best, first_loss, last_loss, loss, before, after)
 
 
-def _gradients(learner: Learner, data: Dataset) -> tuple[float, dict[str, float]]:
+def _gradients(train_step: TrainStep, data: Dataset) -> tuple[float, dict[str, float]]:
     """The mean loss of a batch, and the norms of its gradients as in `Attempt.before`."""
-    batch = load_batch(data.train, torch.arange(learner.recipe.batch), learner.speed.device)
-    x = data.inputs(batch.images, learner.speed.layout)
-    loss = learner.gradients(x, batch.labels, batch.whole)[0].item() / batch.whole
-    names = {tensor.data_ptr(): name for name, tensor in learner.model.state().items()}
+    batch = load_batch(data.train, torch.arange(train_step.recipe.batch), train_step.speed.device)
+    x = data.inputs(batch.images, train_step.speed.layout)
+    loss = train_step.gradients(x, batch.labels, batch.whole)[0].item() / batch.whole
+    names = {tensor.data_ptr(): name for name, tensor in train_step.model.state().items()}
     shares = {}
-    for weight in learner.model.parameters:
+    for weight in train_step.model.parameters:
         if weight.grad is not None and weight.dim() in (2, 4):
             norm = weight.grad.norm().item()
             shares[names[weight.data_ptr()]] = norm / max(weight.norm().item(), 1e-12)

@@ -10,7 +10,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import SpeedRequest
@@ -19,13 +19,13 @@ from netdsl.training.record import Record
 from netdsl.training.train_run import as_before, train_run
 
 
-def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
+def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool:
     """Trains the run in `folder` again into `new`; returns whether the weights are equal, bit for bit.
 
     Prints the differences. Raises RunError if the run is not complete, was changed when it was resumed, or
     was trained by another number of processes.
     """
-    console = Console(quiet=not world.first)
+    console = Console(quiet=not processes.first)
     found = Checkpoint.read(folder / CHECKPOINT)
     run, progress = Run.resumed(folder, found)
     record = Record.read(run.record, str(folder / CHECKPOINT))
@@ -37,17 +37,17 @@ def reproduce_run(folder: Path, new: Path, world: World = ALONE) -> bool:
             f"the run in {folder} was changed when it was resumed: {record.changes[0]}",
             "only runs with one recipe and one machine can be reproduced",
         )
-    processes = run.how.get("processes", 1)
-    if processes != world.size:
+    count = run.how.get("processes", 1)
+    if count != processes.size:
         raise RunError(
-            f"the run in {folder} was trained by {processes} processes, not by {world.size}",
-            f"start {processes}: `torchrun --nproc-per-node N -m netdsl reproduce`",
+            f"the run in {folder} was trained by {count} processes, not by {processes.size}",
+            f"start {count}: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), world)
+    request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), processes)
     for line in others:
         say(console, line)
-    train_run(compiled, record.settings, record.overrides, record.style, new, request, world)
-    world.wait()  # The first process has written the files.
+    train_run(compiled, record.settings, record.overrides, record.style, new, request, processes)
+    processes.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)
     second = Record.read(again.record, str(new / CHECKPOINT))

@@ -21,7 +21,7 @@ from netdsl.runtime import report
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.distributed import ALONE, World
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.layout import Convolution, choose_layout
@@ -52,7 +52,7 @@ def train_run(
     style: str,
     folder: Path | None,
     request: SpeedRequest,
-    world: World = ALONE,
+    processes: Processes = ALONE,
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
 ) -> Report:
@@ -60,33 +60,33 @@ def train_run(
 
     Of several processes the first one writes and prints. `inputs` is shared by successive runs.
     """
-    console = Console(quiet=not world.first)
+    console = Console(quiet=not processes.first)
     if tensorboard:
         require_tensorboard()
     network = Network(compiled)
-    speed = choose(request, convolutions(network), world.local_rank)
+    speed = choose(request, convolutions(network), processes.local_rank)
     folder = folder or free_folder(network.name)
-    if world.first:
+    if processes.first:
         _require_new(folder)
-    data = (inputs or DatasetCache()).of(network, request, speed, console, world)
+    data = (inputs or DatasetCache()).of(network, request, speed, console, processes)
     record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
-    _require_same(world, record, speed)
-    if world.size > 1 and request.batch_norm == "sync":
+    _require_same(processes, record, speed)
+    if processes.size > 1 and request.batch_norm == "sync":
         # Raises if the style does not support it, before anything is written.
         create_model(network, record.style, 0, speed.device).synchronise(speed.device)
-    with _locked(folder, world):
-        if world.first:
+    with _locked(folder, processes):
+        if processes.first:
             _require_new(folder)
             _write_inputs(folder, network, record)
-        run = Run(folder, record.to_json(), writes=world.first)
-        return _train(network, record, data, run, None, request, speed, console, world, tensorboard)
+        run = Run(folder, record.to_json(), writes=processes.first)
+        return _train(network, record, data, run, None, request, speed, console, processes, tensorboard)
 
 
 def resume_run(
     folder: Path,
     overrides: Mapping[str, str],
     request: SpeedRequest,
-    world: World = ALONE,
+    processes: Processes = ALONE,
     tensorboard: bool = False,
     inputs: DatasetCache | None = None,
 ) -> Report:
@@ -95,30 +95,30 @@ def resume_run(
     Options that are not given stay as they were: on the CPU in fp32 the result is then bit for bit that of
     a run that was never stopped. Of several processes the first one reads the folder.
     """
-    console = Console(quiet=not world.first)
-    if world.first:
+    console = Console(quiet=not processes.first)
+    if processes.first:
         Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which creates the folder.
-    with _locked(folder, world):
-        found = world.broadcast(Checkpoint.read(folder / CHECKPOINT) if world.first else None)
+    with _locked(folder, processes):
+        found = processes.broadcast(Checkpoint.read(folder / CHECKPOINT) if processes.first else None)
         assert found is not None
         run, progress = Run.resumed(folder, found)
-        run.writes = world.first
-        complete = world.broadcast(world.first and (folder / report.FILE).exists())
+        run.writes = processes.first
+        complete = processes.broadcast(processes.first and (folder / report.FILE).exists())
         before = Record.read(run.record, str(folder / CHECKPOINT))
-        if world.first:
+        if processes.first:
             _require_same_run(folder, before)
         network = Network(before.compiled(before.text, overrides))
         changes = _recipe_changes(before, network.recipe)
         layers = convolutions(network)
-        request, others = as_before(run.how, request, layers, world)
-        speed = choose(request, layers, world.local_rank)
+        request, others = as_before(run.how, request, layers, processes)
+        speed = choose(request, layers, processes.local_rank)
         epochs = network.recipe.epochs
         if complete and progress.epoch >= epochs:
             raise RunError(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
                 f"to train it longer, give the total: `--epochs {2 * progress.epoch}`",
             )
-        data = (inputs or DatasetCache()).of(network, request, speed, console, world)
+        data = (inputs or DatasetCache()).of(network, request, speed, console, processes)
         if data.fingerprint() != before.data:
             raise RunError(
                 f"the data are not those that the run in {folder} began with",
@@ -136,12 +136,12 @@ def resume_run(
             changes=before.changes + [f"{place}: {change}" for change in changes + others],
         )
         run.record = record.to_json()
-        _require_same(world, record, speed)
-        if world.first:
+        _require_same(processes, record, speed)
+        if processes.first:
             (folder / report.FILE).unlink(missing_ok=True)  # The report of the shorter run.
             _write_inputs(folder, network, record)
         return _train(
-            network, record, data, run, (found, progress), request, speed, console, world, tensorboard
+            network, record, data, run, (found, progress), request, speed, console, processes, tensorboard
         )
 
 
@@ -154,7 +154,7 @@ def _train(
     request: SpeedRequest,
     speed: Speed,
     console: Console,
-    world: World,
+    processes: Processes,
     tensorboard: bool,
 ) -> Report:
     """Trains, writes the report and prints it."""
@@ -164,7 +164,7 @@ def _train(
     say(console, f"{network.name} ({record.style}): {size}; {images}")
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, recipe.seed, speed.device)
-    workers = max(1, free_cores() // world.local_size) if request.workers is None else request.workers
+    workers = max(1, free_cores() // processes.local_size) if request.workers is None else request.workers
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
     if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
@@ -181,7 +181,7 @@ def _train(
             batch_norm="sync" if request.batch_norm == "sync" else "local",
             workers=workers,
             each_epoch=each_epoch,
-            world=world,
+            processes=processes,
         )
     if run.writes:
         report.write(run.folder, done)
@@ -227,7 +227,7 @@ def as_before(
     how: Mapping[str, object],
     request: SpeedRequest,
     convolutions: Sequence[Convolution],
-    world: World = ALONE,
+    processes: Processes = ALONE,
 ) -> tuple[SpeedRequest, list[str]]:
     """The request of a resumed run, where options that are not given stay as they were, and its changes."""
     kept: dict[str, Any] = {}
@@ -258,28 +258,28 @@ def as_before(
             f"{torch.get_num_threads()} threads instead of {threads}: numbers may round differently"
         )
     request = replace(request, **kept, why="as asked" if changes else "as before")
-    processes = how.get("processes", 1)
-    if processes != world.size:
+    before = how.get("processes", 1)
+    if before != processes.size:
         local = "" if request.batch_norm == "sync" else ", and batch norm uses other groups of images"
         changes.append(
-            f"changed: processes {processes} -> {world.size}: from here on numbers round differently{local}"
+            f"changed: processes {before} -> {processes.size}: from here on numbers round differently{local}"
         )
     return request, changes
 
 
-def _locked(folder: Path, world: World) -> AbstractContextManager[None]:
+def _locked(folder: Path, processes: Processes) -> AbstractContextManager[None]:
     """Locks the run; of several processes only the first one does."""
-    return locked(folder) if world.first else nullcontext()
+    return locked(folder) if processes.first else nullcontext()
 
 
-def _require_same(world: World, record: Record, speed: Speed) -> None:
+def _require_same(processes: Processes, record: Record, speed: Speed) -> None:
     """Raises RunError if the processes of several machines would train different things."""
     own: dict[str, object] = {"code": record.code, "recipe": record.recipe, "data": record.data}
     own |= {name: speed.facts()[name] for name in ("device", "precision")}
-    for rank, others in enumerate(world.gathered(own)):
+    for rank, others in enumerate(processes.gathered(own)):
         if different := [name for name in own if others[name] != own[name]]:
             raise RunError(
-                f"processes {world.rank} and {rank} differ in {', '.join(different)}",
+                f"processes {processes.rank} and {rank} differ in {', '.join(different)}",
                 "use the same network, data and command on all machines; set `--device` and `--precision` if "
                 "`auto` finds different ones",
             )

@@ -18,7 +18,7 @@ from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import Run
 from netdsl.runtime.train import train
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from tests.support.samples import FP32, dataset, tiny
 
 RECIPE = Recipe(epochs=2, batch=16, optimizer=Sgd(lr=0.1, momentum=0.9))
@@ -45,9 +45,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def learner(clock: Clock) -> Learner:
-    """A learner whose steps take as long as EAGER says."""
-    made = Learner(tiny(), RECIPE, FP32, ALONE)
+def train_step(clock: Clock) -> TrainStep:
+    """A training step whose steps take as long as EAGER says."""
+    made = TrainStep(tiny(), RECIPE, FP32, ALONE)
     plain = made.plain_objective
 
     def slow(images: torch.Tensor, labels: torch.Tensor) -> Any:
@@ -81,7 +81,7 @@ def decided(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, steps: int, startup: float, step: float
 ) -> Decision:
     monkeypatch.setattr(torch, "compile", compiler(clock, startup, step))
-    made = learner(clock)
+    made = train_step(clock)
     state = {name: tensor.clone() for name, tensor in made.model.state().items()}
     decision = decide(made, "auto", torch.randn(16, 3, 8, 8), steps)
     assert made.compiled == decision.on
@@ -119,7 +119,7 @@ def test_a_compiler_that_fails(clock: Clock, monkeypatch: pytest.MonkeyPatch, ca
         raise RuntimeError("\nno C++ compiler found\nsee the manual")
 
     monkeypatch.setattr(torch, "compile", broken)
-    made = learner(clock)
+    made = train_step(clock)
     decision = decide(made, "auto", torch.randn(16, 3, 8, 8), 10_000)
     assert decision == Decision(False, "torch.compile fails here: no C++ compiler found")
     with pytest.raises(RunError, match="no C\\+\\+ compiler found") as raised:

@@ -24,7 +24,7 @@ from netdsl.runtime.model import FunctionalModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import choose_device
 from netdsl.runtime.train import train
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from tests.support.samples import CPU, FP32, dataset, pixels, said, tiny
 
 RECIPE = Recipe(
@@ -73,7 +73,7 @@ def test_an_epoch_is_what_the_textbook_writes() -> None:
     recipe = Recipe(batch=16, optimizer=Sgd(lr=0.1, momentum=0.9, weight_decay=0.01), seed=5)
     data, ours, plain = dataset(), linear_model(), linear_model()
     progress = Progress(0, 97)
-    train_epoch(Learner(ours, recipe, FP32, ALONE), data, progress, lambda up_to_date: False)
+    train_epoch(TrainStep(ours, recipe, FP32, ALONE), data, progress, lambda up_to_date: False)
 
     order = torch.randperm(97, generator=seeds.generator("order", 5, 0))
     optimizer = torch.optim.SGD(plain.parameters, lr=0.1, momentum=0.9, weight_decay=0.01)

@@ -244,7 +244,7 @@ def test_depth_of_the_table() -> None:
 def test_rows_that_differ_in_their_input_alone_are_one() -> None:
     output = netdsl("summary", "densenet_bc").output
     assert "denseblock1: dense_layer(12) × 16" in output
-    assert "layers: transition" in output
+    assert "layers1: transition" in output
 
 
 def test_settings_and_input() -> None:

@@ -71,10 +71,10 @@ def _work(rank: int, port: int, connection: Connection) -> None:
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2}
     for name, value in {**address, "RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2}.items():
         os.environ[name] = str(value)
-    with joined("cpu") as world:
+    with joined("cpu") as processes:
         while task := connection.recv():
             function, arguments = task
             try:
-                connection.send(function(world, *arguments))
+                connection.send(function(processes, *arguments))
             except RunError as error:
                 connection.send(Failed(str(error), error.help, error.status))

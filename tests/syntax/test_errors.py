@@ -75,7 +75,7 @@ def test_what_can_be_read_of_a_body_is_kept() -> None:
     assert isinstance(unread, Unread) and isinstance(relu, Call)
     assert [type(step) for step in skip.body.steps] == [Call, Unread, Call]  # type: ignore[union-attr]
     program = parse(Source("n", "stem { skip { bn, conv(4 } \n}"), Diagnostics())
-    assert isinstance(program.statements[0], Section)  # something stands where layers couldn't be read
+    assert isinstance(program.statements[0], Unread)
 
 
 def test_what_can_be_read_of_a_table_is_kept() -> None:

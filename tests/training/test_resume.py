@@ -151,7 +151,7 @@ def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 
     seen = loop.train_epoch
 
     def interrupted(*arguments: Any) -> None:
-        learner, data, progress, look, *others = arguments
+        train_step, data, progress, look, *others = arguments
         if progress.epoch == epoch:
 
             def answer(up_to_date: bool) -> bool:
@@ -159,7 +159,7 @@ def stopped(net: Path, run: Path, monkeypatch: pytest.MonkeyPatch, epoch: int = 
                     os.kill(os.getpid(), signal.SIGTERM)
                 return bool(look(up_to_date))
 
-            seen(learner, data, progress, answer, *others)
+            seen(train_step, data, progress, answer, *others)
         else:
             seen(*arguments)
 
@@ -431,4 +431,4 @@ def test_batch_norm_on_one_image_is_explained(net: Path, tmp_path: Path, cache: 
     net.write_text(NETWORK.replace("stem { conv(4, 3), bn, relu }", "stem { flatten, linear(4), bn, relu }"))
     with pytest.raises(StepFailed, match="statistics of a single image") as raised:
         begin(net, tmp_path / "run", batch="8", accumulate="8", epochs="1")
-    assert "--accumulate" in raised.value.diagnostics[0].help
+    assert "--accumulate" in raised.value.diagnostics[0].help_text

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
-from netdsl.runtime.distributed import ALONE, World, joined
+from netdsl.runtime.distributed import ALONE, Processes, joined
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
@@ -28,7 +28,7 @@ from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
 from netdsl.runtime.train import Report, train
-from netdsl.runtime.train_step import Learner
+from netdsl.runtime.train_step import TrainStep
 from tests.support.processes import Pair, pair
 
 # 97 images: six batches of 16, the last one with an image more. Two processes share it as 9 and 8.
@@ -100,7 +100,7 @@ class Outcome(NamedTuple):
 
 
 def trained(
-    world: World,
+    processes: Processes,
     folder: Path,
     model: Kind | Model,
     recipe: Recipe,
@@ -114,7 +114,7 @@ def trained(
         found = Checkpoint.read(folder / CHECKPOINT)
         run, progress = Run.resumed(folder, found)
         resume = found, progress
-    run.writes = world.first
+    run.writes = processes.first
     report = train(
         model,
         data or dataset(),
@@ -124,7 +124,7 @@ def trained(
         Console(file=io.StringIO()),
         resume=resume,
         batch_norm=batch_norm,
-        world=world,
+        processes=processes,
     )
     return Outcome({name: tensor.detach().clone() for name, tensor in run.best.items()}, run.rows, report)
 
@@ -193,19 +193,19 @@ def test_fewer_test_images_than_processes(both: Pair, tmp_path: Path) -> None:
     assert first.report.test_loss == pytest.approx(alone.loss, rel=1e-5)
 
 
-def gradients(world: World) -> list[tuple[Any, ...]]:
+def gradients(processes: Processes) -> list[tuple[Any, ...]]:
     """The layouts of weights and gradients after two steps: the second is with rebuilt buckets."""
     model = ModuleModel(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3, bias=False), nn.Flatten()))
     model.to(torch.device("cpu"), torch.channels_last)
-    learner = Learner(model, replace(RECIPE, accumulate=2), speed(), world)
+    train_step = TrainStep(model, replace(RECIPE, accumulate=2), speed(), processes)
     layouts = []
     for _ in range(2):
         images = torch.rand(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)
-        learner.gradients(images, torch.zeros(4, dtype=torch.int64), 8)
+        train_step.gradients(images, torch.zeros(4, dtype=torch.int64), 8)
         for weight in model.parameters:
             assert weight.grad is not None
             layouts.append((weight.stride(), weight.grad.stride(), weight.grad.sum().item()))
-        learner.optimizer.step(0.1)
+        train_step.optimizer.step(0.1)
     return layouts
 
 
@@ -224,8 +224,8 @@ class Failing(Net):
         return logits * float("nan") if dist.get_rank() == 1 else logits
 
 
-def failing(world: World, folder: Path) -> Outcome:
-    return trained(world, folder, ModuleModel(Failing(norms=False)), RECIPE)
+def failing(processes: Processes, folder: Path) -> Outcome:
+    return trained(processes, folder, ModuleModel(Failing(norms=False)), RECIPE)
 
 
 def test_a_loss_that_is_not_finite_stops_all(both: Pair, tmp_path: Path) -> None:
@@ -245,9 +245,9 @@ class Stopped(Net):
         return super().forward(x)
 
 
-def stopped(world: World, folder: Path) -> Outcome:
+def stopped(processes: Processes, folder: Path) -> Outcome:
     torch.manual_seed(0)
-    return trained(world, folder, ModuleModel(Stopped(norms=True)), RECIPE)
+    return trained(processes, folder, ModuleModel(Stopped(norms=True)), RECIPE)
 
 
 def test_a_signal_to_one_stops_all_and_the_run_goes_on(both: Pair, tmp_path: Path) -> None:
@@ -269,13 +269,13 @@ def test_one_process_goes_on_with_the_run_of_two(both: Pair, tmp_path: Path) -> 
     assert trained(ALONE, tmp_path, "norms", RECIPE, resumed=True).rows[-1].epoch == 2
 
 
-def exchanged(world: World) -> tuple[float, list[int], str, list[float]]:
-    adopted = torch.full((2,), float(world.rank))
-    world.adopt([adopted])
+def exchanged(processes: Processes) -> tuple[float, list[int], str, list[float]]:
+    adopted = torch.full((2,), float(processes.rank))
+    processes.adopt([adopted])
     return (
-        world.largest(world.rank),
-        world.gathered(world.rank),
-        world.broadcast(f"{world.rank}"),
+        processes.largest(processes.rank),
+        processes.gathered(processes.rank),
+        processes.broadcast(f"{processes.rank}"),
         adopted.tolist(),
     )
 
@@ -286,14 +286,14 @@ def test_what_processes_tell_each_other(both: Pair) -> None:
 
 
 def test_shares_are_all_of_a_batch() -> None:
-    worlds = [World(rank, 3) for rank in range(3)]
-    assert sorted(torch.cat([world.share(torch.arange(11)) for world in worlds]).tolist()) == list(range(11))
-    assert [world.count(11) for world in worlds] == [4, 4, 3]
+    group = [Processes(rank, 3) for rank in range(3)]
+    assert sorted(torch.cat([one.share(torch.arange(11)) for one in group]).tolist()) == list(range(11))
+    assert [one.count(11) for one in group] == [4, 4, 3]
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for environment in ({}, {"RANK": "0", "WORLD_SIZE": "1"}):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with joined() as world:
-            assert world is ALONE
+        with joined() as processes:
+            assert processes is ALONE
