@@ -18,7 +18,7 @@ from netdsl.ir.lowered import Branches, From, Layer, Let, LoweredBody, LoweredSt
 from netdsl.language.expressions import NO, YES, Expr
 from netdsl.ops.operation import Operation
 
-# Writes a branch: from its input and the variable for what comes between to what comes out.
+# Writes a branch: its result, for its input and a variable for intermediate results.
 Written = Callable[[py.Expression, str], py.Expression]
 
 
@@ -35,9 +35,9 @@ class ForwardWriter(ABC):
         self._saved: dict[str, str] = {}
 
     def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
-        """What the steps make of `value`; what comes between goes into the variable `target`.
+        """The result of the steps for `value`; intermediate results are assigned to the variable `target`.
 
-        `name` is what the body is called where it is a part of its own.
+        `name` is the name of the body if it is an attribute.
         """
         chain: list[LoweredStep] = []
         for step in body:
@@ -51,25 +51,25 @@ class ForwardWriter(ABC):
 
     @abstractmethod
     def joins(self, step: LoweredStep) -> bool:
-        """Whether a step is no link of a chain but shows in the statements as what it is."""
+        """True if a step has statements of its own: a join, a condition, a saved tensor."""
 
     @abstractmethod
     def chain(
         self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
-        """What steps of a body that run one after another make of `value`."""
+        """The result of successive steps of a body for `value`."""
 
     @abstractmethod
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
-        """What a layer makes of `value`."""
+        """The result of a layer for `value`."""
 
     @abstractmethod
     def condition(self, expr: Expr, name: str) -> py.Expression:
-        """A condition of the block, as the forward pass knows it; `name` is what it may be called."""
+        """A condition of the block in the forward pass; `name` is a name for it, if it needs one."""
 
     @abstractmethod
     def inlines(self, value: py.Expression) -> bool:
-        """Whether a branch stands in the join itself, and needs no variable."""
+        """True if a branch is written in the expression of the join, without a variable."""
 
     # variables
 
@@ -79,7 +79,7 @@ class ForwardWriter(ABC):
         return py.Name(target)
 
     def bound(self, value: py.Expression, target: str) -> py.Name:
-        """The value in a variable: in the one where it is, or in `target`."""
+        """The value in a variable: its own, or `target`."""
         return value if isinstance(value, py.Name) else self.assign(target, value)
 
     def around(
@@ -89,7 +89,7 @@ class ForwardWriter(ABC):
         target: str,
         make: Callable[[py.Expression], py.Expression],
     ) -> py.Expression:
-        """An activation goes around the call before it; all else takes a variable."""
+        """Writes an activation around the call before it; other operations take a variable."""
         wraps = operation.is_activation and py.takes_activation(value)
         return make(value if wraps else self.bound(value, target))
 
@@ -115,7 +115,7 @@ class ForwardWriter(ABC):
         raise AssertionError(step)
 
     def _part(self, body: LoweredBody, name: str) -> Written | None:
-        """What writes a branch; None for the input itself."""
+        """A function that writes a branch; None for the input itself."""
         return None if is_nothing(body) else lambda x, y: self.steps(body, x, y, name)
 
     def choose(
@@ -127,10 +127,10 @@ class ForwardWriter(ABC):
         name: str = "condition",
         last: Expr | None = None,
     ) -> py.Name:
-        """`if`, `elif`, …, `else`: the first body whose condition holds, else the last; all leave what
-        they make in `target`. A condition may be called `name`.
+        """`if`, `elif`, …, `else`: the first body whose condition is true, else the last. The result is in
+        `target`; `name` is a name for conditions.
 
-        With the condition of the `last` body, the statements beside it are conditional, too.
+        If the condition of the `last` body is given, its statements in `beside` are conditional, too.
         """
         flags = [self.condition(condition, name) for condition in conditions]
         source = self.bound(value, target)
@@ -153,9 +153,7 @@ class ForwardWriter(ABC):
     def case(
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
     ) -> list[tuple[py.Statement, ...]]:
-        """The statements of a body that is there `when` the conditions are as they are here, and those beside
-        it.
-        """
+        """The statements of a body, and those beside it; `when` has the values of the conditions for it."""
         return self.inside(lambda: self.assign(target, self.steps(body, source, target)))
 
     def inside(self, write: Callable[[], object]) -> list[tuple[py.Statement, ...]]:
@@ -172,8 +170,8 @@ class ForwardWriter(ABC):
     def shortcut(
         self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
     ) -> py.Expression:
-        """What the skip's body has `made` + the shortcut of `source`, or + `source` itself where that is the
-        same. `inner` is a variable for the first, `target` for what comes out.
+        """The result `made` of a skip's body + the shortcut of `source`, or + `source` if the shape is the
+        same. `inner` is a variable for the first, `target` for the sum.
         """
         own = self.assign(inner, made)
         projected = source
@@ -210,7 +208,7 @@ class ForwardWriter(ABC):
     def _joined(
         self, join: str, branches: Sequence[Written | None], source: py.Name, target: str, span: Span
     ) -> py.Expression:
-        """The join of what the branches make of `source`; `span` is the step."""
+        """The join of the results of branches for `source`; `span` is the step."""
         count = sum(branch is not None for branch in branches)
         own = count == 1 and source.text != target
         variables = [target] if own else self.names.series("y", count)
@@ -233,7 +231,7 @@ class ForwardWriter(ABC):
     def _written(
         self, branch: Written, source: py.Name, variable: str
     ) -> tuple[str, tuple[py.Statement, ...], py.Expression]:
-        """A branch's variable, its statements, and what comes out."""
+        """A branch's variable, its statements, and its result."""
         outside, self.body = self.body, []
         value = branch(source, variable)
         inside, self.body = self.body, outside
@@ -241,7 +239,7 @@ class ForwardWriter(ABC):
 
     @contextmanager
     def _variable(self, source: py.Name, target: str) -> Iterator[str]:
-        """A variable for what is made while `source` is still needed."""
+        """A variable for intermediate results while `source` is still needed."""
         if source.text != target:
             yield target
             return
@@ -257,7 +255,7 @@ def joined(join: str, values: Sequence[py.Expression], span: Span) -> py.Express
 
 
 def is_nothing(body: LoweredBody) -> bool:
-    """Whether a body leaves its input as it is."""
+    """True if a body returns its input."""
     return all(
         (isinstance(step, Layer) and step.function is None and step.label is None) or isinstance(step, Let)
         for step in body
@@ -265,7 +263,7 @@ def is_nothing(body: LoweredBody) -> bool:
 
 
 def branch_names(step: Branches) -> Iterator[str]:
-    """What the branches are called as parts of a class."""
+    """The names of branches as attributes of a class."""
     made = [body for body in step.branches if not is_nothing(body)]
     alone = "gate" if step.join == "mul" else "branch"
     for number in range(1, len(step.branches) + 1):

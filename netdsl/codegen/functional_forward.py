@@ -146,14 +146,14 @@ class FunctionalForward(ForwardWriter):
         return py.Method(made, "requires_grad_", (trained,))
 
     def _trained(self, layer: ir.Layer, weight: Weight) -> py.Expression:
-        """Whether the weight is trained: `freeze` is yes, no, or the name of one."""
+        """True if the weight is trained, as an expression: `freeze` is yes, no, or the name of one."""
         if isinstance(layer.freeze, Const):
             return py.Literal(layer.freeze.value not in (True, Symbol(weight.name)))
         frozen = py.Sequence("()", (py.Literal(True), py.Literal(weight.name)))
         return py.Operation("not in", (self.scope(layer.freeze), frozen))
 
     def _tensors(self, layer: ir.Layer) -> dict[str, py.Expression]:
-        """The weights of a layer, taken from their stacks: what they are called."""
+        """The weights of a layer, taken from their stacks, by the names of the operation."""
         if not layer.weights:
             return {}
         name = step_name(layer)
@@ -170,7 +170,7 @@ class FunctionalForward(ForwardWriter):
         return {name: py.Name(tensor) for name, tensor in called.items()}
 
     def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
-        """Takes tensors from a stack, together with those before them where they are few."""
+        """Takes tensors from a stack, in one statement with those before them if they are few."""
         last = self._taken.get(stack)
         if last is not None and last.body is self.body:
             taken = last._replace(names=(*last.names, *tensors))
@@ -187,7 +187,7 @@ class FunctionalForward(ForwardWriter):
             self.body.append(py.Assign(tensor, taken))
 
     def call(self, call: ir.BlockCall, x: py.Expression) -> py.Expression:
-        self._taken.clear()  # the block takes its own
+        self._taken.clear()  # the block takes its own tensors
         functions = self._blocks[call.block.name]
         made: tuple[tuple[Kind, Signature | None], ...]
         made = (("parameters", functions.params), ("buffers", functions.buffers))

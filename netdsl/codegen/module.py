@@ -21,7 +21,7 @@ from netdsl.ir.lowered import LoweredNetwork, LoweredSection
 
 
 class ModuleView(NamedTuple):
-    """What `module.py.j2` lays out."""
+    """The template model of `module.py.j2`."""
 
     documentation: tuple[str, ...]
     classes: tuple[ClassView, ...]
@@ -67,7 +67,7 @@ def _network_class(
 
 
 def _is_flat(section: LoweredSection, maker: SequentialBuilder) -> bool:
-    """Whether the steps of a section are attributes of the network itself."""
+    """True if the steps of a section are attributes of the network itself."""
     if section.labelled:
         return False
     return section.kind == "layers" or not section.body or not maker.is_plain(section.body)

@@ -1,4 +1,4 @@
-"""Parameters that hold an operation: the torch class itself where it is that simple, else its name."""
+"""Parameters that hold an operation: the torch class itself if possible, else its name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ OPERATION = "operation"
 def torch_classes(network: ir.LoweredNetwork) -> Mapping[str, str]:
     """The torch class of each operation that a parameter holds, by its name in the language.
 
-    Empty where a name is needed instead: a parameter holds a block, or what it holds is not always
-    called with the same arguments.
+    Empty if names are needed instead: a parameter holds a block, or operations with different arguments.
     """
     classes: dict[str, str] = {}
     for choice in (step for body in bodies(network) for step in steps(body) if isinstance(step, ir.Choice)):
@@ -33,7 +32,7 @@ def torch_classes(network: ir.LoweredNetwork) -> Mapping[str, str]:
 
 
 def by_name(network: ir.LoweredNetwork) -> ir.LoweredNetwork:
-    """The network for code in which parameters hold names: one thing that a name can mean is meant."""
+    """The network for code in which parameters hold names; choices with a single case are that case."""
     blocks = tuple(map_bodies(block, ir.decided) for block in network.blocks)
     return network._replace(
         blocks=blocks, parts=tuple(map_bodies(part, ir.decided) for part in network.parts)
@@ -41,7 +40,7 @@ def by_name(network: ir.LoweredNetwork) -> ir.LoweredNetwork:
 
 
 def with_classes(network: ir.LoweredNetwork) -> ir.LoweredNetwork:
-    """The network for code in which parameters hold torch classes, where they can."""
+    """The network for code in which parameters hold torch classes if possible."""
     return network if torch_classes(network) else by_name(network)
 
 
@@ -55,7 +54,7 @@ def bodies(network: ir.LoweredNetwork) -> Iterator[ir.LoweredBody]:
 
 
 def _is_uniform(choice: ir.Choice) -> bool:
-    """Whether all cases are operations that are made with the same arguments."""
+    """True if all cases are operations that are made with the same arguments."""
     layers = [step for _, body in choice.cases for step in body]
     if not all(isinstance(layer, ir.Layer) for layer in layers):
         return False
@@ -68,7 +67,7 @@ def _is_uniform(choice: ir.Choice) -> bool:
 
 
 def _given(network: ir.LoweredNetwork) -> Iterator[str]:
-    """The operations and blocks that calls give, or parameters have by default, where a block reads them."""
+    """The operations and blocks that calls pass, or that are defaults, for parameters that a block reads."""
     read: dict[str, set[str]] = {}
     for block in network.blocks:
         read[block.name] = {name for step in steps(block.body) for name in _read(step, read)}
@@ -110,7 +109,7 @@ def _holders(block: ir.LoweredBlock) -> set[str]:
 
 
 def _in_constants(network: ir.LoweredNetwork) -> bool:
-    """Whether a constant of a body may stand for an operation."""
+    """True if a constant of a body may be an operation."""
     for block in network.blocks:
         for step in steps(block.body):
             if isinstance(step, ir.Let) and (
@@ -121,7 +120,7 @@ def _in_constants(network: ir.LoweredNetwork) -> bool:
 
 
 def _symbols(expr: Expr) -> Iterator[str]:
-    """The words that an expression may come out as."""
+    """The words that can be the value of an expression."""
     for outcome in _outcomes(expr):
         if isinstance(outcome, Const) and isinstance(outcome.value, Symbol):
             yield outcome.value.name

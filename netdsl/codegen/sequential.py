@@ -1,4 +1,4 @@
-"""The `sequential` style: one `nn.Sequential` of named parts; only what has a join or labels is a class."""
+"""The `sequential` style: one `nn.Sequential` of named parts; only parts with joins or labels are classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 
 class SequentialView(NamedTuple):
-    """What `sequential.py.j2` lays out: definitions in order, the network's function last."""
+    """The template model of `sequential.py.j2`: definitions in order, the network's function last."""
 
     documentation: tuple[str, ...]
     definitions: tuple[ClassView | FunctionView, ...]
@@ -76,7 +76,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
 
 
 class ModelWriter:
-    """Collects the named parts of the network; `labels` are names that it keeps for some of them."""
+    """Collects the named parts of the network; `labels` are names that are reserved for some of them."""
 
     def __init__(
         self, maker: SequentialBuilder, bodies: Iterable[LoweredBody], labels: Iterable[str]

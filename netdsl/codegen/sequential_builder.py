@@ -20,9 +20,9 @@ from netdsl.language.expressions import NO, YES, Ref
 
 
 class SequentialBuilder:
-    """Writes what makes modules; what takes statements goes into `setup`.
+    """Writes expressions that make modules; statements that they need are added to `setup`.
 
-    `constructors` make the blocks; `held` says whether parameters hold torch classes, not names.
+    `constructors` make the blocks. `held`: parameters hold torch classes, not names of operations.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class SequentialBuilder:
         self._constructors = constructors
 
     def is_plain(self, body: ir.LoweredBody) -> bool:
-        """Whether a body can be one module."""
+        """True if a body can be one module."""
         return ir.is_chain(body) and not any(map(self.is_special, steps(body)))
 
     def is_special(self, step: ir.LoweredStep) -> bool:
-        """Whether a step needs an attribute of its own, for its label or for how it starts."""
+        """True if a step needs an attribute of its own, for its label or its rules of initialisation."""
         return self.has_rules(step) or label_of(step) is not None
 
     def has_rules(self, step: ir.LoweredStep) -> bool:

@@ -45,7 +45,7 @@ class Pair(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether shape or figures differ."""
+        """True if shape or figures differ."""
         if self.before is None or self.after is None:
             return True
         return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)

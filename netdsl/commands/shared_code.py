@@ -47,5 +47,5 @@ def file_name(name: str, style: str) -> str:
 
 
 def is_current(path: Path, code: str) -> bool:
-    """Whether a file exists and holds exactly this code."""
+    """True if a file exists and holds exactly this code."""
     return path.is_file() and path.read_text(encoding="utf-8") == code

@@ -141,7 +141,7 @@ def place(body: LoweredBody) -> Span | None:
 
 
 def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, without joins and saved tensors."""
+    """True if the steps run one after another, without joins and saved tensors."""
     return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
 
 

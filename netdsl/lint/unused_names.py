@@ -60,7 +60,7 @@ class _Names:
     # blocks
 
     def _holds_a_block(self) -> bool:
-        """Whether `--set` may choose among blocks."""
+        """True if `--set` may choose among blocks."""
         blocks = {s.name.text for s in self._statements if isinstance(s, nodes.Block)}
         parameters = (p for s in self._statements if isinstance(s, nodes.Network) for p in s.parameters)
         return any(isinstance(p.default, nodes.Name) and p.default.name in blocks for p in parameters)

@@ -150,7 +150,7 @@ class _Lowering:
 
 
 def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:
-    """Whether a single step has the name in its arguments, and nothing with weights comes after it."""
+    """True if a single step has the name in its arguments, and nothing with weights comes after it."""
     found = False
     for part in parts:
         if isinstance(part, ir.LoweredStage):

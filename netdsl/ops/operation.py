@@ -164,7 +164,7 @@ class Operation(ABC):
         return SavedForBackward()
 
     def keeps_grid(self) -> bool:
-        """Whether height and width are divided by `reduction`, rounded up or down, for every input size."""
+        """True if height and width are divided by `reduction`, rounded up or down, for every input size."""
         return True
 
     def field(self) -> tuple[int, int]:

@@ -91,7 +91,7 @@ def _rounded_up(size: int, kernel: int, step: int, padding: int) -> int:
 
 
 def _rounded_up_keeps_grid(kernel: int, step: int, padding: int) -> bool:
-    """Whether `_rounded_up` returns size / step, rounded up or down, for every size."""
+    """True if `_rounded_up` returns size / step, rounded up or down, for every size."""
     beyond = 2 * padding - kernel + step
     return beyond > -step and (padding == 0 or beyond <= 0)
 

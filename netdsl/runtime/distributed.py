@@ -151,7 +151,7 @@ def joined(device: str = "auto") -> Iterator[Processes]:
 
 
 def lost_others(error: Exception) -> bool:
-    """Whether an error means that the other processes can't be reached any more."""
+    """True if an error means that the other processes can't be reached any more."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
