@@ -38,9 +38,9 @@ class Classes:
     @property
     def variants(self) -> tuple[ClassView, ...]:
         """Subclasses for layers that are one class in torch, but are initialised differently."""
-        text = "A class of its own: its weights start differently."
         return tuple(
-            ClassView(name, (text,), (), (), (), base) for name, base in self._initialisation.variants.items()
+            ClassView(name, (f"`{base}` with another initialisation.",), (), (), (), base)
+            for name, base in self._initialisation.variants.items()
         )
 
     def is_plain(self, body: LoweredBody) -> bool:

@@ -95,7 +95,7 @@ class FunctionalForward(ForwardWriter):
     def tensors(self, kind: Kind) -> tuple[py.Statement, ...]:
         """The statements that return the list of tensors of a kind; none if it is empty."""
         what, additions = self._lists[kind]
-        made = pruned(gathered(what, additions, "list[Tensor]"))
+        made = gathered(what, pruned(additions), "list[Tensor]")
         last = made[-1]
         if made == (py.Assign(what, py.Sequence("[]", ()), annotation="list[Tensor]"),):
             return ()

@@ -89,7 +89,7 @@ def _uniform_fan_in(name: str, rule: Rule) -> FunctionView:
         py.Evaluate(py.Call("nn.init.uniform_", (_TENSOR, *limits), (("generator", _GENERATOR),))),
         py.Return(py.Method(_TENSOR, "requires_grad_", (_TRAINED,))),
     )
-    text = "Uniform in +-1 / sqrt(fan_in), as torch's own layers start."
+    text = "Uniform in +-1 / sqrt(fan_in), the default of torch's layers."
     return FunctionView(name, (text,), (_SHAPE, ParameterView("fan_in", "int")), body)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.ir.lowered import Let, Repeat
+from netdsl.language.expressions import Ref
 
 
 def added(what: str, *items: py.Expression) -> py.Assign:
@@ -68,7 +69,7 @@ def loop(
     carried = repeat.carried
     before: tuple[py.Statement, ...] = ()
     after: tuple[py.Statement, ...] = ()
-    if carried is not None:
+    if carried is not None and carried.start != Ref(carried.name):
         start = scope(carried.start)
         before = (py.Assign(scope.define(carried.name), start, local=True),)
     with scope.loop(repeat.variable) as variable:

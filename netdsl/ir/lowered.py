@@ -65,7 +65,10 @@ class Branches(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The number of input channels of an iteration: first `start`, then `next`, which can use `name`."""
+    """The number of input channels of an iteration: first `start`, then `next`, which can use `name`.
+
+    If `start` is the name itself, the variable is that of an earlier loop.
+    """
 
     name: str
     start: Expr
