@@ -23,6 +23,7 @@ from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.ir.typed import TypedNetwork
 from netdsl.lint.warn import warn
+from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.load_files import File, Reader, load_files
 from netdsl.resolve.resolve import Overrides, resolve
 from netdsl.shapes.infer import infer
@@ -57,6 +58,7 @@ class Compiled:
     """Result of compiling a file. `network` is None if the file is a library of blocks or has errors.
 
     `files` are the parsed files by path, the compiled one first; `used` are the texts of the others.
+    `bindings` are their names, also after errors.
     """
 
     source: Source
@@ -64,6 +66,7 @@ class Compiled:
     network: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
     files: Mapping[str, File]
+    bindings: Bindings
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -106,11 +109,11 @@ def compile_network(
         return used[path]
 
     files = load_files(source, recorded, diagnostics)
-    resolved = resolve(files, standard_blocks(), overrides, diagnostics)
+    resolved, bindings = resolve(files, standard_blocks(), overrides, diagnostics)
     network = infer(resolved, diagnostics) if resolved is not None else None
     if network is not None:
-        warn(files, network, diagnostics)
-    return Compiled(source, used, network, tuple(diagnostics), files)
+        warn(bindings, network, diagnostics)
+    return Compiled(source, used, network, tuple(diagnostics), files, bindings)
 
 
 def emit(compiled: Compiled, form: Form) -> str:

@@ -28,7 +28,6 @@ from netdsl.language.words import (
     Keyword,
 )
 from netdsl.lsp.cursor_context import Bracket, Context, context_at
-from netdsl.lsp.symbols import Symbol
 from netdsl.lsp.vocabulary import (
     Argument,
     Signature,
@@ -39,6 +38,7 @@ from netdsl.lsp.vocabulary import (
     words,
 )
 from netdsl.ops import OPERATIONS
+from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.last_norm import roles
 
 Kind: TypeAlias = Literal[

@@ -14,8 +14,8 @@ from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
 from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
-from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
+from netdsl.resolve.bindings import Occurrence, Symbol
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import word_at
 
@@ -45,8 +45,8 @@ def known(document: Document, files: Callable[[], Iterable[str]] = tuple) -> Kno
     constants: dict[str, Symbol] = {}
     labels: dict[str, None] = {}
     for reading in document.readings():
-        blocks.update(reading.names.blocks)
-        constants.update(reading.names.constants)
+        blocks.update(reading.names.main.blocks)
+        constants.update(reading.names.main.constants)
         labels.update({symbol.name: None for symbol in reading.names.definitions if symbol.kind == "label"})
     return Known(blocks, constants, labels, files)
 

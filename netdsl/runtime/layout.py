@@ -10,6 +10,7 @@ of it. Once a release is, `overruns` should answer no from that release on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -32,8 +33,7 @@ def overruns(convolution: Convolution, device: torch.device, precision: str = "f
     return (
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()
-        # bf16 has another implementation where the CPU multiplies tiles of it.
-        and not (precision == "bf16" and getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+        and not (precision == "bf16" and _has_amx())
         and convolution.kernel == (1, 1)
         and convolution.stride > 1
         and convolution.groups == 1
@@ -65,6 +65,12 @@ def choose_layout(
             "use `--layout auto`",
         )
     return torch.contiguous_format, f"contiguous (channels last is not safe for a {convolution})"
+
+
+def _has_amx() -> bool:
+    """Whether the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
+    restricted = "ONEDNN_MAX_CPU_ISA" in os.environ or "DNNL_MAX_CPU_ISA" in os.environ
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)()) and not restricted
 
 
 def _vector_size() -> int:

@@ -12,6 +12,7 @@ from torch import nn
 
 import netdsl
 from benchmarks.placements import placement
+from netdsl.base.values import show
 from tests.zoo import cifar, course
 
 Setting: TypeAlias = int | float | bool | str
@@ -37,6 +38,11 @@ def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry
     options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
     reference = partial(torchvision.models.get_model, name, weights=None, **options)
     return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
+
+
+def setting(value: Setting) -> str:
+    """As `--set` takes it."""
+    return show(value) if isinstance(value, bool) else str(value)
 
 
 def loads(entry: Entry, network: netdsl.Network) -> bool:
