@@ -38,9 +38,11 @@ STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generato
 
 
 class FunctionalView(NamedTuple):
-    """The template model of `functional.py.j2`; `inits` are the methods of its `Init`, `parameters` those of
+    """The view of the functional style; `inits` are the methods of its `Init`, `parameters` those of
     `init_params` besides the options of tensors.
     """
+
+    template = "functional.py.j2"
 
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]

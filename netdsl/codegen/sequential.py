@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
@@ -15,6 +14,7 @@ from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import (
     ClassView,
     FunctionView,
+    ModulesView,
     class_names,
     forward_documentation,
     network_documentation,
@@ -24,18 +24,11 @@ from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 
-class SequentialView(NamedTuple):
-    """The template model of `sequential.py.j2`: definitions in order, the network's function last."""
-
-    documentation: tuple[str, ...]
-    definitions: tuple[ClassView | FunctionView, ...]
-
-
 def sequential_entry(network: LoweredNetwork) -> str:
     return Names().free(network.network.name)
 
 
-def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
+def sequential_view(network: LoweredNetwork, source: str) -> ModulesView:
     network = with_classes(network)
     entry = sequential_entry(network)
     _, class_of = class_names(network)
@@ -72,7 +65,7 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
         last = (py.Assign("model", model), *initialised, py.Return(py.Name("model")))
     body = pruned((*writer.maker.setup, *last))
     definitions.append(FunctionView(entry, forward_documentation(network), open_parameters(network), body))
-    return SequentialView(network_documentation(network, source), tuple(definitions))
+    return ModulesView(network_documentation(network, source), tuple(definitions))
 
 
 class ModelWriter:

@@ -10,11 +10,11 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.codegen import python as py
-from netdsl.codegen.render import laid_out
+from netdsl.codegen.render import View, laid_out
 
 _MARK = "netdsl "
 
@@ -36,10 +36,10 @@ class Place(NamedTuple):
         return inside and (end_line, end_column) <= (self.end_line, self.end_column)
 
 
-def source_map(template: str, view: object, code: str) -> tuple[Place, ...]:
+def source_map(view: View, code: str) -> tuple[Place, ...]:
     """The places of the `code` that a view was rendered to, in the order of the code, outer ones first."""
     steps: list[Span] = []
-    marked = ast.parse(laid_out(template, _marked(view, steps)))
+    marked = ast.parse(laid_out(cast(View, _marked(view, steps))))
     return tuple(sorted(_places(marked, ast.parse(code), steps), key=_order))
 
 
