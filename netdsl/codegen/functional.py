@@ -33,7 +33,7 @@ from netdsl.ops.operation import Kind
 
 X = py.Name("x")
 GENERATOR = "torch.Generator | None"
-# What functions share, as parameters of a block's forward pass.
+# The state that functions share: parameters of a block's forward pass, with their types.
 STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generator": GENERATOR}
 
 

@@ -37,7 +37,7 @@ class BrokenCode(Exception):
     code: str
 
 
-# What generated code can import, in the order in which it does.
+# The possible imports of generated code, in their order.
 _IMPORTS = {
     "OrderedDict": "from collections import OrderedDict\n",
     "torch": "import torch",

@@ -25,7 +25,7 @@ class _Activation(Operation):
     """A function of each number."""
 
     is_activation: ClassVar[bool] = True
-    # Whether the backward pass needs the output, not the input.
+    # True if the backward pass needs the output, not the input.
     keeps_output: ClassVar[bool] = False
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:

@@ -30,7 +30,7 @@ _INDEX = 2
 class _Pool(Operation):
     """A window that slides over each channel; the default stride is the kernel's size."""
 
-    # Whether the backward pass needs the position of each maximum.
+    # True if the backward pass needs the position of each maximum.
     keeps_places: ClassVar[bool] = False
 
     kernel: tuple[int, int] = arg(Pair())

@@ -19,7 +19,7 @@ from netdsl.ops.operation import (
 class _Dropout(Operation):
     """Sets values to 0 with probability `p` in training."""
 
-    # Whether one value is drawn for a whole example.
+    # True if one value is drawn for a whole example.
     by_example: ClassVar[bool]
 
     p: float = arg(Real(0, 1, below=True))

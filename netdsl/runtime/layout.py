@@ -68,7 +68,7 @@ def choose_layout(
 
 
 def _has_amx() -> bool:
-    """Whether the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
+    """True if the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
     restricted = "ONEDNN_MAX_CPU_ISA" in os.environ or "DNNL_MAX_CPU_ISA" in os.environ
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)()) and not restricted
 

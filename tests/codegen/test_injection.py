@@ -97,7 +97,7 @@ TWINS = {style: ast.parse(unformatted(compiled(), style)) for style in STYLES}
 
 
 def differences(one: object, other: object, where: str = "") -> Iterator[tuple[str, str, str]]:
-    """Where two trees have different texts, docstrings apart; fails where all else isn't the same."""
+    """The places with different texts in two trees, without docstrings; fails if anything else differs."""
     assert type(one) is type(other), where
     if isinstance(one, str) and isinstance(other, str):
         if one != other:

@@ -47,7 +47,7 @@ PICTURES = {
     "densenet121": "densenet",
 }
 
-# What is drawn.
+# The content.
 
 
 def operations(bodies: Iterable[TypedBody]) -> Iterator[TypedOperation]:
@@ -91,7 +91,7 @@ def test_every_block_has_a_panel_of_its_letter(network: TypedNetwork) -> None:
     blocks = [node for node in nodes(chains(shown)) if isinstance(node, BlockNode)]
     called = {(node.letter, node.name.rpartition(": ")[2]) for node in blocks}
     assert called == {(panel.letter, panel.name) for panel in shown.panels}
-    # What the compiler makes of a repeated part is no block of the file.
+    # The block that the compiler makes of a repeated part is not in the file.
     written = {each.block.name for each in network.instances if each.block.span.text != "repeat"}
     assert {name for _, name in called} == written
 
@@ -186,7 +186,7 @@ def test_what_comes_from_elsewhere_joins_from_the_side() -> None:
     assert isinstance(skip.shortcut[0], MarkNode) and skip.shortcut[0].text == "from early"
 
 
-# How it is painted.
+# The painting.
 
 
 NASTY = (
@@ -239,7 +239,7 @@ def test_comments_dont_break_out_of_a_picture() -> None:
     drawing = draw(figure(typed(HOSTILE)))
     root = ElementTree.fromstring(svg(drawing))
     assert not root.findall(".//{*}script") and not root.findall(".//{*}b")
-    # What can't be printed has become a blank.
+    # Characters that can't be printed have become blanks.
     printable = " ".join("".join(char if char.isprintable() else " " for char in NASTY).split())
     assert sum(printable in fact for fact in facts_of(root)) >= 2
     parser = Tags()

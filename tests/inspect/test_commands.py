@@ -1,4 +1,4 @@
-"""What the commands that look into networks refuse, before anything long and before anything is written."""
+"""Wrong use of the commands of inspection: an error before anything long, and before anything is written."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def rand(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def objective(model: nn.Sequential, image: Tensor, content: Tensor, style: Tensor) -> Tensor:
-    """What `transfer` lowers with weights 2, 3 and 4, written from the paper's equations; one image."""
+    """The objective of `transfer` with weights 2, 3 and 4 for one image, from the paper's equations."""
 
     def gram(x: Tensor) -> Tensor:
         return torch.einsum("ihw,jhw->ij", x, x) / x.numel()

@@ -143,7 +143,7 @@ def cut(part: dict[str, Any], levels: int) -> dict[str, Any]:
 
 
 def assert_sums(parts: tuple[Part, ...]) -> None:
-    """What a part has is what its own parts have; a product keeps its factors besides."""
+    """The figures of a part are the sums of those of its parts; a product also keeps its factors."""
     for part in parts:
         if part.parts:
             own = sum((inner.figures for inner in part.parts), Figures())
