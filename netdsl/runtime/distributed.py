@@ -25,7 +25,7 @@ from netdsl.runtime.silence import first_line
 
 T = TypeVar("T")
 
-# Seconds that a process waits for another: the first one decodes a data set while the others wait. A process
+# The time that a process waits for another: the first one decodes a data set while the others wait. A process
 # that ends is noticed sooner, by its closed connection or by torchrun.
 _PATIENCE = timedelta(hours=6)
 
