@@ -117,7 +117,7 @@ PIECES = [
 
 
 def check(text: str) -> None:
-    """Whatever the text, a network or diagnostics that can be shown."""
+    """Every text gives a network, or diagnostics that can be shown."""
     compiled = compile_network(Source("mutated.net", text))
     for diagnostic in compiled.diagnostics:
         shown = render(diagnostic)

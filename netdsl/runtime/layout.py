@@ -29,7 +29,7 @@ class Convolution(NamedTuple):
 
 
 def overruns(convolution: Convolution, device: torch.device, precision: str = "fp32") -> bool:
-    """Whether training this convolution in channels-last layout writes outside of its memory on `device`."""
+    """True if training this convolution in channels-last layout writes outside of its memory on `device`."""
     return (
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()
@@ -68,13 +68,13 @@ def choose_layout(
 
 
 def _has_amx() -> bool:
-    """Whether the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
+    """True if the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
     restricted = "ONEDNN_MAX_CPU_ISA" in os.environ or "DNNL_MAX_CPU_ISA" in os.environ
     return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)()) and not restricted
 
 
 def _vector_size() -> int:
-    """How many float32 numbers a vector of this CPU has: oneDNN's block of channels."""
+    """The number of float32 numbers in a vector of this CPU: oneDNN's block of channels."""
     # torch has no public question for it (2.11 to 2.14); without an answer it is the larger one.
     has_avx512 = getattr(torch.cpu, "_is_avx512_supported", lambda: True)
     return 16 if has_avx512() else 8

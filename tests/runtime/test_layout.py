@@ -115,7 +115,7 @@ def test_convolutions_of_a_network(tmp_path: Path) -> None:
 
 
 def in_child(arguments: list[str], threads: int, folder: Path) -> str:
-    """What netdsl, or a script, prints in a process that computes as a CPU with AVX2 does."""
+    """The output of netdsl, or a script, in a process that computes as a CPU with AVX2 does."""
     environment = {**AVX2, "OMP_NUM_THREADS": str(threads), "NETDSL_CACHE": str(folder / "cache")}
     return run_program(
         [sys.executable, *arguments], environment, check=True, cwd=folder, stderr=STDOUT

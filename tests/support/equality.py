@@ -1,4 +1,4 @@
-"""Whether the three styles of a network compute the same."""
+"""Comparison of the three styles of a network."""
 
 from __future__ import annotations
 

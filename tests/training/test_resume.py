@@ -137,7 +137,7 @@ def test_runs_killed_ten_times_end_with_the_same_bits(net: Path, tmp_path: Path)
                 answers.append(process.exitcode)
                 assert process.exitcode in (0, -how, 128 + how), answers
         assert_same(killed, whole)
-        # What a killed process was writing is cleared away.
+        # The incomplete files of a killed process are removed.
         assert [file.name for file in killed.glob(".*")] == [".lock"]
 
 

@@ -39,7 +39,7 @@ class Spread(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What was found; differences are the largest ones, relative where numbers are above 1."""
+    """The result of a comparison; differences are the largest ones, relative if numbers are above 1."""
 
     network: netdsl.Network
     parameters: int

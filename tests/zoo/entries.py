@@ -46,7 +46,7 @@ def setting(value: Setting) -> str:
 
 
 def loads(entry: Entry, network: netdsl.Network) -> bool:
-    """Whether the reference's state dict loads into the styles that are modules, name by name."""
+    """True if the reference's state dict loads into the styles that are modules, name by name."""
     with torch.device("meta"):
         weights = entry.reference().state_dict()
         for model in (network.module(), network.sequential()):
