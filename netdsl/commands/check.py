@@ -11,6 +11,7 @@ from netdsl.commands.shared_errors import INPUT_ERROR
 from netdsl.commands.shared_networks import compile_file, facts, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
 from netdsl.commands.shared_report import Form, Report, report_option
+from netdsl.commands.shared_tables import echo
 
 
 @click.command()
@@ -27,6 +28,6 @@ def check(files: tuple[str, ...], settings: tuple[str, ...], shape: str | None, 
     for path in net_files(files):
         compiled = compile_file(path, report, pairs(settings, shape))
         if compiled and report.textual:
-            click.echo(f"{path}: {facts(compiled)}")
+            echo(f"{path}: {facts(compiled)}")
     report.end()
     sys.exit(INPUT_ERROR if report.failed else 0)

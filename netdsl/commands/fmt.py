@@ -15,8 +15,9 @@ import click
 from netdsl.commands.shared_completion import complete_paths
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import short_lived
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import show
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo, echo_file
 
 if TYPE_CHECKING:
     from netdsl.base.source import Source
@@ -37,7 +38,7 @@ class _File:
 
     @property
     def name(self) -> str:
-        return printable(self.path or "standard input")
+        return str(self.path or "standard input")
 
 
 @click.command(name="fmt")
@@ -58,14 +59,14 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
             _show_difference(file)
     if check_only:
         for file in changed:
-            click.echo(f"{file.name} is not formatted", err=True)
+            echo(f"{file.name} is not formatted", err=True)
         if changed:
             fail("run `netdsl fmt` without `--check` to format it")
     if not check_only and not diff_only:
         for file in formatted:
             _write(file)
     if not changed and _STREAM not in files:
-        click.echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
+        echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
 
 
 def _paths(names: Sequence[str]) -> list[Path | None]:
@@ -86,7 +87,7 @@ def _paths(names: Sequence[str]) -> list[Path | None]:
         elif files := inside(path):
             paths += files
         else:
-            fail(f"there is no .net file in {printable(path)}")
+            fail(f"there is no .net file in {path}")
     return paths
 
 
@@ -130,24 +131,18 @@ def _show_difference(file: _File) -> None:
 
     before, after = file.before.splitlines(), file.after.splitlines()
     if before == after:
-        click.echo(f"{file.name}: line endings, or the end of the file, would change")
+        echo(f"{file.name}: line endings, or the end of the file, would change")
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in unified_diff(before, after, file.name, f"{file.name}, formatted", lineterm=""):
-        click.echo(click.style(printable(line), fg=colours.get(line[0]), bold=line[:3] in ("+++", "---")))
+        echo(line, fg=colours.get(line[0]), bold=line[:3] in ("+++", "---"))
 
 
 def _write(file: _File) -> None:
-    from netdsl.base.atomic import write
-
     if file.path is None:
-        click.echo(file.after, nl=False)
+        echo_file(file.after)
     elif file.changed:
-        if not os.access(
-            file.path, os.W_OK
-        ):  # `write` replaces the file, for which a writable folder is enough
+        # A writable folder would be enough, since the file is replaced.
+        if not os.access(file.path, os.W_OK):
             fail(f"{file.name} can't be written: it is write-protected")
-        try:
-            write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link
-        except OSError as error:
-            fail(str(error))
-        click.echo(f"wrote {file.name}")
+        write_file(file.path.resolve(), file.after)  # resolved: a link stays a link
+        print_written(file.path)

@@ -3,6 +3,23 @@
 Nothing here knows the language: the packages that find mistakes create the diagnostics.
 """
 
-from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing, nearest
+from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing
+from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, remove, write
+from netdsl.diagnostics.spelling import misspelt, nearest
 
-__all__ = ["MAX_DIAGNOSTICS", "Diagnostic", "Diagnostics", "Label", "listing", "nearest"]
+__all__ = [
+    "MAX_DIAGNOSTICS",
+    "Diagnostic",
+    "Diagnostics",
+    "Edit",
+    "Fix",
+    "Help",
+    "Label",
+    "add",
+    "add_line",
+    "listing",
+    "misspelt",
+    "nearest",
+    "remove",
+    "write",
+]

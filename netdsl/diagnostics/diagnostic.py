@@ -1,14 +1,14 @@
-"""Diagnostics as data: the message, its places in the text, notes and a help."""
+"""Diagnostics as data: the message, its places in the text, notes, and fixes or a help."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from netdsl.base.source import Span
+from netdsl.diagnostics.fixes import Fix, Help
 
 # Further diagnostics are dropped: so many have a common cause.
 MAX_DIAGNOSTICS = 1000
@@ -32,8 +32,22 @@ class Diagnostic:
     message: str
     labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
-    help: str = ""
+    help: Help = ""
     severity: Literal["error", "warning"] = "error"
+
+    @property
+    def help_text(self) -> str:
+        """The printed help: the titles of the fixes, and the sentences."""
+        return ", or ".join(each.title if isinstance(each, Fix) else each for each in _each(self.help))
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """The fixes that apply to files, the best first."""
+        return tuple(each for each in _each(self.help) if isinstance(each, Fix) and each.applies)
+
+
+def _each(help: Help) -> tuple[str | Fix, ...]:
+    return help if isinstance(help, tuple) else (help,)
 
 
 class Diagnostics:
@@ -51,7 +65,7 @@ class Diagnostics:
         *,
         also: Iterable[Label] = (),
         notes: Iterable[str] = (),
-        help: str = "",
+        help: Help = "",
     ) -> None:
         labels = (Label(span, label), *also) if span else tuple(also)
         self.add(Diagnostic(code, message, labels, tuple(notes), help))
@@ -65,7 +79,7 @@ class Diagnostics:
         *,
         also: Iterable[Label] = (),
         notes: Iterable[str] = (),
-        help: str = "",
+        help: Help = "",
     ) -> None:
         """Reports what is probably a mistake; the network is compiled all the same."""
         self.add(Diagnostic(code, message, (Label(span, label), *also), tuple(notes), help, "warning"))
@@ -110,15 +124,6 @@ class Diagnostics:
             return (sources.index(span.source), span.start) if span else (-1, 0)
 
         return iter(sorted(self._found.values(), key=place))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean …?` for a misspelt name, or the empty string."""
-    spelt = {word.lower(): word for word in known}
-    # Of two letters or fewer everything is near.
-    cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
-    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
-    return f"did you mean `{spelt[match[0]]}`?" if match else ""
 
 
 def listing(names: Iterable[str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from netdsl.diagnostics import Diagnostic, Label
+from netdsl.base.source import Span
+from netdsl.diagnostics import Diagnostic, Fix, Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,15 @@ def json_record(diagnostic: Diagnostic) -> dict[str, object]:
         "severity": diagnostic.severity,
         **asdict(_place(diagnostic.labels[:1])),
         "message": full_message(diagnostic),
-        "help": diagnostic.help,
+        "help": diagnostic.help_text,
+        "fixes": [_fix(fix) for fix in diagnostic.fixes],
         "related": [{**asdict(_place((label,))), "message": label.text} for label in diagnostic.labels[1:]],
     }
+
+
+def _fix(fix: Fix) -> dict[str, object]:
+    edits = [{**asdict(_of_span(edit.span)), "new_text": edit.new_text} for edit in fix.edits]
+    return {"title": fix.title, "safe": fix.safe, "edits": edits}
 
 
 def workflow_command(diagnostic: Diagnostic) -> str:
@@ -46,16 +53,17 @@ def workflow_command(diagnostic: Diagnostic) -> str:
     for label in diagnostic.labels[1:]:
         other = _place((label,))
         lines.append(f"{other.file}:{other.line}: {label.text or 'see here'}")
-    if diagnostic.help:
-        lines.append(f"help: {diagnostic.help}")
+    if diagnostic.help_text:
+        lines.append(f"help: {diagnostic.help_text}")
     return f"::{diagnostic.severity} {','.join(given)}::{_data(chr(10).join(lines))}"
 
 
 def _place(labels: tuple[Label, ...]) -> Place:
     """The place of the first label, if it is in a file."""
-    if not labels or _is_option(labels[0]):
-        return Place()
-    span = labels[0].span
+    return Place() if not labels or labels[0].span.source.is_option else _of_span(labels[0].span)
+
+
+def _of_span(span: Span) -> Place:
     return Place(span.source.name, *span.source.position(span.start), *span.source.position(span.end))
 
 
@@ -63,14 +71,9 @@ def full_message(diagnostic: Diagnostic) -> str:
     """The message with the text of its first label; each note is on its own line."""
     message = diagnostic.message
     for label in diagnostic.labels[:1]:
-        message = f"{label.span.source.name}: {message}" if _is_option(label) else message
+        message = f"{label.span.source.name}: {message}" if label.span.source.is_option else message
         message += f": {label.text}" if label.text else ""
     return "\n".join([message, *diagnostic.notes])
-
-
-def _is_option(label: Label) -> bool:
-    """Whether the text is part of the command line (`--set width`), not of a file."""
-    return label.span.source.name.startswith("--")
 
 
 def _data(text: str) -> str:

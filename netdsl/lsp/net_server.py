@@ -89,7 +89,7 @@ class NetServer(LanguageServer):
         """A diagnostic for the editor; one of a used file is shown at its `use`."""
         lines = self.lines(reading.source.text)
         labels = list(found.labels)
-        message = full_message(found) + (f"\nhelp: {found.help}" if found.help else "")
+        message = full_message(found) + (f"\nhelp: {found.help_text}" if found.help_text else "")
         span = labels[0].span if labels else Span(reading.source, 0, 0)
         if span.source.name == reading.source.name:
             labels = labels[1:]

@@ -27,7 +27,7 @@ from netdsl.runtime.silence import first_line
 
 T = TypeVar("T")
 
-# How long a process waits for another: the first one decodes a data set while the others wait. A process
+# The time that a process waits for another: the first one decodes a data set while the others wait. A process
 # that ends is noticed sooner, by its closed connection or by torchrun.
 _PATIENCE = timedelta(hours=6)
 # An environment variable that torchrun sets.
@@ -183,7 +183,7 @@ def _ended_with_launcher() -> Iterator[None]:
 
 
 def lost_others(error: Exception) -> bool:
-    """Whether an error means that the other processes can't be reached any more."""
+    """True if an error means that the other processes can't be reached any more."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 

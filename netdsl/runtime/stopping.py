@@ -14,7 +14,7 @@ from netdsl.runtime.stop_signals import ONE_REQUEST, STOP_SIGNALS
 
 
 class Stop:
-    """Whether the run is to stop: `signal` is the received signal."""
+    """True if the run is to stop: `signal` is the received signal."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None

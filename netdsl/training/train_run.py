@@ -202,7 +202,7 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
 
 
 def _memory(optimizer: Any) -> tuple[str, bool]:
-    """What an optimizer's state depends on: its kind, and whether SGD has a momentum."""
+    """The choices that an optimizer's state depends on: its kind, and whether SGD has a momentum."""
     match optimizer:
         case {**kinds} if len(kinds) == 1:
             ((kind, arguments),) = kinds.items()

@@ -43,7 +43,7 @@ def records(*arguments: str, status: int) -> list[dict[str, Any]]:
     assert result.exit_code == status
     found: list[dict[str, Any]] = json.loads(result.stdout)
     for record in found:
-        keys = "code severity file line column end_line end_column message help related"
+        keys = "code severity file line column end_line end_column message help fixes related"
         assert list(record) == keys.split()
         for other in record["related"]:
             assert list(other) == ["file", "line", "column", "end_line", "end_column", "message"]

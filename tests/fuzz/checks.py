@@ -27,7 +27,7 @@ LIBRARIES = {
     str(path.relative_to(NETWORKS)): path.read_text(encoding="utf-8") for path in NETWORKS.glob("*/*.net")
 }
 
-# What speaks of the compiler's insides, or of Python's.
+# Texts about the compiler's internals, or Python's.
 _INSIDES = re.compile(
     r"Traceback|object at 0x|Token\(|__ANON|\b_NL\b|NoneType|\bNone\b|Fraction\(|Symbol\(|<class"
 )
@@ -89,11 +89,13 @@ def _check_diagnostic(diagnostic: Diagnostic) -> Iterator[Finding]:
         yield Finding("rendered badly", place, shown)
     if any(not char.isprintable() for char in shown.replace("\n", "")):
         yield Finding("control character shown", place, repr(shown))
-    if _INSIDES.search(diagnostic.message + diagnostic.help):
+    if _INSIDES.search(diagnostic.message + diagnostic.help_text):
         yield Finding("speaks of insides", place, shown)
     if not diagnostic.message.strip():
         yield Finding("says nothing", place, shown)
-    if not (diagnostic.help or diagnostic.notes or len(diagnostic.labels) > 1 or diagnostic.code in PLAIN):
+    if not (
+        diagnostic.help_text or diagnostic.notes or len(diagnostic.labels) > 1 or diagnostic.code in PLAIN
+    ):
         yield Finding("without help", place, shown)
     for label in diagnostic.labels:
         span = label.span

@@ -47,10 +47,10 @@ def cases_with_a_fix() -> list[Path]:
 
 @pytest.mark.parametrize("path", cases_with_a_fix(), ids=lambda path: path.stem)
 def test_fix_applied_literally(path: Path) -> None:
-    """What is written in place of what stands there leaves no error at that place."""
+    """The proposed text, in place of the wrong one, leaves no error there."""
     source = path.read_text(encoding="utf-8").partition("=== output\n")[0]
     for error in compiled(source).errors:
-        if fix := FIXES.fullmatch(error.help):
+        if fix := FIXES.fullmatch(error.help_text):
             assert fix[2] in source
             left = compiled(source.replace(fix[2], fix[1])).errors
             assert (error.message, error.labels[0].text) not in {(e.message, e.labels[0].text) for e in left}
@@ -60,7 +60,7 @@ def test_fix_applied_literally(path: Path) -> None:
 def test_shortcut_applied_literally(stem: str) -> None:
     source = next(CASES.rglob(f"{stem}.txt")).read_text(encoding="utf-8").partition("=== output\n")[0]
     (error,) = compiled(source).errors
-    written = re.match(r"add `(shortcut \{ .+? \})`", error.help)
+    written = re.match(r"add `(shortcut \{ .+? \})`", error.help_text)
     assert written
     start = source.index("{", source.index("skip {"))
     depth = [1 if char == "{" else -1 if char == "}" else 0 for char in source[start:]]

@@ -1,0 +1,88 @@
+"""Fixes: edits of the text that remove a diagnostic, and the instruction that the printed help gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Span
+
+
+class Edit(NamedTuple):
+    """The replacement of a span of the text; the span of an insertion is empty."""
+
+    span: Span
+    new_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that remove a diagnostic; they don't overlap. The `title` is an instruction: "write `relu`".
+
+    It is `safe` if the edited file compiles and most likely means what the user meant.
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
+
+    @property
+    def applies(self) -> bool:
+        """Whether all its edits are in files: a value of the command line can't be edited."""
+        return not any(edit.span.source.is_option for edit in self.edits)
+
+
+# What to do about a diagnostic: a fix, a sentence where only the user can decide, or several of them.
+Help: TypeAlias = "str | Fix | tuple[str | Fix, ...]"
+
+
+def write(span: Span, text: str, why: str = "", *, shown: str = "", safe: bool = True) -> Fix:
+    """Replaces a span. `why` follows the text in the title; `shown` is the text there if it is longer."""
+    return Fix(f"write `{shown or text}`{why}", (Edit(span, text),), safe)
+
+
+def add(place: Span, text: str, why: str = "", *, shown: str = "", safe: bool = True) -> Fix:
+    """Inserts a text directly after a span."""
+    after = Span(place.source, place.end, place.end)
+    return Fix(f"add `{shown or text.strip(' ,')}`{why}", (Edit(after, text),), safe)
+
+
+def add_line(place: Span, line: str, why: str = "", *, before: bool = False, safe: bool = True) -> Fix:
+    """Inserts a line after the last line of a span, or before its first one, with the indentation of that."""
+    text = place.source.text
+    start, end = _lines(place)
+    indent = re.match(r"[ \t]*", text[start:])
+    new = f"{indent[0] if indent else ''}{line}"
+    offset = start if before else end
+    new = f"{new}\n" if before or text[:end].endswith("\n") else f"\n{new}"
+    return Fix(f"add `{line}`{why}", (Edit(Span(place.source, offset, offset), new),), safe)
+
+
+def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
+    """Deletes a span with the comma that separates it, or the lines that have nothing else."""
+    text = span.source.text
+    start, end = _lines(span)
+    before, after = text[start : span.start], text[span.end : end]
+    if before.strip() or not re.fullmatch(r"\s*,?\s*(#.*\s*)?", after):
+        start, end = span.start, span.end
+        if following := re.match(r"[ \t]*,[ \t]*", text[end:]):
+            end += following.end()
+        elif preceding := re.search(r"\s*,[ \t]*$", text[:start]):
+            start = preceding.start()
+    return Fix(title, (Edit(Span(span.source, start, end), ""),), safe)
+
+
+def _lines(span: Span) -> tuple[int, int]:
+    """The start of the first line of a span, and the end of its last one with its newline."""
+    text = span.source.text
+    newline = text.find("\n", max(span.start, span.end - 1))
+    return text.rfind("\n", 0, span.start) + 1, len(text) if newline < 0 else newline + 1
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """A text after edits that don't overlap."""
+    for span, new in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
+        text = text[: span.start] + new + text[span.end :]
+    return text

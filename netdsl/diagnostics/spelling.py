@@ -1,0 +1,38 @@
+"""Suggestions for misspelt names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from netdsl.base.source import Span
+from netdsl.diagnostics.fixes import Fix, write
+
+# Of names that are less alike the user must say what was meant.
+_SAFE = 0.74
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like a misspelt one; empty if none is."""
+    spelt = {word.lower(): word for word in known}
+    # Of two letters or fewer everything is near.
+    cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
+    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
+    return spelt[match[0]] if match else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?` for a misspelt name, or the empty string."""
+    found = closest(name, known)
+    return f"did you mean `{found}`?" if found else ""
+
+
+def misspelt(span: Span, known: Iterable[str], name: str = "") -> Fix | None:
+    """The fix for the misspelt name at a span; None if no known name is like it."""
+    name = name or span.text
+    found = closest(name, known)
+    if not found:
+        return None
+    alike = difflib.SequenceMatcher(None, found.lower(), name.lower()).ratio()
+    fix = write(span, found, safe=alike >= _SAFE)
+    return Fix(f"did you mean `{found}`?", fix.edits, fix.safe)
