@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
@@ -27,7 +27,8 @@ setting_options = option_group(
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a parameter of the network. Repeatable.",
+        shell_complete=complete_settings,
+        help="Set a parameter of the network; `netdsl list` shows those of shipped networks. Repeatable.",
     ),
     click.option("--input", "shape", metavar="CxHxW", help="Use another input shape, such as 3x64x64."),
 )

@@ -82,7 +82,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     named = _node(nodes.Argument, spanned=False)
     save = _node(nodes.Save)
     from_ = _node(nodes.From)
-    parameter = _node(nodes.Parameter, spanned=False)
     input = _node(nodes.Input)
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
@@ -186,6 +185,11 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
 
     def parameters(self, meta: Meta, children: list[Any]) -> tuple[nodes.Parameter, ...]:
         return tuple(child for child in children if child is not None)
+
+    def parameter(self, meta: Meta, children: list[Any]) -> nodes.Parameter:
+        name, default, *values = children
+        found = tuple(value for value in values if value is not None)
+        return nodes.Parameter(self._word(name), default, found)
 
     def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
         name, parameters, class_name = children
