@@ -32,6 +32,7 @@ from netdsl.syntax.nodes import Program
 from netdsl.syntax.parser import parse, parse_values
 
 if TYPE_CHECKING:
+    from netdsl.codegen.render import View
     from netdsl.codegen.source_map import Place
     from netdsl.ir.lowered import LoweredNetwork
 
@@ -132,17 +133,17 @@ def generate(compiled: Compiled, style: Style) -> str:
     """The Python code of a network in a style."""
     from netdsl.codegen.render import render
 
-    return render(f"{style}.py.j2", _view(compiled, style))
+    return render(_view(compiled, style))
 
 
 def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
     """The source map of `code`, the result of `generate`: the step of the file that each place comes from."""
     from netdsl.codegen.source_map import source_map
 
-    return source_map(f"{style}.py.j2", _view(compiled, style), code)
+    return source_map(_view(compiled, style), code)
 
 
-def _view(compiled: Compiled, style: Style) -> object:
+def _view(compiled: Compiled, style: Style) -> View:
     """The view of a network that the style's template renders."""
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view

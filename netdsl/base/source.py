@@ -16,7 +16,7 @@ class Source:
 
     @property
     def is_option(self) -> bool:
-        """Whether it is a value of the command line, not a file."""
+        """True if it is a value of the command line, not a file."""
         return self.name.startswith("--")
 
     @cached_property
@@ -53,7 +53,7 @@ class Span:
         return Span(self.source, self.start, self.start + len(self.text.split("\n", 1)[0].rstrip()))
 
     def within(self, other: Span) -> bool:
-        """Whether `other` encloses this one."""
+        """True if `other` encloses this one."""
         return self.source is other.source and other.start <= self.start and self.end <= other.end
 
     def to(self, other: Span) -> Span:

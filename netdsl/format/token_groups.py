@@ -32,7 +32,7 @@ class Group:
     kind: Kind
     hugs: bool
     items: list[Item] = field(default_factory=list)
-    # Whether the author wrote it over several lines, in a way that is kept.
+    # True if the author wrote it over several lines, in a way that is kept.
     spread: bool = False
 
     @property

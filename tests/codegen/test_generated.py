@@ -13,7 +13,7 @@ import netdsl
 from netdsl.compiler import STYLES, Style
 from netdsl.syntax import parser_tables
 from netdsl.syntax.net_files import shipped
-from tests.support.programs import run_program
+from tests.support.programs import run_mypy, run_program
 from tests.test_cases import CASES, read_case
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def test_runs_where_netdsl_cannot_be_imported(tmp_path: Path) -> None:
     run_program([sys.executable, "-c", script, *arguments], {"PYTHONPATH": ""}, cwd=tmp_path, check=True)
 
 
-def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
+def test_clean_under_ruff_and_mypy(tmp_path: Path, shared_folder: Path) -> None:
     """With ruff's defaults and mypy's strictest, whatever this project's own settings are."""
     files = [*FILES]
     for path in sorted((CASES / "codegen").glob("*.txt")):
@@ -97,10 +97,7 @@ def test_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", *map(str, files)]
     done = run_program(ruff, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    config = tmp_path / "mypy.ini"
-    config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
-    mypy = [sys.executable, "-m", "mypy", "--config-file", str(config), *map(str, files)]
-    done = run_program(mypy, cwd=tmp_path)
+    done = run_mypy(files, shared_folder)
     assert done.returncode == 0, done.stdout
 
 
