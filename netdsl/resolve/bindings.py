@@ -34,8 +34,8 @@ class Symbol:
     """A definition, or a `word` such as `in`, which the language defines.
 
     `whole` is the statement or step that defines it, `known` the part of the text that knows it. `owner` is
-    its block or network, `value` the expression of a constant or the default of a parameter, which can only have
-    one of the `values`, if there are any.
+    its block or network, `value` the expression of a constant or the default of a parameter; `values` are
+    those that a parameter declares.
     """
 
     kind: Kind

@@ -176,7 +176,7 @@ def calls(steps: Iterable[Step]) -> Iterator[Call]:
 
 
 class Parameter(NamedTuple):
-    """A parameter of a block or network. `values` are those that a network's can have, if it declares them."""
+    """A parameter of a block or network; `values` are those that a network's declares."""
 
     name: Word
     default: Expr | None
