@@ -1,8 +1,8 @@
 """The `functional` style: parameters in a list, `forward` in calls of `torch.nn.functional`; no module.
 
 A block is three functions: its forward pass, its parameters and its buffers. The forward pass takes
-parameters and buffers from stacks, in textual order. A network of layers alone unpacks its lists into
-names instead, as the courses' barebones code does.
+parameters and buffers from stacks, in textual order. A network that consists of layers only unpacks its lists
+into names instead, as the courses' barebones code does.
 """
 
 from __future__ import annotations
