@@ -127,7 +127,7 @@ def test_nothing_heavy_is_imported_at_the_start(module: str) -> None:
     "arguments, heavy",
     [
         (["--help"], HEAVY | {"lark"}),
-        (["check", "resnet32", "preresnet", "convnet"], HEAVY),
+        (["check", "resnet32", "preresnet", "convnet"], HEAVY | {"lark"}),
         (["summary", "resnet32", "--format", "json"], HEAVY),
         (["summary", "resnet32"], HEAVY - {"rich"}),
         (["train", "--help"], HEAVY | {"lark"}),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,16 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    _derived: dict[Callable[[str], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def derived(self, make: Callable[[str], T]) -> T:
+        """What a function makes of the text, computed once."""
+        if make not in self._derived:
+            self._derived[make] = make(self.text)
+        found: T = self._derived[make]
+        return found
 
     @property
     def is_option(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base.source import Source
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES
 from netdsl.language.words import (
@@ -69,10 +70,10 @@ class Known:
     files: Callable[[], Iterable[str]] = tuple
 
 
-def complete(text: str, offset: int, known: Known) -> list[Candidate]:
+def complete(source: Source, offset: int, known: Known) -> list[Candidate]:
     """The candidates at a place, the likeliest first, each word once."""
     found: dict[str, Candidate] = {}
-    for candidate in candidates(context_at(text, offset), known):
+    for candidate in candidates(context_at(source, offset), known):
         found.setdefault(candidate.name, candidate)
     return list(found.values())
 

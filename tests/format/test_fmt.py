@@ -83,7 +83,7 @@ def assert_sound(text: str) -> None:
     """Formatted once, the text stays as it is, and holds all comments; `formatted` itself compares trees."""
     once = fmt(text)
     assert fmt(once) == once
-    assert comments(once) == comments(text)
+    assert comments(Source("n", once)) == comments(Source("n", text))
     assert not re.search(r"[ \t]$|\n\n\n|\t|\n\n\Z|\A\n", re.sub("#.*", "#", once), re.MULTILINE)
 
 
