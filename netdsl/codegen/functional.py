@@ -42,8 +42,6 @@ class FunctionalView(NamedTuple):
     `init_params` besides the options of tensors.
     """
 
-    template = "functional.py.j2"
-
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
     inits: tuple[FunctionView, ...]
@@ -51,6 +49,7 @@ class FunctionalView(NamedTuple):
     init_params: tuple[py.Statement, ...]
     init_buffers: tuple[py.Statement, ...]
     parameters: tuple[ParameterView, ...]
+    template: str = "functional.py.j2"
 
 
 def functional_view(network: LoweredNetwork, source: str) -> FunctionalView:

@@ -43,10 +43,9 @@ class FunctionView(NamedTuple):
 class ModulesView(NamedTuple):
     """The view of the styles that have modules: definitions in order, the network's last."""
 
-    template = "modules.py.j2"
-
     documentation: tuple[str, ...]
     definitions: tuple[ClassView | FunctionView, ...]
+    template: str = "modules.py.j2"
 
 
 def docstring(text: str) -> str:
