@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
-from netdsl.base.tree import nested, steps
+from netdsl.base.tree import bodies, nested, steps
 from netdsl.ir.typed import TypedLet, TypedOperation, TypedStage
 from netdsl.lsp.instances import is_known
 from netdsl.lsp.reading import Reading
@@ -29,12 +29,6 @@ _TYPES: dict[Kind, str] = {
     "tensor": "variable",
     "label": "property",
 }
-_WITH_BODIES: tuple[type[nodes.Skip | nodes.Repeat | nodes.When | nodes.Branches], ...] = (
-    nodes.Skip,
-    nodes.Repeat,
-    nodes.When,
-    nodes.Branches,
-)
 
 
 class ColouredName(NamedTuple):
@@ -74,7 +68,8 @@ def shape_hints(reading: Reading) -> list[Hint]:
     if typed is None:
         return []
     # A step with bodies has the span of its keyword; the shape is shown at its end.
-    ends = {step.span.start: step.span.end for kind in _WITH_BODIES for step in nested(reading.program, kind)}
+    every = (step for body in nested(reading.program, nodes.Body) for step in body.steps)
+    ends = {step.span.start: step.span.end for step in every if bodies(step)}
     shapes: dict[int, dict[Shape, None]] = {}
 
     def add(place: Span, shape: Shape) -> None:
