@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
@@ -22,7 +22,8 @@ setting_options = option_group(
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a parameter of the network. Repeatable.",
+        shell_complete=complete_settings,
+        help="Set a parameter of the network; `netdsl list` shows those of shipped networks. Repeatable.",
     ),
     click.option("--input", "shape", metavar="CxHxW", help="Use another input shape, such as 3x64x64."),
 )
