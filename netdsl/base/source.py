@@ -9,10 +9,13 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name under which errors show it (a path, or `--epochs`)."""
+    """A text and the name under which errors show it (a path, or `--epochs`). One that comes with netdsl, as
+    the standard blocks, is `builtin`.
+    """
 
     name: str
     text: str = field(repr=False)
+    builtin: bool = False
 
     @property
     def is_option(self) -> bool:

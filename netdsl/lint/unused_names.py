@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, nested
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, remove, write
 from netdsl.resolve.load_files import File
 from netdsl.syntax import nodes
 
@@ -31,10 +31,11 @@ class _Names:
         for statement in self._statements:
             match statement:
                 case nodes.Network(parameters=parameters):
-                    for parameter in parameters:
-                        self._constant(parameter.name, "the network parameter")
-                case nodes.Let(name):
-                    self._constant(name, "the constant")
+                    for name, default in parameters:
+                        whole = name.span.to(default.span) if default else name.span
+                        self._constant(name, "the network parameter", remove(whole, safe=False))
+                case nodes.Let(name, _, span):
+                    self._constant(name, "the constant", remove(span))
         if not self._holds_a_block():
             self._blocks()
         for statement in self._statements:
@@ -49,13 +50,13 @@ class _Names:
                         if isinstance(row, nodes.Section):
                             self._body(row.body)
 
-    def _unused(self, what: str, name: nodes.Word, help: str = "remove it") -> None:
+    def _unused(self, what: str, name: nodes.Word, help: Help) -> None:
         self._diagnostics.warning("NET701", f"{what} `{name.text}` is unused", name.span, help=help)
 
-    def _constant(self, name: nodes.Word, what: str) -> None:
+    def _constant(self, name: nodes.Word, what: str, help: Help) -> None:
         self._constants[name.text] = name.span
         if name.text not in self._uses:
-            self._unused(what, name)
+            self._unused(what, name, help)
 
     # blocks
 
@@ -68,15 +69,15 @@ class _Names:
     def _blocks(self) -> None:
         for statement in self._statements:
             if isinstance(statement, nodes.Block) and self._uses[statement.name.text] == 0:
-                self._unused("the block", statement.name, "call it, or remove it")
+                help = ("call it", remove(statement.span, safe=False))
+                self._unused("the block", statement.name, help)
         for path, place in self._file.used:
             defined = {
                 s.name.text for s in self._files[path].program.statements if isinstance(s, nodes.Block)
             }
             if not defined & self._uses.keys():
-                self._diagnostics.warning(
-                    "NET701", "no block of this file is used", place, help="remove the `use`"
-                )
+                fix = remove(place, "remove the `use`")
+                self._diagnostics.warning("NET701", "no block of this file is used", place, help=fix)
 
     def _parameters(self, block: nodes.Block) -> None:
         used = set(_used(block.body))
@@ -93,16 +94,17 @@ class _Names:
         read: set[str] = set()
         for step in reversed(body.steps):
             match step:
-                case nodes.Let(name):
-                    self._local(name, name.text in later, "the constant")
-                case nodes.Save(name):
+                case nodes.Let(name, _, span):
+                    self._local(name, name.text in later, "the constant", remove(span))
+                case nodes.Save(name, span):
                     if name.text not in read:
-                        self._unused(
-                            "the saved tensor", name, f"read it with `from {name.text}`, or remove it"
-                        )
+                        help = (f"read it with `from {name.text}`", remove(span, safe=False))
+                        self._unused("the saved tensor", name, help)
                 case nodes.Repeat(times=times, variable=name, body=inner):
                     if name is not None:
-                        self._local(name, name.text in set(_used(inner)), "the index")
+                        index = Span(name.span.source, times.span.end, name.span.end)
+                        fix = Fix("remove it", write(index, "").edits)
+                        self._local(name, name.text in set(_used(inner)), "the index", fix)
                     self._times(times)
                 case nodes.When():
                     self._cases(step)
@@ -120,9 +122,9 @@ class _Names:
             )
             self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
 
-    def _local(self, name: nodes.Word, used: bool, what: str) -> None:
+    def _local(self, name: nodes.Word, used: bool, what: str, help: Help) -> None:
         if not used:
-            self._unused(what, name)
+            self._unused(what, name, help)
         elif name.text in self._constants:
             self._diagnostics.warning(
                 "NET702",

@@ -69,7 +69,9 @@ def _section(section: nodes.Section) -> Entry:
     return Entry(title, "section", "", span, kind.span, tuple(_inside(body.steps)))
 
 
-def _rows(block: str, rows: Iterable[nodes.Row | nodes.Section | nodes.Unread], before: int) -> Iterator[Entry]:
+def _rows(
+    block: str, rows: Iterable[nodes.Row | nodes.Section | nodes.Unread], before: int
+) -> Iterator[Entry]:
     for row in rows:
         if isinstance(row, nodes.Section):
             yield _section(row)

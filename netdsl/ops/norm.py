@@ -65,7 +65,7 @@ class GroupNorm(Weighted):
     name: ClassVar[str] = "groupnorm"
     attribute: ClassVar[str] = "norm"
 
-    groups: int = arg(Whole())
+    groups: int = arg(Whole(), usual="8")
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
@@ -175,7 +175,7 @@ class LocalResponseNorm(Operation):
 
     name: ClassVar[str] = "lrn"
 
-    size: int = arg(Whole())
+    size: int = arg(Whole(), usual="5")
     alpha: float = arg(Real(), 1e-4, named=True)
     beta: float = arg(Real(), 0.75, named=True)
     k: float = arg(Real(above=True), 1.0, named=True)

@@ -24,7 +24,7 @@ class Scale(Operation):
 
     name: ClassVar[str] = "scale"
 
-    s: float = arg(Real(None))
+    s: float = arg(Real(None), usual="0.5")
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -41,7 +41,7 @@ class LayerScale(Weighted):
 
     name: ClassVar[str] = "layer_scale"
 
-    initial: float = arg(Real(None))
+    initial: float = arg(Real(None), usual="1e-6")
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

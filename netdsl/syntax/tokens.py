@@ -23,6 +23,16 @@ CLOSING = {"{": "}", "(": ")", "[": "]"}
 OPENING = {closing: opening for opening, closing in CLOSING.items()}
 
 
+def closing(text: str, opening: int) -> int:
+    """The offset of the bracket that closes the one at an offset; the end of the text if none does."""
+    depth = 0
+    for match in BRACKETS.finditer(text, opening):
+        depth += (match[0] in CLOSING) - (match[0] in OPENING)
+        if depth == 0:
+            return match.start()
+    return len(text)
+
+
 def word_at(text: str, offset: int) -> tuple[int, int] | None:
     """The start and end of the name around an offset, or directly before it; None where there is none."""
     start = end = offset
