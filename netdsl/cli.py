@@ -76,6 +76,7 @@ main.add_commands("Tools", summary, graph, diff, lsp, completion)
 
 def run() -> None:
     """Runs `main`; output that can't be written is an error message, not a traceback."""
+    _open_closed_streams()
     try:
         try:
             with ended_by_second_signal():
@@ -90,3 +91,14 @@ def run() -> None:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # the interpreter flushes again at exit
         fail(f"the output can't be written: {error.strerror}")
+
+
+def _open_closed_streams() -> None:
+    """Opens closed standard streams on the null device.
+
+    Otherwise the next file to be opened gets the number of such a stream, and all that is written to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number: that of the stream
+            setattr(sys, name, os.fdopen(null, "w" if number else "r", encoding="utf-8"))

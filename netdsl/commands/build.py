@@ -13,9 +13,10 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import Form as ReportForm
 from netdsl.commands.shared_report import Report, report_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo, echo_file
 
 if TYPE_CHECKING:
     from netdsl.base.source import Span
@@ -70,16 +71,18 @@ def build(
     if report.failed:
         sys.exit(INPUT_ERROR)
     if stdout:
-        click.echo("\n\n".join(codes.values()), nl=False)
+        echo_file("\n\n".join(codes.values()))
     elif check_only:
         stale = [name for name, code in codes.items() if not is_current(output / name, code)]
         for name in stale:
-            click.echo(f"{output / name} is not current", err=True)
+            echo(f"{output / name} is not current", err=True)
         if stale:
             fail("run `netdsl build` without `--check` to write it")
-        click.echo(f"{len(codes)} files in {output} are current", err=not report.textual)
+        echo(f"{len(codes)} files in {output} are current", err=not report.textual)
     else:
-        _write_all(output, codes, report)
+        for name, code in codes.items():
+            write_file(output / name, code)
+            print_written(output / name, err=not report.textual)
 
 
 def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Report) -> None:
@@ -90,7 +93,7 @@ def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Repor
     report.end()
     if report.failed:
         sys.exit(INPUT_ERROR)
-    click.echo("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")), nl=False)
+    echo_file("\n".join(emit(c, form) for c in compiled if c and (c.network or form == "ast")))
 
 
 def _generated(
@@ -125,14 +128,3 @@ def _generated(
         message = f"there is no network in {', '.join(map(str, paths))}"
         report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
     return codes
-
-
-def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
-    from netdsl.base.atomic import write
-
-    for name, code in codes.items():
-        try:
-            write(output / name, code.encode())
-        except OSError as error:
-            fail(f"{output / name} can't be written: {error.strerror}")
-        click.echo(f"wrote {printable(output / name)}", err=not report.textual)

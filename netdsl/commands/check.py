@@ -12,8 +12,10 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR
 from netdsl.commands.shared_networks import compile_file, facts, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_outputs import print_written
 from netdsl.commands.shared_report import Form, Report, report_option
 from netdsl.commands.shared_rewrite import own_files, rewrite, show_difference
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.diagnostics.apply_fixes import Fixed
@@ -54,10 +56,10 @@ def check(
                 continue
         compiled = compile_file(path, report, given)
         if compiled and report.textual:
-            click.echo(f"{path}: {facts(compiled)}")
+            echo(f"{path}: {facts(compiled)}")
     if fixing and report.textual:
         verb = "would fix" if diff else "fixed"
-        click.echo(f"{verb} {fixed} of {found}" if found else "nothing to fix", err=True)
+        echo(f"{verb} {fixed} of {found}" if found else "nothing to fix", err=True)
     report.end()
     sys.exit(INPUT_ERROR if report.failed or (diff and fixed) else 0)
 
@@ -84,4 +86,6 @@ def _apply(path: Path, result: Fixed, diff: bool, report: Report) -> None:
     if before.count(b"\r\n") == before.count(b"\n"):
         after = after.replace("\n", "\r\n")
     mark = b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b""
-    rewrite(path, mark + after.encode(), silent=not report.textual)
+    rewrite(path, mark + after.encode())
+    if report.textual:
+        print_written(path)

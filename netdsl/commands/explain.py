@@ -9,6 +9,7 @@ from itertools import groupby
 import click
 
 from netdsl.commands.shared_report import paint, terminal_width
+from netdsl.commands.shared_tables import echo, echo_painted
 
 # Longer lines of prose are hard to read even if the terminal is wider.
 _WIDTH = 90
@@ -38,11 +39,11 @@ def _list() -> None:
     from netdsl.errors.error_docs import codes, error_doc
 
     for family, members in groupby(map(error_doc, codes()), key=lambda text: text.family):
-        click.echo(paint(family, "message"))
+        echo(family, bold=True)
         for text in members:
-            click.echo(f"  {text.code}  {text.title}")
-        click.echo()
-    click.echo("netdsl explain CODE explains one of them")
+            echo(f"  {text.code}  {text.title}")
+        echo()
+    echo("netdsl explain CODE explains one of them")
 
 
 def _explain(code: str) -> None:
@@ -52,8 +53,8 @@ def _explain(code: str) -> None:
     terminal = terminal_width(err=False)
     width = min(terminal or _WIDTH, _WIDTH)
     text = error_doc(code)
-    click.echo(paint(f"{text.code}: {text.title}", "message") + "\n")
-    click.echo(_laid_out(text.cause, width))
+    echo(f"{text.code}: {text.title}", bold=True)
+    echo_painted(f"\n{_laid_out(text.cause, width)}")
     said = "\n\n".join(render(diagnostic, terminal and terminal - 4, paint) for diagnostic in text.emitted)
     _section("Wrong", _laid_out(text.wrong, width))
     _section("What the compiler says", textwrap.indent(said, "    "))
@@ -62,7 +63,7 @@ def _explain(code: str) -> None:
 
 def _section(heading: str, text: str) -> None:
     if text:
-        click.echo(f"\n{paint(heading, 'message')}\n\n{text}")
+        echo_painted(f"\n{paint(heading, 'message')}\n\n{text}")
 
 
 def _laid_out(markdown: str, width: int) -> str:

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import counted, weights_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_options import PATH, counted, run_argument, weights_option
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option(
-    "--onnx", "output", required=True, type=click.Path(path_type=Path), help="Write this .onnx file."
-)
+@run_argument
+@click.option("--onnx", "output", required=True, type=PATH, help="Write this .onnx file.")
 @weights_option
 @click.option("--opset", type=counted(), help="Version of ONNX's operators.  [default: torch's]")
 def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
@@ -38,4 +35,4 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
     compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
-    click.echo(f"wrote {printable(output)}: opset {done.opset}; {compared}, on {done.images} images")
+    echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")

@@ -14,9 +14,10 @@ import click
 from netdsl.commands.shared_completion import complete_paths
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import short_lived
+from netdsl.commands.shared_outputs import print_written
 from netdsl.commands.shared_report import show
 from netdsl.commands.shared_rewrite import own_files, rewrite, show_difference
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo, echo_file
 
 if TYPE_CHECKING:
     from netdsl.base.source import Source
@@ -37,7 +38,7 @@ class _File:
 
     @property
     def name(self) -> str:
-        return printable(self.path or "standard input")
+        return str(self.path or "standard input")
 
 
 @click.command(name="fmt")
@@ -58,14 +59,14 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
             show_difference(file.name, file.before, file.after, "formatted")
     if check_only:
         for file in changed:
-            click.echo(f"{file.name} is not formatted", err=True)
+            echo(f"{file.name} is not formatted", err=True)
         if changed:
             fail("run `netdsl fmt` without `--check` to format it")
     if not check_only and not diff_only:
         for file in formatted:
             _write(file)
     if not changed and _STREAM not in files:
-        click.echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
+        echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
 
 
 def _paths(names: Sequence[str]) -> Sequence[Path | None]:
@@ -114,6 +115,7 @@ def _standard_input(diagnostics: Diagnostics) -> Source | None:
 
 def _write(file: _File) -> None:
     if file.path is None:
-        click.echo(file.after, nl=False)
+        echo_file(file.after)
     elif file.changed:
-        rewrite(file.path, file.after.encode())
+        rewrite(file.path, file.after)
+        print_written(file.path)

@@ -9,8 +9,8 @@ import click
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_experiments import show
 from netdsl.commands.shared_help import CommandGroup
-from netdsl.commands.shared_options import data_override, device_option
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_options import PATH, data_override, device_option
+from netdsl.commands.shared_tables import echo
 
 
 @click.group(cls=CommandGroup)
@@ -26,9 +26,7 @@ def lesson() -> None:
     "--validation", metavar="N", help="Number of validation images.  [default: 1,000, at most a tenth]"
 )
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
-@click.option(
-    "--run", type=click.Path(path_type=Path), help="Folder of the experiment.  [default: runs/batch-norm]"
-)
+@click.option("--run", type=PATH, help="Folder of the experiment.  [default: runs/batch-norm]")
 @device_option
 def batch_norm(data: str | None, run: Path | None, device: str, **options: str | None) -> None:
     """Train with and without batch norm at three learning rates.
@@ -45,7 +43,7 @@ def batch_norm(data: str | None, run: Path | None, device: str, **options: str |
     with errors_shown():
         folder, results = batch_norm_lesson(run, overrides, SpeedRequest(device=device))
         show(folder, results)
-    click.echo(f"wrote {printable(folder / PICTURE)}")
+    echo(f"wrote {folder / PICTURE}")
 
 
 lesson.add_commands("Lessons", batch_norm)

@@ -14,8 +14,9 @@ import click
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import show
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
@@ -43,17 +44,22 @@ def new(name: str, origin: str | None) -> None:
     files = _renamed(original, path)
     for target, text in files.items():
         if target.exists() and (target == path or target.read_text(encoding="utf-8") != text):
-            fail(f"{printable(target)} exists already", "choose another name, or another folder")
-    _write(files)
+            fail(f"{target} exists already", "choose another name, or another folder")
+    for target, text in files.items():
+        if not target.exists():
+            write_file(target, text)
+            print_written(target)
     network = original.network
     assert network is not None
-    click.echo(f"\nnext:\n  netdsl check {path}")
+    echo()
+    echo("next:")
+    echo(f"  netdsl check {path}")
     if origin is None:
-        click.echo(f"  netdsl train {path}")
+        echo(f"  netdsl train {path}")
     elif network.output == (10,):
-        click.echo(f"  netdsl train {path} --data digits")
+        echo(f"  netdsl train {path} --data digits")
     else:
-        click.echo(f"  netdsl build {path}")
+        echo(f"  netdsl build {path}")
 
 
 def _check_name(name: str) -> None:
@@ -67,7 +73,7 @@ def _check_name(name: str) -> None:
         words = "_".join(re.findall(r"[A-Za-z0-9]+", name)).lstrip("0123456789_")
         better = f"choose another name, as `{words or 'my_net'}`"
         fail(
-            f"`{printable(name)}` is not a valid name: use letters, digits and `_`, and start with a letter",
+            f"`{name}` is not a valid name: use letters, digits and `_`, and start with a letter",
             better,
         )
 
@@ -95,15 +101,3 @@ def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
         show(compiled.errors)
         sys.exit(INPUT_ERROR)
     return {**libraries, path: text}
-
-
-def _write(files: dict[Path, str]) -> None:
-    from netdsl.base.atomic import write
-
-    for target, text in files.items():
-        if not target.exists():
-            try:
-                write(target, text.encode())
-            except OSError as error:
-                fail(f"{printable(target)} can't be written: {error.strerror}")
-            click.echo(f"wrote {printable(target)}")

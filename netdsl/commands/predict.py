@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
-from netdsl.commands.shared_options import counted, device_option, weights_option
+from netdsl.commands.shared_options import PATH, counted, device_option, run_argument, weights_option
 from netdsl.commands.shared_tables import (
-    Align,
     answer_record,
+    echo,
     format_option,
     percent,
     print_json,
     print_table,
-    printable,
 )
 
 if TYPE_CHECKING:
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
+@run_argument
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
 @click.option("--top", type=counted(), default=3, show_default=True, help="Number of classes per image.")
 @weights_option
 @device_option
@@ -54,7 +52,7 @@ def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, devic
     unread = [prediction.image for prediction in predictions if not prediction.classes]
     for file in unread:
         reason = "not an image" if file.exists() else "no such file"
-        click.echo(f"{printable(file)}: {reason}", err=True)
+        echo(f"{file}: {reason}", err=True)
     sys.exit(INPUT_ERROR if unread else 0)
 
 
@@ -62,18 +60,15 @@ def _print(predictions: Sequence[Prediction]) -> None:
     """Prints a row per image, with a column of classes and one of probabilities for each rank."""
     rows = [
         [
-            printable(prediction.image),
-            *chain.from_iterable((printable(name), percent(share)) for name, share in prediction.classes),
+            prediction.image,
+            *chain.from_iterable((name, percent(share)) for name, share in prediction.classes),
         ]
         for prediction in predictions
         if prediction.classes
     ]
     if rows:
         ranks = (len(rows[0]) - 1) // 2
-        columns: list[tuple[str, Align]] = [("image", "left")]
-        for rank in range(1, ranks + 1):
-            columns += [(f"{rank}.", "left"), ("", "right")]
-        print_table(columns, rows)
+        print_table(["image", *chain.from_iterable((f"{rank + 1}.", ">") for rank in range(ranks))], rows)
 
 
 def _record(prediction: Prediction) -> dict[str, object]:

@@ -11,8 +11,9 @@ from typing import NoReturn
 
 import click
 
+from netdsl.base.printing import printable
 from netdsl.commands.shared_report import show
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo_painted
 
 # Exit status for errors in the input. Click exits with 2 on wrong usage.
 INPUT_ERROR = 1
@@ -63,11 +64,7 @@ def let_speak() -> None:
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:
-    click.echo(click.style("error:", fg="red", bold=True) + f" {_printable_lines(message)}", err=True)
+    echo_painted(click.style("error:", fg="red", bold=True) + f" {printable(message)}", err=True)
     if help:
-        click.echo(f"  = help: {_printable_lines(help)}", err=True)
+        echo_painted(f"  = help: {printable(help)}", err=True)
     sys.exit(status)
-
-
-def _printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))

@@ -6,23 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from netdsl.commands.shared_errors import INPUT_ERROR
-from netdsl.commands.shared_tables import Align, percent, print_table, printable
+from netdsl.commands.shared_tables import echo, percent, print_table
 
 if TYPE_CHECKING:
     from netdsl.training.results import NetworkResult, Spread
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("network", "left"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("seeds", "right"),
-    ("best validation", "right"),
-    ("test", "right"),
-    ("seconds a run", "right"),
-]
+COLUMNS = ("network", ">parameters", ">MACs", ">seeds", ">best validation", ">test", ">seconds a run")
 
 
 def finish(folder: Path, results: list[NetworkResult]) -> None:
@@ -34,11 +24,11 @@ def finish(folder: Path, results: list[NetworkResult]) -> None:
 
 def show(folder: Path, results: list[NetworkResult]) -> None:
     """Prints the table of an experiment and the errors of its failed runs."""
-    click.echo()
+    echo()
     print_table(COLUMNS, [_row(result) for result in results])
     for run in (run for result in results for run in result.failed):
-        click.echo(f"{printable(run.folder)} failed: {run.error}", err=True)
-    click.echo(f"the experiment is in {printable(folder)}")
+        echo(f"{run.folder} failed: {run.error}", err=True)
+    echo(f"the experiment is in {folder}")
 
 
 def _row(result: NetworkResult) -> list[str]:
@@ -46,7 +36,7 @@ def _row(result: NetworkResult) -> list[str]:
     if result.failed:
         seeds = f"{len(result.failed)} failed" if seeds == "0" else f"{seeds}, {len(result.failed)} failed"
     return [
-        printable(result.name),
+        result.name,
         f"{result.parameters:,}",
         f"{result.macs:,}",
         seeds,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from netdsl.base.printing import adapt_streams, encodable, printable
+from netdsl.commands.shared_errors import fail
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -24,6 +28,22 @@ class CommandGroup(click.Group):
         self._headings[heading] = commands
         for command in commands:
             self.add_command(command)
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        adapt_streams()
+        return super().main(*arguments, **settings)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; a file that can't be used is an error in one line."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            vars(error)["message"] = encodable(printable(error.message), sys.stderr)
+            raise
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_help import F, option_group
 from netdsl.runtime.speed_choices import SPEED_CHOICES
-
-if TYPE_CHECKING:
-    from netdsl.runtime.speed import SpeedRequest
 
 # Upper bound of counts: larger numbers never finish, or overflow in a library.
 _MOST = 10**6
@@ -33,28 +28,8 @@ setting_options = option_group(
 )
 
 
-class OutputPath(click.Path):
-    """A path to write. An empty one is an error, since it would mean the current folder."""
+PATH = click.Path(path_type=Path)
 
-    def __init__(self, *, file: bool = True, folder: bool = False) -> None:
-        super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
-
-    def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | bytes | os.PathLike[str]:
-        if not os.fspath(value):
-            self.fail("the path is empty: name a file or a folder", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-picture_option = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=OutputPath(),
-    metavar="PICTURE",
-    help="Write the picture to this file; the suffix is its format, such as .png, .pdf or .svg.",
-)
 device_option = click.option(
     "--device",
     type=click.Choice(SPEED_CHOICES["device"]),
@@ -71,20 +46,10 @@ weights_option = click.option(
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+run_argument = click.argument("run", type=PATH, shell_complete=complete_runs)
 runs_argument = click.argument(
-    "runs",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN...",
-    shell_complete=complete_runs,
+    "runs", nargs=-1, required=True, type=PATH, metavar="RUN...", shell_complete=complete_runs
 )
-
-
-def png_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix.lower() != ".png":
-        raise click.BadParameter("the picture must be a .png file")
-    return value
 
 
 def seed_option(help: str) -> Callable[[F], F]:
@@ -178,13 +143,10 @@ def data_override(data: str) -> str:
     kind, colon, path = data.partition(":")
     if not colon:
         return data
-    if kind != "folder" or not path or '"' in path or "\n" in path:
+    if kind != "folder" or not path:
         raise click.BadParameter("cifar10, cifar100, digits, or folder:PATH", param_hint="--data")
+    if '"' in path or "\n" in path:
+        raise click.BadParameter(
+            f"{path} has a quote or a line break: rename the folder", param_hint="--data"
+        )
     return f'folder("{path}")'
-
-
-def speed_request(options: dict[str, Any]) -> SpeedRequest:
-    """The values of `speed_options`."""
-    from netdsl.runtime.speed import SpeedRequest
-
-    return SpeedRequest(**options)

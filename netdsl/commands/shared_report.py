@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
+from netdsl.commands.shared_tables import echo, echo_painted
+
 if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic
     from netdsl.diagnostics.render_text import Role
@@ -55,7 +57,7 @@ class Report:
 
     @property
     def textual(self) -> bool:
-        """Whether a command may print other text. Other formats print nothing but the diagnostics."""
+        """True if a command may print other text. Other formats print nothing but the diagnostics."""
         return self._form == "text"
 
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -71,28 +73,28 @@ class Report:
         if self._form == "json":
             from netdsl.diagnostics.render_json import json_record
 
-            click.echo(json.dumps([json_record(diagnostic) for diagnostic in self._found], indent=2))
+            echo_painted(json.dumps([json_record(diagnostic) for diagnostic in self._found], indent=2))
         elif self._form == "github":
             from netdsl.diagnostics.render_json import workflow_command
 
             for diagnostic in self._found:
-                click.echo(workflow_command(diagnostic))
+                echo_painted(workflow_command(diagnostic))
         elif self._found:
             self._sum_up()
 
     def _sum_up(self) -> None:
         if len(self._found) > SHOWN:
-            click.echo(f"… and {len(self._found) - SHOWN} more\n", err=True)
+            echo_painted(f"… and {len(self._found) - SHOWN} more\n", err=True)
         counts = Counter(diagnostic.severity for diagnostic in self._found)
         kinds = [
             f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}"
             for kind in ("error", "warning")
             if counts[kind]
         ]
-        click.echo(", ".join(kinds), err=True)
+        echo(", ".join(kinds), err=True)
         codes = [diagnostic.code for diagnostic in self._found if diagnostic.severity == "error"]
         if codes:
-            click.echo(f"for the cause of an error and an example: netdsl explain {codes[0]}", err=True)
+            echo(f"for the cause of an error and an example: netdsl explain {codes[0]}", err=True)
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
@@ -105,7 +107,7 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
 def _show(diagnostic: Diagnostic) -> None:
     from netdsl.diagnostics.render_text import render
 
-    click.echo(render(diagnostic, terminal_width(err=True), paint) + "\n", err=True)
+    echo_painted(render(diagnostic, terminal_width(err=True), paint) + "\n", err=True)
 
 
 def paint(text: str, role: Role) -> str:
@@ -122,7 +124,7 @@ def terminal_width(err: bool) -> int | None:
 
 
 def coloured() -> bool | None:
-    """Whether output is coloured, by the environment; None: only in a terminal."""
+    """True if output is coloured, by the environment; None: only in a terminal."""
     requested = os.environ.get
     if requested("NO_COLOR") or requested("TERM") == "dumb":
         return False

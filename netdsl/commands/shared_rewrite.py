@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import click
-
 from netdsl.commands.shared_errors import fail
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_outputs import write_file
+from netdsl.commands.shared_tables import echo
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -28,7 +27,7 @@ def own_files(names: Iterable[str]) -> list[Path]:
         elif files := inside(path):
             paths += files
         else:
-            fail(f"there is no .net file in {printable(path)}")
+            fail(f"there is no .net file in {path}")
     return paths
 
 
@@ -38,21 +37,13 @@ def show_difference(name: str, before: str, after: str, change: str) -> None:
 
     old, new = before.splitlines(), after.splitlines()
     if old == new:
-        click.echo(f"{name}: line endings, or the end of the file, would change")
+        echo(f"{name}: line endings, or the end of the file, would change")
     for line in unified_diff(old, new, name, f"{name}, {change}", lineterm=""):
-        bold = line[:3] in ("+++", "---")
-        click.echo(click.style(printable(line), fg=_COLOURS.get(line[0]), bold=bold))
+        echo(line, fg=_COLOURS.get(line[0]), bold=line[:3] in ("+++", "---"))
 
 
-def rewrite(path: Path, content: bytes, silent: bool = False) -> None:
-    """Replaces a file, and says so; ends the program if that is impossible."""
-    from netdsl.base.atomic import write
-
-    if not os.access(path, os.W_OK):  # `write` replaces the file, for which a writable folder is enough
-        fail(f"{printable(path)} can't be written: it is write-protected")
-    try:
-        write(path.resolve(), content)  # resolved: a link stays a link
-    except OSError as error:
-        fail(f"{printable(path)} can't be written: {error.strerror}")
-    if not silent:
-        click.echo(f"wrote {printable(path)}")
+def rewrite(path: Path, content: str | bytes) -> None:
+    """Replaces a file; ends the program if that is impossible."""
+    if not os.access(path, os.W_OK):  # a writable folder would be enough, since the file is replaced
+        fail(f"{path} can't be written: it is write-protected")
+    write_file(path.resolve(), content)  # resolved: a link stays a link

@@ -1,21 +1,20 @@
-"""Tables and JSON on the standard output."""
+"""Lines, tables and JSON for people and programs."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any
 
 import click
+
+from netdsl.base.printing import encodable, printable
 
 # Width of a table that is piped to a program: nothing is folded.
 _UNBOUNDED = 10_000
 # Names are not folded to fewer columns than this.
 _NARROWEST = 16
-
-Align: TypeAlias = Literal["left", "right"]
 
 format_option = click.option(
     "--format",
@@ -27,10 +26,27 @@ format_option = click.option(
 )
 
 
-def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[str]]) -> None:
-    """Prints an aligned table with a heading. If the output is piped, each row is one line.
+def echo(text: object = "", err: bool = False, **style: Any) -> None:
+    """Prints a line, in a style of `click.style`."""
+    line = printable(text)
+    echo_painted(click.style(line, **style) if style else line, err)
 
-    Leading spaces of a cell indent all of its lines.
+
+def echo_painted(text: str, err: bool = False) -> None:
+    """Prints lines that may have colours already, and names that are `printable` already."""
+    click.echo(encodable(text, sys.stderr if err else sys.stdout), err=err)
+
+
+def echo_file(text: str) -> None:
+    """Prints the content of a file: in UTF-8, whatever the encoding of the terminal."""
+    click.echo(text.encode(), nl=False)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints an aligned table. If the output is piped, each row is one line.
+
+    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent
+    all of its lines.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -38,20 +54,22 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
     from rich.table import Table
     from rich.text import Text
 
+    names = [heading.removeprefix(">") for heading in headings]
+    shown = [[encodable(printable(cell)) for cell in row] for row in (names, *rows)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, (heading, align) in enumerate(columns):
+    for index, heading in enumerate(headings):
         # A narrow terminal folds names, never numbers: half a number would be misread.
-        number = align == "right"
-        longest = max(len(cell) for cell in (heading, *(row[index] for row in rows)))
+        number = heading.startswith(">")
+        longest = max(len(row[index]) for row in shown)
         table.add_column(
-            Text(heading),
-            justify=align,
+            Text(shown[0][index]),
+            justify="right" if number else "left",
             overflow="fold",
             no_wrap=number,
             header_style="bold",
             min_width=longest if number else min(longest, _NARROWEST),
         )
-    for row in rows:
+    for row in shown[1:]:
         cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
         # `Text`, so that rich finds no markup in names.
         table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))
@@ -62,23 +80,12 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[st
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2))
+    echo_painted(json.dumps(value, indent=2))
 
 
 def answer_record(name: str, probability: float) -> dict[str, object]:
     """A predicted class, for JSON."""
     return {"class": name, "probability": probability}
-
-
-def print_written(*files: Path) -> None:
-    for file in files:
-        click.echo(f"wrote {printable(file)}")
-
-
-def printable(text: object) -> str:
-    """A name with line breaks, control characters and undecodable bytes escaped."""
-    characters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-    return "".join(characters)
 
 
 def percent(share: float | None) -> str:

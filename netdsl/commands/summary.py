@@ -13,20 +13,13 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network, short_lived
 from netdsl.commands.shared_options import counted, pairs, setting_options
-from netdsl.commands.shared_tables import Align, format_option, print_json, print_table
+from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.summary.structure import Step
     from netdsl.summary.tree import Figures, Part, Summary
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("part", "left"),
-    ("output", "right"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("memory KiB", "right"),
-    ("field", "right"),
-]
+COLUMNS = ("part", ">output", ">parameters", ">MACs", ">memory KiB", ">field")
 
 # Blocks that call each other can have millions of parts.
 MOST_ROWS = 20_000
@@ -89,12 +82,14 @@ def _print(summary: Summary) -> None:
     from netdsl.ops.operation import show_shape
 
     shapes = f"{show_shape(summary.input)} -> {show_shape(summary.output)}"
-    click.echo(f"{summary.title}: {shapes}, depth {summary.depth}\n")
+    echo(f"{summary.title}: {shapes}, depth {summary.depth}")
+    echo()
     rows = _rows(summary.parts, 0)
     total = _row("total", show_shape(summary.output), summary.figures, summary.receptive_field)
     print_table(COLUMNS, [*rows, total])
     if summary.figures.frozen:
-        click.echo(f"\n{summary.figures.frozen:,} of the parameters are frozen")
+        echo()
+        echo(f"{summary.figures.frozen:,} of the parameters are frozen")
 
 
 def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:

@@ -19,7 +19,7 @@ from netdsl.commands.shared_errors import INPUT_ERROR
 from netdsl.commands.shared_networks import facts
 from netdsl.commands.shared_options import pairs, setting_options
 from netdsl.commands.shared_report import show
-from netdsl.commands.shared_tables import printable
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
@@ -51,12 +51,12 @@ def watch(file: str, style: str, output: Path, settings: tuple[str, ...], shape:
         if found.unreadable:
             show(found.diagnostics)
             sys.exit(INPUT_ERROR)
-        click.echo(f"watching {printable(path)}; Ctrl-C ends it")
+        echo(f"watching {path}; Ctrl-C ends it")
         while True:
             _tell(path, found, style, output)
             found = _changed(path, given, found)
     except KeyboardInterrupt:
-        click.echo()
+        echo()
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ def _tell(path: Path, found: _Look, style: str, output: Path) -> None:
         done = facts(found.compiled)
         if found.compiled.network is not None:
             done += f"; {_write(found.compiled, style, output)}"
-    click.echo(f"{datetime.now():%H:%M:%S} {printable(path)}: {done}")
+    echo(f"{datetime.now():%H:%M:%S} {path}: {done}")
 
 
 def _write(compiled: Compiled, chosen: str, output: Path) -> str:
@@ -157,7 +157,7 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
         try:
             if not is_current(place, code):
                 write(place, code.encode())
-                written.append(printable(place))
+                written.append(str(place))
         except (OSError, UnicodeDecodeError) as error:
-            return f"{printable(place)} can't be written: {error}"
+            return f"{place} can't be written: {error}"
     return f"wrote {', '.join(written)}" if written else "the code is unchanged"

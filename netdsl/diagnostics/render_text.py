@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Literal, TypeAlias
 
+from netdsl.base.printing import printable
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Label
 
@@ -177,7 +178,7 @@ def _window(text: str, column: int, reach: int, room: int) -> _Window:
     # More characters than cells are never shown: of a very long line only the surroundings are looked at.
     left = max(0, column - room)
     near = text[left : column + room + 1]
-    visible = [printable(char, tab=_TAB) for char in near]
+    visible = [_visible(char) for char in near]
     begins = _begins(visible)
     first, last = 0, len(near)
     if left or len(text) > left + len(near) or begins[-1] >= room:  # carets may need one more
@@ -257,11 +258,9 @@ def _drawn(signs: Signs, paint: Paint) -> str:
 # --- text ----------------------------------------------------------------------------------------
 
 
-def printable(text: str, tab: str = " ") -> str:
-    """The text with control characters and invisible characters replaced by `�`."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else tab if char == "\t" else "�" for char in text)
+def _visible(char: str) -> str:
+    """A character of an excerpt, in which each has its own cells."""
+    return char if char.isprintable() else _TAB if char == "\t" else "�"
 
 
 def cells(text: str) -> int:

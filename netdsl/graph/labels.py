@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
+from netdsl.base.printing import printable
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.graph.figure_nodes import Facts
@@ -64,7 +65,7 @@ def source_text(span: Span) -> str:
 def place(span: Span) -> str:
     """`resnet32.net:12`, without the folder."""
     name = span.source.name.replace("\\", "/").rsplit("/", 1)[-1]
-    return f"{name}:{span.source.position(span.start)[0]}"
+    return f"{printable(name)}:{span.source.position(span.start)[0]}"
 
 
 def operation_text(operations: Sequence[Operation], written: Mapping[str, Expr]) -> str:

@@ -32,20 +32,15 @@ def written(name: str, arguments: Sequence[str]) -> str:
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
-def place_of(argument: nodes.Argument) -> Span:
-    """The span of an argument, with its name."""
-    return argument.name.span.to(argument.value.span) if argument.name else argument.value.span
-
-
 def write_call(name: str, arguments: Sequence[nodes.Argument], shown: Sequence[str], why: str = "") -> Fix:
     """The fix that gives a call other arguments in place of those that it has."""
-    inside = place_of(arguments[0])
+    inside = arguments[0].span
     text = inside.source.text
     start = inside.start
     while text[start - 1] in "( \t\n":
         start -= 1
     opening = text.index("(", start)
-    brackets = Span(inside.source, opening, closing(text, opening) + 1)
+    brackets = Span(inside.source, opening, closing(inside.source, opening) + 1)
     whole = written(name, shown)
     return write(brackets, whole.removeprefix(name), why, shown=whole)
 
@@ -81,7 +76,7 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nod
             shown.append(f"{first.name.text}={own_value(f'({value.text}, {numbers[0].text})')}")
         elif value.source.text.startswith(f",{numbers[0].text}", value.end):
             decimal = f"{first.name.text}={value.text}.{numbers[0].text}"
-            return write(place_of(first).to(numbers[0]), decimal, ", with a decimal point")
+            return write(first.span.to(numbers[0]), decimal, ", with a decimal point")
         else:
             shown.append(text)
             moved += (span.text for span in numbers)
@@ -97,7 +92,7 @@ def twice(name: str, arguments: Sequence[nodes.Argument], again: nodes.Argument,
     by_name = [argument.name.text for argument in arguments if argument.name]
     equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
     if arguments[0].name or len(set(by_name)) < len(by_name) or again.name is None:
-        return remove(place_of(again), "remove one", safe=again.value.span.text == first.span.text)
+        return remove(again.span, "remove one", safe=again.value.span.text == first.span.text)
     left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
     return write_call(name, arguments, _shown(left))
 
@@ -152,12 +147,12 @@ def unknown(
 
     def named(own: str, new: str = value) -> Fix:
         """Another name, and perhaps another value; a column of a table keeps its cells."""
-        return write(place, own) if column else write(place_of(argument), f"{own}={new}")
+        return write(place, own) if column else write(argument.span, f"{own}={new}")
 
     def without(why: str = "") -> Help:
         """The call without the argument; a column can't be removed without its cells."""
         title = f"leave it out{why}"
-        return title if column else remove(place_of(argument), title)
+        return title if column else remove(argument.span, title)
 
     if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
         operation = own_name(own_value(value)) or own_value(value)
@@ -192,7 +187,7 @@ def unknown(
     if near := misspelt(place, [parameter.name for parameter in free]):
         return near
     if own := _word(value, parameters, taken):
-        return write(place_of(argument), own)
+        return write(argument.span, own)
     if again := next((key for key in known if key in taken and nearest(given, [key])), ""):
         return without(f": `{again}` is already given")
     if given == "stride" and stage:

@@ -20,7 +20,6 @@ from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_value
 from netdsl.resolve.argument_suggestions import (
     in_order,
-    place_of,
     too_many,
     twice,
     unknown,
@@ -79,7 +78,7 @@ def match_arguments(
     given: dict[str, Given] = {}
     sound = True
     for index, argument in enumerate(arguments):
-        place = place_of(argument)
+        place = argument.span
         if argument.name is None and index and arguments[index - 1].name:
             fix = in_order(name, parameters, arguments)
             diagnostics.error("NET301", "an argument by position follows one by name", place, help=fix)
@@ -124,7 +123,7 @@ def argument_values(
     values: dict[str, Value] = {}
     for argument in given:
         word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
-        if not scope.defines(word) and (other := _of_other(types, argument.parameter, word)):
+        if word not in scope.names.constants and (other := _of_other(types, argument.parameter, word)):
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
             diagnostics.error(code, message, argument.span, help=write(argument.span, f"{other}={word}"))
             return None
@@ -230,7 +229,7 @@ def _added(
     by_name = any(argument.name for argument in arguments)
     given = [f"{p.name}={p.usual}" if by_name else p.usual for p in usual]
     if arguments:
-        inside = place_of(arguments[-1])
+        inside = arguments[-1].span
         call = span.text[: inside.end - span.start].removeprefix("stage ")
         more = f", {', '.join(given)}"
         return write(

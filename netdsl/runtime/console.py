@@ -8,10 +8,18 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress
 
+from netdsl.base.printing import printable
+
 
 def say(console: Console, text: str) -> None:
-    """Prints plain text: no markup, no highlighting, no wrapping."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    """Prints a line of plain text: no markup, no highlighting, no wrapping."""
+    console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(console: Console, message: str, help: str) -> None:
+    """Prints a warning; the training goes on."""
+    say(console, f"warning: {message}")
+    say(console, f"  = help: {help}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from netdsl.base.printing import printable
 from netdsl.runtime import metrics
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.metrics import Metrics
@@ -118,8 +119,7 @@ def write_figure(figure: Figure, picture: Path) -> None:
 
 def plain(text: str) -> str:
     """A text with matplotlib's formulas and unprintable characters escaped."""
-    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-    return "".join(shown).replace("$", r"\$")
+    return "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
 
 
 def legend_label(name: str) -> str:

@@ -16,7 +16,7 @@ from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
-from netdsl.runtime.console import say
+from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
 from netdsl.runtime.distributed import ALONE, Processes
@@ -223,7 +223,7 @@ class _Training:
         how |= {"first_loss": loss, "guessing_loss": first_loss.guessing(len(self.data.classes))}
         if found := first_loss.complaint(loss, len(self.data.classes)):
             message, help = found
-            say(self.console, f"warning: {message}\n  = help: {help}")
+            warn(self.console, message, help)
 
     def _finish_epoch(self) -> Metrics:
         progress, run = self.progress, self.run

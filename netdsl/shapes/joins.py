@@ -143,8 +143,8 @@ class Joins:
 
 def _whole(keyword: Span) -> Span:
     """A `skip` from its keyword to the end of its body."""
-    text = keyword.source.text
-    return Span(keyword.source, keyword.start, closing(text, text.index("{", keyword.end)) + 1)
+    opening = keyword.source.text.index("{", keyword.end)
+    return Span(keyword.source, keyword.start, closing(keyword.source, opening) + 1)
 
 
 def _if_same(keyword: Span) -> Fix:

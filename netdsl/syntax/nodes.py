@@ -75,6 +75,10 @@ class Argument(NamedTuple):
     name: Word | None
     value: Expr
 
+    @property
+    def span(self) -> Span:
+        return self.name.span.to(self.value.span) if self.name else self.value.span
+
 
 # --- steps ---------------------------------------------------------------------------------------
 
@@ -174,6 +178,10 @@ def calls(steps: Iterable[Step]) -> Iterator[Call]:
 class Parameter(NamedTuple):
     name: Word
     default: Expr | None
+
+    @property
+    def span(self) -> Span:
+        return self.name.span.to(self.default.span) if self.default else self.name.span
 
 
 class Network(NamedTuple):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from netdsl.runtime.console import say
 from netdsl.runtime.evaluate import evaluate
 from netdsl.trained.open_run import Which, open_run
 
@@ -22,8 +23,8 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> N
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
     scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
-    console.print(
+    say(
+        console,
         f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
         f"({len(dataset.test):,} images, {speed.precision})",
-        highlight=False,
     )

@@ -91,7 +91,8 @@ def _go_on(
             run = folder / entry.folder(seed)
             if run.name in failures or report.read(run) is not None:
                 continue
-            say(console, f"\n{number} of {count}: {run.name}")
+            say(console, "")
+            say(console, f"{number} of {count}: {run.name}")
             try:
                 _train(run, entry, seed, plan.style, request, tensorboard, inputs)
             except Diverged as error:  # The same seed would diverge again.

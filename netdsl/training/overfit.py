@@ -17,7 +17,7 @@ from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
 from netdsl.runtime.batches import load_batch
-from netdsl.runtime.console import say
+from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import Diverged, RunError
@@ -115,7 +115,7 @@ def overfit(
         message, help = diagnosis(first, others, classes)
         raise RunError(f"{network.name} can't learn {images} images by heart: {message}", help)
     if found := complaint(first.first_loss, classes):
-        say(console, f"warning: {found[0]}\n  = help: {found[1]}")
+        warn(console, *found)
     say(console, "the network can learn these images by heart: data, loss and gradients work together")
 
 

@@ -16,7 +16,7 @@ from tests.support.programs import run_program
 
 
 def completed(*arguments: str) -> list[str]:
-    """What the last argument completes to."""
+    """The completions of the last argument."""
     *before, incomplete = arguments
     shell = ShellComplete(main, {}, "netdsl", "_NETDSL_COMPLETE")
     return [item.value for item in shell.get_completions(before, incomplete)]

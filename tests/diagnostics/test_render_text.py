@@ -51,7 +51,7 @@ def test_nothing_that_a_terminal_obeys_is_shown() -> None:
     diagnostic = Diagnostic("NET201", "not \x07 known\n", (label(source, "y", "\x9b1m"),), ("\r",), "\x00")
     text = render(diagnostic)
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert text.startswith("error[NET201]: not � known�\n --> a�.net:1:8\n")
+    assert text.startswith("error[NET201]: not \\x07 known\\n\n --> a\\x1b.net:1:8\n")
 
 
 def test_labels_of_one_line_stand_below_it_together() -> None:
