@@ -27,6 +27,7 @@ from netdsl.commands.fmt import fmt
 from netdsl.commands.graph import graph
 from netdsl.commands.import_weights import import_weights
 from netdsl.commands.lesson import lesson
+from netdsl.commands.list import list_networks
 from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
 from netdsl.commands.plot import plot
@@ -45,7 +46,12 @@ from netdsl.commands.watch import watch
 
 
 @click.group(
-    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
+    cls=CommandGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 80,
+        "show_default": True,
+    },
 )
 @click.version_option(__version__, message="netdsl %(version)s")
 def main() -> None:
@@ -57,7 +63,7 @@ def main() -> None:
     click.get_current_context().color = coloured()  # of this command and its subcommands
 
 
-main.add_commands("Write networks", new, check, explain, fmt, build, watch)
+main.add_commands("Write networks", new, list_networks, check, explain, fmt, build, watch)
 main.add_commands(
     "Train and use networks",
     train,

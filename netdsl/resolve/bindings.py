@@ -34,7 +34,8 @@ class Symbol:
     """A definition, or a `word` such as `in`, which the language defines.
 
     `whole` is the statement or step that defines it, `known` the part of the text that knows it. `owner` is
-    its block or network, `value` the expression of a constant or the default of a parameter.
+    its block or network, `value` the expression of a constant or the default of a parameter; `values` are
+    those that a parameter declares.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Symbol:
     known: Span
     owner: Symbol | None = None
     value: nodes.Expr | None = None
+    values: tuple[nodes.Expr, ...] = ()
     documentation: str = ""
     parameters: dict[str, Symbol] = field(default_factory=dict, repr=False)
 
@@ -163,7 +165,9 @@ class Definitions:
         for parameter in node.parameters:
             name, whole = parameter.name, parameter.span
             known = Span(whole.source, whole.end, node.span.end)
-            symbol = Symbol("parameter", name.text, name.span, whole, known, head, parameter.default)
+            symbol = Symbol(
+                "parameter", name.text, name.span, whole, known, head, parameter.default, parameter.values
+            )
             head.parameters.setdefault(name.text, self._define(symbol))
         return head
 

@@ -122,7 +122,7 @@ class FileScope:
     def _block(self, key: str, block: nodes.Block) -> BlockDefinition:
         parameters = []
         seen: set[str] = set()
-        for name, default in block.parameters:
+        for name, default, declared in block.parameters:
             if name.text == "in":
                 message = "`in` can't be a parameter: it is the size of the block's input"
                 help = "leave it out, here and in the calls"
@@ -133,6 +133,10 @@ class FileScope:
                 message = f"duplicate parameter `{name.text}`"
                 self._diagnostics.error("NET202", message, name.span, help="rename one")
             seen.add(name.text)
+            if declared:
+                message = "only the parameters of a network can declare their values"
+                place = declared[0].span.to(declared[-1].span)
+                self._diagnostics.error("NET106", message, place, help="leave `in […]` out")
             value = default and self.scope.held(name, default)
             parameters.append((name.text, value))
         body = self.steps.body(block.body, key)

@@ -18,6 +18,7 @@ from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import FUNCTIONS as OTHER_FUNCTIONS
 from netdsl.other_frameworks.translation import own_argument, own_name, own_value
 from netdsl.resolve.bindings import FileNames
+from netdsl.resolve.parameter_values import check_value
 from netdsl.resolve.undefined_names import undefined_name_help
 from netdsl.syntax import nodes
 
@@ -94,9 +95,16 @@ class Scope:
             self._open.append(name)
             with self._deeper(span) as bounded:
                 expr = self.held(nodes.Word(name, span), node, constant=True) if node and bounded else None
-                self._values[name] = None if expr is None else evaluate(expr, {}, self._diagnostics)
+                value = None if expr is None else evaluate(expr, {}, self._diagnostics)
+                self._values[name] = value if value is not None and self._declared(name, value) else None
             self._open.pop()
         return self._values[name]
+
+    def _declared(self, name: str, value: Value) -> bool:
+        """Whether a value is one of those that its parameter declares, if it does; reports another one."""
+        symbol = self.names.constants[name]
+        values = [known for node in symbol.values if (known := self.value(node)) is not None]
+        return not values or check_value(symbol, value, values, self.written(name), self._diagnostics)
 
     def held(self, name: nodes.Word, node: nodes.Expr, constant: bool = False) -> Expr | None:
         """The value that is given to a name, which may be an operation or a block."""

@@ -76,7 +76,6 @@ class TreeBuilder:
     named = _node(nodes.Argument, spanned=False)
     save = _node(nodes.Save)
     from_ = _node(nodes.From)
-    parameter = _node(nodes.Parameter, spanned=False)
     input = _node(nodes.Input)
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
@@ -174,6 +173,11 @@ class TreeBuilder:
 
     def step(self, span: Span, children: list[Any]) -> Any:
         return children[0]
+
+    def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:
+        name, default, *values = children
+        declared = tuple(value for value in values if value is not None)
+        return nodes.Parameter(self._word(name), default, declared)
 
     def network(self, span: Span, children: list[Any]) -> nodes.Network:
         name, parameters, class_name = children

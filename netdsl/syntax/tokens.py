@@ -83,7 +83,7 @@ def _word_kinds(word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return plain, plain if word in _NEVER_CALLED else (*special, "CALLED", keyword, "NAME")
 
 
-_WORDS = {word: _word_kinds(word) for word in (*RESERVED, "same")}
+_WORDS = {word: _word_kinds(word) for word in (*RESERVED, "same", "in")}
 _NAMES = (("NAME",), ("CALLED", "NAME"))
 _OTHER = ("OTHER",)
 _KINDS = {kind: (kind,) for kind in _TOKEN.groupindex}

@@ -35,6 +35,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_settings_are_the_parameters_and_values_of_a_shipped_network() -> None:
+    assert completed("build", "resnet18", "--set", "dep") == ["depth=18", "depth=34"]
+    assert completed("summary", "preresnet", "--set", "w") == ["width="]
+    assert completed("summary", "mine.net", "--set", "") == []
+
+
 def test_commands_and_options() -> None:
     assert {"fmt", "new", "completion"} <= set(completed(""))
     assert completed("fmt", "--d") == ["--diff"]
