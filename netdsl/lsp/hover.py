@@ -18,7 +18,7 @@ from netdsl.ir.typed import (
     TypedStage,
 )
 from netdsl.lsp.completion import Candidate
-from netdsl.lsp.instances import Visit
+from netdsl.lsp.instances import Visit, is_known
 from netdsl.lsp.places import spans_at
 from netdsl.lsp.reading import Reading
 from netdsl.ops.operation import show_shape
@@ -59,8 +59,8 @@ def of_incoming(block: Span, reading: Reading) -> str:
     if reading.instances is None:
         return ""
     visits = reading.instances.visits(block)
-    found = ((v.path, v.node.values["in"]) for v in visits if isinstance(v.node, Instance))
-    return _table((_path(path), f"= {show(value)}") for path, value in found)
+    found = ((v.path, v.node.values.get("in")) for v in visits if isinstance(v.node, Instance))
+    return _table((_path(path), f"= {show(value)}") for path, value in found if value is not None)
 
 
 def of_place(reading: Reading, path: str, offset: int) -> str:
@@ -69,7 +69,8 @@ def of_place(reading: Reading, path: str, offset: int) -> str:
     if instances is None:
         return ""
     spans = spans_at(reading.compiled.files[path].program, offset)
-    return _table(_row(visit) for span in spans for visit in instances.visits(span))
+    visits = (visit for span in spans for visit in instances.visits(span) if is_known(visit.input))
+    return _table(row for visit in visits if (row := _row(visit)))
 
 
 def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...], Value]]:
@@ -85,10 +86,11 @@ def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...],
 
 
 def _row(visit: Visit) -> tuple[str, ...]:
+    """The cells of a run; none where an error hides its shape."""
     path, node = _path(visit.path), visit.node
     match node:
         case TypedMark(output=output):
-            return path, show_shape(output)
+            return (path, show_shape(output)) if is_known(output) else ()
         case TypedSection(body=body):
             output, cost, note = body.output, node.cost, ""
         case TypedStage(runs=runs):
@@ -104,6 +106,8 @@ def _row(visit: Visit) -> tuple[str, ...]:
             output, cost, note = node.output, node.cost, f"its {step.operation.name} alone"  # of a `unit`
         case _:
             output, cost, note = node.output, node.cost, ""
+    if not is_known(output):
+        return ()
     shapes = f"{show_shape(visit.input)} → {show_shape(output)}"
     costs = (_counted(cost.parameters, "parameter"), _counted(cost.macs, "MAC"))
     return path, shapes, *costs, note
