@@ -179,17 +179,16 @@ NO_STEPS = {
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
     "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
 }
-# Functions of other languages, and what to write instead.
-FUNCTION_HELPS = {
-    "int": "write `floor(…)`, or divide with `//`",
-    "trunc": "write `floor(…)`",
-    **dict.fromkeys(("pow", "square"), "write a product: `a * a`"),
-    "abs": "write `max(a, -a)`",
-    **dict.fromkeys(("make_divisible", "_make_divisible"), "write `round_to(…)`"),
-    "maximum": "write `max(…)`",
-    "minimum": "write `min(…)`",
-    **dict.fromkeys(("clip", "clamp"), "write `min(max(a, low), high)`"),
-    "mod": "write `a - a // b * b`",
+# Functions of other languages, by those of ours or operators of their arguments.
+FUNCTIONS = {
+    **dict.fromkeys(("int", "trunc"), "floor({0})"),
+    **dict.fromkeys(("pow", "square"), "{0} * {0}"),
+    **dict.fromkeys(("make_divisible", "_make_divisible"), "round_to({0}, {1})"),
+    **dict.fromkeys(("clip", "clamp"), "min(max({0}, {1}), {2})"),
+    "maximum": "max({0}, {1})",
+    "minimum": "min({0}, {1})",
+    "abs": "max({0}, -{0})",
+    "mod": "{0} - {0} // {1} * {1}",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
 
