@@ -21,7 +21,7 @@ from netdsl.diagnostics import (
     remove,
     write,
 )
-from netdsl.language.argument_types import ArgType, Mismatch, convert, example, schema, signature
+from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
 from netdsl.language.recipe import CHOICES, KEYS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
@@ -141,7 +141,7 @@ class RecipeReader:
 
     def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)
-        value = self._scope.value(node, words_of(arg_type))
+        value = self._scope.value(node, words_of(arg_type), expected(arg_type))
         if value is None:
             return None
         result = arg_type.convert(value)
