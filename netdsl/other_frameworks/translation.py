@@ -196,10 +196,11 @@ NO_STEPS = {
         "remove it, or write `flatten`: no other operation changes the order of numbers",
     ),
 }
-_NUMERALS = dict(
-    one="1", two="2", three="3", four="4", five="5", six="6", seven="7", eight="8", nine="9", ten="10",
-    sixteen="16", twenty="20", thirty="30", thirtytwo="32", fifty="50", sixtyfour="64", hundred="100",
-)  # fmt: skip
+_NUMERALS = {
+    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "sixteen": "16", "twenty": "20", "thirtytwo": "32", "fifty": "50",
+    "sixtyfour": "64", "hundred": "100",
+}  # fmt: skip
 # Functions of other languages, by those of ours or operators of their arguments.
 FUNCTIONS = {
     **dict.fromkeys(("int", "trunc"), "floor({0})"),
