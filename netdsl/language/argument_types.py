@@ -150,6 +150,12 @@ class Parameter(NamedTuple):
     usual: str = ""
 
 
+def expected(arg_type: ArgType) -> str:
+    """The values that a type takes, as its errors describe them: no type takes an empty string."""
+    refused = arg_type.convert("")
+    return refused.expected if isinstance(refused, Mismatch) else ""
+
+
 @cache
 def signature(cls: type) -> tuple[Parameter, ...]:
     return tuple(

@@ -14,7 +14,16 @@ from typing import NamedTuple, cast
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value, show
 from netdsl.diagnostics import Diagnostics, Help, Label, listing, write
-from netdsl.language.argument_types import ArgType, Flag, Mismatch, Parameter, Word, convert, signature
+from netdsl.language.argument_types import (
+    ArgType,
+    Flag,
+    Mismatch,
+    Parameter,
+    Word,
+    convert,
+    expected,
+    signature,
+)
 from netdsl.language.expressions import Const, Expr
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_value
@@ -127,7 +136,8 @@ def argument_values(
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
             diagnostics.error(code, message, argument.span, help=write(argument.span, f"{other}={word}"))
             return None
-        value = scope.value(argument.value, words_of(types[argument.parameter]))
+        arg_type = cast(ArgType, types[argument.parameter])
+        value = scope.value(argument.value, words_of(arg_type), expected(arg_type))
         if value is None:
             return None
         values[argument.parameter] = value

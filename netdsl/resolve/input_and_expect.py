@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast, get_args
+from typing import cast
 
 from netdsl.base.values import Size, Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, listing, misspelt, remove, write
 from netdsl.ir.resolved import Expectation, Quantity
+from netdsl.language.words import QUANTITIES
 from netdsl.ops.operation import Shape
+from netdsl.other_frameworks.init_and_expect import FLOPS, OF_MACHINES, OF_TRAINING, own_quantity
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 from netdsl.syntax.errors.advice import shape as shape_of
-
-QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
 
 def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
@@ -52,32 +52,19 @@ def _input_help(node: nodes.Expr, value: Value) -> Help:
     return "write channels, height and width, as `3x32x32`, or a number of features"
 
 
-# Other names for the quantities.
-_QUANTITIES = {
-    **dict.fromkeys(("parameters", "param", "size", "weights", "num_params", "n_params", "count"), "params"),
-    **dict.fromkeys(("mac", "madds", "multadds", "mult_adds", "multiply_adds", "operations", "ops"), "macs"),
-    **dict.fromkeys(("layers", "num_layers", "levels"), "depth"),
-    **dict.fromkeys(("receptive", "rf", "field_of_view", "fov"), "receptive_field"),
-    **dict.fromkeys(("shape", "output_shape", "out", "output_size"), "output"),
-}
-_FLOPS = ("flops", "flop", "gflops", "mflops")
-_OF_TRAINING = ("accuracy", "acc", "error", "loss", "top1", "top5", "val_acc", "test_acc", "test_accuracy")
-_OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram")
-
-
 def _quantity_help(statement: nodes.Expect) -> Help:
     """The help for an unknown quantity."""
     word, compared, value = statement.quantity, statement.comparison, statement.value
     name = word.text.lower()
-    if name in _FLOPS:
+    if name in FLOPS:
         number = value.value if isinstance(value, nodes.Literal) else None
         half = f"{float(cast(Fraction, number)) / 2:g}" if is_number(number) else f"({value.span.text}) / 2"
         return write(statement.span, f"expect macs {compared} {_short(half)}", ": one MAC is two FLOPs")
-    if own := _QUANTITIES.get(name):
+    if own := own_quantity(name):
         return write(word.span, own)
-    if name in _OF_TRAINING:
+    if name in OF_TRAINING:
         return remove(statement.span, "leave the line out: it is known only after `netdsl train`")
-    if name in _OF_MACHINES:
+    if name in OF_MACHINES:
         left = remove(statement.span, "leave the line out", safe=False)
         return (left, "expect `params` or `macs`: it depends on the machine")
     return misspelt(word.span, QUANTITIES) or f"use one of {listing(QUANTITIES)}"

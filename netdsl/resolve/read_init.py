@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
 from fractions import Fraction
@@ -12,31 +11,20 @@ from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, listing, misspelt, nearest, remove, write
 from netdsl.ir.resolved import Init, Rule
-from netdsl.language.argument_types import example, schema, signature, usage
+from netdsl.language.argument_types import schema, usage
 from netdsl.language.expressions import constant
 from netdsl.language.init_rules import FOR_KERNELS, RULES
+from netdsl.language.words import INIT_BASES, INIT_KEYS
 from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.init_and_expect import LAST_LAYERS, own_rule
 from netdsl.other_frameworks.translation import own_name
 from netdsl.resolve.bind_arguments import argument_values
 from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Names of rules in other libraries.
-_RULES = {
-    **dict.fromkeys(("random_normal", "gaussian", "gauss", "randn", "msra_normal"), "normal"),
-    **dict.fromkeys(("random_uniform", "rand"), "uniform"),
-    **dict.fromkeys(("truncated_normal", "truncnormal", "trunc"), "trunc_normal"),
-    **dict.fromkeys(("zero", "none"), "zeros"),
-    **dict.fromkeys(("one",), "ones"),
-    **dict.fromkeys(("const", "fill"), "constant"),
-    **dict.fromkeys(("orthogonal", "sparse", "variance_scaling", "variancescaling"), "kaiming_normal"),
-    **dict.fromkeys(("default", "torch"), "pytorch"),
-    **dict.fromkeys(("eye", "identity", "delta"), "dirac"),
-}
-BASES = ("kaiming", "pytorch")
 # Keys that aren't operations: all biases, and the last norm of each skip connection's body.
-BIAS, LAST_NORM = "bias", "last_bn"
+BIAS, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -51,10 +39,6 @@ def read_init(
     if statement is None:
         return Init("kaiming")
     return _InitReader(labels, scope, diagnostics).read(statement)
-
-
-# Common names of the last layer.
-_LAST = ("fc", "classifier", "output", "out", "last", "logits", "head", "final", "prediction")
 
 
 class _InitReader:
@@ -92,7 +76,7 @@ class _InitReader:
         return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
 
     def _base(self, base: nodes.Word | None) -> str:
-        if base is not None and base.text not in BASES:
+        if base is not None and base.text not in INIT_BASES:
             self._diagnostics.error(
                 "NET305",
                 f"there is no initialisation `{base.text}`",
@@ -124,7 +108,7 @@ class _InitReader:
         if near := misspelt(word.span, known):
             return near
         of_linear = [label for label, steps in self._labels.items() if "linear" in steps]
-        if own == "linear" or key.lower() in _LAST:
+        if own == "linear" or key.lower() in LAST_LAYERS:
             if len(of_linear) == 1:
                 return write(word.span, of_linear[0], ", the label of the last layer")
             return (write(word.span, "linear"), f"give the last layer the label `{key}`")
@@ -161,7 +145,7 @@ class _InitReader:
     def _rule(self, call: nodes.Call) -> Rule | None:
         name = call.name.text
         if name not in RULES:
-            own = own_rule(call)
+            own = own_rule(name, ((a.name.text if a.name else "", a.value.span.text) for a in call.arguments))
             known = f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
             meant = write(call.span, own) if own else misspelt(call.name.span, RULES)
             self._diagnostics.error(
@@ -183,40 +167,15 @@ class _InitReader:
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 
 
-def own_rule(call: nodes.Call) -> str:
-    """The rule that corresponds to one of another library, with the arguments that both have."""
-    plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
-    plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))
-    family, _, kind = plain.partition("_")
-    own = {"he": "kaiming", "msra": "kaiming", "glorot": "xavier", "lecun": "kaiming"}.get(family, family)
-    name = f"{own}_{kind or 'normal'}" if own in ("kaiming", "xavier") else _RULES.get(plain, plain)
-    if name not in RULES:
-        return ""
-    if family == "lecun":
-        return f"{name}(nonlinearity=linear)"
-    known = {parameter.name for parameter in signature(RULES[name])}
-    given = []
-    for argument in call.arguments:
-        key = argument.name.text if argument.name else ""
-        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(
-            key, key
-        )
-        if key in known or not key:
-            given.append(f"{key}={argument.value.span.text}" if key else argument.value.span.text)
-    if name == "normal":
-        given = given or ["std=0.01"]
-    return f"{name}({', '.join(given)})" if given else example(name, RULES[name])
-
-
 def _base_help(base: nodes.Word) -> Help:
     name = base.text
     if name.lower() in ("he", "kaiming_normal", "msra"):
         return write(base.span, "kaiming")
     family = "xavier" if name.lower().startswith("glorot") else name.lower()
     rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
-    if rules and not nearest(name, BASES):
+    if rules and not nearest(name, INIT_BASES):
         return write(base.span, f"{{ conv {rules[0]}, linear {rules[0]} }}")
-    return misspelt(base.span, BASES) or "write `init kaiming` or `init pytorch`"
+    return misspelt(base.span, INIT_BASES) or "write `init kaiming` or `init pytorch`"
 
 
 def _plain(value: Value) -> Value:

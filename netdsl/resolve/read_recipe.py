@@ -21,28 +21,15 @@ from netdsl.diagnostics import (
     remove,
     write,
 )
-from netdsl.language.argument_types import ArgType, Mismatch, convert, example, schema, signature
+from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
 from netdsl.language.recipe import CHOICES, KEYS, Recipe
 from netdsl.language.words import STATEMENTS
-from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
+from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
 from netdsl.resolve.bind_arguments import argument_values, words_of
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-_WITHOUT = "leave the line out"
-# Keys of other libraries without a counterpart.
-_KEYS = {
-    **dict.fromkeys(
-        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: the number of workers is chosen automatically"
-    ),
-    **dict.fromkeys(
-        ("device", "gpu", "cuda"), f"{_WITHOUT}, and choose it with `netdsl train --device cuda`"
-    ),
-    **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
-    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
-    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
-}
 # The kinds of values of keys, if they aren't called like the key.
 _KINDS = {"data": "data set", "augment": "augmentation"}
 
@@ -141,7 +128,7 @@ class RecipeReader:
 
     def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)
-        value = self._scope.value(node, words_of(arg_type))
+        value = self._scope.value(node, words_of(arg_type), expected(arg_type))
         if value is None:
             return None
         result = arg_type.convert(value)
@@ -211,10 +198,10 @@ def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry], train: nodes.T
         moved = add_line(start, entry.span.text, before=True)
         title = "move the line out of `train`: it is a statement"
         return Fix(title, (*remove(entry.span).edits, *moved.edits))
-    why = _KEYS.get(key, "")
-    if why.startswith(_WITHOUT):
+    why = NO_KEYS.get(key, "")
+    if why.startswith("leave the line out"):
         return remove(entry.span, why)
-    return why or misspelt(entry.key.span, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
+    return why or misspelt(entry.key.span, KEYS) or f"leave the line out: the keys are {', '.join(KEYS)}"
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> Help:

@@ -16,7 +16,7 @@ from netdsl.language.argument_types import Word, signature
 from netdsl.language.expressions import FUNCTIONS, IN, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import FUNCTIONS as OTHER_FUNCTIONS
-from netdsl.other_frameworks.translation import own_argument, own_name, own_value
+from netdsl.other_frameworks.translation import numeral, own_argument, own_name, own_value
 from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.parameter_values import check_value
 from netdsl.resolve.undefined_names import undefined_name_help
@@ -35,6 +35,9 @@ _MEANINGS = {
 }
 # Words of other libraries for values.
 _VALUES = {"none": "no", "valid": "0"}
+
+# The values of parameters and constants.
+_HELD = "a number, or the name of an operation or a block"
 
 
 def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
@@ -111,7 +114,7 @@ class Scope:
         word = nodes.Word(*node) if isinstance(node, nodes.Name) else None
         if word and self.names.is_lost(word.text) and not self.names.callee(word):
             return None
-        return self.expression(self._unquoted(name, node), constant=constant)
+        return self.expression(self._unquoted(name, node), constant=constant, expected=_HELD)
 
     def _unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
         """The value for a name; after a diagnostic without quotes, if it is an operation, a block or a word
@@ -150,9 +153,11 @@ class Scope:
         help = Fix(title, write(first.span, "16").edits, safe=False) if first else title
         self._diagnostics.error("NET203", f"circular definition: {shown}", spans[0], also=also, help=help)
 
-    def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
-        """The value of an expression of the file's constants; `words` are bare words."""
-        expr = self.expression(node, words, constant=True)
+    def value(self, node: nodes.Expr, words: Collection[str] = (), expected: str = "") -> Value | None:
+        """The value of an expression of the file's constants; `words` are bare words, `expected` the values
+        that it may have, for the help of an undefined name.
+        """
+        expr = self.expression(node, words, constant=True, expected=expected)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
     def argument(self, node: nodes.Expr, words: Collection[str] = ()) -> Expr | None:
@@ -164,7 +169,7 @@ class Scope:
         return None if value is None else Const(value, expr.span)
 
     def expression(
-        self, node: nodes.Expr, words: Collection[str] = (), constant: bool = False
+        self, node: nodes.Expr, words: Collection[str] = (), constant: bool = False, expected: str = ""
     ) -> Expr | None:
         """The expression with the values of constants. Parameters and names of bodies stay names, or are
         undefined if it has to be `constant`; `words` are bare words.
@@ -173,7 +178,7 @@ class Scope:
             case nodes.Literal(value, span):
                 return self._literal(value, span)
             case nodes.Name():
-                return self._name(node, words, constant)
+                return self._name(node, words, constant, expected)
             case nodes.Unary(name, operand, span):
                 return self._operator("negative" if name == "-" else name, (operand,), span, constant)
             case nodes.Binary(name, left, right, span):
@@ -197,7 +202,7 @@ class Scope:
             return None
         return Const(value, span)
 
-    def _name(self, node: nodes.Name, words: Collection[str], constant: bool) -> Expr | None:
+    def _name(self, node: nodes.Name, words: Collection[str], constant: bool, expected: str) -> Expr | None:
         name, span = node
         found = self.names.find(name, span)
         if found and found.is_constant:
@@ -209,10 +214,12 @@ class Scope:
             return Const(Symbol(self._keys.get(name, name)), span)
         if name not in self.names.own.unknown:
             known = self.names.constants if constant else self.names.known_at(span)
-            self._unknown(node, [*known, *words, *self._keys], words)
+            self._unknown(node, [*known, *words, *self._keys], words, expected)
         return None
 
-    def _unknown(self, node: nodes.Name, known: Collection[str], words: Collection[str]) -> None:
+    def _unknown(
+        self, node: nodes.Name, known: Collection[str], words: Collection[str], expected: str
+    ) -> None:
         if self._diagnostics.full:
             return
         place = node.span
@@ -230,7 +237,9 @@ class Scope:
         operation = own_name(node.name)
         if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]
-        own = own if own in ("yes", "no") or own in known else _VALUES.get(node.name, "")
+        own = own if own in ("yes", "no") or own in known else _VALUES.get(node.name, numeral(node.name))
+        if expected == _HELD:
+            known = [*known, *OPERATIONS]
         if "weight" in words and node.name in ("all", "both"):  # of `freeze`
             own = "yes"
         help: Help = (
@@ -238,9 +247,8 @@ class Scope:
         )
         if node.name in ("classes", "num_classes") and not own:
             help = self._number_of_classes(place)
-        help = help or (
-            f"use one of {listing(words)}" if words else "choose its value, and define it with `let`"
-        )
+        otherwise = f"it must be {expected}" if expected else "choose its value, and define it with `let`"
+        help = help or (f"use one of {listing(words)}" if words else otherwise)
         self._diagnostics.error("NET201", f"the name `{node.name}` is not defined here", place, help=help)
 
     def _number_of_classes(self, place: Span) -> Help:
