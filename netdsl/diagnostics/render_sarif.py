@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import Any
 
-from netdsl import __version__
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic, Fix, Label
 from netdsl.diagnostics.render_json import full_message
@@ -19,11 +18,11 @@ from netdsl.diagnostics.rules import RULES
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif_log(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
-    """The log of one run, with the rules of netdsl and a result for each diagnostic."""
+def sarif_log(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
+    """The log of one run of a version of netdsl, with the rules of netdsl and a result for each diagnostic."""
     driver = {
         "name": "netdsl",
-        "version": __version__,
+        "version": version,
         "rules": [
             {"id": rule.slug, "name": rule.code, "defaultConfiguration": {"level": rule.severity}}
             for rule in RULES

@@ -18,7 +18,7 @@ class Rule(NamedTuple):
 
     @property
     def severity(self) -> Literal["error", "warning"]:
-        return "warning" if self.code.startswith("NET7") else "error"
+        return "warning" if self.code[3] == "7" else "error"
 
     @property
     def docs(self) -> Path:

@@ -171,5 +171,5 @@ def test_colours_change_nothing_but_colours() -> None:
             text = text.replace(f"\x1b[{role}m", "")
         assert text.replace("\x1b[0m", "") == render(diagnostic, width)
     assert "error" not in seen
-    assert {"warning[NET402]", "^", "here"} <= set(seen["warning"])
+    assert {"warning[NET704]", "^", "here"} <= set(seen["warning"])
     assert {"----", "of this", "|"} <= set(seen["related"])
