@@ -124,7 +124,9 @@ class _Inference:
                 environment |= {"block_index": stage.before + index, "block_count": self._blocks}
             bound = stage.rest if index else stage.first
             before = state
-            self._reports.way.append(Via(f"stage {self._stages}, block {index + 1} of {stage.copies}", stage.span))
+            self._reports.way.append(
+                Via(f"stage {self._stages}, block {index + 1} of {stage.copies}", stage.span)
+            )
             instance, state = self._bodies.call(stage.block, bound, stage.span, environment, state)
             self._reports.way.pop()
             if runs and runs[-1][0] is instance:

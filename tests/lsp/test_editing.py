@@ -122,6 +122,15 @@ def test_no_text_upsets_the_server(editor: Editor, text: str) -> None:
     editor.close("odd.net")
 
 
+def test_a_text_that_is_too_long_is_refused_at_once(editor: Editor) -> None:
+    text = "stem { relu }\n" * 100_000
+    editor.open("long.net", text)
+    (found,) = editor.diagnostics("long.net")
+    assert "is longer than 100,000 characters" in found.message
+    assert editor.complete("long.net", text) == {} and editor.hover("long.net", text) is None
+    editor.close("long.net")
+
+
 def test_a_place_outside_of_the_text_is_its_end(draft: Editor) -> None:
     document = types.TextDocumentIdentifier(draft.uri("draft.net"))
     params = types.HoverParams(document, types.Position(999, 999))
