@@ -31,15 +31,14 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     metavar="1/255,2/255",
     callback=_budgets,
     default="1/255,2/255,4/255,8/255",
-    show_default=True,
     help="The largest changes of a pixel, on the scale 0 to 1; 0 is always included.",
 )
 @output_option("Draw a curve.", required=False, metavar="PICTURE")
 @click.option(
     "--images", type=counted(), help="The number of test images, spread evenly over all.  [default: all]"
 )
-@click.option("--steps", type=counted(), default=10, show_default=True, help="Steps of each attack.")
-@click.option("--restarts", type=counted(), default=1, show_default=True, help="Starts of each attack.")
+@click.option("--steps", type=counted(), default=10, help="Steps of each attack.")
+@click.option("--restarts", type=counted(), default=1, help="Starts of each attack.")
 @seed_option("For the random starts.")
 @inspect_options
 def robustness(
@@ -60,7 +59,7 @@ def robustness(
     from a random start, in steps of 2.5 eps / steps. An image that is taken for something else within a
     budget is not attacked again within a larger one.
     """
-    from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
+    from netdsl.inspect.sheets.robustness import withstood, write_curves
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
         raise click.UsageError(f"{repeated[0]} is named twice: remove one")
@@ -68,8 +67,7 @@ def robustness(
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
     with inspecting(runs, weights, device, [output] if output else []) as inspected:
-        attacked_by = Setting(numbers, images, steps, restarts, seed)
-        measured = [withstood(run, attacked_by) for run in inspected]
+        measured = [withstood(run, numbers, images, steps, restarts, seed) for run in inspected]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
         how = f"{steps} steps, {restarts} random start{'s' * (restarts > 1)}, {counts} test images"
         if output:

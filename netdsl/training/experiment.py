@@ -49,19 +49,27 @@ def run_experiment(
     has errors, and Interrupted on Ctrl-C or SIGTERM.
     """
     folder = folder or free_folder("experiment")
-    if folder.exists() and any(folder.iterdir()):
-        began = (folder / PLAN).exists()
-        raise RunError(
-            f"{folder} already holds {'an experiment' if began else 'files'}",
-            f"continue it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
-        )
+    _require_new(folder)
     plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
     for entry in plan.entries:
         network = Network(entry.compiled(entry.seeds[0]))
         inputs.of(network, request, choose(request, convolutions(network)), console)
     with locked(folder):
+        _require_new(folder)
         plan.write(folder)
         return folder, _go_on(folder, plan, request, tensorboard, inputs, console)
+
+
+def _require_new(folder: Path) -> None:
+    """Raises RunError if a folder holds files. Hidden ones don't count: the lock and temporary files of an
+    experiment that was killed before its plan was written.
+    """
+    if (folder / PLAN).exists():
+        raise RunError(
+            f"{folder} already holds an experiment", f"continue it: `netdsl train --resume {folder}`"
+        )
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder} already holds files", "choose another folder: `--run`")
 
 
 def resume_experiment(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from netdsl.api import Network
 from netdsl.base.source import Source
+from netdsl.base.typed_json import Text
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.runtime.errors import damaged
+from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.speed import SpeedRequest
+from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.syntax.net_files import recorded
-from netdsl.trained.run_settings import require_style
 
 PLAN = "plan.json"
 
@@ -29,8 +29,8 @@ class Entry:
 
     name: str
     file: str
-    text: str
-    used: dict[str, str]
+    text: Text
+    used: dict[str, Text]
     settings: dict[str, str]
     overrides: dict[str, str]
     seeds: list[int]
@@ -77,25 +77,23 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Raises RunError if the folder can't be written."""
-        plan = {
-            "style": self.style,
-            "wishes": asdict(self.request),
-            "entries": [asdict(entry) for entry in self.entries],
-        }
-        write_json(folder / PLAN, plan)
+        write_json(folder / PLAN, asdict(self))
 
     @staticmethod
     def read(folder: Path) -> Plan:
         """The plan of an experiment, with all of its values checked. Raises RunError."""
-        path = folder / PLAN
-        values: Any = read_json(path)
-        try:
-            entries = [Entry(**entry) for entry in values["entries"]]
-            if not all(_sound(entry) for entry in entries):
-                raise ValueError
-            return Plan(require_style(str(values["style"])), SpeedRequest(**values["wishes"]), entries)
-        except (ValueError, TypeError, KeyError) as error:
-            raise damaged(path, help="restore it, or start the experiment again") from error
+        help = "restore it, or start the experiment again"
+        plan = read_json(folder / PLAN, Plan, help)
+        if plan is None:
+            raise RunError(f"there is no {folder / PLAN}", help)
+        for name, choices in SPEED_CHOICES.items():
+            if getattr(plan.request, name) not in choices:
+                raise damaged(folder / PLAN, f"`request.{name}` is invalid", help)
+        for entry in plan.entries:
+            # It becomes a folder's name.
+            if Path(entry.name).name != entry.name or "\0" in entry.name or not entry.seeds:
+                raise damaged(folder / PLAN, "an entry is invalid", help)
+        return plan
 
 
 def entries(
@@ -108,12 +106,3 @@ def entries(
         Entry.of(name if number == 1 else f"{name}-{number}", compiled, settings, overrides, seeds)
         for name, number, compiled in zip(names, numbers, networks, strict=True)
     ]
-
-
-def _sound(entry: Entry) -> bool:
-    texts = [entry.name, entry.file, entry.text]
-    for table in (entry.used, entry.settings, entry.overrides):
-        texts += [*table, *table.values()]
-    # A name becomes a folder's name, and must not contain a path.
-    whole = all(isinstance(text, str) for text in texts) and Path(entry.name).name == entry.name
-    return whole and bool(entry.seeds) and all(isinstance(seed, int) for seed in entry.seeds)

@@ -17,8 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from netdsl.api import Network
+from netdsl.base.typed_json import Text, typed
 from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import CHOICES, Recipe
+from netdsl.runtime.errors import damaged
 from netdsl.trained.run_settings import RunSettings
 
 
@@ -31,12 +33,20 @@ class Record(RunSettings):
     id: str
     network: str
     recipe: dict[str, object]
-    text: str
+    text: Text
     code: str
     data: str
     versions: dict[str, str]
     commit: str | None
     changes: list[str]
+
+    @staticmethod
+    def of_checkpoint(facts: Mapping[str, object], place: Path) -> Record:
+        """The record in a checkpoint, which may come from anywhere. Raises RunError, which names `place`."""
+        try:
+            return typed(Record, facts, "record")
+        except ValueError as error:
+            raise damaged(place, str(error)) from error
 
     @staticmethod
     def of(
