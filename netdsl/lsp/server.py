@@ -27,6 +27,7 @@ from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading
 from netdsl.lsp.rename import Refused, is_shared, rename, renamed
+from netdsl.syntax.parser import MAX_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,11 @@ def answers(method: str, *options: object) -> Callable[[Callable[[P], Awaitable[
 
 
 async def _document(params: Any) -> Document | None:
-    """The document of a request, read if that takes no time."""
+    """The document of a request, read if that takes no time; None where it is too long to be read."""
     document = server.documents.get(params.text_document.uri)
-    if document is not None:
-        await server.documents.settled(document)
+    if document is None or len(document.text) > MAX_LENGTH:
+        return None
+    await server.documents.settled(document)
     return document
 
 

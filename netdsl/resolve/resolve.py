@@ -304,7 +304,8 @@ class _Resolver:
         stride = next((p for p in self._registry.blocks[block].parameters if p.name.text == "stride"), None)
         if stride and stride.default is None:
             others = (*others, ("stride", ONE))
-        before = sum(part.copies for part in parts if isinstance(part, Stage))
+        last = next((part for part in reversed(parts) if isinstance(part, Stage)), None)
+        before = last.before + last.copies if last else 0
         return Stage(block, first, others, copies, before, span, label)
 
     def _stage_label(self, arguments: Sequence[nodes.Argument], block: str) -> str | None:
