@@ -18,6 +18,7 @@ from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
 from netdsl.lsp import decorations, requests
+from netdsl.lsp.code_actions import KINDS, code_actions
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
@@ -302,6 +303,14 @@ async def folding_ranges(params: types.FoldingRangeParams) -> list[types.Folding
 
 
 # changes
+
+
+@answers(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(KINDS))
+async def code_action(params: types.CodeActionParams) -> list[types.CodeAction] | None:
+    document = server.documents.get(params.text_document.uri)
+    if document is None or not await server.documents.settled(document, LONG):
+        return None
+    return code_actions(server, document, params)
 
 
 @answers(types.TEXT_DOCUMENT_FORMATTING)

@@ -226,7 +226,9 @@ class StepResolver:
             return (FromStep(step.name.text, step.span),)
         if not self._diagnostics.full:
             found = undefined_tensor(step.name, self._scope.names)
-            self._diagnostics.error("NET201", found.message, step.name.span, also=found.also, help=found.help)
+            self._diagnostics.error(
+                "undefined-tensor", found.message, step.name.span, also=found.also, help=found.help
+            )
         return ()
 
     # steps with bodies
