@@ -103,7 +103,8 @@ def train(
                 training.epoch(stop, display)
             # Inside `on_signals`, since an exception would break matplotlib's state.
             if run.writes:
-                plot.curves(run.folder)
+                with plot.drawn_if_possible(console):
+                    plot.curves(run.folder)
         return training.report()
     except KeyboardInterrupt:  # Before or after the epochs, or a second one.
         raise training.interrupted(Signals.SIGINT) from None

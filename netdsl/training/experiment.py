@@ -15,6 +15,7 @@ from netdsl.runtime import report
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
+from netdsl.runtime.plot import drawn_if_possible
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.trained.open_run import convolutions
@@ -107,7 +108,8 @@ def _go_on(
         raise Interrupted(message, way_out, Signals.SIGINT) from None
     found = results.collect(folder, plan, failures)
     results.write(folder, found)
-    results.draw(folder, found)
+    with drawn_if_possible(console):
+        results.draw(folder, found)
     return found
 
 
