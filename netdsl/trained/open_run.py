@@ -20,6 +20,7 @@ from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.runtime import checkpoint, data, images, model
+from netdsl.runtime.console import warn
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.preprocessing import Preprocessing
@@ -37,12 +38,17 @@ Which: TypeAlias = Literal["best", "last"]
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """A run folder and the network that was trained in it; made by `open_run`."""
+    """A run folder and the network that was trained in it; made by `open_run`.
+
+    `trained_on` is the fingerprint of its data, empty if other data are asked for.
+    """
 
     folder: Path
     network: Network
     style: Style
     settings: Mapping[str, str]
+    rules: int = images.RULES
+    trained_on: str = ""
 
     @property
     def title(self) -> str:
@@ -88,10 +94,47 @@ class OpenedRun:
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
         require_classes(self.network)
-        source = data.read(
-            self.network.recipe.data, self.network.input_shape, console, room=data.room(torch.device("cpu"))
+        room = data.room(torch.device("cpu"))
+        network = self.network
+        source = data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules)
+        found = divide(network, source)
+        if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
+            warn(
+                console,
+                "the images are not those of the training: some of the test may have been trained on",
+                "restore them, or name a folder with `train` and `test`: `--data folder:PATH`",
+            )
+        return found
+
+    def speed(self, device: str) -> Speed:
+        """How to compute on a device: in the training's precision if that ran on the same kind of device,
+        else as `auto` chooses. Raises RunError if there is no such device.
+        """
+        how: Mapping[str, object] = {}
+        with suppress(RunError):  # a damaged file
+            how = read_json(self.folder / HOW) or how
+        same = how.get("device") == choose_device(device).type
+        precision = how.get("precision") if same else "auto"
+        if precision not in SPEED_CHOICES["precision"]:
+            precision = "auto"
+        return choose(SpeedRequest(device=device, precision=str(precision)), convolutions(self.network))
+
+    def data(self, console: Console) -> data.Dataset:
+        """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
+        require_classes(self.network)
+        room = data.room(torch.device("cpu"))
+        network = self.network
+        found = divide(
+            network,
+            data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules),
         )
-        return divide(self.network, source)
+        if self.trained_on not in ("", found.fingerprint()):
+            warn(
+                console,
+                "the data are not those that the run was trained on: it may know images of the test",
+                "restore them, or name the data with `--data`",
+            )
+        return found
 
 
 def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:
@@ -104,7 +147,8 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
         raise RunError(f"{place} can't be read: it does not exist", _NAME_A_RUN)
     settings = RunSettings.read(facts, str(place))
     network = Network(settings.compiled(_read_text(folder / NETWORK_FILE), overrides or {}))
-    return OpenedRun(folder, network, settings.style, settings.settings)
+    trained_on = "" if "data" in (overrides or {}) else settings.data
+    return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
 
 
 def divide(network: Network, source: images.Source) -> data.Dataset:

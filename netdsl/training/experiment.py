@@ -78,7 +78,7 @@ def resume_experiment(
             name: requested for name, requested in asdict(request).items() if requested not in ("auto", None)
         }
         request = replace(plan.request, **others)
-        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(), Console())
+        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(plan.rules), Console())
 
 
 def _go_on(

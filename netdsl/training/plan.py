@@ -11,6 +11,7 @@ from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import Compiled, Style, compile_network
 from netdsl.runtime.errors import damaged
+from netdsl.runtime.images import RULES
 from netdsl.runtime.speed import SpeedRequest
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.syntax.net_files import recorded
@@ -63,11 +64,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The networks of an experiment, the style of their code, and how they are computed."""
+    """The networks of an experiment, the style of their code, how they are computed, and the `RULES` by which
+    their data are read.
+    """
 
     style: Style
     request: SpeedRequest
     entries: list[Entry]
+    rules: int = RULES
 
     def runs(self) -> Iterator[tuple[Entry, int]]:
         """Each network with each of its seeds, in the order of their training."""
@@ -80,6 +84,7 @@ class Plan:
         plan = {
             "style": self.style,
             "wishes": asdict(self.request),
+            "rules": self.rules,
             "entries": [asdict(entry) for entry in self.entries],
         }
         write_json(folder / PLAN, plan)
@@ -93,7 +98,10 @@ class Plan:
             entries = [Entry(**entry) for entry in values["entries"]]
             if not all(_sound(entry) for entry in entries):
                 raise ValueError
-            return Plan(require_style(str(values["style"])), SpeedRequest(**values["wishes"]), entries)
+            request, rules = SpeedRequest(**values["wishes"]), values.get("rules", 1)
+            if rules not in range(1, RULES + 1):
+                raise ValueError
+            return Plan(require_style(str(values["style"])), request, entries, rules)
         except (ValueError, TypeError, KeyError) as error:
             raise damaged(path, help="restore it, or start the experiment again") from error
 

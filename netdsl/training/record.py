@@ -19,6 +19,7 @@ from pathlib import Path
 from netdsl.api import Network
 from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import CHOICES, Recipe
+from netdsl.runtime.images import RULES
 from netdsl.trained.run_settings import RunSettings
 
 
@@ -33,7 +34,6 @@ class Record(RunSettings):
     recipe: dict[str, object]
     text: str
     code: str
-    data: str
     versions: dict[str, str]
     commit: str | None
     changes: list[str]
@@ -45,8 +45,9 @@ class Record(RunSettings):
         settings: Mapping[str, str],
         overrides: Mapping[str, str],
         data: str,
+        rules: int = RULES,
     ) -> Record:
-        """The record of a new run; `data` is the data set's fingerprint."""
+        """The record of a new run."""
         network = Network(compiled)
         path = compiled.source.name.replace("\\", "/")
         start = posixpath.dirname(posixpath.normpath(path)) or "."
@@ -61,6 +62,7 @@ class Record(RunSettings):
             text=compiled.source.text,
             code=network.source(style),
             data=data,
+            rules=rules,
             versions=_versions(),
             commit=_commit(Path(compiled.source.name).parent),
             changes=[],

@@ -14,6 +14,7 @@ from netdsl.language.recipe import Folder
 from netdsl.runtime import decode as decode_module
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.open_image import Opened, decode_one
 from tests.support.samples import load, pixels, said, save_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -86,9 +87,9 @@ def test_the_cache_is_used_and_renewed(
     halves: Path, cache: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Path] = []
-    original = decode_module.decode_one
+    original = decode_one
 
-    def counted(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    def counted(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Opened]:
         decoded.append(file)
         return original(file, shape)
 
