@@ -97,15 +97,13 @@ def read(
     _require_images(root, listing.classes, parts, console)
     converted = conversion(found.sizes[found.whole], input_shape)
     unsplit = "test" not in listing.parts
-    return Source(
-        parts["train"], parts["test"], listing.classes, parts.get("val"), unsplit, converted, rules
-    )
+    return Source(parts["train"], parts["test"], listing.classes, parts.get("val"), unsplit, converted, rules)
 
 
 def _split(whole: Tensor, labels: Tensor, rules: int) -> dict[Part, Tensor]:
     """The valid images of one folder of classes, of which a tenth is for the test."""
-    if rules == 1:  # From all files, broken ones included.
-        left, taken = split_off(labels, max(1, len(labels) // 10), 0, rules)
+    if rules == 1:  # From all files, broken ones included; the first of the order are for the test.
+        taken, left = split_off(labels, len(labels) - max(1, len(labels) // 10), 0, rules)
         return {"train": whole[torch.isin(whole, left)], "test": whole[torch.isin(whole, taken)]}
     left, taken = split_off(labels[whole], max(1, len(whole) // 10), 0, rules)
     return {"train": whole[left.sort().values], "test": whole[taken.sort().values]}
@@ -154,7 +152,7 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: int) -> None
     loose = [entry for entry in _entries(folder) if is_named_image(entry) and not os.path.isdir(entry)]
     folders = _folders(folder)
     if loose and not folders:
-        raise RunError(f"{folder} has {len(loose):,} images, but no folder for each class", _LAYOUT)
+        raise RunError(f"{folder} has {_counted(loose)}, but no folder for each class", _LAYOUT)
     if loose:
         listing.notes.append(f"not used: {_counted(loose)} beside the folders of classes, such as {loose[0]}")
     deep: list[Path] = []
@@ -175,7 +173,7 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: int) -> None
                 deep.append(file)
     if deep:
         listing.notes.append(
-            f"used too: {_counted(deep)} in folders below those of classes, such as {deep[0]}"
+            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]}"
         )
 
 
@@ -210,8 +208,8 @@ def _named(parts: Mapping[Part, Path]) -> str:
     return f"the folder{'s' * (len(names) > 1)} {' and '.join(names)}"
 
 
-def _counted(files: list[Path]) -> str:
-    return f"{len(files):,} image{'s' * (len(files) != 1)}"
+def _counted(files: list[Path], what: str = "image") -> str:
+    return f"{len(files):,} {what}{'s' * (len(files) != 1)}"
 
 
 def _folders(folder: Path) -> list[Path]:

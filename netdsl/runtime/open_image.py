@@ -74,6 +74,7 @@ def open_image(file: Path, channels: int) -> Opened:
     """An image at its own size, for 1 (gray) or 3 channels. Raises Undecodable."""
     if not os.path.isfile(file):  # opening a pipe would block
         raise Undecodable("not a regular file" if os.path.exists(file) else "no such file")
+    _heard.messages.clear()
     try:
         with pillow_heard(), Image.open(file) as image:
             return _read(image, {1: "L", 3: "RGB"}[channels])
@@ -123,7 +124,6 @@ def _read(image: Image.Image, mode: str) -> Opened:
         raise Undecodable(
             f"too large, {image.width:,} x {image.height:,} pixels: at most {MOST_PIXELS:,} are read"
         )
-    _heard.messages.clear()
     with _one_large_at_a_time if pixels > _LARGE else nullcontext():
         image.load()
         try:
@@ -175,7 +175,7 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
             if _darkest(composed.convert("L")) >= _DARKEST_BLANK:
                 composed = Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer)
             return composed.convert(mode)
-        if image.mode == "P":
+        if image.mode in ("P", "La"):  # Pillow can't convert them, or warns
             image = layer
     return image if image.mode == mode else image.convert(mode)
 

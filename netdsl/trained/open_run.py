@@ -106,36 +106,6 @@ class OpenedRun:
             )
         return found
 
-    def speed(self, device: str) -> Speed:
-        """How to compute on a device: in the training's precision if that ran on the same kind of device,
-        else as `auto` chooses. Raises RunError if there is no such device.
-        """
-        how: Mapping[str, object] = {}
-        with suppress(RunError):  # a damaged file
-            how = read_json(self.folder / HOW) or how
-        same = how.get("device") == choose_device(device).type
-        precision = how.get("precision") if same else "auto"
-        if precision not in SPEED_CHOICES["precision"]:
-            precision = "auto"
-        return choose(SpeedRequest(device=device, precision=str(precision)), convolutions(self.network))
-
-    def data(self, console: Console) -> data.Dataset:
-        """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
-        require_classes(self.network)
-        room = data.room(torch.device("cpu"))
-        network = self.network
-        found = divide(
-            network,
-            data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules),
-        )
-        if self.trained_on not in ("", found.fingerprint()):
-            warn(
-                console,
-                "the data are not those that the run was trained on: it may know images of the test",
-                "restore them, or name the data with `--data`",
-            )
-        return found
-
 
 def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:
     """The run in a folder, with keys of its recipe overridden as on the command line.
