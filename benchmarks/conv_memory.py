@@ -33,8 +33,8 @@ GRID: dict[str, tuple[Any, ...]] = {
     "groups": ("1", "2", "depthwise"),
     "threads": (1, 2),
 }
-# The cases of each combination: input channels; output channels, images, side of an image.
-CHANNELS, OUT, BATCH, SIZE = range(1, 33), 8, 4, 24
+# The cases of each combination: input channels; output channels, images.
+CHANNELS, OUT, BATCH = range(1, 33), 8, 4
 # Seconds that a process may take for several cases and for one: a loop without an end is a finding.
 LIMIT, LIMIT_ALONE = 40.0, 6.0
 PARTS = {
@@ -44,15 +44,14 @@ PARTS = {
 }
 
 
-def cases(combination: dict[str, Any]) -> list[dict[str, Any]]:
+def cases(combination: dict[str, Any], size: int) -> list[dict[str, Any]]:
     found = []
     for channels in CHANNELS:
         depthwise = combination["groups"] == "depthwise"
         groups = channels if depthwise else int(combination["groups"])
         if channels % groups == 0:
-            found.append(
-                {**combination, "groups": groups, "in": channels, "out": channels if depthwise else OUT}
-            )
+            out = channels if depthwise else OUT
+            found.append({**combination, "groups": groups, "in": channels, "out": out, "size": size})
     return found
 
 
@@ -65,7 +64,7 @@ def run(case: dict[str, Any], part: str) -> bool:
     dtype = getattr(torch, case["dtype"])
     layout = torch.channels_last if case["layout"] == "channels_last" else torch.contiguous_format
     padding = [case["kernel"] // 2] * 2
-    images = torch.rand(BATCH, case["in"], SIZE, SIZE)
+    images = torch.rand(BATCH, case["in"], case["size"], case["size"])
     weight = torch.rand(case["out"], case["in"] // case["groups"], case["kernel"], case["kernel"])
     options = (list(case["stride"]), padding, [1, 1], False, [0, 0], case["groups"])
 
@@ -82,7 +81,7 @@ def run(case: dict[str, Any], part: str) -> bool:
         images, weight = images.to(dtype=dtype, memory_format=layout), weight.to(dtype, memory_format=layout)
         found = torch.convolution(images, weight, None, *options)
     else:
-        side = [(SIZE + 2 * padding[0] - case["kernel"]) // stride + 1 for stride in case["stride"]]
+        side = [(case["size"] + 2 * padding[0] - case["kernel"]) // stride + 1 for stride in case["stride"]]
         tensors = (images, weight, torch.rand(BATCH, case["out"], *side))
         right = compute(*(tensor.double() for tensor in tensors))
         found = compute(*(tensor.to(dtype=dtype, memory_format=layout) for tensor in tensors))
@@ -121,7 +120,7 @@ def failures(cases: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                     yield {**case, "part": part, "outcome": outcome}
 
 
-def measure(output: Path) -> None:
+def measure(output: Path, size: int) -> None:
     import torch
 
     begun = time.monotonic()
@@ -129,7 +128,7 @@ def measure(output: Path) -> None:
     count = 0
     for values in product(*GRID.values()):
         combination = dict(zip(GRID, values, strict=True))
-        every = cases(combination)
+        every = cases(combination, size)
         count += len(every)
         bad = list(failures(every))
         found += [{**case, "kind": combination["groups"]} for case in bad]
@@ -140,6 +139,7 @@ def measure(output: Path) -> None:
         "onednn": torch.__config__.show().split("MKL-DNN v")[1].split()[0],
         "capability": torch.backends.cpu.get_cpu_capability(),
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", "default"),
+        "size": size,
         "cases": count,
         "seconds": round(time.monotonic() - begun),
         "failures": found,
@@ -151,7 +151,7 @@ def measure(output: Path) -> None:
 def table(paths: list[Path]) -> None:
     """Prints a Markdown table: a row per kind of failing case, a column per measurement."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    titles = [f"{r['torch']} (oneDNN {r['onednn']}), {r['isa']}" for r in results]
+    titles = [f"{r['torch']} (oneDNN {r['onednn']}), {r['isa']}, {r['size']}x{r['size']}" for r in results]
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for title, result in zip(titles, results, strict=True):
         for case in result["failures"]:
@@ -185,17 +185,24 @@ def main() -> None:
     )
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--table", action="store_true", help="print measurements as a table")
+    parser.add_argument("--size", type=int, default=24, help="side of the images in pixels (default: 24)")
     arguments = parser.parse_args()
     if arguments.table:
         table(arguments.paths)
     elif "LD_PRELOAD" in os.environ:
-        measure(arguments.paths[0])
+        measure(arguments.paths[0], arguments.size)
     else:
         with tempfile.TemporaryDirectory() as folder:
             library = Path(folder) / "guard_pages.so"
             source = Path(__file__).with_name("guard_pages.c")
             subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-            command = [sys.executable, __file__, str(arguments.paths[0].resolve())]
+            command = [
+                sys.executable,
+                __file__,
+                str(arguments.paths[0].resolve()),
+                "--size",
+                str(arguments.size),
+            ]
             # Threads that wait sleep, so that other work on the machine doesn't look like a loop without an
             # end.
             quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}

@@ -1,4 +1,4 @@
-"""How long `netdsl check` and `netdsl build` take, beside `python -c "import torch"`, as whole processes.
+"""The time of `netdsl check` and `netdsl build`, beside `python -c "import torch"`, as whole processes.
 
     python benchmarks/latency.py [--rounds 15] [--network resnet32]
 

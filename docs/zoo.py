@@ -11,10 +11,9 @@ from pathlib import Path
 
 import netdsl
 from netdsl.base import atomic
-from netdsl.base.values import show
 from netdsl.syntax.net_files import shipped
 from tests.zoo.compare import Comparison, compare
-from tests.zoo.entries import ENTRIES, TORCHVISION, Entry, loads
+from tests.zoo.entries import ENTRIES, TORCHVISION, Entry, loads, setting
 
 DOCS = Path(__file__).parent
 PAGE, PLACEMENTS = DOCS / "zoo.md", DOCS / "results" / "placements.md"
@@ -73,11 +72,6 @@ def facts(entry: Entry, network: netdsl.Network) -> list[str]:
 def row(entry: Entry, found: Comparison) -> list[str]:
     differences = (found.evaluation, found.training, found.gradients, found.running)
     return facts(entry, found.network) + [f"{value:.0e}" if value else "0" for value in differences]
-
-
-def setting(value: int | float | bool | str) -> str:
-    """As `--set` takes it."""
-    return show(value) if isinstance(value, bool) else str(value)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def take(tensors: list[Tensor], count: int) -> list[Tensor]:
 
 
 class Init:
-    """How tensors are made and filled."""
+    """Creates and initialises tensors."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ def take(tensors: list[Tensor], count: int) -> list[Tensor]:
 
 
 class Init:
-    """How tensors are made and filled."""
+    """Creates and initialises tensors."""
 
     def __init__(
         self,
@@ -301,6 +301,5 @@ def inverted_residual_buffers(
     tensors: list[Tensor] = []
     if hidden != in_channels:
         tensors += [init.zeros(hidden), init.ones(hidden)]
-    tensors += [init.zeros(hidden), init.ones(hidden)]
-    tensors += [init.zeros(out), init.ones(out)]
+    tensors += [init.zeros(hidden), init.ones(hidden), init.zeros(out), init.ones(out)]
     return tensors

@@ -11,7 +11,7 @@ def take(tensors: list[Tensor], count: int) -> list[Tensor]:
 
 
 class Init:
-    """How tensors are made and filled."""
+    """Creates and initialises tensors."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Init:
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def uniform_fan_in(self, *shape: int, fan_in: int) -> Tensor:
-        """Uniform in +-1 / sqrt(fan_in), as torch's own layers start."""
+        """Uniform in +-1 / sqrt(fan_in), the default of torch's layers."""
         bound = fan_in**-0.5
         tensor = self.empty(*shape)
         nn.init.uniform_(tensor, -bound, bound, generator=self.generator)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Init:
-    """How tensors are made and filled."""
+    """Creates and initialises tensors."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ def take(tensors: list[Tensor], count: int) -> list[Tensor]:
 
 
 class Init:
-    """How tensors are made and filled."""
+    """Creates and initialises tensors."""
 
     def __init__(
         self,
@@ -68,18 +68,15 @@ def init_params(
     for _ in range(2):
         params += [init.kaiming_normal(64, channels, 3, 3), init.zeros(64)]
         channels = 64
-    channels2 = 64
     for _ in range(2):
-        params += [init.kaiming_normal(128, channels2, 3, 3), init.zeros(128)]
-        channels2 = 128
-    channels3 = 128
+        params += [init.kaiming_normal(128, channels, 3, 3), init.zeros(128)]
+        channels = 128
     for _ in range(3):
-        params += [init.kaiming_normal(256, channels3, 3, 3), init.zeros(256)]
-        channels3 = 256
-    channels4 = 256
+        params += [init.kaiming_normal(256, channels, 3, 3), init.zeros(256)]
+        channels = 256
     for _ in range(3):
-        params += [init.kaiming_normal(512, channels4, 3, 3), init.zeros(512)]
-        channels4 = 512
+        params += [init.kaiming_normal(512, channels, 3, 3), init.zeros(512)]
+        channels = 512
     for _ in range(3):
         params += [init.kaiming_normal(512, 512, 3, 3), init.zeros(512)]
     params += [

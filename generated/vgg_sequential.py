@@ -16,20 +16,17 @@ def vgg(num_classes: int = 1000) -> nn.Sequential:
         layers += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()]
         channels = 64
     layers += [nn.MaxPool2d(2)]
-    channels2 = 64
     for _ in range(2):
-        layers += [nn.Conv2d(channels2, 128, 3, padding=1), nn.ReLU()]
-        channels2 = 128
+        layers += [nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU()]
+        channels = 128
     layers += [nn.MaxPool2d(2)]
-    channels3 = 128
     for _ in range(3):
-        layers += [nn.Conv2d(channels3, 256, 3, padding=1), nn.ReLU()]
-        channels3 = 256
+        layers += [nn.Conv2d(channels, 256, 3, padding=1), nn.ReLU()]
+        channels = 256
     layers += [nn.MaxPool2d(2)]
-    channels4 = 256
     for _ in range(3):
-        layers += [nn.Conv2d(channels4, 512, 3, padding=1), nn.ReLU()]
-        channels4 = 512
+        layers += [nn.Conv2d(channels, 512, 3, padding=1), nn.ReLU()]
+        channels = 512
     layers += [nn.MaxPool2d(2)]
     for _ in range(3):
         layers += [nn.Conv2d(512, 512, 3, padding=1), nn.ReLU()]

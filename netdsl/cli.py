@@ -27,6 +27,7 @@ from netdsl.commands.fmt import fmt
 from netdsl.commands.graph import graph
 from netdsl.commands.import_weights import import_weights
 from netdsl.commands.lesson import lesson
+from netdsl.commands.list import list_networks
 from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
 from netdsl.commands.plot import plot
@@ -57,7 +58,7 @@ def main() -> None:
     click.get_current_context().color = coloured()  # of this command and its subcommands
 
 
-main.add_commands("Write networks", new, check, explain, fmt, build, watch)
+main.add_commands("Write networks", new, list_networks, check, explain, fmt, build, watch)
 main.add_commands(
     "Train and use networks",
     train,

@@ -23,6 +23,7 @@ from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.ir.typed import TypedNetwork
 from netdsl.lint.warn import warn
+from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.load_files import File, Reader, load_files
 from netdsl.resolve.resolve import Overrides, resolve
 from netdsl.shapes.infer import infer
@@ -31,6 +32,7 @@ from netdsl.syntax.nodes import Program
 from netdsl.syntax.parser import parse, parse_values
 
 if TYPE_CHECKING:
+    from netdsl.codegen.render import View
     from netdsl.codegen.source_map import Place
     from netdsl.ir.lowered import LoweredNetwork
 
@@ -57,6 +59,7 @@ class Compiled:
     """Result of compiling a file. `network` is None if the file is a library of blocks or has errors.
 
     `files` are the parsed files by path, the compiled one first; `used` are the texts of the others.
+    `bindings` are their names, also after errors.
     """
 
     source: Source
@@ -64,6 +67,7 @@ class Compiled:
     network: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
     files: Mapping[str, File]
+    bindings: Bindings
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -106,11 +110,11 @@ def compile_network(
         return used[path]
 
     files = load_files(source, recorded, diagnostics)
-    resolved = resolve(files, standard_blocks(), overrides, diagnostics)
+    resolved, bindings = resolve(files, standard_blocks(), overrides, diagnostics)
     network = infer(resolved, diagnostics) if resolved is not None else None
     if network is not None:
-        warn(files, network, diagnostics)
-    return Compiled(source, used, network, tuple(diagnostics), files)
+        warn(bindings, network, diagnostics)
+    return Compiled(source, used, network, tuple(diagnostics), files, bindings)
 
 
 def emit(compiled: Compiled, form: Form) -> str:
@@ -129,17 +133,17 @@ def generate(compiled: Compiled, style: Style) -> str:
     """The Python code of a network in a style."""
     from netdsl.codegen.render import render
 
-    return render(f"{style}.py.j2", _view(compiled, style))
+    return render(_view(compiled, style))
 
 
 def trace(compiled: Compiled, style: Style, code: str) -> tuple[Place, ...]:
     """The source map of `code`, the result of `generate`: the step of the file that each place comes from."""
     from netdsl.codegen.source_map import source_map
 
-    return source_map(f"{style}.py.j2", _view(compiled, style), code)
+    return source_map(_view(compiled, style), code)
 
 
-def _view(compiled: Compiled, style: Style) -> object:
+def _view(compiled: Compiled, style: Style) -> View:
     """The view of a network that the style's template renders."""
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view

@@ -5,20 +5,11 @@ Pygments finds it by its entry point, as `netdsl` or `net`, and by the file name
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
-from pygments.lexer import RegexLexer, bygroups, include, words
-from pygments.token import (
-    Comment,
-    Keyword,
-    Name,
-    Number,
-    Operator,
-    Punctuation,
-    String,
-    Whitespace,
-)
+from pygments.lexer import Lexer
+from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Whitespace
 
 from netdsl.language.words import (
     CONDITIONAL_WORDS,
@@ -30,65 +21,99 @@ from netdsl.language.words import (
     STATEMENTS,
 )
 from netdsl.ops import OPERATIONS
+from netdsl.syntax.tokens import Token, starts_line, tokenize
 
-_NAME = r"[A-Za-z_]\w*"
+_KINDS = {
+    "COMMENT": Comment.Single,
+    "_NL": Whitespace,
+    "STRING": String,
+    "SIZE": Number.Size,
+    "NUMBER": Number,
+    "OTHER": Error,
+    **dict.fromkeys(("COMPARISON", "PLUS", "MINUS", "TIMES", "FLOOR", "DIVIDE", "EQUAL"), Operator),
+    **dict.fromkeys(("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE"), Punctuation),
+    **dict.fromkeys(("VBAR", "COLON", "_COMMA"), Punctuation),
+}
+_WORDS = {
+    **dict.fromkeys((*OPERATIONS, *FUNCTIONS, "unit"), Name.Builtin),
+    **dict.fromkeys(("in", *STAGE_NAMES), Name.Builtin.Pseudo),
+    **dict.fromkeys(LITERALS, Keyword.Constant),
+    **dict.fromkeys(OPERATOR_WORDS, Operator.Word),
+    **dict.fromkeys(CONDITIONAL_WORDS, Keyword),
+}
+_DEFINED = {
+    "network": Name.Class,
+    **dict.fromkeys(("block", "stages"), Name.Function),
+    **dict.fromkeys(("let", "save", "from", "as"), Name.Variable),
+}
+# The statements whose lines are a key and its values.
+_KEYED = ("train", "init")
 
 
-class NetLexer(RegexLexer):  # type: ignore[misc]  # Pygments has no types
+class NetLexer(Lexer):  # type: ignore[misc]  # Pygments has no types
     """The language of `.net` files. Words that are also names are keywords only where they act as such."""
 
     name = "netdsl"
     aliases: ClassVar[list[str]] = ["netdsl", "net"]
     filenames: ClassVar[list[str]] = ["*.net"]
     mimetypes: ClassVar[list[str]] = ["text/x-netdsl"]
-    flags = re.MULTILINE
 
-    tokens: ClassVar = {
-        "root": [
-            (r"^(train|init)\b", Keyword, "keyed"),
-            (rf"^(network)([ \t]+)({_NAME})", bygroups(Keyword, Whitespace, Name.Class)),
-            (rf"^(block|stages)([ \t]+)({_NAME})", bygroups(Keyword, Whitespace, Name.Function)),
-            (rf"^(let)([ \t]+)({_NAME})", bygroups(Keyword, Whitespace, Name.Variable)),
-            (words(STATEMENTS, prefix="^", suffix=r"\b"), Keyword),
-            include("steps"),
-        ],
-        # After `train` or `init`, up to the end of its body or, where it has none, of its line.
-        "keyed": [
-            (r"\{", Punctuation, ("#pop", "entries")),
-            (r"\n", Whitespace, "#pop"),
-            include("values"),
-        ],
-        "entries": [
-            (r"\}", Punctuation, "#pop"),
-            (rf"^([ \t]*)({_NAME})", bygroups(Whitespace, Name.Attribute)),
-            include("values"),
-        ],
-        "steps": [
-            (rf"\b(let|save|from|as)([ \t]+)({_NAME})", bygroups(Keyword, Whitespace, Name.Variable)),
-            (rf"({'|'.join(JOINS)}|layers|shortcut)(?=[ \t]*\{{)", Keyword),
-            (r"skip\b(?=[ \t]*(if\b|\(|\{))", Keyword),
-            (r"(repeat|when)\b(?=[ \t]+[^\n|{}]*\{)", Keyword),
-            (rf"default\b(?=[ \t]+{_NAME})", Keyword),
-            (rf"{_NAME}(?=[ \t]*:)", Name.Label),
-            (r"[{}|:]", Punctuation),
-            include("values"),
-        ],
-        "values": [
-            (r"[ \t\r\f]+|\n", Whitespace),
-            (r"#[^\n]*", Comment.Single),
-            (r'"[^"\n]*"', String),
-            (r"\d+(x\d+)+(?!\w)", Number.Size),
-            (r"\d+(\.\d+)?([eE][+-]?\d+)?[kM]?(?!\w)", Number),
-            (rf"{_NAME}(?=[ \t]*=(?!=))", Name.Attribute),
-            (r"(if)(\s+)(same)\b", bygroups(Keyword, Whitespace, Keyword)),
-            (words(CONDITIONAL_WORDS, suffix=r"\b"), Keyword),
-            (words(OPERATOR_WORDS, suffix=r"\b"), Operator.Word),
-            (words(LITERALS, suffix=r"\b"), Keyword.Constant),
-            (words(("in", *STAGE_NAMES), suffix=r"\b"), Name.Builtin.Pseudo),
-            (words((*OPERATIONS, *FUNCTIONS, "unit"), suffix=r"\b"), Name.Builtin),
-            (rf"{_NAME}(?=\()", Name.Function),
-            (_NAME, Name),
-            (r"//|[=!<>]=|[-+*/<>=]", Operator),
-            (r"[()\[\],]", Punctuation),
-        ],
-    }
+    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, Any, str]]:
+        """The place, the type and the text of each token, and of the blanks between them."""
+        found = tokenize(text)
+        place, keyed, depth = 0, False, 0
+        for index, token in enumerate(found):
+            if place < token.start:
+                yield place, Whitespace, text[place : token.start]
+            if token.kind == "NAME":
+                begins = token.text in STATEMENTS and not (keyed and depth) and starts_line(found, index)
+                keyed = token.text in _KEYED if begins else keyed
+                kind = Keyword if begins else _word(found, index, keyed=keyed, entry=keyed and depth == 1)
+            else:
+                kind = _KINDS[token.kind]
+                depth += (token.text == "{") - (token.text == "}")
+                keyed = keyed and (depth > 0 or token.text not in "}\n")
+            yield token.start, kind, token.text
+            place = token.end
+        if place < len(text):
+            yield place, Whitespace, text[place:]
+
+
+def _word(found: Sequence[Token], index: int, *, keyed: bool, entry: bool) -> Any:
+    """The type of a word by the tokens around it; `entry`: the first word of its line is a key."""
+    word = found[index].text
+    before, after = (found[n] if 0 <= n < len(found) else found[index] for n in (index - 1, index + 1))
+    if entry and before.kind == "_NL":
+        return Name.Attribute
+    if not keyed:
+        if before.text in _DEFINED and (before.text not in STATEMENTS or starts_line(found, index - 1)):
+            return _DEFINED[before.text]
+        if _is_keyword(found, index):
+            return Keyword
+        if after.kind == "COLON":
+            return Name.Label
+    if after.kind == "EQUAL":
+        return Name.Attribute
+    if word == "same" and before.text == "if":
+        return Keyword
+    if word in _WORDS:
+        return _WORDS[word]
+    return Name.Function if "CALLED" in found[index].kinds else Name
+
+
+def _is_keyword(found: Sequence[Token], index: int) -> bool:
+    """Whether a word acts as the first or a further word of a step."""
+    token, after = found[index], next(iter(found[index + 1 : index + 2]), None)
+    if after is None:
+        return False
+    if token.text in (*JOINS, "layers", "shortcut"):
+        return after.text == "{"
+    match token.text:
+        case "let" | "save" | "from" | "as" | "default":
+            return after.kind == "NAME"
+        case "skip":
+            return after.text in ("if", "(", "{")
+        case "repeat" | "when" if after.start > token.end:
+            rest = (token.text for token in found[index + 1 :])
+            return next((text for text in rest if text in "{\n|}"), "") == "{"
+    return False

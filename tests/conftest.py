@@ -22,6 +22,13 @@ settings.load_profile("patient")
 _SERVERS = (b"multiprocessing.forkserver", b"multiprocessing.resource_tracker", b"torch/_inductor")
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder that the processes of a session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="rewrite the expected text of tests/cases")
 

@@ -1,4 +1,4 @@
-"""What README and docs show is true."""
+"""The examples and outputs in README and docs are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the language means, shown by small networks."""
+"""The meaning of the language, shown by small networks."""
 
 from __future__ import annotations
 

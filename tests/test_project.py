@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 import netdsl
 from netdsl.cli import main
-from tests.support.programs import ROOT, run_program
+from tests.support.programs import ROOT, run_mypy
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -40,11 +39,11 @@ print(network.parameters_count + "x")
 """
 
 
-def test_a_user_sees_the_types(tmp_path: Path) -> None:
+def test_a_user_sees_the_types(tmp_path: Path, shared_folder: Path) -> None:
     """The package is found as an installed one is, by `py.typed`: mypy shows no errors of its own."""
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(WRONG)
-    done = run_program([sys.executable, "-m", "mypy", "--strict", "right.py", "wrong.py"], cwd=tmp_path)
+    done = run_mypy([tmp_path / "right.py", tmp_path / "wrong.py"], shared_folder)
     revealed = re.findall(r'right.py.* note: Revealed type is "(.*)"', done.stdout)
     assert [re.sub(r"(\w+\.)+", "", kind) for kind in revealed] == [
         "int",

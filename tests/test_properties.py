@@ -91,7 +91,7 @@ def test_the_styles_of_random_networks_agree(text: str) -> None:
 
 
 # How many networks of the whole language are tried: 2,000 were once (docs/results/README.md).
-EXAMPLES = settings(MODEST, max_examples=int(os.environ.get("NETDSL_EXAMPLES", "60")))
+EXAMPLES = settings(MODEST, max_examples=int(os.environ.get("NETDSL_EXAMPLES", "40")))
 
 
 @EXAMPLES
@@ -117,7 +117,7 @@ PIECES = [
 
 
 def check(text: str) -> None:
-    """Whatever the text, a network or diagnostics that can be shown."""
+    """Every text gives a network, or diagnostics that can be shown."""
     compiled = compile_network(Source("mutated.net", text))
     for diagnostic in compiled.diagnostics:
         shown = render(diagnostic)

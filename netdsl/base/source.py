@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -13,10 +17,20 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    _derived: dict[Callable[[str], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def derived(self, make: Callable[[str], T]) -> T:
+        """What a function makes of the text, computed once."""
+        if make not in self._derived:
+            self._derived[make] = make(self.text)
+        found: T = self._derived[make]
+        return found
 
     @property
     def is_option(self) -> bool:
-        """Whether it is a value of the command line, not a file."""
+        """True if it is a value of the command line, not a file."""
         return self.name.startswith("--")
 
     @cached_property
@@ -53,7 +67,7 @@ class Span:
         return Span(self.source, self.start, self.start + len(self.text.split("\n", 1)[0].rstrip()))
 
     def within(self, other: Span) -> bool:
-        """Whether `other` encloses this one."""
+        """True if `other` encloses this one."""
         return self.source is other.source and other.start <= self.start and self.end <= other.end
 
     def to(self, other: Span) -> Span:

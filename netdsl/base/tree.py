@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
+from netdsl.base.source import Span
+
 T = TypeVar("T")
 
 
@@ -61,6 +63,17 @@ def children(node: Iterable[object]) -> Iterator[Any]:
             yield field
         elif isinstance(field, tuple):
             yield from children(field)
+
+
+def around(node: object, place: Span) -> Iterator[Any]:
+    """The nodes around a place, from the outermost to the innermost."""
+    span = getattr(node, "span", None)
+    if isinstance(span, Span):
+        if not (span.start <= place.start and place.end <= span.end):
+            return
+        yield node
+    for part in node if isinstance(node, tuple) else ():
+        yield from around(part, place)
 
 
 class _BodyField(NamedTuple):

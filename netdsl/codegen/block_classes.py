@@ -20,13 +20,13 @@ SUPER = "super().__init__"
 
 
 def constructor(setup: Sequence[py.Statement]) -> tuple[py.Statement, ...]:
-    """The statements of a module's `__init__`; none where it needs none."""
+    """The statements of a module's `__init__`; none if it needs none."""
     kept = pruned(setup)
     return (py.Evaluate(py.Call(SUPER)), *kept) if kept else ()
 
 
 class Classes:
-    """Writes what makes the blocks of one network; each before those that call it."""
+    """Writes the classes and functions of the blocks of one network; each before those that call it."""
 
     def __init__(self, network: LoweredNetwork, names: Names) -> None:
         self._held = torch_classes(network)
@@ -37,14 +37,14 @@ class Classes:
 
     @property
     def variants(self) -> tuple[ClassView, ...]:
-        """Classes of layers that torch doesn't tell apart, but the rules of initialisation do."""
-        text = "A class of its own: its weights start differently."
+        """Subclasses for layers that are one class in torch, but are initialised differently."""
         return tuple(
-            ClassView(name, (text,), (), (), (), base) for name, base in self._initialisation.variants.items()
+            ClassView(name, (f"`{base}` with another initialisation.",), (), (), (), base)
+            for name, base in self._initialisation.variants.items()
         )
 
     def is_plain(self, body: LoweredBody) -> bool:
-        """Whether a body can be one module, all of whose steps have no names and no rules of their own."""
+        """True if a body can be one module, and its steps have no labels and no rules of initialisation."""
         return self.maker(self.scope()).is_plain(body)
 
     def maker(self, scope: Scope) -> SequentialBuilder:
@@ -99,7 +99,7 @@ class Classes:
         return ClassView(name, (f"The section {section.name}.",), parameters, setup, forward), made
 
     def initialised(self, model: str, module: str, own: Sequence[Special]) -> tuple[py.Statement, ...]:
-        """Statements that initialise the `model` after it is made; `own` is what stands in itself."""
+        """Statements that initialise the `model` after it is made; `own` are those of its attributes."""
         return self._initialisation.statements(model, module, own, self._special)
 
     def _block_scope(self, block: LoweredBlock) -> BlockScope:

@@ -1,7 +1,7 @@
 """Writes the statements of a forward pass through a body, the same for every style.
 
-What was computed last is an expression that is not assigned yet, so that the next step can be written
-around it, or return it.
+The value that was computed last is an expression that is not assigned yet, so that the next step can be
+written around it, or return it.
 """
 
 from __future__ import annotations
@@ -12,27 +12,32 @@ from contextlib import contextmanager
 
 from netdsl.base.source import Span
 from netdsl.codegen import python as py
+from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import Names
 from netdsl.ir.lowered import Branches, From, Layer, Let, LoweredBody, LoweredStep, Save, Skip, When
 from netdsl.language.expressions import NO, YES, Expr
 from netdsl.ops.operation import Operation
 
-# Writes a branch: from its input and the variable for what comes between to what comes out.
+# Writes a branch: its result, for its input and a variable for intermediate results.
 Written = Callable[[py.Expression, str], py.Expression]
 
 
 class ForwardWriter(ABC):
-    """Writes the statements of one forward pass into `body`."""
+    """Writes the statements of one forward pass into `body`, and into the lists `beside`, with the same
+    conditions and loops, those that make what it uses: a constructor, or lists of tensors.
+    """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, scope: Scope, *beside: list[py.Statement]) -> None:
         self.names = names
+        self.scope = scope
         self.body: list[py.Statement] = []
+        self.beside = beside
         self._saved: dict[str, str] = {}
 
     def steps(self, body: LoweredBody, value: py.Expression, target: str, name: str = "") -> py.Expression:
-        """What the steps make of `value`; what comes between goes into the variable `target`.
+        """The result of the steps for `value`; intermediate results are assigned to the variable `target`.
 
-        `name` is what the body is called where it is a part of its own.
+        `name` is the name of the body if it is an attribute.
         """
         chain: list[LoweredStep] = []
         for step in body:
@@ -46,25 +51,25 @@ class ForwardWriter(ABC):
 
     @abstractmethod
     def joins(self, step: LoweredStep) -> bool:
-        """Whether a step is no link of a chain but shows in the statements as what it is."""
+        """True if a step has statements of its own: a join, a condition, a saved tensor."""
 
     @abstractmethod
     def chain(
         self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
-        """What steps of a body that run one after another make of `value`."""
+        """The result of successive steps of a body for `value`."""
 
     @abstractmethod
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
-        """What a layer makes of `value`."""
+        """The result of a layer for `value`."""
 
     @abstractmethod
     def condition(self, expr: Expr, name: str) -> py.Expression:
-        """A condition of the block, as the forward pass knows it; `name` is what it may be called."""
+        """A condition of the block in the forward pass; `name` is a name for it, if it needs one."""
 
     @abstractmethod
     def inlines(self, value: py.Expression) -> bool:
-        """Whether a branch stands in the join itself, and needs no variable."""
+        """True if a branch is written in the expression of the join, without a variable."""
 
     # variables
 
@@ -74,7 +79,7 @@ class ForwardWriter(ABC):
         return py.Name(target)
 
     def bound(self, value: py.Expression, target: str) -> py.Name:
-        """The value in a variable: in the one where it is, or in `target`."""
+        """The value in a variable: its own, or `target`."""
         return value if isinstance(value, py.Name) else self.assign(target, value)
 
     def around(
@@ -84,7 +89,7 @@ class ForwardWriter(ABC):
         target: str,
         make: Callable[[py.Expression], py.Expression],
     ) -> py.Expression:
-        """An activation goes around the call before it; all else takes a variable."""
+        """Writes an activation around the call before it; other operations take a variable."""
         wraps = operation.is_activation and py.takes_activation(value)
         return make(value if wraps else self.bound(value, target))
 
@@ -110,7 +115,7 @@ class ForwardWriter(ABC):
         raise AssertionError(step)
 
     def _part(self, body: LoweredBody, name: str) -> Written | None:
-        """What writes a branch; None for the input itself."""
+        """A function that writes a branch; None for the input itself."""
         return None if is_nothing(body) else lambda x, y: self.steps(body, x, y, name)
 
     def choose(
@@ -120,9 +125,12 @@ class ForwardWriter(ABC):
         value: py.Expression,
         target: str,
         name: str = "condition",
+        last: Expr | None = None,
     ) -> py.Name:
-        """`if`, `elif`, …, `else`: the first body whose condition holds, else the last; all leave what
-        they make in `target`. A condition may be called `name`.
+        """`if`, `elif`, …, `else`: the first body whose condition is true, else the last. The result is in
+        `target`; `name` is a name for conditions.
+
+        If the condition of the `last` body is given, its statements in `beside` are conditional, too.
         """
         flags = [self.condition(condition, name) for condition in conditions]
         source = self.bound(value, target)
@@ -130,26 +138,40 @@ class ForwardWriter(ABC):
             source = self.assign(target, source)
         known = [(flag, False) for flag in flags]
         whens = [*([*known[:n], (flag, True)] for n, flag in enumerate(flags)), known]
-        *cases, otherwise = (
-            self.case(body, source, target, when) for body, when in zip(bodies, whens, strict=True)
-        )
-        self.body.append(py.either(zip(flags, cases, strict=True), otherwise))
+        cases = [self.case(body, source, target, when) for body, when in zip(bodies, whens, strict=True)]
+        (*inside, otherwise), *beside = zip(*cases, strict=True)
+        self.body.append(py.either(zip(flags, inside, strict=True), otherwise))
+        known_beside = [self.scope(condition) for condition in (*conditions, *([last] if last else []))]
+        for own, statements in zip(self.beside, beside, strict=True):
+            if last is None:
+                *others, otherwise = statements
+                own.append(py.either(zip(known_beside, others, strict=True), otherwise))
+            elif some := [case for case in zip(known_beside, statements, strict=True) if case[1]]:
+                own.append(py.either(some, ()))
         return py.Name(target)
 
     def case(
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
-    ) -> tuple[py.Statement, ...]:
-        """The statements of a body that is there `when` the conditions are as they are here."""
+    ) -> list[tuple[py.Statement, ...]]:
+        """The statements of a body, and those beside it; `when` has the values of the conditions for it."""
+        return self.inside(lambda: self.assign(target, self.steps(body, source, target)))
+
+    def inside(self, write: Callable[[], object]) -> list[tuple[py.Statement, ...]]:
+        """The statements that `write` writes, and those beside it, for a loop or a condition."""
         outside, self.body = self.body, []
-        self.assign(target, self.steps(body, source, target))
-        inside, self.body = self.body, outside
-        return tuple(inside)
+        starts = list(map(len, self.beside))
+        write()
+        inside, self.body = [tuple(self.body)], outside
+        for own, start in zip(self.beside, starts, strict=True):
+            inside.append(tuple(own[start:]))
+            del own[start:]
+        return inside
 
     def shortcut(
         self, skip: Skip, body: LoweredBody, source: py.Name, made: py.Expression, inner: str, target: str
     ) -> py.Expression:
-        """What the skip's body has `made` + the shortcut of `source`, or + `source` itself where that is the
-        same. `inner` is a variable for the first, `target` for what comes out.
+        """The result `made` of a skip's body + the shortcut of `source`, or + `source` if the shape is the
+        same. `inner` is a variable for the first, `target` for the sum.
         """
         own = self.assign(inner, made)
         projected = source
@@ -186,7 +208,7 @@ class ForwardWriter(ABC):
     def _joined(
         self, join: str, branches: Sequence[Written | None], source: py.Name, target: str, span: Span
     ) -> py.Expression:
-        """The join of what the branches make of `source`; `span` is the step."""
+        """The join of the results of branches for `source`; `span` is the step."""
         count = sum(branch is not None for branch in branches)
         own = count == 1 and source.text != target
         variables = [target] if own else self.names.series("y", count)
@@ -209,7 +231,7 @@ class ForwardWriter(ABC):
     def _written(
         self, branch: Written, source: py.Name, variable: str
     ) -> tuple[str, tuple[py.Statement, ...], py.Expression]:
-        """A branch's variable, its statements, and what comes out."""
+        """A branch's variable, its statements, and its result."""
         outside, self.body = self.body, []
         value = branch(source, variable)
         inside, self.body = self.body, outside
@@ -217,7 +239,7 @@ class ForwardWriter(ABC):
 
     @contextmanager
     def _variable(self, source: py.Name, target: str) -> Iterator[str]:
-        """A variable for what is made while `source` is still needed."""
+        """A variable for intermediate results while `source` is still needed."""
         if source.text != target:
             yield target
             return
@@ -233,7 +255,7 @@ def joined(join: str, values: Sequence[py.Expression], span: Span) -> py.Express
 
 
 def is_nothing(body: LoweredBody) -> bool:
-    """Whether a body leaves its input as it is."""
+    """True if a body returns its input."""
     return all(
         (isinstance(step, Layer) and step.function is None and step.label is None) or isinstance(step, Let)
         for step in body
@@ -241,7 +263,7 @@ def is_nothing(body: LoweredBody) -> bool:
 
 
 def branch_names(step: Branches) -> Iterator[str]:
-    """What the branches are called as parts of a class."""
+    """The names of branches as attributes of a class."""
     made = [body for body in step.branches if not is_nothing(body)]
     alone = "gate" if step.join == "mul" else "branch"
     for number in range(1, len(step.branches) + 1):

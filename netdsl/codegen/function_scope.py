@@ -13,10 +13,10 @@ from netdsl.language.expressions import Expr, Operator, Ref
 
 
 class Scope:
-    """What names of the language are called in a function; gives out free names for all else.
+    """The Python names of the language's names in a function; `free` has names for other variables.
 
-    `in` is called `size_name`: `in_channels`, or `in_features` of a vector. `held` are the names that
-    stand for operations, which are the torch classes `classes`; elsewhere an operation is its name.
+    The name of `in` is `size_name`: `in_channels`, or `in_features` of a vector. `held` are the parameters
+    that hold operations; these are the torch classes `classes`, or their names if there are none.
     """
 
     def __init__(
@@ -34,13 +34,17 @@ class Scope:
         self.free = Names({*taken, *self._names.values()})
 
     def define(self, name: str) -> str:
-        """What a name of the language is called from here on."""
+        """The Python name of a name of the language, from here on."""
         self._names[name] = self.free.free(name)
+        return self._names[name]
+
+    def called(self, name: str) -> str:
+        """The Python name of a defined name."""
         return self._names[name]
 
     @contextmanager
     def loop(self, variable: str | None) -> Iterator[str]:
-        """What the variable of a loop is called inside; after it another may be called so."""
+        """The Python name of a loop's variable inside of it; another loop can use it afterwards."""
         name = variable or "i"
         if name in self._idle:
             self._idle.remove(name)

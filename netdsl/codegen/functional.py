@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.functional_forward import BlockFunctions, FunctionalForward, tensor_name
+from netdsl.codegen.functional_forward import STACKS, BlockFunctions, FunctionalForward, tensor_name
 from netdsl.codegen.functional_init import FunctionalInit
 from netdsl.codegen.names import CONSTANTS, RESERVED_FUNCTIONAL, Names, step_names
 from netdsl.codegen.operation_parameters import by_name
@@ -27,21 +27,22 @@ from netdsl.codegen.template_models import (
     network_documentation,
     open_parameters,
 )
-from netdsl.codegen.tensor_lists import ListWriter
 from netdsl.ir.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
 from netdsl.language.expressions import YES
 from netdsl.ops.operation import Kind
 
 X = py.Name("x")
 GENERATOR = "torch.Generator | None"
-# What functions share, as parameters of a block's forward pass.
+# The state that functions share: parameters of a block's forward pass, with their types.
 STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generator": GENERATOR}
 
 
 class FunctionalView(NamedTuple):
-    """The template model of `functional.py.j2`; `inits` are the methods of its `Init`, `parameters` those of
+    """The view of the functional style; `inits` are the methods of its `Init`, `parameters` those of
     `init_params` besides the options of tensors.
     """
+
+    template = "functional.py.j2"
 
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
@@ -68,12 +69,19 @@ class _Functional:
 
     def view(self, source: str) -> FunctionalView:
         network = self._network
-        params, buffers = self._list("params", "parameters"), self._list("buffers", "buffers")
+        layers = _layers(network)
+        writer = FunctionalForward(
+            self._blocks,
+            self._scope(),
+            [part.body for part in network.parts if isinstance(part, LoweredSection) and layers is None],
+            self._inits,
+            {"parameters": "params", "buffers": "buffers"},
+        )
+        forward = self._forward(writer) if layers is None else self._forward_named(writer, layers)
+        params, buffers = writer.tensors("parameters"), writer.tensors("buffers")
         options = (py.Name("dtype"), py.Name("device"))
         init_params = py.Call("Init", (*options, py.Name("generator")))
         init_buffers = py.Call("Init", options, (("requires_grad", py.Literal(False)),))
-        layers = _layers(network)
-        forward = self._forward() if layers is None else self._forward_named(layers)
         open_views = open_parameters(network)
         read = set(reads(forward))
         parameters = [ParameterView("x", "Tensor"), ParameterView("params", "list[Tensor]")]
@@ -97,13 +105,15 @@ class _Functional:
         called = {name: functions.names for name, functions in self._blocks.items()}
         own = block_scope(block, called, {}, RESERVED_FUNCTIONAL)
         name = self._names.free(block.name)
-        forward = self._forward_function(own, name)
-        params = self._list_function(own, f"{name}_params", "parameters")
-        buffers = self._list_function(own, f"{name}_buffers", "buffers")
+        writer = FunctionalForward(
+            self._blocks, own.scope(), [block.body], self._inits, dict.fromkeys(STACKS, "tensors")
+        )
+        forward = self._forward_function(own, name, writer)
+        params = self._list_function(own, f"{name}_params", "parameters", writer)
+        buffers = self._list_function(own, f"{name}_buffers", "buffers", writer)
         return BlockFunctions(forward, params, buffers)
 
-    def _forward_function(self, own: BlockScope, name: str) -> Signature:
-        writer = FunctionalForward(self._blocks, own.scope(), [own.block.body])
+    def _forward_function(self, own: BlockScope, name: str, writer: FunctionalForward) -> Signature:
         value = writer.steps(own.block.body, X, "x")
         start = py.Assign(own.size_name, py.Name("x.shape[1]"), local=True)
         body = pruned((start, *writer.body, py.Return(value)))
@@ -116,11 +126,10 @@ class _Functional:
         self._functions.append(FunctionView(name, documentation, parameters, body))
         return signature
 
-    def _list_function(self, own: BlockScope, name: str, wanted: Kind) -> Signature | None:
-        scope = own.scope()
-        writer = ListWriter("tensors", wanted, self._blocks, scope, self._inits)
-        writer.body(own.block.body)
-        body = writer.statements()
+    def _list_function(
+        self, own: BlockScope, name: str, wanted: Kind, writer: FunctionalForward
+    ) -> Signature | None:
+        body = writer.tensors(wanted)
         if not body:
             return None
         signature = own.signature(self._names.free(name), body, ("init",))
@@ -137,18 +146,7 @@ class _Functional:
         constants = CONSTANTS if self._network.open_classes else None
         return Scope(constants, taken=RESERVED_FUNCTIONAL.union(names))
 
-    def _list(self, what: str, wanted: Kind) -> tuple[py.Statement, ...]:
-        writer = ListWriter(what, wanted, self._blocks, self._scope(), self._inits)
-        for part in self._network.parts:
-            if isinstance(part, LoweredSection):
-                writer.body(part.body)
-            else:
-                writer.stage(part)
-        return writer.statements()
-
-    def _forward(self) -> tuple[py.Statement, ...]:
-        bodies = [part.body for part in self._network.parts if isinstance(part, LoweredSection)]
-        writer = FunctionalForward(self._blocks, self._scope(), bodies)
+    def _forward(self, writer: FunctionalForward) -> tuple[py.Statement, ...]:
         value: py.Expression = X
         for part in self._network.parts:
             x = writer.assign("x", value)
@@ -167,16 +165,16 @@ class _Functional:
         comment = [py.Comment("Reversed, so that pop() takes them in order.")] if stacks else []
         return (*comment, *stacks, *body)
 
-    def _forward_named(self, layers: tuple[Layer, ...]) -> tuple[py.Statement, ...]:
-        scope = self._scope()
-        writer = FunctionalForward(self._blocks, scope, ())
+    def _forward_named(
+        self, writer: FunctionalForward, layers: tuple[Layer, ...]
+    ) -> tuple[py.Statement, ...]:
         names: dict[str, list[str]] = {"params": [], "buffers": []}
         value: py.Expression = X
         for layer, name in zip(layers, step_names(layers), strict=True):
             tensors: dict[str, py.Expression] = {}
             for weight in layer.weights:
                 if weight.present == YES:
-                    tensor = scope.free.free(tensor_name(name, weight))
+                    tensor = writer.names.free(tensor_name(name, weight))
                     names["buffers" if weight.kind == "buffers" else "params"].append(tensor)
                     tensors[weight.name] = py.Name(tensor)
             value = writer.layer(layer, value, "x", tensors)

@@ -1,4 +1,4 @@
-"""Forward passes of the functional style: what a block's functions are, and the statements of one."""
+"""The functions of blocks in the functional style: forward passes, and lists of the tensors that they use."""
 
 from __future__ import annotations
 
@@ -7,30 +7,17 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
+from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.list_builder import constant, loop
+from netdsl.codegen.functional_init import FunctionalInit
+from netdsl.codegen.list_builder import added, constant, gathered, loop
 from netdsl.codegen.names import step_name
+from netdsl.codegen.prune import pruned
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import (
-    BlockCall,
-    Branches,
-    Choice,
-    From,
-    Layer,
-    Let,
-    LoweredBody,
-    LoweredStage,
-    LoweredStep,
-    Repeat,
-    Run,
-    Save,
-    Skip,
-    When,
-    layers,
-)
+from netdsl.ir import lowered as ir
 from netdsl.language.expressions import NO, YES, Const, Expr, Ref, operator
 from netdsl.ops.operation import Kind, Weight
 
@@ -61,44 +48,64 @@ class _Taken(NamedTuple):
 
 
 class FunctionalForward(ForwardWriter):
-    """Writes the statements of a forward pass through `bodies` in calls of functions.
+    """Writes the statements of a forward pass through `bodies` in calls of functions, and beside them those
+    that add its parameters and buffers to the lists called `names`.
 
     Tensors are taken from their stacks in statements of their own, before the calls that use them.
     """
 
     def __init__(
-        self, blocks: Mapping[str, BlockFunctions], scope: Scope, bodies: Iterable[LoweredBody]
+        self,
+        blocks: Mapping[str, BlockFunctions],
+        scope: Scope,
+        bodies: Iterable[ir.LoweredBody],
+        inits: FunctionalInit,
+        names: Mapping[Kind, str],
     ) -> None:
-        super().__init__(scope.free)
+        super().__init__(scope.free, scope, [], [])
         self._blocks = blocks
-        self._scope = scope
-        self._kinds = Counter(step_name(own) for body in bodies for own in layers(body) if own.weights)
+        self._inits = inits
+        self._lists = {kind: (names[kind], own) for kind, own in zip(STACKS, self.beside, strict=True)}
+        self._kinds = Counter(step_name(own) for body in bodies for own in ir.layers(body) if own.weights)
         self._seen = Counter[str]()
         self._taken: dict[str, _Taken] = {}
 
-    def joins(self, step: LoweredStep) -> bool:
-        return isinstance(step, (Skip, Branches, When, Save, From))
+    def joins(self, step: ir.LoweredStep) -> bool:
+        return isinstance(step, (ir.Skip, ir.Branches, ir.When, ir.Save, ir.From))
 
     def chain(
-        self, steps: LoweredBody, body: LoweredBody, value: py.Expression, target: str, name: str
+        self, steps: ir.LoweredBody, body: ir.LoweredBody, value: py.Expression, target: str, name: str
     ) -> py.Expression:
         for step in steps:
             match step:
-                case Layer():
+                case ir.Layer():
                     value = self.layer(step, value, target)
-                case BlockCall():
+                case ir.BlockCall():
                     value = self.call(step, self.bound(value, target))
-                case Repeat():
+                case ir.Repeat():
                     value = self._repeat(step, value, target)
-                case Choice():
+                case ir.Choice():
                     value = self._choice(step, value, target)
-                case Let():
-                    self.body.append(constant(self._scope, step))
+                case ir.Let():
+                    let = constant(self.scope, step)
+                    for own in (self.body, *self.beside):
+                        own.append(let)
         return value
+
+    def tensors(self, kind: Kind) -> tuple[py.Statement, ...]:
+        """The statements that return the list of tensors of a kind; none if it is empty."""
+        what, additions = self._lists[kind]
+        made = gathered(what, pruned(additions), "list[Tensor]")
+        last = made[-1]
+        if made == (py.Assign(what, py.Sequence("[]", ()), annotation="list[Tensor]"),):
+            return ()
+        if isinstance(last, py.Assign) and last.operator == "=" and last.target == what:
+            return (*made[:-1], py.Return(last.value))
+        return (*made, py.Return(py.Name(what)))
 
     def layer(
         self,
-        layer: Layer,
+        layer: ir.Layer,
         value: py.Expression,
         target: str,
         tensors: Mapping[str, py.Expression] | None = None,
@@ -109,6 +116,7 @@ class FunctionalForward(ForwardWriter):
             return value
         if layer.weights and not layer.operation.is_activation:
             value = self.bound(value, target)
+        self._add(layer)
         slots = {
             "training": py.Name("training"),
             "generator": py.Name("generator"),
@@ -117,12 +125,35 @@ class FunctionalForward(ForwardWriter):
         }
 
         def make(x: py.Expression) -> py.Expression:
-            return torch_call(function, self._scope, {"x": x, **slots}, layer.span)
+            return torch_call(function, self.scope, {"x": x, **slots}, layer.span)
 
         return self.around(layer.operation, value, target, make)
 
-    def _tensors(self, layer: Layer) -> dict[str, py.Expression]:
-        """The weights of a layer, taken from their stacks: what they are called."""
+    def _add(self, layer: ir.Layer) -> None:
+        """Adds the tensors of a layer to their lists."""
+        kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
+        there = (weight for weight in layer.weights if weight.present != NO)
+        for (kind, present), weights in groupby(there, key=lambda weight: (weight.kind, weight.present)):
+            what, additions = self._lists[kind]
+            made = added(what, *(self._made(layer, weight, kernel) for weight in weights))
+            additions.append(made if present == YES else py.If(self.scope(present), (made,)))
+
+    def _made(self, layer: ir.Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
+        made = self._inits.tensor(layer, weight, kernel, self.scope)._replace(span=layer.span)
+        trained = self._trained(layer, weight)
+        if weight.kind == "buffers" or trained == py.Literal(True):
+            return made
+        return py.Method(made, "requires_grad_", (trained,))
+
+    def _trained(self, layer: ir.Layer, weight: Weight) -> py.Expression:
+        """True if the weight is trained, as an expression: `freeze` is yes, no, or the name of one."""
+        if isinstance(layer.freeze, Const):
+            return py.Literal(layer.freeze.value not in (True, Symbol(weight.name)))
+        frozen = py.Sequence("()", (py.Literal(True), py.Literal(weight.name)))
+        return py.Operation("not in", (self.scope(layer.freeze), frozen))
+
+    def _tensors(self, layer: ir.Layer) -> dict[str, py.Expression]:
+        """The weights of a layer, taken from their stacks, by the names of the operation."""
         if not layer.weights:
             return {}
         name = step_name(layer)
@@ -135,11 +166,11 @@ class FunctionalForward(ForwardWriter):
             if present == YES:
                 self._take(STACKS[kind], tensors)
             else:
-                self._take_if(self._scope(present), STACKS[kind], tensors)
+                self._take_if(self.scope(present), STACKS[kind], tensors)
         return {name: py.Name(tensor) for name, tensor in called.items()}
 
     def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
-        """Takes tensors from a stack, together with those before them where they are few."""
+        """Takes tensors from a stack, in one statement with those before them if they are few."""
         last = self._taken.get(stack)
         if last is not None and last.body is self.body:
             taken = last._replace(names=(*last.names, *tensors))
@@ -155,37 +186,48 @@ class FunctionalForward(ForwardWriter):
             taken = py.Operation("if", (condition, _pop(stack), py.Literal(None)))
             self.body.append(py.Assign(tensor, taken))
 
-    def call(self, call: BlockCall, x: py.Expression) -> py.Expression:
-        self._taken.clear()  # the block takes its own
-        return call_of(self._blocks[call.block.name].forward, call, self._scope, (x,))
+    def call(self, call: ir.BlockCall, x: py.Expression) -> py.Expression:
+        self._taken.clear()  # the block takes its own tensors
+        functions = self._blocks[call.block.name]
+        made: tuple[tuple[Kind, Signature | None], ...]
+        made = (("parameters", functions.params), ("buffers", functions.buffers))
+        for kind, signature in made:
+            if signature is not None:
+                what, additions = self._lists[kind]
+                tensors = call_of(signature, call, self.scope)
+                additions.append(py.Assign(what, tensors, operator="+="))
+        return call_of(functions.forward, call, self.scope, (x,))
 
-    def stage(self, stage: LoweredStage, x: py.Name) -> py.Expression:
+    def stage(self, stage: ir.LoweredStage, x: py.Name) -> py.Expression:
         *before, last = stage.runs
         for run in before:
             self.assign(x.text, self._run(run, x))
         return self._run(last, x)
 
-    def _run(self, run: Run, x: py.Name) -> py.Expression:
-        with self._scope.loop(run.variable) as variable:
-            made = self.call(run.call, x)
+    def _run(self, run: ir.Run, x: py.Name) -> py.Expression:
         if run.copies == 1:
-            return made
+            return self.call(run.call, x)
+        with self.scope.loop(run.variable) as variable:
+            bodies = self.inside(lambda: self.assign(x.text, self.call(run.call, x)))
         times = py.Call("range", (py.Literal(run.copies),))
-        self.body.append(py.For(variable, times, (py.Assign(x.text, made),)))
+        for own, body in zip((self.body, *self.beside), bodies, strict=True):
+            own.append(py.For(variable, times, body))
         return x
 
-    def _repeat(self, step: Repeat, value: py.Expression, target: str) -> py.Expression:
+    def _repeat(self, step: ir.Repeat, value: py.Expression, target: str) -> py.Expression:
         x = self.assign(target, value)
-        self.body += loop(self._scope, step, lambda: self.case(step.body, x, target, ()))
+        loops = loop(self.scope, step, lambda: self.case(step.body, x, target, ()))
+        for own, statements in zip((self.body, *self.beside), loops, strict=True):
+            own += statements
         return x
 
-    def _choice(self, step: Choice, value: py.Expression, target: str) -> py.Expression:
+    def _choice(self, step: ir.Choice, value: py.Expression, target: str) -> py.Expression:
         symbols, bodies = zip(*step.cases, strict=True)
-        conditions = [operator("==", Ref(step.holder), Const(symbol)) for symbol in symbols[:-1]]
-        return self.choose(conditions, bodies, value, target)
+        *conditions, last = (operator("==", Ref(step.holder), Const(symbol)) for symbol in symbols)
+        return self.choose(conditions, bodies, value, target, last=last)
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
-        return self._scope(expr)
+        return self.scope(expr)
 
     def inlines(self, value: py.Expression) -> bool:
         return isinstance(value, py.Name)

@@ -1,4 +1,4 @@
-"""The class `Init` of the functional style: a method for each way in which a tensor of the network starts."""
+"""The class `Init` of the functional style: a method for each rule of initialisation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLAIN = {
 
 
 class FunctionalInit:
-    """Gives out the calls that make tensors, and keeps the methods that they need."""
+    """Returns the calls that make tensors, and keeps the methods that they need."""
 
     def __init__(self, init: Init) -> None:
         self._init = init
@@ -38,11 +38,11 @@ class FunctionalInit:
 
     @property
     def methods(self) -> tuple[FunctionView, ...]:
-        """Those that draw first, then the constants."""
+        """The methods of `Init`: random ones first, then constants."""
         return tuple(sorted(self._methods.values(), key=lambda method: method.name in _PLAIN))
 
     def tensor(self, layer: Layer, weight: Weight, kernel: Weight | None, scope: Scope) -> py.Call:
-        """The call that makes a tensor of a layer; a bias may start with the fan-in of its `kernel`."""
+        """The call that makes a tensor of a layer; a bias may depend on the fan-in of its `kernel`."""
         shape = tuple(map(scope, weight.shape))
         rule = PYTORCH if weight.kind == "buffers" else rule_of(self._init, layer, weight)
         if rule == PYTORCH and weight.role in ("kernel", "bias") and kernel is not None:
@@ -89,12 +89,12 @@ def _uniform_fan_in(name: str, rule: Rule) -> FunctionView:
         py.Evaluate(py.Call("nn.init.uniform_", (_TENSOR, *limits), (("generator", _GENERATOR),))),
         py.Return(py.Method(_TENSOR, "requires_grad_", (_TRAINED,))),
     )
-    text = "Uniform in +-1 / sqrt(fan_in), as torch's own layers start."
+    text = "Uniform in +-1 / sqrt(fan_in), the default of torch's layers."
     return FunctionView(name, (text,), (_SHAPE, ParameterView("fan_in", "int")), body)
 
 
 def _documentation(rule: Rule) -> str:
-    """What a rule makes."""
+    """The docstring of the method for a rule."""
     given = dict(rule.arguments)
     law = "Uniform" if rule.function.endswith("uniform") else "Normal"
     match rule.function:
@@ -119,7 +119,7 @@ def _deviation(given: Mapping[str, Value]) -> str:
 
 
 def _fan_in(kernel: Weight) -> Expr:
-    """Inputs that one output sees, as torch counts them: the product of all lengths but the first."""
+    """The inputs of one output, as torch counts them: the product of all lengths but the first."""
     lengths = kernel.shape[1:]
     product: Expr = Const(
         math.prod(n.value for n in lengths if isinstance(n, Const) and isinstance(n.value, int))

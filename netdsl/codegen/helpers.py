@@ -1,7 +1,7 @@
-"""What torch lacks: functions and classes that generated code carries with it.
+"""Helpers: functions and classes that torch lacks, which generated code contains if it uses them.
 
-Each is a file of plain Python in templates/helpers, called as what it defines; another that it uses is
-imported there, and stands beside it in generated code.
+Each is a file of plain Python in templates/helpers, named after its definition. It imports other helpers that
+it uses, which generated code then contains, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a tensor starts: the one place that decides the rule of a weight, and rules as calls of torch."""
+"""Initialisation: decides the rule of a weight, and writes rules as calls of torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIXED = frozenset({"constant", "zeros", "ones", "dirac"})
 
 
 def rule_of(init: Init, layer: Layer, weight: Weight) -> Rule:
-    """How a parameter of a layer starts; `pytorch` is what the layer does by itself."""
+    """The rule that initialises a parameter of a layer; `pytorch` is the initialisation of torch's module."""
     return own_rule(init, layer, weight) or kind_rule(init, layer, weight)
 
 
@@ -60,7 +60,7 @@ def constant(value: Value) -> Rule:
 
 
 def _plain(rule: Rule) -> Rule:
-    """The rule with the arguments that torch needs to be told."""
+    """The rule without the arguments that are torch's defaults."""
     given = tuple(own for own in rule.arguments if rule.function not in _DEFAULTS.get(own, ()))
     return constant(given[0][1]) if rule.function == "constant" else Rule(rule.function, given)
 

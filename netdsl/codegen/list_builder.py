@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.ir.lowered import Let, Repeat
+from netdsl.language.expressions import Ref
 
 
-class ListBuilder:
-    """Writes the statements that collect items in a list called `what`."""
+def added(what: str, *items: py.Expression) -> py.Assign:
+    """Adds items to a list called `what`."""
+    return py.Assign(what, py.Sequence("[]", items), operator="+=")
 
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self._statements: list[py.Statement] = []
-        self._items: list[py.Expression] = []
 
-    def add(self, *items: py.Expression) -> None:
-        self._items += items
+def gathered(
+    what: str, statements: Iterable[py.Statement], annotation: str, *, always: bool = False
+) -> tuple[py.Statement, ...]:
+    """Statements that make the list `what`, from those that add to it; annotated where mypy needs it, or
+    `always`.
+    """
+    merged = _merged(what, statements)
+    index = next((n for n, own in enumerate(merged) if not _is_local(own)), None)
+    first = None if index is None else merged[index]
+    if index is None or not isinstance(first, py.Assign) or not isinstance(first.value, py.Sequence):
+        return (py.Assign(what, py.Sequence("[]", ()), annotation=annotation), *merged)
+    merged[index] = py.Assign(what, first.value, annotation=annotation if always else "")
+    return tuple(merged)
 
-    def extend(self, items: py.Expression) -> None:
-        """Adds what a list has."""
-        self.write(py.Assign(self.what, items, operator="+="))
 
-    def let(self, scope: Scope, let: Let) -> None:
-        self._statements.append(constant(scope, let))
-
-    def write(self, *statements: py.Statement) -> None:
-        if self._items:
-            items = py.Sequence("[]", tuple(self._items))
-            self._statements.append(py.Assign(self.what, items, operator="+="))
-            self._items.clear()
-        self._statements += statements
-
-    def inside(self, write: Callable[[], object]) -> tuple[py.Statement, ...]:
-        """The statements that something writes, for a loop or a condition."""
-        self.write()
-        outside, self._statements = self._statements, []
-        write()
-        self.write()
-        inside, self._statements = self._statements, outside
-        return tuple(inside)
-
-    def statements(self, annotation: str, *, always: bool = False) -> tuple[py.Statement, ...]:
-        """All of them, from an empty list or what comes first; annotated where mypy needs it, or `always`."""
-        self.write()
-        index = next((n for n, own in enumerate(self._statements) if not _is_local(own)), None)
-        first = None if index is None else self._statements[index]
-        if index is None or not isinstance(first, py.Assign) or not isinstance(first.value, py.Sequence):
-            return (py.Assign(self.what, py.Sequence("[]", ()), annotation=annotation), *self._statements)
-        start = py.Assign(self.what, first.value, annotation=annotation if always else "")
-        return (*self._statements[:index], start, *self._statements[index + 1 :])
+def _merged(what: str, statements: Iterable[py.Statement]) -> list[py.Statement]:
+    """The statements with successive additions of items in one."""
+    merged: list[py.Statement] = []
+    for own in statements:
+        match own, merged[-1:]:
+            case py.If(condition, then, otherwise), _:
+                own = py.If(condition, tuple(_merged(what, then)), tuple(_merged(what, otherwise)))
+            case py.For(variable, iterable, body), _:
+                own = py.For(variable, iterable, tuple(_merged(what, body)))
+            case (
+                py.Assign(target, py.Sequence("[]", items)),
+                [py.Assign(before, py.Sequence("[]", earlier))],
+            ) if (
+                target == before == what
+            ):
+                merged.pop()
+                own = added(what, *earlier, *items)
+        merged.append(own)
+    return merged
 
 
 def _is_local(statement: py.Statement) -> bool:
@@ -65,16 +62,18 @@ def constant(scope: Scope, let: Let) -> py.Assign:
 
 
 def loop(
-    scope: Scope, repeat: Repeat, write: Callable[[], Sequence[py.Statement]]
-) -> tuple[py.Statement, ...]:
-    """A loop around the statements that `write` makes; the carried size is a variable beside it."""
+    scope: Scope, repeat: Repeat, write: Callable[[], Sequence[tuple[py.Statement, ...]]]
+) -> list[tuple[py.Statement, ...]]:
+    """A loop around each of the bodies that `write` makes; the carried size is a variable beside it."""
     times = py.Call("range", (scope(repeat.times),))
     carried = repeat.carried
-    if carried is None:
-        with scope.loop(repeat.variable) as variable:
-            return (py.For(variable, times, tuple(write())),)
-    start = scope(carried.start)
-    size = scope.define(carried.name)
+    before: tuple[py.Statement, ...] = ()
+    after: tuple[py.Statement, ...] = ()
+    if carried is not None and carried.start != Ref(carried.name):
+        start = scope(carried.start)
+        before = (py.Assign(scope.define(carried.name), start, local=True),)
     with scope.loop(repeat.variable) as variable:
-        body = (*write(), py.Assign(size, scope(carried.next), local=True))
-    return (py.Assign(size, start, local=True), py.For(variable, times, body))
+        bodies = write()
+        if carried is not None:
+            after = (py.Assign(scope.called(carried.name), scope(carried.next), local=True),)
+    return [(*before, py.For(variable, times, (*body, *after))) for body in bodies]

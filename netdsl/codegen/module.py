@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes, constructor
 from netdsl.codegen.module_writer import ModuleWriter, X
@@ -12,6 +10,7 @@ from netdsl.codegen.operation_parameters import with_classes
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import (
     ClassView,
+    ModulesView,
     class_names,
     forward_documentation,
     network_documentation,
@@ -20,21 +19,14 @@ from netdsl.codegen.template_models import (
 from netdsl.ir.lowered import LoweredNetwork, LoweredSection
 
 
-class ModuleView(NamedTuple):
-    """What `module.py.j2` lays out."""
-
-    documentation: tuple[str, ...]
-    classes: tuple[ClassView, ...]
-
-
-def module_view(network: LoweredNetwork, source: str) -> ModuleView:
+def module_view(network: LoweredNetwork, source: str) -> ModulesView:
     network = with_classes(network)
     name, names = class_names(network)
     taken = Names({*RESERVED, name, *names.values()})
     classes = Classes(network, taken)
     views = [*classes.variants, *(classes.of_block(block, names[block.name]) for block in network.blocks)]
     views.append(_network_class(network, name, classes, taken, views))
-    return ModuleView(network_documentation(network, source), tuple(views))
+    return ModulesView(network_documentation(network, source), tuple(views))
 
 
 def _network_class(
@@ -67,7 +59,7 @@ def _network_class(
 
 
 def _is_flat(section: LoweredSection, maker: SequentialBuilder) -> bool:
-    """Whether the steps of a section are attributes of the network itself."""
+    """True if the steps of a section are attributes of the network itself."""
     if section.labelled:
         return False
     return section.kind == "layers" or not section.body or not maker.is_plain(section.body)

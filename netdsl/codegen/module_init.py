@@ -17,8 +17,8 @@ from netdsl.ops.operation import TorchCall, Weight
 
 
 class Special(NamedTuple):
-    """A weight with a rule of its own: the attribute of its layer, and what flags of the class say where the
-    layer is there. Of one that isn't `typed` mypy knows only that it is a module.
+    """A weight with a rule of its own: the attribute of its layer, and the values of the class's flags with
+    which the layer exists. To mypy a layer that isn't `typed` is any module.
     """
 
     attribute: str
@@ -29,7 +29,7 @@ class Special(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """How the modules of a class start, weight by weight; some of them may be missing, some always are."""
+    """The rules for the weights of a class; `present` ones are not always missing, `checked` ones may be."""
 
     rules: dict[str, Rule]
     present: set[str]
@@ -71,7 +71,7 @@ class ModuleInit:
         return layer.module._replace(target=self._called.get((target, layer.operation.name), target))
 
     def own_rules(self, layer: Layer) -> list[tuple[Weight, Rule]]:
-        """The weights of a layer that start in another way than all of its kind."""
+        """The weights of a layer with another rule than the others of its kind."""
         rules = []
         for weight in layer.weights:
             rule = None if weight.present == NO else own_rule(self._init, layer, weight)
@@ -99,12 +99,12 @@ class ModuleInit:
         return (*_loop(model, module, kinds), *single, *_loop(model, module, blocks))
 
     def _cases(self, module: str) -> Iterator[tuple[py.Expression, tuple[py.Statement, ...]]]:
-        """Classes that start in the same way, and how; variants before what they derive from."""
+        """The classes with equal rules, and their statements; variants before their base classes."""
         alike: dict[tuple[tuple[str, Rule], ...], list[str]] = {}
         for name in (*self.variants, *(name for name in self._kinds if name not in self.variants)):
             rules = self._kinds[name].rules.items()
             told = tuple(own for own in rules if own[1] != PYTORCH)
-            if not told and name in self.variants:  # so that what it derives from isn't meant
+            if not told and name in self.variants:  # else the case of its base class would apply
                 told = tuple(own for own in rules if own[0] == "weight")
             alike.setdefault(told, []).append(name)
         for told, names in alike.items():
@@ -127,7 +127,7 @@ def _kind(init: Init, layers: Iterable[Layer]) -> _Kind:
             kind.rules[weight.name] = kind_rule(init, layer, weight)
             if weight.present != NO:
                 kind.present.add(weight.name)
-            # Of a convolution's bias mypy knows only that there may be one.
+            # To mypy a convolution's bias may be None.
             if (weight.role == "bias" and layer.module.target != "nn.Linear") or weight.present != YES:
                 kind.checked.add(weight.name)
     return kind
@@ -139,7 +139,7 @@ def _union(one: _Kind, other: _Kind) -> _Kind:
 
 
 def _explicit(rule: Rule, weight: Weight) -> Rule:
-    """A rule that can be called for what a layer does by itself."""
+    """The rule, or the call that does the same as torch's module."""
     if rule == PYTORCH and weight.role in ("scale", "shift"):
         return constant(cast(Const, weight.fill).value)
     return rule

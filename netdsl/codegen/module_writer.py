@@ -39,25 +39,24 @@ class ModuleWriter(ForwardWriter):
         flat: Sequence[LoweredBody] = (),
         labels: Iterable[str] = (),
     ) -> None:
-        super().__init__(Names())
+        super().__init__(Names(), maker.scope, maker.setup)
         self.maker = maker
         self.special: list[Special] = []
         self._flat_bodies = flat
         self._flat_names = self._counted(flat)
-        # How often the body that is being written would use a name, where it is flat.
+        # The number of uses of each name in the body that is being written, if it is flat.
         self._names: Counter[str] | None = None
         self._labels = Counter(label for body in bodies for label in _labels(body))
         self._attributes = Names(MODULE_ATTRIBUTES.union(self._labels, labels))
         self._annotated: set[str] = set()
         # The calls of single layers.
         self._layers: set[str] = set()
-        # Where the steps that are being written are there, and what makes those of each case.
+        # The conditions of the steps that are being written.
         self._flags: tuple[tuple[str, bool], ...] = ()
-        self._setups: list[tuple[py.Statement, ...]] = []
 
     def forward(self, value: py.Expression) -> tuple[py.Statement, ...]:
         """The statements of `forward`, which returns `value`."""
-        # Of what modules return mypy knows nothing, but that `x` is a tensor, and what is annotated.
+        # To mypy the results of modules have no type, unless they are assigned to `x` or annotated.
         match value:
             case py.Operation("if", (_, yes, py.Name(own))) if own != X.text and _is_tensor(yes, own):
                 if not self._annotate(own):
@@ -67,7 +66,7 @@ class ModuleWriter(ForwardWriter):
         return pruned((*self.body, py.Return(value)))
 
     def _annotate(self, variable: str) -> bool:
-        """Says that a variable is a tensor, if a single statement assigns to it."""
+        """Annotates a variable as a tensor, if a single statement assigns to it."""
         found = [own for own in self.body if isinstance(own, py.Assign) and own.target == variable]
         if len(found) != 1 or any(isinstance(own, (py.If, py.For)) for own in self.body):
             return False
@@ -77,13 +76,13 @@ class ModuleWriter(ForwardWriter):
     # attributes
 
     def attribute(self, name: str, value: py.Expression, *, exact: bool = False) -> str:
-        """Adds an attribute, called like `name` or `exact` so, and returns its name."""
+        """Adds an attribute and returns its name: `name`, unless `exact` with a number if that is taken."""
         name = name if exact else self._attributes.numbered(name)
         self.maker.setup.append(py.Assign(f"self.{name}", value))
         return name
 
     def _own(self, step: LoweredStep, name: str) -> str:
-        """Adds the attribute of a single step: called by its label, or like `name`."""
+        """Adds the attribute of a single step, named by its label or `name`."""
         label = label_of(step)
         name = label or self._attributes.numbered(name)
         several = label is not None and self._labels[label] > 1
@@ -105,7 +104,7 @@ class ModuleWriter(ForwardWriter):
         return name
 
     def _annotation(self, name: str) -> str:
-        """What mypy is told of an attribute that holds different modules: once."""
+        """The annotation of an attribute that holds different modules, at its first assignment, for mypy."""
         first = name not in self._annotated
         self._annotated.add(name)
         return "nn.Module" if first else ""
@@ -151,7 +150,7 @@ class ModuleWriter(ForwardWriter):
         return value
 
     def _counted(self, bodies: Sequence[LoweredBody]) -> Counter[str]:
-        """How often the attributes of bodies would be called so, each step by itself."""
+        """The number of uses of each name, if each step of the bodies is an attribute."""
         single = (step for body in bodies for step in body if not self.joins(step))
         return Counter(step_name(step) for step in single if _needs_attribute(step))
 
@@ -168,9 +167,9 @@ class ModuleWriter(ForwardWriter):
             yield tuple(run)
 
     def _flat(self, step: LoweredStep, name: str, value: py.Expression, target: str) -> py.Expression:
-        """What a single step makes of `value`: a call of its attribute, or of a function."""
+        """The result of a single step for `value`: a call of its attribute, or of a function."""
         if isinstance(step, Let):
-            self.maker.setup.append(constant(self.maker.scope, step))
+            self.maker.setup.append(constant(self.scope, step))
             return value
         if _needs_attribute(step):
             attribute = self._own(step, name)
@@ -191,7 +190,7 @@ class ModuleWriter(ForwardWriter):
             step.operation,
             value,
             target,
-            lambda x: torch_call(function, self.maker.scope, {"x": x}, step.span),
+            lambda x: torch_call(function, self.scope, {"x": x}, step.span),
         )
 
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
@@ -226,34 +225,15 @@ class ModuleWriter(ForwardWriter):
 
     def condition(self, expr: Expr, name: str) -> py.Expression:
         own = expr.name if isinstance(expr, Ref) else name
-        return py.Name(f"self.{self.attribute(own, self.maker.scope(expr))}")
-
-    def choose(
-        self,
-        conditions: Sequence[Expr],
-        bodies: Sequence[LoweredBody],
-        value: py.Expression,
-        target: str,
-        name: str = "condition",
-    ) -> py.Name:
-        outside, self._setups = self._setups, []
-        chosen = super().choose(conditions, bodies, value, target, name)
-        *setups, otherwise = self._setups
-        self._setups = outside
-        self.maker.setup.append(
-            py.either(zip(map(self.maker.scope, conditions), setups, strict=True), otherwise)
-        )
-        return chosen
+        return py.Name(f"self.{self.attribute(own, self.scope(expr))}")
 
     def case(
         self, body: LoweredBody, source: py.Name, target: str, when: Sequence[tuple[py.Expression, bool]]
-    ) -> tuple[py.Statement, ...]:
-        flags, setup = self._flags, self.maker.setup
-        names = ((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
-        self._flags, self.maker.setup = (*flags, *names), []
+    ) -> list[tuple[py.Statement, ...]]:
+        flags = self._flags
+        self._flags += tuple((py.show(flag).removeprefix("self."), holds) for flag, holds in when)
         written = super().case(body, source, target, when)
-        self._setups.append(tuple(self.maker.setup))
-        self._flags, self.maker.setup = flags, setup
+        self._flags = flags
         return written
 
     def shortcut(
@@ -265,10 +245,10 @@ class ModuleWriter(ForwardWriter):
             return super().shortcut(skip, body, source, made, inner, target)
         name = label or self._attributes.numbered("shortcut")
         identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation=self._annotation(name))
-        outside, self.maker.setup = self.maker.setup, []
-        self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
-        projection, self.maker.setup = tuple(self.maker.setup), outside
-        self.maker.setup.append(py.If(self.maker.scope(skip.same), (identity,), projection))
+        _, projection = self.inside(
+            lambda: self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
+        )
+        self.maker.setup.append(py.If(self.scope(skip.same), (identity,), projection))
         projected = py.Call(f"self.{name}", (source,), span=place(body))
         return py.Operation("+", (made, projected), skip.span)
 
@@ -280,7 +260,7 @@ class ModuleWriter(ForwardWriter):
 
 
 def _is_tensor(value: py.Expression, variable: str = "") -> bool:
-    """Whether mypy knows that a value is a tensor, as it knows of `x` and the `variable`."""
+    """True if mypy knows that a value is a tensor, as it knows of `x` and the `variable`."""
     match value:
         case py.Call(function):
             return not function.startswith("self.")
@@ -301,9 +281,8 @@ def _labels(body: LoweredBody) -> Iterator[str]:
 
 
 def _needs_attribute(step: LoweredStep) -> bool:
-    """Whether a step has something to keep from `__init__`: a label, weights, or what only that knows.
-
-    What differs in training, and what is no function of torch, is a module too.
+    """True if a step needs a module: it has a label or weights, differs in training, is no function of torch,
+    or has arguments that only `__init__` knows.
     """
     if not isinstance(step, Layer):
         return not isinstance(step, Let)

@@ -1,4 +1,4 @@
-"""Names in generated code: those of the file where Python lets them stand, never two for one thing."""
+"""Names in generated code: those of the file, unless Python or the code itself has them already."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 _COMMON = "torch nn F Tensor OrderedDict self x forward in_channels in_features num_classes _"
 _FUNCTIONAL = "p b init Init params buffers tensors training dtype device generator init_params init_buffers"
 
-# What constants of the file are called where generated code leaves them open.
+# The names of constants of the file that are parameters in generated code.
 CONSTANTS = {"classes": "num_classes"}
 RESERVED = frozenset(_COMMON.split()).union(keyword.kwlist, dir(builtins), HELPERS)
 RESERVED_FUNCTIONAL = RESERVED | frozenset(_FUNCTIONAL.split())
 
 
 class Names:
-    """Gives out names that are free in one scope."""
+    """The names that are free in one scope."""
 
     def __init__(self, taken: Iterable[str] = RESERVED) -> None:
         self._taken = set(taken)
@@ -32,7 +32,7 @@ class Names:
         self._next: dict[tuple[str, int], int] = {}
 
     def free(self, name: str) -> str:
-        """The name, with a trailing `_` (or more) where it is taken."""
+        """The name, with one or more `_` at its end if it is taken."""
         while name in self._taken:
             name += "_"
         self._taken.add(name)
@@ -43,13 +43,13 @@ class Names:
         return name if self._take(name) else self._counted(name.rstrip("0123456789"), 2)
 
     def series(self, name: str, length: int) -> list[str]:
-        """The name with the first free numbers from 1 up; without a number where it is alone."""
+        """The name with the first free numbers from 1 up; without a number if it is a single one."""
         if length == 1:
             return [self.numbered(name)]
         return [self._counted(name, 1) for _ in range(length)]
 
     def release(self, *names: str) -> None:
-        """Variables that hold nothing any longer: other numbered ones may be called so."""
+        """Makes the names of variables that are no longer used free for other numbered ones."""
         self._idle.update(names)
         self._next.clear()
 
@@ -91,7 +91,7 @@ def _capital(word: str) -> str:
 
 
 def enumerated(names: Iterable[str]) -> Iterator[str]:
-    """Names in order, numbered from 1 where a name stands more than once: conv1, relu1, conv2, …"""
+    """Names in order, numbered from 1 if a name occurs more than once: conv1, relu1, conv2, …"""
     listed = list(names)
     total, seen = Counter(listed), Counter[str]()
     taken = {name for name, times in total.items() if times == 1}
@@ -105,7 +105,7 @@ def enumerated(names: Iterable[str]) -> Iterator[str]:
 
 
 def step_name(step: LoweredStep) -> str:
-    """What a step is called: by its label, else by its kind."""
+    """The name of a step: its label, else its kind."""
     match step:
         case Layer(operation, label=label):
             name = label or operation.attribute or operation.name
@@ -126,5 +126,5 @@ def label_of(step: LoweredStep) -> str | None:
 
 
 def step_names(body: LoweredBody) -> list[str]:
-    """A name for each step, numbered where a kind stands more than once."""
+    """A name for each step, numbered if a kind occurs more than once."""
     return list(enumerated(map(step_name, body)))

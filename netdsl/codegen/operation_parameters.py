@@ -1,4 +1,4 @@
-"""Parameters that hold an operation: the torch class itself where it is that simple, else its name."""
+"""Parameters that hold an operation: the torch class itself if possible, else its name."""
 
 from __future__ import annotations
 
@@ -6,40 +6,24 @@ from collections.abc import Iterator, Mapping
 
 from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Symbol
-from netdsl.ir.lowered import (
-    BlockCall,
-    Choice,
-    Layer,
-    Let,
-    LoweredBlock,
-    LoweredBody,
-    LoweredNetwork,
-    LoweredSection,
-    LoweredStep,
-    Repeat,
-    Skip,
-    When,
-    calls,
-    decided,
-)
+from netdsl.ir import lowered as ir
 from netdsl.language.expressions import Const, Expr, Operator, Ref, references
 from netdsl.ops.operation import Slot
 
 OPERATION = "operation"
 
 
-def torch_classes(network: LoweredNetwork) -> Mapping[str, str]:
+def torch_classes(network: ir.LoweredNetwork) -> Mapping[str, str]:
     """The torch class of each operation that a parameter holds, by its name in the language.
 
-    Empty where a name is needed instead: a parameter holds a block, or what it holds is not always
-    called with the same arguments.
+    Empty if names are needed instead: a parameter holds a block, or operations with different arguments.
     """
     classes: dict[str, str] = {}
-    for choice in (step for body in bodies(network) for step in steps(body) if isinstance(step, Choice)):
+    for choice in (step for body in bodies(network) for step in steps(body) if isinstance(step, ir.Choice)):
         if not _is_uniform(choice):
             return {}
         for symbol, (layer,) in choice.cases:
-            assert isinstance(layer, Layer)
+            assert isinstance(layer, ir.Layer)
             if classes.setdefault(symbol.name, layer.module.target) != layer.module.target:
                 return {}
     told_apart = len(set(classes.values())) == len(classes)
@@ -47,47 +31,49 @@ def torch_classes(network: LoweredNetwork) -> Mapping[str, str]:
     return classes if told_apart and known else {}
 
 
-def by_name(network: LoweredNetwork) -> LoweredNetwork:
-    """The network for code in which parameters hold names: one thing that a name can mean is meant."""
-    blocks = tuple(map_bodies(block, decided) for block in network.blocks)
-    return network._replace(blocks=blocks, parts=tuple(map_bodies(part, decided) for part in network.parts))
+def by_name(network: ir.LoweredNetwork) -> ir.LoweredNetwork:
+    """The network for code in which parameters hold names; choices with a single case are that case."""
+    blocks = tuple(map_bodies(block, ir.decided) for block in network.blocks)
+    return network._replace(
+        blocks=blocks, parts=tuple(map_bodies(part, ir.decided) for part in network.parts)
+    )
 
 
-def with_classes(network: LoweredNetwork) -> LoweredNetwork:
-    """The network for code in which parameters hold torch classes, where they can."""
+def with_classes(network: ir.LoweredNetwork) -> ir.LoweredNetwork:
+    """The network for code in which parameters hold torch classes if possible."""
     return network if torch_classes(network) else by_name(network)
 
 
-def bodies(network: LoweredNetwork) -> Iterator[LoweredBody]:
+def bodies(network: ir.LoweredNetwork) -> Iterator[ir.LoweredBody]:
     """Every body of the network's text, once for each block."""
     for block in network.blocks:
         yield block.body
     for part in network.parts:
-        if isinstance(part, LoweredSection):
+        if isinstance(part, ir.LoweredSection):
             yield part.body
 
 
-def _is_uniform(choice: Choice) -> bool:
-    """Whether all cases are operations that are made with the same arguments."""
+def _is_uniform(choice: ir.Choice) -> bool:
+    """True if all cases are operations that are made with the same arguments."""
     layers = [step for _, body in choice.cases for step in body]
-    if not all(isinstance(layer, Layer) for layer in layers):
+    if not all(isinstance(layer, ir.Layer) for layer in layers):
         return False
     made = [
         (layer.module.positional, layer.module.named, layer.freeze)
         for layer in layers
-        if isinstance(layer, Layer)
+        if isinstance(layer, ir.Layer)
     ]
     return all(other == made[0] for other in made)
 
 
-def _given(network: LoweredNetwork) -> Iterator[str]:
-    """The operations and blocks that calls give, or parameters have by default, where a block reads them."""
+def _given(network: ir.LoweredNetwork) -> Iterator[str]:
+    """The operations and blocks that calls pass, or that are defaults, for parameters that a block reads."""
     read: dict[str, set[str]] = {}
     for block in network.blocks:
         read[block.name] = {name for step in steps(block.body) for name in _read(step, read)}
-    made: list[BlockCall] = [call for body in bodies(network) for call in calls(body)]
+    made: list[ir.BlockCall] = [call for body in bodies(network) for call in ir.calls(body)]
     for part in network.parts:
-        if not isinstance(part, LoweredSection):
+        if not isinstance(part, ir.LoweredSection):
             made += [run.call for run in part.runs]
     given = [(call.block, name, value) for call in made for name, value in call.arguments]
     for block in network.blocks:
@@ -97,36 +83,36 @@ def _given(network: LoweredNetwork) -> Iterator[str]:
             yield from _symbols(value)
 
 
-def _read(step: LoweredStep, blocks: Mapping[str, set[str]]) -> Iterator[str]:
+def _read(step: ir.LoweredStep, blocks: Mapping[str, set[str]]) -> Iterator[str]:
     """The names that the constructor of a step needs; `blocks` has those of blocks."""
     match step:
-        case Layer(module=call, freeze=freeze):
+        case ir.Layer(module=call, freeze=freeze):
             named = (value for _, value in call.named)
             for argument in (*call.positional, *named, freeze):
                 if not isinstance(argument, Slot):
                     yield from references(argument)
-        case BlockCall(block, _, arguments):
+        case ir.BlockCall(block, _, arguments):
             for name, value in arguments:
                 if name in blocks[block.name]:
                     yield from references(value)
-        case Skip(same=expr) | Repeat(times=expr) | Let(value=expr):
+        case ir.Skip(same=expr) | ir.Repeat(times=expr) | ir.Let(value=expr):
             yield from references(expr)
-        case When(cases):
+        case ir.When(cases):
             for condition, _ in cases:
                 yield from references(condition)
-        case Choice(holder):
+        case ir.Choice(holder):
             yield holder
 
 
-def _holders(block: LoweredBlock) -> set[str]:
+def _holders(block: ir.LoweredBlock) -> set[str]:
     return {parameter.name for parameter in block.parameters if parameter.type == OPERATION}
 
 
-def _in_constants(network: LoweredNetwork) -> bool:
-    """Whether a constant of a body may stand for an operation."""
+def _in_constants(network: ir.LoweredNetwork) -> bool:
+    """True if a constant of a body may be an operation."""
     for block in network.blocks:
         for step in steps(block.body):
-            if isinstance(step, Let) and (
+            if isinstance(step, ir.Let) and (
                 any(_symbols(step.value)) or _holders(block).intersection(_names(step.value))
             ):
                 return True
@@ -134,7 +120,7 @@ def _in_constants(network: LoweredNetwork) -> bool:
 
 
 def _symbols(expr: Expr) -> Iterator[str]:
-    """The words that an expression may come out as."""
+    """The words that can be the value of an expression."""
     for outcome in _outcomes(expr):
         if isinstance(outcome, Const) and isinstance(outcome.value, Symbol):
             yield outcome.value.name

@@ -1,4 +1,4 @@
-"""What nothing reads goes: local variables, loops and branches without effect."""
+"""Removes statements without effect: local variables that are not read, empty loops and branches."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _head(path: str) -> str:
 
 
 def pruned(statements: Sequence[py.Statement]) -> tuple[py.Statement, ...]:
-    """The statements without local variables that are never read, and without what is then empty."""
+    """The statements without local variables that are never read, and without empty loops and branches."""
     return _kept(statements, _live(statements))
 
 
 def copies(value: py.Expression, variable: str, times: py.Expression) -> py.Copies:
-    """`value` so many times; the variable is called `_` where nothing speaks of it."""
+    """`times` copies of `value`; the variable is `_` if the value does not use it."""
     return py.Copies(value, variable if variable in reads(value) else UNUSED, times)
 
 
@@ -96,6 +96,8 @@ def _merged(outer: py.If) -> py.If:
 
 def _without_first(condition: py.Expression, otherwise: tuple[py.Statement, ...]) -> py.If:
     """An `if` whose first case has nothing to do."""
-    if isinstance(otherwise[0], py.If) and len(otherwise) == 1:
-        return py.If(condition, (py.PASS,), otherwise)
-    return py.If(py.negated(condition), otherwise)
+    match otherwise:
+        case (py.If(otherwise=(_, *_)),):
+            return py.If(condition, (py.PASS,), otherwise)
+        case _:
+            return _merged(py.If(py.negated(condition), otherwise))

@@ -24,7 +24,7 @@ class Name(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A Python operator with its operands; `if` has condition, yes, no. `span` is what it stands for."""
+    """A Python operator with its operands; `if` has condition, yes, no. `span` is that of its step."""
 
     operator: str
     operands: tuple[Expression, ...]
@@ -32,7 +32,7 @@ class Operation(NamedTuple):
 
 
 class Call(NamedTuple):
-    """`span` is the step of the file that the call stands for."""
+    """`span` is that of the step that the call computes."""
 
     function: str
     positional: tuple[Expression, ...] = ()
@@ -74,7 +74,7 @@ Expression: TypeAlias = Literal | Name | Operation | Call | Sequence | Copies | 
 
 
 class Assign(NamedTuple):
-    """What is `local` is there for the statements that read it only: unread, it can go."""
+    """A `local` variable can be removed if no statement reads it."""
 
     target: str
     value: Expression
@@ -199,7 +199,7 @@ def literal(value: Value | float | None) -> str:
 
 
 def takes_activation(expression: Expression) -> bool:
-    """Whether an activation can be written around an expression; around one other call at most."""
+    """True if an activation can be written around an expression: around one other call at most."""
     if isinstance(expression, Operation):
         return expression.operator != "if"
     inner = expression.positional[:1] if isinstance(expression, Call) else ()
@@ -207,7 +207,7 @@ def takes_activation(expression: Expression) -> bool:
 
 
 def is_simple(expression: Expression) -> bool:
-    """Whether it is a name, or a call of names and literals."""
+    """True for a name, and a call of names and literals."""
     match expression:
         case Call(_, positional, named):
             arguments = (*positional, *(value for _, value in named))

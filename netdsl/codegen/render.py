@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from netdsl.base.resources import TEMPLATES
 from netdsl.codegen import python as py
@@ -37,7 +37,7 @@ class BrokenCode(Exception):
     code: str
 
 
-# What generated code can import, in the order in which it does.
+# The possible imports of generated code, in their order.
 _IMPORTS = {
     "OrderedDict": "from collections import OrderedDict\n",
     "torch": "import torch",
@@ -57,9 +57,15 @@ def _imports(code: str) -> list[str]:
     return [line for name, line in _IMPORTS.items() if name in used]
 
 
-def laid_out(template: str, view: object) -> str:
+class View(Protocol):
+    """The data of a template, with its file name."""
+
+    template: ClassVar[str]
+
+
+def laid_out(view: View) -> str:
     """The code of a view with the imports and helpers that it needs, not yet formatted."""
-    layout = _environment().get_template(template)
+    layout = _environment().get_template(view.template)
     raw: str = layout.render(view=view, imports=())
     try:
         helpers = carried(raw)
@@ -69,17 +75,17 @@ def laid_out(template: str, view: object) -> str:
     return layout.render(view=view, imports=(*imports, *helpers))
 
 
-def render(template: str, view: object) -> str:
+def render(view: View) -> str:
     """The formatted code of a view."""
     # Black is the slowest import of a build; nothing else needs it.
     import black
     import black.parsing
     from black.mode import TargetVersion
 
-    raw = laid_out(template, view)
+    raw = laid_out(view)
     try:
         code = black.format_str(raw, mode=black.Mode(target_versions={TargetVersion.PY311}))
-        compile(code, template, "exec")
+        compile(code, view.template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:
         raise BrokenCode(raw) from error
     return code

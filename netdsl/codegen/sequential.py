@@ -1,9 +1,8 @@
-"""The `sequential` style: one `nn.Sequential` of named parts; only what has a join or labels is a class."""
+"""The `sequential` style: one `nn.Sequential` of named parts; only parts with joins or labels are classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
@@ -15,6 +14,7 @@ from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import (
     ClassView,
     FunctionView,
+    ModulesView,
     class_names,
     forward_documentation,
     network_documentation,
@@ -24,18 +24,11 @@ from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 
-class SequentialView(NamedTuple):
-    """What `sequential.py.j2` lays out: definitions in order, the network's function last."""
-
-    documentation: tuple[str, ...]
-    definitions: tuple[ClassView | FunctionView, ...]
-
-
 def sequential_entry(network: LoweredNetwork) -> str:
     return Names().free(network.network.name)
 
 
-def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
+def sequential_view(network: LoweredNetwork, source: str) -> ModulesView:
     network = with_classes(network)
     entry = sequential_entry(network)
     _, class_of = class_names(network)
@@ -72,11 +65,11 @@ def sequential_view(network: LoweredNetwork, source: str) -> SequentialView:
         last = (py.Assign("model", model), *initialised, py.Return(py.Name("model")))
     body = pruned((*writer.maker.setup, *last))
     definitions.append(FunctionView(entry, forward_documentation(network), open_parameters(network), body))
-    return SequentialView(network_documentation(network, source), tuple(definitions))
+    return ModulesView(network_documentation(network, source), tuple(definitions))
 
 
 class ModelWriter:
-    """Collects the named parts of the network; `labels` are names that it keeps for some of them."""
+    """Collects the named parts of the network; `labels` are names that are reserved for some of them."""
 
     def __init__(
         self, maker: SequentialBuilder, bodies: Iterable[LoweredBody], labels: Iterable[str]

@@ -9,32 +9,20 @@ from netdsl.base.tree import steps
 from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.list_builder import ListBuilder, constant, loop
+from netdsl.codegen.list_builder import added, constant, gathered, loop
 from netdsl.codegen.module_init import ModuleInit
 from netdsl.codegen.names import label_of
 from netdsl.codegen.prune import copies
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import (
-    BlockCall,
-    Choice,
-    Layer,
-    Let,
-    LoweredBody,
-    LoweredStage,
-    LoweredStep,
-    Repeat,
-    Run,
-    When,
-    is_chain,
-)
+from netdsl.ir import lowered as ir
 from netdsl.language.expressions import NO, YES, Ref
 
 
 class SequentialBuilder:
-    """Writes what makes modules; what takes statements goes into `setup`.
+    """Writes expressions that make modules; statements that they need are added to `setup`.
 
-    `constructors` make the blocks; `held` says whether parameters hold torch classes, not names.
+    `constructors` make the blocks. `held`: parameters hold torch classes, not names of operations.
     """
 
     def __init__(
@@ -51,104 +39,108 @@ class SequentialBuilder:
         self.initialisation = initialisation
         self._constructors = constructors
 
-    def is_plain(self, body: LoweredBody) -> bool:
-        """Whether a body can be one module."""
-        return is_chain(body) and not any(map(self.is_special, steps(body)))
+    def is_plain(self, body: ir.LoweredBody) -> bool:
+        """True if a body can be one module."""
+        return ir.is_chain(body) and not any(map(self.is_special, steps(body)))
 
-    def is_special(self, step: LoweredStep) -> bool:
-        """Whether a step needs an attribute of its own, for its label or for how it starts."""
+    def is_special(self, step: ir.LoweredStep) -> bool:
+        """True if a step needs an attribute of its own, for its label or its rules of initialisation."""
         return self.has_rules(step) or label_of(step) is not None
 
-    def has_rules(self, step: LoweredStep) -> bool:
-        return isinstance(step, Layer) and bool(self.initialisation.own_rules(step))
+    def has_rules(self, step: ir.LoweredStep) -> bool:
+        return isinstance(step, ir.Layer) and bool(self.initialisation.own_rules(step))
 
-    def chain(self, body: LoweredBody) -> py.Expression:
+    def chain(self, body: ir.LoweredBody) -> py.Expression:
         """A chain as one module: an `nn.Sequential`, or its only step."""
         made = self.sequential(body)
         alone = len(made.positional) == 1 and isinstance(made.positional[0], (py.Call, py.Method))
         return made.positional[0] if alone else made
 
-    def sequential(self, body: LoweredBody) -> py.Call:
+    def sequential(self, body: ir.LoweredBody) -> py.Call:
         """A chain as an `nn.Sequential`."""
-        if all(isinstance(step, Let) or self._is_item(step) for step in body):
-            self.setup += [constant(self.scope, step) for step in body if isinstance(step, Let)]
+        if all(isinstance(step, ir.Let) or self._is_item(step) for step in body):
+            self.setup += [constant(self.scope, step) for step in body if isinstance(step, ir.Let)]
             return py.Call(
-                "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, Let))
+                "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, ir.Let))
             )
-        layers = ListBuilder(self.scope.free.numbered("layers"))
-        self._extend(layers, body)
-        self.setup += layers.statements("list[nn.Module]", always=True)
-        return py.Call("nn.Sequential", (py.Name(f"*{layers.what}"),))
+        layers = self.scope.free.numbered("layers")
+        self.setup += gathered(layers, self._additions(layers, body), "list[nn.Module]", always=True)
+        return py.Call("nn.Sequential", (py.Name(f"*{layers}"),))
 
-    def stage(self, stage: LoweredStage) -> py.Expression:
+    def stage(self, stage: ir.LoweredStage) -> py.Expression:
         items = tuple(map(self._run, stage.runs))
         alone = len(items) == 1 and not isinstance(items[0], py.Copies)
         return items[0] if alone else py.Call("nn.Sequential", items)
 
-    def item(self, step: LoweredStep) -> py.Expression:
+    def item(self, step: ir.LoweredStep) -> py.Expression:
         """A step as the expression that makes it."""
         match step:
-            case Layer():
+            case ir.Layer():
                 return self._frozen(
                     step, torch_call(self.initialisation.call(step), self.scope, {}, step.span)
                 )
-            case BlockCall():
+            case ir.BlockCall():
                 return call_of(self._constructors[step.block.name], step, self.scope)
-            case Choice(holder, cases):
+            case ir.Choice(holder, cases):
                 (_, (layer,)), *_ = cases
-                assert isinstance(layer, Layer)
+                assert isinstance(layer, ir.Layer)
                 made = torch_call(layer.module, self.scope, {}, layer.span)
                 return self._frozen(layer, made._replace(function=py.show(self.scope(Ref(holder)))))
-            case Repeat(times, index, None, (inner,)):
+            case ir.Repeat(times, index, None, (inner,)):
                 with self.scope.loop(index) as variable:
                     return copies(self.item(inner), variable, self.scope(times))
         raise AssertionError(step)
 
-    def _is_item(self, step: LoweredStep) -> bool:
+    def _is_item(self, step: ir.LoweredStep) -> bool:
         match step:
-            case Layer() | BlockCall():
+            case ir.Layer() | ir.BlockCall():
                 return True
-            case Choice():
+            case ir.Choice():
                 return self.held
-            case Repeat(carried=None, body=(inner,)):
-                return not isinstance(inner, Repeat) and self._is_item(inner)
+            case ir.Repeat(carried=None, body=(inner,)):
+                return not isinstance(inner, ir.Repeat) and self._is_item(inner)
             case _:
                 return False
 
-    def _run(self, run: Run) -> py.Expression:
+    def _run(self, run: ir.Run) -> py.Expression:
         with self.scope.loop(run.variable) as variable:
             made = self.item(run.call)
             return made if run.copies == 1 else copies(made, variable, py.Literal(run.copies))
 
-    def _frozen(self, layer: Layer, made: py.Call) -> py.Expression:
+    def _frozen(self, layer: ir.Layer, made: py.Call) -> py.Expression:
         if layer.freeze == NO:
             return made
         if layer.freeze == YES:
             return py.Method(made, "requires_grad_", (py.Literal(False),))
         return py.Call("freeze", (made, self.scope(layer.freeze)))
 
-    def _extend(self, layers: ListBuilder, body: LoweredBody) -> None:
-        """Statements that collect the modules of a chain."""
+    def _additions(self, layers: str, body: ir.LoweredBody) -> tuple[py.Statement, ...]:
+        """Statements that add the modules of a chain to a list."""
 
-        def inside(case: LoweredBody) -> tuple[py.Statement, ...]:
-            return layers.inside(partial(self._extend, layers, case))
+        def inside(case: ir.LoweredBody) -> tuple[py.Statement, ...]:
+            return self._additions(layers, case)
 
+        statements: list[py.Statement] = []
         for step in body:
             match step:
-                case Let():
-                    layers.let(self.scope, step)
-                case When(cases, otherwise):
+                case ir.Let():
+                    statements.append(constant(self.scope, step))
+                case ir.When(cases, otherwise):
                     conditions = [self.scope(condition) for condition, _ in cases]
                     bodies = [inside(case) for _, case in cases]
-                    layers.write(py.either(zip(conditions, bodies, strict=True), inside(otherwise)))
-                case Choice() if not self.held:
-                    layers.write(self.choice(step, {symbol: inside(case) for symbol, case in step.cases}))
-                case Repeat() if not self._is_item(step):
-                    layers.write(*loop(self.scope, step, partial(inside, step.body)))
+                    statements.append(py.either(zip(conditions, bodies, strict=True), inside(otherwise)))
+                case ir.Choice() if not self.held:
+                    statements.append(
+                        self.choice(step, {symbol: inside(case) for symbol, case in step.cases})
+                    )
+                case ir.Repeat() if not self._is_item(step):
+                    (looped,) = loop(self.scope, step, partial(lambda body: [inside(body)], step.body))
+                    statements += looped
                 case _:
-                    layers.add(self.item(step))
+                    statements.append(added(layers, self.item(step)))
+        return tuple(statements)
 
-    def choice(self, choice: Choice, cases: Mapping[Symbol, tuple[py.Statement, ...]]) -> py.If:
+    def choice(self, choice: ir.Choice, cases: Mapping[Symbol, tuple[py.Statement, ...]]) -> py.If:
         """Statements for each operation or block whose name a parameter may hold."""
         holder = self.scope(Ref(choice.holder))
         *others, last = cases.items()

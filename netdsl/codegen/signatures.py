@@ -1,4 +1,4 @@
-"""What the functions and classes of blocks take, and calls of them."""
+"""The parameters of the functions and classes of blocks, and calls of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from netdsl.language.expressions import Const
 
 
 class Signature(NamedTuple):
-    """A function or class of a block: its name, what the block's parameters are called in it, and which of
-    them, and `in`, it takes. `state` is what all callers have under the same names.
+    """A function or class of a block: its name, the names of the block's parameters in it, and those of them,
+    and `in`, that it takes. `state` are parameters that all callers have under the same names.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Signature(NamedTuple):
 
 
 class BlockScope(NamedTuple):
-    """What the names of a block are called in all of its functions: none hides what the block calls."""
+    """The names of a block's parameters in all of its functions; none hides a function that it calls."""
 
     block: LoweredBlock
     names: Mapping[str, str]
@@ -43,7 +43,7 @@ class BlockScope(NamedTuple):
     def signature(
         self, name: str, statements: Sequence[py.Statement], state: Collection[str] = ()
     ) -> Signature:
-        """The signature of a function with these statements; `state` is what it may take besides."""
+        """The signature of a function with these statements; `state` are its other possible parameters."""
         read = set(reads(tuple(statements)))
         takes = {own for own, called in self.names.items() if called in read}
         if self.size_name in read:

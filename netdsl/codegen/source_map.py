@@ -1,4 +1,4 @@
-"""Which step of the `.net` file each expression of generated code stands for.
+"""The source map: the step of the `.net` file that each expression of generated code computes.
 
 The code is laid out once more with every such expression marked, `nn.ReLU()["netdsl 12"]`. Black changes
 the layout and never the tree, so that the marked code and the code itself can be walked side by side.
@@ -10,18 +10,18 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.codegen import python as py
-from netdsl.codegen.render import laid_out
+from netdsl.codegen.render import View, laid_out
 
 _MARK = "netdsl "
 
 
 class Place(NamedTuple):
-    """An expression of generated code, and the step that it stands for. Lines count from 1, columns are
-    bytes from 0, as Python counts them.
+    """An expression of generated code, and the step that it computes. Lines count from 1, columns are bytes
+    from 0, as Python counts them.
     """
 
     line: int
@@ -31,21 +31,21 @@ class Place(NamedTuple):
     step: Span
 
     def covers(self, line: int, column: int, end_line: int, end_column: int) -> bool:
-        """Whether the expression has this part of the code inside."""
+        """True if this part of the code is inside the expression."""
         inside = (line, column) >= (self.line, self.column)
         return inside and (end_line, end_column) <= (self.end_line, self.end_column)
 
 
-def source_map(template: str, view: object, code: str) -> tuple[Place, ...]:
+def source_map(view: View, code: str) -> tuple[Place, ...]:
     """The places of the `code` that a view was rendered to, in the order of the code, outer ones first."""
     steps: list[Span] = []
-    marked = ast.parse(laid_out(template, _marked(view, steps)))
+    marked = ast.parse(laid_out(cast(View, _marked(view, steps))))
     return tuple(sorted(_places(marked, ast.parse(code), steps), key=_order))
 
 
 def watched(code: str, places: Sequence[Place], name: str) -> ast.Module:
-    """The code with a call `name(expression, i)` in place of each expression that stands for a step; `i` is
-    its number among the places.
+    """The code with a call `name(expression, i)` in place of each expression that computes a step; `i` is its
+    number among the places.
     """
     numbers: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for number, place in enumerate(places):
@@ -86,7 +86,7 @@ def _order(place: Place) -> tuple[int, int, int, int]:
 
 
 def _marked(node: object, steps: list[Span]) -> object:
-    """A view with marks around what stands for a step; `steps` gets those."""
+    """A view with marks around the expressions that compute steps, which are added to `steps`."""
     if not isinstance(node, tuple):
         return node
     parts = tuple(_marked(part, steps) for part in node)

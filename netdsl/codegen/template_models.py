@@ -40,6 +40,15 @@ class FunctionView(NamedTuple):
     kind: str = "function"
 
 
+class ModulesView(NamedTuple):
+    """The view of the styles that have modules: definitions in order, the network's last."""
+
+    template = "modules.py.j2"
+
+    documentation: tuple[str, ...]
+    definitions: tuple[ClassView | FunctionView, ...]
+
+
 def docstring(text: str) -> str:
     """Text that can stand inside a triple-quoted string, and nothing but stand there."""
     printable = "".join(char if char.isprintable() or char == "\n" else " " for char in text)

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.shared_budgets import in_255ths, read_budget
-from netdsl.commands.shared_errors import errors_shown, fail
+from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_inspect import (
     answer_cells,
     answer_records,
+    in_255ths,
     inspect_options,
-    open_inspected,
+    inspecting,
     print_results,
+    read_budget,
     real_option,
-    run_argument,
 )
-from netdsl.commands.shared_options import OutputPath, counted, images_argument, picture_option, seed_option
-from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align
+from netdsl.commands.shared_options import counted, images_argument, run_argument, seed_option
+from netdsl.commands.shared_outputs import OutputPath, picture_option, require_outputs
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.attacks import Attacked, Method
@@ -39,18 +38,9 @@ WAYS_OUT: Mapping[Method, str] = {
     "fgsm": "`--method pgd`, or a larger `--eps`",
     "pgd": "more `--steps`, or a larger `--eps`",
 }
-COLUMNS: list[tuple[str, Align]] = [
-    ("image", "left"),
-    ("before", "left"),
-    ("", "right"),
-    ("after", "left"),
-    ("", "right"),
-    ("steps", "right"),
-    ("L2", "right"),
-    ("Linf", "right"),
-]
+COLUMNS = ("image", "before", ">", "after", ">", ">steps", ">L2", ">Linf")
 # Only with --save: the prediction for the image in a file of 8 bits.
-SAVED: list[tuple[str, Align]] = [("saved", "left"), ("", "right")]
+SAVED = ("saved", ">")
 
 
 def _budget(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -129,11 +119,8 @@ def attack(
 
     from netdsl.inspect.pictures import read, write_image
     from netdsl.inspect.sheets.attacks import attack_pictures, files_in, write_attacked
-    from netdsl.runtime.plot import require_format
 
-    with errors_shown():
-        require_format(output)
-        inspected = open_inspected(run, weights, device)
+    with inspecting([run], weights, device, [output], images) as (inspected,):
         wanted = None if target is None else inspected.class_numbers([target])[0]
         pictures = read(images, inspected)
         files = files_in(save, pictures) if save else []
@@ -142,9 +129,9 @@ def attack(
         write_attacked(found, output, difference_only)
         for attacked, file in zip(found, files, strict=False):
             write_image(attacked.rounded, file)
-    columns = COLUMNS + SAVED if files else COLUMNS
+    headings = COLUMNS + SAVED if files else COLUMNS
     print_results(
-        form, found, columns, lambda attacked: _row(attacked)[: len(columns)], _record, output, *files
+        form, found, headings, lambda attacked: _row(attacked)[: len(headings)], _record, output, *files
     )
     if resisting := [attacked.name for attacked in found if not attacked.reached]:
         what = f"not predicted as `{target}`" if target else "predicted as before"

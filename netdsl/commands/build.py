@@ -13,6 +13,7 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
 from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import Form as ReportForm
 from netdsl.commands.shared_report import Report, report_option
 from netdsl.commands.shared_tables import echo, echo_file
@@ -79,7 +80,9 @@ def build(
             fail("run `netdsl build` without `--check` to write it")
         echo(f"{len(codes)} files in {output} are current", err=not report.textual)
     else:
-        _write_all(output, codes, report)
+        for name, code in codes.items():
+            write_file(output / name, code)
+            print_written(output / name, err=not report.textual)
 
 
 def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Report) -> None:
@@ -125,14 +128,3 @@ def _generated(
         message = f"there is no network in {', '.join(map(str, paths))}"
         report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
     return codes
-
-
-def _write_all(output: Path, codes: dict[str, str], report: Report) -> None:
-    from netdsl.base.atomic import write
-
-    for name, code in codes.items():
-        try:
-            write(output / name, code.encode())
-        except OSError as error:
-            fail(f"{output / name} can't be written: {error.strerror}")
-        echo(f"wrote {output / name}", err=not report.textual)

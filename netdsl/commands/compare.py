@@ -9,33 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import png_file, runs_argument
-from netdsl.commands.shared_tables import Align, echo, format_option, percent, print_json, print_table
+from netdsl.commands.shared_options import runs_argument
+from netdsl.commands.shared_outputs import output_option, print_written
+from netdsl.commands.shared_tables import format_option, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.trained.compare import Summary
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("run", "left"),
-    ("network", "left"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("epochs", "right"),
-    ("validation", "right"),
-    ("test", "right"),
-    ("time", "right"),
-]
+COLUMNS = ("run", "network", ">parameters", ">MACs", ">epochs", ">validation", ">test", ">time")
 
 
 @click.command()
 @runs_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    callback=png_file,
-    help="Also draw the validation accuracy into this .png file.",
-)
+@output_option("Also draw the validation accuracy into this .png file.", ".png", required=False)
 @format_option
 def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
     """Compare runs: size, accuracy and time.
@@ -54,7 +40,7 @@ def compare(runs: tuple[Path, ...], output: Path | None, form: str) -> None:
     else:
         print_table(COLUMNS, [_row(summary) for summary in summaries])
     if output:
-        echo(f"wrote {output}", err=form == "json")
+        print_written(output, err=form == "json")
 
 
 def _row(summary: Summary) -> list[str]:

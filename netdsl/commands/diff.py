@@ -13,8 +13,8 @@ import click
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
-from netdsl.commands.shared_options import pairs
-from netdsl.commands.shared_tables import Align, echo, format_option, print_json, print_table
+from netdsl.commands.shared_options import PATH, pairs
+from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
@@ -27,19 +27,8 @@ DIFFERENT, TROUBLE = 1, 2
 # Comparing weights builds the modules, which takes too long for larger networks.
 MOST_OPERATIONS, MOST_BLOCKS = 10_000, 300
 
-FIGURES: list[tuple[str, Align]] = [
-    ("part", "left"),
-    ("output", "right"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-]
-WEIGHTS: list[tuple[str, Align]] = [
-    ("weights", "left"),
-    ("fit", "right"),
-    ("other shape", "right"),
-    ("lost", "right"),
-    ("new", "right"),
-]
+FIGURES = ("part", ">output", ">parameters", ">MACs")
+WEIGHTS = ("weights", ">fit", ">other shape", ">lost", ">new")
 
 
 class Pair(NamedTuple):
@@ -56,7 +45,7 @@ class Pair(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether shape or figures differ."""
+        """True if shape or figures differ."""
         if self.before is None or self.after is None:
             return True
         return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)
@@ -69,7 +58,7 @@ class Pair(NamedTuple):
 @click.option("--set-b", multiple=True, metavar="NAME=VALUE", help="Set a parameter of B.")
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE|RUN",
     help="Weights of A: a .safetensors, .pth or .pt file, or a run.  [default: all of A]",
 )
@@ -111,9 +100,7 @@ def diff(
         print_json(_record(one, other, changes, sides, fits))
     else:
         _print(one, other, changes, sides, fits)
-    sys.exit(
-        DIFFERENT if changes or not all(matching_weights.whole for matching_weights in fits or ()) else 0
-    )
+    sys.exit(DIFFERENT if changes or not all(f.whole for f in fits or ()) else 0)
 
 
 @contextmanager
@@ -220,21 +207,16 @@ def _arrow(before: object, after: object) -> str:
 
 
 def _print_fits(fits: Sequence[MatchingWeights]) -> None:
-    fitting = sum(len(matching_weights.fitting) for matching_weights in fits)
-    known = fitting + sum(
-        len(matching_weights.reshaped) + len(matching_weights.lost) for matching_weights in fits
-    )
-    if all(matching_weights.whole for matching_weights in fits):
+    counts = [[len(names) for names in (f.fitting, f.reshaped, f.lost, f.new)] for f in fits]
+    fitting, reshaped, lost, new = (sum(row[column] for row in counts) for column in range(4))
+    known = fitting + reshaped + lost
+    if all(f.whole for f in fits):
         echo(f"all {known:,} tensors of A fit B, by name and shape")
         return
-    new = sum(len(matching_weights.new) for matching_weights in fits)
     more = f"; B has {new:,} more" if new else ""
     echo(f"{fitting:,} of {known:,} tensors of A fit B, by name and shape{more}")
     echo()
-    columns = [[len(names) for names in (f.fitting, f.reshaped, f.lost, f.new)] for f in fits]
-    print_table(
-        WEIGHTS, [[f.part, *(f"{n:,}" for n in numbers)] for f, numbers in zip(fits, columns, strict=True)]
-    )
+    print_table(WEIGHTS, [[f.part, *(f"{n:,}" for n in row)] for f, row in zip(fits, counts, strict=True)])
 
 
 # JSON
@@ -263,5 +245,5 @@ def _record(
             }
             for pair in sides
         ],
-        "weights": None if fits is None else [asdict(matching_weights) for matching_weights in fits],
+        "weights": None if fits is None else [asdict(f) for f in fits],
     }

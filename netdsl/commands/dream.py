@@ -8,32 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.shared_errors import errors_shown, fail
+from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_inspect import (
     answer_cells,
     answer_records,
     inspect_options,
-    open_inspected,
+    inspecting,
     print_results,
     real_option,
-    run_argument,
 )
-from netdsl.commands.shared_options import counted, picture_option, seed_option
-from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align, percent
+from netdsl.commands.shared_options import counted, run_argument, seed_option
+from netdsl.commands.shared_outputs import picture_option
+from netdsl.commands.shared_tables import percent
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.dreams import Dreamed
     from netdsl.trained.open_run import Which
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("class", "left"),
-    ("score at the start", "right"),
-    ("at the end", "right"),
-    ("probability", "right"),
-    ("predicted", "left"),
-    ("", "right"),
-]
+COLUMNS = ("class", ">score at the start", ">at the end", ">probability", "predicted", ">")
 
 
 @click.command()
@@ -99,12 +91,8 @@ def dream(
 
     from netdsl.inspect.dreams import dream as ascend
     from netdsl.inspect.sheets.dreams import dream_of, of_image, of_noise, write_dreams
-    from netdsl.runtime.plot import require_format
 
-    with errors_shown():
-        require_format(output)
-        require_outputs([output], [source] if source else [])
-        inspected = open_inspected(run, weights, device)
+    with inspecting([run], weights, device, [output], [source] if source else []) as (inspected,):
         numbers = inspected.class_numbers(dict.fromkeys(wanted or inspected.classes))
         start = of_noise(inspected, size, seed) if source is None else of_image(source, inspected)
         dreaming = partial(ascend, steps=steps, mean=inspected.model.mean, **settings)

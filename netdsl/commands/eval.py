@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import data_override, device_option, weights_option
+from netdsl.commands.shared_options import data_override, device_option, run_argument, weights_option
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
 
 
 @click.command(name="eval")
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
+@run_argument
 @weights_option
 @click.option("--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, or folder:PATH.")
 @device_option

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import counted, weights_option
+from netdsl.commands.shared_options import PATH, counted, run_argument, weights_option
 from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option(
-    "--onnx", "output", required=True, type=click.Path(path_type=Path), help="Write this .onnx file."
-)
+@run_argument
+@click.option("--onnx", "output", required=True, type=PATH, help="Write this .onnx file.")
 @weights_option
 @click.option("--opset", type=counted(), help="Version of ONNX's operators.  [default: torch's]")
 def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:

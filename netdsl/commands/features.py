@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import click
 
-from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_inspect import inspect_options, open_inspected, run_argument
-from netdsl.commands.shared_options import OutputPath, counted, seed_option
-from netdsl.commands.shared_output_paths import require_outputs
+from netdsl.commands.shared_inspect import inspect_options, inspecting
+from netdsl.commands.shared_options import counted, run_argument, seed_option
+from netdsl.commands.shared_outputs import OutputPath, print_written
 from netdsl.commands.shared_tables import (
-    Align,
     answer_record,
     echo,
     percent,
     print_json,
     print_table,
-    print_written,
 )
 
 if TYPE_CHECKING:
@@ -32,12 +29,7 @@ if TYPE_CHECKING:
 Part: TypeAlias = Literal["filters", "activations", "embedding", "confusion", "mistakes"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("class", "left"),
-    ("images", "right"),
-    ("accuracy", "right"),
-    ("most often taken for", "left"),
-]
+COLUMNS = ("class", ">images", ">accuracy", "most often taken for")
 # The number of wrong classes named for each class.
 _NAMED = 3
 
@@ -117,9 +109,8 @@ def features(
 
     missing: list[str] = []
     counted_classes = form == "json" or not {"confusion", "mistakes"}.isdisjoint(parts)
-    with errors_shown():
-        require_outputs([output / f"{part}.png" for part in parts], images)
-        inspected = open_inspected(run, weights, device)
+    outputs = [output / f"{part}.png" for part in parts]
+    with inspecting([run], weights, device, outputs, images) as (inspected,):
         album = Album(inspected)
         pictures = read(images, inspected, MOST_IMAGES)
         add: dict[Part, Callable[[], None]] = {

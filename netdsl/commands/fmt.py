@@ -15,6 +15,7 @@ import click
 from netdsl.commands.shared_completion import complete_paths
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import short_lived
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import show
 from netdsl.commands.shared_tables import echo, echo_file
 
@@ -137,17 +138,11 @@ def _show_difference(file: _File) -> None:
 
 
 def _write(file: _File) -> None:
-    from netdsl.base.atomic import write
-
     if file.path is None:
         echo_file(file.after)
     elif file.changed:
-        if not os.access(
-            file.path, os.W_OK
-        ):  # `write` replaces the file, for which a writable folder is enough
+        # A writable folder would be enough, since the file is replaced.
+        if not os.access(file.path, os.W_OK):
             fail(f"{file.name} can't be written: it is write-protected")
-        try:
-            write(file.path.resolve(), file.after.encode())  # resolved: a link stays a link
-        except OSError as error:
-            fail(f"{file.name} can't be written: {error.strerror}")
-        echo(f"wrote {file.name}")
+        write_file(file.path.resolve(), file.after)  # resolved: a link stays a link
+        print_written(file.path)

@@ -10,28 +10,12 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import pairs, setting_options
-from netdsl.commands.shared_tables import print_written
-
-FORMATS = (".svg", ".png", ".html")
-
-
-def _picture(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    if value.suffix.lower() not in FORMATS:
-        ending = f"not {value.suffix}" if value.suffix else "and this name has no suffix"
-        raise click.BadParameter(f"the picture must be an .svg, .png or .html file, {ending}")
-    return value
+from netdsl.commands.shared_outputs import output_option, print_written, write_file
 
 
 @click.command()
 @click.argument("file", metavar="FILE", shell_complete=complete_networks)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    callback=_picture,
-    help="Write this .svg, .png or .html file.",
-)
+@output_option("Write this .svg, .png or .html file.", ".svg", ".png", ".html")
 @setting_options
 def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None) -> None:
     """Draw a network as SVG, PNG or HTML.
@@ -42,13 +26,10 @@ def graph(file: str, output: Path, settings: tuple[str, ...], shape: str | None)
     network = compiled_network(file, pairs(settings, shape), {}).network
     assert network is not None
 
-    from netdsl.base.atomic import write
     from netdsl.graph.render_picture import TooLarge, render_picture
 
     try:
-        write(output, render_picture(network, output.suffix.lower()))
+        write_file(output, render_picture(network, output.suffix.lower()))
     except TooLarge as error:
         fail(str(error), "copies are drawn once: write `stage b(16, repeat=5)`, or `repeat 5 { … }`")
-    except OSError as error:
-        fail(f"{output} can't be written: {error.strerror}")
     print_written(output)

@@ -9,23 +9,17 @@ import click
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_networks import compiled_network
-from netdsl.commands.shared_options import pairs, setting_options
+from netdsl.commands.shared_options import PATH, pairs, setting_options
+from netdsl.commands.shared_outputs import output_option
 from netdsl.commands.shared_tables import echo
 
 
 @click.command(name="import-weights")
 @click.argument("file", shell_complete=complete_networks)
 @click.option(
-    "--from",
-    "weights",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="WEIGHTS",
-    help="The weights to convert.",
+    "--from", "weights", required=True, type=PATH, metavar="WEIGHTS", help="The weights to convert."
 )
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Write this .safetensors file."
-)
+@output_option("Write this .safetensors file.", ".safetensors")
 @setting_options
 def import_weights(
     file: str, weights: Path, output: Path, settings: tuple[str, ...], shape: str | None
@@ -35,8 +29,6 @@ def import_weights(
     WEIGHTS is a .safetensors, .pth or .pt file; the result is for the code of the module style. Tensors
     are matched by name if the names are equal, else by position, and only if every shape fits.
     """
-    if output.suffix.lower() != ".safetensors":
-        raise click.BadParameter("the output must be a .safetensors file", param_hint="-o")
     compiled = compiled_network(file, pairs(settings, shape), {})
 
     from netdsl.api import Network

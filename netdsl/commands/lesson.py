@@ -9,7 +9,7 @@ import click
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_experiments import show
 from netdsl.commands.shared_help import CommandGroup
-from netdsl.commands.shared_options import data_override, device_option
+from netdsl.commands.shared_options import PATH, data_override, device_option
 from netdsl.commands.shared_tables import echo
 
 
@@ -26,9 +26,7 @@ def lesson() -> None:
     "--validation", metavar="N", help="Number of validation images.  [default: 1,000, at most a tenth]"
 )
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
-@click.option(
-    "--run", type=click.Path(path_type=Path), help="Folder of the experiment.  [default: runs/batch-norm]"
-)
+@click.option("--run", type=PATH, help="Folder of the experiment.  [default: runs/batch-norm]")
 @device_option
 def batch_norm(data: str | None, run: Path | None, device: str, **options: str | None) -> None:
     """Train with and without batch norm at three learning rates.

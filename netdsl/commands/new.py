@@ -14,6 +14,7 @@ import click
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compiled_network
+from netdsl.commands.shared_outputs import print_written, write_file
 from netdsl.commands.shared_report import show
 from netdsl.commands.shared_tables import echo
 
@@ -44,7 +45,10 @@ def new(name: str, origin: str | None) -> None:
     for target, text in files.items():
         if target.exists() and (target == path or target.read_text(encoding="utf-8") != text):
             fail(f"{target} exists already", "choose another name, or another folder")
-    _write(files)
+    for target, text in files.items():
+        if not target.exists():
+            write_file(target, text)
+            print_written(target)
     network = original.network
     assert network is not None
     echo()
@@ -97,15 +101,3 @@ def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
         show(compiled.errors)
         sys.exit(INPUT_ERROR)
     return {**libraries, path: text}
-
-
-def _write(files: dict[Path, str]) -> None:
-    from netdsl.base.atomic import write
-
-    for target, text in files.items():
-        if not target.exists():
-            try:
-                write(target, text.encode())
-            except OSError as error:
-                fail(f"{target} can't be written: {error.strerror}")
-            echo(f"wrote {target}")

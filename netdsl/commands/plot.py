@@ -7,20 +7,13 @@ from pathlib import Path
 import click
 
 from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_options import png_file, runs_argument
-from netdsl.commands.shared_tables import print_written
+from netdsl.commands.shared_options import runs_argument
+from netdsl.commands.shared_outputs import output_option, print_written
 
 
 @click.command()
 @runs_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    callback=png_file,
-    help="Write this .png file.",
-)
+@output_option("Write this .png file.", ".png")
 def plot(runs: tuple[Path, ...], output: Path) -> None:
     """Draw the validation accuracy of runs in one picture."""
     from netdsl.runtime.plot import compare

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
-from netdsl.commands.shared_options import counted, device_option, weights_option
+from netdsl.commands.shared_options import PATH, counted, device_option, run_argument, weights_option
 from netdsl.commands.shared_tables import (
-    Align,
     answer_record,
     echo,
     format_option,
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE|FOLDER...")
+@run_argument
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
 @click.option("--top", type=counted(), default=3, show_default=True, help="Number of classes per image.")
 @weights_option
 @device_option
@@ -69,10 +67,7 @@ def _print(predictions: Sequence[Prediction]) -> None:
     ]
     if rows:
         ranks = (len(rows[0]) - 1) // 2
-        columns: list[tuple[str, Align]] = [("image", "left")]
-        for rank in range(1, ranks + 1):
-            columns += [(f"{rank}.", "left"), ("", "right")]
-        print_table(columns, rows)
+        print_table(["image", *chain.from_iterable((f"{rank + 1}.", ">") for rank in range(ranks))], rows)
 
 
 def _record(prediction: Prediction) -> dict[str, object]:

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
+from netdsl.commands.shared_options import PATH, run_argument
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_runs)
-@click.option(
-    "--run", "new", type=click.Path(path_type=Path), help="Folder of the new run.  [default: RUN-again]"
-)
+@run_argument
+@click.option("--run", "new", type=PATH, help="Folder of the new run.  [default: RUN-again]")
 def reproduce(run: Path, new: Path | None) -> None:
     """Train a run again from its record, and compare the results.
 

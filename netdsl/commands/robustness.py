@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_budgets import in_255ths, read_budget
-from netdsl.commands.shared_errors import errors_shown
-from netdsl.commands.shared_inspect import inspect_options, open_inspected
-from netdsl.commands.shared_options import OutputPath, counted, runs_argument, seed_option
-from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align, echo, percent, print_json, print_table, print_written
+from netdsl.commands.shared_inspect import in_255ths, inspect_options, inspecting, read_budget
+from netdsl.commands.shared_options import counted, runs_argument, seed_option
+from netdsl.commands.shared_outputs import output_option, print_written
+from netdsl.commands.shared_tables import echo, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.inspect import Withstood
@@ -36,7 +34,7 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     show_default=True,
     help="The largest changes of a pixel, on the scale 0 to 1; 0 is always included.",
 )
-@click.option("-o", "--output", type=OutputPath(), metavar="PICTURE", help="Draw a curve.")
+@output_option("Draw a curve.", required=False, metavar="PICTURE")
 @click.option(
     "--images", type=counted(), help="The number of test images, spread evenly over all.  [default: all]"
 )
@@ -63,18 +61,13 @@ def robustness(
     budget is not attacked again within a larger one.
     """
     from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
-    from netdsl.runtime.plot import require_format
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
         raise click.UsageError(f"{repeated[0]} is named twice: remove one")
     numbers = [float(budget) for budget in budgets]
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
-    with errors_shown():
-        if output:
-            require_format(output)
-            require_outputs([output])
-        inspected = [open_inspected(run, weights, device) for run in runs]
+    with inspecting(runs, weights, device, [output] if output else []) as inspected:
         attacked_by = Setting(numbers, images, steps, restarts, seed)
         measured = [withstood(run, attacked_by) for run in inspected]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
@@ -94,11 +87,10 @@ def robustness(
 
 def _print_accuracies(labels: Sequence[str], measured: Sequence[Sequence[Withstood]]) -> None:
     """A row a budget, a column a run."""
-    columns: list[tuple[str, Align]] = [("eps", "right")]
-    columns += [(label, "right") for label in labels]
+    headings = [">eps", *(f">{label}" for label in labels)]
     budgets = zip(*measured, strict=True)
     print_table(
-        columns, [[in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]
+        headings, [[in_255ths(same[0].eps), *(percent(row.accuracy) for row in same)] for same in budgets]
     )
 
 

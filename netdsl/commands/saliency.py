@@ -7,32 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_inspect import (
     answer_cells,
     answer_records,
     inspect_options,
-    open_inspected,
+    inspecting,
     print_results,
-    run_argument,
 )
-from netdsl.commands.shared_options import images_argument, picture_option, seed_option
-from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align
+from netdsl.commands.shared_options import images_argument, run_argument, seed_option
+from netdsl.commands.shared_outputs import picture_option
 
 if TYPE_CHECKING:
     from netdsl.inspect.sheets.maps import Explained, Method
     from netdsl.trained.open_run import Which
 
 METHODS = ("simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion")
-COLUMNS: list[tuple[str, Align]] = [
-    ("image", "left"),
-    ("label", "left"),
-    ("predicted", "left"),
-    ("", "right"),
-    ("explained", "left"),
-    ("", "right"),
-]
+COLUMNS = ("image", "label", "predicted", ">", "explained", ">")
 
 
 def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> str | None:
@@ -94,12 +84,8 @@ def saliency(
 
     from netdsl.inspect.pictures import read
     from netdsl.inspect.sheets.maps import Look, choose, write_maps
-    from netdsl.runtime.plot import require_format
 
-    with errors_shown():
-        require_format(output)
-        require_outputs([output], images)
-        inspected = open_inspected(run, weights, device)
+    with inspecting([run], weights, device, [output], images) as (inspected,):
         number = None if wanted is None else inspected.class_numbers([wanted])[0]
         explained = choose(inspected, read(images, inspected), number, predicted)
         write_maps(inspected, explained, Look(methods, layer, seed, maps_only), output)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netdsl.commands.shared_help import option_group
+from netdsl.commands.shared_outputs import OutputPath
 
 if TYPE_CHECKING:
     from netdsl.compiler import Style
@@ -24,9 +25,8 @@ style_options = option_group(
         help="Style of the code.",
     ),
     click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
+        *("-o", "--output"),
+        type=OutputPath(folder=True),
         default=Path("generated"),
         show_default=True,
         help="Folder of the code.",
@@ -47,5 +47,5 @@ def file_name(name: str, style: str) -> str:
 
 
 def is_current(path: Path, code: str) -> bool:
-    """Whether a file exists and holds exactly this code."""
+    """True if a file exists and holds exactly this code."""
     return path.is_file() and path.read_text(encoding="utf-8") == code

@@ -22,6 +22,17 @@ def complete_networks(
     return [CompletionItem(name) for name in names] + complete_paths(context, parameter, incomplete)
 
 
+def complete_settings(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """For --set: the parameters of the shipped networks on the command line, with the values they declare."""
+    from netdsl.syntax.net_files import shipped, shipped_parameters
+
+    found = [p for name in context.args if name in shipped() for p in shipped_parameters(name)]
+    settings = (f"{p.name.text}={value}" for p in found for value in [v.span.text for v in p.values] or [""])
+    return [CompletionItem(setting) for setting in settings if setting.startswith(incomplete)]
+
+
 def complete_paths(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:

@@ -7,20 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdsl.commands.shared_errors import INPUT_ERROR
-from netdsl.commands.shared_tables import Align, echo, percent, print_table
+from netdsl.commands.shared_tables import echo, percent, print_table
 
 if TYPE_CHECKING:
     from netdsl.training.results import NetworkResult, Spread
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("network", "left"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("seeds", "right"),
-    ("best validation", "right"),
-    ("test", "right"),
-    ("seconds a run", "right"),
-]
+COLUMNS = ("network", ">parameters", ">MACs", ">seeds", ">best validation", ">test", ">seconds a run")
 
 
 def finish(folder: Path, results: list[NetworkResult]) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdsl.commands.shared_completion import complete_runs
+from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
 from netdsl.runtime.speed_choices import SPEED_CHOICES
-
-if TYPE_CHECKING:
-    from netdsl.runtime.speed import SpeedRequest
 
 # Upper bound of counts: larger numbers never finish, or overflow in a library.
 _MOST = 10**6
@@ -27,34 +22,15 @@ setting_options = option_group(
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a parameter of the network. Repeatable.",
+        shell_complete=complete_settings,
+        help="Set a parameter of the network; `netdsl list` shows those of shipped networks. Repeatable.",
     ),
     click.option("--input", "shape", metavar="CxHxW", help="Use another input shape, such as 3x64x64."),
 )
 
 
-class OutputPath(click.Path):
-    """A path to write. An empty one is an error, since it would mean the current folder."""
+PATH = click.Path(path_type=Path)
 
-    def __init__(self, *, file: bool = True, folder: bool = False) -> None:
-        super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
-
-    def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | bytes | os.PathLike[str]:
-        if not os.fspath(value):
-            self.fail("the path is empty: name a file or a folder", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-picture_option = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=OutputPath(),
-    metavar="PICTURE",
-    help="Write the picture to this file; the suffix is its format, such as .png, .pdf or .svg.",
-)
 device_option = click.option(
     "--device",
     type=click.Choice(SPEED_CHOICES["device"]),
@@ -71,20 +47,10 @@ weights_option = click.option(
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
+run_argument = click.argument("run", type=PATH, shell_complete=complete_runs)
 runs_argument = click.argument(
-    "runs",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN...",
-    shell_complete=complete_runs,
+    "runs", nargs=-1, required=True, type=PATH, metavar="RUN...", shell_complete=complete_runs
 )
-
-
-def png_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value is not None and value.suffix.lower() != ".png":
-        raise click.BadParameter("the picture must be a .png file")
-    return value
 
 
 def seed_option(help: str) -> Callable[[F], F]:
@@ -185,10 +151,3 @@ def data_override(data: str) -> str:
             f"{path} has a quote or a line break: rename the folder", param_hint="--data"
         )
     return f'folder("{path}")'
-
-
-def speed_request(options: dict[str, Any]) -> SpeedRequest:
-    """The values of `speed_options`."""
-    from netdsl.runtime.speed import SpeedRequest
-
-    return SpeedRequest(**options)

@@ -57,7 +57,7 @@ class Report:
 
     @property
     def textual(self) -> bool:
-        """Whether a command may print other text. Other formats print nothing but the diagnostics."""
+        """True if a command may print other text. Other formats print nothing but the diagnostics."""
         return self._form == "text"
 
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
@@ -124,7 +124,7 @@ def terminal_width(err: bool) -> int | None:
 
 
 def coloured() -> bool | None:
-    """Whether output is coloured, by the environment; None: only in a terminal."""
+    """True if output is coloured, by the environment; None: only in a terminal."""
     requested = os.environ.get
     if requested("NO_COLOR") or requested("TERM") == "dumb":
         return False

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import click
 
@@ -16,8 +15,6 @@ from netdsl.base.printing import encodable, printable
 _UNBOUNDED = 10_000
 # Names are not folded to fewer columns than this.
 _NARROWEST = 16
-
-Align: TypeAlias = Literal["left", "right"]
 
 format_option = click.option(
     "--format",
@@ -45,10 +42,11 @@ def echo_file(text: str) -> None:
     click.echo(text.encode(), nl=False)
 
 
-def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[object]]) -> None:
-    """Prints an aligned table with a heading. If the output is piped, each row is one line.
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints an aligned table. If the output is piped, each row is one line.
 
-    Leading spaces of a cell indent all of its lines.
+    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent
+    all of its lines.
     """
     from rich.console import Console
     from rich.measure import Measurement
@@ -56,16 +54,16 @@ def print_table(columns: Sequence[tuple[str, Align]], rows: Sequence[Sequence[ob
     from rich.table import Table
     from rich.text import Text
 
-    headings = [heading for heading, _ in columns]
-    shown = [[encodable(printable(cell)) for cell in row] for row in (headings, *rows)]
+    names = [heading.removeprefix(">") for heading in headings]
+    shown = [[encodable(printable(cell)) for cell in row] for row in (names, *rows)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, (_, align) in enumerate(columns):
+    for index, heading in enumerate(headings):
         # A narrow terminal folds names, never numbers: half a number would be misread.
-        number = align == "right"
+        number = heading.startswith(">")
         longest = max(len(row[index]) for row in shown)
         table.add_column(
             Text(shown[0][index]),
-            justify=align,
+            justify="right" if number else "left",
             overflow="fold",
             no_wrap=number,
             header_style="bold",
@@ -88,11 +86,6 @@ def print_json(value: object) -> None:
 def answer_record(name: str, probability: float) -> dict[str, object]:
     """A predicted class, for JSON."""
     return {"class": name, "probability": probability}
-
-
-def print_written(*files: Path) -> None:
-    for file in files:
-        echo(f"wrote {file}")
 
 
 def percent(share: float | None) -> str:

@@ -13,15 +13,15 @@ from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_inspect import print_results, real_option
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
-    OutputPath,
+    PATH,
     counted,
     device_option,
     pairs,
     seed_option,
     setting_options,
 )
-from netdsl.commands.shared_output_paths import require_outputs
-from netdsl.commands.shared_tables import Align, format_option
+from netdsl.commands.shared_outputs import OutputPath, output_option, require_outputs
+from netdsl.commands.shared_tables import format_option
 
 if TYPE_CHECKING:
     import torch
@@ -29,13 +29,9 @@ if TYPE_CHECKING:
     from netdsl.inspect import Inspected, StyleLayers
     from netdsl.inspect.transfer import Transferred
 
+# The formats of the result.
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".tiff")
-COLUMNS: list[tuple[str, Align]] = [
-    ("loss", "left"),
-    ("layer", "left"),
-    ("at the start", "right"),
-    ("at the end", "right"),
-]
+COLUMNS = ("loss", "layer", ">at the start", ">at the end")
 
 
 class Row(NamedTuple):
@@ -50,13 +46,6 @@ class Row(NamedTuple):
         return [self.loss, self.layer or "", f"{self.start:.4f}", f"{self.end:.4f}"]
 
 
-def _image(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    if value.suffix.lower() not in FORMATS:
-        ending = f"not {value.suffix}" if value.suffix else "and this name has no ending"
-        raise click.BadParameter(f"the result is an image, one of {', '.join(FORMATS)}, {ending}")
-    return value
-
-
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",")) if value is not None else ()
     if not all(names):
@@ -65,20 +54,12 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 @click.command()
-@click.argument("content", type=click.Path(path_type=Path))
-@click.argument("style", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=OutputPath(),
-    callback=_image,
-    metavar="IMAGE",
-    help=f"The result; its ending chooses the format ({', '.join(FORMATS)}).",
-)
+@click.argument("content", type=PATH)
+@click.argument("style", type=PATH)
+@output_option(f"The result; its suffix is its format ({', '.join(FORMATS)}).", *FORMATS, metavar="IMAGE")
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     shell_complete=complete_runs,
     help="Use the network of a run.",
@@ -91,7 +72,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="The weights for --network: .safetensors, .pth, .pt.",
 )

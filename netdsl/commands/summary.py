@@ -13,20 +13,13 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network, short_lived
 from netdsl.commands.shared_options import counted, pairs, setting_options
-from netdsl.commands.shared_tables import Align, echo, format_option, print_json, print_table
+from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
 if TYPE_CHECKING:
     from netdsl.summary.structure import Step
     from netdsl.summary.tree import Figures, Part, Summary
 
-COLUMNS: list[tuple[str, Align]] = [
-    ("part", "left"),
-    ("output", "right"),
-    ("parameters", "right"),
-    ("MACs", "right"),
-    ("memory KiB", "right"),
-    ("field", "right"),
-]
+COLUMNS = ("part", ">output", ">parameters", ">MACs", ">memory KiB", ">field")
 
 # Blocks that call each other can have millions of parts.
 MOST_ROWS = 20_000

@@ -13,6 +13,7 @@ from netdsl.commands.shared_experiments import finish
 from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
+    PATH,
     counted,
     data_override,
     one_file,
@@ -20,7 +21,6 @@ from netdsl.commands.shared_options import (
     recipe_overrides,
     setting_options,
     speed_options,
-    speed_request,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 )
 @option_group(
     "Run",
-    click.option("--run", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]"),
+    click.option("--run", type=PATH, help="Folder of the run.  [default: runs/NAME]"),
     click.option(
         "--style",
         type=click.Choice(["module", "functional", "sequential"]),
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     click.option("--overfit", type=counted(2), metavar="N", help="Only test whether it can learn N images."),
     click.option(
         "--resume",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="RUN",
         shell_complete=complete_runs,
         help="Continue a run or an experiment.",
@@ -98,10 +98,14 @@ def train(
     overrides |= {key: value for key, value in common.items() if value is not None}
     if data is not None:
         overrides["data"] = data_override(data)
+
+    from netdsl.runtime.speed import SpeedRequest
+
+    how = SpeedRequest(**request)
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
-        _go_on(resume, given, overrides, speed_request(request), tensorboard)
+        _go_on(resume, given, overrides, how, tensorboard)
         return
     if overfit is not None:
         one_file(files)
@@ -117,7 +121,7 @@ def train(
     from netdsl.training.plan import entries
     from netdsl.training.train_run import train_run
 
-    form, how = style or "module", speed_request(request)
+    form = style or "module"
     with errors_shown(), joined(how.device) as processes:
         if overfit is not None:
             require_one_process(processes, "overfitting is tried")

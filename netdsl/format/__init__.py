@@ -36,7 +36,7 @@ def formatted(source: Source, diagnostics: Diagnostics) -> str | None:
         for diagnostic in found:
             diagnostics.add(diagnostic)
         return None
-    result = joined(lines(grouped(source.text, program)))
+    result = joined(lines(grouped(source, program)))
     _check(source, program, result)
     return result
 
@@ -44,10 +44,11 @@ def formatted(source: Source, diagnostics: Diagnostics) -> str | None:
 def _check(source: Source, program: Program, result: str) -> None:
     """Holds the result against the original, as black does: the tree without places, and the comments."""
     found = Diagnostics()
-    again = parse(Source(source.name, result), found)
+    laid = Source(source.name, result)
+    again = parse(laid, found)
     if found.errors or list(_meaning(again)) != list(_meaning(program)):
         raise LayoutError(f"{source.name}: the layout would change what the file means")
-    if comments(result) != comments(source.text):
+    if comments(laid) != comments(source):
         raise LayoutError(f"{source.name}: the layout would change a comment")
 
 

@@ -157,7 +157,7 @@ def _table(found: Sequence[Row], indent: int) -> Iterator[list[Line]]:
 
 
 def _has_cells(row: Row) -> bool:
-    """Whether a row is aligned in columns: no comment, no transition, no cell over several lines."""
+    """True if a row is aligned in columns: no comment, no transition, no cell over several lines."""
     return bool(row.items) and not is_brace(row.items[-1]) and not _is_spread(row.items)
 
 
@@ -193,7 +193,7 @@ def _laid(items: Sequence[Item], indent: int) -> list[Line]:
 
 
 def _can_spread(item: Item) -> bool:
-    """Whether a group is not empty and on one line."""
+    """True if a group is not empty and on one line."""
     return isinstance(item, Group) and not item.spread and len(flat([item])) > 2
 
 

@@ -60,14 +60,14 @@ def _last(found: Sequence[Row]) -> Row | None:
 
 
 def _divides(last: Row, newlines: int, kind: Kind) -> bool:
-    """Whether a `,` here is the one that divides: not the second one, and none beside a newline or a `|`."""
+    """True if a `,` here is the one that divides: not the second one, and none beside a newline or a `|`."""
     if newlines or not last.items or last.comment:
         return False
     return not is_text(last.items[-1], ",") and (kind != "join" or not is_text(last.items[-1], "|"))
 
 
 def _goes_on(last: Row, item: Item, newlines: int) -> bool:
-    """Whether an item belongs to the row before it."""
+    """True if an item belongs to the row before it."""
     if last.comment or not last.items:
         return False
     before = last.items[-1]

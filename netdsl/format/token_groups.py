@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeGuard
 
+from netdsl.base.source import Source
 from netdsl.base.tree import nested
 from netdsl.syntax import nodes
-from netdsl.syntax.tokens import CLOSING, TOKEN
+from netdsl.syntax.tokens import CLOSING, OPENING, tokens
 
 # The contents of a group in braces; `inline` is a group in parentheses or square brackets.
 Kind: TypeAlias = Literal["body", "join", "table", "init", "train", "inline"]
@@ -32,7 +33,7 @@ class Group:
     kind: Kind
     hugs: bool
     items: list[Item] = field(default_factory=list)
-    # Whether the author wrote it over several lines, in a way that is kept.
+    # True if the author wrote it over several lines, in a way that is kept.
     spread: bool = False
 
     @property
@@ -74,49 +75,40 @@ def is_text(item: Item, *texts: str) -> bool:
     return isinstance(item, Token) and item.kind in ("word", "sign") and item.text in texts
 
 
-def comments(text: str) -> list[str]:
+def comments(source: Source) -> list[str]:
     """All comments in order, without trailing spaces."""
-    return [match["comment"].rstrip() for match in TOKEN.finditer(text) if match["comment"]]
+    return [token.text.rstrip() for token in tokens(source) if token.kind == "COMMENT"]
 
 
-def grouped(text: str, program: nodes.Program) -> list[Item]:
+def grouped(source: Source, program: nodes.Program) -> list[Item]:
     """The tokens of a text without syntax errors; the tree identifies unary `-` and calls."""
     called, negative = _roles(program)
     top: list[Item] = []
     open_groups: list[Group] = []
     word_end = 0  # where the last word, sign or bracket ended
     statement = ""  # the first word of the statement
-    for match in TOKEN.finditer(text):
+    for kinds, text, start, end in tokens(source):
+        kind = kinds[-1]
         items = open_groups[-1].items if open_groups else top
-        found, kind = match.group(), match.lastgroup
-        if kind == "blank":
-            continue
-        if kind == "open":
-            of_statement = found == "{" and not open_groups
+        if text in CLOSING:
+            of_statement = text == "{" and not open_groups
             braces: Kind = _KINDS.get(statement, "body") if of_statement else "body"
-            group = Group(found, braces if found == "{" else "inline", found == "(" and word_end in called)
+            group = Group(text, braces if text == "{" else "inline", text == "(" and word_end in called)
             items.append(group)
             open_groups.append(group)
-        elif kind == "close":
+        elif text in OPENING:
             open_groups.pop().close()
-        elif kind == "comment":
-            items.append(Token(found.rstrip(), "comment"))
-        elif kind == "newline":
-            items.append(Token(found, "newline"))
+        elif kind in ("COMMENT", "_NL"):
+            items.append(Token(text.rstrip(" \t\r\f"), "comment" if kind == "COMMENT" else "newline"))
         else:
             inside = bool(open_groups) and open_groups[-1].kind == "inline"
             if not open_groups and (not top or is_newline(top[-1])):
-                statement = found
-            items.append(
-                Token(
-                    found,
-                    "sign" if kind == "sign" else "word",
-                    tight=found == "=" and inside,
-                    prefix=found == "-" and match.start() in negative,
-                )
-            )
-        if kind not in ("comment", "newline"):
-            word_end = match.end()
+                statement = text
+            word = kind in ("NAME", "NUMBER", "SIZE", "STRING")
+            tight, prefix = text == "=" and inside, text == "-" and start in negative
+            items.append(Token(text, "word" if word else "sign", tight, prefix))
+        if kind not in ("COMMENT", "_NL"):
+            word_end = end
     return top
 
 

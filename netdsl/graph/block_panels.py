@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdsl.graph import theme
-from netdsl.graph.chain_pieces import BADGE, badge, beside, chain_piece
+from netdsl.graph.chain_pieces import BADGE, beside, chain_piece, heading, heading_width
 from netdsl.graph.drawing import Area, Box, Item, Line, Text
 from netdsl.graph.figure_nodes import Figure, Panel
 from netdsl.graph.labels import listed, shape_text
@@ -29,23 +29,14 @@ def panels(figure: Figure) -> Area:
 
 def _panel(panel: Panel) -> Area:
     inside = _flow(panel)
-    title = 2 * BADGE + 5 + text_width(panel.name, theme.NAME, bold=True)
+    title = heading_width(panel.name)
     lines = wrapped(listed(panel.parameters), theme.SMALL, max(inside.width, title, SIGNATURE))
     inner = max(inside.width, title, *(text_width(line, theme.SMALL) for line in lines), 0)
     head = 2 * BADGE + 4 + 11.5 * len(lines)
     width, height = inner + 2 * theme.INSET, theme.INSET + head + 4 + inside.height + theme.INSET
     items: list[Item] = [
         Box("frame", 0, 0, width, height, theme.PAPER, theme.FRAME, radius=6, facts=panel.facts),
-        *badge(theme.INSET, theme.INSET - 1, panel.letter),
-        Text(
-            theme.INSET + 2 * BADGE + 5,
-            theme.INSET - 1 + BADGE + theme.NAME * 0.36,
-            panel.name,
-            theme.NAME,
-            theme.INK,
-            bold=True,
-            anchor="start",
-        ),
+        *heading(theme.INSET, theme.INSET - 1 + BADGE, panel.letter, panel.name),
     ]
     for index, line in enumerate(lines):
         y = theme.INSET + 2 * BADGE + 4 + 8 + 11.5 * index

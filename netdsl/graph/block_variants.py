@@ -7,17 +7,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from netdsl.base.tree import bodies
-from netdsl.ir.typed import (
-    Instance,
-    TypedBody,
-    TypedCall,
-    TypedNetwork,
-    TypedParameterCall,
-    TypedRepeat,
-    TypedSkip,
-    TypedStep,
-    TypedWhen,
-)
+from netdsl.ir import typed as ir
 
 # The decisions of a body; two bodies of one definition with equal decisions have the same steps.
 Decisions: TypeAlias = tuple[object, ...]
@@ -26,9 +16,9 @@ Decisions: TypeAlias = tuple[object, ...]
 class BlockVariants:
     """The variants of a network's blocks, each with its instances, in the order of the network."""
 
-    def __init__(self, network: TypedNetwork) -> None:
-        self._variants: dict[Instance, int] = {}
-        self._instances: list[list[Instance]] = []
+    def __init__(self, network: ir.TypedNetwork) -> None:
+        self._variants: dict[ir.Instance, int] = {}
+        self._instances: list[list[ir.Instance]] = []
         numbers: dict[Decisions, int] = {}
         for instance in network.instances:  # inner ones come first
             key = (instance.block.key, self.decisions(instance.body))
@@ -38,29 +28,31 @@ class BlockVariants:
             self._instances[number].append(instance)
             self._variants[instance] = number
 
-    def of(self, instance: Instance) -> int:
+    def of(self, instance: ir.Instance) -> int:
         return self._variants[instance]
 
-    def instances(self, variant: int) -> Sequence[Instance]:
+    def instances(self, variant: int) -> Sequence[ir.Instance]:
         return self._instances[variant]
 
-    def decisions(self, body: TypedBody) -> Decisions:
+    def decisions(self, body: ir.TypedBody) -> Decisions:
         return tuple(self._decision(step) for step in body.steps)
 
-    def runs(self, repeat: TypedRepeat) -> Iterator[list[tuple[TypedBody, int]]]:
+    def runs(self, repeat: ir.TypedRepeat) -> Iterator[list[tuple[ir.TypedBody, int]]]:
         """The iterations, grouped into runs of successive ones with equal decisions."""
         for _, run in groupby(repeat.runs, key=lambda run: self.decisions(run[0])):
             yield list(run)
 
-    def _decision(self, step: TypedStep) -> Decisions:
+    def _decision(self, step: ir.TypedStep) -> Decisions:
         match step:
-            case TypedCall(instance=instance) | TypedParameterCall(call=TypedCall(instance=instance)):
+            case ir.TypedCall(instance=instance) | ir.TypedParameterCall(
+                call=ir.TypedCall(instance=instance)
+            ):
                 return (self.of(instance),)
-            case TypedRepeat():
+            case ir.TypedRepeat():
                 return tuple(self.decisions(run[0][0]) for run in self.runs(step))
-            case TypedSkip(same=same, drop_path=drop_path):
+            case ir.TypedSkip(same=same, drop_path=drop_path):
                 own: Decisions = (same, drop_path is None)
-            case TypedWhen(chosen=chosen):
+            case ir.TypedWhen(chosen=chosen):
                 own = (chosen,)
             case _:
                 own = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from netdsl.graph import theme
-from netdsl.graph.drawing import Box, Item, Line, Piece, Point, Text
+from netdsl.graph.drawing import Box, Item, Line, Piece, Point, Text, middle_text
 from netdsl.graph.figure_nodes import (
     BlockNode,
     BranchesNode,
@@ -41,22 +41,16 @@ def chain_piece(chain: Chain, entering: Shape | None) -> Piece:
 def groups(chain: Chain) -> list[list[Node]]:
     """The nodes in groups without gaps: a layer with its norm and activation."""
     found: list[list[Node]] = []
-    leads = isinstance(chain[0], OperationNode) and chain[0].family in theme.LEADERS if chain else False
+    leads = bool(chain) and isinstance(chain[0], OperationNode) and chain[0].family in theme.LEADERS
     for node in chain:
-        together = (
-            bool(found)
-            and isinstance(node, OperationNode)
-            and isinstance(found[-1][-1], OperationNode)
-            and _together(found[-1], node, leads)
-        )
-        if together:
+        if found and _together(found[-1], node, leads):
             found[-1].append(node)
         else:
             found.append([node])
     return found
 
 
-def _together(group: Sequence[Node], node: OperationNode, leads: bool) -> bool:
+def _together(group: Sequence[Node], node: Node, leads: bool) -> bool:
     """Norms and activations follow their layer, or precede it in a chain that starts with one."""
     if leads:
         return _is_light(group[-1]) and (_is_light(node) or _is_layer(node))
@@ -101,7 +95,7 @@ def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:
 
 def beside(x: float, y: float, text: str) -> Text:
     """A text to the right of a line."""
-    return Text(x + 5, y + theme.SMALL * 0.35, text, theme.SMALL, theme.QUIET, anchor="start")
+    return middle_text(x + 5, y, text, theme.SMALL, theme.QUIET, anchor="start")
 
 
 def _group_piece(nodes: Sequence[Node], widths: Widths, entering: Shape | None) -> Piece:
@@ -132,7 +126,7 @@ def _block_width(node: Node) -> float:
 def _block_head(node: BlockNode) -> float:
     """The width of letter, name and copies."""
     times = text_width(node.times, theme.NAME, bold=True) + 8 if node.times else 0
-    return 2 * BADGE + 5 + text_width(node.name, theme.NAME, bold=True) + times
+    return heading_width(node.name) + times
 
 
 def _argument_lines(node: BlockNode) -> list[str]:
@@ -164,10 +158,9 @@ def _node_piece(node: Node, widths: Widths, entering: Shape | None) -> Piece:
 def _operation_piece(node: OperationNode, width: float) -> Piece:
     look = theme.FAMILIES.get(node.family, theme.OTHER)
     height = theme.LIGHT if _is_light(node) else theme.HEAVY
-    size = _text_size(node)
     items = (
         Box("node", 0, 0, width, height, *look, facts=node.facts),
-        Text(width / 2, height / 2 + size * 0.35, node.text, size, theme.INK),
+        middle_text(width / 2, height / 2, node.text, _text_size(node)),
     )
     return Piece(width, height, items, width / 2)
 
@@ -183,14 +176,9 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
         else []
     )
     items.append(Box("node", 0, 0, width, height, *theme.BLOCK, facts=node.facts))
-    items += badge(left, 11 - BADGE, node.letter)
-    baseline = 11 + theme.NAME * 0.36
-    items.append(
-        Text(left + 2 * BADGE + 5, baseline, node.name, theme.NAME, theme.INK, bold=True, anchor="start")
-    )
+    items += heading(left, 11, node.letter, node.name)
     if node.times:
-        end = left + head
-        items.append(Text(end, baseline, node.times, theme.NAME, theme.INK, bold=True, anchor="end"))
+        items.append(middle_text(left + head, 11, node.times, theme.NAME, bold=True, anchor="end"))
     items += [
         Text(width / 2, 22 + 8.5 + 11.5 * index, line, theme.SMALL, theme.INK)
         for index, line in enumerate(lines)
@@ -199,19 +187,24 @@ def _block_piece(node: BlockNode, width: float) -> Piece:
     return Piece(width + extra, height + extra, tuple(items), width / 2)
 
 
-def badge(x: float, y: float, letter: str) -> tuple[Item, ...]:
-    """The letter of a panel on a disc."""
+def heading(x: float, middle: float, letter: str, name: str) -> tuple[Item, ...]:
+    """The letter of a panel on a disc, and the name of its block."""
     return (
-        Box("frame", x, y, 2 * BADGE, 2 * BADGE, theme.INK, theme.INK, radius=BADGE),
-        Text(x + BADGE, y + BADGE + theme.SMALL * 0.33, letter, theme.SMALL, theme.PAPER, bold=True),
+        Box("frame", x, middle - BADGE, 2 * BADGE, 2 * BADGE, theme.INK, theme.INK, radius=BADGE),
+        middle_text(x + BADGE, middle, letter, theme.SMALL, theme.PAPER, bold=True),
+        middle_text(x + 2 * BADGE + 5, middle, name, theme.NAME, bold=True, anchor="start"),
     )
+
+
+def heading_width(name: str) -> float:
+    return 2 * BADGE + 5 + text_width(name, theme.NAME, bold=True)
 
 
 def _mark_piece(node: MarkNode) -> Piece:
     width = text_width(node.text, theme.SMALL) + 2 * theme.PADDING
     items = (
         Box("node", 0, 0, width, theme.LIGHT, *theme.MARK, radius=7, dashed=True, facts=node.facts),
-        Text(width / 2, theme.LIGHT / 2 + theme.SMALL * 0.35, node.text, theme.SMALL, theme.INK),
+        middle_text(width / 2, theme.LIGHT / 2, node.text, theme.SMALL),
     )
     return Piece(width, theme.LIGHT, items, width / 2, "arrow" if node.has_input else "none")
 
@@ -222,7 +215,7 @@ def _join(node: SkipNode | BranchesNode, axis: float, y: float) -> tuple[Box, Te
     size = 12.0 if sign else theme.SMALL
     width = 15.0 if sign else text_width(node.join, size) + 2 * theme.PADDING
     box = Box("node", axis - width / 2, y, width, 15, *theme.JOIN, radius=7.5, facts=node.facts)
-    return box, Text(axis, y + 7.5 + size * (0.34 if sign else 0.33), node.join, size, theme.INK, bold=sign)
+    return box, middle_text(axis, y + 7.5, node.join, size, bold=sign)
 
 
 def _skip_piece(node: SkipNode, entering: Shape | None) -> Piece:
@@ -277,28 +270,20 @@ def _branches_piece(node: BranchesNode, entering: Shape | None) -> Piece:
     for piece, left, own in zip(pieces, lefts, axes, strict=True):
         y = top + (middle - piece.height) / 2
         if not piece.height:
-            items.append(Line(_bent((axis, 0), (own, bar), (axis, join.y), collect), arrow=True))
+            points = ((axis, 0.0), (axis, bar), (own, bar), (own, collect), (axis, collect), (axis, join.y))
+            items.append(Line(_straightened(*points), arrow=True))
             continue
         if piece.entry != "none":
             ways = _straightened((axis, 0), (axis, bar), (own, bar), (own, y))
             items.append(Line(ways, arrow=piece.entry == "arrow"))
         items += piece.at(left, y)
-        items.append(
-            Line(
-                _straightened((own, y + piece.height), (own, collect), (axis, collect), (axis, join.y)),
-                arrow=True,
-            )
-        )
+        ways = _straightened((own, y + piece.height), (own, collect), (axis, collect), (axis, join.y))
+        items.append(Line(ways, arrow=True))
     left_edge = min(0.0, join.x)
     right_edge = max(width, join.x + join.width)
     items += [join, sign]
     shifted = tuple(item.moved(-left_edge, 0) for item in items)
     return Piece(right_edge - left_edge, join.y + join.height, shifted, axis - left_edge, "line")
-
-
-def _bent(start: Point, bar: Point, end: Point, collect: float) -> tuple[Point, ...]:
-    """The line of an empty branch."""
-    return _straightened(start, (start[0], bar[1]), bar, (bar[0], collect), (end[0], collect), end)
 
 
 def _straightened(*points: Point) -> tuple[Point, ...]:
@@ -323,14 +308,6 @@ def _loop_piece(node: LoopNode, entering: Shape | None) -> Piece:
         *body.edge(axis, 0, pad + 2),
         *body.at(pad, pad + 2),
         Line(((axis, pad + 2 + body.height), (axis, height))),
-        Text(
-            width + 5,
-            height / 2 + theme.NAME * 0.36,
-            node.times,
-            theme.NAME,
-            theme.INK,
-            bold=True,
-            anchor="start",
-        ),
+        middle_text(width + 5, height / 2, node.times, theme.NAME, bold=True, anchor="start"),
     ]
     return Piece(width + 5 + times, height, tuple(items), axis, "none" if body.entry == "none" else "line")

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.graph import theme
 from netdsl.graph.figure_nodes import Facts
 from netdsl.graph.text_metrics import text_width
 
 Point: TypeAlias = tuple[float, float]
+Anchor: TypeAlias = Literal["start", "middle", "end"]
 Entry: TypeAlias = Literal["arrow", "line", "none"]
 
 
@@ -40,7 +42,7 @@ class Text(NamedTuple):
     size: float
     colour: str
     bold: bool = False
-    anchor: Literal["start", "middle", "end"] = "middle"
+    anchor: Anchor = "middle"
 
     @property
     def width(self) -> float:
@@ -52,6 +54,20 @@ class Text(NamedTuple):
 
     def moved(self, dx: float, dy: float) -> Text:
         return self._replace(x=self.x + dx, y=self.y + dy)
+
+
+def middle_text(
+    x: float,
+    middle: float,
+    text: str,
+    size: float,
+    colour: str = theme.INK,
+    *,
+    bold: bool = False,
+    anchor: Anchor = "middle",
+) -> Text:
+    """A text whose letters are centred vertically at `middle`."""
+    return Text(x, middle + 0.35 * size, text, size, colour, bold, anchor)
 
 
 class Line(NamedTuple):

@@ -34,24 +34,8 @@ from netdsl.graph.labels import (
     totals,
     value_text,
 )
+from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, RepeatStep, SaveStep
-from netdsl.ir.typed import (
-    Instance,
-    TypedBody,
-    TypedBranches,
-    TypedCall,
-    TypedMark,
-    TypedNetwork,
-    TypedOperation,
-    TypedParameterCall,
-    TypedPart,
-    TypedRepeat,
-    TypedSection,
-    TypedSkip,
-    TypedStage,
-    TypedStep,
-    TypedWhen,
-)
 from netdsl.language.expressions import Expr
 from netdsl.ops import Operation
 from netdsl.ops.linear import Flatten, Identity
@@ -62,7 +46,7 @@ MOST_COPIES = 3
 FEWEST_STAGES = 3
 
 
-def figure(network: TypedNetwork) -> Figure:
+def figure(network: ir.TypedNetwork) -> Figure:
     """The figure of a network: the content of its picture."""
     return _Figure(network).build()
 
@@ -70,7 +54,7 @@ def figure(network: TypedNetwork) -> Figure:
 class _Figure:
     """Bodies are visited together for all instances of one variant, since their steps are the same."""
 
-    def __init__(self, network: TypedNetwork) -> None:
+    def __init__(self, network: ir.TypedNetwork) -> None:
         self._network = network
         self._variants = BlockVariants(network)
         # The variants that have a panel, in the order of their letters.
@@ -78,12 +62,7 @@ class _Figure:
 
     def build(self) -> Figure:
         network = self._network.network
-        cards = []
-        stages = 0
-        for part, count in _folded(self._network.parts):
-            before = stages
-            stages += count if isinstance(part, TypedStage) else 0
-            cards.append(self._card(part, before + 1, stages))
+        cards = [self._card(*named) for named in _folded(self._network)]
         panels: list[Panel] = []
         while len(panels) < len(self._shown):  # a panel may contain blocks that have no panel yet
             panels.append(self._panel(self._shown[len(panels)], len(panels)))
@@ -99,27 +78,27 @@ class _Figure:
 
     # the row of sections and stages
 
-    def _card(self, part: TypedPart, number: int, to: int) -> Card:
-        """The card of a section, or of the equal stages `number` to `to`."""
-        if isinstance(part, TypedSection):
-            body, kind = part.body, part.section.kind
-            facts = (f"{kind}, {place(part.section.span)}", *sizes([body]))
-            return Card(kind, self._chain([body]), facts, body.input, body.output)
+    def _card(self, part: ir.TypedPart, names: Sequence[str]) -> Card:
+        """The card of a section, or of equal stages with these names."""
+        title = "–".join(cut(name) for name in dict.fromkeys((names[0], names[-1])))
+        if isinstance(part, ir.TypedSection):
+            body = part.body
+            facts = (f"{title}, {place(part.section.span)}", *sizes([body]))
+            return Card(title, self._chain([body]), facts, body.input, body.output)
         first, last = part.runs[0][0], part.runs[-1][0]
-        title = f"stage {number}" if number == to else f"stages {number}–{to}"
-        each = "each " if number < to else ""
+        each = "each " if len(names) > 1 else ""
         measured = tuple(each + line for line in sizes([Measured(first.input, last.output, part.cost)]))
         facts = (f"{title}, {place(part.stage.span)}", *measured)
         return Card(title, self._copies(part), facts, first.input, last.output)
 
-    def _copies(self, stage: TypedStage) -> Chain:
+    def _copies(self, stage: ir.TypedStage) -> Chain:
         """The blocks of a stage; successive ones that look the same are one node."""
         given = {name for name, _ in (*stage.stage.first, *stage.stage.rest)}
 
-        def variant(run: tuple[Instance, int]) -> int:
+        def variant(run: tuple[ir.Instance, int]) -> int:
             return self._variants.of(run[0])
 
-        def call(run: tuple[Instance, int]) -> tuple[object, ...]:
+        def call(run: tuple[ir.Instance, int]) -> tuple[object, ...]:
             return (variant(run), _arguments([run[0]], given, {}))
 
         groups = [list(group) for _, group in groupby(stage.runs, key=call)]
@@ -127,7 +106,7 @@ class _Figure:
             groups = [list(group) for _, group in groupby(stage.runs, key=variant)]
         return tuple(self._copy(group, stage, given) for group in groups)
 
-    def _copy(self, runs: list[tuple[Instance, int]], stage: TypedStage, given: set[str]) -> BlockNode:
+    def _copy(self, runs: list[tuple[ir.Instance, int]], stage: ir.TypedStage, given: set[str]) -> BlockNode:
         instances = [instance for instance, _ in runs]
         count = sum(count for _, count in runs)
         fact = f"{source_text(stage.stage.span)}, {place(stage.stage.span)}"
@@ -136,7 +115,7 @@ class _Figure:
     # blocks
 
     def _block(
-        self, instances: Sequence[Instance], arguments: tuple[str, ...], count: int, fact: str
+        self, instances: Sequence[ir.Instance], arguments: tuple[str, ...], count: int, fact: str
     ) -> BlockNode:
         variant = self._variants.of(instances[0])
         if variant not in self._shown:
@@ -166,34 +145,34 @@ class _Figure:
 
     # steps
 
-    def _chain(self, bodies: Sequence[TypedBody]) -> Chain:
+    def _chain(self, bodies: Sequence[ir.TypedBody]) -> Chain:
         """The steps of bodies of one variant; empty if they do nothing."""
         aligned = zip(*(body.steps for body in bodies), strict=True)
         if all(
-            isinstance(step, TypedOperation) and isinstance(step.operation, Identity)
+            isinstance(step, ir.TypedOperation) and isinstance(step.operation, Identity)
             for step in bodies[0].steps
         ):
             return ()
         return tuple(node for steps in aligned for node in self._nodes(steps))
 
-    def _nodes(self, steps: Sequence[TypedStep]) -> Chain:
+    def _nodes(self, steps: Sequence[ir.TypedStep]) -> Chain:
         # Steps at one place of bodies of one variant have the same type.
         match steps[0]:
-            case TypedOperation():
-                return (self._operation(cast(Sequence[TypedOperation], steps)),)
-            case TypedParameterCall():
-                return (self._parameter_call(cast(Sequence[TypedParameterCall], steps)),)
-            case TypedCall():
-                return (self._call(cast(Sequence[TypedCall], steps)),)
-            case TypedSkip():
-                return self._skip(cast(Sequence[TypedSkip], steps))
-            case TypedBranches():
-                return (self._branches(cast(Sequence[TypedBranches], steps)),)
-            case TypedRepeat():
-                return self._repeat(cast(Sequence[TypedRepeat], steps))
-            case TypedWhen():
-                return self._chain([step.body for step in cast(Sequence[TypedWhen], steps)])
-            case TypedMark(step):
+            case ir.TypedOperation():
+                return (self._operation(cast(Sequence[ir.TypedOperation], steps)),)
+            case ir.TypedParameterCall():
+                return (self._parameter_call(cast(Sequence[ir.TypedParameterCall], steps)),)
+            case ir.TypedCall():
+                return (self._call(cast(Sequence[ir.TypedCall], steps)),)
+            case ir.TypedSkip():
+                return self._skip(cast(Sequence[ir.TypedSkip], steps))
+            case ir.TypedBranches():
+                return (self._branches(cast(Sequence[ir.TypedBranches], steps)),)
+            case ir.TypedRepeat():
+                return self._repeat(cast(Sequence[ir.TypedRepeat], steps))
+            case ir.TypedWhen():
+                return self._chain([step.body for step in cast(Sequence[ir.TypedWhen], steps)])
+            case ir.TypedMark(step):
                 word = "save" if isinstance(step, SaveStep) else "from"
                 has_input = not isinstance(step, FromStep)
                 facts = (f"{word} {step.name}, {place(step.span)}",)
@@ -203,7 +182,7 @@ class _Figure:
             case _:  # a constant
                 return ()
 
-    def _operation(self, steps: Sequence[TypedOperation], holder: str = "") -> OperationNode:
+    def _operation(self, steps: Sequence[ir.TypedOperation], holder: str = "") -> OperationNode:
         """`holder` is the name of the parameter that holds the operation; shown if it holds several kinds."""
         step = steps[0].step
         operations = [step.operation for step in steps]
@@ -217,13 +196,13 @@ class _Figure:
         output = common(step.output for step in steps)
         return OperationNode(label + text, _family(operations[0]), (*facts, *sizes(steps)), output)
 
-    def _parameter_call(self, steps: Sequence[TypedParameterCall]) -> Node:
-        operations = [step.call for step in steps if isinstance(step.call, TypedOperation)]
+    def _parameter_call(self, steps: Sequence[ir.TypedParameterCall]) -> Node:
+        operations = [step.call for step in steps if isinstance(step.call, ir.TypedOperation)]
         if operations:
             return self._operation(operations, steps[0].step.holder)
-        return self._call([step.call for step in steps if isinstance(step.call, TypedCall)])
+        return self._call([step.call for step in steps if isinstance(step.call, ir.TypedCall)])
 
-    def _call(self, steps: Sequence[TypedCall]) -> BlockNode:
+    def _call(self, steps: Sequence[ir.TypedCall]) -> BlockNode:
         instances = [step.instance for step in steps]
         step = steps[0].step
         written = dict(step.arguments)
@@ -235,7 +214,7 @@ class _Figure:
         )
         return node._replace(name=f"{cut(step.label)}: {node.name}") if step.label else node
 
-    def _skip(self, steps: Sequence[TypedSkip]) -> Chain:
+    def _skip(self, steps: Sequence[ir.TypedSkip]) -> Chain:
         body = self._chain([step.body for step in steps])
         step = steps[0]
         if step.step.if_same and not step.same:
@@ -247,7 +226,7 @@ class _Figure:
         output = common(step.output for step in steps)
         return (SkipNode(JOINS["add"], body, shortcut, (f"skip, {place(step.step.span)}",), output),)
 
-    def _branches(self, steps: Sequence[TypedBranches]) -> Node:
+    def _branches(self, steps: Sequence[ir.TypedBranches]) -> Node:
         step = steps[0].step
         branches = tuple(
             self._chain([step.branches[index] for step in steps]) for index in range(len(step.branches))
@@ -262,7 +241,7 @@ class _Figure:
             return SkipNode(join, () if aside else body, body if aside else (), facts, output)
         return BranchesNode(join, branches, facts, output)
 
-    def _repeat(self, steps: Sequence[TypedRepeat]) -> Chain:
+    def _repeat(self, steps: Sequence[ir.TypedRepeat]) -> Chain:
         """A loop for each run of iterations that look the same."""
         step = steps[0].step
         expr = source_text(step.times.span) if step.times.span else "n"
@@ -288,27 +267,31 @@ class _Figure:
 JOINS = {"add": "+", "mul": "×", "concat": "concat"}
 
 
-def _folded(parts: Sequence[TypedPart]) -> Iterator[tuple[TypedPart, int]]:
-    """The parts and their counts; equal stages in a row (same blocks, arguments, shapes) are one part."""
-    for _, group in groupby(parts, key=lambda part: part.runs if isinstance(part, TypedStage) else id(part)):
+def _folded(network: ir.TypedNetwork) -> Iterator[tuple[ir.TypedPart, list[str]]]:
+    """The parts and their names; equal stages in a row (same blocks, arguments, shapes) are one part."""
+
+    def key(named: tuple[str, ir.TypedPart]) -> object:
+        return named[1].runs if isinstance(named[1], ir.TypedStage) else named[0]
+
+    for _, group in groupby(network.named_parts, key):
         equal = list(group)
         if len(equal) >= FEWEST_STAGES:
-            yield equal[0], len(equal)
+            yield equal[0][1], [name for name, _ in equal]
         else:
-            yield from ((part, 1) for part in equal)
+            yield from ((part, [name]) for name, part in equal)
 
 
 def _arguments(
-    instances: Sequence[Instance], given: set[str], written: Mapping[str, Expr]
+    instances: Sequence[ir.Instance], given: set[str], written: Mapping[str, Expr]
 ) -> tuple[str, ...]:
     parameters = [parameter for parameter in instances[0].block.parameters if parameter[0] in given]
     return argument_texts([instance.values for instance in instances], parameters, written)
 
 
-def _outlined(body: TypedBody, repeat: RepeatStep) -> TypedBody | None:
+def _outlined(body: ir.TypedBody, repeat: RepeatStep) -> ir.TypedBody | None:
     """The body of a block that the compiler made of a repeated part, and that is not in the file."""
     match body.steps:
-        case (TypedCall(step, instance),) if step.span == repeat.span == instance.block.span:
+        case (ir.TypedCall(step, instance),) if step.span == repeat.span == instance.block.span:
             return instance.body
     return None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from netdsl.graph import theme
 from netdsl.graph.chain_pieces import beside, groups, stacked
-from netdsl.graph.drawing import Area, Box, Item, Line, Piece, Point, Text, right_edge
+from netdsl.graph.drawing import Area, Box, Item, Line, Piece, Point, Text, middle_text, right_edge
 from netdsl.graph.figure_nodes import Card, Chain, Figure, Node
 from netdsl.graph.labels import shape_text
 from netdsl.graph.text_metrics import text_width
@@ -63,7 +63,7 @@ def overview(figure: Figure) -> Area:
 
 
 def _word(x: float, middle: float, text: str) -> Text:
-    return Text(x, middle + theme.LABEL * 0.35, text, theme.LABEL, theme.INK, anchor="start")
+    return middle_text(x, middle, text, theme.LABEL, anchor="start")
 
 
 def _lead(label: str) -> float:

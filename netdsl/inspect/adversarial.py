@@ -29,7 +29,7 @@ from netdsl.runtime.errors import RunError
 
 # Defaults: the budget of `fgsm` and `pgd` (usual for CIFAR-10), and the steps of `pgd`.
 BUDGET, STEPS = 8 / 255, 10
-# How often a step that does not raise the score is halved before the ascent ends.
+# The number of halvings of a step that does not raise the score, before the ascent ends.
 _HALVINGS = 12
 
 

@@ -14,23 +14,8 @@ from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
+from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
-from netdsl.ir.typed import (
-    Instance,
-    TypedBody,
-    TypedBranches,
-    TypedCall,
-    TypedMark,
-    TypedNetwork,
-    TypedOperation,
-    TypedParameterCall,
-    TypedRepeat,
-    TypedSection,
-    TypedSkip,
-    TypedStage,
-    TypedStep,
-    TypedWhen,
-)
 from netdsl.ops.operation import Shape
 
 # Operations that compute no new features.
@@ -55,7 +40,7 @@ class Layer(NamedTuple):
     before: int | None = None
 
 
-def layers(typed: TypedNetwork) -> tuple[Layer, ...]:
+def layers(typed: ir.TypedNetwork) -> tuple[Layer, ...]:
     """The layers of a network in the order in which they run, inner layers before outer ones."""
     return tuple(_Walk().network(typed))
 
@@ -113,79 +98,73 @@ class _Walk:
     def __init__(self) -> None:
         self._layers: list[Layer] = []
 
-    def network(self, typed: TypedNetwork) -> list[Layer]:
-        sections = [part.section.kind for part in typed.parts if isinstance(part, TypedSection)]
-        numbers = {kind: count(1) for kind in sections}
-        stages, current = count(1), None
-        for part in typed.parts:
-            match part:
-                case TypedStage():
-                    numbered = f"stage{next(stages)}"
-                    name = part.stage.label or numbered
-                    current = self._alias(name, "stage", self._stage(part, name, current))
-                case TypedSection(section, body):
-                    several = sections.count(section.kind) > 1
-                    numbered = f"{section.kind}{next(numbers[section.kind])}" if several else section.kind
-                    name = section.name or numbered
-                    current = self._alias(name, "section", self._body(body, _Scope(name), current, {}))
+    def network(self, typed: ir.TypedNetwork) -> list[Layer]:
+        current = None
+        for name, part in typed.named_parts:
+            if isinstance(part, ir.TypedStage):
+                current = self._alias(name, "stage", self._stage(part, name, current))
+            else:
+                current = self._alias(name, "section", self._body(part.body, _Scope(name), current, {}))
         return self._layers
 
-    def _stage(self, part: TypedStage, path: str, current: int | None) -> int | None:
+    def _stage(self, part: ir.TypedStage, path: str, current: int | None) -> int | None:
         numbers = count(1)
         for instance, copies in part.runs:
             for _ in range(copies):
                 current = self._block(instance, f"{path}.block{next(numbers)}", current)
         return current
 
-    def _block(self, instance: Instance, name: str, current: int | None) -> int | None:
+    def _block(self, instance: ir.Instance, name: str, current: int | None) -> int | None:
         current = self._body(instance.body, _Scope(name), current, {})
         return self._alias(name, instance.block.name, current)
 
-    def _body(self, body: TypedBody, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+    def _body(self, body: ir.TypedBody, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         saved = dict(saved)
         for step in body.steps:
             current = self._step(step, scope, current, saved)
         return current
 
-    def _step(self, step: TypedStep, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+    def _step(self, step: ir.TypedStep, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         match step:
-            case TypedOperation():
+            case ir.TypedOperation():
                 return self._operation(step, step.step.unit or step.step.span, scope, current)
-            case TypedParameterCall(call=TypedOperation() as held):
+            case ir.TypedParameterCall(call=ir.TypedOperation() as held):
                 return self._operation(held, step.step.span, scope, current)
-            case TypedParameterCall(call=TypedCall() as held):
+            case ir.TypedParameterCall(call=ir.TypedCall() as held):
                 return self._step(held, scope, current, saved)
-            case TypedCall(step=call, instance=instance):
+            case ir.TypedCall(step=call, instance=instance):
                 return self._block(instance, scope.name(instance.block.name, call.label), current)
-            case TypedSkip():
+            case ir.TypedSkip():
                 return self._skip(step, scope, current, saved)
-            case TypedBranches(branches=branches):
+            case ir.TypedBranches(branches=branches):
                 name = scope.name(step.step.join, None)
                 for number, body in enumerate(branches, 1):
                     self._body(body, _Scope(f"{name}.branch{number}"), current, saved)
                 return self._add(Layer(name, step.step.join, step.output, step.step.span))
-            case TypedRepeat(runs=runs):
+            case ir.TypedRepeat(runs=runs):
                 for body, copies in runs:
                     for _ in range(copies):
                         current = self._body(body, scope, current, saved)
                 return current
-            case TypedWhen(body=body):
+            case ir.TypedWhen(body=body):
                 return self._body(body, scope, current, saved)
-            case TypedMark(step=SaveStep(name=name)):
+            case ir.TypedMark(step=SaveStep(name=name)):
                 saved[name] = current
                 return current
-            case TypedMark(step=FromStep(name=name)):
+            case ir.TypedMark(step=FromStep(name=name)):
                 return saved[name]
             case _:  # a `let`
                 return current
 
-    def _operation(self, step: TypedOperation, span: Span, scope: _Scope, current: int | None) -> int | None:
+    def _operation(
+        self, step: ir.TypedOperation, span: Span, scope: _Scope, current: int | None
+    ) -> int | None:
         kind = step.operation.name
         if kind == "identity":  # the same tensor, and no code
             return current
         return self._add(Layer(scope.name(kind, step.step.label), kind, step.output, span, before=current))
 
-    def _skip(self, step: TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
+    def _skip(self, step: ir.TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         last = self._body(step.body, scope, current, saved)
         if not step.same and step.shortcut is None:  # `if same`, and it isn't: nothing is added
             return last

@@ -65,7 +65,10 @@ class Branches(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The number of input channels of an iteration: first `start`, then `next`, which can use `name`."""
+    """The number of input channels of an iteration: first `start`, then `next`, which can use `name`.
+
+    If `start` is the name itself, the variable is that of an earlier loop.
+    """
 
     name: str
     start: Expr
@@ -141,7 +144,7 @@ def place(body: LoweredBody) -> Span | None:
 
 
 def is_chain(body: LoweredBody) -> bool:
-    """Whether the steps run one after another, without joins and saved tensors."""
+    """True if the steps run one after another, without joins and saved tensors."""
     return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
 
 

@@ -18,7 +18,7 @@ from netdsl.ir.typed import Frame
 from netdsl.language.expressions import Const, Expr, Operator, Ref
 from netdsl.syntax import nodes
 
-# Where the values of a node are longer than this, the nodes among them follow below.
+# The longest values of a node that are printed in its line; longer ones follow below.
 _WIDTH = 180
 _FORMS = ("netdsl.ir.", "netdsl.syntax.")
 _SYNTAX = (nodes.Word, *get_args(nodes.Expr))

@@ -101,9 +101,10 @@ class FromStep(NamedTuple):
 
 
 class WrongStep(NamedTuple):
-    """A step with a reported error; the tensor after it is unknown."""
+    """A step with a reported error; the tensor after it is unknown, or that before it."""
 
     span: Span
+    keeps_shape: bool = False
 
 
 Step: TypeAlias = (

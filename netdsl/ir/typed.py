@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -262,6 +263,16 @@ class TypedNetwork(NamedTuple):
     cost: Cost
     depth: int
     receptive_field: int
+
+    @property
+    def named_parts(self) -> Iterator[tuple[str, TypedPart]]:
+        """The parts by their labels, else by their kind, with a number if it is `stage` or of several."""
+        kinds = ["stage" if isinstance(part, TypedStage) else part.section.kind for part in self.parts]
+        total, seen = Counter(kinds), Counter[str]()
+        for kind, part in zip(kinds, self.parts, strict=True):
+            seen[kind] += 1
+            label = part.stage.label if isinstance(part, TypedStage) else part.section.name
+            yield label or (f"{kind}{seen[kind]}" if kind == "stage" or total[kind] > 1 else kind), part
 
     @property
     def bodies(self) -> tuple[TypedBody, ...]:

@@ -71,7 +71,7 @@ def _square_root(x: Number) -> Number:
 
 
 # Functions of numbers; the count is how many arguments they take at least and at most.
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
+ARITHMETIC: dict[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
@@ -160,7 +160,7 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
             shown = f"`{expr.name}` takes numbers, not {show(value)}"
             raise _NoValue(shown, operand.span or expr.span)
     try:
-        result = _ARITHMETIC[expr.name](*values)
+        result = ARITHMETIC[expr.name](*values)
     except ZeroDivisionError:
         raise _NoValue("division by zero", expr.span) from None
     except ValueError as error:

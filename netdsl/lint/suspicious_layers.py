@@ -200,7 +200,7 @@ def _stride(operation: Operation) -> int:
 
 
 def _adds_bias(typed: TypedOperation) -> bool:
-    """Whether it has a bias by default."""
+    """True if it has a bias by default."""
     arguments = dict(typed.step.arguments)
     given = "bias" in arguments and arguments["bias"].span is not None
     weights = typed.operation.weights(_arguments(typed.operation), Symbolic(Const(1), is_map=True))
@@ -208,14 +208,14 @@ def _adds_bias(typed: TypedOperation) -> bool:
 
 
 def _side_by_side(first: TypedOperation, second: TypedOperation) -> bool:
-    """Whether the file has them side by side; units follow the `order`, which is written on purpose."""
+    """True if the file has them side by side; units follow the `order`, which is written on purpose."""
     one, other = first.step.span, second.step.span
     between = one.source.text[one.end : other.start]
     return one.source is other.source and one.end <= other.start and not between.strip(" ,\n\r\t")
 
 
 def _in_training(typed: TypedOperation) -> bool:
-    """Whether it has an effect in training only."""
+    """True if it has an effect in training only."""
     call = typed.operation.function(dict(typed.step.arguments), Symbolic(Const(1), is_map=False))
     return call is not None and Slot("training") in call.positional and not roles(type(typed.operation))
 

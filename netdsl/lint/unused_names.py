@@ -2,164 +2,85 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-
 from netdsl.base.source import Span
-from netdsl.base.tree import bodies, nested
+from netdsl.base.tree import nested
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.resolve.load_files import File
+from netdsl.resolve.bindings import Bindings, Symbol
 from netdsl.syntax import nodes
 
 
-def warn_of_names(files: Mapping[str, File], diagnostics: Diagnostics) -> None:
+def warn_of_names(bindings: Bindings, diagnostics: Diagnostics) -> None:
     """Warns of the names in the file of a network; the names of a library are for other files."""
-    _Names(files, diagnostics).run()
+    names, program = bindings.main, bindings.main.own.program
+    text = names.own.source
+    found = [use for use in bindings.occurrences if use.span.source is text and use.role == "use"]
+    used = {use.symbol for use in found}
+    holds_a_block = any(
+        isinstance(symbol.value, nodes.Name) and symbol.value.name in names.own.blocks
+        for symbol in names.constants.values()
+    )
+    for symbol in names.own.symbols:
+        hidden = names.constants.get(symbol.name) if symbol.kind in ("local", "index") else None
+        if symbol not in used:
+            # `--set` may choose among blocks.
+            if not (symbol.kind == "block" and holds_a_block):
+                _unused(symbol, diagnostics)
+        elif hidden:
+            message = f"`{symbol.name}` hides the constant of the same name"
+            also = [Label(hidden.span, "this one")]
+            diagnostics.warning("NET702", message, symbol.span, also=also, help="choose another name")
+    for other, place in zip(names.used, names.uses, strict=True):
+        if not holds_a_block and not used.intersection(other.blocks.values()):
+            diagnostics.warning("NET701", "no block of this file is used", place, help="remove the `use`")
+    for repeat in nested(program, nodes.Repeat):
+        _times(repeat.times, diagnostics)
+    for when in nested(program, nodes.When):
+        _cases(when, diagnostics)
 
 
-class _Names:
-    def __init__(self, files: Mapping[str, File], diagnostics: Diagnostics) -> None:
-        self._files = files
-        self._file = next(iter(files.values()))
-        self._statements = self._file.program.statements
-        self._diagnostics = diagnostics
-        self._constants: dict[str, Span] = {}
-        # The number of statements that use each name.
-        self._uses = Counter(name for statement in self._statements for name in set(_used(statement)))
-
-    def run(self) -> None:
-        for statement in self._statements:
-            match statement:
-                case nodes.Network(parameters=parameters):
-                    for parameter in parameters:
-                        self._constant(parameter.name, "the network parameter")
-                case nodes.Let(name):
-                    self._constant(name, "the constant")
-        if not self._holds_a_block():
-            self._blocks()
-        for statement in self._statements:
-            match statement:
-                case nodes.Block(parameters=parameters, body=body):
-                    self._parameters(statement)
-                    self._body(body)
-                case nodes.Section(body=body):
-                    self._body(body)
-                case nodes.Stages(rows=rows):
-                    for row in rows:
-                        if isinstance(row, nodes.Section):
-                            self._body(row.body)
-
-    def _unused(self, what: str, name: nodes.Word, help: str = "remove it") -> None:
-        self._diagnostics.warning("NET701", f"{what} `{name.text}` is unused", name.span, help=help)
-
-    def _constant(self, name: nodes.Word, what: str) -> None:
-        self._constants[name.text] = name.span
-        if name.text not in self._uses:
-            self._unused(what, name)
-
-    # blocks
-
-    def _holds_a_block(self) -> bool:
-        """Whether `--set` may choose among blocks."""
-        blocks = {s.name.text for s in self._statements if isinstance(s, nodes.Block)}
-        parameters = (p for s in self._statements if isinstance(s, nodes.Network) for p in s.parameters)
-        return any(isinstance(p.default, nodes.Name) and p.default.name in blocks for p in parameters)
-
-    def _blocks(self) -> None:
-        for statement in self._statements:
-            if isinstance(statement, nodes.Block) and self._uses[statement.name.text] == 0:
-                self._unused("the block", statement.name, "call it, or remove it")
-        for path, place in self._file.used:
-            defined = {
-                s.name.text for s in self._files[path].program.statements if isinstance(s, nodes.Block)
-            }
-            if not defined & self._uses.keys():
-                self._diagnostics.warning(
-                    "NET701", "no block of this file is used", place, help="remove the `use`"
-                )
-
-    def _parameters(self, block: nodes.Block) -> None:
-        used = set(_used(block.body))
-        for parameter in reversed(block.parameters):
-            if parameter.name.text not in used:
-                what = f"in the block `{block.name.text}`, the parameter"
-                self._unused(what, parameter.name, "use it in the body, or remove it")
-            used.update(_used(parameter.default))
-
-    # bodies
-
-    def _body(self, body: nodes.Body) -> None:
-        later: set[str] = set()
-        read: set[str] = set()
-        for step in reversed(body.steps):
-            match step:
-                case nodes.Let(name):
-                    self._local(name, name.text in later, "the constant")
-                case nodes.Save(name):
-                    if name.text not in read:
-                        self._unused(
-                            "the saved tensor", name, f"read it with `from {name.text}`, or remove it"
-                        )
-                case nodes.Repeat(times=times, variable=name, body=inner):
-                    if name is not None:
-                        self._local(name, name.text in set(_used(inner)), "the index")
-                    self._times(times)
-                case nodes.When():
-                    self._cases(step)
-            for inner in bodies(step):
-                self._body(inner)
-            later.update(_used(step))
-            read.update(back.name.text for back in nested(step, nodes.From))
-
-    def _times(self, times: nodes.Expr) -> None:
-        if isinstance(times, nodes.Literal) and times.value in (0, 1):
-            how, help = (
-                ("never runs", "remove it")
-                if times.value == 0
-                else ("runs once", "write its steps without it")
-            )
-            self._diagnostics.warning("NET708", f"`repeat {times.value}` {how}", times.span, help=help)
-
-    def _local(self, name: nodes.Word, used: bool, what: str) -> None:
-        if not used:
-            self._unused(what, name)
-        elif name.text in self._constants:
-            self._diagnostics.warning(
-                "NET702",
-                f"`{name.text}` hides the constant of the same name",
-                name.span,
-                also=[Label(self._constants[name.text], "this one")],
-                help="choose another name",
-            )
-
-    def _cases(self, when: nodes.When) -> None:
-        """Warns of constant and of duplicate conditions."""
-        before: dict[str, Span] = {}
-        for condition, _ in when.cases:
-            text = " ".join(condition.span.text.split())
-            if text in before:
-                self._diagnostics.warning(
-                    "NET706",
-                    "unreachable case: an earlier one has the same condition",
-                    condition.span,
-                    also=[Label(before[text], "first here")],
-                    help="remove it, or correct its condition",
-                )
-            elif not any(_used(condition)):
-                self._diagnostics.warning(
-                    "NET706",
-                    "constant condition: one of the cases is unreachable",
-                    condition.span,
-                    help="write the steps of the other case without the `when`",
-                )
-            before.setdefault(text, condition.span)
+def _unused(symbol: Symbol, diagnostics: Diagnostics) -> None:
+    help = "remove it"
+    match symbol.kind:
+        case "parameter" if symbol.is_constant:
+            what = "the network parameter"
+        case "parameter":
+            assert symbol.owner is not None
+            what = f"in the block `{symbol.owner.name}`, the parameter"
+            help = "use it in the body, or remove it"
+        case "constant" | "local" if symbol.name != "classes":
+            what = "the constant"
+        case "index":
+            what = "the index"
+        case "block":
+            what, help = "the block", "call it, or remove it"
+        case "tensor":
+            what, help = "the saved tensor", f"read it with `from {symbol.name}`, or remove it"
+        case _:
+            return
+    diagnostics.warning("NET701", f"{what} `{symbol.name}` is unused", symbol.span, help=help)
 
 
-def _used(node: object) -> Iterator[str]:
-    """The names in the expressions and calls of a tree."""
-    for found in nested(node, (nodes.Name, nodes.Call, nodes.Stages)):
-        match found:
-            case nodes.Name(name):
-                yield name
-            case nodes.Call(name=word) | nodes.Stages(block=word):
-                yield word.text
+def _times(times: nodes.Expr, diagnostics: Diagnostics) -> None:
+    match times:
+        case nodes.Literal(0):
+            diagnostics.warning("NET708", "`repeat 0` never runs", times.span, help="remove it")
+        case nodes.Literal(1):
+            help = "write its steps without it"
+            diagnostics.warning("NET708", "`repeat 1` runs once", times.span, help=help)
+
+
+def _cases(when: nodes.When, diagnostics: Diagnostics) -> None:
+    """Warns of constant and of duplicate conditions."""
+    before: dict[str, Span] = {}
+    for condition, _ in when.cases:
+        text = " ".join(condition.span.text.split())
+        if text in before:
+            message = "unreachable case: an earlier one has the same condition"
+            also = [Label(before[text], "first here")]
+            help = "remove it, or correct its condition"
+            diagnostics.warning("NET706", message, condition.span, also=also, help=help)
+        elif not any(nested(condition, nodes.Name)):
+            message = "constant condition: one of the cases is unreachable"
+            help = "write the steps of the other case without the `when`"
+            diagnostics.warning("NET706", message, condition.span, help=help)
+        before.setdefault(text, condition.span)

@@ -11,20 +11,21 @@ from netdsl.ops.operation import Symbolic
 @dataclass(slots=True)
 class Flow:
     """The current tensor, names and saved tensors; `reduction` is None after a step that starts a new
-    grid.
+    grid. `running` is the variable of the last loop of the body, and the size that it has after it.
     """
 
     tensor: Symbolic
     reduction: Expr | None = ONE
     names: dict[str, Expr] = field(default_factory=dict)
     saved: dict[str, tuple[str, Symbolic, Expr | None]] = field(default_factory=dict)
+    running: tuple[str, Expr] | None = None
 
     def inner(self) -> Flow:
         """A copy for an inner body, with its own definitions."""
         return Flow(self.tensor, self.reduction, dict(self.names), dict(self.saved))
 
     def go(self, other: Flow) -> None:
-        self.tensor, self.reduction = other.tensor, other.reduction
+        self.tensor, self.reduction, self.running = other.tensor, other.reduction, other.running
 
     def advance(self, tensor: Symbolic, reduction: Expr | None) -> None:
         self.tensor = tensor

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from netdsl.ir.lowered import Carried, LoweredBody, LoweredStep, Repeat, is_chain
 from netdsl.ir.typed import Frame, TypedBody, TypedRepeat
-from netdsl.language.expressions import ONE, Const, Expr, Operator, Ref, operator, substitute
+from netdsl.language.expressions import ONE, Const, Expr, Operator, Ref, operator, references, substitute
 from netdsl.lower.context import Context, NotUniform, Values
 from netdsl.lower.flow import Flow
 from netdsl.ops.operation import Symbolic
@@ -35,6 +35,7 @@ class Loops:
             return ()
         before = self._context.snapshot()
         looped = flow.inner()
+        looped.running = flow.running
         try:
             steps = self._loop(column, looped)
         except NotUniform:
@@ -69,9 +70,11 @@ class Loops:
         last = inner.tensor.size
         if index is not None:
             last = substitute(last, {index: operator("-", times, ONE)})
-        carried = Carried(name, start, inner.tensor.size) if name else None
+        again = flow.running is not None and name == flow.running[0]
+        carried = Carried(name, Ref(name) if again else start, inner.tensor.size) if name else None
         size = self._after(last, start, times, name, column)
         flow.tensor = Symbolic(size, rank)
+        flow.running = (name, size) if name and name not in references(size) else None
         if inner.reduction != ONE:
             flow.reduction = None
         return (Repeat(times, index, carried, lowered),)
@@ -99,7 +102,9 @@ class Loops:
         sizes = [body.input[0] for typed in column.values() for body, _ in typed.runs]
         if sizes == starts:
             return None
-        name = self._context.free("channels" if flow.tensor.is_map else "features")
+        name, size = flow.running or ("", None)
+        if size != flow.tensor.size:  # else the variable of the loop before goes on
+            name = self._context.free("channels" if flow.tensor.is_map else "features")
         for typed in column.values():
             self._context.define(name, {body.frame: body.input[0] for body, _ in typed.runs})
         return name

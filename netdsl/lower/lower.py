@@ -10,17 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from netdsl.base.tree import steps
-from netdsl.ir.lowered import (
-    BlockCall,
-    BlockParameter,
-    Layer,
-    LoweredBlock,
-    LoweredNetwork,
-    LoweredPart,
-    LoweredSection,
-    LoweredStage,
-    Output,
-)
+from netdsl.ir import lowered as ir
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
 from netdsl.lower.context import Context, NotUniform, Values, of_frame
@@ -34,20 +24,20 @@ from netdsl.ops.operation import Symbolic
 CLASSES = "classes"
 
 
-def lower(network: TypedNetwork) -> LoweredNetwork:
+def lower(network: TypedNetwork) -> ir.LoweredNetwork:
     """The lowered network. All errors are found by earlier passes."""
     lowering = _Lowering(network)
     parts = lowering.parts(open_classes=network.network.open_classes)
     open_classes = _is_last(CLASSES, parts)
     parts = parts if open_classes else lowering.parts(open_classes=False)
-    return LoweredNetwork(network.network, network.output, tuple(lowering.blocks), parts, open_classes)
+    return ir.LoweredNetwork(network.network, network.output, tuple(lowering.blocks), parts, open_classes)
 
 
 class _Lowering:
     def __init__(self, network: TypedNetwork) -> None:
         self._network = network
-        self.blocks: list[LoweredBlock] = []
-        self._lowered: dict[Instance, tuple[LoweredBlock, Mapping[str, Values]]] = {}
+        self.blocks: list[ir.LoweredBlock] = []
+        self._lowered: dict[Instance, tuple[ir.LoweredBlock, Mapping[str, Values]]] = {}
         self._names: set[str] = set()
         # A block on maps and the same block on vectors have different torch layers.
         groups: dict[tuple[str, int], list[Instance]] = {}
@@ -65,7 +55,7 @@ class _Lowering:
 
     # blocks
 
-    def block(self, instance: Instance) -> LoweredBlock:
+    def block(self, instance: Instance) -> ir.LoweredBlock:
         """The block of an instance, lowered with all instances of it, after those that it calls."""
         while instance not in self._lowered:
             self._lower_group(*self._groups[instance])
@@ -92,7 +82,9 @@ class _Lowering:
         for instance in instances:
             self._lowered[instance] = block, extra
 
-    def _block(self, name: str, instances: Sequence[Instance]) -> tuple[LoweredBlock, Mapping[str, Values]]:
+    def _block(
+        self, name: str, instances: Sequence[Instance]
+    ) -> tuple[ir.LoweredBlock, Mapping[str, Values]]:
         declared = parameters(instances)
         context = Context(instances)
         start = Symbolic(IN, is_map=len(instances[0].input) == 3)
@@ -100,17 +92,17 @@ class _Lowering:
         flow = Flow(start, names=dict(pairs))
         body = BodyLowering(self, context).body([(i.frame, i.body) for i in instances], flow)
         extra = [
-            BlockParameter(name, annotated(list(values.values())), None, named=True)
+            ir.BlockParameter(name, annotated(list(values.values())), None, named=True)
             for name, values in context.extra.items()
         ]
         documentation = instances[0].block.documentation
-        block = LoweredBlock(
+        block = ir.LoweredBlock(
             self._free(name),
             documentation,
             _in_order(declared, extra),
             body,
             start,
-            Output(context.outside(flow.tensor.size), flow.tensor.is_map),
+            ir.Output(context.outside(flow.tensor.size), flow.tensor.is_map),
             context.outside(flow.reduction),
         )
         return block, context.extra
@@ -125,22 +117,18 @@ class _Lowering:
 
     # parts
 
-    def parts(self, *, open_classes: bool) -> tuple[LoweredPart, ...]:
+    def parts(self, *, open_classes: bool) -> tuple[ir.LoweredPart, ...]:
         """The parts; with `open_classes` the number of classes is a name in them."""
-        kinds = Counter(part.section.kind for part in self._network.parts if isinstance(part, TypedSection))
-        counted: Counter[str] = Counter()
-        parts: list[LoweredPart] = []
-        for part in self._network.parts:
-            kind = "stage" if isinstance(part, TypedStage) else part.section.kind
-            counted[kind] += 1
-            name = f"{kind}{counted[kind]}" if kind == "stage" or kinds[kind] > 1 else kind
-            if isinstance(part, TypedStage):
-                parts.append(self._stage(part, name))
-            else:
-                parts.append(self._section(part, name, open_classes))
-        return tuple(parts)
+        return tuple(
+            (
+                self._stage(part, name)
+                if isinstance(part, TypedStage)
+                else self._section(part, name, open_classes)
+            )
+            for name, part in self._network.named_parts
+        )
 
-    def _section(self, part: TypedSection, name: str, open_classes: bool) -> LoweredSection:
+    def _section(self, part: TypedSection, name: str, open_classes: bool) -> ir.LoweredSection:
         shape, frame, section = part.body.input, part.body.frame, part.section
         size: Expr = Const(shape[0])
         flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size})
@@ -150,31 +138,30 @@ class _Lowering:
             context = Context(taken={CLASSES}, constants=(CLASSES,))
             context.define(CLASSES, {frame: classes})
         body = BodyLowering(self, context).body([(frame, part.body)], flow)
-        return LoweredSection(section.name or name, section.kind, body, section.span, bool(section.name))
+        return ir.LoweredSection(name, section.kind, body, section.span, bool(section.name))
 
-    def _stage(self, part: TypedStage, name: str) -> LoweredStage:
+    def _stage(self, part: TypedStage, name: str) -> ir.LoweredStage:
         copies: list[Copy] = []
         for instance, count in part.runs:
             block, extra = self._lowered[instance]
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
-        label = part.stage.label
-        return LoweredStage(label or name, runs_of(part, copies), part.stage.span, bool(label))
+        return ir.LoweredStage(name, runs_of(part, copies), part.stage.span, bool(part.stage.label))
 
 
-def _is_last(name: str, parts: Sequence[LoweredPart]) -> bool:
-    """Whether a single step has the name in its arguments, and nothing with weights comes after it."""
+def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:
+    """True if a single step has the name in its arguments, and nothing with weights comes after it."""
     found = False
     for part in parts:
-        if isinstance(part, LoweredStage):
+        if isinstance(part, ir.LoweredStage):
             if found:
                 return False
             continue
         for step in steps(part.body):
-            if not isinstance(step, (Layer, BlockCall)):
+            if not isinstance(step, (ir.Layer, ir.BlockCall)):
                 continue
             has_name = name in _references(step)
-            if found and (has_name or isinstance(step, BlockCall) or step.weights):
+            if found and (has_name or isinstance(step, ir.BlockCall) or step.weights):
                 return False
             found = found or has_name
     return found
@@ -184,14 +171,14 @@ def _references(node: object) -> set[str]:
     """The names in the expressions of a layer or call."""
     if isinstance(node, (Const, Ref, Operator)):
         return set(references(node))
-    if isinstance(node, LoweredBlock) or not isinstance(node, tuple):
+    if isinstance(node, ir.LoweredBlock) or not isinstance(node, tuple):
         return set()
     return set().union(*map(_references, node))
 
 
 def _in_order(
-    declared: Sequence[BlockParameter], extra: Sequence[BlockParameter]
-) -> tuple[BlockParameter, ...]:
+    declared: Sequence[ir.BlockParameter], extra: Sequence[ir.BlockParameter]
+) -> tuple[ir.BlockParameter, ...]:
     """The parameters without a default first, as Python requires."""
     first = next((i for i, p in enumerate(declared) if p.default is not None), len(declared))
     return (*declared[:first], *extra, *declared[first:])

@@ -11,20 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol
-from netdsl.ir.lowered import (
-    BlockCall,
-    Branches,
-    Choice,
-    From,
-    Layer,
-    Let,
-    LoweredBlock,
-    LoweredBody,
-    LoweredStep,
-    Save,
-    Skip,
-    When,
-)
+from netdsl.ir import lowered as ir
 from netdsl.ir.resolved import SaveStep
 from netdsl.ir.typed import (
     Frame,
@@ -59,7 +46,7 @@ Column: TypeAlias = Mapping[Frame, T]
 class Blocks(Protocol):
     """The lowered blocks, which bodies call."""
 
-    def block(self, instance: Instance) -> LoweredBlock: ...
+    def block(self, instance: Instance) -> ir.LoweredBlock: ...
 
     def extra(self, instance: Instance) -> Mapping[str, Values]: ...
 
@@ -70,7 +57,7 @@ class BodyLowering:
     def __init__(self, blocks: Blocks, context: Context) -> None:
         self._blocks = blocks
         self._context = context
-        self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[LoweredStep]]] = {
+        self._lowering: Mapping[type, Callable[[Any, Flow], Sequence[ir.LoweredStep]]] = {
             TypedOperation: self._operation,
             TypedCall: self._call,
             TypedParameterCall: self._parameter_call,
@@ -82,30 +69,30 @@ class BodyLowering:
             TypedMark: self._mark,
         }
 
-    def body(self, bodies: Bodies, flow: Flow) -> LoweredBody:
+    def body(self, bodies: Bodies, flow: Flow) -> ir.LoweredBody:
         """The steps of a body; `flow` is then at its end."""
-        steps: list[LoweredStep] = []
+        steps: list[ir.LoweredStep] = []
         for index in range(len(bodies[0][1].steps)):
             steps += self._step({frame: body.steps[index] for frame, body in bodies}, flow)
         return tuple(steps)
 
-    def _step(self, column: Mapping[Frame, TypedStep], flow: Flow) -> Sequence[LoweredStep]:
+    def _step(self, column: Mapping[Frame, TypedStep], flow: Flow) -> Sequence[ir.LoweredStep]:
         lower = self._lowering[type(next(iter(column.values())))]
         return lower(column, flow)
 
     # layers and calls
 
-    def _operation(self, column: Column[TypedOperation], flow: Flow) -> Sequence[LoweredStep]:
+    def _operation(self, column: Column[TypedOperation], flow: Flow) -> Sequence[ir.LoweredStep]:
         return (self._layer(column, flow),)
 
-    def _layer(self, column: Column[TypedOperation], flow: Flow) -> Layer:
+    def _layer(self, column: Column[TypedOperation], flow: Flow) -> ir.Layer:
         first = next(iter(column.values()))
         if any(len(typed.input) != len(first.input) for typed in column.values()):
             raise NotUniform
         step = first.step
         operation, x = step.operation, flow.tensor
         arguments = {name: self._context.argument(expr, flow.names, column) for name, expr in step.arguments}
-        layer = Layer(
+        layer = ir.Layer(
             operation,
             operation.module(arguments, x),
             operation.function(arguments, x),
@@ -124,7 +111,7 @@ class BodyLowering:
         flow.advance(output, operation.reduction(arguments) if regular else None)
         return layer
 
-    def _call(self, column: Column[TypedCall], flow: Flow) -> Sequence[LoweredStep]:
+    def _call(self, column: Column[TypedCall], flow: Flow) -> Sequence[ir.LoweredStep]:
         instances = {frame: typed.instance for frame, typed in column.items()}
         first = next(iter(column.values()))
         instance, step = first.instance, first.step
@@ -159,7 +146,7 @@ class BodyLowering:
         flow.advance(Symbolic(size, block.output.is_map), reduction)
         return (call,)
 
-    def _parameter_call(self, column: Column[TypedParameterCall], flow: Flow) -> Sequence[LoweredStep]:
+    def _parameter_call(self, column: Column[TypedParameterCall], flow: Flow) -> Sequence[ir.LoweredStep]:
         groups: dict[str, dict[Frame, TypedStep]] = {}
         for frame, typed in column.items():
             groups.setdefault(typed.name, {})[frame] = typed.call
@@ -171,14 +158,14 @@ class BodyLowering:
         holder = flow.names.get(name) or Ref(name)
         if not isinstance(holder, Ref) or "" in groups:
             raise NotUniform
-        cases: list[tuple[Symbol, LoweredBody]] = []
+        cases: list[tuple[Symbol, ir.LoweredBody]] = []
         ends: list[tuple[Expr, Flow]] = []
         for name, part in groups.items():
             inner = flow.inner()
             cases.append((Symbol(name), tuple(self._step(part, inner))))
             ends.append((Operator("==", (holder, Const(Symbol(name)))), inner))
         self._meet(ends, flow, column)
-        return (Choice(holder.name, tuple(cases)),)
+        return (ir.Choice(holder.name, tuple(cases)),)
 
     def _meet(self, ends: Sequence[tuple[Expr, Flow]], flow: Flow, column: Mapping[Frame, TypedStep]) -> None:
         """Goes on with what several bodies lead to; of the last one the condition means nothing."""
@@ -207,7 +194,7 @@ class BodyLowering:
 
     # constants and tensors
 
-    def _let(self, column: Column[TypedLet], flow: Flow) -> Sequence[LoweredStep]:
+    def _let(self, column: Column[TypedLet], flow: Flow) -> Sequence[ir.LoweredStep]:
         step = next(iter(column.values())).step
         expr = self._context.argument(step.value, flow.names, column)
         if isinstance(expr, (Const, Ref)) or (isinstance(expr, Operator) and expr.name == "pair"):
@@ -217,20 +204,20 @@ class BodyLowering:
         self._context.define(name, {frame: typed.value for frame, typed in column.items()})
         self._context.lets[name] = expr
         flow.names[step.name] = Ref(name)
-        return (Let(name, expr),)
+        return (ir.Let(name, expr),)
 
-    def _mark(self, column: Column[TypedMark], flow: Flow) -> Sequence[LoweredStep]:
+    def _mark(self, column: Column[TypedMark], flow: Flow) -> Sequence[ir.LoweredStep]:
         step = next(iter(column.values())).step
         if isinstance(step, SaveStep):
             name = self._context.free(step.name)
             flow.saved[step.name] = name, flow.tensor, flow.reduction
-            return (Save(name),)
+            return (ir.Save(name),)
         name, flow.tensor, flow.reduction = flow.saved[step.name]
-        return (From(name),)
+        return (ir.From(name),)
 
     # joins
 
-    def _branches(self, column: Column[TypedBranches], flow: Flow) -> Sequence[LoweredStep]:
+    def _branches(self, column: Column[TypedBranches], flow: Flow) -> Sequence[ir.LoweredStep]:
         first = next(iter(column.values()))
         lowered, ends = [], []
         for index in range(len(first.branches)):
@@ -248,15 +235,15 @@ class BodyLowering:
         chosen = grids.pop() if len(grids) == 1 else None
         flow.reduction = None if chosen is None else ends[chosen].reduction
         flow.tensor = Symbolic(self._context.bounded(size, column), ends[0].tensor.is_map)
-        return (Branches(first.step.join, tuple(lowered), first.step.span),)
+        return (ir.Branches(first.step.join, tuple(lowered), first.step.span),)
 
-    def _skip(self, column: Column[TypedSkip], flow: Flow) -> Sequence[LoweredStep]:
+    def _skip(self, column: Column[TypedSkip], flow: Flow) -> Sequence[ir.LoweredStep]:
         step = next(iter(column.values())).step
         inner = flow.inner()
         inner.reduction = ONE
         body = self.body([(frame, skip.body) for frame, skip in column.items()], inner)
         projected = [(frame, skip.shortcut) for frame, skip in column.items() if skip.shortcut]
-        shortcut: LoweredBody | None = None
+        shortcut: ir.LoweredBody | None = None
         if projected:
             shortcut = self.body(projected, flow.inner())
         # If no instance needs the shortcut, the input itself is added.
@@ -264,7 +251,7 @@ class BodyLowering:
         dropped = {frame: skip.drop_path for frame, skip in column.items() if skip.drop_path}
         drop_path = self._layer(dropped, inner.inner()) if dropped else None
         flow.advance(inner.tensor, inner.reduction)
-        return (Skip(body, None if same == YES else shortcut, same, step.span, drop_path),)
+        return (ir.Skip(body, None if same == YES else shortcut, same, step.span, drop_path),)
 
     def _same(self, column: Column[TypedSkip], before: Flow, after: Flow) -> Expr:
         """The expression for a body that keeps the shape: by strides and channels, or an extra parameter."""
@@ -279,10 +266,10 @@ class BodyLowering:
 
     # choices and loops
 
-    def _when(self, column: Column[TypedWhen], flow: Flow) -> Sequence[LoweredStep]:
+    def _when(self, column: Column[TypedWhen], flow: Flow) -> Sequence[ir.LoweredStep]:
         step = next(iter(column.values())).step
         left = dict(column)
-        cases: list[tuple[Expr, LoweredBody]] = []
+        cases: list[tuple[Expr, ir.LoweredBody]] = []
         ends: list[tuple[Expr, Flow]] = []
         for index in range(len(step.cases) + 1):
             part = [(frame, typed.body) for frame, typed in left.items() if typed.chosen == index]
@@ -293,7 +280,7 @@ class BodyLowering:
                 body = self.body(part, inner)
                 ends.append((YES, inner))
                 self._meet(ends, flow, column)
-                return (When(tuple(cases), body),) if cases else body
+                return (ir.When(tuple(cases), body),) if cases else body
             condition = self._context.argument(step.cases[index][0], flow.names, left)
             cases.append((condition, self.body(part, inner)))
             ends.append((condition, inner))
@@ -302,8 +289,8 @@ class BodyLowering:
 
 
 def block_call(
-    block: LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None, span: Span
-) -> BlockCall:
+    block: ir.LoweredBlock, size: Expr, values: Mapping[str, Expr], label: str | None, span: Span
+) -> ir.BlockCall:
     """The call with the arguments that differ from the block's defaults."""
     given = ((p.name, values[p.name]) for p in block.parameters if values[p.name] != p.default)
-    return BlockCall(block, size, tuple(given), label, span)
+    return ir.BlockCall(block, size, tuple(given), label, span)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from netdsl.base.values import Size, Value
-from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref
+from netdsl.language.expressions import ARITHMETIC, Const, Environment, Expr, Operator, Ref
 
 
 def _round_to(x: float, divisor: int) -> int:
@@ -20,22 +20,11 @@ def _round_to(x: float, divisor: int) -> int:
 
 # As generated code writes them.
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
+    **ARITHMETIC,
     "/": operator.truediv,
-    "//": operator.floordiv,
     "==": operator.eq,
     "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
     "not": operator.not_,
-    "negative": operator.neg,
-    "min": min,
-    "max": max,
-    "round": round,
     "round_to": _round_to,
     "floor": lambda x: int(x // 1),
     "ceil": lambda x: -int(-x // 1),
@@ -68,7 +57,7 @@ def _value(expr: Expr, environment: Environment) -> Any:
 
 
 def agree(python: object, value: Value, loose: bool = False) -> bool:
-    """Whether Python's result equals the language's; fractions may differ by rounding. `loose` accepts floats
+    """True if Python's result equals the language's; fractions may differ by rounding. `loose` accepts floats
     for whole numbers.
     """
     if loose and isinstance(python, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -79,7 +68,7 @@ def agree(python: object, value: Value, loose: bool = False) -> bool:
 
 
 def is_inexact(expr: Expr) -> bool:
-    """Whether Python evaluates it with floats."""
+    """True if Python evaluates it with floats."""
     if isinstance(expr, Const):
         return isinstance(expr.value, Fraction)
     return isinstance(expr, Operator) and (expr.name in ("/", "sqrt") or any(map(is_inexact, expr.operands)))

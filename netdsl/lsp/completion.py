@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from netdsl.base.source import Source
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES
 from netdsl.language.words import (
@@ -28,7 +29,6 @@ from netdsl.language.words import (
     Keyword,
 )
 from netdsl.lsp.cursor_context import Bracket, Context, context_at
-from netdsl.lsp.symbols import Symbol
 from netdsl.lsp.vocabulary import (
     Argument,
     Signature,
@@ -39,6 +39,7 @@ from netdsl.lsp.vocabulary import (
     words,
 )
 from netdsl.ops import OPERATIONS
+from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.last_norm import roles
 
 Kind: TypeAlias = Literal[
@@ -69,10 +70,10 @@ class Known:
     files: Callable[[], Iterable[str]] = tuple
 
 
-def complete(text: str, offset: int, known: Known) -> list[Candidate]:
+def complete(source: Source, offset: int, known: Known) -> list[Candidate]:
     """The candidates at a place, the likeliest first, each word once."""
     found: dict[str, Candidate] = {}
-    for candidate in candidates(context_at(text, offset), known):
+    for candidate in candidates(context_at(source, offset), known):
         found.setdefault(candidate.name, candidate)
     return list(found.values())
 

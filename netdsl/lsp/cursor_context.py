@@ -4,14 +4,14 @@ written, so it can't be parsed.
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from netdsl.base.source import Source
 from netdsl.language.words import STATEMENTS
-from netdsl.syntax.tokens import CLOSING, OPENING, TOKEN, word_at
-
-_STATEMENT = re.compile(rf"^({'|'.join(STATEMENTS)})\b", re.MULTILINE)
+from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokens, word_at
 
 LocalKind: TypeAlias = Literal["parameter", "local", "index"]
 
@@ -63,41 +63,37 @@ class Context:
         return [name for bracket in self.brackets for name in bracket.saved]
 
 
-def context_at(text: str, offset: int) -> Context:
+def context_at(source: Source, offset: int) -> Context:
     """The context of the word before an offset."""
-    word = word_at(text[:offset], offset)
-    return _Scan(text, word[0] if word else offset).run()
+    word = word_at(source.text[:offset], offset)
+    return _Scan(word[0] if word else offset).run(tokens(source))
 
 
 class _Scan:
     """Reads a statement's words up to a place."""
 
-    def __init__(self, text: str, end: int) -> None:
-        self._text, self._end = text, end
+    def __init__(self, end: int) -> None:
+        self._end = end
         # The outermost is not a bracket: it has the definitions of the statement.
         self._brackets = [Bracket()]
         self._clause: list[str] = []
 
-    def run(self) -> Context:
-        begin = _statement_start(self._text, self._end)
-        if begin is None:
-            begin = self._text.rfind("\n", 0, self._end) + 1
+    def run(self, found: Sequence[Token]) -> Context:
+        count = bisect_left(found, self._end, key=lambda token: token.start)
         inside: Literal["", "comment", "text"] = ""
         statement, quoted = "", 0
-        for match in TOKEN.finditer(self._text, begin, self._end):
-            token = match.group()
-            if match.lastgroup == "blank":
-                continue
-            if match.lastgroup == "comment":
-                inside = "comment" if match.end() == self._end else ""
-            elif match.lastgroup == "string":
-                unfinished = len(token) == 1 or not token.endswith('"')
-                inside = "text" if unfinished and match.end() == self._end else ""
-                quoted = match.start() + 1
+        for token in found[_statement_start(found[:count]) : count]:
+            text = token.text[: self._end - token.start]
+            if token.kind == "COMMENT":
+                inside = "comment" if token.end >= self._end else ""
+            elif text[0] == '"':
+                unfinished = len(text) == 1 or not text.endswith('"')
+                inside = "text" if unfinished and token.end >= self._end else ""
+                quoted = token.start + 1
                 self._clause.append('"')
             else:
-                statement = statement or token.strip()
-                self._token(token)
+                statement = statement or text.strip()
+                self._token(text)
         return Context(self._end, statement, tuple(self._brackets), tuple(self._clause), inside, quoted)
 
     def _token(self, token: str) -> None:
@@ -158,16 +154,16 @@ class _Scan:
             top.names[token] = "parameter"
 
 
-def _statement_start(text: str, end: int) -> int | None:
-    """The start of the statement around a place."""
-    starts = list(_STATEMENT.finditer(text, 0, end))
+def _statement_start(found: Sequence[Token]) -> int:
+    """The first token of the statement at the end of some tokens; of the line, where none starts."""
+    starts = [n for n, token in enumerate(found) if token.text in STATEMENTS and starts_line(found, n)]
     if not starts:
-        return None
+        return max((n + 1 for n, token in enumerate(found) if token.kind == "_NL"), default=0)
     last = starts[-1]
-    if last.group() == "layers" and len(starts) > 1:
+    before = next((n for n in reversed(starts) if found[n].text != "layers"), last)
+    if before < last and found[before].text == "stages":
         # A transition at the start of a line of a table.
-        before = next((m for m in reversed(starts[:-1]) if m.group() != "layers"), last)
-        between = text[before.start() : last.start()]
-        if before.group() == "stages" and between.count("{") > between.count("}"):
-            return before.start()
-    return last.start()
+        between = [token.text for token in found[before:last]]
+        if between.count("{") > between.count("}"):
+            return before
+    return last

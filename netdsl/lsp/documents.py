@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from netdsl.base.source import Source
 from netdsl.lsp.positions import Shift
 from netdsl.lsp.reading import Reading, read
 from netdsl.syntax.net_files import read_text
@@ -41,6 +42,7 @@ class Document:
     seconds: float = 0.0
     current: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
+    _source: Source = Source("", "")
 
     def take(self, reading: Reading) -> None:
         self.latest = reading
@@ -48,6 +50,13 @@ class Document:
             self.whole = reading
         if reading.compiled.network or not reading.compiled.errors:
             self.typed = reading
+
+    @property
+    def source(self) -> Source:
+        """The text as it is, whose tokens are read once."""
+        if self._source.text is not self.text:
+            self._source = Source(self.path, self.text)
+        return self._source
 
     def readings(self) -> list[Reading]:
         """The different readings, the most complete first."""

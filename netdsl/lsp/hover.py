@@ -21,8 +21,8 @@ from netdsl.lsp.completion import Candidate
 from netdsl.lsp.instances import Visit
 from netdsl.lsp.places import spans_at
 from netdsl.lsp.reading import Reading
-from netdsl.lsp.symbols import Symbol
 from netdsl.ops.operation import show_shape
+from netdsl.resolve.bindings import Symbol
 
 # The largest number of lines for a step that runs in many places.
 MOST_LINES = 10

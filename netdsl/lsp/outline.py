@@ -58,9 +58,10 @@ def outline(program: nodes.Program) -> list[Entry]:
 
 
 def _parameters(parameters: Iterable[nodes.Parameter]) -> Iterator[Entry]:
-    for name, default in parameters:
-        whole = name.span.to(default.span) if default else name.span
-        yield Entry(name.text, "parameter", f"= {default.span.text}" if default else "", whole, name.span)
+    for parameter in parameters:
+        name, default = parameter.name, parameter.default
+        detail = f"= {default.span.text}" if default else ""
+        yield Entry(name.text, "parameter", detail, parameter.span, name.span)
 
 
 def _section(section: nodes.Section) -> Entry:

@@ -9,10 +9,10 @@ from functools import cached_property
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source, Span
 from netdsl.base.values import Value
-from netdsl.compiler import Compiled, compile_network, standard_blocks
+from netdsl.compiler import Compiled, compile_network
 from netdsl.diagnostics import Diagnostics
 from netdsl.lsp.instances import Instances
-from netdsl.lsp.symbols import Symbol, Table, read_symbols
+from netdsl.resolve.bindings import Bindings, Symbol
 from netdsl.resolve.load_files import Reader
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
@@ -56,9 +56,9 @@ class Reading:
                 return place
         return None
 
-    @cached_property
-    def names(self) -> Table:
-        return read_symbols(self.compiled.files, standard_blocks())
+    @property
+    def names(self) -> Bindings:
+        return self.compiled.bindings
 
     @cached_property
     def instances(self) -> Instances | None:
@@ -66,17 +66,15 @@ class Reading:
 
     def constant(self, symbol: Symbol) -> Value | None:
         """The value of a constant of the file or of a network parameter; None where it has none."""
-        constants: Mapping[str, Symbol] = self.names.constants
-        if constants.get(symbol.name) is not symbol:
+        names = self.names.main
+        if names.constants.get(symbol.name) is not symbol:
             return None
-        known = {name: (found.value, found.span) for name, found in constants.items() if found.value}
-        scope = Scope(known, {name: name for name in self.names.blocks}, {}, Diagnostics())
-        return scope.constant(symbol.name) if symbol.name in known else None
+        return Scope(names, {name: name for name in names.blocks}, {}, Diagnostics()).constant(symbol.name)
 
 
 def read(path: str, text: str, reader: Reader) -> Reading:
     """Compiles a text; `reader` gives the texts of used files."""
     reading = Reading(compile_network(Source(path, text), read=reader))
     # Made here, beside the loop that answers, and not by the first who asks.
-    _ = reading.names, reading.instances
+    _ = reading.names.occurrences, reading.instances
     return reading

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from netdsl.language.words import RESERVED, STAGE_NAMES
 from netdsl.lsp.reading import Reading, read
-from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.ops import OPERATIONS
+from netdsl.resolve.bindings import Occurrence, Symbol
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

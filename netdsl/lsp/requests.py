@@ -14,8 +14,8 @@ from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
 from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
-from netdsl.lsp.symbols import Occurrence, Symbol
 from netdsl.lsp.vocabulary import Signature
+from netdsl.resolve.bindings import Occurrence, Symbol
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import word_at
 
@@ -45,14 +45,14 @@ def known(document: Document, files: Callable[[], Iterable[str]] = tuple) -> Kno
     constants: dict[str, Symbol] = {}
     labels: dict[str, None] = {}
     for reading in document.readings():
-        blocks.update(reading.names.blocks)
-        constants.update(reading.names.constants)
+        blocks.update(reading.names.main.blocks)
+        constants.update(reading.names.main.constants)
         labels.update({symbol.name: None for symbol in reading.names.definitions if symbol.kind == "label"})
     return Known(blocks, constants, labels, files)
 
 
 def completion(document: Document, offset: int, files: Callable[[], Iterable[str]]) -> list[Candidate]:
-    return complete(document.text, offset, known(document, files))
+    return complete(document.source, offset, known(document, files))
 
 
 def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> tuple[str, int, int] | None:
@@ -61,7 +61,7 @@ def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> 
     """
     text = document.text
     word = word_at(text, offset)
-    context = context_at(text, word[0] if word else offset)
+    context = context_at(document.source, word[0] if word else offset)
     if context.inside:
         return None
     begin, end = offset, offset
@@ -94,7 +94,7 @@ def _of_word(document: Document, start: int, word: str, networks: Sequence[Readi
     if found is not None:
         reading, symbol = found
         return texts.of_symbol(symbol.symbol, reading)
-    context = context_at(document.text, start)
+    context = context_at(document.source, start)
     for candidate in candidates(context, known(document)):
         if candidate.name == word:
             incoming = _incoming(document, start) if word == "in" else ""
@@ -177,7 +177,7 @@ def layout(document: Document) -> str | None:
 
 def signature_help(document: Document, offset: int) -> Help | None:
     """The innermost call around a place."""
-    context = context_at(document.text, offset)
+    context = context_at(document.source, offset)
     if context.inside:
         return None
     names = known(document)

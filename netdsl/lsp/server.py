@@ -159,7 +159,7 @@ async def completion(params: types.CompletionParams) -> types.CompletionList | N
     offset = server.offset(document, params.position)
     files = functools.partial(server.files_beside, document)
     found = requests.completion(document, offset, files)
-    context = context_at(document.text, offset)
+    context = context_at(document.source, offset)
     lines = server.lines(document.text)
     word = server.range(lines, context.start, offset)
     path = server.range(lines, context.quoted, offset)

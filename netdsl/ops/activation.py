@@ -13,13 +13,10 @@ from netdsl.ops.operation import (
     Operation,
     SavedForBackward,
     Shape,
-    Slot,
     Symbolic,
-    TorchCall,
     Weight,
     Weighted,
     defined,
-    options,
 )
 
 
@@ -28,21 +25,11 @@ class _Activation(Operation):
     """A function of each number."""
 
     is_activation: ClassVar[bool] = True
-    module_name: ClassVar[str]
-    function_name: ClassVar[str]
-    # Whether the backward pass needs the output, not the input.
+    # True if the backward pass needs the output, not the input.
     keeps_output: ClassVar[bool] = False
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(output=True) if self.keeps_output else SavedForBackward(input=True)
-
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.module_name)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.function_name, (Slot("x"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +37,14 @@ class _LeakyRelu(_Activation):
     """x where it is positive, `slope` x elsewhere (Maas et al. 2013, section 2; `torch.nn.LeakyReLU`)."""
 
     name: ClassVar[str] = "leaky_relu"
+    module_call: ClassVar[str] = "nn.LeakyReLU(negative_slope=0.01)"
+    function_call: ClassVar[str] = "F.leaky_relu(x, negative_slope=0.01)"
 
     slope: float = arg(Real(), 0.01)
 
     @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.LeakyReLU", (), options(negative_slope=(a["slope"], 0.01)))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.leaky_relu", (Slot("x"),), options(negative_slope=(a["slope"], 0.01)))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {"negative_slope": a["slope"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,53 +54,47 @@ class _Prelu(Weighted):
     """
 
     name: ClassVar[str] = "prelu"
+    module_call: ClassVar[str] = "nn.PReLU()"
+    function_call: ClassVar[str] = "F.prelu(x, weight)"
     is_activation: ClassVar[bool] = True
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         return (Weight("weight", (ONE,), "scale", fill=constant(0.25)),)
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.PReLU")
 
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.prelu", (Slot("x"), Slot("weight")))
-
-
-_row = partial(defined, _Activation, ("module_name", "function_name", "keeps_output"))
+_row = partial(defined, _Activation, ("module_call", "function_call", "keeps_output"))
 
 # Name, module, function, whether the output is kept for the backward pass, documentation.
 ACTIVATIONS: tuple[type[Operation], ...] = (
-    _row("relu", "nn.ReLU", "F.relu", True, "max(x, 0) (Nair and Hinton 2010; `torch.nn.ReLU`)."),
+    _row("relu", "nn.ReLU()", "F.relu(x)", True, "max(x, 0) (Nair and Hinton 2010; `torch.nn.ReLU`)."),
     _row(
-        *("relu6", "nn.ReLU6", "F.relu6", False),
+        *("relu6", "nn.ReLU6()", "F.relu6(x)", False),
         "min(max(x, 0), 6) (Krizhevsky 2010; Sandler et al. 2018, section 4; `torch.nn.ReLU6`).",
     ),
     _LeakyRelu,
     _row(
-        *("elu", "nn.ELU", "F.elu", False),
+        *("elu", "nn.ELU()", "F.elu(x)", False),
         "x where it is positive, exp(x) - 1 elsewhere (Clevert et al. 2016, equation 15; `torch.nn.ELU`).",
     ),
     _row(
-        *("gelu", "nn.GELU", "F.gelu", False),
+        *("gelu", "nn.GELU()", "F.gelu(x)", False),
         "x times the normal distribution's P(X <= x) (Hendrycks and Gimpel 2016, section 2; "
         "`torch.nn.GELU`).",
     ),
     _row(
-        *("silu", "nn.SiLU", "F.silu", False),
+        *("silu", "nn.SiLU()", "F.silu(x)", False),
         "x times sigmoid(x), also called swish (Elfwing et al. 2018; `torch.nn.SiLU`).",
     ),
     _row(
-        *("hardswish", "nn.Hardswish", "F.hardswish", False),
+        *("hardswish", "nn.Hardswish()", "F.hardswish(x)", False),
         "x times hardsigmoid(x) (Howard et al. 2019, section 5.2; `torch.nn.Hardswish`).",
     ),
     _row(
-        *("hardsigmoid", "nn.Hardsigmoid", "F.hardsigmoid", False),
+        *("hardsigmoid", "nn.Hardsigmoid()", "F.hardsigmoid(x)", False),
         "min(max(x + 3, 0), 6) / 6 (Howard et al. 2019, section 5.2; `torch.nn.Hardsigmoid`).",
     ),
-    _row("sigmoid", "nn.Sigmoid", "torch.sigmoid", True, "1 / (1 + exp(-x)) (`torch.nn.Sigmoid`)."),
-    _row("tanh", "nn.Tanh", "torch.tanh", True, "Hyperbolic tangent (`torch.nn.Tanh`)."),
+    _row("sigmoid", "nn.Sigmoid()", "torch.sigmoid(x)", True, "1 / (1 + exp(-x)) (`torch.nn.Sigmoid`)."),
+    _row("tanh", "nn.Tanh()", "torch.tanh(x)", True, "Hyperbolic tangent (`torch.nn.Tanh`)."),
     _Prelu,
 )

@@ -14,14 +14,11 @@ from netdsl.ops.operation import (
     Arguments,
     Shape,
     ShapeMismatch,
-    Slot,
     Symbolic,
-    TorchCall,
     Weight,
     Weighted,
     kernel_and_bias,
     needs_map,
-    options,
     show_shape,
     unsplit,
 )
@@ -33,6 +30,11 @@ _Padding: TypeAlias = tuple[int, int] | Literal["same"]
 @dataclass(frozen=True, slots=True)
 class _Sliding(Weighted):
     """A window that slides over the map."""
+
+    module_call: ClassVar[str] = (
+        "nn.Conv2d(in, out, kernel, stride=1, padding=0, dilation=1, groups=1, bias=True)"
+    )
+    function_call: ClassVar[str] = "F.conv2d(x, weight, bias, stride=1, padding=0, dilation=1, groups=1)"
 
     @abstractmethod
     def window(self) -> Window: ...
@@ -89,13 +91,8 @@ class Conv(_Sliding):
         return kernel_and_bias(a, a["out"], quotient(x.size, a["groups"]), *sides(a["kernel"]))
 
     @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = _options(a, a["groups"]) + options(bias=(a["bias"], True))
-        return TorchCall("nn.Conv2d", (x.size, a["out"], a["kernel"]), named)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.conv2d", (Slot("x"), Slot("weight"), Slot("bias")), _options(a, a["groups"]))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {**a, "in": x.size, "padding": _torch_padding(a)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +126,8 @@ class Depthwise(_Sliding):
         return kernel_and_bias(a, x.size, ONE, *sides(a["kernel"]))
 
     @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = _options(a, x.size) + options(bias=(a["bias"], True))
-        return TorchCall("nn.Conv2d", (x.size, x.size, a["kernel"]), named)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.conv2d", (Slot("x"), Slot("weight"), Slot("bias")), _options(a, x.size))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {**a, "in": x.size, "out": x.size, "groups": x.size, "padding": _torch_padding(a)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +139,13 @@ class ConvTranspose(Weighted):
     """
 
     name: ClassVar[str] = "conv_transpose"
+    module_call: ClassVar[str] = (
+        "nn.ConvTranspose2d(in, out, kernel, stride=1, padding=0, output_padding=0, groups=1, dilation=1, "
+        "bias=True)"
+    )
+    function_call: ClassVar[str] = (
+        "F.conv_transpose2d(x, weight, bias, stride=1, padding=0, output_padding=0, groups=1, dilation=1)"
+    )
 
     out: int = arg(Whole())
     kernel: tuple[int, int] = arg(Pair())
@@ -204,26 +203,6 @@ class ConvTranspose(Weighted):
         kernel = (x.size, quotient(a["out"], a["groups"]), *sides(a["kernel"]))
         return kernel_and_bias(a, *kernel, out=a["out"])
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = cls._options(a) + options(bias=(a["bias"], True))
-        return TorchCall("nn.ConvTranspose2d", (x.size, a["out"], a["kernel"]), named)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        slots = Slot("x"), Slot("weight"), Slot("bias")
-        return TorchCall("F.conv_transpose2d", slots, cls._options(a))
-
-    @classmethod
-    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        return options(
-            stride=(a["stride"], 1),
-            padding=(a["padding"], 0),
-            output_padding=(a["output_padding"], 0),
-            groups=(a["groups"], 1),
-            dilation=(a["dilation"], 1),
-        )
-
 
 def _shape_mismatch(name: str, x: Shape, kernel: tuple[int, int], padding: _Padding) -> ShapeMismatch | None:
     if mismatch := needs_map(name, x):
@@ -258,16 +237,7 @@ def _window(kernel: tuple[int, int], stride: int, padding: _Padding, dilation: i
     return Window((height, width), (stride, stride), padding)
 
 
-def _options(a: Arguments, groups: Expr) -> tuple[tuple[str, Expr], ...]:
-    return options(
-        stride=(a["stride"], 1),
-        padding=(_same_padding(a), 0),
-        dilation=(a["dilation"], 1),
-        groups=(groups, 1),
-    )
-
-
-def _same_padding(a: Arguments) -> Expr:
+def _torch_padding(a: Arguments) -> Expr:
     """The padding for torch: that of `same` as an expression."""
     if a["padding"] != Const(Symbol("same")):
         return a["padding"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netdsl.language.argument_types import Flag, Whole, arg
-from netdsl.language.expressions import ONE
 from netdsl.ops.operation import (
     VECTOR,
     Arguments,
@@ -15,13 +14,10 @@ from netdsl.ops.operation import (
     SavedForBackward,
     Shape,
     ShapeMismatch,
-    Slot,
     Symbolic,
-    TorchCall,
     Weight,
     Weighted,
     kernel_and_bias,
-    options,
     show_shape,
 )
 
@@ -31,6 +27,8 @@ class Linear(Weighted):
     """Fully connected layer (`torch.nn.Linear`)."""
 
     name: ClassVar[str] = "linear"
+    module_call: ClassVar[str] = "nn.Linear(in, out, bias=True)"
+    function_call: ClassVar[str] = "F.linear(x, weight, bias)"
     attribute: ClassVar[str] = "fc"
 
     out: int = arg(Whole())
@@ -61,20 +59,14 @@ class Linear(Weighted):
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         return kernel_and_bias(a, a["out"], x.size)
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.Linear", (x.size, a["out"]), options(bias=(a["bias"], True)))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.linear", (Slot("x"), Slot("weight"), Slot("bias")))
-
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Operation):
     """Map to vector: channels, rows and columns in one dimension (`torch.nn.Flatten`)."""
 
     name: ClassVar[str] = "flatten"
+    module_call: ClassVar[str] = "nn.Flatten()"
+    function_call: ClassVar[str] = "torch.flatten(x, 1)"
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return (math.prod(x),)
@@ -92,28 +84,14 @@ class Flatten(Operation):
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic | None:
         return None if x.is_map else x
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.Flatten")
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("torch.flatten", (Slot("x"), ONE))
-
 
 @dataclass(frozen=True, slots=True)
 class Identity(Operation):
     """Returns its input (`torch.nn.Identity`)."""
 
     name: ClassVar[str] = "identity"
+    module_call: ClassVar[str] = "nn.Identity()"
+    function_call: ClassVar[str] = ""
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(view=True)
-
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.Identity")
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> None:
-        return None

@@ -14,13 +14,12 @@ from netdsl.ops.operation import (
     SavedForBackward,
     Shape,
     ShapeMismatch,
-    Slot,
     Symbolic,
     TorchCall,
     Weight,
     Weighted,
     needs_map,
-    options,
+    torch_call,
     unsplit,
 )
 
@@ -30,6 +29,10 @@ class BatchNorm(Weighted):
     """Batch normalisation over each channel or feature (Ioffe and Szegedy 2015; `torch.nn.BatchNorm2d`)."""
 
     name: ClassVar[str] = "bn"
+    module_call: ClassVar[str] = "nn.BatchNorm2d(in, eps=1e-5, momentum=0.1, affine=True)"
+    function_call: ClassVar[str] = (
+        "F.batch_norm(x, running_mean, running_var, weight, bias, training, eps=1e-5, momentum=0.1)"
+    )
     centres: ClassVar[bool] = True
 
     eps: float = arg(Real(above=True), 1e-5, named=True)
@@ -49,13 +52,8 @@ class BatchNorm(Weighted):
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = _options(a) + options(affine=(a["affine"], True))
-        return TorchCall("nn.BatchNorm2d" if x.is_map else "nn.BatchNorm1d", (x.size,), named)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        slots = map(Slot, ("x", "running_mean", "running_var", "weight", "bias", "training"))
-        return TorchCall("F.batch_norm", tuple(slots), _options(a))
+        call = torch_call(cls.module_call, cls.torch_names(a, x))
+        return call if x.is_map else call._replace(target="nn.BatchNorm1d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class GroupNorm(Weighted):
     """Normalisation over groups of each example's channels (Wu and He 2018; `torch.nn.GroupNorm`)."""
 
     name: ClassVar[str] = "groupnorm"
+    module_call: ClassVar[str] = "nn.GroupNorm(groups, in, eps=1e-5)"
+    function_call: ClassVar[str] = "F.group_norm(x, groups, weight, bias, eps=1e-5)"
     attribute: ClassVar[str] = "norm"
 
     groups: int = arg(Whole())
@@ -78,15 +78,6 @@ class GroupNorm(Weighted):
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         return _scale_and_shift(x.size)
-
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.GroupNorm", (a["groups"], x.size), options(eps=(a["eps"], 1e-5)))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        positional = (Slot("x"), a["groups"], Slot("weight"), Slot("bias"))
-        return TorchCall("F.group_norm", positional, options(eps=(a["eps"], 1e-5)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +100,15 @@ class LayerNorm(Weighted):
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        target = "LayerNorm2d" if x.is_map else "nn.LayerNorm"
-        return TorchCall(target, (x.size,), options(eps=(a["eps"], 1e-5)))
+        name = "LayerNorm2d" if x.is_map else "nn.LayerNorm"
+        return torch_call(f"{name}(in, eps=1e-5)", cls.torch_names(a, x))
 
     @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        eps = options(eps=(a["eps"], 1e-5))
         if x.is_map:
-            return TorchCall("layer_norm_2d", (Slot("x"), Slot("weight"), Slot("bias")), eps)
+            return torch_call("layer_norm_2d(x, weight, bias, eps=1e-5)", a)
         shape = Operator("list", (x.size,))
-        return TorchCall("F.layer_norm", (Slot("x"), shape, Slot("weight"), Slot("bias")), eps)
+        return torch_call("F.layer_norm(x, shape, weight, bias, eps=1e-5)", {**a, "shape": shape})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +116,10 @@ class InstanceNorm(Weighted):
     """Normalisation of each channel of each example (Ulyanov et al. 2016; `torch.nn.InstanceNorm2d`)."""
 
     name: ClassVar[str] = "instancenorm"
+    module_call: ClassVar[str] = "nn.InstanceNorm2d(in, eps=1e-5, momentum=0.1, affine=False)"
+    function_call: ClassVar[str] = (
+        "F.instance_norm(x, running_mean, running_var, weight, bias, eps=1e-5, momentum=0.1)"
+    )
     centres: ClassVar[bool] = True
     attribute: ClassVar[str] = "norm"
 
@@ -156,16 +150,6 @@ class InstanceNorm(Weighted):
             Weight("running_var", (x.size,), "buffer", fill=ONE, present=NO),
         )
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        named = _options(a) + options(affine=(a["affine"], False))
-        return TorchCall("nn.InstanceNorm2d", (x.size,), named)
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        slots = map(Slot, ("x", "running_mean", "running_var", "weight", "bias"))
-        return TorchCall("F.instance_norm", tuple(slots), _options(a))
-
 
 @dataclass(frozen=True, slots=True)
 class LocalResponseNorm(Operation):
@@ -174,6 +158,8 @@ class LocalResponseNorm(Operation):
     """
 
     name: ClassVar[str] = "lrn"
+    module_call: ClassVar[str] = "nn.LocalResponseNorm(size, alpha=1e-4, beta=0.75, k=1)"
+    function_call: ClassVar[str] = "F.local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1)"
 
     size: int = arg(Whole())
     alpha: float = arg(Real(), 1e-4, named=True)
@@ -187,25 +173,9 @@ class LocalResponseNorm(Operation):
         padded = (x[0] + self.size - 1) * x[1] * x[2]
         return SavedForBackward(input=True, numbers=padded + 2 * math.prod(x))
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.LocalResponseNorm", (a["size"],), cls._options(a))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.local_response_norm", (Slot("x"), a["size"]), cls._options(a))
-
-    @classmethod
-    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        return options(alpha=(a["alpha"], 1e-4), beta=(a["beta"], 0.75), k=(a["k"], 1))
-
 
 def _scale_and_shift(size: Expr, present: Expr = YES) -> tuple[Weight, Weight]:
     return (
         Weight("weight", (size,), "scale", fill=ONE, present=present),
         Weight("bias", (size,), "shift", present=present),
     )
-
-
-def _options(a: Arguments) -> tuple[tuple[str, Expr], ...]:
-    return options(eps=(a["eps"], 1e-5), momentum=(a["momentum"], 0.1))

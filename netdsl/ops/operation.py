@@ -5,14 +5,15 @@ An operation is a frozen dataclass whose fields are its arguments.
 
 from __future__ import annotations
 
-from abc import ABC, ABCMeta, abstractmethod
+from abc import ABC, ABCMeta
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from netdsl.base.values import near_divisors
 from netdsl.language.argument_types import Flag, Word, arg
-from netdsl.language.expressions import ONE, YES, ZERO, Expr, constant
+from netdsl.language.expressions import ONE, YES, ZERO, Const, Expr, constant
 
 # The shape of one example: (channels, height, width) of a map, (features,) of a vector.
 Shape: TypeAlias = tuple[int, ...]
@@ -88,9 +89,24 @@ class TorchCall(NamedTuple):
     named: tuple[tuple[str, Expr], ...] = ()
 
 
-def options(**given: tuple[Expr, object]) -> tuple[tuple[str, Expr], ...]:
-    """Keyword arguments, each given with torch's default; those that equal it are left out."""
-    return tuple((name, expr) for name, (expr, default) in given.items() if expr != constant(default))
+def torch_call(signature: str, given: Arguments) -> TorchCall:
+    """The call for a signature such as `nn.GroupNorm(groups, in, eps=1e-5)`.
+
+    Names that are not `given` are slots. A keyword's value is a name, or torch's default, which is left out.
+    """
+    target, _, arguments = signature.removesuffix(")").partition("(")
+    positional: list[Expr | Slot] = []
+    named: list[tuple[str, Expr]] = []
+    for argument in filter(None, arguments.split(", ")):
+        keyword, equals, default = argument.partition("=")
+        if not equals:
+            number = Const(int(argument)) if argument.isdigit() else None
+            positional.append(number or given.get(argument) or Slot(argument))
+        elif default in given:
+            named.append((keyword, given[default]))
+        elif given[keyword] != constant(literal_eval(default)):
+            named.append((keyword, given[keyword]))
+    return TorchCall(target, tuple(positional), tuple(named))
 
 
 class SavedForBackward(NamedTuple):
@@ -119,6 +135,9 @@ class Operation(ABC):
     """Base of all operations; the fields of a subclass are its arguments (`arg`)."""
 
     name: ClassVar[str]
+    # The calls of torch, as `torch_call` reads them; no function for an operation that does nothing.
+    module_call: ClassVar[str]
+    function_call: ClassVar[str]
     # Generated code writes an activation around the call before it: `F.relu(self.conv1(x))`.
     is_activation: ClassVar[bool] = False
     # Subtracts the mean of each channel, which makes a bias before it useless.
@@ -145,7 +164,7 @@ class Operation(ABC):
         return SavedForBackward()
 
     def keeps_grid(self) -> bool:
-        """Whether height and width are divided by `reduction`, rounded up or down, for every input size."""
+        """True if height and width are divided by `reduction`, rounded up or down, for every input size."""
         return True
 
     def field(self) -> tuple[int, int]:
@@ -168,14 +187,21 @@ class Operation(ABC):
         return ()
 
     @classmethod
-    @abstractmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        """The `torch.nn` module."""
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        """The names in the calls of torch: the arguments, and `in`, the size of the input."""
+        return {**a, "in": x.size}
 
     @classmethod
-    @abstractmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        """The `torch.nn` module."""
+        return torch_call(cls.module_call, cls.torch_names(a, x))
+
+    @classmethod
     def function(cls, a: Arguments, x: Symbolic) -> TorchCall | None:
         """The `torch.nn.functional` call; None for an operation that does nothing."""
+        weights = {weight.name for weight in cls.weights(a, x)}  # these are slots: `bias` is an argument too
+        given = {name: expr for name, expr in cls.torch_names(a, x).items() if name not in weights}
+        return torch_call(cls.function_call, given) if cls.function_call else None
 
 
 def defined(base: type[Operation], attributes: Sequence[str], name: str, *row: object) -> type[Operation]:

@@ -8,19 +8,16 @@ from typing import ClassVar, Literal
 
 from netdsl.base.values import Symbol
 from netdsl.language.argument_types import Flag, Pair, Word, arg
-from netdsl.language.expressions import ONE, Const, Expr
+from netdsl.language.expressions import Const, Expr, constant
 from netdsl.ops.operation import (
     Arguments,
     Operation,
     SavedForBackward,
     Shape,
     ShapeMismatch,
-    Slot,
     Symbolic,
-    TorchCall,
     defined,
     needs_map,
-    options,
     show_shape,
 )
 from netdsl.ops.window import Window, sides
@@ -33,9 +30,7 @@ _INDEX = 2
 class _Pool(Operation):
     """A window that slides over each channel; the default stride is the kernel's size."""
 
-    module_name: ClassVar[str]
-    function_name: ClassVar[str]
-    # Whether the backward pass needs the position of each maximum.
+    # True if the backward pass needs the position of each maximum.
     keeps_places: ClassVar[bool] = False
 
     kernel: tuple[int, int] = arg(Pair())
@@ -80,17 +75,9 @@ class _Pool(Operation):
         return sides(_stride(a))[0]
 
     @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.module_name, (a["kernel"],), cls._options(a))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.function_name, (Slot("x"), a["kernel"]), cls._options(a))
-
-    @classmethod
-    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        given = options(padding=(a["padding"], 0), ceil_mode=(a["ceil"], False))
-        return given if _stride(a) == a["kernel"] else (("stride", a["stride"]), *given)
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        stride = constant(None) if _stride(a) == a["kernel"] else a["stride"]
+        return {**a, "stride": stride, "ceil_mode": a["ceil"]}
 
 
 def _stride(a: Arguments) -> Expr:
@@ -104,7 +91,7 @@ def _rounded_up(size: int, kernel: int, step: int, padding: int) -> int:
 
 
 def _rounded_up_keeps_grid(kernel: int, step: int, padding: int) -> bool:
-    """Whether `_rounded_up` returns size / step, rounded up or down, for every size."""
+    """True if `_rounded_up` returns size / step, rounded up or down, for every size."""
     beyond = 2 * padding - kernel + step
     return beyond > -step and (padding == 0 or beyond <= 0)
 
@@ -120,22 +107,24 @@ class _AvgPool(_Pool):
     """
 
     name: ClassVar[str] = "avgpool"
-    module_name: ClassVar[str] = "nn.AvgPool2d"
-    function_name: ClassVar[str] = "F.avg_pool2d"
+    module_call: ClassVar[str] = (
+        "nn.AvgPool2d(kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True)"
+    )
+    function_call: ClassVar[str] = (
+        "F.avg_pool2d(x, kernel, stride=None, padding=0, ceil_mode=False, count_include_pad=True)"
+    )
 
     count_padding: bool = arg(Flag(), True)
 
     @classmethod
-    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        return super(_AvgPool, cls)._options(a) + options(count_include_pad=(a["count_padding"], True))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {**super(_AvgPool, cls).torch_names(a, x), "count_include_pad": a["count_padding"]}
 
 
 @dataclass(frozen=True, slots=True)
 class _GlobalPool(Operation):
     """One number for each channel: CxHxW to Cx1x1."""
 
-    module_name: ClassVar[str]
-    function_name: ClassVar[str]
     keeps_places: ClassVar[bool] = False
     attribute: ClassVar[str] = "pool"
 
@@ -148,14 +137,6 @@ class _GlobalPool(Operation):
     def keeps_grid(self) -> bool:
         return False
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.module_name, (a.get("size", ONE),))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall(cls.function_name, (Slot("x"), a.get("size", ONE)))
-
 
 @dataclass(frozen=True, slots=True)
 class _AdaptiveAvgPool(_GlobalPool):
@@ -164,8 +145,8 @@ class _AdaptiveAvgPool(_GlobalPool):
     """
 
     name: ClassVar[str] = "adaptive_avgpool"
-    module_name: ClassVar[str] = "nn.AdaptiveAvgPool2d"
-    function_name: ClassVar[str] = "F.adaptive_avg_pool2d"
+    module_call: ClassVar[str] = "nn.AdaptiveAvgPool2d(size)"
+    function_call: ClassVar[str] = "F.adaptive_avg_pool2d(x, size)"
 
     size: tuple[int, int] = arg(Pair())
 
@@ -176,21 +157,26 @@ class _AdaptiveAvgPool(_GlobalPool):
         return SavedForBackward(input=y[1:] != (1, 1))  # one position is torch's `mean`
 
 
-_COLUMNS = ("module_name", "function_name", "keeps_places")
+_COLUMNS = ("module_call", "function_call", "keeps_places")
 
 # Base, columns; name, module, function, whether positions are kept for the backward pass, documentation.
 POOLS: tuple[type[Operation], ...] = (
     defined(
-        *(_Pool, _COLUMNS, "maxpool", "nn.MaxPool2d", "F.max_pool2d", True),
+        *(_Pool, _COLUMNS, "maxpool"),
+        "nn.MaxPool2d(kernel, stride=None, padding=0, ceil_mode=False)",
+        "F.max_pool2d(x, kernel, stride=None, padding=0, ceil_mode=False)",
+        True,
         "Maximum of each window: CxHxW to C x H/stride x W/stride (`torch.nn.MaxPool2d`).",
     ),
     _AvgPool,
     defined(
-        *(_GlobalPool, _COLUMNS, "global_avgpool", "nn.AdaptiveAvgPool2d", "F.adaptive_avg_pool2d", False),
+        *(_GlobalPool, _COLUMNS, "global_avgpool"),
+        *("nn.AdaptiveAvgPool2d(1)", "F.adaptive_avg_pool2d(x, 1)", False),
         "Mean of each channel: CxHxW to Cx1x1 (Lin et al. 2014, section 3.2; `torch.nn.AdaptiveAvgPool2d`).",
     ),
     defined(
-        *(_GlobalPool, _COLUMNS, "global_maxpool", "nn.AdaptiveMaxPool2d", "F.adaptive_max_pool2d", True),
+        *(_GlobalPool, _COLUMNS, "global_maxpool"),
+        *("nn.AdaptiveMaxPool2d(1)", "F.adaptive_max_pool2d(x, 1)", True),
         "Maximum of each channel: CxHxW to Cx1x1 (Oquab et al. 2015; `torch.nn.AdaptiveMaxPool2d`).",
     ),
     _AdaptiveAvgPool,

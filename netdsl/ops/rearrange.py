@@ -14,11 +14,10 @@ from netdsl.ops.operation import (
     SavedForBackward,
     Shape,
     ShapeMismatch,
-    Slot,
     Symbolic,
     TorchCall,
     needs_map,
-    options,
+    torch_call,
     unsplit,
 )
 
@@ -30,6 +29,7 @@ class Slice(Operation):
     """
 
     name: ClassVar[str] = "slice"
+    function_call: ClassVar[str] = "torch.narrow(x, 1, start, length)"
 
     start: int = arg(Whole(0))
     end: int | Literal["all"] = arg(Word(("all",), Whole()), "all")
@@ -67,11 +67,11 @@ class Slice(Operation):
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("Slice", (a["start"],) if _to_the_end(a) else (a["start"], a["end"]))
+        return torch_call("Slice(start)" if _to_the_end(a) else "Slice(start, end)", a)
 
     @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("torch.narrow", (Slot("x"), ONE, a["start"], cls.flow(a, x).size))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {**a, "length": cls.flow(a, x).size}
 
 
 def _to_the_end(a: Arguments) -> bool:
@@ -85,6 +85,8 @@ class ChannelShuffle(Operation):
     """
 
     name: ClassVar[str] = "channel_shuffle"
+    module_call: ClassVar[str] = "nn.ChannelShuffle(groups)"
+    function_call: ClassVar[str] = "F.channel_shuffle(x, groups)"
 
     groups: int = arg(Whole())
 
@@ -93,20 +95,14 @@ class ChannelShuffle(Operation):
             return mismatch
         return unsplit(x[0], self.groups, f"{x[0]} channels", x) or x
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.ChannelShuffle", (a["groups"],))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.channel_shuffle", (Slot("x"), a["groups"]))
-
 
 @dataclass(frozen=True, slots=True)
 class Upsample(Operation):
     """Interpolation: CxHxW to C x factor H x factor W (`torch.nn.Upsample`, corners not aligned)."""
 
     name: ClassVar[str] = "upsample"
+    module_call: ClassVar[str] = "nn.Upsample(scale_factor=factor, mode='nearest')"
+    function_call: ClassVar[str] = "F.interpolate(x, scale_factor=factor, mode='nearest')"
 
     factor: int = arg(Whole())
     mode: Literal["nearest", "bilinear", "bicubic"] = arg(Word(("nearest", "bilinear", "bicubic")), "nearest")
@@ -122,24 +118,14 @@ class Upsample(Operation):
     def reduction(cls, a: Arguments) -> Expr:
         return operator("/", ONE, a["factor"])
 
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.Upsample", (), cls._options(a))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.interpolate", (Slot("x"),), cls._options(a))
-
-    @classmethod
-    def _options(cls, a: Arguments) -> tuple[tuple[str, Expr], ...]:
-        return (("scale_factor", a["factor"]), *options(mode=(a["mode"], "nearest")))
-
 
 @dataclass(frozen=True, slots=True)
 class Pad(Operation):
     """`n` rows and columns of zeros on each side: CxHxW to C x H + 2n x W + 2n (`torch.nn.ZeroPad2d`)."""
 
     name: ClassVar[str] = "pad"
+    module_call: ClassVar[str] = "nn.ZeroPad2d(n)"
+    function_call: ClassVar[str] = "F.pad(x, sides)"
 
     n: int = arg(Whole(0))
 
@@ -150,9 +136,5 @@ class Pad(Operation):
         return self.n == 0
 
     @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("nn.ZeroPad2d", (a["n"],))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("F.pad", (Slot("x"), Operator("list", (a["n"],) * 4)))
+    def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
+        return {**a, "sides": Operator("list", (a["n"],) * 4)}

@@ -10,7 +10,6 @@ from netdsl.language.expressions import ONE, Expr
 from netdsl.ops.operation import (
     Arguments,
     Operation,
-    Slot,
     Symbolic,
     TorchCall,
     Weight,
@@ -23,16 +22,10 @@ class Scale(Operation):
     """A constant times x (for the branches of Inception-ResNet, Szegedy et al. 2017, section 3.3)."""
 
     name: ClassVar[str] = "scale"
+    module_call: ClassVar[str] = "Scale(s)"
+    function_call: ClassVar[str] = "torch.mul(x, s)"
 
     s: float = arg(Real(None))
-
-    @classmethod
-    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("Scale", (a["s"],))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("torch.mul", (Slot("x"), a["s"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,7 @@ class LayerScale(Weighted):
     """A learned factor for each channel or feature (Touvron et al. 2021, section 2)."""
 
     name: ClassVar[str] = "layer_scale"
+    function_call: ClassVar[str] = "torch.mul(x, weight)"
 
     initial: float = arg(Real(None))
 
@@ -50,10 +44,6 @@ class LayerScale(Weighted):
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
         return TorchCall("LayerScale", _shape(x), (("initial", a["initial"]),))
-
-    @classmethod
-    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
-        return TorchCall("torch.mul", (Slot("x"), Slot("weight")))
 
 
 def _shape(x: Symbolic) -> tuple[Expr, ...]:

@@ -31,7 +31,7 @@ class Window(NamedTuple):
         return (x[0], *grid)
 
     def keeps_grid(self) -> bool:
-        """Whether the output is size / stride, rounded up or down, for every size."""
+        """True if the output is size / stride, rounded up or down, for every size."""
         kept = all(-(s - 1) <= 2 * p - (k - 1) <= 0 for k, s, p in zip(*self, strict=True))
         return kept and self.strides[0] == self.strides[1]
 

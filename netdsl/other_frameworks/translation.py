@@ -179,6 +179,18 @@ NO_STEPS = {
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
     "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
 }
+# Functions of other languages, and what to write instead.
+FUNCTION_HELPS = {
+    "int": "write `floor(…)`, or divide with `//`",
+    "trunc": "write `floor(…)`",
+    **dict.fromkeys(("pow", "square"), "write a product: `a * a`"),
+    "abs": "write `max(a, -a)`",
+    **dict.fromkeys(("make_divisible", "_make_divisible"), "write `round_to(…)`"),
+    "maximum": "write `max(…)`",
+    "minimum": "write `min(…)`",
+    **dict.fromkeys(("clip", "clamp"), "write `min(max(a, low), high)`"),
+    "mod": "write `a - a // b * b`",
+}
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
 
 

@@ -71,7 +71,7 @@ def match_arguments(
     given: dict[str, Given] = {}
     sound = True
     for index, argument in enumerate(arguments):
-        place = argument.name.span.to(argument.value.span) if argument.name else argument.value.span
+        place = argument.span
         if argument.name is None and index and arguments[index - 1].name:
             help = in_order(name, parameters, arguments)
             diagnostics.error("NET301", "an argument by position follows one by name", place, help=help)
@@ -117,7 +117,7 @@ def argument_values(
     values: dict[str, Value] = {}
     for argument in given:
         word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
-        if not scope.defines(word) and (other := _of_other(types, argument.parameter, word)):
+        if word not in scope.names.constants and (other := _of_other(types, argument.parameter, word)):
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
             diagnostics.error(code, message, argument.span, help=f"write `{other}={word}`")
             return None

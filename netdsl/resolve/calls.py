@@ -9,8 +9,8 @@ from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, is_number, normal, show
-from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, nearest
-from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label, nearest
+from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step, WrongStep
 from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
@@ -20,13 +20,12 @@ from netdsl.resolve.argument_suggestions import written
 from netdsl.resolve.bind_arguments import Given, bind, meant, words_of, wrong_argument
 from netdsl.resolve.defaults import Defaults, inherited_defaults
 from netdsl.resolve.orders import UNIT
-from netdsl.resolve.scope import Names, Scope
-from netdsl.resolve.undefined_names import is_saved, is_whole, labelled
+from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
 
 class Blocks(NamedTuple):
-    """The blocks of all files by key, and the keys of those that a file can call, by name.
+    """The blocks of all files by key, and the keys of those that a file knows, by name.
 
     `values` returns the operations and blocks that a parameter can hold: those that any expression names.
     """
@@ -45,34 +44,32 @@ class CallResolver:
         blocks: Blocks,
         defaults: Defaults,
         diagnostics: Diagnostics,
-        unread: Collection[str] = (),
     ) -> None:
         self._scope = scope
         self._blocks = blocks
         self._defaults = defaults
         self._diagnostics = diagnostics
-        self._unread = unread
-        self._unknowns = 0
 
-    def call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+    def call(self, step: nodes.Call, defaults: Defaults) -> Sequence[Step]:
         """The step, or none after a diagnostic. `defaults` are those of the enclosing block."""
         name = step.name.text
-        if name in names:
-            return self._parameter_call(step, names, defaults)
+        found = self._scope.names.callee(step.name)
+        if found and found.kind != "block" and not found.is_constant:
+            return self._parameter_call(step, defaults)
         target = self._named(name)
-        if self._scope.defines(name):
+        if found and found.is_constant:
             value = self._scope.constant(name)
             if value is None:
                 return ()
-            target = value.name if isinstance(value, Symbol) else target
-            if target is None:
+            if not isinstance(value, Symbol):
                 message, help = not_callable(name, value)
                 also = [Label(step.name.span, "called here")]
                 self._diagnostics.error("NET302", message, self._scope.written(name), also=also, help=help)
                 return ()
+            target = value.name
         if target is not None:
-            return self._target(step, target, names, defaults) or _kept(step, target)
-        if name not in self._unread:
+            return self._target(step, target, defaults) or _wrong(step, target)
+        if not self._scope.names.is_lost(name) and not self._diagnostics.full:
             self._unknown(step)
         return ()
 
@@ -81,16 +78,13 @@ class CallResolver:
         return self._blocks.known.get(name) or (name if name in OPERATIONS else None)
 
     def _target(
-        self, step: nodes.Call, target: str, names: Names, defaults: Defaults
+        self, step: nodes.Call, target: str, defaults: Defaults
     ) -> tuple[OperationStep | BlockStep] | tuple[()]:
         if target in self._blocks.all:
-            return self._block(step, target, names)
-        return self._operation(step, OPERATIONS[target], names, defaults)
+            return self._block(step, target)
+        return self._operation(step, OPERATIONS[target], defaults)
 
     def _unknown(self, step: nodes.Call) -> None:
-        self._unknowns += 1
-        if self._unknowns > MAX_DIAGNOSTICS:
-            return
         word = step.name
         known = [*OPERATIONS, *self._blocks.known, UNIT]
         own = translated(
@@ -105,9 +99,10 @@ class CallResolver:
         before = word.span.source.text[: word.span.start].rpartition("\n")[2]
         if re.search(r"\bsave\s+\w+\s*,\s*$", before) and not step.arguments:  # `save a, b`
             help = f"write `save {word.text}`"
-        if self._diagnostics.explains and is_saved(word.text, self._scope.program):
+        kinds = {symbol.kind for symbol in self._scope.names.named(word.text, word.span)}
+        if "tensor" in kinds:
             help = f"write `from {word.text}`"
-        elif self._diagnostics.explains and labelled(word.text, self._scope.program):
+        elif "label" in kinds:
             help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
         if word.text in STATEMENTS:
             help = "move it to the top level of the file: it is a statement"
@@ -115,38 +110,38 @@ class CallResolver:
             "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
-    def _parameter_call(self, step: nodes.Call, names: Names, defaults: Defaults) -> Sequence[Step]:
+    def _parameter_call(self, step: nodes.Call, defaults: Defaults) -> Sequence[Step]:
         """A call of a parameter, resolved for each operation and block that it can hold."""
         name = step.name.text
         cases: list[tuple[str, OperationStep | BlockStep]] = []
         shape_errors: list[tuple[str, Diagnostic]] = []
         for value in self._blocks.values():
             with self._diagnostics.captured() as found:
-                resolved = self._target(step, value, names, defaults)
+                resolved = self._target(step, value, defaults)
             cases += [(value, case) for case in resolved]
             shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
         # Where the parameter holds a number, the operation or block of its own name is called.
         with self._diagnostics.captured() as found:
-            fallback = self._target(step, own, names, defaults) if own else ()
+            fallback = self._target(step, own, defaults) if own else ()
         shape_errors += [("", diagnostic) for diagnostic in found]
         if not cases and not fallback:
             # The call is wrong for all of them, or there are none.
             for _, diagnostic in shape_errors:
                 self._diagnostics.add(diagnostic)
-            if not shape_errors and is_whole(self._scope.program):
+            if not shape_errors and self._scope.names.own.is_whole:
                 self._diagnostics.error(
                     "NET201", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
                 )  # fmt: skip
             return ()
         other = fallback[0] if fallback else None
-        return (ParameterCallStep(names[name], tuple(cases), tuple(shape_errors), other, step.span),)
+        return (ParameterCallStep(name, tuple(cases), tuple(shape_errors), other, step.span),)
 
     # operations
 
     def _operation(
-        self, step: nodes.Call, operation: type[Operation], names: Names, own: Defaults
+        self, step: nodes.Call, operation: type[Operation], own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
         if out := _after_input(step):
             message = f"`{step.name.text}` takes no number of input channels or features"
@@ -159,25 +154,21 @@ class CallResolver:
         given = bind(step.name.text, parameters, step.arguments, step.span, self._diagnostics, filled=filled)
         if given is None:
             return ()
-        found: dict[str, tuple[Given, Names]] = {g.parameter: (g, names) for g in given}
-        # The defaults of a block can use its parameters, those of a file only the file's constants.
-        for defaults, known in ((local, names), (inherited, {})):
-            for name, argument in defaults.items():
-                found.setdefault(name, (argument, known))
+        found = {**inherited, **local, **{argument.parameter: argument for argument in given}}
         bound: list[tuple[str, Expr]] = []
         for field in schema(operation):
             arg_type = field.metadata["type"]
             if field.name not in found:
                 bound.append((field.name, constant(field.default)))
                 continue
-            argument_, known = found[field.name]
+            argument = found[field.name]
             words = words_of(arg_type)
-            if not self._is_value(operation, argument_.value, {*known, *words}):
+            if not self._is_value(operation, argument.value, words):
                 return ()
-            if field.name == "kernel" and not self._is_kernel(argument_.value):
+            if field.name == "kernel" and not self._is_kernel(argument.value):
                 return ()
-            expr = self._scope.argument(argument_.value, known, words)
-            if expr is None or not self._fits(step, argument_, expr, arg_type):
+            expr = self._scope.argument(argument.value, words)
+            if expr is None or not self._fits(step, argument, expr, arg_type):
                 return ()
             bound.append((field.name, expr))
         label = step.label.text if step.label else None
@@ -195,18 +186,18 @@ class CallResolver:
             origin = given.value.name if isinstance(given.value, nodes.Name) else ""
             if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
                 return False  # reported at `classes`
-            defined = self._scope.defines(origin)
+            defined = origin in self._scope.names.constants
             also = [Label(self._scope.written(origin), "comes from here")] if defined else []
             wrong_argument(name, argument, expr, result, self._diagnostics, help=help, also=also)
             return False
         return True
 
-    def _is_value(self, operation: type[Operation], node: nodes.Expr, names: Collection[str]) -> bool:
+    def _is_value(self, operation: type[Operation], node: nodes.Expr, words: Collection[str]) -> bool:
         """Rejects the name of a flag or a word of another argument: `conv(16, 3, freeze)`, `conv(16, 3,
         same)`.
         """
         word = node.name if isinstance(node, nodes.Name) else ""
-        if word in names or self._scope.defines(word):
+        if word in words or self._scope.names.find(word, node.span):
             return True
         for parameter in signature(operation):
             name, arg_type = parameter.name, parameter.type
@@ -231,14 +222,14 @@ class CallResolver:
 
     # blocks
 
-    def _block(self, step: nodes.Call, block: str, names: Names) -> tuple[BlockStep] | tuple[()]:
-        bound = self.arguments(block, step.name.text, step.arguments, step.span, names)
+    def _block(self, step: nodes.Call, block: str) -> tuple[BlockStep] | tuple[()]:
+        bound = self.arguments(block, step.name.text, step.arguments, step.span)
         if bound is None:
             return ()
         return (BlockStep(block, bound, step.span, step.label.text if step.label else None),)
 
     def arguments(
-        self, block: str, shown: str, arguments: Sequence[nodes.Argument], span: Span, names: Names
+        self, block: str, shown: str, arguments: Sequence[nodes.Argument], span: Span
     ) -> Bound | None:
         """The arguments of a block by parameter, without those that have their default."""
         parameters = [
@@ -248,20 +239,21 @@ class CallResolver:
         given = bind(shown, parameters, arguments, span, self._diagnostics)
         if given is None:
             return None
-        exprs = [(argument.parameter, self._given(argument, names)) for argument in given]
+        exprs = [
+            (
+                argument.parameter,
+                self._scope.held(nodes.Word(argument.parameter, argument.span), argument.value),
+            )
+            for argument in given
+        ]
         bound = [(name, expr) for name, expr in exprs if expr is not None]
         return tuple(bound) if len(bound) == len(exprs) else None
 
-    def _given(self, given: Given, names: Names) -> Expr | None:
-        """The value of a block's argument."""
-        name = nodes.Word(given.parameter, given.span)
-        return self._scope.expression(self._scope.unquoted(name, given.value), names)
 
-
-def _kept(step: nodes.Call, target: str) -> tuple[OperationStep] | tuple[()]:
-    """A replacement for a wrong call of an operation that always keeps the shape."""
+def _wrong(step: nodes.Call, target: str) -> tuple[WrongStep]:
+    """A wrong call, which keeps the shape if all calls of the operation do."""
     keeps = target in OPERATIONS and OPERATIONS[target].infer is Operation.infer
-    return (OperationStep(OPERATIONS["identity"], (), step.span),) if keeps else ()
+    return (WrongStep(step.span, keeps),)
 
 
 def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:

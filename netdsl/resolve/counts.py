@@ -60,8 +60,12 @@ class Counts:
         if value is None:
             return None
         also, expression = [], node
-        if isinstance(value, Fraction) and isinstance(node, nodes.Name) and self._scope.defines(node.name):
-            expression, _ = self._scope.definition(node.name)
+        if (
+            isinstance(value, Fraction)
+            and isinstance(node, nodes.Name)
+            and node.name in self._scope.names.constants
+        ):
+            expression = self._scope.definition(node.name) or node
             also = [Label(expression.span, f"`{node.name}` is {show(value)}")]
         error = count_error(value, expression.span)
         if error is None:
@@ -78,8 +82,8 @@ class Counts:
 
     def _fitting(self, node: nodes.Expr) -> Iterator[str]:
         """The nearest values of a constant for which the expression is a whole number."""
-        for name in self._scope.names():
-            definition, _ = self._scope.definition(name)
+        for name in self._scope.names.constants:
+            definition = self._scope.definition(name)
             own = self._scope.constant(name)
             if not isinstance(definition, nodes.Literal) or type(own) is not int:
                 continue

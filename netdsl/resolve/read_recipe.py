@@ -79,21 +79,23 @@ class RecipeReader:
             else:
                 seen[key] = entry.key.span
                 places[key] = entry.span
-                before = self._diagnostics.errors
-                recipe = self._set(recipe, key, entry.values)
-                if self._diagnostics.errors > before:
+                changed = self._set(recipe, key, entry.values)
+                recipe = changed or recipe
+                if changed is None:
                     wrong.add(key)
         for path, values in overrides.items():
             if not values:  # it has a syntax error
                 continue
-            before, key = self._diagnostics.errors, path.partition(".")[0]
-            recipe = self._override(recipe, path, values)
+            key = path.partition(".")[0]
+            changed = self._override(recipe, path, values)
+            recipe = changed or recipe
             places[key] = values[0].span
-            if self._diagnostics.errors > before:
+            if changed is None:
                 wrong.add(key)
         return recipe, places, wrong | (set(KEYS) - places.keys() if lost else set())
 
-    def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe:
+    def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe | None:
+        """The recipe with another value, or None after a diagnostic."""
         result: object
         if key == "augment":
             if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
@@ -104,14 +106,14 @@ class RecipeReader:
             self._diagnostics.error(
                 "NET501", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
             )
-            return recipe
+            return None
         elif key in CHOICES:
             result = self._choice(key, values[0])
         else:
             result = self._converted(Recipe, key, key, values[0])
-        return recipe if result is None else dataclasses.replace(recipe, **cast(Any, {key: result}))
+        return None if result is None else dataclasses.replace(recipe, **cast(Any, {key: result}))
 
-    def _override(self, recipe: Recipe, path: str, values: tuple[nodes.Expr, ...]) -> Recipe:
+    def _override(self, recipe: Recipe, path: str, values: tuple[nodes.Expr, ...]) -> Recipe | None:
         """`epochs`, or `optimizer.lr`: one argument of the chosen optimizer."""
         key, _, part = path.partition(".")
         if key in KEYS and not part:
@@ -124,15 +126,11 @@ class RecipeReader:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
             help = nearest(path, keys) or f"one of {', '.join(keys)}"
             self._diagnostics.error("NET501", f"the recipe has no key `{path}`", values[0].span, help=help)
-            return recipe
+            return None
         result = self._converted(type(chosen), part, f"{key}.{part}", values[0])
-        return (
-            recipe
-            if result is None
-            else dataclasses.replace(
-                recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})})
-            )
-        )
+        if result is None:
+            return None
+        return dataclasses.replace(recipe, **cast(Any, {key: dataclasses.replace(chosen, **{part: result})}))
 
     def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.diagnostics import Diagnostics, Label
+from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.orders import UNIT, Order
-from netdsl.resolve.undefined_names import called_in_lines
 from netdsl.syntax import nodes
 
 # How deep blocks may call each other.
@@ -47,20 +48,25 @@ def _another_name(block: nodes.Block, program: nodes.Program, taken: Collection[
     first = next((name for name in others if name in taken), next(iter(others), "my"))
     name = next(new for new in (f"{first}_{old}", f"my_{old}", f"{old}2") if new not in taken)
     head = block.span.text.partition("{")[0].strip()
-    lines = called_in_lines(old, program, block)
+    lines = _called_in_lines(old, program, block)
     also = f", and `{name}` in line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}" if lines else ""
     return f"write `{head.replace(old, name, 1)}`{also}"
 
 
+def _called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> list[int]:
+    """The lines that name a block, without those of one block."""
+    statements = tuple(statement for statement in program.statements if statement is not apart)
+    words = [call.name for call in nested(statements, nodes.Call)]
+    words += [table.block for table in nested(statements, nodes.Stages)]
+    spans = [word.span for word in words if word.text == name]
+    spans += [node.span for node in nested(statements, nodes.Name) if node.name == name]
+    return sorted({span.source.position(span.start)[0] for span in spans})
+
+
 def check_recursion(
-    program: nodes.Program,
-    blocks: Mapping[str, nodes.Block],
-    order: Order,
-    standard: Collection[str],
-    diagnostics: Diagnostics,
+    names: FileNames, blocks: Mapping[str, nodes.Block], order: Order, diagnostics: Diagnostics
 ) -> bool:
     """Whether none of the `blocks` of a file, by name, calls itself, directly or through others."""
-    before = diagnostics.errors
     # A unit calls the items of the order.
     ordered = [item.name.text for item in order if isinstance(item, nodes.Call)]
     called_by: dict[str, dict[str, Span]] = {}
@@ -73,21 +79,23 @@ def check_recursion(
         called_by[name] = {target: called[target] for target in called.keys() & blocks.keys() - own}
     done: set[str] = set()
 
-    def visit(name: str, path: list[str]) -> None:
+    def visit(name: str, path: list[str]) -> bool:
         if len(path) > MAX_NESTING and name not in path:
             span = blocks[path[0]].name.span
             message = f"blocks call each other more than {MAX_NESTING} deep"
             diagnostics.error("NET104", message, span, help="nest fewer calls")
-        elif name in path:
+            return False
+        if name in path:
             circle = path[path.index(name) :]
-            meant = circle == [name] and name in standard
-            another = _another_name(blocks[name], program, blocks) if meant else ""
+            meant = circle == [name] and name in names.standard.blocks
+            another = _another_name(blocks[name], names.own.program, blocks) if meant else ""
             _circular(circle, called_by, another, diagnostics)
-        elif name not in done:
-            done.add(name)
-            for called in sorted(called_by[name]):
-                visit(called, [*path, name])
+            return False
+        if name in done:
+            return True
+        done.add(name)
+        found = [visit(called, [*path, name]) for called in sorted(called_by[name])]
+        return all(found)
 
-    for name in blocks:
-        visit(name, [])
-    return diagnostics.errors == before
+    found = [visit(name, []) for name in blocks]
+    return all(found)

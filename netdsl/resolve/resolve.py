@@ -7,26 +7,24 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from netdsl.base.source import Span
-from netdsl.base.tree import bodies, map_bodies
+from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
-from netdsl.resolve.definitions import Definitions, Registry
-from netdsl.resolve.file_scope import FileScope, names_in, values_of
+from netdsl.resolve.file_scope import FileScope, Registry, names_in, statements, values_of
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
 from netdsl.resolve.read_init import LAST_NORM, read_init
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
-from netdsl.resolve.scope import check_name
 from netdsl.resolve.stage_tables import rows_of
-from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax import nodes
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
@@ -45,48 +43,46 @@ class Overrides:
 
 def resolve(
     files: Mapping[str, File], standard: nodes.Program, overrides: Overrides, diagnostics: Diagnostics
-) -> ResolvedNetwork | None:
-    """The network of the first file, or None if the file is a library of blocks or has recursive blocks.
-    After other errors, the steps with errors are `WrongStep`.
+) -> tuple[ResolvedNetwork | None, Bindings]:
+    """The network of the first file, and the names of all files. The network is None if the file is a library
+    of blocks or has recursive blocks; after other errors, it has a `WrongStep` for each step with one.
 
     The blocks of `standard` are resolved as if they were in each file.
     """
-    return _Resolver(files, standard, overrides, diagnostics).run()
+    bindings = Bindings(files, standard)
+    return _Resolver(bindings, overrides, diagnostics).run(), bindings
 
 
 class _Resolver:
     def __init__(
         self,
-        files: Mapping[str, File],
-        standard: nodes.Program,
+        bindings: Bindings,
         overrides: Overrides,
         diagnostics: Diagnostics,
     ) -> None:
         self._overrides = overrides
-        self._standard = {s.name.text for s in standard.statements if isinstance(s, nodes.Block)}
         self._diagnostics = diagnostics
+        self._bindings = bindings
         self._registry = Registry()
-        texts = {path: Definitions(file, self._registry, diagnostics) for path, file in files.items()}
-        self._text = next(iter(texts.values()))
-        self._program = self._text.program
-        self._network = self._text.single(nodes.Network)
-        self._check_overrides()
+        main = bindings.main
+        self._program = main.own.program
         values = {name: given[0] for name, given in overrides.parameters.items() if given}
-        self._files: dict[str, FileScope] = {}
-        named = cache(lambda: values_of(self._files, tuple(values.values())))
-        for path, file in files.items():
-            of_network = texts[path] is self._text
-            self._files[path] = FileScope(
-                texts[path],
-                [(texts[used], place) for used, place in file.used],
-                standard,
-                self._constants(values) if of_network else {},
-                values if of_network else {},
-                named,
-                self._registry,
-                diagnostics,
+        keys = {
+            names.own: self._registry.add(
+                block
+                for block in statements(names.own.program, nodes.Block)
+                if block.name.text in names.own.blocks
             )
+            for names in bindings.files.values()
+        }
+        self._files: dict[str, FileScope] = {}
+        held = cache(lambda: values_of(self._files, tuple(values.values())))
+        for path, names in bindings.files.items():
+            own = values if names is main else {}
+            self._files[path] = FileScope(names, keys, own, held, self._registry, diagnostics)
         self._main = next(iter(self._files.values()))
+        self._network = self._main.single(nodes.Network)
+        self._check_parameters()
 
     def run(self) -> ResolvedNetwork | None:
         main = self._main
@@ -94,7 +90,7 @@ class _Resolver:
         finite = True
         for file in self._files.values():
             known = {name: self._registry.blocks[key] for name, key in file.known.items()}
-            finite &= check_recursion(file.text.program, known, file.order, self._standard, self._diagnostics)
+            finite &= check_recursion(file.names, known, file.order, self._diagnostics)
         if self._network is None:
             self._check_library()
             return None
@@ -104,14 +100,17 @@ class _Resolver:
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
             blocks += file.steps.outlined
-            for label, steps in file.steps.labels.items():
-                labels.setdefault(label, set()).update(steps)
-        init = read_init(self._text.single(nodes.Init), labels, main.scope, self._diagnostics)
-        train = self._text.single(nodes.Train)
+            for label, called in file.steps.labels.items():
+                labels.setdefault(label, set()).update(called)
+        init = read_init(main.single(nodes.Init), labels, main.scope, self._diagnostics)
+        train = main.single(nodes.Train)
         recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
             train, self._overrides.recipe
         )
-        expected = (read_expectation(e, main.scope, self._diagnostics) for e in self._text.of(nodes.Expect))
+        expected = (
+            read_expectation(e, main.scope, self._diagnostics)
+            for e in statements(self._program, nodes.Expect)
+        )
         # Expectations that depend on the input's size are for the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
@@ -125,25 +124,16 @@ class _Resolver:
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span, self._sound(),
+            init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 
-    def _sound(self) -> bool:
-        """Whether no shape or cost depends on a statement with an error."""
-        apart = (nodes.Train, nodes.Init, nodes.Expect)
-        spans = [s.span for s in self._program.statements if isinstance(s, apart)]
-        unread = {found.kind for found in self._program.unread}
-
-        def harmless(place: Span) -> bool:
-            return (
-                any(place.within(span) for span in spans)
-                or place.text.split(" ", 1)[0] == "expect"
-                or place.source.is_option
-            )
-
-        errors = [found for found in self._diagnostics if found.severity == "error"]
-        return unread <= {"expect"} and all(e.labels and harmless(e.labels[0].span) for e in errors)
+    def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
+        """Whether no shape or cost depends on an error."""
+        bodies = [*(part.body for part in parts if isinstance(part, Section)), *(b.body for b in blocks)]
+        wrong = any(isinstance(step, WrongStep) for body in bodies for step in steps(body))
+        unread = {found.kind for found in self._program.unread} <= {"expect", "init", "train"}
+        return unread and not wrong and all(file.sound for file in self._files.values())
 
     def _marked(
         self, init: Init, parts: tuple[Part, ...], blocks: list[BlockDefinition]
@@ -178,9 +168,11 @@ class _Resolver:
 
     # statements
 
-    def _check_overrides(self) -> None:
+    def _check_parameters(self) -> None:
+        """Reports values for unknown parameters, and parameters without a value."""
+        given = self._overrides.parameters
         known = [p.name.text for p in self._network.parameters] if self._network else []
-        for name, values in self._overrides.parameters.items():
+        for name, values in given.items():
             if name not in known:
                 span = values[0].span if values else None
                 help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
@@ -189,32 +181,17 @@ class _Resolver:
             elif len(values) > 1:
                 message = f"`{name}` is set to {len(values)} values"
                 self._diagnostics.error("NET301", message, values[1].span, help="give one value")
-
-    def _constants(self, overridden: Mapping[str, nodes.Expr]) -> dict[str, tuple[nodes.Expr, Span]]:
-        """The constants of a network: its parameters and `classes`."""
-        definitions: dict[str, tuple[nodes.Expr, Span]] = {}
-        if self._network:
-            check_name(self._network.name, self._diagnostics)
         for parameter in self._network.parameters if self._network else ():
-            value = overridden.get(parameter.name.text) or parameter.default
-            if value is None:
-                name = parameter.name.text
-                self._diagnostics.error(
-                    "NET301",
-                    f"the network parameter `{name}` has no value",
-                    parameter.name.span,
-                    help=f"give it one: `--set {name}=…`, or a default in the file",
-                )
-                value = nodes.Literal(1, parameter.name.span)
-            self._text.define(definitions, parameter.name, value)
-        if classes := self._text.single(nodes.Classes):
-            self._text.define(definitions, nodes.Word("classes", classes.span), classes.number)
-        return definitions
+            name = parameter.name.text
+            if parameter.default is None and name not in given:
+                message = f"the network parameter `{name}` has no value"
+                help = f"give it one: `--set {name}=…`, or a default in the file"
+                self._diagnostics.error("NET301", message, parameter.name.span, help=help)
 
     def _input(self) -> tuple[Shape, Span]:
         """The shape of one example and its span; the shape is unknown after an error."""
         assert self._network is not None
-        statement = self._text.single(nodes.Input)
+        statement = self._main.single(nodes.Input)
         if self._overrides.input:
             given, *more = self._overrides.input
             if more:
@@ -235,7 +212,7 @@ class _Resolver:
         return UNKNOWN, self._network.span
 
     def _classes(self) -> int | None:
-        statement = self._text.single(nodes.Classes)
+        statement = self._main.single(nodes.Classes)
         if statement is None:
             return None
         value = self._main.scope.constant("classes")
@@ -317,8 +294,7 @@ class _Resolver:
         label = self._stage_label(arguments, block)
         own = ("repeat",) if label is None else ("repeat", "label")
         rest = [a for a in arguments if not (a.name and a.name.text in own)]
-        names = {name: name for name in ("in", *STAGE_NAMES)}
-        first = self._main.calls.arguments(block, name.text, rest, span, names)
+        first = self._main.calls.arguments(block, name.text, rest, span)
         if copies is None or first is None:
             return _wrong(span)
         others: Bound = tuple(pair for pair in first if pair[0] != "stride")
@@ -342,9 +318,9 @@ class _Resolver:
     def _stage_block(self, name: nodes.Word) -> str | None:
         """The key of a stage's block; its name may be a network parameter that holds a block."""
         target = self._main.known.get(name.text)
-        if name.text in self._main.unread:
+        if target is None and self._main.names.is_lost(name.text):
             return None
-        if target is None and self._main.scope.defines(name.text):
+        if target is None and name.text in self._main.names.constants:
             value = self._main.scope.constant(name.text)
             if value is None:
                 return None

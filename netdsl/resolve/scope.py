@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.base.values import LARGEST, Size, Symbol, Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Label, listing, nearest
 from netdsl.language.argument_types import Word, signature
-from netdsl.language.expressions import FUNCTIONS, Const, Expr, Operator, Ref, evaluate, references
+from netdsl.language.expressions import FUNCTIONS, IN, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.translation import own_argument, own_name, own_value
+from netdsl.other_frameworks.translation import FUNCTION_HELPS, own_argument, own_name, own_value
+from netdsl.resolve.bindings import FileNames
+from netdsl.resolve.parameter_values import check_value
 from netdsl.resolve.undefined_names import undefined_name_help
 from netdsl.syntax import nodes
 
@@ -22,12 +23,6 @@ from netdsl.syntax import nodes
 # length.
 MAX_DEPTH = 100
 
-
-# The file of expressions from the command line.
-_NOTHING = nodes.Program(())
-
-# The names of a body, and their names in its expressions.
-Names: TypeAlias = Mapping[str, str]
 
 # Helps for names that are expected to have a meaning.
 _MEANINGS = {
@@ -37,22 +32,6 @@ _MEANINGS = {
     "none": "write `no`, or leave the argument out",
     "valid": "write `0`",
     "num_classes": "write `classes`, and add `classes 10` at the top of the file",
-}
-
-# Functions of other languages.
-_FUNCTIONS = {
-    "int": "write `floor(…)`, or divide with `//`",
-    "trunc": "write `floor(…)`",
-    "pow": "write a product: `a * a`",
-    "square": "write a product: `a * a`",
-    "abs": "write `max(a, -a)`",
-    "make_divisible": "write `round_to(…)`",
-    "_make_divisible": "write `round_to(…)`",
-    "maximum": "write `max(…)`",
-    "minimum": "write `min(…)`",
-    "clip": "write `min(max(a, low), high)`",
-    "clamp": "write `min(max(a, low), high)`",
-    "mod": "write `a - a // b * b`",
 }
 
 
@@ -67,76 +46,79 @@ def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
 
 
 class Scope:
-    """The constants of a file: network parameters, `let` and `classes`. They may stand in any order."""
+    """Evaluates the expressions of a file. `keys` are those of the blocks that it knows, by name; `overrides`
+    are values of constants from the command line.
+    """
 
     def __init__(
         self,
-        definitions: Mapping[str, tuple[nodes.Expr, Span]],
-        blocks: Mapping[str, str],
+        names: FileNames,
+        keys: Mapping[str, str],
         overrides: Mapping[str, nodes.Expr],
         diagnostics: Diagnostics,
-        unread: Collection[str] = (),
-        program: nodes.Program = _NOTHING,
-        used: Sequence[nodes.Program] = (),
     ) -> None:
-        """`blocks` are those of the file, with their keys. `unread` are names whose definition has a syntax
-        error; they are not reported as undefined. `program` is the file and `used` are those that it uses,
-        for the helps of undefined names.
-        """
-        self.program = program
-        self._used = used
-        self._unread = unread
-        self._definitions = definitions
-        self._blocks = blocks
+        self.names = names
+        # The name that `in` has: in a repeated part that becomes a block, that of a parameter.
+        self.incoming = IN.name
+        self._keys = keys
         self._overrides = overrides
         self._diagnostics = diagnostics
         self._values: dict[str, Value | None] = {}
         self._open: list[str] = []
         self._depth = 0
 
-    def defines(self, name: str) -> bool:
-        return name in self._definitions
-
-    def definition(self, name: str) -> tuple[nodes.Expr, Span]:
-        """The expression of a constant, and the span of its name."""
-        return self._definitions[name]
-
     def otherwise(self, name: str, value: int) -> Scope:
         """The scope with another value for one constant; its errors are not reported."""
-        node = nodes.Literal(value, self._definitions[name][1])
-        overrides = {**self._overrides, name: node}
-        return Scope(self._definitions, self._blocks, overrides, Diagnostics(), self._unread)
+        node = nodes.Literal(value, self.names.constants[name].span)
+        return Scope(self.names, self._keys, {**self._overrides, name: node}, Diagnostics())
 
     def written(self, name: str) -> Span:
         """The span of a constant's value, in the file or on the command line."""
-        return (self._overrides.get(name) or self._definitions[name][0]).span
+        node = self.definition(name)
+        return node.span if node else self.names.constants[name].span
 
-    def names(self) -> Collection[str]:
-        return self._definitions.keys()
+    def definition(self, name: str) -> nodes.Expr | None:
+        """The expression of a constant, in the file or on the command line."""
+        return self._overrides.get(name) or self.names.constants[name].value
 
     def constant(self, name: str) -> Value | None:
         """The value of a constant of the file, or None after a diagnostic."""
         if name in self._open:
             self._cycle(name)
             return None
+        if name in self.names.own.unknown:
+            return None
         if name not in self._values:
-            node, span = self._definitions[name]
+            node, span = self.definition(name), self.names.constants[name].span
             self._open.append(name)
             with self._deeper(span) as bounded:
-                word = nodes.Word(name, span)
-                node = self.unquoted(word, self._overrides.get(name) or node)
-                self._values[name] = self.value(node) if bounded else None
+                expr = self.held(nodes.Word(name, span), node, constant=True) if node and bounded else None
+                value = None if expr is None else evaluate(expr, {}, self._diagnostics)
+                self._values[name] = value if value is not None and self._declared(name, value) else None
             self._open.pop()
         return self._values[name]
 
-    def unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
+    def _declared(self, name: str, value: Value) -> bool:
+        """Whether a value is one of those that its parameter declares, if it does; reports another one."""
+        symbol = self.names.constants[name]
+        values = [known for node in symbol.values if (known := self.value(node)) is not None]
+        return not values or check_value(symbol, value, values, self.written(name), self._diagnostics)
+
+    def held(self, name: nodes.Word, node: nodes.Expr, constant: bool = False) -> Expr | None:
+        """The value that is given to a name, which may be an operation or a block."""
+        word = nodes.Word(*node) if isinstance(node, nodes.Name) else None
+        if word and self.names.is_lost(word.text) and not self.names.callee(word):
+            return None
+        return self.expression(self._unquoted(name, node), constant=constant)
+
+    def _unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
         """The value for a name; after a diagnostic without quotes, if it is an operation, a block or a word
         in quotes.
         """
         if not isinstance(node, nodes.Literal) or not isinstance(node.value, str):
             return node
         own = (node.value, own_name(node.value), own_value(node.value.lower()))
-        meant = next((n for n in own if n in OPERATIONS or n in self._blocks or n in bare_words()), "")
+        meant = next((n for n in own if n in OPERATIONS or n in self._keys or n in bare_words()), "")
         if not meant:
             return node
         message = f"`{name.text}` is the text {show(node.value)}"
@@ -160,7 +142,7 @@ class Scope:
 
     def _cycle(self, name: str) -> None:
         circle = [*self._open[self._open.index(name) :], name]
-        spans = [self._definitions[part][1] for part in circle[:-1]]
+        spans = [self.names.constants[part].span for part in circle[:-1]]
         also = [Label(span) for span in spans[1:]]
         shown = " → ".join(circle)
         self._diagnostics.error(
@@ -173,34 +155,38 @@ class Scope:
 
     def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
         """The value of an expression of the file's constants; `words` are bare words."""
-        expr = self.expression(node, {}, words)
+        expr = self.expression(node, words, constant=True)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
-    def argument(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
+    def argument(self, node: nodes.Expr, words: Collection[str] = ()) -> Expr | None:
         """Like `expression`, but a constant if there is no local name in it, so that it can be checked."""
-        expr = self.expression(node, local, words)
+        expr = self.expression(node, words)
         if not isinstance(expr, Operator) or any(references(expr)):
             return expr
         value = evaluate(expr, {}, self._diagnostics)
         return None if value is None else Const(value, expr.span)
 
-    def expression(self, node: nodes.Expr, local: Names, words: Collection[str] = ()) -> Expr | None:
-        """The expression with the values of constants. `local` names stay names, `words` are bare words."""
+    def expression(
+        self, node: nodes.Expr, words: Collection[str] = (), constant: bool = False
+    ) -> Expr | None:
+        """The expression with the values of constants. Parameters and names of bodies stay names, or are
+        undefined if it has to be `constant`; `words` are bare words.
+        """
         match node:
             case nodes.Literal(value, span):
                 return self._literal(value, span)
             case nodes.Name():
-                return self._name(node, local, words)
+                return self._name(node, words, constant)
             case nodes.Unary(name, operand, span):
-                return self._operator("negative" if name == "-" else name, (operand,), span, local)
+                return self._operator("negative" if name == "-" else name, (operand,), span, constant)
             case nodes.Binary(name, left, right, span):
-                return self._operator(name, (left, right), span, local)
+                return self._operator(name, (left, right), span, constant)
             case nodes.Choose(condition, yes, no, span):
-                return self._operator("if", (condition, yes, no), span, local)
+                return self._operator("if", (condition, yes, no), span, constant)
             case nodes.ListOf(items, span):
-                return self._operator("list", items, span, local)
+                return self._operator("list", items, span, constant)
             case nodes.Apply():
-                return self._apply(node, local)
+                return self._apply(node, constant)
 
     def _literal(self, value: Value, span: Span) -> Expr | None:
         numbers = value.lengths if isinstance(value, Size) else (value,)
@@ -214,24 +200,26 @@ class Scope:
             return None
         return Const(value, span)
 
-    def _name(self, node: nodes.Name, local: Names, words: Collection[str]) -> Expr | None:
-        if node.name in local:
-            return Ref(local[node.name], node.span)
-        if node.name in self._definitions:
-            value = self.constant(node.name)
-            return None if value is None else Const(value, node.span, node.name)
-        if node.name in words or node.name in OPERATIONS or node.name in self._blocks:
-            return Const(Symbol(self._blocks.get(node.name, node.name)), node.span)
-        if node.name in self._unread:
-            return None
-        self._unknown(node, [*local, *self._definitions, *words, *self._blocks], words)
+    def _name(self, node: nodes.Name, words: Collection[str], constant: bool) -> Expr | None:
+        name, span = node
+        found = self.names.find(name, span)
+        if found and found.is_constant:
+            value = self.constant(name)
+            return None if value is None else Const(value, span, name)
+        if found and not constant:
+            return Ref(self.incoming if name == IN.name else name, span)
+        if name in words or name in OPERATIONS or name in self._keys:
+            return Const(Symbol(self._keys.get(name, name)), span)
+        if name not in self.names.own.unknown:
+            known = self.names.constants if constant else self.names.known_at(span)
+            self._unknown(node, [*known, *words, *self._keys], words)
         return None
 
     def _unknown(self, node: nodes.Name, known: Collection[str], words: Collection[str]) -> None:
         if self._diagnostics.full:
             return
         explains = self._diagnostics.explains
-        if explains and (found := undefined_name_help(node.name, node.span, self.program, self._used)):
+        if explains and (found := undefined_name_help(node.name, node.span, self.names)):
             place = found.span or node.span
             self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
             return
@@ -241,7 +229,7 @@ class Scope:
         if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
             own = "classes"
         operation = own_name(node.name)
-        if (operation in OPERATIONS or operation in self._blocks) and own not in known:
+        if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]
         help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
         help = help or nearest(node.name, known)
@@ -252,19 +240,21 @@ class Scope:
         help = help or (f"use one of {listing(words)}" if words else f"define it with `let {node.name} = …`")
         self._diagnostics.error("NET201", f"the name `{node.name}` is not defined here", node.span, help=help)
 
-    def _operator(self, name: str, operands: tuple[nodes.Expr, ...], span: Span, local: Names) -> Expr | None:
+    def _operator(
+        self, name: str, operands: tuple[nodes.Expr, ...], span: Span, constant: bool
+    ) -> Expr | None:
         with self._deeper(span) as bounded:
             if not bounded:
                 return None
-            exprs = [self.expression(operand, local) for operand in operands]
+            exprs = [self.expression(operand, (), constant) for operand in operands]
         found = [expr for expr in exprs if expr is not None]
         return Operator(name, tuple(found), span) if len(found) == len(exprs) else None
 
-    def _apply(self, node: nodes.Apply, local: Names) -> Expr | None:
+    def _apply(self, node: nodes.Apply, constant: bool) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
-            help = _FUNCTIONS.get(name, "") or nearest(name, FUNCTIONS)
-            if name in OPERATIONS or name in self._blocks:
+            help = FUNCTION_HELPS.get(name, "") or nearest(name, FUNCTIONS)
+            if name in OPERATIONS or name in self._keys:
                 step = "write it as a separate step: a step has no value"
                 help = step if node.arguments else f"write `{name}`, without brackets"
             help = help or f"use one of the functions {', '.join(FUNCTIONS)}"
@@ -282,7 +272,7 @@ class Scope:
             message = f"`{name}` takes {count} number{'' if count == '1' else 's'}, by position"
             self._diagnostics.error("NET301", message, node.span, help=help)
             return None
-        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, local)
+        return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, constant)
 
 
 def _number_for(name: str, place: Span) -> str:

@@ -12,7 +12,8 @@ from typing import cast
 
 from netdsl.base import tree
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.base.tree import nested
+from netdsl.diagnostics import Diagnostics, Label
 from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
@@ -31,15 +32,16 @@ from netdsl.ir.resolved import (
     names,
 )
 from netdsl.language.argument_types import Parameter
-from netdsl.language.expressions import IN, Const, Ref
+from netdsl.language.expressions import Const, Ref
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 from netdsl.resolve.bind_arguments import bind
+from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.calls import CallResolver
 from netdsl.resolve.counts import Counts
 from netdsl.resolve.defaults import Defaults, read_defaults
 from netdsl.resolve.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
-from netdsl.resolve.scope import Names, Scope, check_name
-from netdsl.resolve.undefined_names import labelled, saved_below
+from netdsl.resolve.scope import Scope, check_name
+from netdsl.resolve.undefined_names import undefined_tensor
 from netdsl.syntax import nodes
 
 # Names that labels can't have: attributes of torch modules, and names in generated code.
@@ -54,15 +56,10 @@ OUTER_IN = "block_in"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The local definitions of a body: names, saved tensors, labels, defaults.
-
-    `owner` is the block or section, which the labels belong to; names and tensors belong to the body.
-    """
+    """What the steps of a body share: the block or section that owns them, its defaults and labels."""
 
     owner: str
-    names: Names
     defaults: Defaults = field(default_factory=dict)
-    saved: Mapping[str, Span] = field(default_factory=dict)
     labels: dict[str, Span] = field(default_factory=dict)
 
 
@@ -90,8 +87,6 @@ class StepResolver:
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
         self.labels: dict[str, set[str]] = {}
-        # The saved tensors of all bodies, for the helps of undefined ones.
-        self._saves: dict[str, Span] = {}
         # The labels of sections, which are one class in generated code.
         self._of_sections: dict[str, Span] = {}
 
@@ -99,32 +94,16 @@ class StepResolver:
         """The steps of a section of the network."""
         return self.body(body, kind, labels=self._of_sections)
 
-    def body(
-        self,
-        body: nodes.Body,
-        owner: str,
-        parameters: Iterable[str] = (),
-        labels: dict[str, Span] | None = None,
-    ) -> Body:
+    def body(self, body: nodes.Body, owner: str, labels: dict[str, Span] | None = None) -> Body:
         """The steps of a block; one with an error becomes a `WrongStep`."""
-        known = {name: name for name in (IN.name, *parameters)}
         defaults, steps = _apart(body.steps)
-        local = Local(owner, known, read_defaults(defaults, self._diagnostics))
+        local = Local(owner, read_defaults(defaults, self._diagnostics))
         return self._steps(steps, local if labels is None else replace(local, labels=labels))
 
     def _steps(self, steps: Sequence[nodes.Step], local: Local) -> Body:
-        resolved: list[Step] = []
-        for step in steps:
-            if isinstance(step, nodes.Let):
-                local = self._let(step, local, resolved)
-            elif isinstance(step, nodes.Save):
-                local = self._save(step, local, resolved)
-            elif isinstance(step, nodes.Unread):
-                local = self._unread(step, local, resolved)
-            else:
-                # A step without a result had an error.
-                resolved += self._step(step, local) or (WrongStep(step.span),)
-        return tuple(resolved)
+        # A step without a result had an error.
+        found = (self._step(step, local) or (WrongStep(step.span),) for step in steps)
+        return tuple(step for steps in found for step in steps)
 
     def _step(self, step: nodes.Step, local: Local) -> Sequence[Step]:
         match step:
@@ -138,8 +117,16 @@ class StepResolver:
                 return self._repeat(step, local)
             case nodes.When():
                 return self._when(step, local)
-            case nodes.From(name, span):
-                return self._from(name, span, local)
+            case nodes.Let():
+                return self._let(step)
+            case nodes.Save():
+                return self._save(step)
+            case nodes.From():
+                return self._from(step)
+            case nodes.Unread("save", name, span):
+                return (SaveStep(name, span),)
+            case nodes.Unread("label", name):
+                self.labels.setdefault(name, set())
             case nodes.Default():
                 help = "write it at the top of the block or of the file"
                 self._error("NET106", "`default` inside another step", step.span, help)
@@ -152,11 +139,11 @@ class StepResolver:
     # calls
 
     def _call(self, step: nodes.Call, local: Local, order: Order) -> Sequence[Step]:
-        if step.name.text == UNIT and UNIT not in local.names:
+        if step.name.text == UNIT and not self._scope.names.callee(step.name):
             return self._unit(step, local, order)
         if step.label:
             self._label(step.label, step.name.text, local)
-        return self._calls.call(step, local.names, local.defaults)
+        return self._calls.call(step, local.defaults)
 
     def part_label(self, label: nodes.Word) -> str:
         """The label of a section or stage, which no step of a section has too."""
@@ -193,64 +180,51 @@ class StepResolver:
             else:
                 found = [
                     own._replace(unit=step.span) if isinstance(own, OperationStep) else own
-                    for own in self._calls.call(item, {}, local.defaults)
+                    for own in self._calls.call(item, local.defaults)
                 ]
             steps += found or (WrongStep(item.span),)
         return steps
 
     # constants and tensors of a body
 
-    def _let(self, step: nodes.Let, local: Local, resolved: list[Step]) -> Local:
+    def _let(self, step: nodes.Let) -> Sequence[Step]:
         name = step.name.text
-        if name in local.names:
-            what = "is reserved: it is the size of the input" if name == IN.name else "is defined twice"
-            self._error("NET202", f"`{name}` {what}", step.name.span, "rename it")
+        self._check_new(step.name)
+        value = self._scope.expression(step.value)
+        return (
+            (WrongStep(step.span, keeps_shape=True),) if value is None else (LetStep(name, value, step.span),)
+        )
+
+    def _check_new(self, name: nodes.Word) -> None:
+        """Rejects a name that the body has already, or that generated code can't have."""
+        found = self._scope.names.find(name.text, name.span)
+        if found is None or found.is_constant:
+            check_name(name, self._diagnostics)
+        elif found.kind == "word":
+            message = f"`{name.text}` is reserved: it is the size of the input"
+            self._error("NET202", message, name.span, "rename it")
         else:
-            check_name(step.name, self._diagnostics)
-        value = self._scope.expression(step.value, local.names)
-        if value is not None:
-            resolved.append(LetStep(name, value, step.span))
-        # Defined even without a value, so that its uses are not reported too.
-        return replace(local, names={**local.names, name: name})
+            self._error("NET202", f"`{name.text}` is defined twice", name.span, "rename one", found.span)
 
-    def _save(self, step: nodes.Save, local: Local, resolved: list[Step]) -> Local:
-        name = step.name.text
-        check_name(step.name, self._diagnostics)
-        if name in local.saved:
-            self._error("NET202", f"`{name}` is saved twice", step.name.span, "rename one", local.saved[name])
-        self._saves[name] = step.span
-        resolved.append(SaveStep(name, step.span))
-        return replace(local, saved={**local.saved, name: step.name.span})
+    def _save(self, step: nodes.Save) -> Sequence[Step]:
+        name = step.name
+        check_name(name, self._diagnostics)
+        if first := self._tensor(name):
+            self._error("NET202", f"`{name.text}` is saved twice", name.span, "rename one", first.span)
+        return (SaveStep(name.text, step.span),)
 
-    def _from(self, name: nodes.Word, span: Span, local: Local) -> Sequence[Step]:
-        if name.text not in local.saved:
-            help = nearest(name.text, local.saved) or f"write `save {name.text}` before it, in the same body"
-            also = []
-            explains = self._diagnostics.explains
-            if explains and (step := labelled(name.text, self._scope.program)):
-                help = f"write `, save {name.text}` after it: a label doesn't save the tensor"
-                also = [Label(step.span, "this step has the label")]
-            if elsewhere := self._saves.get(name.text):
-                help = "move both into one body: a saved tensor is known in its body and in those inside"
-                also = [Label(elsewhere, "saved in another body")]
-            message = f"no tensor is saved as `{name.text}` here"
-            if explains and (below := saved_below(name.text, name.span, self._scope.program)):
-                message, help, also = below.message, below.help, list(below.also)
-            self._diagnostics.error("NET201", message, name.span, also=also, help=help)
-            return ()
-        return (FromStep(name.text, span),)
+    def _tensor(self, name: nodes.Word) -> Symbol | None:
+        """The saved tensor that a name refers to."""
+        text = self._scope.names.text(name.span)
+        return text.find(name.text, name.span, tensor=True) if text else None
 
-    def _unread(self, step: nodes.Unread, local: Local, resolved: list[Step]) -> Local:
-        """Defines the names of a step with a syntax error, so that their uses are not reported."""
-        if step.kind == "let":
-            return replace(local, names={**local.names, step.name: step.name})
-        if step.kind == "save":
-            resolved.append(SaveStep(step.name, step.span))
-            return replace(local, saved={**local.saved, step.name: step.span})
-        resolved.append(WrongStep(step.span))
-        if step.kind == "label":
-            self.labels.setdefault(step.name, set())
-        return local
+    def _from(self, step: nodes.From) -> Sequence[Step]:
+        if self._tensor(step.name):
+            return (FromStep(step.name.text, step.span),)
+        if not self._diagnostics.full:
+            found = undefined_tensor(step.name, self._scope.names)
+            self._diagnostics.error("NET201", found.message, step.name.span, also=found.also, help=found.help)
+        return ()
 
     # steps with bodies
 
@@ -276,24 +250,20 @@ class StepResolver:
         chosen = []
         for condition, steps in cases:
             assert condition is not None
-            if (expr := self._scope.expression(condition, local.names)) is not None:
+            if (expr := self._scope.expression(condition)) is not None:
                 chosen.append((expr, steps))
         return (WhenStep(tuple(chosen), otherwise, step.keyword),) if len(chosen) == len(cases) else ()
 
     def _repeat(self, step: nodes.Repeat, local: Local) -> Sequence[Step]:
-        times = self._scope.argument(step.times, local.names)
+        times = self._scope.argument(step.times)
         if isinstance(times, Const) and isinstance(times.value, Fraction):
             self._counts.read(step.times, times.value)
             times = None
-        known, index = local.names, None
         if step.variable:
-            index = step.variable.text
-            check_name(step.variable, self._diagnostics)
-            if index in known:
-                self._error("NET202", f"`{index}` is defined twice", step.variable.span, "rename one")
-            known = {**known, index: index}
-        inner = replace(local, names=known, labels={})
-        outlined = _needs_block(step.body.steps) and not _goes_back(step.body.steps, local.saved)
+            self._check_new(step.variable)
+        index = step.variable and step.variable.text
+        inner = replace(local, labels={})
+        outlined = _needs_block(step.body.steps) and not self._goes_back(step.body)
         body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
 
@@ -302,20 +272,26 @@ class StepResolver:
         copies. The parameters of the block are the names that the part uses.
         """
         key = self._free_key(f"{local.owner}_unit")
-        renamed = {name: OUTER_IN if called == IN.name else called for name, called in local.names.items()}
-        body = self._steps(step.body.steps, Local(key, renamed, local.defaults))
-        spoken = dict.fromkeys(name for name in names(body) if name in renamed.values())
-        called = dict(zip(renamed.values(), local.names.values(), strict=True))
+        outer, self._scope.incoming = self._scope.incoming, OUTER_IN
+        body = self._steps(step.body.steps, Local(key, local.defaults))
+        self._scope.incoming = outer
+        own = {let.name for let in nested(body, LetStep)} | {r.variable for r in nested(body, RepeatStep)}
+        used = [name for name in dict.fromkeys(names(body)) if name not in own]
         documentation = f"The repeated part of {local.owner}."
-        parameters = tuple((name, None) for name in spoken)
+        parameters = tuple((name, None) for name in used)
         self.outlined.append(BlockDefinition(key, key, parameters, body, documentation, step.keyword))
-        arguments = tuple((name, Ref(called[name])) for name in spoken)
+        arguments = tuple((name, Ref(outer if name == OUTER_IN else name)) for name in used)
         return (BlockStep(key, arguments, step.keyword),)
+
+    def _goes_back(self, body: nodes.Body) -> bool:
+        """Whether a body goes back to a tensor that is saved outside of it."""
+        found = (self._tensor(step.name) for step in nested(body, nodes.From))
+        return any(tensor and not tensor.span.within(body.span) for tensor in found)
 
     # skip connections
 
     def _skip(self, step: nodes.Skip, local: Local) -> Sequence[Step]:
-        drop_path = self._drop_path(step, local)
+        drop_path = self._drop_path(step)
         if step.if_same and step.shortcut:
             message = "`skip if same` can't have a shortcut: if the shape changes, nothing is added"
             help = "remove `if same` or the shortcut"
@@ -345,7 +321,7 @@ class StepResolver:
         shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local)
         return (SkipStep(body, shortcut, step.if_same, step.keyword, drop_path), *after)
 
-    def _drop_path(self, step: nodes.Skip, local: Local) -> OperationStep | None:
+    def _drop_path(self, step: nodes.Skip) -> OperationStep | None:
         if not step.arguments:
             return None
         parameters = [Parameter("drop_path", required=False, named=True)]
@@ -354,8 +330,8 @@ class StepResolver:
             return None
         argument = nodes.Argument(None, given[0].value)
         call = nodes.Call(nodes.Word("drop_path", step.keyword), (argument,), given[0].span)
-        found = self._calls.call(call, local.names, {})
-        return cast(OperationStep, found[0]) if found else None
+        found = self._calls.call(call, {})
+        return found[0] if found and isinstance(found[0], OperationStep) else None
 
 
 def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:
@@ -399,8 +375,3 @@ def _needs_block(steps: Iterable[nodes.Step]) -> bool:
         if any(_needs_block(body.steps) for body in inside):
             return True
     return False
-
-
-def _goes_back(steps: Iterable[nodes.Step], saved: Mapping[str, Span]) -> bool:
-    """Whether a part goes back to a tensor that is saved outside of it."""
-    return any(isinstance(step, nodes.From) and step.name.text in saved for step in tree.steps(steps))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
-from netdsl.base.tree import nested
-from netdsl.diagnostics import Label, listing
+from netdsl.base.tree import around, nested
+from netdsl.diagnostics import Label, listing, nearest
+from netdsl.language.words import STAGE_NAMES
+from netdsl.resolve.bindings import Definitions, FileNames, Symbol
 from netdsl.syntax import nodes
 
 T = TypeVar("T")
 
-# Names in the arguments of stages.
-STAGE_NAMES = ("index", "block_index", "block_count")
 # Common names for the number of an iteration.
 _COUNTERS = {"idx", "index", "iter", "layer", "level", "step", "stage", "count", "depth"}
 
@@ -31,60 +31,42 @@ class UndefinedName(NamedTuple):
     span: Span | None = None
 
 
-def undefined_name_help(
-    name: str, place: Span, program: nodes.Program, used: Sequence[nodes.Program]
-) -> UndefinedName | None:
-    """The error for a name that is not defined at a place but elsewhere; None if it isn't. `used` are the
-    files that the file uses.
-    """
-    way = list(_way(program, place))
-    for found in (
-        _of_default(name, way),
-        _uncounted(name, way),
-        _below(name, way, nodes.Let),
-        _of_stages(name, way, program),
-        _further_in(name, way),
-        _of_another(name, way, program),
-        _of_library(name, used),
-    ):
-        if found:
-            return found
-    return None
+def undefined_name_help(name: str, place: Span, names: FileNames) -> UndefinedName | None:
+    """The error for a name that is not defined at a place but elsewhere; None if it isn't."""
+    text = names.text(place)
+    way = list(around(text.program, place)) if text else []
+    elsewhere = names.named(name, place)
+    return (
+        _of_default(name, way)
+        or _uncounted(name, way)
+        or _later([symbol for symbol in elsewhere if symbol.kind == "local"], place, way)
+        or _of_stages(name, way, names)
+        or _further_in(elsewhere, names.owner(place))
+        or _of_another(elsewhere, names.owner(place), way)
+        or _of_library(name, names.used)
+    )
 
 
-def saved_below(name: str, place: Span, program: nodes.Program) -> UndefinedName | None:
-    """The error for a `from` before its `save`."""
-    return _below(name, list(_way(program, place)), nodes.Save)
-
-
-def is_saved(name: str, program: nodes.Program) -> bool:
-    """Whether a tensor is saved with the name."""
-    return any(save.name.text == name for save in nested(program, nodes.Save))
-
-
-def is_whole(program: nodes.Program) -> bool:
-    """Whether a file has no syntax errors."""
-    return not any(nested(program, nodes.Unread))
-
-
-def labelled(name: str, program: nodes.Program) -> nodes.Call | None:
-    """The step with the label."""
-    found = (call for call in nested(program, nodes.Call) if call.label and call.label.text == name)
-    return next(found, None)
-
-
-def _way(node: object, place: Span) -> Iterator[object]:
-    """The nodes around a place, from the outermost to the innermost."""
-    if isinstance(node, Span) or not isinstance(node, tuple):
-        return
-    around = node.value if isinstance(node, nodes.Argument) else node
-    span = getattr(around, "span", None)
-    if isinstance(span, Span):
-        if not (span.start <= place.start and place.end <= span.end):
-            return
-        yield node
-    for part in node:
-        yield from _way(part, place)
+def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
+    """The error for a `from` without its `save`."""
+    text, place = name.text, name.span
+    elsewhere = names.named(text, place)
+    tensors = [symbol for symbol in elsewhere if symbol.kind == "tensor"]
+    known = names.text(place) or names.own
+    message = f"no tensor is saved as `{text}` here"
+    if found := _later(tensors, place, list(around(known.program, place))):
+        return found
+    if tensors:
+        help = "move both into one body: a saved tensor is known in its body and in those inside"
+        return UndefinedName(message, help, (Label(tensors[0].whole, "saved in another body"),))
+    if label := next((symbol for symbol in elsewhere if symbol.kind == "label"), None):
+        help = f"write `, save {text}` after it: a label doesn't save the tensor"
+        return UndefinedName(message, help, (Label(label.whole, "this step has the label"),))
+    help = (
+        nearest(text, known.known_at(place, tensor=True))
+        or f"write `save {text}` before it, in the same body"
+    )
+    return UndefinedName(message, help)
 
 
 def _around(way: Sequence[object], kind: type[T]) -> T | None:
@@ -94,16 +76,6 @@ def _around(way: Sequence[object], kind: type[T]) -> T | None:
 
 def _line(span: Span) -> int:
     return span.source.position(span.start)[0]
-
-
-def called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> list[int]:
-    """The lines that name a block, without those of one block."""
-    statements = tuple(statement for statement in program.statements if statement is not apart)
-    words = [call.name for call in nested(statements, nodes.Call)]
-    words += [table.block for table in nested(statements, nodes.Stages)]
-    spans = [word.span for word in words if word.text == name]
-    spans += [node.span for node in nested(statements, nodes.Name) if node.name == name]
-    return sorted({_line(span) for span in spans})
 
 
 def _of_default(name: str, way: Sequence[object]) -> UndefinedName | None:
@@ -154,21 +126,20 @@ def _uncounted(name: str, way: Sequence[object]) -> UndefinedName | None:
     return UndefinedName(message, help, (Label(repeat.keyword),))
 
 
-def _below(name: str, way: Sequence[object], kind: type[nodes.Let | nodes.Save]) -> UndefinedName | None:
+def _later(symbols: Iterable[Symbol], place: Span, way: Sequence[object]) -> UndefinedName | None:
     """A constant or a saved tensor that is defined after the place, in a body around it."""
-    place = way[-1].span.start if way else 0  # type: ignore[attr-defined]
-    for body in [node for node in reversed(way) if isinstance(node, nodes.Body)]:
-        for step in body.steps:
-            if isinstance(step, kind) and step.name.text == name and step.span.start > place:
-                inner = next(s for s in body.steps if s.span.start <= place <= s.span.end)
-                help = f"move `{step.span.text}` up, before line {_line(inner.span)}"
-                what = "defined" if kind is nodes.Let else "saved"
-                message = f"`{name}` is {what} later, in line {_line(step.span)}"
-                return UndefinedName(message, help, (Label(step.span, f"{what} here"),))
+    for symbol in symbols:
+        if symbol.span.start > place.start and place.end <= symbol.known.end:
+            body = next(b for b in reversed(way) if isinstance(b, nodes.Body) and symbol.whole.within(b.span))
+            inner = next(step for step in body.steps if place.within(step.span))
+            what = "saved" if symbol.kind == "tensor" else "defined"
+            help = f"move `{symbol.whole.text}` up, before line {_line(inner.span)}"
+            message = f"`{symbol.name}` is {what} later, in line {_line(symbol.whole)}"
+            return UndefinedName(message, help, (Label(symbol.whole, f"{what} here"),))
     return None
 
 
-def _of_stages(name: str, way: Sequence[object], program: nodes.Program) -> UndefinedName | None:
+def _of_stages(name: str, way: Sequence[object], names: FileNames) -> UndefinedName | None:
     """`block_index` in the body of a block."""
     block = _around(way, nodes.Block)
     if name not in STAGE_NAMES:
@@ -182,7 +153,7 @@ def _of_stages(name: str, way: Sequence[object], program: nodes.Program) -> Unde
     taken = {p.name.text for p in block.parameters}
     named = argument.name.text if argument and argument.name else "share"
     parameter = own[0] if own else next(n for n in (named, "share", "number") if n not in taken)
-    tables = any(s.block.text == block.name.text for s in nested(program, nodes.Stages))
+    tables = any(s.block.text == block.name.text for s in nested(names.own.program, nodes.Stages))
     stage = (
         f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
     )
@@ -195,38 +166,36 @@ def _shown(parameter: nodes.Parameter) -> str:
     return parameter.name.text + (f"={default.span.text}" if default else "")
 
 
-def _further_in(name: str, way: Sequence[object]) -> UndefinedName | None:
+def _further_in(elsewhere: Iterable[Symbol], owner: Symbol | None) -> UndefinedName | None:
     """A constant of an inner body, or the index of a `repeat`, outside of it."""
-    owner = _around(way, nodes.Block) or _around(way, nodes.Section)
-    for let in nested(owner, nodes.Let):
-        if let.name.text == name:
-            message = f"`{name}` is only defined in the body of its `let`"
-            help = f"move `{let.span.text}` out of its braces, above its first use"
-            return UndefinedName(message, help, (Label(let.span, "defined here"),))
-    for repeat in nested(owner, nodes.Repeat):
-        if repeat.variable and repeat.variable.text == name:
-            message = f"`{name}` is only defined in its `repeat`"
-            return UndefinedName(message, "move its use into the braces", (Label(repeat.variable.span),))
+    for symbol in elsewhere:
+        if symbol.owner is owner and symbol.kind == "local":
+            message = f"`{symbol.name}` is only defined in the body of its `let`"
+            help = f"move `{symbol.whole.text}` out of its braces, above its first use"
+            return UndefinedName(message, help, (Label(symbol.whole, "defined here"),))
+        if symbol.owner is owner and symbol.kind == "index":
+            message = f"`{symbol.name}` is only defined in its `repeat`"
+            return UndefinedName(message, "move its use into the braces", (Label(symbol.span),))
     return None
 
 
-def _of_another(name: str, way: Sequence[object], program: nodes.Program) -> UndefinedName | None:
+def _of_another(
+    elsewhere: Iterable[Symbol], own: Symbol | None, way: Sequence[object]
+) -> UndefinedName | None:
     """A constant or a parameter of another block."""
-    own = _around(way, nodes.Block)
-    for block in nested(program, nodes.Block):
-        for parameter in block.parameters:
-            if parameter.name.text == name and block is not own:
-                message = f"`{name}` is a parameter of `{block.name.text}`, and only defined there"
-                also = (Label(parameter.name.span),)
-                return UndefinedName(message, _given(name, own), also)
-        for let in nested(block.body, nodes.Let):
-            if let.name.text == name and block is not own:
-                message = f"`{name}` is a constant of `{block.name.text}`, and only defined there"
-                own_values = {parameter.name.text for parameter in block.parameters}
-                help = f"write `{let.span.text}` here too"
-                if own_values.intersection(re.findall(r"\w+", let.value.span.text)):
-                    help = f"write a number here, or define it with `let {name} = …`"
-                return UndefinedName(message, help, (Label(let.span),))
+    for symbol in elsewhere:
+        if symbol.owner is None or symbol.owner is own:
+            continue
+        if symbol.kind == "parameter":
+            message = f"`{symbol.name}` is a parameter of `{symbol.owner.name}`, and only defined there"
+            help = _given(symbol.name, _around(way, nodes.Block))
+            return UndefinedName(message, help, (Label(symbol.span),))
+        if symbol.kind == "local" and symbol.value:
+            message = f"`{symbol.name}` is a constant of `{symbol.owner.name}`, and only defined there"
+            help = f"write `{symbol.whole.text}` here too"
+            if any(node.name in symbol.owner.parameters for node in nested(symbol.value, nodes.Name)):
+                help = f"write a number here, or define it with `let {symbol.name} = …`"
+            return UndefinedName(message, help, (Label(symbol.whole),))
     return None
 
 
@@ -241,11 +210,10 @@ def _with(block: nodes.Block, parameter: str) -> str:
     return f"block {block.name.text}({', '.join([*map(_shown, block.parameters), parameter])})"
 
 
-def _of_library(name: str, used: Sequence[nodes.Program]) -> UndefinedName | None:
+def _of_library(name: str, used: Sequence[Definitions]) -> UndefinedName | None:
     """A constant of a used file."""
-    for program in used:
-        for let in program.statements:
-            if isinstance(let, nodes.Let) and let.name.text == name:
-                message = f"`{name}` is a constant of the used file, but `use` imports only blocks"
-                return UndefinedName(message, f"write `{let.span.text}` in this file too", (Label(let.span),))
+    for constant in (text.constants[name] for text in used if name in text.constants):
+        message = f"`{name}` is a constant of the used file, but `use` imports only blocks"
+        help = f"write `{constant.whole.text}` in this file too"
+        return UndefinedName(message, help, (Label(constant.whole),))
     return None

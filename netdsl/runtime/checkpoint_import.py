@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def keeps_order(path: Path) -> bool:
-    """Whether the file's state dict is in the order in which it was written."""
+    """True if the file's state dict is in the order in which it was written."""
     return path.suffix.lower() != ".safetensors"
 
 

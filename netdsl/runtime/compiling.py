@@ -30,7 +30,7 @@ _STAKE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the training is compiled, and the reason."""
+    """True if the training is compiled, and the reason."""
 
     on: bool
     reason: str

@@ -25,7 +25,7 @@ from netdsl.runtime.silence import first_line
 
 T = TypeVar("T")
 
-# How long a process waits for another: the first one decodes a data set while the others wait. A process
+# The time that a process waits for another: the first one decodes a data set while the others wait. A process
 # that ends is noticed sooner, by its closed connection or by torchrun.
 _PATIENCE = timedelta(hours=6)
 
@@ -151,7 +151,7 @@ def joined(device: str = "auto") -> Iterator[Processes]:
 
 
 def lost_others(error: Exception) -> bool:
-    """Whether an error means that the other processes can't be reached any more."""
+    """True if an error means that the other processes can't be reached any more."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 

@@ -10,6 +10,7 @@ of it. Once a release is, `overruns` should answer no from that release on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -28,12 +29,11 @@ class Convolution(NamedTuple):
 
 
 def overruns(convolution: Convolution, device: torch.device, precision: str = "fp32") -> bool:
-    """Whether training this convolution in channels-last layout writes outside of its memory on `device`."""
+    """True if training this convolution in channels-last layout writes outside of its memory on `device`."""
     return (
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()
-        # bf16 has another implementation where the CPU multiplies tiles of it.
-        and not (precision == "bf16" and getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+        and not (precision == "bf16" and _has_amx())
         and convolution.kernel == (1, 1)
         and convolution.stride > 1
         and convolution.groups == 1
@@ -67,8 +67,14 @@ def choose_layout(
     return torch.contiguous_format, f"contiguous (channels last is not safe for a {convolution})"
 
 
+def _has_amx() -> bool:
+    """True if the CPU multiplies tiles of bf16, with another implementation of the convolutions."""
+    restricted = "ONEDNN_MAX_CPU_ISA" in os.environ or "DNNL_MAX_CPU_ISA" in os.environ
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)()) and not restricted
+
+
 def _vector_size() -> int:
-    """How many float32 numbers a vector of this CPU has: oneDNN's block of channels."""
+    """The number of float32 numbers in a vector of this CPU: oneDNN's block of channels."""
     # torch has no public question for it (2.11 to 2.14); without an answer it is the larger one.
     has_avx512 = getattr(torch.cpu, "_is_avx512_supported", lambda: True)
     return 16 if has_avx512() else 8

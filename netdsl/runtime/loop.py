@@ -88,7 +88,7 @@ class _Looks:
         self._steps, self._pause = 0, 1
 
     def due(self) -> bool:
-        """Whether to check the loss now; to be called after each step."""
+        """True if the loss is to be checked now; to be called after each step."""
         self._steps += 1
         return self._steps >= self._pause
 

@@ -178,7 +178,7 @@ def _part(
 
 
 def _is_kernel(weight: Tensor) -> bool:
-    """Whether it is the kernel of a linear layer or a convolution; a scale of maps is (C, 1, 1)."""
+    """True if it is the kernel of a linear layer or a convolution; a scale of maps is (C, 1, 1)."""
     return weight.dim() in (2, 4)
 
 

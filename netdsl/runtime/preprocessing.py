@@ -70,7 +70,7 @@ class Preprocessing:
 
 
 def _sound(classes: object = None, mean: object = None, deviation: object = None) -> bool:
-    """Whether these values from a file are the fields of a Preprocessing, as lists."""
+    """True if these values from a file are the fields of a Preprocessing, as lists."""
     if not isinstance(classes, list) or not isinstance(mean, list) or not isinstance(deviation, list):
         return False
     numbers = all(isinstance(value, float) and math.isfinite(value) for value in [*mean, *deviation])

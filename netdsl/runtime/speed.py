@@ -124,7 +124,7 @@ def _precision(request: SpeedRequest, device: torch.device) -> tuple[str, str]:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware supports bfloat16 natively."""
+    """True if the hardware supports bfloat16 natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Torch has no public function for the CPU (2.11 to 2.15); if these are missing, the answer is no.

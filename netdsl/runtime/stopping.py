@@ -12,7 +12,7 @@ from netdsl.runtime.distributed import ALONE, Processes
 
 
 class Stop:
-    """Whether the run is to stop: `signal` is the received signal."""
+    """True if the run is to stop: `signal` is the received signal."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None

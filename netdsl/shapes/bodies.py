@@ -195,7 +195,7 @@ class Bodies:
                 state = place.saved[name]
                 return TypedMark(step, state.shape), state
             case WrongStep():
-                return None, state.lost()
+                return None, state if step.keeps_shape else state.lost()
 
     def _call(
         self, step: BlockStep, environment: Environment, state: TensorState

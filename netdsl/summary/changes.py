@@ -107,7 +107,7 @@ class _Changes:
             self._steps(before.steps, after.steps, f"{place} > {before.name}")
 
     def _was_here(self, before: Step, after: Step, place: str) -> bool:
-        """Whether two blocks were compared at this place, or at `MOST_PLACES` others."""
+        """True if two blocks were compared at this place, or at `MOST_PLACES` others."""
         places = self._met.setdefault((before, after, place.partition(" > ")[0]), set())
         if place in places or len(places) == MOST_PLACES:
             return True
@@ -223,7 +223,7 @@ def _shortcut(skip: Step) -> list[Step]:
 
 
 def _is_skip_of(step: Step, steps: Sequence[Step]) -> bool:
-    """Whether a step is a skip connection around steps with the same labels."""
+    """True if a step is a skip connection around steps with the same labels."""
     return step.kind == "skip" and _labels(_body(step)) == _labels(steps)
 
 

@@ -15,23 +15,8 @@ from typing import NamedTuple, TypeAlias, cast
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
 from netdsl.diagnostics import Diagnostics
+from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
-from netdsl.ir.typed import (
-    Frame,
-    Instance,
-    TypedBody,
-    TypedBranches,
-    TypedCall,
-    TypedMark,
-    TypedNetwork,
-    TypedOperation,
-    TypedParameterCall,
-    TypedRepeat,
-    TypedSkip,
-    TypedStage,
-    TypedStep,
-    TypedWhen,
-)
 from netdsl.language.expressions import known
 from netdsl.ops.operation import Shape, Weighted
 from netdsl.shapes.error_reporter import ErrorReporter
@@ -47,7 +32,7 @@ NUMBER = 4
 EVERYTHING = 1000
 
 
-def measure(typed: TypedNetwork, depth: int) -> Summary:
+def measure(typed: ir.TypedNetwork, depth: int) -> Summary:
     """The network's parts in `depth` levels: 1 is sections and stages, 2 also the parts in them."""
     resolved = typed.network
     parts = _Measure().network(typed, depth)
@@ -99,11 +84,11 @@ class _Point(NamedTuple):
 class _Place(NamedTuple):
     """The context of a body: its names, the tensors saved so far, and the remaining levels of parts."""
 
-    frame: Frame
+    frame: ir.Frame
     saved: dict[str, _Point]
     levels: int
 
-    def inner(self, body: TypedBody, deeper: int = 0) -> _Place:
+    def inner(self, body: ir.TypedBody, deeper: int = 0) -> _Place:
         return _Place(body.frame, dict(self.saved), self.levels - deeper)
 
 
@@ -113,28 +98,25 @@ _Found: TypeAlias = tuple[tuple[Part, ...], _Point]
 class _Measure:
     def __init__(self) -> None:
         # The block, its input and its end, by instance, whether the input is kept already, and levels.
-        self._blocks: dict[tuple[Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
+        self._blocks: dict[tuple[ir.Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
         self._joins = Joins(ErrorReporter(Diagnostics()))
 
-    def network(self, typed: TypedNetwork, depth: int) -> tuple[Part, ...]:
+    def network(self, typed: ir.TypedNetwork, depth: int) -> tuple[Part, ...]:
         point = _Point.start(typed.network.input)
         parts: list[Part] = []
-        stages = 0
         kind: Kind
-        for part in typed.parts:
+        for name, part in typed.named_parts:
             start = point
-            if isinstance(part, TypedStage):
-                stages += 1
-                kind, name, span = "stage", f"stage {stages}", part.stage.span
+            if isinstance(part, ir.TypedStage):
+                kind, span = "stage", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
             else:
-                name, span = part.section.kind, part.section.span
-                kind = cast(Kind, name)
+                kind, span = cast(Kind, part.section.kind), part.section.span
                 inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
             parts.append(_container(kind, name, inside, start, point, depth - 1, span))
         return tuple(parts)
 
-    def _stage(self, stage: TypedStage, point: _Point, levels: int) -> _Found:
+    def _stage(self, stage: ir.TypedStage, point: _Point, levels: int) -> _Found:
         blocks: list[Part] = []
         for instance, count in stage.runs:
             block = partial(self._block, instance, levels=levels, span=stage.stage.span)
@@ -142,7 +124,7 @@ class _Measure:
             blocks += found
         return tuple(blocks), point
 
-    def _block(self, instance: Instance, point: _Point, levels: int, span: Span) -> _Found:
+    def _block(self, instance: ir.Instance, point: _Point, levels: int, span: Span) -> _Found:
         """A block: followed once, relative to its input, then moved to its place."""
         key = (instance, point.tensor.kept, max(levels, 0))
         if key not in self._blocks:
@@ -156,38 +138,38 @@ class _Measure:
 
     # steps
 
-    def _body(self, body: TypedBody, place: _Place, point: _Point) -> _Found:
+    def _body(self, body: ir.TypedBody, place: _Place, point: _Point) -> _Found:
         parts: list[Part] = []
         for step in body.steps:
             found, point = self._step(step, place, point)
             parts += found
         return tuple(parts), point
 
-    def _step(self, step: TypedStep, place: _Place, point: _Point) -> _Found:
+    def _step(self, step: ir.TypedStep, place: _Place, point: _Point) -> _Found:
         match step:
-            case TypedOperation():
+            case ir.TypedOperation():
                 return self._operation(step, place.frame, point)
-            case TypedCall(call, instance):
+            case ir.TypedCall(call, instance):
                 return self._block(instance, point, place.levels, call.span)
-            case TypedParameterCall(call=held):
+            case ir.TypedParameterCall(call=held):
                 return self._step(held, place, point)
-            case TypedSkip():
+            case ir.TypedSkip():
                 return self._skip(step, place, point)
-            case TypedBranches():
+            case ir.TypedBranches():
                 return self._branches(step, place, point)
-            case TypedRepeat(runs=runs):
+            case ir.TypedRepeat(runs=runs):
                 return self._repeat(runs, place, point)
-            case TypedWhen(body=body):
+            case ir.TypedWhen(body=body):
                 return self._body(body, place.inner(body), point)
-            case TypedMark(SaveStep(name)):
+            case ir.TypedMark(SaveStep(name)):
                 place.saved[name] = point
                 return (), point
-            case TypedMark(FromStep(name)):
+            case ir.TypedMark(FromStep(name)):
                 return (), place.saved[name]
             case _:
                 return (), point
 
-    def _operation(self, step: TypedOperation, frame: Frame, point: _Point) -> _Found:
+    def _operation(self, step: ir.TypedOperation, frame: ir.Frame, point: _Point) -> _Found:
         operation = step.operation
         values = {name: known(value, frame.values) for name, value in step.step.arguments}
         done = operation_result(operation, values, step.input, step.output)
@@ -215,18 +197,18 @@ class _Measure:
         )
         return (part,), _Point(state, tensor)
 
-    def _repeat(self, runs: Iterable[tuple[TypedBody, int]], place: _Place, point: _Point) -> _Found:
+    def _repeat(self, runs: Iterable[tuple[ir.TypedBody, int]], place: _Place, point: _Point) -> _Found:
         parts: list[Part] = []
         for body, count in runs:
 
-            def once(start: _Point, body: TypedBody = body) -> _Found:
+            def once(start: _Point, body: ir.TypedBody = body) -> _Found:
                 return self._body(body, place.inner(body), start)
 
             found, point = _copies(once, count, point)
             parts += found
         return tuple(parts), point
 
-    def _skip(self, step: TypedSkip, place: _Place, point: _Point) -> _Found:
+    def _skip(self, step: ir.TypedSkip, place: _Place, point: _Point) -> _Found:
         if not step.same and step.shortcut is None:  # `if same`, but the shape changes: only the body
             alone, end = self._body(step.body, place.inner(step.body), point)
             return alone, _Point(end.state.deepest(point.state), end.tensor)
@@ -242,12 +224,12 @@ class _Measure:
         after = _Point(end.state.deepest(other.state), _Tensor(math.prod(step.output)))
         return (_container("skip", "skip", inside, point, after, place.levels - 1, step.step.span),), after
 
-    def _branches(self, step: TypedBranches, place: _Place, point: _Point) -> _Found:
+    def _branches(self, step: ir.TypedBranches, place: _Place, point: _Point) -> _Found:
         branches: list[Part] = []
         ends: list[_Point] = []
         for number, (body, span) in enumerate(zip(step.branches, step.step.spans, strict=True), 1):
             inside, end = self._body(body, place.inner(body, deeper=2), point)
-            name = f"branch {number}"
+            name = f"branch{number}"
             branches.append(_container("branch", name, inside, point, end, place.levels - 2, span))
             ends.append(end)
         state, _ = self._joins.joined(step.step, point.state, [end.state for end in ends])
@@ -305,7 +287,7 @@ def _product(tensors: Sequence[_Tensor]) -> int:
     return taken
 
 
-def _frozen(step: TypedOperation, values: Mapping[str, Value]) -> int:
+def _frozen(step: ir.TypedOperation, values: Mapping[str, Value]) -> int:
     freeze = step.operation.freeze if isinstance(step.operation, Weighted) else False
     if freeze is False:
         return 0

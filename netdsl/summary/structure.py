@@ -11,22 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple, TypeAlias, cast
 
-from netdsl.ir.typed import (
-    Frame,
-    Instance,
-    TypedBody,
-    TypedBranches,
-    TypedCall,
-    TypedNetwork,
-    TypedOperation,
-    TypedParameterCall,
-    TypedRepeat,
-    TypedSection,
-    TypedSkip,
-    TypedStage,
-    TypedStep,
-    TypedWhen,
-)
+from netdsl.ir import typed as ir
 from netdsl.language.expressions import known
 from netdsl.ops.operation import Shape
 from netdsl.summary.titles import of_block, of_operation
@@ -55,7 +40,7 @@ class Structure(NamedTuple):
     parts: Steps
 
 
-def structure(typed: TypedNetwork) -> Structure:
+def structure(typed: ir.TypedNetwork) -> Structure:
     """The structure of a network, for comparisons."""
     return Structure(typed.network.input, _Steps().network(typed))
 
@@ -75,57 +60,53 @@ def rows(parts: Sequence[Step], depth: int) -> int:
 
 class _Steps:
     def __init__(self) -> None:
-        self._blocks: dict[Instance, Step] = {}
+        self._blocks: dict[ir.Instance, Step] = {}
 
-    def network(self, typed: TypedNetwork) -> Steps:
+    def network(self, typed: ir.TypedNetwork) -> Steps:
         parts: list[Step] = []
-        stages = 0
-        for part in typed.parts:
-            match part:
-                case TypedStage(runs=runs):
-                    stages += 1
-                    blocks = (replace(self._block(instance), copies=count) for instance, count in runs)
-                    parts.append(_container("stage", f"stage {stages}", blocks))
-                case TypedSection(section, body):
-                    kind = cast(Kind, section.kind)
-                    parts.append(_container(kind, kind, self._body(body)))
+        for name, part in typed.named_parts:
+            if isinstance(part, ir.TypedStage):
+                blocks = (replace(self._block(instance), copies=count) for instance, count in part.runs)
+                parts.append(_container("stage", name, blocks))
+            else:
+                parts.append(_container(cast(Kind, part.section.kind), name, self._body(part.body)))
         return tuple(parts)
 
-    def _block(self, instance: Instance) -> Step:
+    def _block(self, instance: ir.Instance) -> Step:
         if instance not in self._blocks:
             title, arguments = of_block(instance)
             inside = self._body(instance.body)
             self._blocks[instance] = Step("block", instance.block.name, title, arguments, inside)
         return self._blocks[instance]
 
-    def _body(self, body: TypedBody) -> Steps:
+    def _body(self, body: ir.TypedBody) -> Steps:
         return tuple(found for step in body.steps for found in self._step(step, body.frame))
 
-    def _step(self, step: TypedStep, frame: Frame) -> Steps:
+    def _step(self, step: ir.TypedStep, frame: ir.Frame) -> Steps:
         match step:
-            case TypedOperation():
+            case ir.TypedOperation():
                 return (_operation(step, frame),)
-            case TypedCall(instance=instance):
+            case ir.TypedCall(instance=instance):
                 return (self._block(instance),)
-            case TypedParameterCall(call=held):
+            case ir.TypedParameterCall(call=held):
                 return self._step(held, frame)
-            case TypedSkip():
+            case ir.TypedSkip():
                 return self._skip(step, frame)
-            case TypedBranches(branches=branches):
+            case ir.TypedBranches(branches=branches):
                 inside = (
-                    _container("branch", f"branch {number}", self._body(body))
+                    _container("branch", f"branch{number}", self._body(body))
                     for number, body in enumerate(branches, 1)
                 )
                 join: Kind = step.step.join
                 return (_container(join, join, inside),)
-            case TypedRepeat(runs=runs):
+            case ir.TypedRepeat(runs=runs):
                 return tuple(chain.from_iterable(_repeated(self._body(body), count) for body, count in runs))
-            case TypedWhen(body=body):
+            case ir.TypedWhen(body=body):
                 return self._body(body)
             case _:
                 return ()
 
-    def _skip(self, step: TypedSkip, frame: Frame) -> Steps:
+    def _skip(self, step: ir.TypedSkip, frame: ir.Frame) -> Steps:
         inside = self._body(step.body)
         if not step.same and step.shortcut is None:  # `if same`, but the shape changes: only the body
             return inside
@@ -136,7 +117,7 @@ class _Steps:
         return (_container("skip", "skip", inside),)
 
 
-def _operation(step: TypedOperation, frame: Frame) -> Step:
+def _operation(step: ir.TypedOperation, frame: ir.Frame) -> Step:
     values = {name: known(value, frame.values) for name, value in step.step.arguments}
     title, arguments = of_operation(type(step.operation), values)
     return Step("operation", step.operation.name, title, arguments)

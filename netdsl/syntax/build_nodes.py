@@ -7,19 +7,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from lark import Token, v_args
-from lark.tree import Meta
-from lark.visitors import Transformer_NonRecursive
-
 from netdsl.base.source import Source, Span
 from netdsl.base.values import LARGEST, Number, Size, normal
 from netdsl.syntax import nodes
+from netdsl.syntax.tokens import Token
 
 _SUFFIX = {"k": 1_000, "M": 1_000_000}
 
 
 def number(text: str) -> Number:
     """The exact value of a number's text; beyond `LARGEST` only the fact that it is too large is kept."""
+    if len(text) < 20 and text.isdecimal():
+        return int(text)
     match = re.fullmatch(r"([\d.]+)(?:[eE]([+-]?\d+))?([kM]?)", text)
     assert match is not None
     digits, exponent, suffix = match.groups()
@@ -37,9 +36,9 @@ def lengths(text: str) -> tuple[int, ...]:
 def _node(kind: Callable[..., Any], *, spanned: bool = True) -> Callable[..., Any]:
     """The method of a rule whose children are the fields of a node, in order; tokens are its words."""
 
-    def build(builder: TreeBuilder, meta: Meta, children: list[Any]) -> Any:
+    def build(builder: TreeBuilder, span: Span, children: list[Any]) -> Any:
         fields = [builder._word(child) if isinstance(child, Token) else child for child in children]
-        return kind(*fields, builder._span(meta)) if spanned else kind(*fields)
+        return kind(*fields, span) if spanned else kind(*fields)
 
     return build
 
@@ -47,34 +46,29 @@ def _node(kind: Callable[..., Any], *, spanned: bool = True) -> Callable[..., An
 def _node_of_items(kind: Callable[..., Any]) -> Callable[..., Any]:
     """The method of a rule whose children are the items of a node; those that are absent are None."""
 
-    def build(builder: TreeBuilder, meta: Meta, children: list[Any]) -> Any:
-        return kind(tuple(child for child in children if child is not None), builder._span(meta))
+    def build(builder: TreeBuilder, span: Span, children: list[Any]) -> Any:
+        return kind(_items(builder, span, children), span)
 
     return build
 
 
-@v_args(meta=True)
-class TreeBuilder(Transformer_NonRecursive[Token, Any]):
-    """One method for each rule of the grammar, of the same name. Not recursive: a sum may be long."""
+def _items(builder: TreeBuilder, span: Span, children: list[Any]) -> tuple[Any, ...]:
+    """The method of a rule that is a list."""
+    return tuple(child for child in children if child is not None)
 
-    def __init__(self, source: Source, offset: int = 0) -> None:
-        super().__init__(visit_tokens=False)
+
+class TreeBuilder:
+    """One method for each rule of the grammar, of the same name, which the parser calls as it reduces."""
+
+    def __init__(self, source: Source) -> None:
         self._source = source
-        # Where in the source the parsed text starts.
-        self._offset = offset
 
-    def _place(self, start: int, end: int) -> Span:
-        return Span(self._source, self._offset + start, self._offset + end)
-
-    def _span(self, meta: Meta) -> Span:
-        return self._place(meta.start_pos, meta.end_pos)
-
-    def _at(self, token: Token) -> Span:
-        assert token.start_pos is not None and token.end_pos is not None
-        return self._place(token.start_pos, token.end_pos)
+    def _keyword(self, span: Span, word: str) -> Span:
+        """The place of the word that a node starts with."""
+        return Span(self._source, span.start, span.start + len(word))
 
     def _word(self, token: Token) -> nodes.Word:
-        return nodes.Word(str(token), self._at(token))
+        return nodes.Word(token.text, Span(self._source, token.start, token.end))
 
     # rules whose children are the fields, or the items, of their node
 
@@ -82,7 +76,6 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     named = _node(nodes.Argument, spanned=False)
     save = _node(nodes.Save)
     from_ = _node(nodes.From)
-    parameter = _node(nodes.Parameter, spanned=False)
     input = _node(nodes.Input)
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
@@ -96,144 +89,135 @@ class TreeBuilder(Transformer_NonRecursive[Token, Any]):
     row = _node_of_items(nodes.Row)
     train = _node_of_items(nodes.Train)
     branch = body
+    arguments = parameters = values = _items
+    if_same = _items
 
     # expressions
 
-    def number(self, meta: Meta, children: list[Token]) -> nodes.Literal:
-        return nodes.Literal(number(children[0]), self._span(meta))
+    def number(self, span: Span, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(number(children[0].text), span)
 
-    def size(self, meta: Meta, children: list[Token]) -> nodes.Literal:
-        return nodes.Literal(Size(lengths(children[0])), self._span(meta))
+    def size(self, span: Span, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(Size(lengths(children[0].text)), span)
 
-    def text(self, meta: Meta, children: list[Token]) -> nodes.Literal:
-        return nodes.Literal(str(children[0][1:-1]), self._span(meta))
+    def text(self, span: Span, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(children[0].text[1:-1], span)
 
-    def yes(self, meta: Meta, children: list[Token]) -> nodes.Literal:
-        return nodes.Literal(True, self._span(meta))
+    def yes(self, span: Span, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(True, span)
 
-    def no(self, meta: Meta, children: list[Token]) -> nodes.Literal:
-        return nodes.Literal(False, self._span(meta))
+    def no(self, span: Span, children: list[Token]) -> nodes.Literal:
+        return nodes.Literal(False, span)
 
-    def name(self, meta: Meta, children: list[Token]) -> nodes.Name:
-        return nodes.Name(str(children[0]), self._span(meta))
+    def name(self, span: Span, children: list[Token]) -> nodes.Name:
+        return nodes.Name(children[0].text, span)
 
-    def negative(self, meta: Meta, children: list[Any]) -> nodes.Unary:
+    def negative(self, span: Span, children: list[Any]) -> nodes.Unary:
         operand = children[0]
         if isinstance(operand, Token):
-            operand = nodes.Literal(number(operand), self._at(operand))
-        return nodes.Unary("-", operand, self._span(meta))
+            operand = nodes.Literal(number(operand.text), Span(self._source, operand.start, operand.end))
+        return nodes.Unary("-", operand, span)
 
-    def not_(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Unary:
-        return nodes.Unary("not", children[0], self._span(meta))
+    def not_(self, span: Span, children: list[nodes.Expr]) -> nodes.Unary:
+        return nodes.Unary("not", children[0], span)
 
-    def binary(self, meta: Meta, children: list[Any]) -> nodes.Binary:
+    def binary(self, span: Span, children: list[Any]) -> nodes.Binary:
         left, operator, right = children
-        return nodes.Binary(str(operator), left, right, self._span(meta))
+        return nodes.Binary(operator.text, left, right, span)
 
     compare = binary
 
-    def either(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Binary:
-        return nodes.Binary("or", children[0], children[1], self._span(meta))
+    def either(self, span: Span, children: list[nodes.Expr]) -> nodes.Binary:
+        return nodes.Binary("or", children[0], children[1], span)
 
-    def both(self, meta: Meta, children: list[nodes.Expr]) -> nodes.Binary:
-        return nodes.Binary("and", children[0], children[1], self._span(meta))
+    def both(self, span: Span, children: list[nodes.Expr]) -> nodes.Binary:
+        return nodes.Binary("and", children[0], children[1], span)
 
-    def apply(self, meta: Meta, children: list[Any]) -> nodes.Apply:
+    def apply(self, span: Span, children: list[Any]) -> nodes.Apply:
         function, *arguments = children
-        return nodes.Apply(self._word(function), _arguments(arguments), self._span(meta))
+        return nodes.Apply(self._word(function), tuple(arguments), span)
 
-    def arguments(self, meta: Meta, children: list[Any]) -> tuple[nodes.Argument, ...]:
-        return _arguments(children)
+    def positional(self, span: Span, children: list[nodes.Expr]) -> nodes.Argument:
+        return nodes.Argument(None, children[0])
 
     # steps
 
-    def call(self, meta: Meta, children: list[Any]) -> nodes.Call:
+    def call(self, span: Span, children: list[Any]) -> nodes.Call:
         name, arguments = children
-        return nodes.Call(self._word(name), arguments or (), self._span(meta))
+        return nodes.Call(self._word(name), arguments or (), span)
 
-    def labelled(self, meta: Meta, children: list[Any]) -> nodes.Call:
+    def labelled(self, span: Span, children: list[Any]) -> nodes.Call:
         label, call = children
-        return nodes.Call(call.name, call.arguments, self._span(meta), self._word(label))
+        return nodes.Call(call.name, call.arguments, span, self._word(label))
 
-    def skip(self, meta: Meta, children: list[Any]) -> nodes.Skip:
+    def skip(self, span: Span, children: list[Any]) -> nodes.Skip:
         if_same, arguments, body, shortcut = children
-        keyword = self._place(meta.start_pos, meta.start_pos + len("skip"))
-        return nodes.Skip(keyword, if_same is not None, arguments or (), body, shortcut, self._span(meta))
+        keyword = self._keyword(span, "skip")
+        return nodes.Skip(keyword, if_same is not None, arguments or (), body, shortcut, span)
 
-    def branches(self, meta: Meta, children: list[Any]) -> nodes.Branches:
-        return nodes.Branches(self._word(children[0]), tuple(children[1:]), self._span(meta))
+    def branches(self, span: Span, children: list[Any]) -> nodes.Branches:
+        return nodes.Branches(self._word(children[0]), tuple(children[1:]), span)
 
-    def repeat(self, meta: Meta, children: list[Any]) -> nodes.Repeat:
+    def repeat(self, span: Span, children: list[Any]) -> nodes.Repeat:
         times, variable, body = children
-        keyword = self._place(meta.start_pos, meta.start_pos + len("repeat"))
-        return nodes.Repeat(keyword, times, variable and self._word(variable), body, self._span(meta))
+        keyword = self._keyword(span, "repeat")
+        return nodes.Repeat(keyword, times, variable and self._word(variable), body, span)
 
-    def when(self, meta: Meta, children: list[Any]) -> nodes.When:
+    def when(self, span: Span, children: list[Any]) -> nodes.When:
         *cases, otherwise = children
         pairs = tuple(zip(cases[::2], cases[1::2], strict=True))
-        keyword = self._place(meta.start_pos, meta.start_pos + len("when"))
-        return nodes.When(keyword, pairs, otherwise, self._span(meta))
+        keyword = self._keyword(span, "when")
+        return nodes.When(keyword, pairs, otherwise, span)
 
     # statements
 
-    def statement(self, meta: Meta, children: list[Any]) -> Any:
+    def step(self, span: Span, children: list[Any]) -> Any:
         return children[0]
 
-    step = statement
+    def parameter(self, span: Span, children: list[Any]) -> nodes.Parameter:
+        name, default, *values = children
+        declared = tuple(value for value in values if value is not None)
+        return nodes.Parameter(self._word(name), default, declared)
 
-    def values(self, meta: Meta, children: list[nodes.Expr]) -> tuple[nodes.Expr, ...]:
-        return tuple(children)
-
-    def parameters(self, meta: Meta, children: list[Any]) -> tuple[nodes.Parameter, ...]:
-        return tuple(child for child in children if child is not None)
-
-    def network(self, meta: Meta, children: list[Any]) -> nodes.Network:
+    def network(self, span: Span, children: list[Any]) -> nodes.Network:
         name, parameters, class_name = children
         class_name = class_name and self._word(class_name)
-        return nodes.Network(self._word(name), parameters or (), "", self._span(meta), class_name)
+        return nodes.Network(self._word(name), parameters or (), "", span, class_name)
 
-    def plus(self, meta: Meta, children: list[Any]) -> nodes.Plus:
-        return nodes.Plus(self._span(meta))
+    def plus(self, span: Span, children: list[Any]) -> nodes.Plus:
+        return nodes.Plus(span)
 
-    def section(self, meta: Meta, children: list[Any]) -> nodes.Section:
+    def section(self, span: Span, children: list[Any]) -> nodes.Section:
         kind, name, body = children
-        return nodes.Section(self._word(kind), body, self._span(meta), name and self._word(name))
+        return nodes.Section(self._word(kind), body, span, name and self._word(name))
 
-    def transition(self, meta: Meta, children: list[Any]) -> nodes.Section:
-        kind = nodes.Word("layers", self._place(meta.start_pos, meta.start_pos + len("layers")))
+    def transition(self, span: Span, children: list[Any]) -> nodes.Section:
+        kind = nodes.Word("layers", self._keyword(span, "layers"))
         name, body = children
-        return nodes.Section(kind, body, self._span(meta), name and self._word(name))
+        return nodes.Section(kind, body, span, name and self._word(name))
 
-    def header(self, meta: Meta, children: list[Token]) -> tuple[nodes.Word, ...]:
+    def header(self, span: Span, children: list[Token]) -> tuple[nodes.Word, ...]:
         return tuple(map(self._word, children))
 
-    def stages(self, meta: Meta, children: list[Any]) -> nodes.Stages:
+    def stages(self, span: Span, children: list[Any]) -> nodes.Stages:
         block, fixed, header, *rows = children
-        return nodes.Stages(self._word(block), fixed or (), header, tuple(rows), self._span(meta))
+        return nodes.Stages(self._word(block), fixed or (), header, tuple(rows), span)
 
-    def block(self, meta: Meta, children: list[Any]) -> nodes.Block:
+    def block(self, span: Span, children: list[Any]) -> nodes.Block:
         name, parameters, body = children
-        return nodes.Block(self._word(name), parameters or (), body, "", self._span(meta))
+        return nodes.Block(self._word(name), parameters or (), body, "", span)
 
-    def init(self, meta: Meta, children: list[Any]) -> nodes.Init:
+    def init(self, span: Span, children: list[Any]) -> nodes.Init:
         base, *rules = children
         found = tuple(rule for rule in rules if rule is not None)
-        return nodes.Init(base and self._word(base), found, self._span(meta))
+        return nodes.Init(base and self._word(base), found, span)
 
-    def entry(self, meta: Meta, children: list[Any]) -> nodes.Entry:
-        return nodes.Entry(self._word(children[0]), tuple(children[1:]), self._span(meta))
+    def entry(self, span: Span, children: list[Any]) -> nodes.Entry:
+        return nodes.Entry(self._word(children[0]), tuple(children[1:]), span)
 
-    def expect(self, meta: Meta, children: list[Any]) -> nodes.Expect:
+    def expect(self, span: Span, children: list[Any]) -> nodes.Expect:
         quantity, comparison, value = children
-        return nodes.Expect(self._word(quantity), str(comparison), value, self._span(meta))
+        return nodes.Expect(self._word(quantity), comparison.text, value, span)
 
-    def use(self, meta: Meta, children: list[Token]) -> nodes.Use:
-        return nodes.Use(str(children[0][1:-1]), self._span(meta))
-
-
-def _arguments(children: list[Any]) -> tuple[nodes.Argument, ...]:
-    return tuple(
-        child if isinstance(child, nodes.Argument) else nodes.Argument(None, child)
-        for child in children
-        if child is not None
-    )
+    def use(self, span: Span, children: list[Token]) -> nodes.Use:
+        return nodes.Use(children[0].text[1:-1], span)

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from netdsl.base.source import Source
 from netdsl.ops import OPERATIONS
-from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
+from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokens
 
-_LINE = re.compile(r"([ \t]*)(\S)?")
-# The end of a complete line, not of a value that continues on the next one.
-_WHOLE = re.compile(r"[\w)\]}\"]")
-# The start of a line that is not in a body.
-_STATEMENT = re.compile(r"(network|input|classes|order|stem|head|stages?|block|train|expect)\b")
-_STEP = re.compile(rf"\s*,\s*({'|'.join(OPERATIONS)})\b")
-_NAMED = re.compile(r"\s*,\s*\w+\s*=(?!=)")
+# The kinds of tokens that may end a complete line; others continue on the next one.
+_WHOLE = ("NAME", "NUMBER", "SIZE", "STRING", "RPAR", "RSQB", "RBRACE")
+# The first words of lines that are not in a body.
+_STATEMENTS = (
+    "network",
+    "input",
+    "classes",
+    "order",
+    "stem",
+    "head",
+    "stage",
+    "stages",
+    "block",
+    "train",
+    "expect",
+)
 
 
 class MissingBracket(NamedTuple):
-    """A bracket that isn't closed, and the end of the text that it should enclose."""
+    """The index of a bracket that isn't closed, and of the last token that it should enclose."""
 
     opened: int
-    end: int
+    last: int
 
 
 class _Open(NamedTuple):
@@ -30,62 +40,67 @@ class _Open(NamedTuple):
     indent: int
 
 
-def missing_bracket(text: str, start: int) -> MissingBracket | None:
-    """The bracket of the statement at `start` that lacks the other one where the lines say that it ends; None
+def missing_bracket(source: Source, start: int) -> MissingBracket | None:
+    """The bracket of the statement at a token that lacks the other one where the lines say that it ends; None
     where they don't say it.
     """
+    found = tokens(source)
     opened: list[_Open] = []
     indent = 0
     # The brackets whose body is indented.
     deeper: set[int] = set()
-    end = start
-    for match in BRACKETS.finditer(text, start):
-        char, place = match.group(), match.start()
-        if char == "{" and opened and text[opened[-1].place] != "{":  # never inside of the others
-            return MissingBracket(opened[-1].place, _before(text, place))
-        if char in CLOSING:
-            opened.append(_Open(place, indent))
-        elif char in OPENING:
+    for index in range(start, len(found)):
+        token = found[index]
+        if index > start and found[index - 1].kind == "_NL" and token.kind not in ("_NL", "COMMENT"):
+            last = last_before(found, index)
             if not opened:
                 return None
-            if CLOSING[text[opened[-1].place]] != char:
-                return MissingBracket(opened[-1].place, _inside(text, opened[-1].place, _before(text, place)))
-            opened.pop()
-        elif char == "\n":
-            line = _LINE.match(text, place + 1)
-            assert line is not None
-            if line[2] in (None, "#", "\n"):
-                continue
-            indent, end = len(line[1].expandtabs()), _before(text, place)
-            if not opened:
-                return None
+            indent = len(source.text[found[index - 1].end : token.start].expandtabs())
             innermost = opened[-1]
-            if text[innermost.place] != "{":
-                follows = _STATEMENT.match(text, place + 1)
-                if follows or (line[2] not in "})]" and _WHOLE.match(text, end - 1)):
-                    return MissingBracket(innermost.place, _inside(text, innermost.place, end))
+            closes, leaves = token.text in OPENING, token.text in _STATEMENTS and starts_line(found, index)
+            if found[innermost.place].text != "{":
+                if leaves or (not closes and found[last].kind in _WHOLE):
+                    return MissingBracket(innermost.place, _inside(found, innermost.place, last))
             elif indent > innermost.indent:
                 deeper.add(innermost.place)
-            elif indent < innermost.indent or line[2] not in "})]":
-                inline = innermost.place < end - 1 and "\n" not in text[innermost.place : end]
-                if innermost.place in deeper or inline or _STATEMENT.match(text, place + 1):
-                    return MissingBracket(innermost.place, end)
-    last = _before(text, len(text))
-    return MissingBracket(opened[-1].place, last) if opened and opened[-1].place in deeper else None
+            elif indent < innermost.indent or not closes:
+                inline = innermost.place < last and all(
+                    t.kind != "_NL" for t in found[innermost.place : last]
+                )
+                if innermost.place in deeper or inline or leaves:
+                    return MissingBracket(innermost.place, last)
+        if token.text == "{" and opened and found[opened[-1].place].text != "{":  # never inside of the others
+            return MissingBracket(opened[-1].place, last_before(found, index))
+        if token.text in CLOSING:
+            opened.append(_Open(index, indent))
+        elif token.text in OPENING:
+            if not opened:
+                return None
+            bracket = opened.pop().place
+            if CLOSING[found[bracket].text] != token.text:
+                return MissingBracket(bracket, _inside(found, bracket, last_before(found, index)))
+    if opened and opened[-1].place in deeper:
+        return MissingBracket(opened[-1].place, last_before(found, len(found)))
+    return None
 
 
-def _inside(text: str, opened: int, end: int) -> int:
-    """The end of what a bracket was to enclose: lists have no names, `at=[1, 2, factor=0.1)`, and operations
-    aren't given others, `conv(64, 3, relu }`.
+def _inside(found: Sequence[Token], opened: int, last: int) -> int:
+    """The last token that a bracket was to enclose: lists have no names, `at=[1, 2, factor=0.1)`, and
+    operations aren't given others, `conv(64, 3, relu }`.
     """
-    called = re.search(r"\w*$", text[max(0, opened - 30) : opened])
-    stranger = _NAMED if text[opened] == "[" else _STEP if called and called[0] in OPERATIONS else None
-    found = stranger.search(text, opened, end) if stranger else None
-    return found.start() if found else end
+    called = opened > 0 and found[opened - 1].text in OPERATIONS
+    for index in range(opened + 1, last):
+        if found[index].text != ",":
+            continue
+        word, after = found[index + 1].text, found[index + 2].text if index + 2 < len(found) else ""
+        if after == "=" if found[opened].text == "[" else called and word in OPERATIONS:
+            return index - 1
+    return last
 
 
-def _before(text: str, place: int) -> int:
-    """The end of the text before a place, without spaces and comments."""
-    start = text.rfind("\n", 0, place) + 1
-    line = re.sub(r"#.*", "", text[start:place]).rstrip()
-    return start + len(line) if line.strip() else len(text[:start].rstrip())
+def last_before(found: Sequence[Token], index: int) -> int:
+    """The last token before another that is no newline and no comment."""
+    index -= 1
+    while index and found[index].kind in ("_NL", "COMMENT"):
+        index -= 1
+    return index

@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from errno import ENOENT
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostics, nearest
 
+if TYPE_CHECKING:
+    from netdsl.syntax.nodes import Parameter
+
 
 def shipped() -> dict[str, Path]:
     """The networks that come with netdsl, by name."""
     return {path.stem: path for path in sorted(NETWORKS.glob("*.net"))}
+
+
+def shipped_parameters(name: str) -> tuple[Parameter, ...]:
+    """The parameters of a network that comes with netdsl."""
+    from netdsl.syntax.nodes import Network
+    from netdsl.syntax.parser import parse
+
+    program = parse(Source(name, read_text(str(shipped()[name]))), Diagnostics())
+    networks = (statement for statement in program.statements if isinstance(statement, Network))
+    return next((network.parameters for network in networks), ())
 
 
 def find(name: str) -> Path:

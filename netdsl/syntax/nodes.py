@@ -75,6 +75,10 @@ class Argument(NamedTuple):
     name: Word | None
     value: Expr
 
+    @property
+    def span(self) -> Span:
+        return self.name.span.to(self.value.span) if self.name else self.value.span
+
 
 # --- steps ---------------------------------------------------------------------------------------
 
@@ -172,8 +176,21 @@ def calls(steps: Iterable[Step]) -> Iterator[Call]:
 
 
 class Parameter(NamedTuple):
+    """A parameter of a block or network; `values` are those that a network's declares."""
+
     name: Word
     default: Expr | None
+    values: tuple[Expr, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        """Its name and default."""
+        return self.name.span.to(self.default.span) if self.default else self.name.span
+
+    def __str__(self) -> str:
+        """As a file has it: `depth=18 in [18, 34]`."""
+        values = f" in [{', '.join(value.span.text for value in self.values)}]" if self.values else ""
+        return self.span.text + values
 
 
 class Network(NamedTuple):

@@ -1,85 +1,88 @@
-"""The parser's tables: made from the grammar once, kept beside it as JSON, loaded in a hundredth of the time.
+"""The parser's tables: Lark makes them from the grammar; they are kept beside it as JSON, and run by `lalr`.
 
-`python -m netdsl.syntax.parser_tables` writes them anew after a change of the grammar.
+`python -m netdsl.syntax.parser_tables` writes them anew after a change of the grammar. Only this needs Lark.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
 
-from lark import Lark, Token
+from lark import Lark
+from lark.grammar import Rule
+from lark.parsers.lalr_analysis import Shift
 
 from netdsl.base.resources import GRAMMAR, TABLES
 
-
-class Newlines:
-    """Drops the newlines inside ( ) and [ ], where they mean nothing."""
-
-    always_accept = ("_NL",)
-
-    def process(self, stream: Iterable[Token]) -> Iterator[Token]:
-        depth = 0
-        for token in stream:
-            depth += (token.type in ("LPAR", "LSQB")) - (token.type in ("RPAR", "RSQB"))
-            if token.type != "_NL" or depth == 0:
-                yield token
+STARTS = ("statement", "values", "body", "step", "header", "row", "entry", "init_rule")
 
 
-def make() -> Lark:
-    """The parser, made from the grammar's text."""
-    return Lark(
-        GRAMMAR.read_text(encoding="utf-8"),
-        parser="lalr",
-        lexer="contextual",
-        start=["statement", "values", "body", "step", "header", "row", "entry", "init_rule"],
-        propagate_positions=True,
-        maybe_placeholders=True,
-        postlex=Newlines(),
+def tables() -> str:
+    """The tables as JSON text; `lalr.Tables` says what they hold."""
+    text = GRAMMAR.read_text(encoding="utf-8")
+    lark = Lark(text, parser="lalr", start=list(STARTS), maybe_placeholders=True)
+    table = lark.parser.parser._parse_table
+    rules = {rule: number for number, rule in enumerate(lark.rules)}
+    # Lark numbers the states differently each time; here they have the order in which they are reached.
+    order = [table.start_states[name] for name in STARTS]
+    for state in order:
+        reached = (arg for _, (act, arg) in sorted(table.states[state].items()) if act is Shift)
+        order += [new for new in dict.fromkeys(reached) if new not in order]
+    numbers = {state: number for number, state in enumerate(order)}
+    rows = [
+        {
+            name: numbers[arg] if act is Shift else -1 - rules[arg]
+            for name, (act, arg) in sorted(table.states[state].items())
+        }
+        for state in order
+    ]
+    unique = {json.dumps(row): row for row in rows}
+    places = {row: place for place, row in enumerate(unique)}
+    found = {
+        "starts": {
+            name: (numbers[table.start_states[name]], numbers[table.end_states[name]]) for name in STARTS
+        },
+        "rules": [
+            (rule.origin.name, len(rule.expansion), _builds(rule), _kept(rule), _inlined(rule))
+            for rule in lark.rules
+        ],
+        "rows": list(unique.values()),
+        "states": [places[json.dumps(row)] for row in rows],
+    }
+    return json.dumps(found, separators=(",", ":")) + "\n"
+
+
+def _builds(rule: Rule) -> str:
+    """The method of `TreeBuilder` for a rule; `*` where its children become those of the rule around it, and
+    empty where its value is its only child.
+    """
+    if rule.origin.name.startswith("_"):
+        return "*"
+    kept = _kept(rule)
+    single = rule.options.expand1 and not rule.alias and len(kept) == 1 and kept[0] >= 0
+    return "" if single else rule.alias or rule.origin.name
+
+
+def _kept(rule: Rule) -> list[int]:
+    """The places of the children of a rule's node in its expansion; -1 where an optional part is absent."""
+    absent = "".join("1" if empty else "0" for empty in rule.options.empty_indices) or "0" * len(
+        rule.expansion
     )
+    found = []
+    for place, before in enumerate(absent.split("0")):
+        found += [-1] * len(before)
+        if place < len(rule.expansion) and not getattr(rule.expansion[place], "filter_out", False):
+            found.append(place)
+    return found
 
 
-def load() -> Lark:
-    """The parser, from its tables."""
-    tables = json.loads(TABLES.read_bytes())
-    data, memo = tables["data"], _by_number(tables["memo"])
-    table = data["parser"]["parser"]
-    table["tokens"] = _by_number(table["tokens"])
-    table["states"] = {state: _by_number(actions) for state, actions in _by_number(table["states"]).items()}
-    parser: Lark = Lark._load_from_dict(data, memo, postlex=Newlines())  # type: ignore[no-untyped-call]
-    return parser
-
-
-def _by_number(table: dict[str, Any]) -> dict[int, Any]:
-    """JSON has no numbers as keys."""
-    return {int(key): value for key, value in table.items()}
-
-
-def fingerprint() -> str:
-    """The hash of the grammar, which the tables record."""
-    return hashlib.sha256(GRAMMAR.read_bytes()).hexdigest()
-
-
-def dump(parser: Lark) -> str:
-    """The tables as JSON text."""
-    from lark.grammar import Rule
-    from lark.lexer import TerminalDef
-
-    data, memo = parser.memo_serialize([TerminalDef, Rule])
-    data["options"]["postlex"] = None  # given again when the tables are loaded
-    tables = {"grammar": fingerprint(), "data": data, "memo": memo}
-    return json.dumps(tables, separators=(",", ":")) + "\n"
-
-
-def are_current() -> bool:
-    """Whether the tables were made from the grammar as it is."""
-    recorded: str = json.loads(TABLES.read_bytes())["grammar"]
-    return recorded == fingerprint()
+def _inlined(rule: Rule) -> list[int]:
+    """The places in a rule's expansion whose children become its own."""
+    return [
+        n for n, symbol in enumerate(rule.expansion) if not symbol.is_term and symbol.name.startswith("_")
+    ]
 
 
 if __name__ == "__main__":
     from netdsl.base.atomic import write
 
-    write(TABLES, dump(make()).encode())
+    write(TABLES, tables().encode())

@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Label
-from netdsl.language.words import STATEMENTS
+from netdsl.language.words import CONTINUATIONS, STATEMENTS
 from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
-from netdsl.syntax.tokens import BRACKETS, CLOSING, OPENING
+from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
 
 MAX_DEPTH = 64
-_TAKES_BODY = re.compile(r"\s*(stem|head|layers|block|stages|train|init)\b")
-_STARTS_STATEMENT = re.compile(rf"({'|'.join(STATEMENTS)})\b")
-_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*else\b")
-# The `{` of a statement on the next line: an error, but one that is easily read past.
-_STRAY_BRACE = re.compile(r"(?:\s|#[^\n]*\n)*\{")
-
-# `||` is not a separator of branches, but the `or` of other languages.
-_OUTSIDE = re.compile(r'"[^"\n]*"|#[^\n]*|\|\||[{}()\[\],|\n]')
-_STEP_CONTINUES = re.compile(r"(\s|#[^\n]*\n)*(else|shortcut)\b")
+_TAKES_BODY = ("stem", "head", "layers", "block", "stages", "train", "init")
 
 
 class Chunk(NamedTuple):
-    """The range of a statement; `erased` are stray newlines and brackets, which are replaced by spaces."""
+    """A statement: the tokens that the grammar sees, without stray newlines and brackets. `sound`: its
+    brackets match. `end` is the end of its text, `documentation` the comment lines directly above it.
+    """
 
-    start: int
+    tokens: tuple[Token, ...]
     end: int
     sound: bool
     documentation: str
-    erased: tuple[tuple[int, int], ...] = ()
-
-    def text(self, source: Source) -> str:
-        """The text for the parser, with the length of the original."""
-        kept, place = [], self.start
-        for start, end in self.erased:
-            kept += [source.text[place:start], " " * (end - start)]
-            place = end
-        return "".join(kept) + source.text[place : self.end]
-
-
-def starts_statement(text: str) -> bool:
-    return bool(_STARTS_STATEMENT.match(text))
 
 
 class StatementSplitter:
@@ -52,212 +32,213 @@ class StatementSplitter:
 
     def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
         self._source = source
-        self._text = source.text
+        self._tokens = tokens(source)
         self._diagnostics = diagnostics
-        self._erased: list[tuple[int, int]] = []
+        self._erased: set[int] = set()
 
     def chunks(self) -> Iterator[Chunk]:
         """The statements, each with the comment lines directly above it."""
-        text = self._text
-        position = 0
+        index = 0
         comments: list[str] = []
-        while position < len(text):
-            end_of_line = text.find("\n", position)
-            end_of_line = len(text) if end_of_line < 0 else end_of_line
-            line = text[position:end_of_line].strip()
-            if line.startswith("#"):
-                comments.append(line[1:].strip())
-                position = end_of_line + 1
-            elif not line:
+        while index < len(self._tokens):
+            token = self._tokens[index]
+            if token.kind == "COMMENT":
+                comments.append(token.text[1:].strip())
+                index += 2
+            elif token.kind == "_NL":
                 comments.clear()
-                position = end_of_line + 1
+                index += 1
             else:
-                self._erased = []
-                end, sound = self._statement_end(position)
-                yield Chunk(position, end, sound, "\n".join(comments), tuple(self._erased))
+                end, sound = self._statement_end(index)
+                own = (self._tokens[n] for n in range(index, end) if n not in self._erased)
+                place = self._tokens[end].start if end < len(self._tokens) else len(self._source.text)
+                yield Chunk(tuple(significant(own)), place, sound, "\n".join(comments))
                 comments.clear()
-                position = end + 1
+                index = end + 1
 
     def _statement_end(self, start: int) -> tuple[int, bool]:
-        """The end of the statement, and whether its brackets match."""
-        text = self._text
+        """The index of the newline after the statement, and whether its brackets match."""
         opened: list[int] = []
-        for match in BRACKETS.finditer(text, start):
-            char, place = match.group(), match.start()
-            if char.startswith('"') and (len(char) == 1 or not char.endswith('"')):
-                self._error("NET101", "the string is not closed", place, match.end(), 'add `"`')
-                return self._next_statement(place), False
-            if char in CLOSING:
-                opened.append(place)
+        for index in range(start, len(self._tokens)):
+            token = self._tokens[index]
+            if token.kind == "_NL":
+                if not opened and not self._goes_on(start, index):
+                    return index, True
+                if opened and self._is_forgotten(opened, index + 1):
+                    self._unclosed(start, opened[-1])
+                    return index, False
+            elif token.text in CLOSING:
+                opened.append(index)
                 if len(opened) > MAX_DEPTH:
                     message = f"brackets are nested more than {MAX_DEPTH} deep"
-                    self._error("NET104", message, place, place + 1, "reduce the nesting")
-                    return self._next_statement(place), False
-            elif char in OPENING:
-                if opened and CLOSING[text[opened[-1]]] == char:
+                    self._error("NET104", message, token, "reduce the nesting")
+                    return self._next_statement(index), False
+            elif token.text in OPENING:
+                if opened and CLOSING[self._tokens[opened[-1]].text] == token.text:
                     opened.pop()
-                elif any(CLOSING[text[bracket]] == char for bracket in opened):
-                    self._unclosed(start, opened[-1], place)
-                    return self._next_statement(place), False
+                elif any(CLOSING[self._tokens[bracket].text] == token.text for bracket in opened):
+                    self._unclosed(start, opened[-1], token)
+                    return self._next_statement(index), False
                 else:
-                    self._error("NET102", f"unmatched `{char}`", place, place + 1, "remove it")
-                    self._erased.append((place, place + 1))
-            elif char == "\n" and not opened:
-                if not _CONTINUES.match(text, place + 1) and not self._brace_follows(start, place):
-                    return place, True
-            elif char == "\n" and self._is_forgotten(opened, place):
-                self._unclosed(start, opened[-1])
-                return place, False
+                    self._error("NET102", f"unmatched `{token.text}`", token, "remove it")
+                    self._erased.add(index)
+            elif token.text[0] == '"' and token.kind == "OTHER":
+                self._error("NET101", "the string is not closed", token, 'add `"`')
+                return self._next_statement(index), False
         if opened:
             self._unclosed(start, opened[-1])
             return self._next_statement(start), False
-        return len(text), True
+        return len(self._tokens), True
 
-    def _brace_follows(self, start: int, place: int) -> bool:
-        """Whether the statement's `{` is on the next line; then the newline is ignored."""
-        brace = _STRAY_BRACE.match(self._text, place + 1)
-        if not brace or "{" in self._text[start:place] or not _TAKES_BODY.match(self._text, start):
-            return False
-        if self._erased and place < self._erased[-1][1]:
+    def _goes_on(self, start: int, newline: int) -> bool:
+        """Whether a statement continues after a newline: with `else`, or with a `{` that is reported."""
+        if newline in self._erased:
             return True  # another newline of the same gap
-        self._erased.append((place, brace.end() - 1))
+        after = newline + 1
+        while after < len(self._tokens) and self._tokens[after].kind in ("_NL", "COMMENT"):
+            after += 1
+        following = self._tokens[after].text if after < len(self._tokens) else ""
+        if following != "{" or self._tokens[start].text not in _TAKES_BODY:
+            return following == "else"
+        if any(token.text == "{" for token in self._tokens[start:newline]):
+            return False
+        self._erased.update(range(newline, after))
         message = "`{` must be on the line of its statement"
-        self._error("NET101", message, brace.end() - 1, brace.end(), "put it at the end of the previous line")
+        self._error("NET101", message, self._tokens[after], "put it at the end of the previous line")
         return True
 
-    def _is_forgotten(self, opened: list[int], place: int) -> bool:
-        """Whether a statement begins on the next line, though brackets are open that nothing closes. (Where
+    def _starts_statement(self, index: int) -> bool:
+        found = self._tokens
+        return index < len(found) and found[index].text in STATEMENTS and starts_line(found, index)
+
+    def _is_forgotten(self, opened: list[int], index: int) -> bool:
+        """Whether a statement begins at a token, though brackets are open that nothing closes. (Where
         something closes them the line is an unindented part of the body.)
         """
-        if not _STARTS_STATEMENT.match(self._text, place + 1):
+        if not self._starts_statement(index):
             return False
         # A line of a table may start with a transition `layers { … }`.
-        in_table = self._text.startswith("layers", place + 1) and len(opened) == 1
+        in_table = self._tokens[index].text == "layers" and len(opened) == 1
         return not in_table and any(bracket not in self._closed for bracket in opened)
 
     @cached_property
     def _closed(self) -> frozenset[int]:
-        """The places of brackets that something closes, if by a bracket of another kind."""
+        """The brackets that something closes, if by a bracket of another kind."""
         closed, opened = set(), []
-        for match in BRACKETS.finditer(self._text):
-            if match.group() in CLOSING:
-                opened.append(match.start())
-            elif match.group() in OPENING and opened:
+        for index, token in enumerate(self._tokens):
+            if token.text in CLOSING:
+                opened.append(index)
+            elif token.text in OPENING and opened:
                 closed.add(opened.pop())
         return frozenset(closed)
 
-    def _next_statement(self, place: int) -> int:
-        """The end of the line before the next one that starts a statement."""
-        while (place := self._text.find("\n", place)) >= 0:
-            if _STARTS_STATEMENT.match(self._text, place + 1):
+    def _next_statement(self, index: int) -> int:
+        """The newline before the next statement."""
+        for place in range(index, len(self._tokens)):
+            if self._tokens[place].kind == "_NL" and self._starts_statement(place + 1):
                 return place
-            place += 1
-        return len(self._text)
+        return len(self._tokens)
 
-    def _unclosed(self, start: int, bracket: int, found: int | None = None) -> None:
+    def _unclosed(self, start: int, bracket: int, found: Token | None = None) -> None:
         """Reports the bracket that is most likely unclosed: by indentation, else the innermost one.
         That of another kind may have been found in its place.
         """
         also = []
-        if gap := missing_bracket(self._text, start):
-            bracket = gap.opened
-        closing = CLOSING[self._text[bracket]]
+        gap = missing_bracket(self._source, start)
+        opened = self._tokens[gap.opened if gap else bracket]
+        closing = CLOSING[opened.text]
         help = f"add `{closing}`"
         if gap:
-            place = Span(self._source, gap.end - 1, gap.end)
-            also = [Label(place, f"`{closing}` is missing after this")]
-            help = _closed_help(self._text, gap, closing, self._source.position(gap.end - 1)[0])
+            end = self._tokens[gap.last].end
+            also = [Label(Span(self._source, end - 1, end), f"`{closing}` is missing after this")]
+            help = self._closed_help(gap, closing)
         elif found is not None:
-            place = Span(self._source, found, found + 1)
-            also = [Label(place, f"found instead of `{closing}`")]
-        message, span = f"`{self._text[bracket]}` is not closed", Span(self._source, bracket, bracket + 1)
-        self._diagnostics.error("NET102", message, span, "opened here", also=also, help=help)
+            also = [Label(Span(self._source, found.start, found.end), f"found instead of `{closing}`")]
+        span = Span(self._source, opened.start, opened.end)
+        self._diagnostics.error(
+            "NET102", f"`{opened.text}` is not closed", span, "opened here", also=also, help=help
+        )
 
-    def _error(self, code: str, message: str, start: int, end: int, help: str) -> None:
-        self._diagnostics.error(code, message, Span(self._source, start, end), help=help)
+    def _closed_help(self, gap: MissingBracket, closing: str) -> str:
+        """The help: where to add the missing bracket."""
+        rest = self._tokens[gap.last + 1 :]
+        line = self._source.position(self._tokens[gap.last].end - 1)[0]
+        if rest and rest[0].text in (",", "{", *OPENING):
+            end = self._source.text.find("\n", rest[0].start)
+            shown = self._source.text[rest[0].start : end if end >= 0 else None].strip()
+            return f"add `{closing}` before `{shown if rest[0].text == ',' else rest[0].text}` in line {line}"
+        if closing != "}" or not any(t.kind == "_NL" for t in self._tokens[gap.opened : gap.last]):
+            return f"add `{closing}` at the end of line {line}"
+        word = next((token for token in rest if token.kind not in ("_NL", "COMMENT")), None)
+        if word and word.text in CONTINUATIONS:
+            return f"write `}} {word.text}` in line {self._source.position(word.start)[0]}"
+        return f"add `}}` on a new line after line {line}"
 
-
-def _closed_help(text: str, gap: MissingBracket, closing: str, line: int) -> str:
-    """The help: where to add the missing bracket; `line` is that of the gap."""
-    rest = text[gap.end :].lstrip(" \t").split("\n", 1)[0].strip()
-    if rest.startswith((",", "{", *OPENING)):
-        shown = rest if rest.startswith(",") else rest[0]
-        return f"add `{closing}` before `{shown}` in line {line}"
-    if closing != "}" or "\n" not in text[gap.opened : gap.end]:
-        return f"add `{closing}` at the end of line {line}"
-    if word := _STEP_CONTINUES.match(text, gap.end):
-        newlines = word[0].count("\n")
-        return f"write `}} {word[2]}` in line {line + newlines}"
-    return f"add `}}` on a new line after line {line}"
+    def _error(self, code: str, message: str, token: Token, help: str) -> None:
+        self._diagnostics.error(code, message, Span(self._source, token.start, token.end), help=help)
 
 
 class Piece(NamedTuple):
     """A part of a body, a table or a recipe; `follows` on the line of the piece before it."""
 
-    start: int
-    end: int
+    tokens: Sequence[Token]
     follows: bool
+
+    @property
+    def start(self) -> int:
+        return self.tokens[0].start
+
+    @property
+    def end(self) -> int:
+        return self.tokens[-1].end
 
 
 class Parts(NamedTuple):
-    """A text with the contents of its outermost braces replaced by spaces, and the pieces of each of these
-    bodies. A branch is a body of its own.
+    """A text without the contents of its outermost braces, and the pieces of each of these bodies. A branch
+    is a body of its own.
     """
 
-    outline: str
+    outline: tuple[Token, ...]
     bodies: tuple[tuple[Piece, ...], ...]
 
 
-def parts(text: str, lines: bool) -> Parts:
+def parts(text: Sequence[Token], lines: bool) -> Parts:
     """The parts of a text whose brackets are sound. Commas and `|` separate pieces too, where not `lines`."""
-    outline = list(text)
+    outline: list[Token] = []
     bodies: list[list[Piece]] = []
-    braces = brackets = begin = comment = 0
+    piece: list[Token] = []
+    braces = brackets = 0
     follows = branches = False
 
-    def piece(end: int) -> None:
-        nonlocal follows
-        outline[begin:end] = " " * (end - begin)
-        if comment > begin and "\n" not in text[comment:end]:
-            end = comment
-        if begin < end and (stripped := text[begin:end].strip()):
-            start = begin + text[begin:end].index(stripped[0])
-            bodies[-1].append(Piece(start, start + len(stripped), follows))
-            follows = True
+    def end_piece() -> bool:
+        """Whether the next piece follows one."""
+        if piece:
+            bodies[-1].append(Piece(tuple(piece), follows))
+            piece.clear()
+            return True
+        return follows
 
-    for match in _OUTSIDE.finditer(text):
-        char, place = match.group(), match.start()
-        if char == "{":
-            braces += 1
-            if braces == 1:
+    for token in text:
+        kind = token.kind
+        braces -= kind == "RBRACE"
+        if not braces:
+            if kind == "RBRACE":
+                end_piece()
+            elif kind == "LBRACE":
                 bodies.append([])
                 follows = branches = False
-                begin = place + 1
-        elif char == "}":
-            if braces == 1:
-                piece(place)
-            braces -= 1
-        elif char in "()[]":
-            brackets += 1 if char in "([" else -1
-        elif braces != 1 or brackets:
-            continue
-        elif char.startswith("#"):
-            if text[begin:place].strip():
-                comment = place
-            else:
-                begin = match.end()
-                outline[place:begin] = " " * (begin - place)
-        elif char == "\n" and not _STEP_CONTINUES.match(text, place + 1):
-            piece(place)
-            follows, begin = False, place
-        elif char == "," and not lines:
-            piece(place)
-            outline[place] = " "
-            begin = place + 1
-        elif char == "|" and not lines:
-            piece(place)
+            outline.append(token)
+        elif braces > 1 or brackets or kind not in ("_NL", "_COMMA", "VBAR") or (lines and kind != "_NL"):
+            piece.append(token)
+        elif kind == "VBAR":
+            end_piece()
             if not branches and not bodies[-1]:
                 bodies.pop()
             bodies.append([])
-            follows, branches, begin = False, True, place + 1
-    return Parts("".join(outline), tuple(map(tuple, bodies)))
+            outline.append(token)
+            follows, branches = False, True
+        else:
+            follows = end_piece() and kind == "_COMMA"
+        braces += kind == "LBRACE"
+        brackets += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+    return Parts(tuple(outline), tuple(map(tuple, bodies)))

@@ -79,7 +79,7 @@ class OpenedRun:
         return found
 
     def speed(self, device: str) -> Speed:
-        """How to compute on a device: in the training's precision if that ran on the same kind of device,
+        """The speed for a device: in the training's precision if that ran on the same kind of device,
         else as `auto` chooses. Raises RunError if there is no such device.
         """
         how: Mapping[str, object] = {}

@@ -225,7 +225,7 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
 
 
 def _memory(optimizer: Any) -> tuple[str, bool]:
-    """What an optimizer's state depends on: its kind, and whether SGD has a momentum."""
+    """The choices that an optimizer's state depends on: its kind, and whether SGD has a momentum."""
     ((kind, arguments),) = optimizer.items()
     return kind, bool(arguments.get("momentum"))
 

@@ -2,7 +2,7 @@ from torch import nn
 
 
 def freeze(module: nn.Module, what: bool | str) -> nn.Module:
-    """The module, whose parameter of that name, or all of them, aren't trained."""
+    """Excludes the module's parameter of that name, or all of them, from training."""
     for name, parameter in module.named_parameters():
         if what is True or what == name:
             parameter.requires_grad_(False)

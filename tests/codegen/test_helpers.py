@@ -1,4 +1,4 @@
-"""What generated code carries with it because torch lacks it."""
+"""The helpers of generated code, for what torch lacks."""
 
 from __future__ import annotations
 

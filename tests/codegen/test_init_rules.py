@@ -114,7 +114,7 @@ def assert_alike(drawn: Tensor, expected: Tensor, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def plain() -> dict[str, Tensor]:
-    """How torch's own layers start."""
+    """The initialisation of torch's layers."""
     return parameters(build(f"{NETWORK}init pytorch\n"), "module")
 
 

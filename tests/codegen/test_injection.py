@@ -90,14 +90,14 @@ def compiled(name: str = "test.net", **slots: str) -> Compiled:
 
 def unformatted(network: Compiled, style: Style) -> str:
     """The code before black, which takes ten times as long as all else."""
-    return laid_out(f"{style}.py.j2", VIEWS[style](network.lowered, "test.net"))
+    return laid_out(VIEWS[style](network.lowered, "test.net"))
 
 
 TWINS = {style: ast.parse(unformatted(compiled(), style)) for style in STYLES}
 
 
 def differences(one: object, other: object, where: str = "") -> Iterator[tuple[str, str, str]]:
-    """Where two trees have different texts, docstrings apart; fails where all else isn't the same."""
+    """The places with different texts in two trees, without docstrings; fails if anything else differs."""
     assert type(one) is type(other), where
     if isinstance(one, str) and isinstance(other, str):
         if one != other:
@@ -184,7 +184,7 @@ def test_what_is_no_word_is_refused(slot: str) -> None:
 @pytest.mark.parametrize("number", range(len(COMMENTS)))
 def test_names_of_files_are_text(number: int) -> None:
     style = STYLES[number % len(STYLES)]
-    hostile = laid_out(f"{style}.py.j2", VIEWS[style](compiled().lowered, f"{COMMENTS[number]}.net"))
+    hostile = laid_out(VIEWS[style](compiled().lowered, f"{COMMENTS[number]}.net"))
     assert not assert_harmless(hostile, style)
 
 

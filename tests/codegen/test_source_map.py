@@ -50,7 +50,7 @@ def compiled(name: str) -> Compiled:
 
 
 def calls(code: str) -> dict[tuple[int, int, int | None, int | None], str]:
-    """What is called at each place of the code."""
+    """The calls at each place of the code."""
     return {
         (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset): ast.unparse(node.func)
         for node in ast.walk(ast.parse(code))

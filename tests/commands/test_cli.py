@@ -205,3 +205,16 @@ def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     (folder / ".#a.net").symlink_to("someone@host.1")
     (folder / "gone.net").symlink_to("nowhere")
     assert inside(folder) == [folder / "a.net"]
+
+
+def test_list_shows_the_parameters_of_the_shipped_networks() -> None:
+    lines = netdsl("list").stdout.splitlines()
+    assert "resnet18             depth=18 in [18, 34]" in lines
+    assert "resnet32" in lines and not any(line.startswith("std") for line in lines)
+
+
+def test_a_value_of_another_network_is_answered_with_its_name() -> None:
+    found = netdsl("check", "resnet18", "--set", "depth=50").output
+    assert "`depth` is 50, but must be 18 or 34" in found
+    assert "use `resnet50`, which has `depth=50`" in found
+    assert "write `--set depth=19`" in netdsl("check", "vgg", "--set", "depth=20").output

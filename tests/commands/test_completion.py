@@ -16,7 +16,7 @@ from tests.support.programs import run_program
 
 
 def completed(*arguments: str) -> list[str]:
-    """What the last argument completes to."""
+    """The completions of the last argument."""
     *before, incomplete = arguments
     shell = ShellComplete(main, {}, "netdsl", "_NETDSL_COMPLETE")
     return [item.value for item in shell.get_completions(before, incomplete)]
@@ -33,6 +33,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(run, "run.json").touch()
     Path("runs/other").mkdir()
     return tmp_path
+
+
+def test_settings_are_the_parameters_and_values_of_a_shipped_network() -> None:
+    assert completed("build", "resnet18", "--set", "dep") == ["depth=18", "depth=34"]
+    assert completed("summary", "preresnet", "--set", "w") == ["width="]
+    assert completed("summary", "mine.net", "--set", "") == []
 
 
 def test_commands_and_options() -> None:

@@ -27,7 +27,7 @@ LIBRARIES = {
     str(path.relative_to(NETWORKS)): path.read_text(encoding="utf-8") for path in NETWORKS.glob("*/*.net")
 }
 
-# What speaks of the compiler's insides, or of Python's.
+# Texts about the compiler's internals, or Python's.
 _INSIDES = re.compile(
     r"Traceback|object at 0x|Token\(|__ANON|\b_NL\b|NoneType|\bNone\b|Fraction\(|Symbol\(|<class"
 )

@@ -21,7 +21,7 @@ GENERATED = 2
 
 
 def wrong(text: str, style: int | None = None) -> list[Finding]:
-    """What is wrong, except for errors without help and slow texts, which the long runs count."""
+    """The findings, except for errors without help and slow texts, which the long runs count."""
     return [found for found in check(text, style) if found.kind not in ("without help", "slow")]
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a picture of a network, and whether they can be told apart."""
+"""The layout of pictures: nothing overlaps, and everything can be told apart."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def inside(a: Box, b: Box) -> bool:
 
 
 def extent(text: Text) -> Box:
-    """What the letters of a text take, without the rare ones that go far below the line."""
+    """The area of a text's letters, without the rare ones that go far below the line."""
     return Box("frame", text.left, text.y - 0.72 * text.size, text.width, 0.75 * text.size, "", "")
 
 

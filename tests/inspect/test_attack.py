@@ -90,7 +90,7 @@ def test_budgets_are_used() -> None:
 
 
 def test_whole_levels_are_kept_in_8_bits() -> None:
-    """Where images have the levels of files, and eps is a number of levels, rounding changes nothing."""
+    """Rounding changes nothing if images have the levels of files and eps is a number of levels."""
     images = (noise(8) * 255).round() / 255
     found = inspect.fgsm(network(), images, torch.zeros(8, dtype=torch.int64), 7 / 255)
     torch.testing.assert_close(inspect.in_8_bits(found, images, 7 / 255), found)
@@ -206,7 +206,7 @@ def test_extra_steps_after_the_target_is_reached() -> None:
     for row, count in enumerate(bare.steps.tolist()):  # not reached a step before
         before = inspect.attack(model, images[row, None], targets[row, None], extra=0, steps=count - 1)
         assert count == 1 or not before.reached.item()
-    # What is the target already takes the extra steps alone.
+    # An image that is the target already takes only the extra steps.
     assert inspect.attack(model, images, predicted(model, images), extra=2).steps.tolist() == [2] * 16
 
 

@@ -110,7 +110,7 @@ def test_files_and_differences(trained: Path, pictures: Path, tmp_path: Path) ->
 
 @cache
 def classified(run: Path) -> int:
-    """What the first test image is taken for."""
+    """The predicted class of the first test image."""
     ((images, _),) = batches(
         open_run(run).data(Console(quiet=True)).test[torch.tensor([0])], 1, torch.device("cpu")
     )

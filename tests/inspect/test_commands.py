@@ -1,4 +1,4 @@
-"""What the commands that look into networks refuse, before anything long and before anything is written."""
+"""Wrong use of the commands of inspection: an error before anything long, and before anything is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import safetensors.torch
 from PIL import Image
 from safetensors import safe_open
 
-from netdsl.commands.shared_budgets import read_budget
+from netdsl.commands.shared_inspect import read_budget
 from netdsl.inspect import pictures as pictures_of_commands
 from netdsl.inspect.sheets import album, attacks, dreams, maps
 from netdsl.inspect.sheets.panels import Panel

@@ -50,7 +50,7 @@ def images(count: int = 3) -> Tensor:
 
 
 def score(model: nn.Module, image: Tensor, number: int) -> Tensor:
-    """What is increased, as the paper has it: of one image."""
+    """The objective for one image, as in the paper."""
     found: Tensor = model(image[None])[0, number] - 0.3 * ((image - MEAN) ** 2).sum()
     return found
 
@@ -246,7 +246,7 @@ def test_each_digit_is_seen_as_itself(trained: Path, tmp_path: Path, style: str)
 
 
 def test_a_dream_is_the_same_alone(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the other classes are, and however many there is room for at once."""
+    """An image depends neither on the other classes nor on the size of a batch."""
     arguments = (
         "dream",
         trained / "module",

@@ -53,7 +53,7 @@ def both(network: Network, style: Style = "module") -> tuple[Inspected, Model]:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """What would have been written."""
+    """The files that would have been written."""
     drawn: list[Figure] = []
     monkeypatch.setattr(charts, "write_figure", lambda figure, file: drawn.append(figure))
     return drawn

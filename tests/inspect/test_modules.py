@@ -16,7 +16,7 @@ from netdsl.inspect.transfer import Transferred
 from netdsl.runtime.errors import RunError
 from tests.support.looking import unchanged
 
-# What looks at a network of three classes of 3x4x4 images.
+# Functions that inspect a network of three classes of 3x4x4 images.
 Look: TypeAlias = Callable[[nn.Module, Tensor, Tensor], object]
 
 

@@ -169,7 +169,7 @@ def test_grad_cam_is_cam_where_the_head_is_a_mean_and_a_line(
 
 
 def test_layers_before_steps_in_place(images: Tensor, classes: Tensor) -> None:
-    """What a layer computes is seen as it was, not as the next one leaves it."""
+    """The output of a layer is kept as it was, even if the next layer works in place."""
     torch.manual_seed(0)
     tail = (nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 4))
     one, other = (
@@ -265,7 +265,7 @@ def test_occlusion_of_a_linear_network(classes: Tensor) -> None:
 
 
 def test_images_of_a_sheet_have_one_size(tmp_path: Path) -> None:
-    """Whatever their captions: where an image is, the sheet isn't white."""
+    """The sheet isn't white at an image, whatever its caption."""
     black = torch.zeros(3, 4, 4)
     write_sheet([[Panel(black, "a\nb\nc"), Panel(black)], [Panel(black, "d")]], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as picture:
@@ -280,7 +280,7 @@ def rows_of(picture: Image.Image) -> list[list[int]]:
 
 
 def runs(line: Tensor) -> Tensor:
-    """How long the runs of True are."""
+    """The lengths of the runs of True."""
     edges = torch.diff(line.int(), prepend=torch.tensor([0]), append=torch.tensor([0]))
     return (edges == -1).nonzero()[:, 0] - (edges == 1).nonzero()[:, 0]
 

@@ -40,7 +40,7 @@ def rand(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def objective(model: nn.Sequential, image: Tensor, content: Tensor, style: Tensor) -> Tensor:
-    """What `transfer` lowers with weights 2, 3 and 4, written from the paper's equations; one image."""
+    """The objective of `transfer` with weights 2, 3 and 4 for one image, from the paper's equations."""
 
     def gram(x: Tensor) -> Tensor:
         return torch.einsum("ihw,jhw->ij", x, x) / x.numel()
@@ -337,7 +337,7 @@ def test_networks_of_other_things_than_images(input: str, drawn: Path) -> None:
         (("--network", "vgg"), "add --weights FILE"),
         (("--weights", "w.pth"), "add --network NAME"),
         (("--run", "RUN", "--style-layers", "a,,b"), "write `stage1,stage2`"),
-        (("--run", "RUN", "-o", "out.pdf"), "the result is an image"),
+        (("--run", "RUN", "-o", "out.pdf"), "must end in .png, .jpg"),
         (("--run", "RUN", "--noise", "2"), "0<=x<=1"),
         (("--run", "RUN", "--noise", "nan"), "it must be a finite number"),
         (("--run", "RUN", "--tv-weight", "nan"), "it must be a finite number"),

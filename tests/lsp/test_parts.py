@@ -20,7 +20,6 @@ from netdsl.lsp.reading import read
 from netdsl.ops import OPERATIONS
 from netdsl.resolve.input_and_expect import QUANTITIES
 from netdsl.resolve.read_init import BASES, BIAS, LAST_NORM
-from netdsl.resolve.undefined_names import STAGE_NAMES
 from netdsl.syntax.net_files import read_text, shipped
 from tests.support.programs import run_program
 
@@ -35,7 +34,6 @@ TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
         (words.FUNCTIONS, FUNCTIONS),
         (words.INIT_BASES, BASES),
         (words.INIT_KEYS, (BIAS, LAST_NORM)),
-        (words.STAGE_NAMES, STAGE_NAMES),
     ],
 )
 def test_every_word_of_the_language_is_documented(documented: dict[str, object], known: list[str]) -> None:

@@ -136,7 +136,7 @@ def test_function_and_module_agree(step: str, size: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_function_and_module_agree_in_a_block(name: str) -> None:
-    """Where the number of channels is a name, and the second time another than the block's."""
+    """The number of channels is a name, the second time another than the block's."""
     arguments, sizes = next(iter(EXAMPLES[name].items()))
     first = f"conv({sizes[0].split('x')[0]}, 1)" if "x" in sizes[0] else f"linear({sizes[0]})"
     block = f"block b() {{ {name}({arguments}), {name}({arguments}) }}"

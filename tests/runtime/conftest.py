@@ -1,4 +1,4 @@
-"""What every test of the runtime gets."""
+"""Fixtures of all tests of the runtime."""
 
 from __future__ import annotations
 

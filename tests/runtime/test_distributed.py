@@ -92,7 +92,7 @@ def network(kind: Kind) -> Model:
 
 
 class Outcome(NamedTuple):
-    """What a training leaves, the same in all processes; `weights` are the last, with running statistics."""
+    """The results of a training, equal in all processes; `weights` are the last, with running statistics."""
 
     weights: dict[str, Tensor]
     rows: list[Metrics]

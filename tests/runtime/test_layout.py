@@ -28,6 +28,14 @@ stages residual {
 }
 head { global_avgpool, flatten, linear(classes) }
 """
+# With fewer layers to compile.
+FLAT = """
+network flat
+input 3x32x32
+classes 10
+stem { conv(4, 1, stride=2), relu }
+head { global_avgpool, flatten, linear(classes) }
+"""
 # Forces the convolutions of a CPU with AVX2, whatever this CPU has.
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
@@ -48,6 +56,7 @@ AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 def test_unsafe_convolutions(
     convolution: Convolution, on_avx2: bool, on_avx512: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     for has_avx512, expected in ((False, on_avx2), (True, on_avx512)):
         monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda has=has_avx512: has, raising=False)
         assert overruns(convolution, CPU) is expected
@@ -57,6 +66,9 @@ def test_unsafe_convolutions(
         assert not overruns(convolution, CPU, "bf16")
         assert overruns(convolution, CPU, "fp32") is expected
         assert not overruns(convolution, torch.device("cuda"))
+        with monkeypatch.context() as restricted:
+            restricted.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+            assert overruns(convolution, CPU, "bf16") is expected
     monkeypatch.delattr(torch.cpu, "_is_avx512_supported")  # A torch that does not know the question.
     assert overruns(convolution, CPU) is on_avx512
 
@@ -103,7 +115,7 @@ def test_convolutions_of_a_network(tmp_path: Path) -> None:
 
 
 def in_child(arguments: list[str], threads: int, folder: Path) -> str:
-    """What netdsl, or a script, prints in a process that computes as a CPU with AVX2 does."""
+    """The output of netdsl, or a script, in a process that computes as a CPU with AVX2 does."""
     environment = {**AVX2, "OMP_NUM_THREADS": str(threads), "NETDSL_CACHE": str(folder / "cache")}
     return run_program(
         [sys.executable, *arguments], environment, check=True, cwd=folder, stderr=STDOUT
@@ -111,12 +123,16 @@ def in_child(arguments: list[str], threads: int, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("style", "threads", "compile"),
-    [("module", 2, "off"), ("functional", 1, "off"), ("sequential", 1, "on")],
+    ("text", "style", "threads", "compile"),
+    [(TINY, "module", 2, "off"), (TINY, "functional", 1, "off"), (FLAT, "sequential", 1, "on")],
+    ids=["two threads", "one thread", "compiled"],
 )
-def test_training_stays_inside_of_its_memory(style: str, threads: int, compile: str, tmp_path: Path) -> None:
-    (tmp_path / "tiny.net").write_text(TINY)
-    options = ["--data", "digits", "--epochs", "2", "--style", style, "--compile", compile, "--run", "run"]
+def test_training_stays_inside_of_its_memory(
+    text: str, style: str, threads: int, compile: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.net").write_text(text)
+    options = ["--data", "digits", "--epochs", "2", "--precision", "fp32", "--run", "run"]
+    options += ["--style", style, "--compile", compile]
     printed = in_child(["-m", "netdsl", "train", "tiny.net", *options], threads, tmp_path)
     assert "contiguous (channels last is not safe" in printed
     assert "test accuracy" in printed

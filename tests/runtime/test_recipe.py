@@ -1,4 +1,4 @@
-"""What a recipe asks for is what a training does."""
+"""A training does what its recipe says."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def cases_with_a_fix() -> list[Path]:
 
 @pytest.mark.parametrize("path", cases_with_a_fix(), ids=lambda path: path.stem)
 def test_fix_applied_literally(path: Path) -> None:
-    """What is written in place of what stands there leaves no error at that place."""
+    """The proposed text, in place of the wrong one, leaves no error there."""
     source = path.read_text(encoding="utf-8").partition("=== output\n")[0]
     for error in compiled(source).errors:
         if fix := FIXES.fullmatch(error.help_text):

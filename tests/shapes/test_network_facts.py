@@ -1,4 +1,4 @@
-"""What the compiler knows of a whole network: depth, receptive field, output; and `--input`."""
+"""Facts of a whole network: depth, receptive field, output; and `--input`."""
 
 from __future__ import annotations
 

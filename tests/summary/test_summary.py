@@ -143,7 +143,7 @@ def cut(part: dict[str, Any], levels: int) -> dict[str, Any]:
 
 
 def assert_sums(parts: tuple[Part, ...]) -> None:
-    """What a part has is what its own parts have; a product keeps its factors besides."""
+    """The figures of a part are the sums of those of its parts; a product also keeps its factors."""
     for part in parts:
         if part.parts:
             own = sum((inner.figures for inner in part.parts), Figures())
@@ -231,7 +231,7 @@ def test_the_table() -> None:
     assert lines[0] == "resnet32: 3x32x32 -> 10, depth 32"
     rows = [line.split("  ") for line in lines[2:]]
     assert len(set(map(len, lines[2:]))) == 1  # aligned
-    assert "stage 1: residual(8) × 5" in [row[0] for row in rows]
+    assert "stage1: residual(8) × 5" in [row[0] for row in rows]
     assert lines[-1].split() == ["total", "10", "118,074", "17,391,936", "1,184.3", "137"]
 
 
@@ -243,8 +243,8 @@ def test_depth_of_the_table() -> None:
 
 def test_rows_that_differ_in_their_input_alone_are_one() -> None:
     output = netdsl("summary", "densenet_bc").output
-    assert "stage 1: dense_layer(12) × 16" in output
-    assert "layers: transition" in output
+    assert "denseblock1: dense_layer(12) × 16" in output
+    assert "layers1: transition" in output
 
 
 def test_settings_and_input() -> None:
@@ -262,7 +262,7 @@ def test_json_has_every_part_with_its_place() -> None:
     found = json.loads(netdsl("summary", "resnet32", "--format", "json", "--depth", 3).output)
     assert (found["network"], found["parameters"], found["input"]) == ("resnet32", 118074, [3, 32, 32])
     stage = found["parts"][2]
-    assert (stage["kind"], stage["title"], stage["line"]) == ("stage", "stage 2", 13)
+    assert (stage["kind"], stage["title"], stage["line"]) == ("stage", "stage2", 13)
     first, others = stage["parts"]
     assert (first["title"], first["copies"]) == ("residual(16, stride=2)", 1)
     assert (others["title"], others["copies"], others["output"]) == ("residual(16)", 4, [16, 16, 16])
@@ -286,7 +286,7 @@ def test_the_page_shows_what_is_printed() -> None:
     page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text()
     assert "\n".join(map(str.rstrip, netdsl("summary", "resnet32").output.splitlines())) in page
     deep = [line.rstrip() for line in netdsl("summary", "resnet32", "--depth", 4).output.splitlines()]
-    start = next(index for index, line in enumerate(deep) if line.startswith("stage 2"))
+    start = next(index for index, line in enumerate(deep) if line.startswith("stage2"))
     assert "\n".join(deep[start : start + 10]) in page
 
 

@@ -1,11 +1,13 @@
-"""Whether the three styles of a network compute the same."""
+"""Comparison of the three styles of a network."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -111,12 +113,21 @@ def gradients_of(value: Tensor, parameters: list[Tensor]) -> list[Tensor | None]
     return [next(found) if parameter.requires_grad else None for parameter in parameters]
 
 
+@contextmanager
+def without_norms() -> Iterator[None]:
+    """Inside the block, batch norm returns its input: torch counts none of its operations, and on tensors
+    without values it takes most of the time.
+    """
+    with patch.object(nn.BatchNorm2d, "forward", lambda self, x: x):
+        yield
+
+
 def assert_counts_are_torchs(network: Network, batch: int = 2) -> None:
     """Parameters and multiply-accumulates, counted by torch on the meta device."""
     with torch.device("meta"):
         module = network.module()
         x = torch.empty(batch, *network.input_shape)
-    with FlopCounterMode(display=False) as flops:
+    with without_norms(), FlopCounterMode(display=False) as flops:
         y = module(x)
     assert tuple(y.shape) == (batch, *network.output_shape)
     assert network.parameters_count == sum(p.numel() for p in module.parameters())

@@ -1,4 +1,4 @@
-"""What tests of networks that are looked into share."""
+"""Shared by the tests of inspection."""
 
 from __future__ import annotations
 

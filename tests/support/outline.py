@@ -72,7 +72,9 @@ def expression(node: Any) -> str:
             return f"{function.text}({', '.join(map(expression, arguments))})"
         case nodes.ListOf(items):
             return f"[{', '.join(map(expression, items))}]"
-        case nodes.Argument(name, value) | nodes.Parameter(name, value):
-            shown = "" if value is None else expression(value)
-            return "=".join(filter(None, (name.text if name else "", shown)))
+        case nodes.Argument(name, value):
+            return f"{name.text}={expression(value)}" if name else expression(value)
+        case nodes.Parameter(name, value, values):
+            shown = f"{name.text}={expression(value)}" if value else name.text
+            return f"{shown} in [{', '.join(map(expression, values))}]" if values else shown
     raise AssertionError(node)

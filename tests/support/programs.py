@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -56,6 +57,14 @@ def run_program(
         output, errors = process.communicate(timeout=LONGEST)
     assert not check or process.returncode == 0, f"{output}{errors}"
     return subprocess.CompletedProcess(list(command), process.returncode, output, errors)
+
+
+def run_mypy(files: Sequence[Path], shared: Path) -> subprocess.CompletedProcess[str]:
+    """Checks files with mypy at its strictest. The runs of a session share a cache with torch's types."""
+    config = shared / "mypy.ini"
+    config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
+    options = ["--config-file", config, "--cache-dir", shared / "mypy"]
+    return run_program([sys.executable, "-m", "mypy", *options, *files], cwd=files[0].parent)
 
 
 def wait_until(

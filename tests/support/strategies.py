@@ -27,7 +27,7 @@ INITS = [
 
 @dataclass(frozen=True)
 class Names:
-    """What a body can speak of: numbers, flags, operations, kernels, saved tensors, and the blocks."""
+    """The names that a body can use: numbers, flags, operations, kernels, saved tensors, blocks."""
 
     numbers: tuple[str, ...] = ("in",)
     flags: tuple[str, ...] = ()

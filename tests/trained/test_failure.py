@@ -43,7 +43,7 @@ stages own {
 }
 head { global_avgpool, flatten, linear(classes) }
 """
-# What may stand at the beginning of a step that makes a module.
+# The possible beginnings of a step that makes a module.
 WORDS: dict[str, tuple[str, ...]] = {
     "Conv2d": ("conv", "unit", "gate: conv"), "BatchNorm2d": ("bn", "unit"), "ReLU": ("act", "unit"),
     "SiLU": ("act",), "Sigmoid": ("sigmoid",), "Linear": ("linear",), "Flatten": ("flatten",),

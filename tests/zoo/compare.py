@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
-from tests.support.equality import statistics
-from tests.zoo.entries import Entry
+from tests.support.building import narrowed
+from tests.support.equality import statistics, without_norms
+from tests.zoo.entries import Entry, setting
 
 BATCH = 2
 PIECE = 2**20
@@ -35,7 +39,7 @@ class Spread(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What was found; differences are the largest ones, relative where numbers are above 1."""
+    """The result of a comparison; differences are the largest ones, relative if numbers are above 1."""
 
     network: netdsl.Network
     parameters: int
@@ -57,11 +61,21 @@ class Comparison(NamedTuple):
         return max(self.evaluation, self.training, self.gradients, self.running)
 
 
-def compare(entry: Entry, seed: int = 0) -> Comparison:
-    """Both as they are initialised; then, in float64, with the reference's weights in ours."""
+def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
+    """Both as they are initialised; then, in float64, with the reference's weights in ours.
+
+    `narrow` gives the linear layers of AlexNet and VGG, which have most of their weights, 16 features instead
+    of 4,096. Parameters, shapes and operations are those of the whole networks in any case.
+    """
     torch.manual_seed(seed)
-    theirs, network = entry.reference(), entry.load()
-    ours = network.module()
+    network = entry.load()
+    with torch.device("meta"):
+        whole, whole_reference = network.module(), entry.reference()
+    narrow = narrow and entry.file in ("alexnet", "vgg")
+    with narrow_linears() if narrow else nullcontext():
+        theirs = entry.reference()
+    settings = {name: setting(value) for name, value in entry.settings.items()}
+    ours = (narrowed(entry.file, entry.size, settings) if narrow else network).module()
     named = zip(theirs.named_parameters(), ours.parameters(), strict=True)
     spreads = [Spread(name, p.numel(), deviation(q), deviation(p)) for (name, p), q in named]
     theirs.double(), ours.double()
@@ -86,11 +100,11 @@ def compare(entry: Entry, seed: int = 0) -> Comparison:
     )
     return Comparison(
         network=network,
-        parameters=sum(p.numel() for p in ours.parameters()),
-        reference_parameters=sum(p.numel() for p in theirs.parameters()),
-        shapes=[p.shape for p in ours.parameters()],
-        reference_shapes=[p.shape for p in theirs.parameters()],
-        flops=flops(network),
+        parameters=sum(p.numel() for p in whole.parameters()),
+        reference_parameters=sum(p.numel() for p in whole_reference.parameters()),
+        shapes=[p.shape for p in whole.parameters()],
+        reference_shapes=[p.shape for p in whole_reference.parameters()],
+        flops=flops(network, whole),
         spreads=spreads,
         response=response,
         evaluation=evaluation,
@@ -98,6 +112,18 @@ def compare(entry: Entry, seed: int = 0) -> Comparison:
         gradients=max(map(difference, found, wanted)),
         running=max(map(difference, statistics(ours), statistics(theirs)), default=0.0),
     )
+
+
+@contextmanager
+def narrow_linears() -> Iterator[None]:
+    """Inside the block, a linear layer of 4,096 features has 16."""
+    create = nn.Linear.__init__
+
+    def narrow(self: nn.Linear, inputs: int, outputs: int, *arguments: Any, **named: Any) -> None:
+        create(self, *(16 if size == 4096 else size for size in (inputs, outputs)), *arguments, **named)
+
+    with patch.object(nn.Linear, "__init__", narrow):
+        yield
 
 
 def deviation(p: Tensor) -> float:
@@ -137,9 +163,9 @@ def difference(actual: Tensor, expected: Tensor) -> float:
     return max(float((a - b).abs().max()) for a, b in pieces) / max(1.0, high, -low)
 
 
-def flops(network: netdsl.Network) -> int:
-    """What torch counts for one example at the network's own size; on tensors without values."""
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.module().eval()(torch.empty(1, *network.input_shape))
+def flops(network: netdsl.Network, module: nn.Module) -> int:
+    """The operations that torch counts for one example of the network's size, for a module without values."""
+    with torch.no_grad(), without_norms(), FlopCounterMode(display=False) as counter:
+        module.eval()(torch.empty(1, *network.input_shape, device="meta"))
     total: int = counter.get_total_flops()
     return total

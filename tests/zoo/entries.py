@@ -12,6 +12,7 @@ from torch import nn
 
 import netdsl
 from benchmarks.placements import placement
+from netdsl.base.values import show
 from tests.zoo import cifar, course
 
 Setting: TypeAlias = int | float | bool | str
@@ -39,8 +40,13 @@ def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry
     return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
 
 
+def setting(value: Setting) -> str:
+    """As `--set` takes it."""
+    return show(value) if isinstance(value, bool) else str(value)
+
+
 def loads(entry: Entry, network: netdsl.Network) -> bool:
-    """Whether the reference's state dict loads into the styles that are modules, name by name."""
+    """True if the reference's state dict loads into the styles that are modules, name by name."""
     with torch.device("meta"):
         weights = entry.reference().state_dict()
         for model in (network.module(), network.sequential()):

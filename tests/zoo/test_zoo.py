@@ -14,7 +14,7 @@ TOLERANCE = 1e-10
 
 @pytest.fixture(scope="module", params=ENTRIES, ids=lambda entry: entry.name)
 def comparison(request: pytest.FixtureRequest) -> Comparison:
-    return compare(request.param)
+    return compare(request.param, narrow=True)
 
 
 def test_parameters_and_macs(comparison: Comparison) -> None:

@@ -12,7 +12,6 @@ from netdsl.language.words import RESERVED, STATEMENTS, STEPS
 _POWERS = "there is no power operator: write the product, or the numbers in a table"
 _OTHER_OPERATORS = {
     "^": _POWERS,
-    "**": _POWERS,
     "&": "write `and`",
     "!": "write `not`",
     "?": "write `if c then a else b`",
@@ -203,8 +202,8 @@ def _values(m: Mistake) -> str:
         return f"a number cannot contain spaces: write `{joined}`"
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
         return "use `==` to compare values"
-    if m.found == "**" or (m.found.startswith("*") and m.before.endswith("*")):
-        base, exponent = re.search(r"(\d+)\s*\*?$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
+    if m.found == "**":
+        base, exponent = re.search(r"(\d+)\s*$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
         if base and exponent:
             two, name = int(base[1]), exponent[1]
             few = f"if {name} == 0 then 1 else if {name} == 1 then {two} else {two**2}"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Set
-
-from lark import UnexpectedInput
-from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+from collections.abc import Sequence, Set
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, nearest
@@ -16,6 +13,8 @@ from netdsl.other_frameworks.translation import split
 from netdsl.syntax.errors.advice import advice
 from netdsl.syntax.errors.expected_tokens import Mistake, hint
 from netdsl.syntax.errors.table_columns import columns
+from netdsl.syntax.lalr import SyntaxFault
+from netdsl.syntax.tokens import Token
 
 # Other names for the first word of a statement.
 _OTHER_WORDS = {
@@ -52,7 +51,7 @@ _TERMINALS = {
     "RBRACE": "`}`",
     "VBAR": "`|`",
     "$END": "the end of the line",
-    "IF_SAME": "`if same`",
+    "IF": "`if`",
 }
 # Any of these is possible where a value is, and any operator after a value. The full list would
 # hide the point.
@@ -61,28 +60,23 @@ _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARI
 
 
 def report_syntax_error(
-    source: Source, start: int, end: int, rule: str, error: UnexpectedInput, diagnostics: Diagnostics
+    source: Source, tokens: Sequence[Token], rule: str, fault: SyntaxFault, diagnostics: Diagnostics
 ) -> str:
-    """Reports why the text between two offsets isn't what a rule of the grammar says. Returns the name of
-    the language that it is of, if that is known.
+    """Reports why tokens aren't what a rule of the grammar says. Returns the name of the language that they
+    are of, if that is known.
     """
-    text = source.text
-    place = start + (error.pos_in_stream or 0)
-    if (
-        error.pos_in_stream is None
-        or place >= end
-        or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
-    ):
-        place = end
-    found = _found(text, place, end)
-    if found.startswith(".") and (digits := re.search(r"(?<![\w.])\d+$", text[start:place])):
-        place, found = place - len(digits[0]), digits[0] + found
+    text, start, end = source.text, tokens[0].start, tokens[-1].end
+    wrong = fault.token if fault.token and fault.token.start < end else None
+    place = wrong.start if wrong else end
+    found = wrong.text.strip() if wrong else ""
     span = Span(source, place, place + len(found))
-    statement = _first_word(text, start, end) if rule == "statement" else ""
+    statement = tokens[0].text if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
         return ""
     said = _with_arguments(text, start, end) if rule == "step" else end
-    follows = "{" if text.startswith("{", said) else ""  # a head isn't the same without its `{`
+    brace = said + len(text[said : said + 100]) - len(text[said : said + 100].lstrip(" \t"))
+    if follows := "{" if text.startswith("{", brace) else "":  # a head isn't the same without its `{`
+        end, said = brace if said == end else end, brace
     if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
         line = _first_line(source, start, said)
         diagnostics.error("NET101", known.message, line, help=known.help)
@@ -91,10 +85,9 @@ def report_syntax_error(
         _foreign(found, span, diagnostics)
         return ""
     if rule == "statement" and not text[start:place].strip():
-        body = re.compile(r"\w+\s*\{").match(text, place, end)
-        _not_a_statement(found, bool(body), span, diagnostics)
+        _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
         return ""
-    expected = _expected(error)
+    expected = fault.expected
     joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
     if "VBAR" in expected and joined and rule == "step":
         begin = start + joined.end()
@@ -156,28 +149,6 @@ def _first_line(source: Source, start: int, end: int) -> Span:
     line = source.text[start:end]
     start += len(line) - len(line.lstrip())
     return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
-
-
-def _found(text: str, place: int, end: int) -> str:
-    """The word, number, text or character at a place; empty at the end of the line."""
-    match = re.compile(r'"[^"\n]*"|\d[\w.]*[eE][-+]\d\w*|[A-Za-z0-9_.]+|[=!<>]=|//|\*\*|\S').match(
-        text, place, end
-    )
-    return match.group() if match else ""
-
-
-def _first_word(text: str, start: int, end: int) -> str:
-    match = re.compile(r"\s*([A-Za-z_]\w*)").match(text, start, end)
-    return match[1] if match else ""
-
-
-def _expected(error: UnexpectedInput) -> Set[str]:
-    if isinstance(error, UnexpectedToken):
-        return set(error.accepts or error.expected)
-    assert isinstance(error, UnexpectedCharacters)
-    expected = set(error.allowed or ())
-    # The lexer takes newlines everywhere; inside ( ) and [ ] they mean nothing.
-    return expected - {"_NL"} if expected & {"RPAR", "RSQB"} else expected
 
 
 def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:

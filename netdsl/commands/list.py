@@ -1,0 +1,19 @@
+"""`netdsl list`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("list")
+def list_networks() -> None:
+    """List the networks that come with netdsl.
+
+    With the parameters that `--set` changes, their defaults, and the values that they can have.
+    """
+    from netdsl.syntax.net_files import shipped, shipped_parameters
+
+    names = [name for name in shipped() if name != "std"]
+    width = max(map(len, names))
+    for name in names:
+        click.echo(f"{name:{width}}  {', '.join(map(str, shipped_parameters(name)))}".rstrip())
