@@ -16,14 +16,14 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         hidden = in_channels * expand
-        layers: list[nn.Module] = []
+        body: list[nn.Module] = []
         if expand != 1:
-            layers += [
+            body += [
                 nn.Conv2d(in_channels, hidden, 1, bias=False),
                 nn.BatchNorm2d(hidden),
                 nn.ReLU6(),
             ]
-        layers += [
+        body += [
             nn.Conv2d(
                 hidden, hidden, 3, stride=stride, padding=1, groups=hidden, bias=False
             ),
@@ -32,7 +32,7 @@ class InvertedResidual(nn.Module):
             nn.Conv2d(hidden, out, 1, bias=False),
             nn.BatchNorm2d(out),
         ]
-        self.body = nn.Sequential(*layers)
+        self.body = nn.Sequential(*body)
         self.adds = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:

@@ -49,14 +49,14 @@ class InvertedResidual(nn.Module):
         stride: int = 1,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        body: list[nn.Module] = []
         if hidden != in_channels:
-            layers += [
+            body += [
                 nn.Conv2d(in_channels, hidden, 1, bias=False),
                 nn.BatchNorm2d(hidden, eps=0.001, momentum=0.01),
                 act(),
             ]
-        layers += [
+        body += [
             nn.Conv2d(
                 hidden,
                 hidden,
@@ -70,12 +70,12 @@ class InvertedResidual(nn.Module):
             act(),
         ]
         if se:
-            layers += [SqueezeExcite(hidden, round_to(hidden // 4, 8))]
-        layers += [
+            body += [SqueezeExcite(hidden, round_to(hidden // 4, 8))]
+        body += [
             nn.Conv2d(hidden, out, 1, bias=False),
             nn.BatchNorm2d(out, eps=0.001, momentum=0.01),
         ]
-        self.body = nn.Sequential(*layers)
+        self.body = nn.Sequential(*body)
         self.adds = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:

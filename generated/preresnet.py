@@ -20,10 +20,10 @@ class Bottleneck(nn.Module):
         if shared:
             layers += [nn.BatchNorm2d(in_channels), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
-        layers2: list[nn.Module] = []
+        body: list[nn.Module] = []
         if not shared:
-            layers2 += [nn.BatchNorm2d(in_channels), nn.ReLU()]
-        layers2 += [
+            body += [nn.BatchNorm2d(in_channels), nn.ReLU()]
+        body += [
             nn.Conv2d(in_channels, out // 4, 1, stride=stride, bias=False),
             nn.BatchNorm2d(out // 4),
             nn.ReLU(),
@@ -32,7 +32,7 @@ class Bottleneck(nn.Module):
             nn.ReLU(),
             nn.Conv2d(out // 4, out, 1, bias=False),
         ]
-        self.body = nn.Sequential(*layers2)
+        self.body = nn.Sequential(*body)
         if stride == 1 and in_channels == out:
             self.shortcut: nn.Module = nn.Identity()
         else:

@@ -13,28 +13,28 @@ class VGG(nn.Module):
 
     def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        features: list[nn.Module] = []
         channels = 3
         for _ in range(2):
-            layers += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()]
+            features += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()]
             channels = 64
-        layers += [nn.MaxPool2d(2)]
+        features += [nn.MaxPool2d(2)]
         for _ in range(2):
-            layers += [nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU()]
+            features += [nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU()]
             channels = 128
-        layers += [nn.MaxPool2d(2)]
+        features += [nn.MaxPool2d(2)]
         for _ in range(3):
-            layers += [nn.Conv2d(channels, 256, 3, padding=1), nn.ReLU()]
+            features += [nn.Conv2d(channels, 256, 3, padding=1), nn.ReLU()]
             channels = 256
-        layers += [nn.MaxPool2d(2)]
+        features += [nn.MaxPool2d(2)]
         for _ in range(3):
-            layers += [nn.Conv2d(channels, 512, 3, padding=1), nn.ReLU()]
+            features += [nn.Conv2d(channels, 512, 3, padding=1), nn.ReLU()]
             channels = 512
-        layers += [nn.MaxPool2d(2)]
+        features += [nn.MaxPool2d(2)]
         for _ in range(3):
-            layers += [nn.Conv2d(512, 512, 3, padding=1), nn.ReLU()]
-        layers += [nn.MaxPool2d(2)]
-        self.features = nn.Sequential(*layers)
+            features += [nn.Conv2d(512, 512, 3, padding=1), nn.ReLU()]
+        features += [nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(
             nn.Linear(25088, 4096),
             nn.ReLU(),

@@ -10,30 +10,30 @@ def vgg(num_classes: int = 1000) -> nn.Sequential:
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """
-    layers: list[nn.Module] = []
+    features: list[nn.Module] = []
     channels = 3
     for _ in range(2):
-        layers += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()]
+        features += [nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU()]
         channels = 64
-    layers += [nn.MaxPool2d(2)]
+    features += [nn.MaxPool2d(2)]
     for _ in range(2):
-        layers += [nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU()]
+        features += [nn.Conv2d(channels, 128, 3, padding=1), nn.ReLU()]
         channels = 128
-    layers += [nn.MaxPool2d(2)]
+    features += [nn.MaxPool2d(2)]
     for _ in range(3):
-        layers += [nn.Conv2d(channels, 256, 3, padding=1), nn.ReLU()]
+        features += [nn.Conv2d(channels, 256, 3, padding=1), nn.ReLU()]
         channels = 256
-    layers += [nn.MaxPool2d(2)]
+    features += [nn.MaxPool2d(2)]
     for _ in range(3):
-        layers += [nn.Conv2d(channels, 512, 3, padding=1), nn.ReLU()]
+        features += [nn.Conv2d(channels, 512, 3, padding=1), nn.ReLU()]
         channels = 512
-    layers += [nn.MaxPool2d(2)]
+    features += [nn.MaxPool2d(2)]
     for _ in range(3):
-        layers += [nn.Conv2d(512, 512, 3, padding=1), nn.ReLU()]
-    layers += [nn.MaxPool2d(2)]
+        features += [nn.Conv2d(512, 512, 3, padding=1), nn.ReLU()]
+    features += [nn.MaxPool2d(2)]
     model = nn.Sequential(
         OrderedDict(
-            features=nn.Sequential(*layers),
+            features=nn.Sequential(*features),
             layers2=nn.Sequential(nn.AdaptiveAvgPool2d((7, 7)), nn.Flatten()),
             classifier=nn.Sequential(
                 nn.Linear(25088, 4096),

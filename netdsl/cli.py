@@ -46,7 +46,12 @@ from netdsl.commands.watch import watch
 
 
 @click.group(
-    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
+    cls=CommandGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 80,
+        "show_default": True,
+    },
 )
 @click.version_option(__version__, message="netdsl %(version)s")
 def main() -> None:

@@ -13,7 +13,7 @@ Each pass is a package with one public function, and only `load_files` reads fil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -149,6 +149,7 @@ def _view(compiled: Compiled, style: Style) -> View:
     from netdsl.codegen.module import module_view
     from netdsl.codegen.sequential import sequential_view
 
-    view = {"module": module_view, "functional": functional_view, "sequential": sequential_view}[style]
+    views: dict[Style, Callable[[LoweredNetwork, str], View]]
+    views = {"module": module_view, "functional": functional_view, "sequential": sequential_view}
     name = compiled.source.name.replace("\\", "/").rsplit("/", 1)[-1]
-    return view(compiled.lowered, name)
+    return views[style](compiled.lowered, name)

@@ -1,4 +1,4 @@
-"""The names of one function of generated code, and expressions of the language written in them."""
+"""The names of one function of generated code, and expressions of the language in these names."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The `functional` style: parameters in a list, `forward` in calls of `torch.nn.functional`; no module.
 
 A block is three functions: its forward pass, its parameters and its buffers. The forward pass takes
-parameters and buffers from stacks, in textual order. A network of layers alone unpacks its lists into
-names instead, as the courses' barebones code does.
+parameters and buffers from stacks, in textual order. A network that consists of layers only unpacks its lists
+into names instead, as the courses' barebones code does.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ class FunctionalView(NamedTuple):
     `init_params` besides the options of tensors.
     """
 
-    template = "functional.py.j2"
-
     documentation: tuple[str, ...]
     functions: tuple[FunctionView, ...]
     inits: tuple[FunctionView, ...]
@@ -51,6 +49,7 @@ class FunctionalView(NamedTuple):
     init_params: tuple[py.Statement, ...]
     init_buffers: tuple[py.Statement, ...]
     parameters: tuple[ParameterView, ...]
+    template: str = "functional.py.j2"
 
 
 def functional_view(network: LoweredNetwork, source: str) -> FunctionalView:

@@ -46,7 +46,7 @@ def _network_class(
             value = writer.steps(part.body, value, "x")
             continue
         elif maker.is_plain(part.body):
-            made = maker.sequential(part.body) if part.labelled else maker.chain(part.body)
+            made = (maker.sequential if part.labelled else maker.chain)(part.body, part.name)
         else:
             view, made = classes.of_section(part, taken.free(camel(part.name)))
             views.append(view)

@@ -39,8 +39,8 @@ class _Kind(NamedTuple):
 class ModuleInit:
     """The rules of one network in the styles that have modules.
 
-    Operations that are one class of torch but start differently need classes of their own: `variants`
-    are those, with the class that they derive from.
+    Operations that are one class in torch, but are initialised differently, need subclasses: `variants` has
+    them, with their base classes.
     """
 
     def __init__(self, network: LoweredNetwork, names: Names) -> None:

@@ -89,13 +89,13 @@ class ModuleWriter(ForwardWriter):
         if isinstance(step, Choice) and not self.maker.held:
             annotations = chain([self._annotation(name)], repeat(""))
             cases = {
-                symbol: (py.Assign(f"self.{name}", self.maker.chain(body), annotation=annotation),)
+                symbol: (py.Assign(f"self.{name}", self.maker.chain(body, name), annotation=annotation),)
                 for (symbol, body), annotation in zip(step.cases, annotations, strict=False)
             }
             self.maker.setup.append(self.maker.choice(step, cases))
             return name
         annotation = self._annotation(name) if several else ""
-        made = self.maker.chain((step,))
+        made = self.maker.chain((step,), name)
         self.maker.setup.append(py.Assign(f"self.{name}", made, annotation=annotation))
         if isinstance(step, Layer):
             typed = not several and not (isinstance(made, py.Call) and made.function == "freeze")
@@ -145,7 +145,8 @@ class ModuleWriter(ForwardWriter):
                     value = self._flat(step, "", value, target)
             else:
                 own = step_name(run[0]) if len(run) == 1 else "body" if alone else "layers"
-                attribute = self.attribute(name if name and alone else own, self.maker.chain(run))
+                own = name if name and alone else own
+                attribute = self.attribute(own, self.maker.chain(run, own))
                 value = py.Call(f"self.{attribute}", (self.bound(value, target),), span=place(run))
         return value
 
@@ -246,7 +247,7 @@ class ModuleWriter(ForwardWriter):
         name = label or self._attributes.numbered("shortcut")
         identity = py.Assign(f"self.{name}", py.Call("nn.Identity"), annotation=self._annotation(name))
         _, projection = self.inside(
-            lambda: self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body)))
+            lambda: self.maker.setup.append(py.Assign(f"self.{name}", self.maker.chain(body, name)))
         )
         self.maker.setup.append(py.If(self.scope(skip.same), (identity,), projection))
         projected = py.Call(f"self.{name}", (source,), span=place(body))

@@ -55,15 +55,12 @@ def bodies(network: ir.LoweredNetwork) -> Iterator[ir.LoweredBody]:
 
 def _is_uniform(choice: ir.Choice) -> bool:
     """True if all cases are operations that are made with the same arguments."""
-    layers = [step for _, body in choice.cases for step in body]
-    if not all(isinstance(layer, ir.Layer) for layer in layers):
-        return False
-    made = [
-        (layer.module.positional, layer.module.named, layer.freeze)
-        for layer in layers
-        if isinstance(layer, ir.Layer)
-    ]
-    return all(other == made[0] for other in made)
+    made = {
+        (step.module.positional, step.module.named, step.freeze) if isinstance(step, ir.Layer) else None
+        for _, body in choice.cases
+        for step in body
+    }
+    return len(made) == 1 and None not in made
 
 
 def _given(network: ir.LoweredNetwork) -> Iterator[str]:

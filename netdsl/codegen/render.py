@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netdsl.base.resources import TEMPLATES
 from netdsl.codegen import python as py
@@ -60,7 +60,8 @@ def _imports(code: str) -> list[str]:
 class View(Protocol):
     """The data of a template, with its file name."""
 
-    template: ClassVar[str]
+    @property
+    def template(self) -> str: ...
 
 
 def laid_out(view: View) -> str:

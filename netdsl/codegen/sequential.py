@@ -52,11 +52,11 @@ def sequential_view(network: LoweredNetwork, source: str) -> ModulesView:
             definitions.append(view)
             writer.add(part.name, made, exact=part.labelled)
         elif part.labelled:
-            writer.add(part.name, writer.maker.sequential(part.body), exact=True)
+            writer.add(part.name, writer.maker.sequential(part.body, part.name), exact=True)
         elif len(network.parts) == 1 or any(map(label_of, part.body)):
             writer.steps(part.body)
         elif part.body:
-            writer.add(part.name, writer.maker.chain(part.body))
+            writer.add(part.name, writer.maker.chain(part.body, part.name))
     initialised = classes.initialised("model", "layer", writer.special)
     parts = (py.Call("OrderedDict", (), tuple(writer.parts)),) if writer.parts else ()
     model = py.Call("nn.Sequential", parts)
@@ -88,7 +88,7 @@ class ModelWriter:
         """Adds each step of a chain, labelled ones under exactly their labels."""
         for step, name in zip(body, step_names(body), strict=True):
             label = label_of(step)
-            self.add(label or name, self.maker.chain((step,)), exact=label is not None)
+            self.add(label or name, self.maker.chain((step,), label or name), exact=label is not None)
             if isinstance(step, Layer) and label:
                 for weight, rule in self.maker.initialisation.own_rules(step):
                     self.special.append(Special(label, weight, rule, typed=False))

@@ -50,20 +50,20 @@ class SequentialBuilder:
     def has_rules(self, step: ir.LoweredStep) -> bool:
         return isinstance(step, ir.Layer) and bool(self.initialisation.own_rules(step))
 
-    def chain(self, body: ir.LoweredBody) -> py.Expression:
+    def chain(self, body: ir.LoweredBody, name: str = "layers") -> py.Expression:
         """A chain as one module: an `nn.Sequential`, or its only step."""
-        made = self.sequential(body)
+        made = self.sequential(body, name)
         alone = len(made.positional) == 1 and isinstance(made.positional[0], (py.Call, py.Method))
         return made.positional[0] if alone else made
 
-    def sequential(self, body: ir.LoweredBody) -> py.Call:
-        """A chain as an `nn.Sequential`."""
+    def sequential(self, body: ir.LoweredBody, name: str = "layers") -> py.Call:
+        """A chain as an `nn.Sequential`; `name` is that of the list of its modules, if it needs one."""
         if all(isinstance(step, ir.Let) or self._is_item(step) for step in body):
             self.setup += [constant(self.scope, step) for step in body if isinstance(step, ir.Let)]
             return py.Call(
                 "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, ir.Let))
             )
-        layers = self.scope.free.numbered("layers")
+        layers = self.scope.free.numbered(name)
         self.setup += gathered(layers, self._additions(layers, body), "list[nn.Module]", always=True)
         return py.Call("nn.Sequential", (py.Name(f"*{layers}"),))
 

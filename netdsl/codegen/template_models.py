@@ -1,4 +1,4 @@
-"""The data of the templates: classes and functions with everything decided."""
+"""The data of the templates: classes and functions with all their statements."""
 
 from __future__ import annotations
 
@@ -43,14 +43,13 @@ class FunctionView(NamedTuple):
 class ModulesView(NamedTuple):
     """The view of the styles that have modules: definitions in order, the network's last."""
 
-    template = "modules.py.j2"
-
     documentation: tuple[str, ...]
     definitions: tuple[ClassView | FunctionView, ...]
+    template: str = "modules.py.j2"
 
 
 def docstring(text: str) -> str:
-    """Text that can stand inside a triple-quoted string, and nothing but stand there."""
+    """The text, escaped for a docstring in triple quotes."""
     printable = "".join(char if char.isprintable() or char == "\n" else " " for char in text)
     return printable.replace("\\", "\\\\").replace('"""', "'''")
 
@@ -65,7 +64,7 @@ def network_documentation(network: LoweredNetwork, source: str) -> tuple[str, ..
 
 
 def open_parameters(network: LoweredNetwork) -> tuple[ParameterView, ...]:
-    """The parameters of a network in generated code: `num_classes`, where it is left open."""
+    """The parameters of a network in generated code: `num_classes`, if it is a parameter."""
     if not network.open_classes:
         return ()
     return (ParameterView(CONSTANTS["classes"], "int", str(network.network.classes)),)

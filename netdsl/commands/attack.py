@@ -59,7 +59,7 @@ def _saved(context: click.Context, parameter: click.Parameter, place: Path | Non
 @images_argument
 @click.option("--target", metavar="CLASS", help="The class to be predicted.")
 @picture_option
-@click.option("--method", type=click.Choice(["ascent", "fgsm", "pgd"]), default="ascent", show_default=True)
+@click.option("--method", type=click.Choice(["ascent", "fgsm", "pgd"]), default="ascent")
 @click.option(
     "--eps",
     metavar="8/255",

@@ -44,7 +44,7 @@ COLUMNS = ("class", ">score at the start", ">at the end", ">probability", "predi
     help="The side of the images, if not the network's; needs a network that ends in a global pool.",
 )
 @picture_option
-@click.option("--steps", type=counted(), default=100, show_default=True, help="Steps of gradient ascent.")
+@click.option("--steps", type=counted(), default=100, help="Steps of gradient ascent.")
 @real_option(
     "--step-size",
     0,
@@ -63,7 +63,6 @@ COLUMNS = ("class", ">score at the start", ">at the end", ">probability", "predi
     "--blur-every",
     type=counted(0),
     default=4,
-    show_default=True,
     help="The number of steps from one blur to the next; 0: never blur.",
 )
 @real_option("--blur", 0, 16, default=0.5, help="The standard deviation of the blur, in pixels.")

@@ -63,7 +63,6 @@ _NAMED = 3
     "--method",
     type=click.Choice(["pca", "tsne"]),
     default="pca",
-    show_default=True,
     help="The projection of the head's input to the plane.",
 )
 @click.option(
@@ -71,7 +70,6 @@ _NAMED = 3
     "count",
     type=counted(2),
     default=2000,
-    show_default=True,
     help="The number of points, spread evenly over all test images.",
 )
 @seed_option("For tsne.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
-@click.option("--top", type=counted(), default=3, show_default=True, help="Number of classes per image.")
+@click.option("--top", type=counted(), default=3, help="Number of classes per image.")
 @weights_option
 @device_option
 @format_option

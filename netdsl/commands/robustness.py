@@ -31,15 +31,14 @@ def _budgets(context: click.Context, parameter: click.Parameter, text: str) -> l
     metavar="1/255,2/255",
     callback=_budgets,
     default="1/255,2/255,4/255,8/255",
-    show_default=True,
     help="The largest changes of a pixel, on the scale 0 to 1; 0 is always included.",
 )
 @output_option("Draw a curve.", required=False, metavar="PICTURE")
 @click.option(
     "--images", type=counted(), help="The number of test images, spread evenly over all.  [default: all]"
 )
-@click.option("--steps", type=counted(), default=10, show_default=True, help="Steps of each attack.")
-@click.option("--restarts", type=counted(), default=1, show_default=True, help="Starts of each attack.")
+@click.option("--steps", type=counted(), default=10, help="Steps of each attack.")
+@click.option("--restarts", type=counted(), default=1, help="Starts of each attack.")
 @seed_option("For the random starts.")
 @inspect_options
 def robustness(

@@ -42,7 +42,6 @@ def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, .
     multiple=True,
     type=click.Choice(METHODS),
     default=["simple"],
-    show_default=True,
     help="The kind of map; may be given several times. The last two need captum.",
 )
 @click.option("--layer", metavar="LAYER", help="grad-cam: the layer of the feature map.  [default: the last]")

@@ -21,14 +21,12 @@ style_options = option_group(
         "--style",
         type=click.Choice(["module", "functional", "sequential", "all"]),
         default="module",
-        show_default=True,
         help="Style of the code.",
     ),
     click.option(
         *("-o", "--output"),
         type=OutputPath(folder=True),
         default=Path("generated"),
-        show_default=True,
         help="Folder of the code.",
     ),
 )

@@ -43,7 +43,7 @@ def inspect_options(command: F) -> F:
 def real_option(name: str, low: float, high: float | None = None, **options: object) -> Callable[[F], F]:
     """An option for a finite number of a range."""
     kind = click.FloatRange(low, high, min_open=bool(options.pop("min_open", False)))
-    return click.option(name, type=kind, callback=finite, show_default=True, **options)  # type: ignore[arg-type]
+    return click.option(name, type=kind, callback=finite, **options)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -32,17 +32,12 @@ setting_options = option_group(
 PATH = click.Path(path_type=Path)
 
 device_option = click.option(
-    "--device",
-    type=click.Choice(SPEED_CHOICES["device"]),
-    default="auto",
-    show_default=True,
-    help="Device to compute on.",
+    "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", help="Device to compute on."
 )
 weights_option = click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
     default="best",
-    show_default=True,
     help="Use the weights of the best validation accuracy, or of the last epoch.",
 )
 
@@ -55,7 +50,7 @@ runs_argument = click.argument(
 
 def seed_option(help: str) -> Callable[[F], F]:
     """`--seed`, of at most 32 bits, as libraries require; `help` names the random numbers."""
-    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help=help)
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help=help)
 
 
 def counted(least: int = 1) -> click.IntRange:
@@ -72,7 +67,7 @@ def finite(context: click.Context, parameter: click.Parameter, value: float | No
 
 def _speed_option(name: str, help: str) -> Callable[[F], F]:
     choices = SPEED_CHOICES[name.removeprefix("--").replace("-", "_")]
-    return click.option(name, type=click.Choice(choices), default="auto", help=help)
+    return click.option(name, type=click.Choice(choices), default="auto", show_default=False, help=help)
 
 
 speed_options = option_group(

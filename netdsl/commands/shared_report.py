@@ -37,7 +37,6 @@ report_option = click.option(
     "form",
     type=click.Choice(["text", "json", "github"]),
     default="text",
-    show_default=True,
     help="Format of errors and warnings; github: annotations of workflows.",
 )
 

@@ -17,12 +17,7 @@ _UNBOUNDED = 10_000
 _NARROWEST = 16
 
 format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Format of the output.",
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Format of the output."
 )
 
 

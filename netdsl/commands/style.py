@@ -58,11 +58,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.argument("style", type=PATH)
 @output_option(f"The result; its suffix is its format ({', '.join(FORMATS)}).", *FORMATS, metavar="IMAGE")
 @click.option(
-    "--run",
-    type=PATH,
-    metavar="RUN",
-    shell_complete=complete_runs,
-    help="Use the network of a run.",
+    "--run", type=PATH, metavar="RUN", shell_complete=complete_runs, help="Use the network of a run."
 )
 @click.option(
     "--network",
@@ -71,10 +67,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Use a network that comes with netdsl, or a .net file; needs --weights.",
 )
 @click.option(
-    "--weights",
-    type=PATH,
-    metavar="FILE",
-    help="The weights for --network: .safetensors, .pth, .pt.",
+    "--weights", type=PATH, metavar="FILE", help="The weights for --network: .safetensors, .pth, .pt."
 )
 @setting_options
 @click.option(
@@ -94,22 +87,15 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--tv-weight", 0, default=10, help="Weight of the differences of neighbouring pixels: more is smoother."
 )
 @click.option(
-    "--size",
-    type=click.IntRange(8, 4096),
-    default=256,
-    show_default=True,
-    help="The longer side of both images, in pixels.",
+    "--size", type=click.IntRange(8, 4096), default=256, help="The longer side of both images, in pixels."
 )
-@click.option("--steps", type=counted(), default=200, show_default=True, help="Steps of gradient descent.")
+@click.option("--steps", type=counted(), default=200, help="Steps of gradient descent.")
 @real_option(
     "--noise", 0, 1, default=0.3, help="The share of noise in the starting image; the rest is content."
 )
 @seed_option("For the noise.")
 @click.option(
-    "--sheet",
-    type=OutputPath(),
-    metavar="PICTURE",
-    help="Also draw content, style and result side by side.",
+    "--sheet", type=OutputPath(), metavar="PICTURE", help="Also draw content, style and result side by side."
 )
 @device_option
 @format_option

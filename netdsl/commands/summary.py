@@ -36,7 +36,6 @@ _WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
     "--depth",
     type=counted(),
     default=2,
-    show_default=True,
     help="Levels: 1 for sections and stages, 2 for their steps, 3 for the steps of blocks, ...",
 )
 @setting_options

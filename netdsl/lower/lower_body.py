@@ -70,7 +70,7 @@ class BodyLowering:
         }
 
     def body(self, bodies: Bodies, flow: Flow) -> ir.LoweredBody:
-        """The steps of a body; `flow` is then at its end."""
+        """The steps of a body; `flow` ends after it."""
         steps: list[ir.LoweredStep] = []
         for index in range(len(bodies[0][1].steps)):
             steps += self._step({frame: body.steps[index] for frame, body in bodies}, flow)
@@ -168,7 +168,7 @@ class BodyLowering:
         return (ir.Choice(holder.name, tuple(cases)),)
 
     def _meet(self, ends: Sequence[tuple[Expr, Flow]], flow: Flow, column: Mapping[Frame, TypedStep]) -> None:
-        """Goes on with what several bodies lead to; of the last one the condition means nothing."""
+        """Continues with the results of several bodies; the condition of the last one is ignored."""
         *others, (_, last) = ends
         if any(end.tensor.is_map != last.tensor.is_map for _, end in others):
             raise NotUniform
@@ -177,7 +177,7 @@ class BodyLowering:
             size = operator("if", condition, end.tensor.size, size)
             if reduction is not None:
                 reduction = end.reduction and operator("if", condition, end.reduction, reduction)
-        # One that holds for all is better read: `hidden`, which is `in` where nothing is expanded.
+        # A simple expression is better, if it holds for all: `hidden`, which is `in` without an expansion.
         size = self._simplest(size, [end.tensor.size for _, end in ends], column)
         if reduction is not None:
             reduction = self._simplest(reduction, [end.reduction or ONE for _, end in ends], column)
@@ -185,7 +185,7 @@ class BodyLowering:
         flow.reduction = reduction and self._context.bounded(reduction, column)
 
     def _simplest(self, expr: Expr, candidates: Sequence[Expr], column: Mapping[Frame, object]) -> Expr:
-        """The first of the candidates that is the same as the expression in all frames, else that."""
+        """The first candidate with the value of the expression in all frames, else the expression."""
         values = {frame: self._context.value(expr, frame) for frame in column}
         for candidate in candidates:
             if all(self._context.value(candidate, frame) == value for frame, value in values.items()):

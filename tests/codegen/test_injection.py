@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +18,11 @@ import torch
 from netdsl.base.source import Source
 from netdsl.codegen.functional import functional_view
 from netdsl.codegen.module import module_view
-from netdsl.codegen.render import laid_out
+from netdsl.codegen.render import View, laid_out
 from netdsl.codegen.sequential import sequential_view
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
 from netdsl.diagnostics.render_text import render
+from netdsl.ir.lowered import LoweredNetwork
 
 TEXT = """\
 # {comment}
@@ -81,6 +82,7 @@ LOOKALIKES = [
 ]  # fmt: skip
 
 
+VIEWS: dict[Style, Callable[[LoweredNetwork, str], View]]
 VIEWS = {"module": module_view, "functional": functional_view, "sequential": sequential_view}
 
 

@@ -63,7 +63,7 @@ def run_mypy(files: Sequence[Path], shared: Path) -> subprocess.CompletedProcess
     """Checks files with mypy at its strictest. The runs of a session share a cache with torch's types."""
     config = shared / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\nuntyped_calls_exclude = torch\n", encoding="utf-8")
-    options = ["--config-file", config, "--cache-dir", shared / "mypy"]
+    options: list[str | Path] = ["--config-file", config, "--cache-dir", shared / "mypy"]
     return run_program([sys.executable, "-m", "mypy", *options, *files], cwd=files[0].parent)
 
 

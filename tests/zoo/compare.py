@@ -120,7 +120,8 @@ def narrow_linears() -> Iterator[None]:
     create = nn.Linear.__init__
 
     def narrow(self: nn.Linear, inputs: int, outputs: int, *arguments: Any, **named: Any) -> None:
-        create(self, *(16 if size == 4096 else size for size in (inputs, outputs)), *arguments, **named)
+        inputs, outputs = (16 if size == 4096 else size for size in (inputs, outputs))
+        create(self, inputs, outputs, *arguments, **named)
 
     with patch.object(nn.Linear, "__init__", narrow):
         yield
