@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.sax import saxutils  # noqa: F401 - imported while it may be read
 
 import pytest
 
@@ -43,7 +44,6 @@ COMMANDS = """
     plot shut/run -o a.png
     plot RUN -o shut/a.png
     reproduce shut/run
-    export RUN --onnx shut/a.onnx
     import-weights open.net --from shut/w.pth -o w.safetensors
     features RUN -o shut/features
     saliency RUN shut/image.png -o a.png
