@@ -5,6 +5,7 @@ It starts fast: heavy imports are inside the functions of the commands that need
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from errno import EIO, ENOSPC
@@ -82,12 +83,15 @@ main.add_commands("Tools", summary, graph, diff, lsp, completion)
 
 def run() -> None:
     """Runs `main`; output that can't be written is an error message, not a traceback."""
+    # Before torch is imported: its warnings about lost connections have frames of C++.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     _open_closed_streams()
     try:
         try:
             with ended_by_second_signal():
                 main()
         finally:
+            gc.freeze()  # Python would search torch's objects for garbage at its end, for a second.
             if not sys.stdout.closed:  # the language server closes it
                 sys.stdout.flush()
     except OSError as error:

@@ -51,12 +51,13 @@ FORMS: tuple[Form, ...] = get_args(Form)
 def standard_blocks() -> Program:
     """The blocks of `std.net`, which every file can use."""
     path = NETWORKS / "std.net"
-    return parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
+    return parse(Source(path.name, path.read_text(encoding="utf-8"), builtin=True), Diagnostics())
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """Result of compiling a file. `network` is None if the file is a library of blocks or has errors.
+    """Result of compiling a file. `typed` is None if the file is a library of blocks or has recursive blocks;
+    after errors it has the shapes that are known.
 
     `files` are the parsed files by path, the compiled one first; `used` are the texts of the others.
     `bindings` are their names, also after errors.
@@ -64,7 +65,7 @@ class Compiled:
 
     source: Source
     used: Mapping[str, str]
-    network: TypedNetwork | None
+    typed: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
     files: Mapping[str, File]
     bindings: Bindings
@@ -72,6 +73,11 @@ class Compiled:
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         return tuple(found for found in self.diagnostics if found.severity == "error")
+
+    @cached_property
+    def network(self) -> TypedNetwork | None:
+        """The network; None if there is none, or if it has errors."""
+        return None if self.errors else self.typed
 
     @cached_property
     def lowered(self) -> LoweredNetwork:
@@ -111,10 +117,10 @@ def compile_network(
 
     files = load_files(source, recorded, diagnostics)
     resolved, bindings = resolve(files, standard_blocks(), overrides, diagnostics)
-    network = infer(resolved, diagnostics) if resolved is not None else None
-    if network is not None:
-        warn(bindings, network, diagnostics)
-    return Compiled(source, used, network, tuple(diagnostics), files, bindings)
+    typed = infer(resolved, diagnostics) if resolved is not None else None
+    if typed is not None and not diagnostics.errors:
+        warn(bindings, typed, diagnostics)
+    return Compiled(source, used, typed, tuple(diagnostics), files, bindings)
 
 
 def emit(compiled: Compiled, form: Form) -> str:

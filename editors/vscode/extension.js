@@ -18,6 +18,7 @@ async function start() {
   const executable = { ...command(), options: { cwd: vscode.workspace.workspaceFolders?.[0]?.uri.fsPath } };
   client = new LanguageClient("netdsl", "netdsl", executable, {
     documentSelector: [{ language: "netdsl" }],
+    initializationOptions: { inlayHints: vscode.workspace.getConfiguration("netdsl").get("inlayHints") },
     synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher("**/*.net") },
   });
   try {

@@ -13,10 +13,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name under which errors show it (a path, or `--epochs`)."""
+    """A text and the name under which errors show it (a path, or `--epochs`). One that comes with netdsl, as
+    the standard blocks, is `builtin`.
+    """
 
     name: str
     text: str = field(repr=False)
+    builtin: bool = False
     _derived: dict[Callable[[str], Any], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -60,7 +60,9 @@ def one_speaks() -> Iterator[None]:
 
 def let_speak() -> None:
     """Waits for the process that shows the error: torchrun ends all processes as soon as one has ended."""
-    time.sleep(_TIME_TO_REPORT)
+    launcher, end = os.getppid(), time.monotonic() + _TIME_TO_REPORT
+    while "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() == launcher and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def fail(message: str, help: str = "", status: int = INPUT_ERROR) -> NoReturn:

@@ -87,7 +87,7 @@ def write_file(path: Path, content: str | bytes) -> None:
     try:
         write(path, content if isinstance(content, bytes) else content.encode())
     except OSError as error:
-        fail(f"{path} can't be written: {error.strerror}")
+        fail(str(error))
 
 
 def print_written(*files: Path, err: bool = False) -> None:

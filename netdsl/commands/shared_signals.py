@@ -1,12 +1,16 @@
-"""A second Ctrl-C or SIGTERM ends the program even during a computation that does not return."""
+"""A second Ctrl-C, SIGTERM or SIGHUP ends the program even during a computation that does not return."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from netdsl.runtime.stop_signals import ONE_REQUEST, STOP_SIGNALS
 
 # Seconds that the program has to end by itself after the second signal.
 _GRACE = 5.0
@@ -14,8 +18,7 @@ _GRACE = 5.0
 
 @contextmanager
 def ended_by_second_signal() -> Iterator[None]:
-    """Within the block, a second SIGINT or SIGTERM ends the process if it has not ended itself in five
-    seconds.
+    """Within the block, a second signal of these ends the process if it has not ended itself in five seconds.
 
     Python runs signal handlers in its main thread, between two instructions: while a computation of torch
     does not return, no handler runs and no signal is answered. Python's C code writes the number of each
@@ -39,9 +42,10 @@ def ended_by_second_signal() -> Iterator[None]:
 
 
 def _watch(reader: int, left: threading.Event) -> None:
-    counted = 0
+    counted, last = 0, -math.inf
     while number := os.read(reader, 1):
-        counted += number[0] in (signal.SIGINT, signal.SIGTERM)
+        if number[0] in STOP_SIGNALS and (now := time.monotonic()) - last > ONE_REQUEST:
+            counted, last = counted + 1, now
         if counted >= 2 and not left.wait(_GRACE):
             name = signal.Signals(number[0]).name
             os.write(2, f"ended by a second {name}: the computation did not return\n".encode())

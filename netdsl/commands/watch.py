@@ -159,5 +159,5 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
                 write(place, code.encode())
                 written.append(str(place))
         except (OSError, UnicodeDecodeError) as error:
-            return f"{place} can't be written: {error}"
+            return str(error)
     return f"wrote {', '.join(written)}" if written else "the code is unchanged"

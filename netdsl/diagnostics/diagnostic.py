@@ -38,7 +38,10 @@ class Diagnostic:
     @property
     def help_text(self) -> str:
         """The printed help: the titles of the fixes, and the sentences."""
-        return ", or ".join(each.title if isinstance(each, Fix) else each for each in _each(self.help))
+        titles = [each.title if isinstance(each, Fix) else each for each in _each(self.help)]
+        if all(title.startswith("write ") for title in titles):
+            return " or ".join([titles[0], *(title.removeprefix("write ") for title in titles[1:])])
+        return ", or ".join(titles)
 
     @property
     def fixes(self) -> tuple[Fix, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source
+from netdsl.language.argument_types import expected
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES
 from netdsl.language.words import (
@@ -32,7 +33,6 @@ from netdsl.lsp.cursor_context import Bracket, Context, context_at
 from netdsl.lsp.vocabulary import (
     Argument,
     Signature,
-    expected,
     recipe_key,
     recipe_type,
     signature,

@@ -59,8 +59,8 @@ class Document:
         return self._source
 
     def readings(self) -> list[Reading]:
-        """The different readings, the most complete first."""
-        found = {id(reading): reading for reading in (self.typed, self.whole, self.latest) if reading}
+        """The different readings, the newest first."""
+        found = {id(reading): reading for reading in (self.latest, self.whole, self.typed) if reading}
         return list(found.values())
 
     def shift(self, reading: Reading) -> Shift:

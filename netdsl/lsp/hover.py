@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from netdsl.base.source import Span
+from netdsl.base.tree import around
 from netdsl.base.values import Value, show
 from netdsl.ir.typed import (
     Instance,
@@ -18,11 +19,11 @@ from netdsl.ir.typed import (
     TypedStage,
 )
 from netdsl.lsp.completion import Candidate
-from netdsl.lsp.instances import Visit
-from netdsl.lsp.places import spans_at
+from netdsl.lsp.instances import Visit, is_known
 from netdsl.lsp.reading import Reading
 from netdsl.ops.operation import show_shape
 from netdsl.resolve.bindings import Symbol
+from netdsl.syntax import nodes
 
 # The largest number of lines for a step that runs in many places.
 MOST_LINES = 10
@@ -59,8 +60,8 @@ def of_incoming(block: Span, reading: Reading) -> str:
     if reading.instances is None:
         return ""
     visits = reading.instances.visits(block)
-    found = ((v.path, v.node.values["in"]) for v in visits if isinstance(v.node, Instance))
-    return _table((_path(path), f"= {show(value)}") for path, value in found)
+    found = ((v.path, v.node.values.get("in")) for v in visits if isinstance(v.node, Instance))
+    return _table((_path(path), f"= {show(value)}") for path, value in found if value is not None)
 
 
 def of_place(reading: Reading, path: str, offset: int) -> str:
@@ -68,8 +69,34 @@ def of_place(reading: Reading, path: str, offset: int) -> str:
     instances = reading.instances
     if instances is None:
         return ""
-    spans = spans_at(reading.compiled.files[path].program, offset)
-    return _table(_row(visit) for span in spans for visit in instances.visits(span))
+    spans = _runs_at(reading.compiled.files[path].program, offset)
+    visits = (visit for span in spans for visit in instances.visits(span) if is_known(visit.input))
+    return _table(row for visit in visits if (row := _row(visit)))
+
+
+def _runs_at(program: nodes.Program, offset: int) -> list[Span]:
+    """The span by which `Instances` finds the runs of the innermost step around an offset; in a table outside
+    of its rows, that of each row.
+    """
+    found: list[Span] = []
+    place = Span(program.statements[0].span.source, offset, offset) if program.statements else None
+    for node in around(program, place) if place else ():
+        match node:
+            case nodes.Call() | nodes.Save() | nodes.From() | nodes.Stage() | nodes.Row():
+                return [node.span]
+            case nodes.Skip() | nodes.Repeat() | nodes.When():
+                found = [node.keyword]
+            case nodes.Branches():
+                found = [node.join.span]
+            case nodes.Section() | nodes.Block():
+                name = node.kind if isinstance(node, nodes.Section) else node.name
+                whole = node.span if isinstance(node, nodes.Section) else name.span
+                found = [whole] if place and place.within(name.span) else []
+            case nodes.Stages():
+                found = [row.span for row in node.rows if isinstance(row, nodes.Row)]
+            case nodes.Body() | nodes.Let() | nodes.Default():
+                found = []
+    return found
 
 
 def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...], Value]]:
@@ -85,10 +112,11 @@ def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...],
 
 
 def _row(visit: Visit) -> tuple[str, ...]:
+    """The cells of a run; none where an error hides its shape."""
     path, node = _path(visit.path), visit.node
     match node:
         case TypedMark(output=output):
-            return path, show_shape(output)
+            return (path, show_shape(output)) if is_known(output) else ()
         case TypedSection(body=body):
             output, cost, note = body.output, node.cost, ""
         case TypedStage(runs=runs):
@@ -104,6 +132,8 @@ def _row(visit: Visit) -> tuple[str, ...]:
             output, cost, note = node.output, node.cost, f"its {step.operation.name} alone"  # of a `unit`
         case _:
             output, cost, note = node.output, node.cost, ""
+    if not is_known(output):
+        return ()
     shapes = f"{show_shape(visit.input)} → {show_shape(output)}"
     costs = (_counted(cost.parameters, "parameter"), _counted(cost.macs, "MAC"))
     return path, shapes, *costs, note

@@ -33,6 +33,11 @@ class Visit(NamedTuple):
     input: Shape
 
 
+def is_known(shape: Shape) -> bool:
+    """Whether inference knows a shape: after an error it may not."""
+    return bool(shape) and 0 not in shape
+
+
 def place_of(span: Span) -> Place:
     return span.source.name, span.start, span.end
 

@@ -62,7 +62,7 @@ class Reading:
 
     @cached_property
     def instances(self) -> Instances | None:
-        return Instances(self.compiled.network) if self.compiled.network else None
+        return Instances(self.compiled.typed) if self.compiled.typed else None
 
     def constant(self, symbol: Symbol) -> Value | None:
         """The value of a constant of the file or of a network parameter; None where it has none."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted
+from netdsl.lsp import decorations
 from netdsl.lsp import hover as texts
 from netdsl.lsp.completion import Candidate, Known, called, candidates, complete
 from netdsl.lsp.cursor_context import context_at
+from netdsl.lsp.decorations import ColouredName, Hint
 from netdsl.lsp.documents import Document
 from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
 from netdsl.lsp.vocabulary import Signature
 from netdsl.resolve.bindings import Occurrence, Symbol
-from netdsl.syntax import nodes
 from netdsl.syntax.tokens import word_at
 
 # Shown below information about a text that has errors, or was edited a moment ago.
@@ -44,7 +45,7 @@ def known(document: Document, files: Callable[[], Iterable[str]] = tuple) -> Kno
     blocks: dict[str, Symbol] = {}
     constants: dict[str, Symbol] = {}
     labels: dict[str, None] = {}
-    for reading in document.readings():
+    for reading in reversed(document.readings()):
         blocks.update(reading.names.main.blocks)
         constants.update(reading.names.main.constants)
         labels.update({symbol.name: None for symbol in reading.names.definitions if symbol.kind == "label"})
@@ -77,11 +78,12 @@ def hover(document: Document, offset: int, networks: Sequence[Reading] = ()) -> 
 
 def _runs(document: Document, offset: int, networks: Sequence[Reading]) -> str:
     """The runs of the step at a place, with a note if they are not those of the current text."""
-    for reading in (document.typed, *networks):
-        place = None if reading is None else document.shift(reading).to_old(offset)
-        if reading is None or place is None or not (runs := texts.of_place(reading, document.path, place)):
+    own = document.readings()
+    for reading in (*own, *networks):
+        place = document.shift(reading).to_old(offset)
+        if place is None or not (runs := texts.of_place(reading, document.path, place)):
             continue
-        if reading is not document.typed:
+        if reading not in own:
             name = reading.source.name.rsplit("/", 1)[-1]
             return f"{runs}\n\n*As {name} uses it.*"
         is_current = reading is document.latest and document.current.is_set()
@@ -90,10 +92,9 @@ def _runs(document: Document, offset: int, networks: Sequence[Reading]) -> str:
 
 
 def _of_word(document: Document, start: int, word: str, networks: Sequence[Reading]) -> str:
-    found = occurrence(document, start, networks)
-    if found is not None:
-        reading, symbol = found
-        return texts.of_symbol(symbol.symbol, reading)
+    found = occurrences(document, start, networks)
+    if shown := [texts.of_symbol(name.symbol, reading) for reading, name in found]:
+        return max(shown, key=len)  # an older reading may know values that a new error hides
     context = context_at(document.source, start)
     for candidate in candidates(context, known(document)):
         if candidate.name == word:
@@ -104,35 +105,30 @@ def _of_word(document: Document, start: int, word: str, networks: Sequence[Readi
 
 def _incoming(document: Document, offset: int) -> str:
     """The values of `in` in the block around a place."""
-    typed = document.typed
-    place = None if typed is None else document.shift(typed).to_old(offset)
-    if typed is None or place is None:
-        return ""
-    for statement in typed.program.statements:
-        if isinstance(statement, nodes.Block) and statement.span.start <= place <= statement.span.end:
-            return texts.of_incoming(statement.name.span, typed)
+    for reading in document.readings():
+        place = document.shift(reading).to_old(offset)
+        for block in reading.names.main.own.blocks.values():
+            inside = place is not None and block.whole.start <= place <= block.whole.end
+            if inside and (found := texts.of_incoming(block.span, reading)):
+                return found
     return ""
 
 
-def occurrence(
+def occurrences(
     document: Document, offset: int, networks: Sequence[Reading] = ()
-) -> tuple[Reading, Occurrence] | None:
-    """The name at an offset, in the most complete reading that has it."""
-    found_word = word_at(document.text, offset)
-    if found_word is None:
-        return None
-    start, end = found_word
+) -> Iterator[tuple[Reading, Occurrence]]:
+    """The name at an offset, in each reading that has it."""
+    start, end = word_at(document.text, offset) or (0, 0)
     for reading in (*networks, *document.readings()):
         place = document.shift(reading).to_old(start)
         found = None if place is None else reading.names.at(document.path, place)
-        if found is not None and found.span.text == document.text[start:end]:
-            return reading, found
-    return None
+        if start < end and found is not None and found.span.text == document.text[start:end]:
+            yield reading, found
 
 
 def definition(document: Document, offset: int) -> Target | None:
     """The definition of the name at an offset; for a `use`, the file."""
-    if found := occurrence(document, offset):
+    if found := next(occurrences(document, offset), None):
         return target(found[0], found[1].symbol.span)
     for reading in document.readings():
         place = document.shift(reading).to_old(offset)
@@ -154,7 +150,7 @@ def target(reading: Reading, span: Span) -> Target | None:
 
 def references(document: Document, offset: int) -> list[Target]:
     """All occurrences of the name at an offset, in the files that the document is made of."""
-    found = occurrence(document, offset)
+    found = next(occurrences(document, offset), None)
     if found is None:
         return []
     reading, chosen = found
@@ -193,3 +189,24 @@ def signature_help(document: Document, offset: int) -> Help | None:
                 return Help(found, given.index(clause[0]) if clause[0] in given else None)
             return Help(found, bracket.arguments if bracket.arguments < len(given) else None)
     return None
+
+
+def coloured_names(document: Document) -> list[tuple[int, int, ColouredName]]:
+    """The names of the text with their start and end."""
+    reading = document.latest
+    if reading is None:
+        return []
+    shift = document.shift(reading)
+    found = decorations.coloured_names(reading)
+    moved = ((shift.to_new(name.span.start, name.span.end), name) for name in found)
+    return [(*place, name) for place, name in moved if place]
+
+
+def shape_hints(document: Document) -> list[Hint]:
+    """The shapes to show, behind places of the text."""
+    reading = document.latest
+    if reading is None:
+        return []
+    shift = document.shift(reading)
+    moved = ((shift.to_new(hint.offset, hint.offset), hint) for hint in decorations.shape_hints(reading))
+    return [Hint(place[0], hint.text) for place, hint in moved if place]

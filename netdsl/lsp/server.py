@@ -17,7 +17,7 @@ from lsprotocol import types
 from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
-from netdsl.lsp import requests
+from netdsl.lsp import decorations, requests
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
@@ -86,6 +86,14 @@ async def _document(params: Any) -> Document | None:
     if document is not None:
         await server.documents.settled(document)
     return document
+
+
+@server.feature(types.INITIALIZE)
+def initialize(params: types.InitializeParams) -> None:
+    """Reads the editor's options."""
+    options = params.initialization_options
+    if isinstance(options, dict):
+        server.shows_shapes = options.get("inlayHints") is not False
 
 
 # texts
@@ -237,6 +245,57 @@ def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> l
                 children=_document_symbols(entry.children, shift, lines),
             )
             found.append(symbol)
+    return found
+
+
+# drawn into the text
+
+
+@answers(
+    types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL,
+    types.SemanticTokensLegend(list(decorations.TOKEN_TYPES), list(decorations.MODIFIERS)),
+)
+async def semantic_tokens(params: types.SemanticTokensParams) -> types.SemanticTokens | None:
+    if (document := await _document(params)) is None:
+        return None
+    lines = server.lines(document.text)
+    data: list[int] = []
+    before = types.Position(0, 0)
+    for start, end, (_, kind, modifiers) in requests.coloured_names(document):
+        place = server.range(lines, start, end)
+        first, length = place.start, place.end.character - place.start.character
+        column = first.character - (before.character if first.line == before.line else 0)
+        bits = sum(1 << decorations.MODIFIERS.index(modifier) for modifier in modifiers)
+        data += [first.line - before.line, column, length, decorations.TOKEN_TYPES.index(kind), bits]
+        before = first
+    return types.SemanticTokens(data)
+
+
+@answers(types.TEXT_DOCUMENT_INLAY_HINT)
+async def inlay_hints(params: types.InlayHintParams) -> list[types.InlayHint] | None:
+    if not server.shows_shapes or (document := await _document(params)) is None:
+        return None
+    lines = server.lines(document.text)
+    places = ((types.Position(*lines.position(hint.offset)), hint) for hint in requests.shape_hints(document))
+    return [
+        types.InlayHint(place, hint.text, padding_left=True)
+        for place, hint in places
+        if params.range.start.line <= place.line <= params.range.end.line
+    ]
+
+
+@answers(types.TEXT_DOCUMENT_FOLDING_RANGE)
+async def folding_ranges(params: types.FoldingRangeParams) -> list[types.FoldingRange] | None:
+    if (document := server.documents.get(params.text_document.uri)) is None:
+        return None
+    lines = server.lines(document.text)
+    found = []
+    for start, end, is_comment in decorations.folds(document.text):
+        # The line of a closing bracket stays visible.
+        first, last = lines.position(start)[0], lines.position(end)[0] - (not is_comment)
+        if first < last:
+            kind = types.FoldingRangeKind.Comment if is_comment else None
+            found.append(types.FoldingRange(first, last, kind=kind))
     return found
 
 

@@ -6,7 +6,7 @@ the end of the body. So the meaning of a name follows from its place, in a text 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -329,11 +329,17 @@ class Bindings:
 
     def at(self, path: str, offset: int) -> Occurrence | None:
         """The occurrence at an offset; a name still counts directly behind its end."""
-        for found in self.occurrences:
-            span = found.span
-            if span.start <= offset <= span.end and span.source.name == path:
-                return found
-        return None
+        found = self._by_path.get(path, [])
+        index = bisect_left(found, offset, key=lambda occurrence: occurrence.span.end)
+        return found[index] if index < len(found) and found[index].span.start <= offset else None
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, Sequence[Occurrence]]:
+        """The occurrences of each text in its order; they don't overlap."""
+        found: dict[str, list[Occurrence]] = {}
+        for occurrence in sorted(self.occurrences, key=lambda occurrence: occurrence.span.start):
+            found.setdefault(occurrence.span.source.name, []).append(occurrence)
+        return found
 
     def of(self, symbol: Symbol) -> list[Span]:
         """All places of a symbol's name."""

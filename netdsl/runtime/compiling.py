@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from contextlib import suppress
@@ -16,7 +15,7 @@ from torch import Tensor
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.replica import Objective
 from netdsl.runtime.silence import first_line, silenced
-from netdsl.runtime.storage import cache_folder, write_atomic
+from netdsl.runtime.storage import cache_folder, read_json, write_json
 from netdsl.runtime.train_step import TrainStep
 
 # Timed steps after a warm-up step; the fastest counts, since other work only slows a step.
@@ -187,17 +186,11 @@ def _key(train_step: TrainStep, images: Tensor) -> str:
 
 def _remembered() -> dict[str, Trial]:
     """Trials of earlier runs; none if the file is missing or damaged."""
-    try:
-        content = json.loads((cache_folder() / "compile.json").read_text(encoding="utf-8"))
-        return {
-            str(key): Trial(int(t["tensors"]), float(t["startup"]), float(t["eager"]), float(t["compiled"]))
-            for key, t in content.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}
+    with suppress(RunError):
+        return read_json(cache_folder() / "compile.json", dict[str, Trial]) or {}
+    return {}
 
 
 def _remember(trials: dict[str, Trial]) -> None:
-    text = json.dumps({key: asdict(trial) for key, trial in trials.items()}, indent=1)
     with suppress(RunError):  # Without a cache, the next run repeats the trial.
-        write_atomic(cache_folder() / "compile.json", text.encode())
+        write_json(cache_folder() / "compile.json", {key: asdict(trial) for key, trial in trials.items()})

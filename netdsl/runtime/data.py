@@ -12,7 +12,7 @@ from torch import Tensor
 
 from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder, held_out
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.images import RULES, Source, Split, physical_memory, split_off
+from netdsl.runtime.images import RULES, Rules, Source, Split, physical_memory, split_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def read(
     *,
     stream: bool | None = None,
     room: int | None = None,
-    rules: int = RULES,
+    rules: Rules = RULES,
 ) -> Source:
     """All images of a kind of data, fitted to a network's input (C, H, W), by the `RULES` of a run.
 

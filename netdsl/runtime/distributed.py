@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,10 @@ T = TypeVar("T")
 # The time that a process waits for another: the first one decodes a data set while the others wait. A process
 # that ends is noticed sooner, by its closed connection or by torchrun.
 _PATIENCE = timedelta(hours=6)
+# An environment variable that torchrun sets.
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
+# Seconds in which a process must save its run after torchrun has ended.
+_GRACE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +136,50 @@ def joined(device: str = "auto") -> Iterator[Processes]:
     )
     store = _meet(processes, on_gpus=device != "cpu" and torch.cuda.is_available())
     try:
-        yield processes
+        with _ended_with_launcher():
+            yield processes
     except Interrupted as error:  # All of them stop, at the same step.
         traceback.clear_frames(error.__traceback__)
         _part()
-        _require_first_to_fail(store, error)
+        _require_first_to_fail(store, error, processes)
         raise
     except Exception as error:
         # Without `_part`, which could wait for messages that the others never send.
-        _require_first_to_fail(store, error)
+        _require_first_to_fail(store, error, processes)
         if lost_others(error):
             raise RunError(
-                f"process {processes.rank} lost the others: {first_line(error)}",
+                f"process {processes.rank} of {processes.size} lost the connection to the others",
                 "the system may have killed one of them, for example for lack of memory; "
                 "continue the run with `--resume`",
             ) from error
         raise
     else:
         _part()
+
+
+@contextmanager
+def _ended_with_launcher() -> Iterator[None]:
+    """Inside the block, the end of torchrun stops this process: torchrun that is killed can't stop it.
+
+    It gets a SIGTERM, so that a training saves itself.
+    """
+    if _TORCHRUN not in os.environ:
+        yield
+        return
+    left, launcher = threading.Event(), os.getppid()
+
+    def watch() -> None:
+        while not left.wait(1):
+            if os.getppid() != launcher:
+                os.kill(os.getpid(), signal.SIGTERM)
+                if not left.wait(_GRACE):
+                    os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, name="launcher", daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def lost_others(error: Exception) -> bool:
@@ -184,12 +216,12 @@ def _part() -> None:
     dist.destroy_process_group()
 
 
-def _require_first_to_fail(store: Store, error: Exception) -> None:
-    """Raises Elsewhere if another process has failed before."""
+def _require_first_to_fail(store: Store, error: Exception, processes: Processes) -> None:
+    """Raises Elsewhere if another process has failed before, and reports the error."""
     status = error.status if isinstance(error, RunError) else 1
     try:
         first = store.add("failed", 1) == 1
-    except RuntimeError:  # The process that held the store has ended.
-        first = False
+    except RuntimeError:  # The process that held the store has ended, without a report.
+        first = processes.first or lost_others(error)
     if not first:
         raise Elsewhere("another process reports the error", status=status) from error

@@ -17,7 +17,16 @@ from netdsl.runtime.console import say
 from netdsl.runtime.decode import decode, survey
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
-from netdsl.runtime.images import Source, Split, conversion, memory_of, moments, require_memory, split_off
+from netdsl.runtime.images import (
+    Rules,
+    Source,
+    Split,
+    conversion,
+    memory_of,
+    moments,
+    require_memory,
+    split_off,
+)
 from netdsl.runtime.open_image import is_named_image
 
 _LAYOUT = (
@@ -57,7 +66,7 @@ def read(
     console: Console,
     stream: bool | None,
     room: int | None,
-    rules: int,
+    rules: Rules,
 ) -> Source:
     """The images, converted to the channels and resized to the size of (C, H, W).
 
@@ -100,7 +109,7 @@ def read(
     return Source(parts["train"], parts["test"], listing.classes, parts.get("val"), unsplit, converted, rules)
 
 
-def _split(whole: Tensor, labels: Tensor, rules: int) -> dict[Part, Tensor]:
+def _split(whole: Tensor, labels: Tensor, rules: Rules) -> dict[Part, Tensor]:
     """The valid images of one folder of classes, of which a tenth is for the test."""
     if rules == 1:  # From all files, broken ones included; the first of the order are for the test.
         taken, left = split_off(labels, len(labels) - max(1, len(labels) // 10), 0, rules)
@@ -109,7 +118,7 @@ def _split(whole: Tensor, labels: Tensor, rules: int) -> dict[Part, Tensor]:
     return {"train": whole[left.sort().values], "test": whole[taken.sort().values]}
 
 
-def _list(root: Path, rules: int) -> Listing:
+def _list(root: Path, rules: Rules) -> Listing:
     """The classes and files of a folder in alphabetical order. Raises RunError."""
     folders = _folders(root)
     parts = _parts(folders)
@@ -127,7 +136,7 @@ def _list(root: Path, rules: int) -> Listing:
     return listing
 
 
-def _list_parts(root: Path, parts: Mapping[Part, Path], rules: int) -> Listing:
+def _list_parts(root: Path, parts: Mapping[Part, Path], rules: Rules) -> Listing:
     if "train" not in parts or "test" not in parts:
         missing = "test" if "train" in parts else "train"
         help = _LAYOUT
@@ -147,7 +156,7 @@ def _list_parts(root: Path, parts: Mapping[Part, Path], rules: int) -> Listing:
     return listing
 
 
-def _add_classes(listing: Listing, part: Part, folder: Path, rules: int) -> None:
+def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> None:
     """Lists the classes in a folder; names that differ in their Unicode form only are one class."""
     loose = [entry for entry in _entries(folder) if is_named_image(entry) and not os.path.isdir(entry)]
     folders = _folders(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +42,8 @@ class Split:
 # The rules by which data sets are read and split. Runs record theirs, and keep them when they are resumed or
 # evaluated. 1, before netdsl 0.5: splits pay no regard to classes, folders of validation images and folders
 # below classes are ignored, and names of classes are as the file system has them.
-RULES = 2
+Rules: TypeAlias = Literal[1, 2]
+RULES: Rules = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Source:
     validation: Split | None = None
     test_split_off: bool = False
     conversion: str = ""
-    rules: int = RULES
+    rules: Rules = RULES
 
 
 def moments(images: Tensor) -> Tensor:
@@ -111,7 +113,7 @@ def conversion(sizes: Tensor, input_shape: tuple[int, ...]) -> str:
     return f"{' and '.join(kinds)} images of {' to '.join(dict.fromkeys(ends))} are converted to {shape}"
 
 
-def split_off(labels: Tensor, count: int, seed: int, rules: int) -> tuple[Tensor, Tensor]:
+def split_off(labels: Tensor, count: int, seed: int, rules: Rules) -> tuple[Tensor, Tensor]:
     """Shuffled indices: those that are left, and `count` that are split off, of each class in proportion to
     its images, of which one is left at least. Raises RunError if there are too few.
     """

@@ -192,8 +192,8 @@ def create(
     return model
 
 
-def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
-    """Copies tensors by name. Raises RunError, and copies none, if any does not match."""
+def require_match(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    """Raises RunError if two states differ in a name, a shape or a type."""
     help = (
         "the weights belong to another network, to another style of the same network, or to a run of netdsl "
         "0.4 or before, whose layers have other names: train the network again, or use that version"
@@ -206,6 +206,14 @@ def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> No
         if source[name].shape != target[name].shape:
             shapes = f"{_shape(source[name])} in the weights, {_shape(target[name])} in the network"
             raise RunError(f"shape mismatch of `{name}`: {shapes}", help)
+        if source[name].dtype != target[name].dtype:
+            types = f"{source[name].dtype} in the weights, {target[name].dtype} in the network"
+            raise RunError(f"type mismatch of `{name}`: {types}".replace("torch.", ""), help)
+
+
+def copy_state(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    """Copies tensors by name. Raises RunError, and copies none, if any does not match."""
+    require_match(source, target)
     with torch.no_grad():
         for name, tensor in target.items():
             tensor.copy_(source[name])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Annotated
 
 import torch
 
+from netdsl.base.typed_json import Range, parse, typed
 from netdsl.runtime import checkpoint
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.errors import RunError, damaged
@@ -24,8 +25,8 @@ class Preprocessing:
     """
 
     classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    mean: tuple[Annotated[float, Range(-1e39, 1e39)], ...]
+    deviation: tuple[Annotated[float, Range(1e-46, 1e39)], ...]
 
     @classmethod
     def of(cls, data: Dataset) -> Preprocessing:
@@ -42,12 +43,13 @@ class Preprocessing:
                 "weights of netdsl 0.2 and of other programs have none; train the network again",
             )
         try:
-            values = {name: json.loads(metadata[name]) for name in cls.__dataclass_fields__}
-        except ValueError:
-            values = {}
-        if not _sound(**values):
-            raise damaged(weights, "its classes or normalisation are invalid", "train again")
-        return cls(**{name: tuple(value) for name, value in values.items()})
+            found = typed(cls, {name: parse(metadata[name]) for name in cls.__dataclass_fields__})
+            if not found.classes or len(found.mean) != len(found.deviation):
+                raise ValueError("their numbers differ")
+        except ValueError as error:
+            reason = f"its classes or normalisation are invalid: {error}"
+            raise damaged(weights, reason, "train again") from error
+        return found
 
     def metadata(self) -> dict[str, str]:
         """The metadata for a file: each field as JSON."""
@@ -67,12 +69,3 @@ class Preprocessing:
             )
         mean, deviation = (torch.tensor(values) for values in (self.mean, self.deviation))
         return replace(data, mean=mean.to(data.mean.device), deviation=deviation.to(data.mean.device))
-
-
-def _sound(classes: object = None, mean: object = None, deviation: object = None) -> bool:
-    """True if these values from a file are the fields of a Preprocessing, as lists."""
-    if not isinstance(classes, list) or not isinstance(mean, list) or not isinstance(deviation, list):
-        return False
-    numbers = all(isinstance(value, float) and math.isfinite(value) for value in [*mean, *deviation])
-    names = bool(classes) and all(isinstance(name, str) for name in classes)
-    return names and numbers and len(mean) == len(deviation) and all(value > 0 for value in deviation)

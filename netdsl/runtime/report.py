@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from netdsl.runtime.errors import damaged
-from netdsl.runtime.metrics import require_numbers
+from netdsl.runtime.errors import RunError
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.runtime.train import Report
 
@@ -21,13 +19,12 @@ def write(run: Path, report: Report) -> None:
 
 def read(run: Path) -> Report | None:
     """The report of a run; None if the run is not finished. Raises RunError if it is damaged."""
-    path = run / FILE
-    if (values := read_json(path)) is None:
-        return None
-    # Fields of later versions are ignored.
-    known: dict[str, Any] = {field.name: values.get(field.name) for field in fields(Report)}
+    return read_json(run / FILE, Report, "restore the file, or leave this run out")
+
+
+def remove(run: Path) -> None:
+    """Removes the report of a run that continues. Raises RunError."""
     try:
-        require_numbers(known)
-    except ValueError as error:
-        raise damaged(path, str(error), "restore the file, or leave this run out") from error
-    return Report(**known)
+        (run / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot remove {run / FILE}: {error.strerror}", "move it elsewhere") from error

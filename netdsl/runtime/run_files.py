@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from netdsl.base import atomic
+from netdsl.base.typed_json import Count, Range, Seconds, typed
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
+from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
@@ -25,8 +26,34 @@ LAST = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 HOW = "how.json"
 _LOCK = ".lock"
-# The fields of `Progress` that a checkpoint holds.
-POSITION = ("epoch", "of_images", "seen", "steps", "loss_sum", "right", "lr", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The fields of `Progress` that a checkpoint holds."""
+
+    epoch: Count
+    of_images: Count
+    seen: Count
+    steps: Count
+    loss_sum: Annotated[float, Range(0, 1e100)]
+    right: Count
+    lr: float
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a run's checkpoint: fields of `Run`, and the position in the epoch."""
+
+    record: dict[str, object]
+    texts: dict[str, str]
+    how: dict[str, object]
+    position: Position
+    rows: list[Metrics]
+    seconds: Seconds
+    images: Count
+    training: Seconds
 
 
 @contextmanager
@@ -48,23 +75,9 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder} can't be written: {error.strerror or error}", "choose another folder: `--run`"
         ) from error
     try:
-        # Temporary files of a process that was killed while writing.
-        for stray in folder.glob(f".*{atomic.PART}"):
-            stray.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
-
-
-def _require_sound(run: Run, progress: Progress) -> None:
-    """Raises ValueError if the facts of a checkpoint are not those of a run."""
-    whole = (progress.epoch, progress.of_images, progress.seen, progress.steps, progress.right)
-    real = (progress.loss_sum, progress.lr, progress.seconds)
-    numbers = all(type(n) is int and n >= 0 for n in whole) and all(type(x) in (int, float) for x in real)
-    if not numbers or progress.seen > progress.of_images or len(run.rows) != progress.epoch:
-        raise ValueError("its position is invalid")
-    for row in run.rows:
-        metrics.require_numbers(asdict(row))
 
 
 def _rank(row: Metrics) -> tuple[float, float]:
@@ -89,8 +102,7 @@ class Run:
     `record` is stored in the checkpoint for the caller, `texts` are the metadata of the weights, `how` is
     how the run is computed: device, precision, compiled or not, and the reasons. `rows` are the metrics of
     finished epochs, `best` the best weights of them. `seconds` is the time of all sessions, `images` and
-    `training` are the number of trained images and the seconds for them. Of several processes, only the
-    first one `writes`.
+    `training` are the number of trained images and the seconds for them; `processes` train it.
     """
 
     folder: Path
@@ -102,7 +114,12 @@ class Run:
     seconds: float = 0.0
     images: int = 0
     training: float = 0.0
-    writes: bool = True
+    processes: Processes = ALONE
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the files: of several, only the first one does."""
+        return self.processes.first
 
     @property
     def validation_accuracies(self) -> list[float]:
@@ -142,37 +159,40 @@ class Run:
         if not self.writes:
             return
         best = {f"best.{name}": tensor for name, tensor in self.best.items()}
-        position = {name: getattr(progress, name) for name in POSITION}
-        facts: dict[str, object] = {
-            "record": dict(self.record),
-            "texts": dict(self.texts),
-            "how": self.how,
-            "position": position,
-            "rows": [asdict(row) for row in self.rows],
-            "seconds": self.seconds,
-            "images": self.images,
-            "training": self.training,
-        }
-        Checkpoint(train_step.state() | best, facts).write(self.folder / CHECKPOINT)
+        position = Position(*(getattr(progress, field.name) for field in fields(Position)))
+        facts = Facts(
+            dict(self.record),
+            dict(self.texts),
+            self.how,
+            position,
+            self.rows,
+            self.seconds,
+            self.images,
+            self.training,
+        )
+        Checkpoint(train_step.state() | best, asdict(facts)).write(self.folder / CHECKPOINT)
 
     @staticmethod
-    def resumed(folder: Path, found: Checkpoint) -> tuple[Run, Progress]:
+    def resumed(folder: Path, found: Checkpoint, processes: Processes = ALONE) -> tuple[Run, Progress]:
         """The run of a checkpoint, and its position in the epoch. Raises RunError if a fact is invalid."""
         try:
-            facts: Any = found.facts
-            run = Run(
-                folder,
-                dict(facts["record"]),
-                {str(name): str(text) for name, text in facts["texts"].items()},
-                dict(facts["how"]),
-                [Metrics(**row) for row in facts["rows"]],
-                found.part("best"),
-                float(facts["seconds"]),
-                int(facts["images"]),
-                float(facts["training"]),
-            )
-            progress = Progress(**{name: facts["position"][name] for name in POSITION})
-            _require_sound(run, progress)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            facts = typed(Facts, found.facts)
+            at = facts.position
+            trained = facts.images and facts.training
+            if at.seen > at.of_images or len(facts.rows) != at.epoch or (facts.rows and not trained):
+                raise ValueError("its position is invalid")
+        except ValueError as error:
             raise damaged(folder / CHECKPOINT, f"invalid facts: {error}") from error
-        return run, progress
+        run = Run(
+            folder,
+            facts.record,
+            facts.texts,
+            facts.how,
+            facts.rows,
+            found.part("best"),
+            facts.seconds,
+            facts.images,
+            facts.training,
+            processes,
+        )
+        return run, Progress(**asdict(at))

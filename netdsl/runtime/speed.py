@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from netdsl.base.typed_json import Range
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 
@@ -28,7 +30,7 @@ class SpeedRequest:
     fused: str = "auto"
     batch_norm: str = "auto"
     loader: str = "auto"
-    workers: int | None = None
+    workers: Annotated[int, Range(0, 1024)] | None = None
     # The reason for options that are not `auto`: as asked, or as before for a resumed run.
     why: str = "as asked"
 

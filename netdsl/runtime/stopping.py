@@ -1,14 +1,16 @@
-"""Ctrl-C and SIGTERM: the run finishes its step and saves a checkpoint."""
+"""Ctrl-C, SIGTERM and SIGHUP: the run finishes its step and saves a checkpoint."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from netdsl.runtime.distributed import ALONE, Processes
+from netdsl.runtime.stop_signals import ONE_REQUEST, STOP_SIGNALS
 
 
 class Stop:
@@ -28,7 +30,7 @@ class Stop:
 
 @contextmanager
 def on_signals(processes: Processes = ALONE) -> Iterator[Stop]:
-    """Inside the block the first Ctrl-C or SIGTERM is only recorded; a second one has its usual effect.
+    """Inside the block the first Ctrl-C, SIGTERM or SIGHUP is recorded; a later one has its usual effect.
 
     Several processes record all: torchrun forwards signals that a scheduler may have sent to each process
     already, and kills processes that take too long.
@@ -37,19 +39,24 @@ def on_signals(processes: Processes = ALONE) -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Only the main thread may handle signals.
         return
-    caught = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in caught}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: known for number, known in handlers.items() if known is not signal.SIG_IGN}  # nohup
+    first = 0.0
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
     def note(number: int, frame: FrameType | None) -> None:
-        stop.signal = signal.Signals(number)
-        if processes.size == 1:
+        nonlocal first
+        now = time.monotonic()
+        if not stop:
+            first, stop.signal = now, signal.Signals(number)
+        elif processes.size == 1 and now - first > ONE_REQUEST:
             restore()
+            signal.raise_signal(number)
 
-    for number in caught:
+    for number in before:
         signal.signal(number, note)
     try:
         yield stop

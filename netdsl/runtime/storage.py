@@ -1,4 +1,4 @@
-"""Files of runs, which are written whole or not at all, and the cache folder."""
+"""Files of runs, which are written whole or not at all and read with their types, and the cache folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from netdsl.base import atomic
+from netdsl.base.typed_json import parse, typed
 from netdsl.runtime.errors import RunError, damaged
+
+T = TypeVar("T")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -17,28 +20,47 @@ def write_atomic(path: Path, content: bytes) -> None:
     try:
         atomic.write(path, content)
     except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"cannot write {path}: {reason}", "choose another folder") from error
+        raise RunError(str(error), "free disk space or choose another folder") from error
 
 
 def write_json(path: Path, value: object) -> None:
     """Writes a value as indented JSON. Raises RunError."""
-    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None if the file is missing. Raises RunError if it is damaged."""
+def read_bytes(path: Path) -> bytes | None:
+    """The content of a file; None if it is missing. Raises RunError if it can't be read, or is a pipe or a
+    device, whose content may have no end.
+    """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file() and path.exists():
+            raise RunError(f"cannot read {path}: it is not a regular file", "restore the file from a copy")
+        return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise RunError(f"cannot read {path}: {error}") from error
-    except ValueError as error:  # also if it is not UTF-8
-        raise damaged(path, "it is not JSON") from error
-    if not isinstance(values, dict):
-        raise damaged(path, "it is not an object")
-    return values
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a UTF-8 file; None if the file is missing. Raises RunError as `read_bytes` does."""
+    content = read_bytes(path)
+    try:
+        return None if content is None else content.decode()
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it is not UTF-8 text") from error
+
+
+def read_json(path: Path, kind: type[T], help: str = "") -> T | None:
+    """The value in a JSON file, checked against its type (`typed_json`); None if the file is missing.
+
+    Raises RunError with `help` if it is damaged.
+    """
+    content = read_bytes(path)
+    try:
+        return None if content is None else typed(kind, parse(content))
+    except ValueError as error:
+        raise damaged(path, str(error), help) from error
 
 
 def cache_folder() -> Path:

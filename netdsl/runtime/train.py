@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from signal import Signals
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
+from netdsl.base.typed_json import Seconds, Share
 from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
@@ -19,21 +20,23 @@ from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
-from netdsl.runtime.distributed import ALONE, Processes
-from netdsl.runtime.errors import Diverged, Interrupted, RunError
+from netdsl.runtime.distributed import Processes
+from netdsl.runtime.errors import Diverged, Interrupted, RunError, damaged
 from netdsl.runtime.evaluate import Scores, evaluate
+from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
 from netdsl.runtime.metrics import Metrics
-from netdsl.runtime.model import Model
-from netdsl.runtime.run_files import Run, require_new
-from netdsl.runtime.speed import Speed
+from netdsl.runtime.model import Model, require_match
+from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
+from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
 from netdsl.runtime.train_step import TrainStep
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0
+EAGER = SpeedRequest(compile="off", workers=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,11 @@ class Report:
     the time of the whole run, `images_per_second` excludes evaluation.
     """
 
-    validation_accuracy: float | None
-    test_accuracy: float
+    validation_accuracy: Share | None
+    test_accuracy: Share
     test_loss: float
     epochs: float
-    seconds: float
+    seconds: Seconds
     images_per_second: float
 
 
@@ -59,70 +62,12 @@ def train(
     run: Run,
     speed: Speed,
     console: Console,
-    *,
-    resume: tuple[Checkpoint, Progress] | None = None,
-    compile: str = "off",
-    batch_norm: str = "local",
-    workers: int = 0,
-    each_epoch: Callable[[Metrics], None] | None = None,
-    processes: Processes = ALONE,
+    request: SpeedRequest = EAGER,
 ) -> Report:
-    """Trains the model by a recipe; afterwards it has the best weights.
-
-    The run's files are written after each epoch, and a checkpoint every ten minutes within one; `resume` is
-    such a checkpoint and its position. `compile` is "auto", "on" or "off"; `each_epoch` is called with the
-    metrics of each epoch. Raises RunError if the loss is not finite, memory is full or a file can't be
-    written, and Interrupted on Ctrl-C or SIGTERM: the run can then be resumed from its checkpoint.
-
-    All `processes` call this with the same arguments and get the same report. The weights are those of one
-    process up to rounding if batch norms are "sync"; "local" ones use the images of their own process, and
-    the running statistics are those of the first process.
-    """
-    require_trainable(data, recipe)
-    if resume is None and run.writes:
+    """Trains a model in a new run, as `Training.train` does. Raises RunError if the folder holds a run."""
+    if run.writes:
         require_new(run.folder)
-    if processes.size > 1 and batch_norm == "sync":
-        model.synchronise(speed.device)
-    started = time.perf_counter() - run.seconds  # the time of a resumed run counts on
-    speed.prepare()
-    if speed.device.type == "cpu":
-        keep_freed_memory()
-    model.to(speed.device, speed.layout)
-    train_step, progress = TrainStep(model, recipe, speed, processes), Progress(0, len(data.train))
-    if resume is not None:
-        checkpoint, progress = resume
-        train_step.load(checkpoint)
-    training = _Training(
-        train_step, data.to(speed.device), run, console, workers, each_epoch, progress, started
-    )
-    run.how |= {"processes": processes.size, "batch_norm": batch_norm}
-    try:
-        training.begin(compile)
-        with on_signals(processes) as stop, Display(console, recipe.epochs, len(run.rows)) as display:
-            while training.progress.epoch < recipe.epochs:
-                training.epoch(stop, display)
-            # Inside `on_signals`, since an exception would break matplotlib's state.
-            if run.writes:
-                with plot.drawn_if_possible(console):
-                    plot.curves(run.folder)
-        return training.report()
-    except KeyboardInterrupt:  # Before or after the epochs, or a second one.
-        raise training.interrupted(Signals.SIGINT) from None
-    except Diverged as error:
-        error.help = training.after_divergence()
-        raise
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise RunError(
-            "a batch norm can't compute the statistics of a single image's vector",
-            "use a larger `--batch` or a smaller `--accumulate`: each part needs at least two images",
-        ) from error
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-    # Outside of `except`, since the exception keeps the step's memory alive.
-    raise training.out_of_memory()
+    return Training(model, data, recipe, run, speed, console, request).train()
 
 
 def require_trainable(data: Dataset, recipe: Recipe) -> None:
@@ -136,21 +81,44 @@ def require_trainable(data: Dataset, recipe: Recipe) -> None:
     augment.draw(recipe.augment, 0, (height, width), 0, recipe.seed)
 
 
-@dataclass(slots=True)
-class _Training:
-    """One call of `train`: `progress` is the epoch under way, `started` the start of the run's clock."""
+class Training:
+    """A run's training, to the end of its recipe.
 
-    train_step: TrainStep
-    data: Dataset
-    run: Run
-    console: Console
-    workers: int
-    each_epoch: Callable[[Metrics], None] | None
-    progress: Progress
-    started: float
-    # The time of the last checkpoint, and the position in it.
-    saved: float = field(default_factory=time.perf_counter)
-    saved_position: str = "before the first step"
+    All processes of the run call the same methods. Creating it and `restore` write nothing, so that all is
+    checked before a file is replaced. Of the `request`, what `speed` doesn't say is used; batch norms that
+    are "sync" give the weights of one process up to rounding, "local" ones use the images of their own
+    process, and the running statistics are those of the first process.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        recipe: Recipe,
+        run: Run,
+        speed: Speed,
+        console: Console,
+        request: SpeedRequest,
+    ) -> None:
+        """Raises RunError if the data or the model don't suit the recipe or the processes."""
+        require_trainable(data, recipe)
+        local = run.processes.local_size
+        self.started = time.perf_counter() - run.seconds  # The time of a resumed run counts on.
+        self.compile = request.compile
+        self.workers = max(1, free_cores() // local) if request.workers is None else request.workers
+        self.run, self.console = run, console
+        self.batch_norm = "sync" if request.batch_norm == "sync" else "local"
+        if self.processes.size > 1 and self.batch_norm == "sync":
+            model.synchronise(speed.device)
+        speed.prepare()
+        if speed.device.type == "cpu":
+            keep_freed_memory()
+        model.to(speed.device, speed.layout)
+        self.train_step = TrainStep(model, recipe, speed, run.processes)
+        self.data = data.to(speed.device)
+        self.progress = Progress(0, len(data.train))
+        # The time of the last checkpoint, and the position in it.
+        self.saved, self.saved_position = time.perf_counter(), "before the first step"
 
     @property
     def recipe(self) -> Recipe:
@@ -162,7 +130,57 @@ class _Training:
 
     @property
     def processes(self) -> Processes:
-        return self.train_step.processes
+        return self.run.processes
+
+    def restore(self, found: Checkpoint, progress: Progress) -> None:
+        """Continues from the run's checkpoint. Raises RunError if it belongs to another network or recipe."""
+        if progress.of_images != len(self.data.train):
+            raise damaged(self.run.folder / CHECKPOINT, "its position is of other images")
+        self.train_step.load(found)
+        if self.run.rows:
+            require_match(self.run.best, self.train_step.model.state())
+        self.progress = progress
+
+    def train(self, each_epoch: Callable[[Metrics], None] | None = None) -> Report:
+        """Trains to the report; afterwards the model has the best weights.
+
+        The run's files are written after each epoch, and a checkpoint every ten minutes within one;
+        `each_epoch` is called with the metrics of each epoch. Raises RunError if the loss is not finite,
+        memory is full or a file can't be written, and Interrupted on Ctrl-C, SIGTERM or SIGHUP: the run can
+        then be resumed from its checkpoint.
+        """
+        run = self.run
+        run.how |= {"processes": self.processes.size, "batch_norm": self.batch_norm}
+        try:
+            self._begin()
+            with (
+                on_signals(self.processes) as stop,
+                Display(self.console, self.recipe.epochs, len(run.rows)) as display,
+            ):
+                while self.progress.epoch < self.recipe.epochs:
+                    self._epoch(stop, display, each_epoch)
+                # Inside `on_signals`, since an exception would break matplotlib's state.
+                if run.writes:
+                    with plot.drawn_if_possible(self.console):
+                        plot.curves(run.folder)
+            return self._report()
+        except KeyboardInterrupt:  # Before or after the epochs, or a second one.
+            raise self._interrupted(Signals.SIGINT) from None
+        except Diverged as error:
+            error.help = self._after_divergence()
+            raise
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise RunError(
+                "a batch norm can't compute the statistics of a single image's vector",
+                "use a larger `--batch` or a smaller `--accumulate`: each part needs at least two images",
+            ) from error
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of `except`, since the exception keeps the step's memory alive.
+        raise self._out_of_memory()
 
     def _where(self) -> str:
         progress, epochs = self.progress, self.recipe.epochs
@@ -170,19 +188,19 @@ class _Training:
             return "after the last epoch"
         return f"in epoch {progress.epoch + 1} of {epochs}, after step {progress.steps}"
 
-    def begin(self, compile: str) -> None:
+    def _begin(self) -> None:
         """Writes the first checkpoint, and decides whether to compile."""
         batches.require_enough(
             self.recipe.batch, self.progress.of_images - self.progress.seen, self.processes
         )
         run, count = self.run, self.processes.size
         # Before compiling, which takes long. A run resumed from here decides anew whether to compile.
-        run.how = {**run.how, **self.speed.facts(), "compile": compile}
+        run.how = {**run.how, **self.speed.facts(), "compile": self.compile}
         self._save()
         order = torch.arange(self.progress.of_images)
         steps = len(batches.split(order, self.recipe.batch, 2 * count))
         left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        decision = decide(self.train_step, compile, self._example(self.recipe.batch), left)
+        decision = decide(self.train_step, self.compile, self._example(self.recipe.batch), left)
         reasons = [*self.speed.reasons, str(decision)]
         if count > 1:
             reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
@@ -190,7 +208,7 @@ class _Training:
         run.write_views()
         say(self.console, f"{self.speed.device}: {', '.join(reasons)}")
 
-    def epoch(self, stop: Stop, display: Display) -> None:
+    def _epoch(self, stop: Stop, display: Display, each_epoch: Callable[[Metrics], None] | None) -> None:
         """Trains to the end of the current epoch, and writes the files."""
         progress = self.progress
 
@@ -208,13 +226,13 @@ class _Training:
         if progress.complete:
             row = self._finish_epoch()
             display.line(row)
-            if self.each_epoch is not None:
-                self.each_epoch(row)
+            if each_epoch is not None:
+                each_epoch(row)
         if signal := stop.agreed(self.processes):
             if not progress.complete:
                 self._save()
             self.processes.wait()  # If one process ends, torchrun ends the others.
-            raise self.interrupted(signal)
+            raise self._interrupted(signal)
 
     def _check_first_loss(self) -> None:
         """Warns once about an unusual first loss; the run continues."""
@@ -266,7 +284,7 @@ class _Training:
             processes=self.processes,
         )
 
-    def report(self) -> Report:
+    def _report(self) -> Report:
         """Evaluates the best weights on the test images."""
         run = self.run
         self.train_step.model.load_state(run.best)
@@ -286,7 +304,7 @@ class _Training:
         batch = batches.load_batch(self.data.train, rows, self.speed.device, self.processes)
         return self.data.inputs(batch.images, self.speed.layout)
 
-    def interrupted(self, signal: Signals) -> Interrupted:
+    def _interrupted(self, signal: Signals) -> Interrupted:
         name = "Ctrl-C" if signal is Signals.SIGINT else signal.name
         kept = "all of it is saved"
         if self.saved_position != self._where():
@@ -298,7 +316,7 @@ class _Training:
             signal,
         )
 
-    def after_divergence(self) -> str:
+    def _after_divergence(self) -> str:
         self._check_first_loss()  # A bad start may be the reason.
         lower = f"--optimizer.lr {self.recipe.optimizer.lr / 10:g}"
         if not self.run.rows:
@@ -309,7 +327,7 @@ class _Training:
             "that learning rate"
         )
 
-    def out_of_memory(self) -> RunError:
+    def _out_of_memory(self) -> RunError:
         batch = self.recipe.batch
         message = f"the memory of {self.speed.device} is full with a batch of {batch}"
         if self.processes.size > 1:  # No search, which the other processes would not join.

@@ -24,8 +24,8 @@ _MOST_STEPS = 20_000
 _MOST_CHANGES = 60
 
 
-def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | None:
-    """The network with its shapes; None if there is an error, from this pass or an earlier one."""
+def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork:
+    """The network with its shapes; after errors, of this pass or an earlier one, as far as they are known."""
     sound = network.sound
     inference = _Inference(network, sound)
     typed = inference.run()
@@ -38,11 +38,10 @@ def infer(network: ResolvedNetwork, diagnostics: Diagnostics) -> TypedNetwork | 
                 diagnostics.add(error)
                 inference = _Inference(meant, sound)
                 inference.run()
-                typed = None
                 break
     for found in inference.found:
         diagnostics.add(found)
-    return None if diagnostics.errors else typed
+    return typed
 
 
 class _Inference:
@@ -79,7 +78,7 @@ class _Inference:
         self._changes_left -= 1
         return tuple(other.found) if self._steps_left >= 0 else None
 
-    def run(self) -> TypedNetwork | None:
+    def run(self) -> TypedNetwork:
         shape = self._network.input
         state = TensorState(shape, made=self._network.input_span, sizes=(shape[1:],))
         parts: list[TypedPart] = []
@@ -90,7 +89,7 @@ class _Inference:
                 )
                 parts.append(typed)
         except TooLarge:
-            return None
+            return self._typed(parts, state.lost())
         if state.known and parts:
             check_output(self._network, parts, state, self._attempt, self.found)
         # After an error the total costs are unknown, and their expectations are not checked.
@@ -98,14 +97,14 @@ class _Inference:
             attempt = None if self.found.errors else self._attempt
             if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
                 check_output_expectations(self._network, state.shape, attempt, self.found)
-            return None
+        else:
+            check_expectations(self._typed(parts, state), self._attempt, self.found)
+        return self._typed(parts, state)
+
+    def _typed(self, parts: Sequence[TypedPart], state: TensorState) -> TypedNetwork:
         cost = sum((part.cost for part in parts), NOTHING)
-        instances = self._bodies.instances()
-        typed_network = TypedNetwork(
-            self._network, tuple(parts), instances, state.shape, cost, state.depth, state.receptive_field
-        )
-        check_expectations(typed_network, self._attempt, self.found)
-        return None if self.found.errors else typed_network
+        instances, field = self._bodies.instances(), state.receptive_field
+        return TypedNetwork(self._network, tuple(parts), instances, state.shape, cost, state.depth, field)
 
     def _section(self, section: Section, state: TensorState) -> tuple[TypedSection, TensorState]:
         body, state = self._bodies.section(section.body, state)

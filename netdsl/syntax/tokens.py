@@ -144,6 +144,17 @@ def starts_line(found: Sequence[Token], index: int) -> bool:
     return found[index].start == (before.end if before and before.kind == "_NL" else 0)
 
 
+def closing(source: Source, opening: int) -> int:
+    """The offset of the bracket that closes the one at an offset; the end of the text if none does."""
+    depth = 0
+    for token in tokens(source):
+        if token.start >= opening:
+            depth += (token.text in CLOSING) - (token.text in OPENING)
+            if depth == 0:
+                return token.start
+    return len(source.text)
+
+
 def word_at(text: str, offset: int) -> tuple[int, int] | None:
     """The start and end of the name around an offset, or directly before it; None where there is none."""
     start = end = offset

@@ -27,10 +27,8 @@ from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import HOW
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
-from netdsl.runtime.storage import read_json
+from netdsl.runtime.storage import read_json, read_text
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, RunSettings
-
-_NAME_A_RUN = "name the folder of a run, such as runs/resnet32"
 
 # The weights of the best validation accuracy, or of the last epoch.
 Which: TypeAlias = Literal["best", "last"]
@@ -47,7 +45,7 @@ class OpenedRun:
     network: Network
     style: Style
     settings: Mapping[str, str]
-    rules: int = images.RULES
+    rules: images.Rules = images.RULES
     trained_on: str = ""
 
     @property
@@ -84,7 +82,7 @@ class OpenedRun:
         """
         how: Mapping[str, object] = {}
         with suppress(RunError):  # a damaged file
-            how = read_json(self.folder / HOW) or how
+            how = read_json(self.folder / HOW, dict[str, object]) or how
         same = how.get("device") == choose_device(device).type
         precision = how.get("precision") if same else "auto"
         if precision not in SPEED_CHOICES["precision"]:
@@ -112,11 +110,12 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
 
     Raises RunError if the folder holds no run or a damaged one, NetworkError if its network has errors.
     """
-    place = folder / RUN_FILE
-    if (facts := read_json(place)) is None:
-        raise RunError(f"{place} can't be read: it does not exist", _NAME_A_RUN)
-    settings = RunSettings.read(facts, str(place))
-    network = Network(settings.compiled(_read_text(folder / NETWORK_FILE), overrides or {}))
+    settings = read_json(folder / RUN_FILE, RunSettings)
+    text = read_text(folder / NETWORK_FILE)
+    if settings is None or text is None:
+        missing = folder / (RUN_FILE if settings is None else NETWORK_FILE)
+        raise RunError(f"there is no {missing}", "name the folder of a run, such as runs/resnet32")
+    network = Network(settings.compiled(text, overrides or {}))
     trained_on = "" if "data" in (overrides or {}) else settings.data
     return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
 
@@ -159,10 +158,3 @@ def create_model(
     if layout is None:
         layout, _ = choose_layout(convolutions(network), device)
     return model.create(vars(network.imported(style)), style, network.entry(style), seed, device, layout)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} can't be read: {error}", _NAME_A_RUN) from error

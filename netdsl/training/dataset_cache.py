@@ -9,7 +9,7 @@ from netdsl.runtime.batches import require_enough
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset, read, room
 from netdsl.runtime.distributed import ALONE, Processes
-from netdsl.runtime.images import RULES, Source
+from netdsl.runtime.images import RULES, Rules, Source
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.train import require_trainable
 from netdsl.trained.open_run import divide, require_classes
@@ -20,7 +20,7 @@ class DatasetCache:
     memory. Data are read by the `RULES` of the runs.
     """
 
-    def __init__(self, rules: int = RULES) -> None:
+    def __init__(self, rules: Rules = RULES) -> None:
         self.rules = rules
         self._last: tuple[object, Source] | None = None
 

@@ -15,6 +15,7 @@ from netdsl.runtime import report
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
+from netdsl.runtime.images import RULES
 from netdsl.runtime.plot import drawn_if_possible
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest, choose
@@ -50,19 +51,28 @@ def run_experiment(
     has errors, and Interrupted on Ctrl-C or SIGTERM.
     """
     folder = folder or free_folder("experiment")
-    if folder.exists() and any(folder.iterdir()):
-        began = (folder / PLAN).exists()
-        raise RunError(
-            f"{folder} already holds {'an experiment' if began else 'files'}",
-            f"continue it: `netdsl train --resume {folder}`" if began else "choose another folder: `--run`",
-        )
-    plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
+    _require_new(folder)
+    plan = Plan(require_style(style), request, list(entries), RULES)
+    inputs, console = DatasetCache(), Console()
     for entry in plan.entries:
         network = Network(entry.compiled(entry.seeds[0]))
         inputs.of(network, request, choose(request, convolutions(network)), console)
     with locked(folder):
+        _require_new(folder)
         plan.write(folder)
         return folder, _go_on(folder, plan, request, tensorboard, inputs, console)
+
+
+def _require_new(folder: Path) -> None:
+    """Raises RunError if a folder holds files. Hidden ones don't count: the lock and temporary files of an
+    experiment that was killed before its plan was written.
+    """
+    if (folder / PLAN).exists():
+        raise RunError(
+            f"{folder} already holds an experiment", f"continue it: `netdsl train --resume {folder}`"
+        )
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder} already holds files", "choose another folder: `--run`")
 
 
 def resume_experiment(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from netdsl.api import Network
 from netdsl.base.source import Source
+from netdsl.base.typed_json import Text
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.runtime.errors import damaged
-from netdsl.runtime.images import RULES
+from netdsl.runtime.errors import RunError, damaged
+from netdsl.runtime.images import Rules
 from netdsl.runtime.speed import SpeedRequest
+from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.syntax.net_files import recorded
-from netdsl.trained.run_settings import require_style
 
 PLAN = "plan.json"
 
@@ -30,8 +30,8 @@ class Entry:
 
     name: str
     file: str
-    text: str
-    used: dict[str, str]
+    text: Text
+    used: dict[str, Text]
     settings: dict[str, str]
     overrides: dict[str, str]
     seeds: list[int]
@@ -71,7 +71,7 @@ class Plan:
     style: Style
     request: SpeedRequest
     entries: list[Entry]
-    rules: int = RULES
+    rules: Rules = 1
 
     def runs(self) -> Iterator[tuple[Entry, int]]:
         """Each network with each of its seeds, in the order of their training."""
@@ -81,29 +81,23 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Raises RunError if the folder can't be written."""
-        plan = {
-            "style": self.style,
-            "wishes": asdict(self.request),
-            "rules": self.rules,
-            "entries": [asdict(entry) for entry in self.entries],
-        }
-        write_json(folder / PLAN, plan)
+        write_json(folder / PLAN, asdict(self))
 
     @staticmethod
     def read(folder: Path) -> Plan:
         """The plan of an experiment, with all of its values checked. Raises RunError."""
-        path = folder / PLAN
-        values: Any = read_json(path)
-        try:
-            entries = [Entry(**entry) for entry in values["entries"]]
-            if not all(_sound(entry) for entry in entries):
-                raise ValueError
-            request, rules = SpeedRequest(**values["wishes"]), values.get("rules", 1)
-            if rules not in range(1, RULES + 1):
-                raise ValueError
-            return Plan(require_style(str(values["style"])), request, entries, rules)
-        except (ValueError, TypeError, KeyError) as error:
-            raise damaged(path, help="restore it, or start the experiment again") from error
+        help = "restore it, or start the experiment again"
+        plan = read_json(folder / PLAN, Plan, help)
+        if plan is None:
+            raise RunError(f"there is no {folder / PLAN}", help)
+        for name, choices in SPEED_CHOICES.items():
+            if getattr(plan.request, name) not in choices:
+                raise damaged(folder / PLAN, f"`request.{name}` is invalid", help)
+        for entry in plan.entries:
+            # It becomes a folder's name.
+            if Path(entry.name).name != entry.name or "\0" in entry.name or not entry.seeds:
+                raise damaged(folder / PLAN, "an entry is invalid", help)
+        return plan
 
 
 def entries(
@@ -116,12 +110,3 @@ def entries(
         Entry.of(name if number == 1 else f"{name}-{number}", compiled, settings, overrides, seeds)
         for name, number, compiled in zip(names, numbers, networks, strict=True)
     ]
-
-
-def _sound(entry: Entry) -> bool:
-    texts = [entry.name, entry.file, entry.text]
-    for table in (entry.used, entry.settings, entry.overrides):
-        texts += [*table, *table.values()]
-    # A name becomes a folder's name, and must not contain a path.
-    whole = all(isinstance(text, str) for text in texts) and Path(entry.name).name == entry.name
-    return whole and bool(entry.seeds) and all(isinstance(seed, int) for seed in entry.seeds)

@@ -17,9 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from netdsl.api import Network
+from netdsl.base.typed_json import Text, typed
 from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import CHOICES, Recipe
-from netdsl.runtime.images import RULES
+from netdsl.runtime.errors import damaged
+from netdsl.runtime.images import RULES, Rules
 from netdsl.trained.run_settings import RunSettings
 
 
@@ -32,11 +34,19 @@ class Record(RunSettings):
     id: str
     network: str
     recipe: dict[str, object]
-    text: str
+    text: Text
     code: str
     versions: dict[str, str]
     commit: str | None
     changes: list[str]
+
+    @staticmethod
+    def of_checkpoint(facts: Mapping[str, object], place: Path) -> Record:
+        """The record in a checkpoint, which may come from anywhere. Raises RunError, which names `place`."""
+        try:
+            return typed(Record, facts, "record")
+        except ValueError as error:
+            raise damaged(place, str(error)) from error
 
     @staticmethod
     def of(
@@ -45,7 +55,7 @@ class Record(RunSettings):
         settings: Mapping[str, str],
         overrides: Mapping[str, str],
         data: str,
-        rules: int = RULES,
+        rules: Rules = RULES,
     ) -> Record:
         """The record of a new run."""
         network = Network(compiled)

@@ -29,7 +29,7 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
     console = Console(quiet=not processes.first)
     found = Checkpoint.read(folder / CHECKPOINT)
     run, progress = Run.resumed(folder, found)
-    record = Record.read(run.record, str(folder / CHECKPOINT))
+    record = Record.of_checkpoint(run.record, folder / CHECKPOINT)
     compiled = record.compiled(record.text, {})
     if compiled.network is None or progress.epoch < compiled.network.network.recipe.epochs:
         raise RunError(f"the run in {folder} isn't complete", f"resume it: `netdsl train --resume {folder}`")
@@ -54,7 +54,7 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
     processes.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)
-    second = Record.read(again.record, str(new / CHECKPOINT))
+    second = Record.of_checkpoint(again.record, new / CHECKPOINT)
     pairs = {name: (tensor, refound.tensors[name]) for name, tensor in found.tensors.items()}
     differing = [pair for pair in pairs.values() if not torch.equal(*pair)]
     if not differing:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from netdsl.api import Network
 from netdsl.runtime import metrics, plot, report
-from netdsl.runtime.errors import damaged
 from netdsl.runtime.plot import Curve, Panel
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.training.plan import Plan
@@ -86,6 +85,11 @@ class NetworkResult:
         return asdict(self) | {name: spread and asdict(spread) for name, spread in spreads.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Results:
+    networks: list[NetworkResult]
+
+
 def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkResult]:
     """The results of an experiment so far. `failures` are the errors of failed runs by their folders.
 
@@ -113,13 +117,11 @@ def write(folder: Path, results: list[NetworkResult]) -> None:
 
 def read_failures(folder: Path) -> dict[str, str]:
     """The errors of an experiment's failed runs by their folders. Raises RunError."""
-    path = folder / RESULTS
-    values = read_json(path) or {"networks": []}
-    try:
-        runs = [run for network in values["networks"] for run in network["runs"]]
-        return {str(run["folder"]): str(run["error"]) for run in runs if run["error"] is not None}
-    except (TypeError, KeyError) as error:
-        raise damaged(path, f"{error}", "remove it: it is written again from the runs") from error
+    found = read_json(folder / RESULTS, _Results, "remove it: it is written again from the runs") or _Results(
+        []
+    )
+    runs = [run for network in found.networks for run in network.runs]
+    return {run.folder: run.error for run in runs if run.error is not None}
 
 
 def draw(folder: Path, results: list[NetworkResult]) -> None:

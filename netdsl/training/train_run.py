@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,7 @@ from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.layout import Convolution, choose_layout
-from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
@@ -34,7 +32,7 @@ from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_atomic, write_json
 from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
 from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
-from netdsl.runtime.train import Report, train
+from netdsl.runtime.train import Report, Training
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
@@ -73,15 +71,12 @@ def train_run(
     fingerprint = data.fingerprint()
     record = Record.of(compiled, require_style(style), settings, overrides, fingerprint, inputs.rules)
     _require_same(processes, record, speed)
-    if processes.size > 1 and request.batch_norm == "sync":
-        # Raises if the style does not support it, before anything is written.
-        create_model(network, record.style, 0, speed.device).synchronise(speed.device)
+    run = Run(folder, record.to_json(), processes=processes)
+    training = _prepared(network, record, data, run, request, speed, console)
     with _locked(folder, processes):
         if processes.first:
             _require_new(folder)
-            _write_inputs(folder, network, record)
-        run = Run(folder, record.to_json(), writes=processes.first)
-        return _train(network, record, data, run, None, request, speed, console, processes, tensorboard)
+        return _trained(training, network, record, tensorboard)
 
 
 def resume_run(
@@ -103,10 +98,9 @@ def resume_run(
     with _locked(folder, processes):
         found = processes.broadcast(Checkpoint.read(folder / CHECKPOINT) if processes.first else None)
         assert found is not None
-        run, progress = Run.resumed(folder, found)
-        run.writes = processes.first
+        run, progress = Run.resumed(folder, found, processes)
         complete = processes.broadcast(processes.first and (folder / report.FILE).exists())
-        before = Record.read(run.record, str(folder / CHECKPOINT))
+        before = Record.of_checkpoint(run.record, folder / CHECKPOINT)
         if processes.first:
             _require_same_run(folder, before)
         network = Network(before.compiled(before.text, overrides))
@@ -142,52 +136,42 @@ def resume_run(
         )
         run.record = record.to_json()
         _require_same(processes, record, speed)
+        training = _prepared(network, record, data, run, request, speed, console)
+        training.restore(found, progress)
+        del found  # Its memory.
         if processes.first:
-            (folder / report.FILE).unlink(missing_ok=True)  # The report of the shorter run.
-            _write_inputs(folder, network, record)
-        return _train(
-            network, record, data, run, (found, progress), request, speed, console, processes, tensorboard
-        )
+            report.remove(folder)  # That of the shorter run.
+        return _trained(training, network, record, tensorboard)
 
 
-def _train(
+def _prepared(
     network: Network,
     record: Record,
     data: Dataset,
     run: Run,
-    resume: tuple[Checkpoint, Progress] | None,
     request: SpeedRequest,
     speed: Speed,
     console: Console,
-    processes: Processes,
-    tensorboard: bool,
-) -> Report:
-    """Trains, writes the report and prints it."""
-    recipe = network.recipe
+) -> Training:
+    """The training of a new network. Raises RunError; nothing is written."""
     images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
     say(console, f"{network.name} ({record.style}): {size}; {images}")
     run.texts = Preprocessing.of(data).metadata()
-    model = create_model(network, record.style, recipe.seed, speed.device)
-    workers = max(1, free_cores() // processes.local_size) if request.workers is None else request.workers
+    model = create_model(network, record.style, network.recipe.seed, speed.device)
+    return Training(model, data, network.recipe, run, speed, console, request)
+
+
+def _trained(training: Training, network: Network, record: Record, tensorboard: bool) -> Report:
+    """Trains, writes all files of the run and prints the report."""
+    run, console = training.run, training.console
+    if run.writes:
+        _write_inputs(run.folder, network, record)
     board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
     if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
         board = TensorBoard(run.folder, len(run.rows))
     with board as each_epoch, failures_located(network, record.style, run.folder if run.writes else None):
-        done = train(
-            model,
-            data,
-            recipe,
-            run,
-            speed,
-            console,
-            resume=resume,
-            compile=request.compile,
-            batch_norm="sync" if request.batch_norm == "sync" else "local",
-            workers=workers,
-            each_epoch=each_epoch,
-            processes=processes,
-        )
+        done = training.train(each_epoch)
     if run.writes:
         report.write(run.folder, done)
     which = "last"
@@ -195,7 +179,7 @@ def _train(
         which = "best"
         say(console, f"best validation accuracy {done.validation_accuracy:.2%}")
     test = f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f}"
-    say(console, f"{test} ({len(data.test):,} images, {which} weights)")
+    say(console, f"{test} ({len(training.data.test):,} images, {which} weights)")
     rate = f"{done.images_per_second:,.0f} images/s"
     say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
     return done
@@ -226,8 +210,11 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
 
 def _memory(optimizer: Any) -> tuple[str, bool]:
     """The choices that an optimizer's state depends on: its kind, and whether SGD has a momentum."""
-    ((kind, arguments),) = optimizer.items()
-    return kind, bool(arguments.get("momentum"))
+    match optimizer:
+        case {**kinds} if len(kinds) == 1:
+            ((kind, arguments),) = kinds.items()
+            return str(kind), isinstance(arguments, dict) and bool(arguments.get("momentum"))
+    return "", False
 
 
 def as_before(
@@ -301,12 +288,18 @@ def _require_same_run(folder: Path, record: Record) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Id:
+    id: str
+
+
 def _run_id(folder: Path) -> str | None:
     """The id in the folder's `run.json`; None if it is missing or damaged."""
     try:
-        return str((read_json(folder / RUN_FILE) or {})["id"])
-    except (RunError, KeyError):
+        found = read_json(folder / RUN_FILE, _Id)
+    except RunError:
         return None
+    return None if found is None else found.id
 
 
 def _require_new(folder: Path) -> None:

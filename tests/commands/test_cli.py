@@ -88,7 +88,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
         (("check", "empty"), "no .net file in empty"),
         (("build", "std"), "library of blocks"),
         (("build", "tiny.net", "--check"), "tiny.py is not current"),
-        (("build", "tiny.net", "-o", "tiny.net"), "can't be written"),
+        (("build", "tiny.net", "-o", "tiny.net"), "cannot write"),
         (("train", "tiny.net", "--epochs", "0"), "at least 1"),
         (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `sgd`?"),
         (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
@@ -182,7 +182,7 @@ def test_eval_never_runs_the_python_of_a_run(tmp_path: Path) -> None:
     assert netdsl("eval", "run").exit_code == 0
     assert not (tmp_path / "pwned").exists()
     Path("run/run.json").write_text('{"settings": {}, "overrides": {"data": "digits"}, "style": "x"}')
-    assert "there is no style `x`" in netdsl("eval", "run").output
+    assert '`style` is "x", not one of module' in netdsl("eval", "run").output
     Path("run/run.json").write_text("[]")
     assert "run.json is damaged" in netdsl("eval", "run").output
 

@@ -327,7 +327,7 @@ def test_nothing_is_written_where_there_are_errors(tmp_path: Path) -> None:
     assert not (tmp_path / "net.svg").exists()
     (tmp_path / "file").write_text("")
     result = graph("resnet32", "-o", tmp_path / "file" / "net.svg")
-    assert result.exit_code == 1 and "can't be written" in result.output
+    assert result.exit_code == 1 and "cannot write" in result.output
 
 
 @pytest.mark.parametrize("name", PICTURES)

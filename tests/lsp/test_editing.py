@@ -80,7 +80,7 @@ def test_errors_go_when_the_text_is_mended_and_when_it_is_closed(editor: Editor)
 
 
 def test_hover_speaks_of_the_last_good_version(draft: Editor) -> None:
-    draft.replace("draft.net", "classes 10\n", "classes 10\nlet broken = (\n")
+    draft.replace("draft.net", "stem { conv(width, 3)", "stem { conv(width 3)")
     hover = draft.hover("draft.net", "  conv(hidden")
     assert "stage 1, block 1  = 32" in hover
     assert "stage 1, block 1  8x32x32 → 32x16x16" in hover

@@ -17,6 +17,7 @@ from netdsl.runtime.compiling import Decision, decide
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import Run
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.runtime.train import train
 from netdsl.runtime.train_step import TrainStep
 from tests.support.samples import FP32, dataset, tiny
@@ -144,5 +145,9 @@ def test_compiled_training_is_the_same_up_to_rounding(tmp_path: Path, console: C
         dropout = next(layer for layer in model.module().modules() if isinstance(layer, nn.Dropout))
         dropout.p = 0  # Compiled code draws other random numbers.
         run = Run(tmp_path / compile)
-        losses.append(train(model, dataset(), RECIPE, run, FP32, console, compile=compile).test_loss)
+        losses.append(
+            train(
+                model, dataset(), RECIPE, run, FP32, console, SpeedRequest(compile=compile, workers=0)
+            ).test_loss
+        )
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)

@@ -18,16 +18,18 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl.language.recipe import Crop, Ema, Flip, Muon, Recipe, Sgd
+from netdsl.runtime import distributed
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes, joined
+from netdsl.runtime.errors import Elsewhere
 from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.images import Split
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.model import FunctionalModel, Model, ModuleModel
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import Speed, SpeedRequest, choose
-from netdsl.runtime.train import Report, train
+from netdsl.runtime.train import Report, Training
 from netdsl.runtime.train_step import TrainStep
 from tests.support.processes import Pair, pair
 
@@ -109,23 +111,16 @@ def trained(
     resumed: bool = False,
 ) -> Outcome:
     model = network(model) if isinstance(model, str) else model
-    run, resume = Run(folder), None
+    run = Run(folder, processes=processes)
     if resumed:
         found = Checkpoint.read(folder / CHECKPOINT)
-        run, progress = Run.resumed(folder, found)
-        resume = found, progress
-    run.writes = processes.first
-    report = train(
-        model,
-        data or dataset(),
-        recipe,
-        run,
-        speed(),
-        Console(file=io.StringIO()),
-        resume=resume,
-        batch_norm=batch_norm,
-        processes=processes,
-    )
+        run, progress = Run.resumed(folder, found, processes)
+    request = SpeedRequest(compile="off", batch_norm=batch_norm)
+    console = Console(file=io.StringIO())
+    training = Training(model, data or dataset(), recipe, run, speed(), console, request)
+    if resumed:
+        training.restore(found, progress)
+    report = training.train()
     return Outcome({name: tensor.detach().clone() for name, tensor in run.best.items()}, run.rows, report)
 
 
@@ -297,3 +292,18 @@ def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setenv(name, value)
         with joined() as processes:
             assert processes is ALONE
+
+
+class LostStore:
+    """A store whose process has ended."""
+
+    def add(self, key: str, amount: int) -> int:
+        raise dist.DistNetworkError("recvValue failed")
+
+
+def test_without_a_store_who_lost_the_others_speaks() -> None:
+    second, lost, other = Processes(1, 2), RuntimeError("[pair.cc:561] gloo: GLHF!"), ValueError("own")
+    distributed._require_first_to_fail(LostStore(), lost, second)  # type: ignore[arg-type]
+    with pytest.raises(Elsewhere):
+        distributed._require_first_to_fail(LostStore(), other, second)  # type: ignore[arg-type]
+    distributed._require_first_to_fail(LostStore(), other, Processes(0, 2))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 from netdsl.runtime.images import moments
 from netdsl.runtime.run_files import Run
+from netdsl.runtime.speed import SpeedRequest
 from netdsl.runtime.train import train
 from tests.support.samples import FP32, colours, load, pixels, said, save_image, tiny
 
@@ -47,7 +48,7 @@ def test_streamed_images_train_to_the_same_bits(
     for stream in (False, True):
         data, run = read(folder, console, stream), Run(tmp_path / f"run {stream}")
         assert isinstance(data.train.images, Files) is stream
-        report = train(tiny(), data, RECIPE, run, FP32, console, workers=workers)
+        report = train(tiny(), data, RECIPE, run, FP32, console, SpeedRequest(compile="off", workers=workers))
         states.append(
             (checkpoint.load(run.folder / "last.safetensors"), report.test_loss, data.fingerprint())
         )
@@ -85,7 +86,15 @@ def test_an_image_that_vanishes_is_named(
     data = read(folder, console, True)
     (folder / "red" / "07.png").unlink()
     with pytest.raises(RunError, match=r"red/07\.png can't be read any more") as raised:
-        train(tiny(), data, RECIPE, Run(tmp_path / "run"), FP32, console, workers=workers)
+        train(
+            tiny(),
+            data,
+            RECIPE,
+            Run(tmp_path / "run"),
+            FP32,
+            console,
+            SpeedRequest(compile="off", workers=workers),
+        )
     assert "--resume" in raised.value.help
 
 

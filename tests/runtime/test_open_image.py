@@ -34,8 +34,8 @@ def associated(image: Image.Image) -> tuple[str, Save]:
 
     def save(path: Path) -> None:
         image.save(path)
-        kinds = [struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1)]
-        path.write_bytes(path.read_bytes().replace(*kinds))
+        kind, associated = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
+        path.write_bytes(path.read_bytes().replace(kind, associated))
 
     return "x.tif", save
 

@@ -66,7 +66,7 @@ def test_what_is_no_picture_format(tmp_path: Path, name: str) -> None:
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     metrics.write(tmp_path / "run", rows(2))
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(RunError, match="no ordinary file"):
+    with pytest.raises(RunError, match="not a regular file"):
         plot.compare([tmp_path / "run"], tmp_path / "pipe.png")
     assert (tmp_path / "pipe.png").is_fifo()
 
@@ -99,11 +99,11 @@ GOOD = json.dumps(asdict(rows(1)[0]))
     ("content", "message"),
     [
         ("", "is empty"),
-        (f"{GOOD}\n{GOOD[:-9]}", "metrics.jsonl:2: not a line of JSON"),
-        (f"{GOOD}\n[1]\n", "metrics.jsonl:2: expected the keys"),
-        (GOOD.replace('"lr"', '"rate"'), "metrics.jsonl:1: expected the keys"),
-        (GOOD.replace("0.1", '"high"'), 'metrics.jsonl:1: `lr` is "high", not a number'),
-        (GOOD.replace("0.1", "null"), "metrics.jsonl:1: `lr` is null, not a number"),
+        (f"{GOOD}\n{GOOD[:-9]}", "metrics.jsonl:2 is damaged: it is not JSON"),
+        (f"{GOOD}\n[1]\n", "metrics.jsonl:2 is damaged: it is not an object"),
+        (GOOD.replace('"lr"', '"rate"'), "metrics.jsonl:1 is damaged: `lr` is missing"),
+        (GOOD.replace("0.1", '"high"'), 'metrics.jsonl:1 is damaged: `lr` is "high", not a number'),
+        (GOOD.replace("0.1", "null"), "metrics.jsonl:1 is damaged: `lr` is null, not a number"),
     ],
 )
 def test_malformed_metrics(tmp_path: Path, content: str, message: str) -> None:

@@ -111,5 +111,16 @@ def test_when_one_process_is_killed_all_end(folder: Path) -> None:
     with training(folder) as (launcher, processes):
         os.kill(processes[0], signal.SIGKILL)
         _, errors = launcher.communicate(timeout=LONGEST)
-    assert errors.count("lost the others") == 1
-    assert "netdsl/runtime" not in errors
+    assert errors.count("error: process 1 of 2 lost the connection to the others\n") == 1
+    for word in ("netdsl/runtime", "gloo", "GLHF", "frame #"):
+        assert word not in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds torchrun's processes in /proc")
+def test_when_torchrun_is_killed_all_end_and_the_run_is_saved(folder: Path) -> None:
+    with training(folder) as (launcher, processes):
+        launcher.kill()
+        _, errors = launcher.communicate(timeout=LONGEST)  # To the end of all that write there.
+        wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
+    assert errors.count("stopped by SIGTERM") == 1
+    assert "all of it is saved" in errors and "frame #" not in errors

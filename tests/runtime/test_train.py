@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.language.recipe import Crop, CrossEntropy, Cutout, Flip, Recipe, Sgd, Step
-from netdsl.runtime import checkpoint, loop, metrics, seeds
+from netdsl.runtime import checkpoint, loop, metrics, seeds, stopping
 from netdsl.runtime.batches import split
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.distributed import ALONE
@@ -199,21 +199,22 @@ def test_fewer_images_than_a_batch(tmp_path: Path, console: Console) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def signalled_at(step: int, number: signal.Signals) -> FunctionalModel:
-    """A model during whose training step of that number the process gets a signal."""
+def signalled_at(step: int, *numbers: signal.Signals) -> FunctionalModel:
+    """A model during whose training step of that number the process gets signals, one after the other."""
     seen = 0
 
     def forward(x: Tensor, params: list[Tensor], training: bool = False) -> Tensor:
         nonlocal seen
         seen += training
         if training and seen == step:
-            os.kill(os.getpid(), number)
+            for number in numbers:
+                os.kill(os.getpid(), number)
         return linear(x, params)
 
     return FunctionalModel(forward, linear_model().parameters)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("step", "epochs"), [(1, 0), (12, 2), (15, 2)])
 def test_a_signal_is_answered_with_a_checkpoint(
     number: signal.Signals, step: int, epochs: int, tmp_path: Path, console: Console
@@ -226,6 +227,25 @@ def test_a_signal_is_answered_with_a_checkpoint(
     assert (len(run.rows), progress.epoch, progress.steps) == (epochs, epochs, step % 6)
     assert epochs == (len(metrics.read(tmp_path)) if (tmp_path / "metrics.jsonl").exists() else 0)
     assert signal.getsignal(number) is not signal.SIG_IGN
+
+
+def test_signals_at_once_are_one_request(
+    tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = signal.SIGTERM, signal.SIGINT
+    with pytest.raises(Interrupted, match="stopped by SIGTERM .* all of it is saved"):
+        train(signalled_at(9, *both), dataset(), RECIPE, Run(tmp_path / "one"), FP32, console)
+    monkeypatch.setattr(stopping, "ONE_REQUEST", -1)
+    with pytest.raises(Interrupted, match="stopped by Ctrl-C .* last checkpoint: in epoch 2"):
+        train(signalled_at(9, *both), dataset(), RECIPE, Run(tmp_path / "two"), FP32, console)
+
+
+def test_nohup_is_respected(tmp_path: Path, console: Console) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        train(signalled_at(9, signal.SIGHUP), dataset(), RECIPE, Run(tmp_path), FP32, console)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_bar_of_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

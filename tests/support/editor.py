@@ -51,14 +51,19 @@ class Editor:
         self._wait(asyncio.sleep(seconds))
 
     def start(
-        self, *encodings: types.PositionEncodingKind, module: str = "tests.support.patient_server"
+        self,
+        *encodings: types.PositionEncodingKind,
+        module: str = "tests.support.patient_server",
+        options: dict[str, object] | None = None,
     ) -> types.InitializeResult:
         """Starts the language server; benchmarks start `netdsl` itself, whose answers have deadlines."""
         self._wait(self.client.start_io(sys.executable, "-m", module, "lsp"))
         general = types.GeneralClientCapabilities(position_encodings=list(encodings)) if encodings else None
         folder = types.WorkspaceFolder(self.folder.as_uri(), "tests")
         capabilities = types.ClientCapabilities(general=general)
-        params = types.InitializeParams(capabilities=capabilities, workspace_folders=[folder])
+        params = types.InitializeParams(
+            capabilities=capabilities, initialization_options=options, workspace_folders=[folder]
+        )
         result = self._wait(self.client.initialize_async(params))
         self.client.initialized(types.InitializedParams())
         return result

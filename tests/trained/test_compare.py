@@ -68,7 +68,11 @@ def test_json_and_a_picture(trained: Path, tmp_path: Path) -> None:
     [
         ("report.json", "{", "report.json is damaged: it is not JSON"),
         ("report.json", "[]", "report.json is damaged: it is not an object"),
-        ("report.json", '{"validation_accuracy": null}', "report.json is damaged: `test_accuracy` is null"),
+        (
+            "report.json",
+            '{"validation_accuracy": null}',
+            "report.json is damaged: `test_accuracy` is missing",
+        ),
         ("run.json", "{}", "run.json is damaged"),
         ("metrics.jsonl", "", "metrics.jsonl is empty"),
         ("network.net", "network x\n", "the network in"),

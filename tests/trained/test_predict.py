@@ -63,7 +63,7 @@ def test_what_is_no_image_is_named(trained: Path, pictures: Path, tmp_path: Path
 def test_wrong_folders(trained: Path, tmp_path: Path) -> None:
     for run, images, message in [
         (trained / "module", tmp_path, "there is no image in"),
-        (tmp_path, tmp_path / "x.png", "run.json can't be read"),
+        (tmp_path, tmp_path / "x.png", "/run.json"),
         (trained, trained, "there is no image in"),
     ]:
         result = netdsl("predict", run, images)

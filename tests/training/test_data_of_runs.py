@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from netdsl.runtime.distributed import Processes
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import Metrics
 from netdsl.runtime.run_files import Run
@@ -106,7 +107,7 @@ def test_a_run_keeps_the_rules_by_which_it_read_its_images(images: Path) -> None
     Path("run/run.json").write_text(json.dumps(record))
     assert "the images are not those of the training" in netdsl("eval", "run").output  # another split
     Path("run/run.json").write_text(json.dumps(record | {"rules": 3}))
-    assert "run/run.json is of a later version of netdsl" in netdsl("eval", "run").output
+    assert "run/run.json is damaged: `rules` is 3, not one of 1, 2" in netdsl("eval", "run").output
 
 
 def test_without_validation_no_weights_are_called_the_best(images: Path) -> None:
@@ -116,7 +117,7 @@ def test_without_validation_no_weights_are_called_the_best(images: Path) -> None
 
 
 def test_of_equal_accuracies_the_lower_loss_is_better(tmp_path: Path) -> None:
-    run = Run(tmp_path, writes=False)
+    run = Run(tmp_path, processes=Processes(rank=1, size=2))
     for epoch, (loss, accuracy) in enumerate([(1.0, 0.5), (0.8, 0.5), (0.9, 0.5), (0.1, 0.4)]):
         row = Metrics(epoch + 1, 0.1, 1.0, 0.5, loss, accuracy, 1.0, 1.0)
         run.finish_epoch(None, row, {"loss": torch.tensor(loss)}, Progress(epoch, 1))  # type: ignore[arg-type]

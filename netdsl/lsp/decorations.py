@@ -1,0 +1,113 @@
+"""What an editor draws into a text: colours of names, shapes behind steps, and the parts that fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netdsl.base.source import Source, Span
+from netdsl.base.tree import bodies, nested, steps
+from netdsl.ir.typed import TypedLet, TypedOperation, TypedStage
+from netdsl.lsp.instances import is_known
+from netdsl.lsp.reading import Reading
+from netdsl.ops import OPERATIONS
+from netdsl.ops.operation import Shape, show_shape
+from netdsl.resolve.bindings import Kind
+from netdsl.syntax import nodes
+from netdsl.syntax.tokens import CLOSING, OPENING, tokens
+
+# The types of semantic tokens, as the protocol calls them, and those of names.
+TOKEN_TYPES = ("namespace", "class", "parameter", "variable", "property", "function")
+MODIFIERS = ("declaration", "readonly", "defaultLibrary")
+_TYPES: dict[Kind, str] = {
+    "network": "namespace",
+    "block": "class",
+    "parameter": "parameter",
+    "constant": "variable",
+    "local": "variable",
+    "index": "variable",
+    "tensor": "variable",
+    "label": "property",
+}
+
+
+class ColouredName(NamedTuple):
+    """A name with its type and modifiers, of those above."""
+
+    span: Span
+    type: str
+    modifiers: tuple[str, ...] = ()
+
+
+def coloured_names(reading: Reading) -> list[ColouredName]:
+    """The names of a file in the order of the text: what it defines, and the operations that it calls."""
+    found = []
+    for span, symbol, role in reading.names.occurrences:
+        if span.source is reading.source:
+            own = symbol.span.source.name in reading.files
+            modifiers = (role == "definition", symbol.is_constant, not own)
+            chosen = tuple(name for name, holds in zip(MODIFIERS, modifiers, strict=True) if holds)
+            found.append(ColouredName(span, _TYPES[symbol.kind], chosen))
+    places = {name.span for name in found}
+    for call in nested(reading.program, nodes.Call):
+        if call.name.text in OPERATIONS and call.name.span not in places:
+            found.append(ColouredName(call.name.span, "function", ("defaultLibrary",)))
+    return sorted(found, key=lambda name: name.span.start)
+
+
+class Hint(NamedTuple):
+    """A text that is shown behind a place."""
+
+    offset: int
+    text: str
+
+
+def shape_hints(reading: Reading) -> list[Hint]:
+    """The shape after each step and stage of a file; where it differs between runs, the first ones."""
+    typed, source = reading.compiled.typed, reading.source
+    if typed is None:
+        return []
+    # A step with bodies has the span of its keyword; the shape is shown at its end.
+    every = (step for body in nested(reading.program, nodes.Body) for step in body.steps)
+    ends = {step.span.start: step.span.end for step in every if bodies(step)}
+    shapes: dict[int, dict[Shape, None]] = {}
+
+    def add(place: Span, shape: Shape) -> None:
+        if place.source is source and is_known(shape):
+            shapes.setdefault(ends.get(place.start, place.end), {})[shape] = None
+
+    for body in typed.bodies:
+        units: dict[Span, Shape] = {}
+        for step in steps(body):
+            if isinstance(step, TypedOperation) and step.step.unit:
+                units[step.step.unit] = step.output
+            elif not isinstance(step, TypedLet):
+                units.pop(step.step.span, None)
+                units[step.step.span] = step.output
+        for place, shape in units.items():
+            add(place, shape)
+    for part in typed.parts:
+        if isinstance(part, TypedStage):
+            add(part.stage.span, part.runs[-1][0].output)
+    return [Hint(offset, _shown(list(found))) for offset, found in sorted(shapes.items())]
+
+
+def _shown(shapes: list[Shape]) -> str:
+    return ", ".join(map(show_shape, shapes[:2])) + (", …" if len(shapes) > 2 else "")
+
+
+def folds(text: str) -> Iterator[tuple[int, int, bool]]:
+    """The offsets of the start and end of what folds: brackets, and comments of several lines (True)."""
+    opened: list[int] = []
+    comment: list[int] = []
+    for token in tokens(Source("", text)):
+        if token.kind == "COMMENT":
+            comment = [*comment[:1], token.start]
+        elif token.kind != "_NL":
+            if len(comment) > 1:
+                yield comment[0], comment[1], True
+            comment = []
+        if token.text in CLOSING:
+            opened.append(token.start)
+        elif token.text in OPENING and opened and text[opened[-1]] == OPENING[token.text]:
+            yield opened.pop(), token.start, False
