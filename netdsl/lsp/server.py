@@ -18,6 +18,7 @@ from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
 from netdsl.lsp import decorations, requests
+from netdsl.lsp.code_actions import KINDS, code_actions
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
@@ -26,6 +27,7 @@ from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading
 from netdsl.lsp.rename import Refused, is_shared, rename, renamed
+from netdsl.syntax.parser import MAX_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +83,11 @@ def answers(method: str, *options: object) -> Callable[[Callable[[P], Awaitable[
 
 
 async def _document(params: Any) -> Document | None:
-    """The document of a request, read if that takes no time."""
+    """The document of a request, read if that takes no time; None where it is too long to be read."""
     document = server.documents.get(params.text_document.uri)
-    if document is not None:
-        await server.documents.settled(document)
+    if document is None or len(document.text) > MAX_LENGTH:
+        return None
+    await server.documents.settled(document)
     return document
 
 
@@ -300,6 +303,14 @@ async def folding_ranges(params: types.FoldingRangeParams) -> list[types.Folding
 
 
 # changes
+
+
+@answers(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(KINDS))
+async def code_action(params: types.CodeActionParams) -> list[types.CodeAction] | None:
+    document = server.documents.get(params.text_document.uri)
+    if document is None or not await server.documents.settled(document, LONG):
+        return None
+    return code_actions(server, document, params)
 
 
 @answers(types.TEXT_DOCUMENT_FORMATTING)
