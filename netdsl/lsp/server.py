@@ -18,6 +18,7 @@ from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
 from netdsl.lsp import decorations, requests
+from netdsl.lsp.code_actions import KINDS, code_actions
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.cursor_context import context_at
 from netdsl.lsp.documents import Document
@@ -26,6 +27,7 @@ from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading
 from netdsl.lsp.rename import Refused, is_shared, rename, renamed
+from netdsl.syntax.parser import MAX_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +83,14 @@ def answers(method: str, *options: object) -> Callable[[Callable[[P], Awaitable[
 
 
 def asks(method: str, *options: object) -> Callable[[Callable[[Document, P], Awaitable[T | None]]], object]:
-    """Registers the answer to a request about an open document, which is read first if that takes no time."""
+    """Registers the answer to a request about an open document, which is read first if that takes no time; a
+    document that is too long to be read has no answers.
+    """
 
     def register(answer: Callable[[Document, P], Awaitable[T | None]]) -> object:
         async def of_document(params: Any) -> T | None:
             document = server.documents.get(params.text_document.uri)
-            if document is None:
+            if document is None or len(document.text) > MAX_LENGTH:
                 return None
             await server.documents.settled(document)
             return await answer(document, params)
@@ -300,6 +304,14 @@ async def folding_ranges(
 
 
 # changes
+
+
+@answers(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(KINDS))
+async def code_action(params: types.CodeActionParams) -> list[types.CodeAction] | None:
+    document = server.documents.get(params.text_document.uri)
+    if document is None or not await server.documents.settled(document, LONG):
+        return None
+    return code_actions(server, document, params)
 
 
 @asks(types.TEXT_DOCUMENT_FORMATTING)

@@ -98,7 +98,7 @@ class _Checks:
 
     def _warn(self, code: str, message: str, place: Span, help: Help, also: tuple[Label, ...] = ()) -> None:
         if not is_allowed(code, place):
-            self._diagnostics.warning(code, message, place, also=also, help=help)
+            self._diagnostics.error(code, message, place, also=also, help=help)
 
     def _optimizer(self) -> None:
         optimizer = self._recipe.optimizer

@@ -110,7 +110,9 @@ class FileScope:
             self.sound = False
             message = f"duplicate `{kind.__name__.lower()}`"
             also = [Label(first, "first here")]
-            self._diagnostics.error("NET106", message, span, also=also, help=_one_of(again, span, first))
+            self._diagnostics.error(
+                "duplicate-statement", message, span, also=also, help=_one_of(again, span, first)
+            )
         return found[0] if found else None
 
     def block_definitions(self) -> list[BlockDefinition]:

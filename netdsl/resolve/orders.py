@@ -102,7 +102,7 @@ def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
     own = [_own(item) for item in order.items]
     if not bare and "conv" in own:
         fix = write(order.span, f"order {', '.join(own)}")
-        diagnostics.error("NET201", "the order has undefined operations", order.span, help=fix)
+        diagnostics.error("undefined-operation", "the order has undefined operations", order.span, help=fix)
     elif len(bare) != 1:
         message = f"an order needs exactly one `conv` without arguments, but this one has {len(bare)}"
         fix = write(order.span, f"order {', '.join(_with_one(order))}")

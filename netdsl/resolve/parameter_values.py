@@ -22,7 +22,7 @@ def check_value(
     message = f"`{parameter.name}` is {show(value)}, but must be {known}"
     also = [Label(parameter.values[0].span.to(parameter.values[-1].span), "declared here")]
     help = _help(parameter, value, values, place)
-    diagnostics.error("NET302", message, place, also=also, help=help)
+    diagnostics.error("parameter-value", message, place, also=also, help=help)
     return False
 
 

@@ -284,7 +284,9 @@ class Scope:
                 step = "write it as a separate step: a step has no value"
                 help = step if node.arguments else write(node.span, name, ", without brackets")
             help = help or f"use one of the functions {', '.join(FUNCTIONS)}"
-            self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
+            self._diagnostics.error(
+                "undefined-function", f"there is no function `{name}`", node.function.span, help=help
+            )
             return None
         low, high = FUNCTIONS[name]
         named = [argument.name for argument in node.arguments if argument.name]

@@ -110,7 +110,7 @@ def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
     whole, name = getattr(typed.cost, quantity), quantity.replace("macs", "MACs")
     counts = sorted(((getattr(p.cost, quantity), p) for p in typed.parts), key=lambda p: p[0], reverse=True)
     return [
-        Label(_head(part), f"{count:,} {name}, {count / whole:.0%}")
+        Label(_head(part), f"{count:,} {name}, {count / max(whole, 1):.0%}")
         for count, part in counts[:_HEAVIEST]
         if 100 * count >= whole and len(counts) > 1
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from netdsl.base.source import Span
@@ -39,12 +40,16 @@ class Joins:
         """Two branches with different shapes, first the one that is most likely wrong."""
         shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
 
+        different = Counter((*shapes.values(), start.shape))
+
         def agreeing(index: int) -> tuple[int, int]:
             """The size, if others are broadcast to it, and how many shapes, with the input's, equal it."""
-            like = (_fits(step.join, shapes[index], shape) for shape in (*shapes.values(), start.shape))
-            return (_area(shapes[index]) if step.join == "mul" else 0, sum(like))
+            own = shapes[index]
+            like = (count for shape, count in different.items() if _fits(step.join, own, shape))
+            return (_area(own) if step.join == "mul" else 0, sum(like))
 
-        right = max(shapes, key=agreeing, default=0)
+        kinds = {shape: index for index, shape in reversed(shapes.items())}
+        right = max(sorted(kinds.values()), key=agreeing, default=0)
         wrong = (index for index in shapes if not _fits(step.join, shapes[right], shapes[index]))
         return next(((index, right) for index in wrong), None)
 

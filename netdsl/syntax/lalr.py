@@ -89,8 +89,10 @@ def parse(tokens: Iterable[Token], rule: str, source: Source) -> Any:
                     value = values[base + kept[0]]
                 else:
                     if lists:
-                        children: list[Any] = []
-                        for place in kept:
+                        # The list that is first is continued, so that a long one isn't copied for each item.
+                        starts = kept[0] in lists
+                        children: list[Any] = values[base + kept[0]] if starts else []
+                        for place in kept[starts:]:
                             if place in lists:
                                 children += values[base + place]
                             else:

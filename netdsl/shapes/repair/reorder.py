@@ -27,7 +27,7 @@ def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, D
         message = f"`input` is channels x height x width, but this one has {network.input[0]} channels"
         fix = write(network.input_span, show_shape(first), shown=f"input {show_shape(first)}")
         label = Label(network.input_span)
-        yield network._replace(input=first), Diagnostic("NET302", message, (label,), (), fix)
+        yield network._replace(input=first), Diagnostic("input-shape", message, (label,), (), fix)
     order = "sections and stages run in the order of the file"
     for index, part in enumerate(network.parts):
         if isinstance(part, Section) and part.kind == "stem" and index:
