@@ -1,9 +1,10 @@
-"""Time and memory of `netdsl check` for hostile files.
+"""Time and memory of netdsl for hostile files.
 
-    python benchmarks/bounds.py
+    python benchmarks/bounds.py [NAME]
 
 Each file is checked in a separate process with a limit of 500 MB; every check must end with a diagnostic
-within 2 seconds of CPU time (which a busy machine doesn't affect).
+within 2 seconds of CPU time (which a busy machine doesn't affect). Large files without errors are also built,
+summarised, compared and drawn. With a NAME, only the files whose names contain it.
 """
 
 from __future__ import annotations
@@ -81,6 +82,13 @@ def hostile() -> dict[str, bytes]:
         "for a pattern": HEAD + ("stem { " + "a.b(c) " * 50 + "! }\n") * 250,
         "for another": HEAD + ("stem { conv " + "1 " * 90 + "a=1 " * 40 + "! }\n") * 250,
         "zeros": "\0" * 99_000,
+        "7,000 branches": HEAD + "stem { add {\n" + "| relu\n" * 7_000 + "} }\n",
+        "4,000 misspelt calls of 1,500 blocks": HEAD
+        + "".join(f"block blk{n} {{ relu }}\n" for n in range(1_500))
+        + "stem {\n"
+        + "".join(f"blc{n}\n" for n in range(4_000))
+        + "}\n",
+        "a step at 30,000 epochs": HEAD + "train {\n schedule step(at=[" + "1,\n" * 30_000 + "])\n}\n",
     }
     for name, opened, closed in (("(", "(", ")"), ("[", "[", "]"), ("{", "{", "}")):
         texts[f"deep {name}"] = HEAD + "let n = " + opened * 4_900 + "1" + closed * 4_900 + "\n"
@@ -90,6 +98,23 @@ def hostile() -> dict[str, bytes]:
     files = {name: text.encode() for name, text in texts.items()}
     files["random bytes, 1 MB"] = draw.randbytes(1_000_000)
     return files
+
+
+def large() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Large files without errors, and the commands for them."""
+    end = "head { global_avgpool, flatten, linear(10) }\n"
+    stages = HEAD + "stem { conv(8, 3) }\n" + "stage residual(8)\n" * 4_900 + end
+    labels = HEAD + "stem {\n" + "".join(f"l{n}: relu\n" for n in range(4_000)) + "}\n" + end
+    build = tuple(
+        f"build wrong.net --stdout --style {style}" for style in ("module", "functional", "sequential")
+    )
+    others = (
+        "check wrong.net",
+        "summary wrong.net",
+        "diff wrong.net wrong.net",
+        "graph wrong.net -o wrong.svg",
+    )
+    return {"4,900 stages": (stages, (*build, *others)), "4,000 labels": (labels, (*build, *others))}
 
 
 class Outcome(NamedTuple):
@@ -102,12 +127,12 @@ class Outcome(NamedTuple):
     said: str
 
 
-def check(path: Path) -> Outcome:
+def run(path: Path, command: str = "check wrong.net") -> Outcome:
     before = time.perf_counter()
     said = path.with_suffix(".txt")
     with said.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "netdsl", "check", path.name],
+            [sys.executable, "-m", "netdsl", *command.split()],
             cwd=path.parent,
             stderr=output,
             stdout=subprocess.DEVNULL,
@@ -121,17 +146,23 @@ def check(path: Path) -> Outcome:
 
 
 def main() -> None:
+    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
     failed = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "wrong.net"
-        for name, content in hostile().items():
+        work = [(name, content, "check wrong.net", 1) for name, content in hostile().items()]
+        for name, (text, commands) in large().items():
+            work += [(f"{name}: {command.split()[0]}", text.encode(), command, 0) for command in commands]
+        for name, content, command, status in work:
+            if chosen not in name:
+                continue
             path.write_bytes(content)
-            end = check(path)
-            if end.status != 1 or end.seconds > SECONDS:
+            end = run(path, command)
+            if end.status != status or end.seconds > SECONDS:
                 failed.append(name)
             times = f"{end.seconds:5.2f} s ({end.wall:5.2f} by the clock)"
-            print(f"{name:28} {times}  {end.peak:4.0f} MB  status {end.status}  {end.said[:60]}", flush=True)
-    print(f"too slow, or without a diagnostic: {', '.join(failed) or 'none'}")
+            print(f"{name:38} {times}  {end.peak:4.0f} MB  status {end.status}  {end.said[:60]}", flush=True)
+    print(f"too slow, or with another status: {', '.join(failed) or 'none'}")
     sys.exit(bool(failed))
 
 

@@ -27,7 +27,7 @@ def alexnet(num_classes: int = 1000) -> nn.Sequential:
                 nn.ReLU(),
                 nn.MaxPool2d(3, stride=2),
             ),
-            layers2=nn.Sequential(nn.AdaptiveAvgPool2d((6, 6)), nn.Flatten()),
+            layers=nn.Sequential(nn.AdaptiveAvgPool2d((6, 6)), nn.Flatten()),
             classifier=nn.Sequential(
                 nn.Dropout(0.5),
                 nn.Linear(9216, 4096),

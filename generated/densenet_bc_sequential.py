@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those that come in (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

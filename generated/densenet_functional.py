@@ -146,7 +146,7 @@ def forward(
 
 
 def dense_layer(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:
-    """Adds `growth` channels to those that come in (Huang et al. 2017, section 3: DenseNet-B).
+    """Adds `growth` channels to those of the input (Huang et al. 2017, section 3: DenseNet-B).
 
     (N, in_channels, H, W) -> (N, in_channels + growth, H, W)
     """

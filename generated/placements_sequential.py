@@ -33,9 +33,9 @@ class Residual(nn.Module):
 
 
 def placements(num_classes: int = 10) -> nn.Sequential:
-    """Where batch norm and ReLU stand in a residual block: the five placements of He et al. 2016, fig. 4.
-    One `order` line holds; put another in its place. The `bn, relu` of stem and head stand with all five, so
-    that they differ in nothing else.
+    """The placement of batch norm and ReLU in a residual block: the five variants of He et al. 2016, fig. 4.
+    One `order` line is active; replace it by another one. The `bn, relu` of stem and head are the same for all
+    five, so that nothing else differs.
 
     (N, 3, 32, 32) -> (N, num_classes) logits
     """

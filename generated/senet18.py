@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the mean of every channel decides on a gate for each.
+    """Squeeze-and-excitation (Hu et al. 2018, figs. 1 and 2): the means of the channels determine a gate for each.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """

@@ -123,7 +123,7 @@ def forward(
         conv5_weight, conv5_bias = take(p, 2)
         x = F.relu(F.conv2d(x, conv5_weight, conv5_bias, padding=1))
     x = F.max_pool2d(x, 2)
-    # layers2
+    # layers
     x = F.adaptive_avg_pool2d(x, (7, 7))
     x = torch.flatten(x, 1)
     # classifier

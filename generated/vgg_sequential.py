@@ -34,7 +34,7 @@ def vgg(num_classes: int = 1000) -> nn.Sequential:
     model = nn.Sequential(
         OrderedDict(
             features=nn.Sequential(*features),
-            layers2=nn.Sequential(nn.AdaptiveAvgPool2d((7, 7)), nn.Flatten()),
+            layers=nn.Sequential(nn.AdaptiveAvgPool2d((7, 7)), nn.Flatten()),
             classifier=nn.Sequential(
                 nn.Linear(25088, 4096),
                 nn.ReLU(),

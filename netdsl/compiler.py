@@ -51,7 +51,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 def standard_blocks() -> Program:
     """The blocks of `std.net`, which every file can use."""
     path = NETWORKS / "std.net"
-    return parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
+    return parse(Source(path.name, path.read_text(encoding="utf-8"), builtin=True), Diagnostics())
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Source:
-    """A text and the name under which errors show it (a path, or `--epochs`)."""
+    """A text and the name under which errors show it (a path, or `--epochs`). One that comes with netdsl, as
+    the standard blocks, is `builtin`.
+    """
 
     name: str
     text: str = field(repr=False)
+    builtin: bool = False
     _derived: dict[Callable[[str], Any], Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def derived(self, make: Callable[[str], T]) -> T:
-        """What a function makes of the text, computed once."""
+        """The result of a function for the text, computed once."""
         if make not in self._derived:
             self._derived[make] = make(self.text)
         found: T = self._derived[make]

@@ -8,7 +8,7 @@ tuple of steps, or has them as `steps`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -54,15 +54,6 @@ def nested(node: object, kind: type[T] | tuple[type[T], ...]) -> Iterator[T]:
             yield node
         if isinstance(node, (tuple, list)):
             left.extend(reversed(node))
-
-
-def children(node: Iterable[object]) -> Iterator[Any]:
-    """The nodes directly inside a node, in the order of its fields."""
-    for field in node:
-        if hasattr(field, "_fields"):
-            yield field
-        elif isinstance(field, tuple):
-            yield from children(field)
 
 
 def around(node: object, place: Span) -> Iterator[Any]:

@@ -13,7 +13,13 @@ from netdsl.codegen.operation_parameters import torch_classes
 from netdsl.codegen.prune import pruned, reads
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
-from netdsl.codegen.template_models import ClassView, FunctionView, block_documentation, open_parameters
+from netdsl.codegen.template_models import (
+    ClassView,
+    FunctionView,
+    ParameterView,
+    block_documentation,
+    open_parameters,
+)
 from netdsl.ir.lowered import LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
 
 SUPER = "super().__init__"
@@ -63,18 +69,12 @@ class Classes:
             maker = self.maker(own.scope())
             made = maker.sequential(block.body)
             setup = pruned((*maker.setup, py.Evaluate(made._replace(function=SUPER))))
-            signature = self._constructors[block.name] = own.signature(name, setup)
-            documentation = block_documentation(block, own.scope())
-            return ClassView(
-                name, documentation, tuple(own.parameters(signature)), setup, (), "nn.Sequential"
-            )
+            return ClassView(*self._declared(own, name, setup), setup, (), "nn.Sequential")
         writer = ModuleWriter(self.maker(own.scope()), [block.body])
         forward = writer.forward(writer.steps(block.body, X, "x"))
         setup = constructor(writer.maker.setup)
-        signature = self._constructors[block.name] = own.signature(name, setup)
         self._special.append((name, writer.special))
-        documentation = block_documentation(block, own.scope())
-        return ClassView(name, documentation, tuple(own.parameters(signature)), setup, forward)
+        return ClassView(*self._declared(own, name, setup), setup, forward)
 
     def function(self, block: LoweredBlock, name: str) -> FunctionView:
         """A block that is a chain as a function that makes an `nn.Sequential`."""
@@ -82,9 +82,7 @@ class Classes:
         maker = self.maker(own.scope())
         made = maker.sequential(block.body)
         body = pruned((*maker.setup, py.Return(made)))
-        signature = self._constructors[block.name] = own.signature(name, body)
-        documentation = block_documentation(block, own.scope())
-        return FunctionView(name, documentation, tuple(own.parameters(signature)), body)
+        return FunctionView(*self._declared(own, name, body), body)
 
     def of_section(self, section: LoweredSection, name: str) -> tuple[ClassView, py.Call]:
         """A section as a class, and the call that makes it."""
@@ -101,6 +99,13 @@ class Classes:
     def initialised(self, model: str, module: str, own: Sequence[Special]) -> tuple[py.Statement, ...]:
         """Statements that initialise the `model` after it is made; `own` are those of its attributes."""
         return self._initialisation.statements(model, module, own, self._special)
+
+    def _declared(
+        self, own: BlockScope, name: str, statements: Sequence[py.Statement]
+    ) -> tuple[str, tuple[str, ...], tuple[ParameterView, ...]]:
+        """The name, documentation and parameters of a block's class or function, which can be called now."""
+        signature = self._constructors[own.block.name] = own.signature(name, statements)
+        return name, block_documentation(own.block, own.scope()), tuple(own.parameters(signature))
 
     def _block_scope(self, block: LoweredBlock) -> BlockScope:
         called = {name: (own.name,) for name, own in self._constructors.items()}

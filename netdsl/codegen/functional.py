@@ -7,14 +7,14 @@ into names instead, as the courses' barebones code does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.functional_forward import STACKS, BlockFunctions, FunctionalForward, tensor_name
+from netdsl.codegen.functional_forward import STACKS, BlockFunctions, FunctionalForward
 from netdsl.codegen.functional_init import FunctionalInit
-from netdsl.codegen.names import CONSTANTS, RESERVED_FUNCTIONAL, Names, step_names
+from netdsl.codegen.names import CONSTANTS, RESERVED_FUNCTIONAL, Names
 from netdsl.codegen.operation_parameters import by_name
 from netdsl.codegen.prune import pruned, reads
 from netdsl.codegen.signatures import BlockScope, Signature, block_scope
@@ -27,12 +27,13 @@ from netdsl.codegen.template_models import (
     network_documentation,
     open_parameters,
 )
-from netdsl.ir.lowered import Layer, LoweredBlock, LoweredBody, LoweredNetwork, LoweredSection
-from netdsl.language.expressions import YES
+from netdsl.ir.lowered import Layer, LoweredBlock, LoweredNetwork, LoweredSection
 from netdsl.ops.operation import Kind
 
 X = py.Name("x")
 GENERATOR = "torch.Generator | None"
+# The names of the lists in the functions of the network.
+LISTS: Mapping[Kind, str] = {"parameters": "params", "buffers": "buffers"}
 # The state that functions share: parameters of a block's forward pass, with their types.
 STATE = {"p": "list[Tensor]", "b": "list[Tensor]", "training": "bool", "generator": GENERATOR}
 
@@ -68,15 +69,10 @@ class _Functional:
 
     def view(self, source: str) -> FunctionalView:
         network = self._network
-        layers = _layers(network)
-        writer = FunctionalForward(
-            self._blocks,
-            self._scope(),
-            [part.body for part in network.parts if isinstance(part, LoweredSection) and layers is None],
-            self._inits,
-            {"parameters": "params", "buffers": "buffers"},
-        )
-        forward = self._forward(writer) if layers is None else self._forward_named(writer, layers)
+        bodies = [part.body for part in network.parts if isinstance(part, LoweredSection)]
+        unpack = _has_layers_only(network)
+        writer = FunctionalForward(self._blocks, self._scope(), bodies, self._inits, LISTS, unpack=unpack)
+        forward = self._forward_unpacked(writer) if unpack else self._forward(writer)
         params, buffers = writer.tensors("parameters"), writer.tensors("buffers")
         options = (py.Name("dtype"), py.Name("device"))
         init_params = py.Call("Init", (*options, py.Name("generator")))
@@ -108,9 +104,11 @@ class _Functional:
             self._blocks, own.scope(), [block.body], self._inits, dict.fromkeys(STACKS, "tensors")
         )
         forward = self._forward_function(own, name, writer)
-        params = self._list_function(own, f"{name}_params", "parameters", writer)
-        buffers = self._list_function(own, f"{name}_buffers", "buffers", writer)
-        return BlockFunctions(forward, params, buffers)
+        lists: dict[Kind, Signature] = {}
+        for kind, suffix in LISTS.items():
+            if body := writer.tensors(kind):
+                lists[kind] = self._list_function(own, self._names.free(f"{name}_{suffix}"), kind, body)
+        return BlockFunctions(forward, lists)
 
     def _forward_function(self, own: BlockScope, name: str, writer: FunctionalForward) -> Signature:
         value = writer.steps(own.block.body, X, "x")
@@ -126,15 +124,12 @@ class _Functional:
         return signature
 
     def _list_function(
-        self, own: BlockScope, name: str, wanted: Kind, writer: FunctionalForward
-    ) -> Signature | None:
-        body = writer.tensors(wanted)
-        if not body:
-            return None
-        signature = own.signature(self._names.free(name), body, ("init",))
+        self, own: BlockScope, name: str, kind: Kind, body: tuple[py.Statement, ...]
+    ) -> Signature:
+        signature = own.signature(name, body, ("init",))
         parameters = (ParameterView("init", "Init"), *own.parameters(signature))
-        text = docstring(f"The {wanted} of `{own.block.name}`, in the order in which it uses them.")
-        self._functions.append(FunctionView(signature.name, (text,), parameters, body, "list[Tensor]"))
+        text = docstring(f"The {kind} of `{own.block.name}`, in the order in which it uses them.")
+        self._functions.append(FunctionView(name, (text,), parameters, body, "list[Tensor]"))
         return signature
 
     # the network
@@ -158,42 +153,26 @@ class _Functional:
         read = set(reads(body))
         stacks = [
             py.Assign(stack, py.Name(f"{name}[::-1]"))
-            for stack, name in (("p", "params"), ("b", "buffers"))
+            for stack, name in zip(STACKS.values(), LISTS.values(), strict=True)
             if stack in read
         ]
         comment = [py.Comment("Reversed, so that pop() takes them in order.")] if stacks else []
         return (*comment, *stacks, *body)
 
-    def _forward_named(
-        self, writer: FunctionalForward, layers: tuple[Layer, ...]
-    ) -> tuple[py.Statement, ...]:
-        names: dict[str, list[str]] = {"params": [], "buffers": []}
+    def _forward_unpacked(self, writer: FunctionalForward) -> tuple[py.Statement, ...]:
         value: py.Expression = X
-        for layer, name in zip(layers, step_names(layers), strict=True):
-            tensors: dict[str, py.Expression] = {}
-            for weight in layer.weights:
-                if weight.present == YES:
-                    tensor = writer.names.free(tensor_name(name, weight))
-                    names["buffers" if weight.kind == "buffers" else "params"].append(tensor)
-                    tensors[weight.name] = py.Name(tensor)
-            value = writer.layer(layer, value, "x", tensors)
+        for part in self._network.parts:
+            assert isinstance(part, LoweredSection)
+            value = writer.steps(part.body, value, "x")
         unpack = (
-            py.Assign(", ".join(own) + ("," if len(own) == 1 else ""), py.Name(source))
-            for source, own in names.items()
+            py.Assign(", ".join(own) + ("," if len(own) == 1 else ""), py.Name(LISTS[kind]))
+            for kind, own in writer.unpacked.items()
             if own
         )
         return (*unpack, *writer.body, py.Return(value))
 
 
-def _layers(network: LoweredNetwork) -> tuple[Layer, ...] | None:
-    """The layers of a network that is nothing but layers."""
-    bodies: Iterator[LoweredBody | None] = (
-        part.body if isinstance(part, LoweredSection) else None for part in network.parts
-    )
-    layers: list[Layer] = []
-    for body in bodies:
-        own = [step for step in body or () if isinstance(step, Layer)]
-        if body is None or len(own) < len(body):
-            return None
-        layers += own
-    return tuple(layers)
+def _has_layers_only(network: LoweredNetwork) -> bool:
+    sections = [part.body for part in network.parts if isinstance(part, LoweredSection)]
+    layers = all(isinstance(step, Layer) for body in sections for step in body)
+    return layers and len(sections) == len(network.parts)

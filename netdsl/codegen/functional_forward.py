@@ -28,15 +28,14 @@ _MOST_TAKEN = 4
 
 
 class BlockFunctions(NamedTuple):
-    """A block's functions; without parameters or buffers there is none that makes them."""
+    """A block's functions; `lists` make its parameters and buffers, if it has any."""
 
     forward: Signature
-    params: Signature | None
-    buffers: Signature | None
+    lists: Mapping[Kind, Signature]
 
     @property
     def names(self) -> set[str]:
-        return {own.name for own in self if own is not None}
+        return {own.name for own in (self.forward, *self.lists.values())}
 
 
 class _Taken(NamedTuple):
@@ -51,7 +50,8 @@ class FunctionalForward(ForwardWriter):
     """Writes the statements of a forward pass through `bodies` in calls of functions, and beside them those
     that add its parameters and buffers to the lists called `names`.
 
-    Tensors are taken from their stacks in statements of their own, before the calls that use them.
+    Tensors are taken from their stacks in statements of their own, before the calls that use them; with
+    `unpack` the names of all are in `unpacked`.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class FunctionalForward(ForwardWriter):
         bodies: Iterable[ir.LoweredBody],
         inits: FunctionalInit,
         names: Mapping[Kind, str],
+        *,
+        unpack: bool = False,
     ) -> None:
         super().__init__(scope.free, scope, [], [])
         self._blocks = blocks
@@ -69,6 +71,8 @@ class FunctionalForward(ForwardWriter):
         self._kinds = Counter(step_name(own) for body in bodies for own in ir.layers(body) if own.weights)
         self._seen = Counter[str]()
         self._taken: dict[str, _Taken] = {}
+        self._unpack = unpack
+        self.unpacked: dict[Kind, list[str]] = {kind: [] for kind in STACKS}
 
     def joins(self, step: ir.LoweredStep) -> bool:
         return isinstance(step, (ir.Skip, ir.Branches, ir.When, ir.Save, ir.From))
@@ -103,40 +107,23 @@ class FunctionalForward(ForwardWriter):
             return (*made[:-1], py.Return(last.value))
         return (*made, py.Return(py.Name(what)))
 
-    def layer(
-        self,
-        layer: ir.Layer,
-        value: py.Expression,
-        target: str,
-        tensors: Mapping[str, py.Expression] | None = None,
-    ) -> py.Expression:
-        """The result of a layer for `value`; `tensors` are its weights by name, else they are taken."""
+    def layer(self, layer: ir.Layer, value: py.Expression, target: str) -> py.Expression:
         function = layer.function
         if function is None:
             return value
         if layer.weights and not layer.operation.is_activation:
             value = self.bound(value, target)
-        self._add(layer)
         slots = {
             "training": py.Name("training"),
             "generator": py.Name("generator"),
             **{weight.name: py.Literal(None) for weight in layer.weights},
-            **(self._tensors(layer) if tensors is None else tensors),
+            **self._tensors(layer),
         }
 
         def make(x: py.Expression) -> py.Expression:
             return torch_call(function, self.scope, {"x": x, **slots}, layer.span)
 
         return self.around(layer.operation, value, target, make)
-
-    def _add(self, layer: ir.Layer) -> None:
-        """Adds the tensors of a layer to their lists."""
-        kernel = next((weight for weight in layer.weights if weight.role == "kernel"), None)
-        there = (weight for weight in layer.weights if weight.present != NO)
-        for (kind, present), weights in groupby(there, key=lambda weight: (weight.kind, weight.present)):
-            what, additions = self._lists[kind]
-            made = added(what, *(self._made(layer, weight, kernel) for weight in weights))
-            additions.append(made if present == YES else py.If(self.scope(present), (made,)))
 
     def _made(self, layer: ir.Layer, weight: Weight, kernel: Weight | None) -> py.Expression:
         made = self._inits.tensor(layer, weight, kernel, self.scope)._replace(span=layer.span)
@@ -153,24 +140,38 @@ class FunctionalForward(ForwardWriter):
         return py.Operation("not in", (self.scope(layer.freeze), frozen))
 
     def _tensors(self, layer: ir.Layer) -> dict[str, py.Expression]:
-        """The weights of a layer, taken from their stacks, by the names of the operation."""
+        """Adds the weights of a layer to their lists, and takes them into variables, which are returned by
+        the weights' names.
+        """
         if not layer.weights:
             return {}
         name = step_name(layer)
         self._seen[name] += 1
         name = f"{name}{self._seen[name]}" if self._kinds[name] > 1 else name
         there = [weight for weight in layer.weights if weight.present != NO]
-        called = {weight.name: self.names.free(tensor_name(name, weight)) for weight in there}
-        for (kind, present), weights in groupby(there, key=lambda weight: (weight.kind, weight.present)):
-            tensors = tuple(called[weight.name] for weight in weights)
-            if present == YES:
-                self._take(STACKS[kind], tensors)
+        kernel = next((weight for weight in there if weight.role == "kernel"), None)
+        taken: dict[str, py.Expression] = {}
+        for (kind, present), group in groupby(there, key=lambda weight: (weight.kind, weight.present)):
+            weights = list(group)
+            what, additions = self._lists[kind]
+            made = added(what, *(self._made(layer, weight, kernel) for weight in weights))
+            additions.append(made if present == YES else py.If(self.scope(present), (made,)))
+            names = tuple(self.names.free(tensor_name(name, weight)) for weight in weights)
+            if self._unpack:
+                self.unpacked[kind] += names
             else:
-                self._take_if(self.scope(present), STACKS[kind], tensors)
-        return {name: py.Name(tensor) for name, tensor in called.items()}
+                self._take(STACKS[kind], names, present)
+            taken |= {weight.name: py.Name(own) for weight, own in zip(weights, names, strict=True)}
+        return taken
 
-    def _take(self, stack: str, tensors: tuple[str, ...]) -> None:
-        """Takes tensors from a stack, in one statement with those before them if they are few."""
+    def _take(self, stack: str, tensors: tuple[str, ...], present: Expr) -> None:
+        """Takes tensors from a stack, if they are `present`; in one statement with those before, if few."""
+        if present != YES:
+            self._taken.pop(stack, None)
+            for tensor in tensors:
+                taken_if = py.Operation("if", (self.scope(present), _pop(stack), py.Literal(None)))
+                self.body.append(py.Assign(tensor, taken_if))
+            return
         last = self._taken.get(stack)
         if last is not None and last.body is self.body:
             taken = last._replace(names=(*last.names, *tensors))
@@ -180,22 +181,12 @@ class FunctionalForward(ForwardWriter):
         self._taken[stack] = _Taken(self.body, len(self.body), tensors)
         self.body.append(_take_statement(stack, tensors))
 
-    def _take_if(self, condition: py.Expression, stack: str, tensors: tuple[str, ...]) -> None:
-        self._taken.pop(stack, None)
-        for tensor in tensors:
-            taken = py.Operation("if", (condition, _pop(stack), py.Literal(None)))
-            self.body.append(py.Assign(tensor, taken))
-
     def call(self, call: ir.BlockCall, x: py.Expression) -> py.Expression:
         self._taken.clear()  # the block takes its own tensors
         functions = self._blocks[call.block.name]
-        made: tuple[tuple[Kind, Signature | None], ...]
-        made = (("parameters", functions.params), ("buffers", functions.buffers))
-        for kind, signature in made:
-            if signature is not None:
-                what, additions = self._lists[kind]
-                tensors = call_of(signature, call, self.scope)
-                additions.append(py.Assign(what, tensors, operator="+="))
+        for kind, signature in functions.lists.items():
+            what, additions = self._lists[kind]
+            additions.append(py.Assign(what, call_of(signature, call, self.scope), operator="+="))
         return call_of(functions.forward, call, self.scope, (x,))
 
     def stage(self, stage: ir.LoweredStage, x: py.Name) -> py.Expression:

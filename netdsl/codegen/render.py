@@ -37,6 +37,9 @@ class BrokenCode(Exception):
     code: str
 
 
+# Longer code is left as the template wrote it: black takes a second for 100,000 characters.
+MAX_FORMATTED = 50_000
+
 # The possible imports of generated code, in their order.
 _IMPORTS = {
     "OrderedDict": "from collections import OrderedDict\n",
@@ -85,7 +88,8 @@ def render(view: View) -> str:
 
     raw = laid_out(view)
     try:
-        code = black.format_str(raw, mode=black.Mode(target_versions={TargetVersion.PY311}))
+        mode = black.Mode(target_versions={TargetVersion.PY311})
+        code = raw if len(raw) > MAX_FORMATTED else black.format_str(raw, mode=mode)
         compile(code, view.template, "exec")
     except (SyntaxError, black.parsing.InvalidInput) as error:
         raise BrokenCode(raw) from error

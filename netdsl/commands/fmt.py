@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import click
 from netdsl.commands.shared_completion import complete_paths
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import short_lived
-from netdsl.commands.shared_outputs import print_written, write_file
+from netdsl.commands.shared_outputs import print_written
 from netdsl.commands.shared_report import show
+from netdsl.commands.shared_rewrite import own_files, rewrite, show_difference
 from netdsl.commands.shared_tables import echo, echo_file
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
     changed = [file for file in formatted if file.changed]
     if diff_only:
         for file in changed:
-            _show_difference(file)
+            show_difference(file.name, file.before, file.after, "formatted")
     if check_only:
         for file in changed:
             echo(f"{file.name} is not formatted", err=True)
@@ -69,26 +69,13 @@ def fmt(files: tuple[str, ...], check_only: bool, diff_only: bool) -> None:
         echo(f"{len(formatted)} file{'s are' if len(formatted) != 1 else ' is'} formatted")
 
 
-def _paths(names: Sequence[str]) -> list[Path | None]:
-    """The files to format; the bare name of a network that comes with netdsl is an error."""
-    from netdsl.syntax.net_files import find, inside
-
-    if _STREAM in names and len(names) > 1:
+def _paths(names: Sequence[str]) -> Sequence[Path | None]:
+    """The files to format; None is the standard input."""
+    if _STREAM not in names:
+        return own_files(names)
+    if len(names) > 1:
         raise click.UsageError("`-` can't be combined with files")
-    paths: list[Path | None] = []
-    for name in names:
-        path = Path(name)
-        if name == _STREAM:
-            paths.append(None)
-        elif find(name) != path:
-            fail(f"`{name}` comes with netdsl", f"`netdsl new my_{name} --from {name}` makes a copy of it")
-        elif not path.is_dir():
-            paths.append(path)
-        elif files := inside(path):
-            paths += files
-        else:
-            fail(f"there is no .net file in {path}")
-    return paths
+    return [None]
 
 
 def _all_formatted(paths: Sequence[Path | None]) -> list[_File]:
@@ -126,23 +113,9 @@ def _standard_input(diagnostics: Diagnostics) -> Source | None:
         return None
 
 
-def _show_difference(file: _File) -> None:
-    from difflib import unified_diff
-
-    before, after = file.before.splitlines(), file.after.splitlines()
-    if before == after:
-        echo(f"{file.name}: line endings, or the end of the file, would change")
-    colours = {"+": "green", "-": "red", "@": "cyan"}
-    for line in unified_diff(before, after, file.name, f"{file.name}, formatted", lineterm=""):
-        echo(line, fg=colours.get(line[0]), bold=line[:3] in ("+++", "---"))
-
-
 def _write(file: _File) -> None:
     if file.path is None:
         echo_file(file.after)
     elif file.changed:
-        # A writable folder would be enough, since the file is replaced.
-        if not os.access(file.path, os.W_OK):
-            fail(f"{file.name} can't be written: it is write-protected")
-        write_file(file.path.resolve(), file.after)  # resolved: a link stays a link
+        rewrite(file.path, file.after)
         print_written(file.path)

@@ -59,7 +59,7 @@ def robustness(
     from a random start, in steps of 2.5 eps / steps. An image that is taken for something else within a
     budget is not attacked again within a larger one.
     """
-    from netdsl.inspect.sheets.robustness import Setting, withstood, write_curves
+    from netdsl.inspect.sheets.robustness import withstood, write_curves
 
     if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
         raise click.UsageError(f"{repeated[0]} is named twice: remove one")
@@ -67,8 +67,7 @@ def robustness(
     names = [run.resolve().name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
     with inspecting(runs, weights, device, [output] if output else []) as inspected:
-        attacked_by = Setting(numbers, images, steps, restarts, seed)
-        measured = [withstood(run, attacked_by) for run in inspected]
+        measured = [withstood(run, numbers, images, steps, restarts, seed) for run in inspected]
         counts = " and ".join(f"{count:,}" for count in sorted({rows[0].images for rows in measured}))
         how = f"{steps} steps, {restarts} random start{'s' * (restarts > 1)}, {counts} test images"
         if output:

@@ -43,6 +43,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent
     all of its lines.
     """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.measure import Measurement
     from rich.padding import Padding
@@ -51,6 +52,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
 
     names = [heading.removeprefix(">") for heading in headings]
     shown = [[encodable(printable(cell)) for cell in row] for row in (names, *rows)]
+    if not sys.stdout.isatty():
+        lengths = [[cell_len(cell) for cell in row] for row in shown]
+        widths = [max(column) for column in zip(*lengths, strict=True)]
+        for row, own in zip(shown, lengths, strict=True):
+            blanks = [" " * (width - length) for width, length in zip(widths, own, strict=True)]
+            cells = zip(headings, blanks, row, strict=True)
+            echo_painted("  ".join(b + cell if name[0] == ">" else cell + b for name, b, cell in cells))
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, heading in enumerate(headings):
         # A narrow terminal folds names, never numbers: half a number would be misread.
@@ -68,7 +77,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         cells = [(Text(cell.lstrip(" ")), len(cell) - len(cell.lstrip(" "))) for cell in row]
         # `Text`, so that rich finds no markup in names.
         table.add_row(*(Padding.indent(text, blanks) if blanks else text for text, blanks in cells))
-    console = Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
+    console = Console(highlight=False)
     least = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).minimum
     console.width = max(console.width, least)  # a line that is too long is better than half a number
     console.print(table)

@@ -4,7 +4,7 @@ Nothing here knows the language: the packages that find mistakes create the diag
 """
 
 from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing
-from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, remove, write
+from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, add_step, remove, write
 from netdsl.diagnostics.spelling import misspelt, nearest
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Label",
     "add",
     "add_line",
+    "add_step",
     "listing",
     "misspelt",
     "nearest",

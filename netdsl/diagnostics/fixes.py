@@ -30,11 +30,12 @@ class Fix:
 
     @property
     def applies(self) -> bool:
-        """Whether all its edits are in files: a value of the command line can't be edited."""
-        return not any(edit.span.source.is_option for edit in self.edits)
+        """True if all its edits are in the user's files, not on the command line or in netdsl itself."""
+        sources = [edit.span.source for edit in self.edits]
+        return not any(source.is_option or source.builtin for source in sources)
 
 
-# What to do about a diagnostic: a fix, a sentence where only the user can decide, or several of them.
+# The help of a diagnostic: a fix, a sentence if only the user can decide, or several of them.
 Help: TypeAlias = "str | Fix | tuple[str | Fix, ...]"
 
 
@@ -61,7 +62,7 @@ def add_line(place: Span, line: str, why: str = "", *, before: bool = False, saf
 
 
 def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
-    """Deletes a span with the comma that separates it, or the lines that have nothing else."""
+    """Deletes a span with the comma that separates it, or the lines or brackets that have nothing else."""
     text = span.source.text
     start, end = _lines(span)
     before, after = text[start : span.start], text[span.end : end]
@@ -71,7 +72,21 @@ def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
             end += following.end()
         elif preceding := re.search(r"\s*,[ \t]*$", text[:start]):
             start = preceding.start()
+        elif text[start - 1 : start] == "(" and text[end : end + 1] == ")":
+            start, end = start - 1, end + 1
     return Fix(title, (Edit(Span(span.source, start, end), ""),), safe)
+
+
+def add_step(body: Span, steps: str, why: str = "", *, safe: bool = True) -> Fix:
+    """Inserts steps at the end of a body, whose span ends with its `}`."""
+    end = body.end - 1
+    before = body.source.text[body.start : end]
+    title = f"add `{steps}`{why}"
+    if "\n" in before:
+        line = add_line(Span(body.source, end, end), f"  {steps}", before=True)
+        return Fix(title, line.edits, safe)
+    place = Span(body.source, body.start, body.start + len(before.rstrip()))
+    return Fix(title, add(place, f" {steps}" if before.rstrip().endswith("{") else f", {steps}").edits, safe)
 
 
 def _lines(span: Span) -> tuple[int, int]:

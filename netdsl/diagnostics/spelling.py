@@ -10,6 +10,8 @@ from netdsl.diagnostics.fixes import Fix, write
 
 # Of names that are less alike the user must say what was meant.
 _SAFE = 0.74
+# Names that are compared, those with the same first letters before others: each takes 5 µs.
+_MOST = 200
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -17,7 +19,8 @@ def closest(name: str, known: Iterable[str]) -> str:
     spelt = {word.lower(): word for word in known}
     # Of two letters or fewer everything is near.
     cutoff = 0.61 if len(name) > 2 else 1  # `depth` and `width` have 0.6
-    match = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=cutoff)
+    likely = sorted(spelt, key=lambda word: word[:2] != name[:2].lower())[:_MOST]
+    match = difflib.get_close_matches(name.lower(), likely, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else ""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import cast
+from typing import Any
 
 from netdsl.graph.block_variants import BlockVariants
 from netdsl.graph.figure_nodes import (
@@ -35,7 +35,7 @@ from netdsl.graph.labels import (
     value_text,
 )
 from netdsl.ir import typed as ir
-from netdsl.ir.resolved import FromStep, RepeatStep, SaveStep
+from netdsl.ir.resolved import RepeatStep, SaveStep
 from netdsl.language.expressions import Expr
 from netdsl.ops import Operation
 from netdsl.ops.linear import Flatten, Identity
@@ -59,6 +59,16 @@ class _Figure:
         self._variants = BlockVariants(network)
         # The variants that have a panel, in the order of their letters.
         self._shown: list[int] = []
+        self._draw: Mapping[type, Callable[[Any], Chain]] = {
+            ir.TypedOperation: lambda steps: (self._operation(steps),),
+            ir.TypedParameterCall: lambda steps: (self._parameter_call(steps),),
+            ir.TypedCall: lambda steps: (self._call(steps),),
+            ir.TypedSkip: self._skip,
+            ir.TypedBranches: lambda steps: (self._branches(steps),),
+            ir.TypedRepeat: self._repeat,
+            ir.TypedWhen: lambda steps: self._chain([step.body for step in steps]),
+            ir.TypedMark: self._mark,
+        }
 
     def build(self) -> Figure:
         network = self._network.network
@@ -156,31 +166,16 @@ class _Figure:
         return tuple(node for steps in aligned for node in self._nodes(steps))
 
     def _nodes(self, steps: Sequence[ir.TypedStep]) -> Chain:
-        # Steps at one place of bodies of one variant have the same type.
-        match steps[0]:
-            case ir.TypedOperation():
-                return (self._operation(cast(Sequence[ir.TypedOperation], steps)),)
-            case ir.TypedParameterCall():
-                return (self._parameter_call(cast(Sequence[ir.TypedParameterCall], steps)),)
-            case ir.TypedCall():
-                return (self._call(cast(Sequence[ir.TypedCall], steps)),)
-            case ir.TypedSkip():
-                return self._skip(cast(Sequence[ir.TypedSkip], steps))
-            case ir.TypedBranches():
-                return (self._branches(cast(Sequence[ir.TypedBranches], steps)),)
-            case ir.TypedRepeat():
-                return self._repeat(cast(Sequence[ir.TypedRepeat], steps))
-            case ir.TypedWhen():
-                return self._chain([step.body for step in cast(Sequence[ir.TypedWhen], steps)])
-            case ir.TypedMark(step):
-                word = "save" if isinstance(step, SaveStep) else "from"
-                has_input = not isinstance(step, FromStep)
-                facts = (f"{word} {step.name}, {place(step.span)}",)
-                return (
-                    MarkNode(f"{word} {cut(step.name)}", has_input, facts, common(s.output for s in steps)),
-                )
-            case _:  # a constant
-                return ()
+        """The nodes of steps at one place of bodies of one variant; they have the same type."""
+        draw = self._draw.get(type(steps[0]))
+        return draw(steps) if draw else ()
+
+    def _mark(self, steps: Sequence[ir.TypedMark]) -> Chain:
+        step = steps[0].step
+        word = "save" if isinstance(step, SaveStep) else "from"
+        facts = (f"{word} {step.name}, {place(step.span)}",)
+        output = common(step.output for step in steps)
+        return (MarkNode(f"{word} {cut(step.name)}", isinstance(step, SaveStep), facts, output),)
 
     def _operation(self, steps: Sequence[ir.TypedOperation], holder: str = "") -> OperationNode:
         """`holder` is the name of the parameter that holds the operation; shown if it holds several kinds."""

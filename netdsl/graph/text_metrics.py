@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 # Thousandths of the size, from the blank to `~` (Adobe's font metrics, Core 14).
 # fmt: off
@@ -26,6 +27,7 @@ _TIMES = 584
 _WIDEST = 1015
 
 
+@cache  # the layout asks for the width of a text, and so does what is drawn
 def text_width(text: str, size: float, bold: bool = False) -> float:
     return sum(_advance(char, bold) for char in text) * size / 1000
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.opening import of_run
@@ -15,6 +16,9 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.speed import choose_device
 from netdsl.trained.open_run import OpenedRun, Which, open_run
+
+# The number of images in a batch.
+_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,12 @@ class InspectedRun:
     @property
     def device(self) -> torch.device:
         return self.model.mean.device
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The probabilities of the classes for images (N, C, H, W): (N, K), on the CPU."""
+        parts = images.to(self.device).split(_BATCH)
+        return torch.cat([self.model(part).softmax(1) for part in parts]).cpu()
 
     def class_numbers(self, names: Iterable[str]) -> list[int]:
         """The numbers of classes. Raises RunError for an unknown class; the error lists the classes."""

@@ -266,13 +266,21 @@ class TypedNetwork(NamedTuple):
 
     @property
     def named_parts(self) -> Iterator[tuple[str, TypedPart]]:
-        """The parts by their labels, else by their kind, with a number if it is `stage` or of several."""
-        kinds = ["stage" if isinstance(part, TypedStage) else part.section.kind for part in self.parts]
-        total, seen = Counter(kinds), Counter[str]()
-        for kind, part in zip(kinds, self.parts, strict=True):
-            seen[kind] += 1
-            label = part.stage.label if isinstance(part, TypedStage) else part.section.name
-            yield label or (f"{kind}{seen[kind]}" if kind == "stage" or total[kind] > 1 else kind), part
+        """The parts by their labels, else `stem`, `head`, `layers`, or `layers1`, `layers2`, … of several. A
+        stage without a label is `stage2` if it is the second one of all.
+        """
+        sections = [part.section for part in self.parts if isinstance(part, TypedSection)]
+        total, seen = Counter(section.kind for section in sections if not section.name), Counter[str]()
+        for part in self.parts:
+            if isinstance(part, TypedStage):
+                seen["stage"] += 1
+                yield part.stage.label or f"stage{seen['stage']}", part
+            elif part.section.name:
+                yield part.section.name, part
+            else:
+                kind = part.section.kind
+                seen[kind] += 1
+                yield f"{kind}{seen[kind]}" if total[kind] > 1 else kind, part
 
     @property
     def bodies(self) -> tuple[TypedBody, ...]:

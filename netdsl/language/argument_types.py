@@ -16,9 +16,13 @@ T = TypeVar("T")
 
 
 class Mismatch(NamedTuple):
-    """A value that a type refuses, and what it expects instead."""
+    """A value that a type refuses, and what it expects instead; `own` is the valid value that was most likely
+    meant, if there is one, and `why` how it differs.
+    """
 
     expected: str
+    own: str = ""
+    why: str = ""
 
 
 class ArgType(Protocol):
@@ -117,11 +121,14 @@ class Path(NamedTuple):
         return value if isinstance(value, str) and value else Mismatch('a string such as `"images"`')
 
 
-def arg(type: ArgType, default: object = MISSING, *, named: bool = False, last: bool = False) -> Any:
+def arg(
+    type: ArgType, default: object = MISSING, *, named: bool = False, last: bool = False, usual: str = ""
+) -> Any:
     """A dataclass field that is an argument; `named` ones can't be given by position. One that several
-    classes inherit is shown `last`, though a dataclass has it first.
+    classes inherit is shown `last`, though a dataclass has it first. One without a default has a `usual`
+    value for examples.
     """
-    return field(default=default, metadata={"type": type, "last": last}, kw_only=named)
+    return field(default=default, metadata={"type": type, "last": last, "usual": usual}, kw_only=named)
 
 
 @cache
@@ -132,7 +139,7 @@ def schema(cls: type) -> tuple[Field[Any], ...]:
 class Parameter(NamedTuple):
     """One parameter of a signature: of an operation, a recipe's function or a block, whose have no type.
 
-    `default` is what a block's file has for it.
+    `default` is what a block's file has for it, `usual` a value for examples.
     """
 
     name: str
@@ -140,12 +147,20 @@ class Parameter(NamedTuple):
     named: bool = False
     type: ArgType | None = None
     default: str = ""
+    usual: str = ""
+
+
+def expected(arg_type: ArgType) -> str:
+    """The values that a type takes, as its errors describe them: no type takes an empty string."""
+    refused = arg_type.convert("")
+    return refused.expected if isinstance(refused, Mismatch) else ""
 
 
 @cache
 def signature(cls: type) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(f.name, f.default is MISSING, bool(f.kw_only), f.metadata["type"]) for f in schema(cls)
+        Parameter(f.name, f.default is MISSING, bool(f.kw_only), f.metadata["type"], "", f.metadata["usual"])
+        for f in schema(cls)
     )
 
 
@@ -168,6 +183,14 @@ def usage(name: str, cls: type) -> str:
     """`conv(out, kernel, stride=1, …)`, for the help of an error."""
     shown = [f.name if f.default is MISSING else f"{f.name}={_default(f.default)}" for f in schema(cls)]
     return f"{name}({', '.join(shown)})" if shown else name
+
+
+def example(name: str, cls: type) -> str:
+    """`conv(16, 3)`: a call with usual values for the arguments that it needs."""
+    given = [
+        f"{p.name}={p.usual}" if isinstance(p.type, Wholes) else p.usual for p in signature(cls) if p.required
+    ]
+    return f"{name}({', '.join(given)})" if given else name
 
 
 def _default(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import LARGEST, Number, Size, Symbol, Value, is_number, normal, show
-from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics import Diagnostics, Help, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ Environment: TypeAlias = Mapping[str, Value]
 class _NoValue(Exception):
     """An expression has no value; stays inside this module."""
 
-    def __init__(self, message: str, span: Span | None, help: str = "") -> None:
+    def __init__(self, message: str, span: Span | None, help: Help = "") -> None:
         self.message, self.span, self.help = message, span, help
 
 
@@ -175,8 +175,7 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
 def _truth(expr: Expr, environment: Environment) -> bool:
     value = _value(expr, environment)
     if not isinstance(value, bool):
-        help = f"compare it: `{expr.span.text} != 0`" if expr.span else ""
-        raise _NoValue(not_a_condition(value), expr.span, help)
+        raise _NoValue(not_a_condition(value), expr.span, compared(expr.span, value) if expr.span else "")
     return value
 
 
@@ -185,11 +184,23 @@ def not_a_condition(value: Value) -> str:
     return f"a condition must be `yes` or `no`, not {show(value)}"
 
 
+def compared(span: Span, value: Value) -> Help:
+    """The help for a condition that is a number."""
+    return write(span, f"{span.text} != 0") if is_number(value) else "compare it with a value"
+
+
 def _equal(expr: Operator, left: Value, right: Value) -> bool:
     numbers = is_number(left) and is_number(right)
     if not numbers and type(left) is not type(right):
-        text = next((value for value in (left, right) if isinstance(value, str)), "")
-        help = f"write `{text}` without quotes" if text else ""
+        texts = zip((left, right), expr.operands, strict=True)
+        help = next(
+            (
+                write(operand.span, value, ", without quotes")
+                for value, operand in texts
+                if isinstance(value, str) and operand.span
+            ),
+            "",
+        )
         raise _NoValue(f"cannot compare {show(left)} and {show(right)}", expr.span, help)
     return left == right
 
@@ -265,6 +276,15 @@ def references(expr: Expr) -> Iterator[str]:
     elif isinstance(expr, Operator):
         for operand in expr.operands:
             yield from references(operand)
+
+
+def places_of(expr: Expr, name: str) -> Iterator[Span]:
+    """The places where an expression has a name."""
+    if isinstance(expr, Operator):
+        for operand in expr.operands:
+            yield from places_of(operand, name)
+    elif isinstance(expr, Ref) and expr.name == name and expr.span:
+        yield expr.span
 
 
 def constant(value: object) -> Const:

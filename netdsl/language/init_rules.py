@@ -39,22 +39,22 @@ class Normal:
 class Uniform:
     """Uniform between `a` and `b`."""
 
-    a: float = arg(_ANY)
-    b: float = arg(_ANY)
+    a: float = arg(_ANY, usual="-0.05")
+    b: float = arg(_ANY, usual="0.05")
 
 
 @dataclass(frozen=True, slots=True)
 class TruncNormal:
     """Normal distribution, drawn again outside of -2 … 2."""
 
-    std: float = arg(Real(above=True))
+    std: float = arg(Real(above=True), usual="0.02")
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
     """The same number everywhere."""
 
-    val: float = arg(_ANY)
+    val: float = arg(_ANY, usual="0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Digits:
 class Folder:
     """Images in `train/<class>/` and `test/<class>/`, or in `<class>/`."""
 
-    path: str = arg(Path())
+    path: str = arg(Path(), usual='"images"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Step:
     linear warm-up over the first `warmup` epochs.
     """
 
-    at: tuple[int, ...] = arg(Wholes())
+    at: tuple[int, ...] = arg(Wholes(), usual="[6, 8]")
     factor: float = arg(Real(above=True), 0.1)
     warmup: float = arg(Real(), 0.0)
 
@@ -131,7 +131,7 @@ class Crop:
     (`zeros`) or the image's own, mirrored at its edges (`reflect`): the words of `nn.Conv2d`.
     """
 
-    padding: int = arg(Whole())
+    padding: int = arg(Whole(), usual="4")
     padding_mode: Literal["zeros", "reflect"] = arg(Word(("zeros", "reflect")), "zeros")
 
 
@@ -139,7 +139,7 @@ class Crop:
 class Cutout:
     """A square of `size` pixels at a random place set to the mean (DeVries and Taylor 2017)."""
 
-    size: int = arg(Whole())
+    size: int = arg(Whole(), usual="16")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import cast
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
 from netdsl.base.values import show
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
 from netdsl.ir.resolved import Expectation
 from netdsl.ir.typed import (
     TypedBody,
@@ -67,11 +67,11 @@ class _Layers:
                 self._diagnostics.add(found)
 
     def _check(
-        self, odd: bool, code: str, span: Span, message: str, help: str, also: Sequence[Label] = ()
+        self, odd: bool, code: str, span: Span, message: str, help: Help, also: Sequence[Label] = ()
     ) -> None:
         if odd:
             labels = (Label(span), *also)
-            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help, "warning"))
+            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help))
         else:
             self._fine.add((message, span))
 
@@ -106,7 +106,7 @@ class _Layers:
         self._check(skipped, "NET704", span, message, "use a larger kernel or a smaller stride")
         if typed.operation.infer((1, 1, 1)) == (1,):  # it makes vectors of maps
             message = f"`{name}` of a vector has no effect"
-            self._check(len(typed.input) == 1, "NET708", span, message, "remove it")
+            self._check(len(typed.input) == 1, "NET708", span, message, _removed(typed))
 
     def _pair(self, first: TypedOperation, second: TypedOperation) -> None:
         if second.operation.centres and _adds_bias(first) and _side_by_side(first, second):
@@ -115,7 +115,8 @@ class _Layers:
         message = f"`{second.operation.name}` directly follows `{first.operation.name}`"
         near = first.step.span.source is second.step.span.source
         also = [Label(first.step.span, "this one")] if near else []
-        self._check(twice, "NET708", second.step.span, message, "remove one of them", also)
+        fix = _removed(second, "remove one of them")
+        self._check(twice, "NET708", second.step.span, message, fix, also)
 
     # the whole
 
@@ -124,7 +125,8 @@ class _Layers:
         shape, span = self._network.network.input, self._network.network.input_span
         if first := channels_last(shape):
             message = f"the `input` has {shape[0]} channels, but looks like an image with its channels last"
-            self._check(True, "NET710", span, message, f"write `input {show_shape(first)}`")
+            fix = write(span, show_shape(first), shown=f"input {show_shape(first)}")
+            self._check(True, "NET710", span, message, fix)
 
     def _biases(self) -> None:
         """Warns of biases without effect, once for the network: one `default` corrects them all."""
@@ -136,7 +138,10 @@ class _Layers:
                 "NET703",
                 spans[0],
                 "a bias before a batch norm has no effect: the norm subtracts the mean of each channel",
-                f"write `default {name}(bias=no)`, or `default {name}(bias=yes)` to keep it",
+                (
+                    add_line(self._network.network.input_span, f"default {name}(bias=no)"),
+                    f"write `default {name}(bias=yes)` to keep it",
+                ),
                 [Label(span) for span in spans[1:_SHOWN]],
             )
 
@@ -152,7 +157,7 @@ class _Layers:
                 "NET709",
                 last.step.span,
                 f"`{last.operation.name}` changes the scores, which the loss needs unchanged",
-                "remove it",
+                _removed(last),
             )
 
     def _field(self) -> None:
@@ -186,6 +191,11 @@ class _Layers:
                 f"`{shown}` holds for every network",
                 "write another number",
             )
+
+
+def _removed(typed: TypedOperation, title: str = "remove it") -> Help:
+    """The help that removes a step; that of a unit is in all units."""
+    return remove(typed.step.span, title) if typed.step.unit is None else title
 
 
 def _arguments(operation: Operation) -> dict[str, Const]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, remove, write
 from netdsl.resolve.bindings import Bindings, Symbol
 from netdsl.syntax import nodes
 
@@ -28,10 +28,11 @@ def warn_of_names(bindings: Bindings, diagnostics: Diagnostics) -> None:
         elif hidden:
             message = f"`{symbol.name}` hides the constant of the same name"
             also = [Label(hidden.span, "this one")]
-            diagnostics.warning("NET702", message, symbol.span, also=also, help="choose another name")
+            diagnostics.error("NET702", message, symbol.span, also=also, help="choose another name")
     for other, place in zip(names.used, names.uses, strict=True):
         if not holds_a_block and not used.intersection(other.blocks.values()):
-            diagnostics.warning("NET701", "no block of this file is used", place, help="remove the `use`")
+            fix = remove(place, "remove the `use`")
+            diagnostics.error("NET701", "no block of this file is used", place, help=fix)
     for repeat in nested(program, nodes.Repeat):
         _times(repeat.times, diagnostics)
     for when in nested(program, nodes.When):
@@ -39,34 +40,38 @@ def warn_of_names(bindings: Bindings, diagnostics: Diagnostics) -> None:
 
 
 def _unused(symbol: Symbol, diagnostics: Diagnostics) -> None:
-    help = "remove it"
+    removed = remove(symbol.whole, safe=symbol.kind not in ("parameter", "block", "tensor"))
+    help: Help = removed
     match symbol.kind:
         case "parameter" if symbol.is_constant:
             what = "the network parameter"
         case "parameter":
             assert symbol.owner is not None
             what = f"in the block `{symbol.owner.name}`, the parameter"
-            help = "use it in the body, or remove it"
+            help = ("use it in the body", removed)
         case "constant" | "local" if symbol.name != "classes":
             what = "the constant"
         case "index":
             what = "the index"
+            text, name = symbol.span.source, symbol.span
+            start = len(text.text[: name.start].rstrip().removesuffix("as").rstrip())
+            help = Fix("remove it", write(Span(text, start, name.end), "").edits)
         case "block":
-            what, help = "the block", "call it, or remove it"
+            what, help = "the block", ("call it", removed)
         case "tensor":
-            what, help = "the saved tensor", f"read it with `from {symbol.name}`, or remove it"
+            what, help = "the saved tensor", (f"read it with `from {symbol.name}`", removed)
         case _:
             return
-    diagnostics.warning("NET701", f"{what} `{symbol.name}` is unused", symbol.span, help=help)
+    diagnostics.error("NET701", f"{what} `{symbol.name}` is unused", symbol.span, help=help)
 
 
 def _times(times: nodes.Expr, diagnostics: Diagnostics) -> None:
     match times:
         case nodes.Literal(0):
-            diagnostics.warning("NET708", "`repeat 0` never runs", times.span, help="remove it")
+            diagnostics.error("NET708", "`repeat 0` never runs", times.span, help="remove it")
         case nodes.Literal(1):
             help = "write its steps without it"
-            diagnostics.warning("NET708", "`repeat 1` runs once", times.span, help=help)
+            diagnostics.error("NET708", "`repeat 1` runs once", times.span, help=help)
 
 
 def _cases(when: nodes.When, diagnostics: Diagnostics) -> None:
@@ -78,9 +83,9 @@ def _cases(when: nodes.When, diagnostics: Diagnostics) -> None:
             message = "unreachable case: an earlier one has the same condition"
             also = [Label(before[text], "first here")]
             help = "remove it, or correct its condition"
-            diagnostics.warning("NET706", message, condition.span, also=also, help=help)
+            diagnostics.error("NET706", message, condition.span, also=also, help=help)
         elif not any(nested(condition, nodes.Name)):
             message = "constant condition: one of the cases is unreachable"
             help = "write the steps of the other case without the `when`"
-            diagnostics.warning("NET706", message, condition.span, help=help)
+            diagnostics.error("NET706", message, condition.span, help=help)
         before.setdefault(text, condition.span)

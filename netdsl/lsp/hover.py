@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from netdsl.base.source import Span
+from netdsl.base.tree import around
 from netdsl.base.values import Value, show
 from netdsl.ir.typed import (
     Instance,
@@ -19,10 +20,10 @@ from netdsl.ir.typed import (
 )
 from netdsl.lsp.completion import Candidate
 from netdsl.lsp.instances import Visit, is_known
-from netdsl.lsp.places import spans_at
 from netdsl.lsp.reading import Reading
 from netdsl.ops.operation import show_shape
 from netdsl.resolve.bindings import Symbol
+from netdsl.syntax import nodes
 
 # The largest number of lines for a step that runs in many places.
 MOST_LINES = 10
@@ -68,9 +69,34 @@ def of_place(reading: Reading, path: str, offset: int) -> str:
     instances = reading.instances
     if instances is None:
         return ""
-    spans = spans_at(reading.compiled.files[path].program, offset)
+    spans = _runs_at(reading.compiled.files[path].program, offset)
     visits = (visit for span in spans for visit in instances.visits(span) if is_known(visit.input))
     return _table(row for visit in visits if (row := _row(visit)))
+
+
+def _runs_at(program: nodes.Program, offset: int) -> list[Span]:
+    """The span by which `Instances` finds the runs of the innermost step around an offset; in a table outside
+    of its rows, that of each row.
+    """
+    found: list[Span] = []
+    place = Span(program.statements[0].span.source, offset, offset) if program.statements else None
+    for node in around(program, place) if place else ():
+        match node:
+            case nodes.Call() | nodes.Save() | nodes.From() | nodes.Stage() | nodes.Row():
+                return [node.span]
+            case nodes.Skip() | nodes.Repeat() | nodes.When():
+                found = [node.keyword]
+            case nodes.Branches():
+                found = [node.join.span]
+            case nodes.Section() | nodes.Block():
+                name = node.kind if isinstance(node, nodes.Section) else node.name
+                whole = node.span if isinstance(node, nodes.Section) else name.span
+                found = [whole] if place and place.within(name.span) else []
+            case nodes.Stages():
+                found = [row.span for row in node.rows if isinstance(row, nodes.Row)]
+            case nodes.Body() | nodes.Let() | nodes.Default():
+                found = []
+    return found
 
 
 def _values(symbol: Symbol, reading: Reading) -> Iterator[tuple[tuple[str, ...], Value]]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple, cast
 
 from netdsl.base.values import show
-from netdsl.language.argument_types import ArgType, Flag, Mismatch, Word, schema, usage
+from netdsl.language.argument_types import ArgType, Flag, Word, expected, schema, usage
 from netdsl.language.expressions import constant
 from netdsl.language.recipe import CHOICES, Recipe
 
@@ -59,12 +59,6 @@ def _argument(field: dataclasses.Field[object]) -> Argument:
 def documentation(cls: type) -> str:
     """The first paragraph of a class's docstring, as one line."""
     return " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
-
-
-def expected(arg_type: ArgType) -> str:
-    """The values that a type takes, as its errors describe them: no type takes an empty string."""
-    refused = arg_type.convert("")
-    return refused.expected if isinstance(refused, Mismatch) else ""
 
 
 def words(arg_type: ArgType | None) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ class Conv(_Sliding):
 
     name: ClassVar[str] = "conv"
 
-    out: int = arg(Whole())
-    kernel: tuple[int, int] = arg(Pair())
+    out: int = arg(Whole(), usual="16")
+    kernel: tuple[int, int] = arg(Pair(), usual="3")
     stride: int = arg(Whole(), 1)
     padding: _Padding = arg(Word(("same",), Pair(0)), "same")
     groups: int = arg(Whole(), 1)
@@ -105,7 +105,7 @@ class Depthwise(_Sliding):
     name: ClassVar[str] = "depthwise"
     inherits: ClassVar[str] = "conv"
 
-    kernel: tuple[int, int] = arg(Pair())
+    kernel: tuple[int, int] = arg(Pair(), usual="3")
     stride: int = arg(Whole(), 1)
     padding: _Padding = arg(Word(("same",), Pair(0)), "same")
     dilation: int = arg(Whole(), 1)
@@ -147,8 +147,8 @@ class ConvTranspose(Weighted):
         "F.conv_transpose2d(x, weight, bias, stride=1, padding=0, output_padding=0, groups=1, dilation=1)"
     )
 
-    out: int = arg(Whole())
-    kernel: tuple[int, int] = arg(Pair())
+    out: int = arg(Whole(), usual="16")
+    kernel: tuple[int, int] = arg(Pair(), usual="2")
     stride: int = arg(Whole(), 1)
     padding: tuple[int, int] = arg(Pair(0), 0)
     output_padding: tuple[int, int] = arg(Pair(0), 0)
@@ -165,6 +165,7 @@ class ConvTranspose(Weighted):
                 f"`output_padding` is {max(self.output_padding)}, not less than the stride or the dilation",
                 f"write `output_padding={limit - 1}`" if limit > 1 else "give it a stride of at least 2",
                 cause="arguments",
+                own=f"output_padding={limit - 1}" if limit > 1 else "stride=2",
             )
         height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
         if min(height, width) < 1:
@@ -212,6 +213,7 @@ def _shape_mismatch(name: str, x: Shape, kernel: tuple[int, int], padding: _Padd
             f"`padding=same` needs an odd kernel, but this one is {show_shape(kernel)}",
             f"use an odd kernel, or give the padding: `padding={_half(kernel)}`",
             cause="arguments",
+            own=f"padding={_half(kernel)}",
         )
     return None
 
@@ -223,7 +225,7 @@ def _half(kernel: tuple[int, int]) -> str:
 
 
 def _remedy(kernel: tuple[int, int]) -> str:
-    return "`padding=same`" if all(k % 2 for k in kernel) else ""
+    return "padding=same" if all(k % 2 for k in kernel) else ""
 
 
 def _unsplit(size: int, groups: int, y: Shape) -> ShapeMismatch | None:

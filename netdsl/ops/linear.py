@@ -31,19 +31,18 @@ class Linear(Weighted):
     function_call: ClassVar[str] = "F.linear(x, weight, bias)"
     attribute: ClassVar[str] = "fc"
 
-    out: int = arg(Whole())
+    out: int = arg(Whole(), usual="10")
     bias: bool = arg(Flag(), True)
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
         if len(x) == 1:
             return (self.out,)
-        help = "put `flatten` before it"
+        help, before = "put `flatten` before it", "flatten"
         if x[1:] != (1, 1):
             help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
-        return ShapeMismatch(
-            f"`linear` needs a vector, but its input is a feature map of {show_shape(x)}",
-            help,
-        )
+            before = "global_avgpool, flatten"
+        message = f"`linear` needs a vector, but its input is a feature map of {show_shape(x)}"
+        return ShapeMismatch(message, help, own=f"{before}, …")
 
     def whatever(self) -> Shape:
         return (self.out,)

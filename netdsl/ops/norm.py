@@ -65,7 +65,7 @@ class GroupNorm(Weighted):
     function_call: ClassVar[str] = "F.group_norm(x, groups, weight, bias, eps=1e-5)"
     attribute: ClassVar[str] = "norm"
 
-    groups: int = arg(Whole())
+    groups: int = arg(Whole(), usual="8")
     eps: float = arg(Real(above=True), 1e-5, named=True)
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
@@ -161,7 +161,7 @@ class LocalResponseNorm(Operation):
     module_call: ClassVar[str] = "nn.LocalResponseNorm(size, alpha=1e-4, beta=0.75, k=1)"
     function_call: ClassVar[str] = "F.local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1)"
 
-    size: int = arg(Whole())
+    size: int = arg(Whole(), usual="5")
     alpha: float = arg(Real(), 1e-4, named=True)
     beta: float = arg(Real(), 0.75, named=True)
     k: float = arg(Real(above=True), 1.0, named=True)

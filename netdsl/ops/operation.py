@@ -39,12 +39,14 @@ class ShapeMismatch(NamedTuple):
     """An operation that doesn't fit its input: message, help, and the output that is most likely meant.
 
     `cause` is the input's shape, a map that became too small, a vector in place of a map, or the arguments.
+    `own` is what is most likely meant: an argument, `padding=1`, or steps, in which `…` is the call itself.
     """
 
     message: str
     help: str = ""
     output: Shape = UNKNOWN
     cause: Literal["input", "size", "vector", "arguments"] = "input"
+    own: str = ""
 
 
 class Symbolic(NamedTuple):
@@ -241,6 +243,7 @@ class Weighted(Operation):
                 "write `freeze=yes` to freeze all its weights",
                 self._unfrozen(x),
                 "arguments",
+                "freeze=yes",
             )
         return self.output(x)
 
@@ -265,7 +268,8 @@ def unsplit(size: int, groups: int, what: str, output: Shape) -> ShapeMismatch |
     help = f"write {near}"
     if below == 1 and above in (None, size):
         help = f"choose numbers of channels that {groups} divides, or write `groups=1`"
-    return ShapeMismatch(f"{what} can't be split into {groups} groups", help, output)
+    message = f"{what} can't be split into {groups} groups"
+    return ShapeMismatch(message, help, output, own=f"groups={below}")
 
 
 def needs_map(name: str, x: Shape) -> ShapeMismatch | None:

@@ -33,7 +33,7 @@ class _Pool(Operation):
     # True if the backward pass needs the position of each maximum.
     keeps_places: ClassVar[bool] = False
 
-    kernel: tuple[int, int] = arg(Pair())
+    kernel: tuple[int, int] = arg(Pair(), usual="2")
     stride: tuple[int, int] | Literal["kernel"] = arg(Word(("kernel",), Pair()), "kernel")
     padding: tuple[int, int] = arg(Pair(0), 0)
     ceil: bool = arg(Flag(), False)
@@ -45,13 +45,13 @@ class _Pool(Operation):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
             half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
             message = f"`padding` is {padding}, more than half of the kernel of {kernel}"
-            return ShapeMismatch(message, f"write `padding={half}`", cause="arguments")
+            return ShapeMismatch(message, f"write `padding={half}`", cause="arguments", own=f"padding={half}")
         window = self._window()
         if self.ceil:
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))
             if min(height, width) >= 1:
                 return (x[0], height, width)
-        return window.output(self.name, x, f"`global_{self.name}`")
+        return window.output(self.name, x, f"global_{self.name}")
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(input=True, numbers=_INDEX * math.prod(y) if self.keeps_places else 0)
@@ -148,7 +148,7 @@ class _AdaptiveAvgPool(_GlobalPool):
     module_call: ClassVar[str] = "nn.AdaptiveAvgPool2d(size)"
     function_call: ClassVar[str] = "F.adaptive_avg_pool2d(x, size)"
 
-    size: tuple[int, int] = arg(Pair())
+    size: tuple[int, int] = arg(Pair(), usual="1")
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], *self.size)

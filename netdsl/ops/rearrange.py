@@ -31,7 +31,7 @@ class Slice(Operation):
     name: ClassVar[str] = "slice"
     function_call: ClassVar[str] = "torch.narrow(x, 1, start, length)"
 
-    start: int = arg(Whole(0))
+    start: int = arg(Whole(0), usual="0")
     end: int | Literal["all"] = arg(Word(("all",), Whole()), "all")
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
@@ -39,23 +39,25 @@ class Slice(Operation):
         end = x[0] if self.end == "all" else self.end
         if end > x[0]:
             return ShapeMismatch(
-                f"`slice` ends at {end}, but its input has {x[0]} {what}", f"make `end` at most {x[0]}"
+                f"`slice` ends at {end}, but its input has {x[0]} {what}",
+                f"make `end` at most {x[0]}",
+                own=f"end={x[0]}",
             )
         if self.start >= end:
-            return ShapeMismatch(
-                f"`slice` from {self.start} to {end} is empty", self._filled(what, end, x[0])
-            )
+            help, own = self._filled(what, end, x[0])
+            return ShapeMismatch(f"`slice` from {self.start} to {end} is empty", help, own=own)
         return (end - self.start, *x[1:])
 
-    def _filled(self, what: str, end: int, size: int) -> str:
-        """The help for an empty slice."""
+    def _filled(self, what: str, end: int, size: int) -> tuple[str, str]:
+        """The help for an empty slice, and what is most likely meant."""
         if self.end == "all":
-            return f"make `start` at most {end - 1}: {what} are counted from 0"
+            return f"make `start` at most {end - 1}: {what} are counted from 0", f"start={end - 1}"
         after = self.start + end  # if `end` was meant as a length
         if end > 0 and after <= size:
             own = f"slice({self.start})" if after == size else f"slice({self.start}, {after})"
-            return f"write `{own}`: `end` is not a length, but the number of the first of the {what} left out"
-        return f"make `end` more than `start`: {what} are counted from 0, and `end` is the first left out"
+            why = f"`end` is not a length, but the number of the first of the {what} left out"
+            return f"write `{own}`: {why}", own
+        return f"make `end` more than `start`: {what} are counted from 0, and `end` is the first left out", ""
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         return SavedForBackward(view=True)
@@ -88,7 +90,7 @@ class ChannelShuffle(Operation):
     module_call: ClassVar[str] = "nn.ChannelShuffle(groups)"
     function_call: ClassVar[str] = "F.channel_shuffle(x, groups)"
 
-    groups: int = arg(Whole())
+    groups: int = arg(Whole(), usual="2")
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         if mismatch := needs_map(self.name, x):
@@ -104,7 +106,7 @@ class Upsample(Operation):
     module_call: ClassVar[str] = "nn.Upsample(scale_factor=factor, mode='nearest')"
     function_call: ClassVar[str] = "F.interpolate(x, scale_factor=factor, mode='nearest')"
 
-    factor: int = arg(Whole())
+    factor: int = arg(Whole(), usual="2")
     mode: Literal["nearest", "bilinear", "bicubic"] = arg(Word(("nearest", "bilinear", "bicubic")), "nearest")
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
@@ -127,7 +129,7 @@ class Pad(Operation):
     module_call: ClassVar[str] = "nn.ZeroPad2d(n)"
     function_call: ClassVar[str] = "F.pad(x, sides)"
 
-    n: int = arg(Whole(0))
+    n: int = arg(Whole(0), usual="1")
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         return needs_map(self.name, x) or (x[0], x[1] + 2 * self.n, x[2] + 2 * self.n)

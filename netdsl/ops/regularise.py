@@ -22,7 +22,7 @@ class _Dropout(Operation):
     # True if one value is drawn for a whole example.
     by_example: ClassVar[bool]
 
-    p: float = arg(Real(0, 1, below=True))
+    p: float = arg(Real(0, 1, below=True), usual="0.5")
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
         drawn = 1 if self.by_example else math.prod(x)

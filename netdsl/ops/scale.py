@@ -25,7 +25,7 @@ class Scale(Operation):
     module_call: ClassVar[str] = "Scale(s)"
     function_call: ClassVar[str] = "torch.mul(x, s)"
 
-    s: float = arg(Real(None))
+    s: float = arg(Real(None), usual="0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LayerScale(Weighted):
     name: ClassVar[str] = "layer_scale"
     function_call: ClassVar[str] = "torch.mul(x, weight)"
 
-    initial: float = arg(Real(None))
+    initial: float = arg(Real(None), usual="1e-6")
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:

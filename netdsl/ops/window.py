@@ -16,17 +16,18 @@ class Window(NamedTuple):
     strides: tuple[int, int]
     padding: tuple[int, int]
 
-    def output(self, name: str, x: Shape, remedy: str = "") -> Shape | ShapeMismatch:
+    def output(self, name: str, x: Shape, own: str) -> Shape | ShapeMismatch:
         """Channels of x, and floor((size + 2 padding - window) / stride) + 1 for height and width
-        (`torch.nn.Conv2d`, section Shape). The help for a window that is too large is to write the `remedy`.
+        (`torch.nn.Conv2d`, section Shape). The help for a window that is too large is to write `own`.
         """
         grid = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(x[1:], *self, strict=True)]
         if min(grid) < 1:
-            small = max(x[1:]) == 1 and not any(self.padding)
+            own = "" if max(x[1:]) == 1 and not any(self.padding) else own
             return ShapeMismatch(
                 f"`{name}` has a window of {show_shape(self.sizes)}, but its input is only {show_shape(x)}",
-                f"write {remedy}" if remedy and not small else "remove it, or a stride or pool before it",
+                f"write `{own}`" if own else "remove it, or a stride or pool before it",
                 cause="size",
+                own=own,
             )
         return (x[0], *grid)
 

@@ -25,6 +25,20 @@ _OF_OPTIMIZER = {
     "decay": "weight_decay",
 }
 
+_WITHOUT = "leave the line out"
+# Keys without a counterpart, and what to do instead.
+NO_KEYS = {
+    **dict.fromkeys(
+        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: the number of workers is chosen automatically"
+    ),
+    **dict.fromkeys(
+        ("device", "gpu", "cuda"), f"{_WITHOUT}, and choose it with `netdsl train --device cuda`"
+    ),
+    **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
+    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
+    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
+}
+
 
 def recipe_line(key: str, value: str) -> str:
     """The recipe line for a key of the language or of another library; empty if unknown."""

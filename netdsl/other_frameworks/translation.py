@@ -132,7 +132,7 @@ _ARGUMENTS = {
 }
 # Names with two translations: an operation has one of them.
 _SIZES = {"kernel_size": "size", "size": "factor"}
-# What blocks call the same thing: in a call of one that has another name of the line, that is meant.
+# Synonyms among the parameters of blocks: a call with one name means the block's other name of the line.
 _SYNONYMS = tuple(frozenset(line.split()) for line in """
     out filters channels width planes out_channels out_planes num_filters features dim dims units
     kernel kernel_size size k ksize filter_size
@@ -178,18 +178,39 @@ NO_STEPS = {
     **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
     "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
+    **dict.fromkeys(
+        (
+            "lstm",
+            "gru",
+            "rnn",
+            "embedding",
+            "transformer",
+            "attention",
+            "selfattention",
+            "multiheadattention",
+        ),
+        "remove it: there are no recurrent, embedding or attention layers",
+    ),
+    **dict.fromkeys(
+        ("reshape", "view", "unflatten", "permute", "transpose", "unsqueeze", "einsum"),
+        "remove it, or write `flatten`: no other operation changes the order of numbers",
+    ),
 }
-# Functions of other languages, and what to write instead.
-FUNCTION_HELPS = {
-    "int": "write `floor(…)`, or divide with `//`",
-    "trunc": "write `floor(…)`",
-    **dict.fromkeys(("pow", "square"), "write a product: `a * a`"),
-    "abs": "write `max(a, -a)`",
-    **dict.fromkeys(("make_divisible", "_make_divisible"), "write `round_to(…)`"),
-    "maximum": "write `max(…)`",
-    "minimum": "write `min(…)`",
-    **dict.fromkeys(("clip", "clamp"), "write `min(max(a, low), high)`"),
-    "mod": "write `a - a // b * b`",
+_NUMERALS = {
+    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "sixteen": "16", "twenty": "20", "thirtytwo": "32", "fifty": "50",
+    "sixtyfour": "64", "hundred": "100",
+}  # fmt: skip
+# Functions of other languages, by those of ours or operators of their arguments.
+FUNCTIONS = {
+    **dict.fromkeys(("int", "trunc"), "floor({0})"),
+    **dict.fromkeys(("pow", "square"), "{0} * {0}"),
+    **dict.fromkeys(("make_divisible", "_make_divisible"), "round_to({0}, {1})"),
+    **dict.fromkeys(("clip", "clamp"), "min(max({0}, {1}), {2})"),
+    "maximum": "max({0}, {1})",
+    "minimum": "min({0}, {1})",
+    "abs": "max({0}, -{0})",
+    "mod": "{0} - {0} // {1} * {1}",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
 
@@ -238,6 +259,13 @@ def no_step(name: str) -> str:
     if join := _JOINS.get(name.lower()):
         return f"write `{join} {{ | a | b }}`, with a branch after each `|`"
     return NO_STEPS.get(name.lower().replace("_", ""), "")
+
+
+def numeral(name: str) -> str:
+    """The number that a name most likely means: `ten`, or `l6` with a letter for a digit; else empty."""
+    if re.fullmatch(r"[OolI0-9]*[0-9][OolI0-9]*", name):
+        return str(int(name.translate(str.maketrans("OolI", "0011"))))
+    return _NUMERALS.get(name.lower().replace("_", ""), "")
 
 
 def own_value(text: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import listing, nearest
+from netdsl.diagnostics import Fix, Help, add, listing, misspelt, nearest, remove, write
 from netdsl.language.argument_types import Pair, Parameter, Wholes, Word
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import no_step, own_argument, own_name, own_parameter, own_value
 from netdsl.syntax import nodes
+from netdsl.syntax.tokens import closing
 
 # Names that other libraries use for the opposite of `freeze`.
 _TRAINED = ("trainable", "requires_grad", "learnable")
@@ -30,14 +32,27 @@ def written(name: str, arguments: Sequence[str]) -> str:
     return f"{name}({', '.join(arguments)})" if arguments else name
 
 
+def write_call(name: str, arguments: Sequence[nodes.Argument], shown: Sequence[str], why: str = "") -> Fix:
+    """The fix that gives a call other arguments in place of those that it has."""
+    inside = arguments[0].span
+    text = inside.source.text
+    start = inside.start
+    while text[start - 1] in "( \t\n":
+        start -= 1
+    opening = text.index("(", start)
+    brackets = Span(inside.source, opening, closing(inside.source, opening) + 1)
+    whole = written(name, shown)
+    return write(brackets, whole.removeprefix(name), why, shown=whole)
+
+
 def _number(argument: nodes.Argument) -> str:
     """The text of a positional argument that is a whole number, else an empty string."""
     text = argument.value.span.text
     return text if argument.name is None and text.isdigit() else ""
 
 
-def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> str:
-    """The help for a positional argument that follows a named one."""
+def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> Fix:
+    """The fix for a positional argument that follows a named one."""
     types = {parameter.name: parameter.type for parameter in parameters}
     shown: list[str] = []
     moved: list[str] = []
@@ -50,39 +65,41 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nod
             continue
         numbers = []
         while first.name and rest and _number(rest[0]):
-            numbers.append(_number(rest.pop(0)))
-        value = first.value.span.text
+            numbers.append(rest.pop(0).value.span)
+        value = first.value.span
         if not numbers or first.name is None:
             shown.append(text)
         elif isinstance(types.get(first.name.text), Wholes):
-            shown.append(f"{first.name.text}=[{', '.join([value, *numbers])}]")
-        elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.isdigit():
-            shown.append(f"{first.name.text}={own_value(f'({value}, {numbers[0]})')}")
-        elif first.value.span.source.text.startswith(f",{numbers[0]}", first.value.span.end):
-            return f"write `{first.name.text}={value}.{numbers[0]}`, with a decimal point"
+            listed = ", ".join(span.text for span in (value, *numbers))
+            shown.append(f"{first.name.text}=[{listed}]")
+        elif isinstance(types.get(first.name.text), Pair) and len(shown) and value.text.isdigit():
+            shown.append(f"{first.name.text}={own_value(f'({value.text}, {numbers[0].text})')}")
+        elif value.source.text.startswith(f",{numbers[0].text}", value.end):
+            decimal = f"{first.name.text}={value.text}.{numbers[0].text}"
+            return write(first.span.to(numbers[0]), decimal, ", with a decimal point")
         else:
             shown.append(text)
-            moved += numbers
+            moved += (span.text for span in numbers)
     by_position = [given for given in shown if "=" not in given]
     by_name = [given for given in shown if "=" in given]
-    return f"write `{written(name, [*by_position, *moved, *by_name])}`"
+    return write_call(name, arguments, [*by_position, *moved, *by_name])
 
 
-def twice(name: str, arguments: Sequence[nodes.Argument], first: nodes.Expr) -> str:
-    """The help for an argument that is given by position, as `first`, and by name. Where they differ, the
-    first one is most likely the number of input channels, as in `depthwise(64, 3, stride=2)`.
+def twice(name: str, arguments: Sequence[nodes.Argument], again: nodes.Argument, first: nodes.Expr) -> Fix:
+    """The fix for an argument that is given `again`. Where it was given by position, as `first`, with another
+    value, the first one is most likely the number of input channels, as in `depthwise(64, 3, stride=2)`.
     """
     by_name = [argument.name.text for argument in arguments if argument.name]
-    if arguments[0].name or len(set(by_name)) < len(by_name):
-        return "remove one"
     equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
+    if arguments[0].name or len(set(by_name)) < len(by_name) or again.name is None:
+        return remove(again.span, "remove one", safe=again.value.span.text == first.span.text)
     left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
-    return f"write `{written(name, _shown(left))}`"
+    return write_call(name, arguments, _shown(left))
 
 
 def too_many(
     name: str, parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument], span: Span
-) -> str:
+) -> Help:
     """The help for a call with too many positional arguments."""
     positional = [parameter for parameter in parameters if not parameter.named]
     by_position = [argument for argument in arguments if argument.name is None]
@@ -94,8 +111,8 @@ def too_many(
         small = re.fullmatch(r"0\.00\d+|\d(\.\d+)?e-\d+", extra[0].value.span.text)
         only = "eps" if small and "eps" in names else parameters[0].name if len(parameters) == 1 else ""
         if only and only != "freeze":
-            return f"write `{written(name, [f'{only}={extra[0].value.span.text}', *by_name])}`"
-        return f"write `{written(name, by_name)}`, or name the argument: it takes {names}"
+            return write_call(name, arguments, [f"{only}={extra[0].value.span.text}", *by_name])
+        return (write_call(name, arguments, by_name), f"name the argument: it takes {names}")
     if kept and isinstance(positional[len(kept) - 1].type, Pair) and len(extra) == 1:
         if _number(kept[-1]) and _number(extra[0]):
             shown[-1] = f"{shown[-1]}x{_number(extra[0])}"
@@ -105,11 +122,11 @@ def too_many(
             shown[-1:] = [f"repeat={copies}", f"stride={last}"]  # the usual order of a table's columns
         else:
             shown.append(f"repeat={last}")
-    return f"write `{written(name, [*shown, *by_name])}`"
+    return write_call(name, arguments, [*shown, *by_name])
 
 
 def _is_stage(argument: nodes.Argument, span: Span) -> bool:
-    """Whether an argument is one of a stage, or of a table outside the row that is the call."""
+    """True if an argument is one of a stage, or of a table outside the row that is the call."""
     return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 
@@ -119,28 +136,44 @@ def unknown(
     parameters: Sequence[Parameter],
     arguments: Sequence[nodes.Argument],
     span: Span,
-) -> str:
+) -> Help:
     """The help for an argument that matches no parameter."""
     assert argument.name is not None
-    given, value = argument.name.text, argument.value.span.text
+    given, value, place = argument.name.text, argument.value.span.text, argument.name.span
     known = [parameter.name for parameter in parameters]
-    column = not re.match(r"\s*=", argument.name.span.source.text[argument.name.span.end :])
+    column = not re.match(r"\s*=", place.source.text[place.end :])
     stage = column or _is_stage(argument, span)
     block = bool(parameters) and all(parameter.type is None for parameter in parameters)
+
+    def named(own: str, new: str = value) -> Fix:
+        """Another name, and perhaps another value; a column of a table keeps its cells."""
+        return write(place, own) if column else write(argument.span, f"{own}={new}")
+
+    def without(why: str = "") -> Help:
+        """The call without the argument; a column can't be removed without its cells."""
+        title = f"leave it out{why}"
+        return title if column else remove(argument.span, title)
+
     if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
         operation = own_name(own_value(value)) or own_value(value)
-        return no_step(value) or f"leave it out, and write `, {operation}` after the call"
+        if why := no_step(value):
+            return why
+        after = add(span, f", {operation}")
+        left = without(f", and write `, {operation}` after the call")
+        return (
+            replace(left, edits=(*left.edits, *after.edits)) if isinstance(left, Fix) and not stage else left
+        )
     if given == "repeat":
         return _repeated(name, argument, arguments, span)
     own = own_argument(given, known)
     if given in _TRAINED and "freeze" in known:
         return (
-            "write `freeze=yes`"
+            named("freeze", "yes")
             if own_value(value) == "no"
-            else "leave it out: weights are trained by default"
+            else without(": weights are trained by default")
         )
     if own == "":
-        return "leave it out: the size of the input is known"
+        return without(": the size of the input is known")
     if "warmup" in known and own_argument(given, ["lr"]) == "lr":
         return f"leave it out, and give it to the optimizer: `lr={value}`"
     taken = _taken(parameters, [a for a in arguments if a is not argument])
@@ -148,31 +181,31 @@ def unknown(
     if not own or own in taken:
         own = own_parameter(given, [parameter.name for parameter in free]) if block else ""
     if own:
-        return f"write `{own}`" if column else f"write `{own}={own_value(value)}`"
+        return named(own, own_value(value))
     if stage and (given in _COPIES or nearest(given, ["repeat"])):
-        return "write `repeat`" if column else f"write `repeat={value}`"
-    if near := nearest(given, [parameter.name for parameter in free]):
+        return named("repeat")
+    if near := misspelt(place, [parameter.name for parameter in free]):
         return near
     if own := _word(value, parameters, taken):
-        return f"write `{own}`"
+        return write(argument.span, own)
     if again := next((key for key in known if key in taken and nearest(given, [key])), ""):
-        return f"leave it out: `{again}` is already given"
+        return without(f": `{again}` is already given")
     if given == "stride" and stage:
-        return (
-            f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
-            if value == "2"
-            else f"leave it out: `{name}` has no stride"
-        )
+        if value == "2":
+            return (
+                f"leave it out, and write `layers {{ maxpool(2) }}` before the stage: `{name}` has no stride"
+            )
+        return without(f": `{name}` has no stride")
     if not parameters:
-        return f"write `{name}`: it takes no arguments"
+        return write_call(name, arguments, (), ": it takes no arguments")
     if block and given in _COPIES:
         return _repeated(name, argument, arguments, span)
     if only := _only(free, value, block):
-        return f"write `{only}`" if column else f"write `{only}={value}`"
+        return named(only)
     if block and free:
         shown = (f"{p.name}={p.default}" if p.default else p.name for p in parameters)
-        return f"leave it out: the block is `{written(name, list(shown))}`"
-    return f"leave it out: it takes {listing(known)}" if free else "leave it out"
+        return without(f": the block is `{written(name, list(shown))}`")
+    return without(f": it takes {listing(known)}" if free else "")
 
 
 def _taken(parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument]) -> set[str]:
@@ -212,16 +245,18 @@ def _word(value: str, parameters: Sequence[Parameter], taken: set[str]) -> str:
     return ""
 
 
-def _repeated(name: str, argument: nodes.Argument, arguments: Sequence[nodes.Argument], span: Span) -> str:
-    """The help for `repeat=3` in a call that is not a stage."""
+def _repeated(name: str, argument: nodes.Argument, arguments: Sequence[nodes.Argument], span: Span) -> Fix:
+    """The fix for `repeat=3` in a call that is not a stage."""
     times = argument.value.span.text
     rest = _shown([a for a in arguments if a is not argument])
     text, start = span.source.text, span.source.text.rfind("\n", 0, span.start) + 1
-    alone = re.fullmatch(r"\s*layers\s*\{\s*", text[start : span.start])
-    if alone and re.match(r"[ \t]*\}", text[span.end :]):
-        return f"write `stage {written(name, [*rest, f'repeat={times}'])}` in place of `layers {{ … }}`"
+    alone = re.fullmatch(r"(\s*)layers\s*\{\s*", text[start : span.start])
+    if alone and (end := re.match(r"[ \t]*\}", text[span.end :])):
+        whole = Span(span.source, start + alone.end(1), span.end + end.end())
+        stage = f"stage {written(name, [*rest, f'repeat={times}'])}"
+        return write(whole, stage, " in place of `layers { … }`")
     later = [given for given in rest if not given.startswith("stride=")]
     if later == rest:
-        return f"write `repeat {times} {{ {written(name, rest)} }}`"
+        return write(span, f"repeat {times} {{ {written(name, rest)} }}")
     fewer = str(int(times) - 1) if times.isdigit() else f"{times} - 1"
-    return f"write `{written(name, rest)}, repeat {fewer} {{ {written(name, later)} }}`"
+    return write(span, f"{written(name, rest)}, repeat {fewer} {{ {written(name, later)} }}")

@@ -13,12 +13,28 @@ from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Symbol, Value, show
-from netdsl.diagnostics import Diagnostics, Label, listing
-from netdsl.language.argument_types import ArgType, Flag, Mismatch, Parameter, Word, convert, signature
+from netdsl.diagnostics import Diagnostics, Help, Label, listing, write
+from netdsl.language.argument_types import (
+    ArgType,
+    Flag,
+    Mismatch,
+    Parameter,
+    Word,
+    convert,
+    expected,
+    signature,
+)
 from netdsl.language.expressions import Const, Expr
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_value
-from netdsl.resolve.argument_suggestions import in_order, too_many, twice, unknown
+from netdsl.resolve.argument_suggestions import (
+    in_order,
+    too_many,
+    twice,
+    unknown,
+    write_call,
+    written,
+)
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
@@ -48,7 +64,7 @@ def bind(
     found = {argument.parameter for argument in given} | filled
     missing = [p.name for p in parameters if p.required and p.name not in found]
     if missing and sound:
-        help = _added(span, missing) if given else f"write `{_usage(name, parameters)}`"
+        help = _added(parameters, arguments, missing, span)
         diagnostics.error("NET301", f"`{name}` needs {listing(missing)}", span, help=help)
         return None
     return given if sound else None
@@ -73,15 +89,14 @@ def match_arguments(
     for index, argument in enumerate(arguments):
         place = argument.span
         if argument.name is None and index and arguments[index - 1].name:
-            help = in_order(name, parameters, arguments)
-            diagnostics.error("NET301", "an argument by position follows one by name", place, help=help)
+            fix = in_order(name, parameters, arguments)
+            diagnostics.error("NET301", "an argument by position follows one by name", place, help=fix)
             return list(given.values()), False
         if argument.name is None and index >= len(positional):
-            help = too_many(name, parameters, arguments, span)
             message = f"`{name}` has too many arguments"
             if parameters and not positional:
                 message = f"`{name}` takes its arguments by name"
-            diagnostics.error("NET301", message, place, help=help)
+            diagnostics.error("NET301", message, place, help=too_many(name, parameters, arguments, span))
             return list(given.values()), False
         parameter = argument.name.text if argument.name else positional[index]
         if parameter not in known:
@@ -92,7 +107,7 @@ def match_arguments(
             sound = False
         elif parameter in given:
             also = [Label(given[parameter].span, "first given here")]
-            help = twice(name, arguments, given[parameter].value) if argument.name else "remove one"
+            help = twice(name, arguments, argument, given[parameter].value)
             diagnostics.error("NET301", f"`{name}` is given `{parameter}` twice", place, also=also, help=help)
             sound = False
         else:
@@ -119,9 +134,10 @@ def argument_values(
         word = argument.value.name if isinstance(argument.value, nodes.Name) else ""
         if word not in scope.names.constants and (other := _of_other(types, argument.parameter, word)):
             message = f"`{word}` is not a value of `{argument.parameter}`, but of `{other}`"
-            diagnostics.error(code, message, argument.span, help=f"write `{other}={word}`")
+            diagnostics.error(code, message, argument.span, help=write(argument.span, f"{other}={word}"))
             return None
-        value = scope.value(argument.value, words_of(types[argument.parameter]))
+        arg_type = cast(ArgType, types[argument.parameter])
+        value = scope.value(argument.value, words_of(arg_type), expected(arg_type))
         if value is None:
             return None
         values[argument.parameter] = value
@@ -130,13 +146,14 @@ def argument_values(
         return values
     for argument in given:
         if mismatch := checked.get(argument.parameter):
-            value, help = values[argument.parameter], ""
+            value, help = values[argument.parameter], cast(Help, "")
             if isinstance(types[argument.parameter], Flag):
-                later = _later(types, argument.parameter, values)
-                help = f"write `{later}={argument.value.span.text}`" if later else help
-                help = f"write `{name}`" if len(values) == 1 else help
+                if later := _later(types, argument.parameter, values):
+                    help = write(argument.span, f"{later}={argument.value.span.text}")
+                if len(values) == 1:
+                    help = write_call(name, arguments, ())
             mismatch = meant(value, types[argument.parameter]) or mismatch
-            expr = Const(value, argument.span)
+            expr = Const(value, argument.value.span)
             wrong_argument(name, argument.parameter, expr, mismatch, diagnostics, help=help, code=code)
     return None
 
@@ -149,18 +166,22 @@ def wrong_argument(
     diagnostics: Diagnostics,
     value: object = None,
     also: Sequence[Label] = (),
-    help: str = "",
+    help: Help = "",
     code: str = "NET302",
 ) -> None:
     """Reports an argument of the wrong value: the constant `expr`, or its `value`."""
-    found = expr.value if isinstance(expr, Const) else value
-    message, help = f"`{argument}` of `{name}` is {show(found)}", help or f"it must be {mismatch.expected}"
+    found, place = (expr.value if isinstance(expr, Const) else value), expr.span
+    help = help or _own(mismatch, place) or f"it must be {mismatch.expected}"
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
         help = f"write it as a separate step after the call: `, {found.name}`"
-    quotient = expr.span.text.partition("/") if isinstance(found, Fraction) and expr.span else ("", "", "")
-    if quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
-        help = f"write `{quotient[0].strip()} // {quotient[2].strip()}`, which rounds down"
-    diagnostics.error(code, message, expr.span, also=also, help=help)
+    quotient = place.text.partition("/") if isinstance(found, Fraction) and place else ("", "", "")
+    if place and quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
+        help = write(place, f"{quotient[0].strip()} // {quotient[2].strip()}", ", which rounds down")
+    diagnostics.error(code, f"`{argument}` of `{name}` is {show(found)}", place, also=also, help=help)
+
+
+def _own(mismatch: Mismatch, place: Span | None) -> Help:
+    return write(place, mismatch.own, mismatch.why) if place and mismatch.own else ""
 
 
 def meant(value: Value, arg_type: object) -> Mismatch | None:
@@ -168,7 +189,8 @@ def meant(value: Value, arg_type: object) -> Mismatch | None:
     own = _meant(value)
     if own is None or isinstance(_converted(arg_type, own), Mismatch):
         return None
-    return Mismatch(f"`{show(own)}`, {'without quotes' if isinstance(value, str) else 'in one word'}")
+    why = ", without quotes" if isinstance(value, str) else ", in one word"
+    return Mismatch(f"`{show(own)}`{why}", show(own), why)
 
 
 def _meant(value: Value) -> Symbol | Size | bool | int | None:
@@ -207,14 +229,26 @@ def _converted(arg_type: object, value: Value) -> object:
     return cast(ArgType, arg_type).convert(value)
 
 
-def _added(span: Span, missing: Sequence[str]) -> str:
-    """The help for missing arguments; most kernels are 3x3."""
-    if missing == ["kernel"] and (call := re.fullmatch(r"(\w+\(.*?),?\s*\)", span.text)):
-        return f"write `{call[1]}, {'kernel=' if '=' in call[1] else ''}3)`"
-    return "add " + listing(f"{parameter}=…" for parameter in missing)
-
-
-def _usage(name: str, parameters: Sequence[Parameter]) -> str:
-    """`conv(out, kernel, …)`."""
-    required = [parameter.name for parameter in parameters if parameter.required]
-    return f"{name}({', '.join([*required, *(['…'] if len(required) < len(parameters) else [])])})"
+def _added(
+    parameters: Sequence[Parameter], arguments: Sequence[nodes.Argument], missing: Sequence[str], span: Span
+) -> Help:
+    """The help for missing arguments: usual values, where there are any, if there are any."""
+    usual = [p for p in parameters if p.name in missing and p.usual]
+    if len(usual) < len(missing):
+        return f"choose {listing(missing)}, and add {'it' if len(missing) == 1 else 'them'} to the call"
+    by_name = any(argument.name for argument in arguments)
+    given = [f"{p.name}={p.usual}" if by_name else p.usual for p in usual]
+    if arguments:
+        inside = arguments[-1].span
+        call = span.text[: inside.end - span.start].removeprefix("stage ")
+        more = f", {', '.join(given)}"
+        return write(
+            Span(span.source, inside.end, inside.end),
+            more,
+            shown=f"{call}{more})",
+            safe=missing == ["kernel"],
+        )
+    place = re.compile(r"(\w+)(\s*\(\s*\))?$").search(span.source.text, span.start, span.end)
+    assert place is not None
+    why = "" if missing == ["kernel"] else ", with the numbers that you mean"
+    return write(Span(span.source, *place.span()), written(place[1], given), why, safe=not why)

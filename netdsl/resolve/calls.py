@@ -9,14 +9,14 @@ from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, is_number, normal, show
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label, nearest
+from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add, misspelt, remove, write
 from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step, WrongStep
 from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, translated
-from netdsl.resolve.argument_suggestions import written
+from netdsl.resolve.argument_suggestions import write_call
 from netdsl.resolve.bind_arguments import Given, bind, meant, words_of, wrong_argument
 from netdsl.resolve.defaults import Defaults, inherited_defaults
 from netdsl.resolve.orders import UNIT
@@ -87,27 +87,29 @@ class CallResolver:
     def _unknown(self, step: nodes.Call) -> None:
         word = step.name
         known = [*OPERATIONS, *self._blocks.known, UNIT]
-        own = translated(
-            step.span.text.removeprefix(step.label.text).lstrip(" :") if step.label else step.span.text
+        call = word.span.to(step.span)
+        own = translated(call.text)
+        help: Help = (
+            _spelt(word.span, self._blocks.known)
+            or _no_step(word.text, step.span)
+            or (write(call, own) if own and "\n" not in own else "")
+            or misspelt(word.span, known)
+            or f"use another operation, or define a block `{word.text}`"
         )
-        help = (
-            _spelt(word.text, self._blocks.known)
-            or no_step(word.text)
-            or (f"write `{own}`" if own and "\n" not in own else "")
-        )
-        help = help or nearest(word.text, known) or f"define it with `block {word.text}(…) {{ … }}`"
         before = word.span.source.text[: word.span.start].rpartition("\n")[2]
         if re.search(r"\bsave\s+\w+\s*,\s*$", before) and not step.arguments:  # `save a, b`
-            help = f"write `save {word.text}`"
-        kinds = {symbol.kind for symbol in self._scope.names.named(word.text, word.span)}
-        if "tensor" in kinds:
-            help = f"write `from {word.text}`"
-        elif "label" in kinds:
-            help = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
+            help = write(word.span, f"save {word.text}")
+        symbols = {symbol.kind: symbol for symbol in self._scope.names.named(word.text, word.span)}
+        if "tensor" in symbols:
+            help = write(call, f"from {word.text}")
+        elif "label" in symbols:
+            saved = add(symbols["label"].whole, f", save {word.text}").edits
+            title = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
+            help = Fix(title, (*saved, *write(call, f"from {word.text}").edits), safe=False)
         if word.text in STATEMENTS:
             help = "move it to the top level of the file: it is a statement"
         self._diagnostics.error(
-            "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
+            "undefined-operation", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
     def _parameter_call(self, step: nodes.Call, defaults: Defaults) -> Sequence[Step]:
@@ -121,7 +123,7 @@ class CallResolver:
             cases += [(value, case) for case in resolved]
             shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
-        # Where the parameter holds a number, the operation or block of its own name is called.
+        # If the parameter holds a number, the operation or block of its own name is called.
         with self._diagnostics.captured() as found:
             fallback = self._target(step, own, defaults) if own else ()
         shape_errors += [("", diagnostic) for diagnostic in found]
@@ -131,7 +133,7 @@ class CallResolver:
                 self._diagnostics.add(diagnostic)
             if not shape_errors and self._scope.names.own.is_whole:
                 self._diagnostics.error(
-                    "NET201", f"`{name}` holds no operation or block", step.name.span,
+                    "undefined-operation", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
                 )  # fmt: skip
             return ()
@@ -145,7 +147,8 @@ class CallResolver:
     ) -> tuple[OperationStep] | tuple[()]:
         if out := _after_input(step):
             message = f"`{step.name.text}` takes no number of input channels or features"
-            self._diagnostics.error("NET301", message, step.span, help=f"write `{out}`: the input is known")
+            fix = write(step.name.span.to(step.span), out, ": the input is known")
+            self._diagnostics.error("NET301", message, step.span, help=fix)
             return ()
         inherited = inherited_defaults(operation, self._defaults)
         local = inherited_defaults(operation, own)
@@ -181,7 +184,7 @@ class CallResolver:
         result = arg_type.convert(expr.value)  # type: ignore[attr-defined]
         if isinstance(result, Mismatch):
             result = meant(expr.value, arg_type) or result
-            help = _without(step, given, expr.value, arg_type) or _share(expr.value, arg_type)
+            help = _without(step, given, expr.value, arg_type) or _share(given, expr.value, arg_type) or ""
             name, argument = step.name.text, given.parameter
             origin = given.value.name if isinstance(given.value, nodes.Name) else ""
             if origin == "classes" and isinstance(Whole().convert(expr.value), Mismatch):
@@ -207,7 +210,7 @@ class CallResolver:
                 message, own = f"`{word}` is a value of `{name}`", f"{name}={word}"
             else:
                 continue
-            self._diagnostics.error("NET302", message, node.span, help=f"write `{own}`")
+            self._diagnostics.error("NET302", message, node.span, help=write(node.span, own))
             return False
         return True
 
@@ -216,7 +219,7 @@ class CallResolver:
         match node:
             case nodes.Binary("*", nodes.Literal(int(height)), nodes.Literal(int(width)), span):
                 message = f"`{span.text}` is the number {height * width}, not a size"
-                self._diagnostics.error("NET302", message, span, help=f"write `{height}x{width}`")
+                self._diagnostics.error("NET302", message, span, help=write(span, f"{height}x{width}"))
                 return False
         return True
 
@@ -256,26 +259,26 @@ def _wrong(step: nodes.Call, target: str) -> tuple[WrongStep]:
     return (WrongStep(step.span, keeps),)
 
 
-def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> str:
-    """The help for a number in place of a word, as in `upsample(2, 2)`, `linear(10, 512)`: the call without
+def _without(step: nodes.Call, given: Given, value: Value, arg_type: object) -> Fix | None:
+    """The fix for a number in place of a word, as in `upsample(2, 2)`, `linear(10, 512)`: the call without
     it.
     """
     if not is_number(value) or not isinstance(arg_type, (Flag, Word)) or getattr(arg_type, "other", None):
-        return ""
+        return None
     left = [a for a in step.arguments if a.value is not given.value]
     if len(left) == len(step.arguments) or any(a.name for a in step.arguments if a not in left):
-        return ""
+        return None
     shown = [f"{a.name.text}={a.value.span.text}" if a.name else a.value.span.text for a in left]
-    return f"write `{written(step.name.text, shown)}`"
+    return write_call(step.name.text, step.arguments, shown)
 
 
-def _share(value: Value, arg_type: object) -> str:
-    """The help for a percentage in place of a fraction."""
+def _share(given: Given, value: Value, arg_type: object) -> Fix | None:
+    """The fix for a percentage in place of a fraction."""
     if isinstance(arg_type, Real) and arg_type.high == 1 and is_number(value):
         percent = cast(Fraction, value)
         if 5 <= percent < 100:
-            return f"write `{show(normal(Fraction(percent) / 100))}`"
-    return ""
+            return write(given.value.span, show(normal(Fraction(percent) / 100)))
+    return None
 
 
 def _after_input(step: nodes.Call) -> str:
@@ -297,11 +300,17 @@ def _after_input(step: nodes.Call) -> str:
     return f"{step.name.text}({', '.join([*shown[1:], *named])})" if wrong else ""
 
 
-def _spelt(name: str, known: Collection[str]) -> str:
-    """The help for a block in another case: `ResBlock` for `res_block`."""
-    plain = name.replace("_", "").lower()
+def _spelt(word: Span, known: Collection[str]) -> Fix | None:
+    """The fix for a block in another case: `ResBlock` for `res_block`."""
+    plain = word.text.replace("_", "").lower()
     found = next((block for block in known if block.replace("_", "").lower() == plain), "")
-    return f"write `{found}`" if found else ""
+    return write(word, found) if found else None
+
+
+def _no_step(name: str, step: Span) -> Help:
+    """The help for a layer that has no translation."""
+    help = no_step(name)
+    return remove(step, help) if help.startswith("remove it") else help
 
 
 def not_callable(name: str, value: Value) -> tuple[str, str]:
@@ -316,12 +325,16 @@ def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnosti
     """Reports the name of a stage's block."""
     own = own_name(name)
     if name != word.text and name not in known:
-        message, help = f"`{word.text}` is {name}, not a block", "give it a block, as `residual`"
-        diagnostics.error("NET201", message, word.span, help=help)
+        message = f"`{word.text}` is {name}, not a block"
+        diagnostics.error("undefined-block", message, word.span, help="give it a block, as `residual`")
         return
-    help = _spelt(name, known) or nearest(own if own in known else name, known)
-    help = help or f"define it with `block {name}(…) {{ … }}`"
+    help: Help = _spelt(word.span, known) or (write(word.span, own) if own in known else "")
+    help = help or misspelt(word.span, known, name) or f"define a block `{name}`"
     if (own or name) in OPERATIONS:
-        line = word.span.source.text[word.span.start :].split("\n", 1)[0].strip()
-        help = f"write `layers {{ {line if name in OPERATIONS else translated(line) or own} }}`"
-    diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
+        source = word.span.source
+        call = Span(source, word.span.start, len(source.text)).first_line
+        step = call.text if name in OPERATIONS else translated(call.text) or own
+        help = f"write `layers {{ {step} }}`"
+        if keyword := re.compile(r"stage[ \t]+$").search(source.text, 0, call.start):
+            help = write(Span(source, keyword.start(), call.end), f"layers {{ {step} }}")
+    diagnostics.error("undefined-block", f"there is no block `{name}`", word.span, help=help)

@@ -6,12 +6,13 @@ A recipe with which training can't start is an error, a likely mistake is a warn
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from netdsl.base.source import Span
 from netdsl.base.values import near_divisors
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write
 from netdsl.diagnostics.suppressions import is_allowed
 from netdsl.language.recipe import (
     Cifar10,
@@ -76,20 +77,34 @@ class _Checks:
         return not set(keys) & set(self._subject.wrong)
 
     def _own(self, key: str) -> bool:
-        """Whether a key is not overridden on the command line."""
+        """True if a key is not overridden on the command line."""
         return key not in self._places or self._places[key].source is self._subject.input_span.source
 
-    def _error(self, key: str, message: str, help: str) -> None:
+    def _error(self, key: str, message: str, help: Help) -> None:
         self._diagnostics.error("NET501", message, self._places.get(key), help=help)
 
-    def _warn(self, code: str, message: str, place: Span, help: str, also: tuple[Label, ...] = ()) -> None:
+    def _line(self, key: str, value: object) -> Fix:
+        """The fix that gives a key of the file or of the command line a value, or adds it to the recipe."""
+        place, line = self._places.get(key), f"{key} {value}"
+        if place is None:
+            return add_line(next(iter(self._places.values())), line)
+        return write(place, str(value) if place.source.is_option else line)
+
+    def _argument(self, key: str, pattern: str, text: str, why: str = "") -> Fix:
+        """The fix that replaces what a pattern matches in the value of a key."""
+        place = self._places[key]
+        found = re.compile(pattern).search(place.source.text, place.start, place.end)
+        return write(Span(place.source, *found.span()) if found else place, text, why)
+
+    def _warn(self, code: str, message: str, place: Span, help: Help, also: tuple[Label, ...] = ()) -> None:
         if not is_allowed(code, place):
-            self._diagnostics.warning(code, message, place, also=also, help=help)
+            self._diagnostics.error(code, message, place, also=also, help=help)
 
     def _optimizer(self) -> None:
         optimizer = self._recipe.optimizer
         if isinstance(optimizer, Sgd) and optimizer.nesterov and not optimizer.momentum:
-            self._error("optimizer", "`nesterov` needs a momentum above 0", "add `momentum=0.9`")
+            fix = self._argument("optimizer", r"nesterov\s*=\s*yes", "momentum=0.9, nesterov=yes")
+            self._error("optimizer", "`nesterov` needs a momentum above 0", fix)
 
     def _parts(self) -> None:
         batch, parts = self._recipe.batch, self._recipe.accumulate
@@ -100,7 +115,7 @@ class _Checks:
         elif batch % parts:
             near = sorted([n for n in near_divisors(batch, parts) if n > 1][:2])
             message = f"a batch of {batch} can't be split into {parts} equal parts"
-            help = f"write {' or '.join(f'`accumulate {n}`' for n in near)}" if near else ""
+            help: Help = tuple(self._line("accumulate", n) for n in near)
             help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
 
@@ -112,18 +127,18 @@ class _Checks:
             held_back = held_out(left, recipe.validation)
             if held_back >= left:
                 message = f"{held_back:,} images for validation leave none of the {left:,} to train on"
-                self._error("validation", message, f"write `validation {left // 10}`")
+                self._error("validation", message, self._line("validation", left // 10))
                 return
             left -= held_back
             if recipe.images is not None and recipe.images > left:
                 message = f"`images {recipe.images}` is more than the {left:,} images to train on"
-                self._error("images", message, f"write `images {left}`, or leave the line out")
+                self._error("images", message, (self._line("images", left), "leave the line out"))
         if recipe.images is not None:
             left = recipe.images if left is None else min(left, recipe.images)
         if left is not None and recipe.batch > left:
-            key, verb = ("batch", "write") if "batch" in self._places else ("images", "add")
+            key = "batch" if "batch" in self._places else "images"
             message = f"a batch of {recipe.batch} is more than the {left:,} images to train on"
-            self._error(key, message, f"{verb} `batch {max(1, left // 4)}`")
+            self._error(key, message, self._line("batch", max(1, left // 4)))
 
     def _schedule(self, place: Span) -> None:
         """Warns of a schedule that goes beyond the last epoch."""
@@ -132,11 +147,13 @@ class _Checks:
         if isinstance(schedule, Step) and schedule.at[-1] >= epochs:
             message = f"the learning rate is to fall at epoch {schedule.at[-1]}, but the training has {many}"
             meant = ", ".join(str(n) for n in dict.fromkeys((epochs // 2, epochs * 3 // 4)) if n)
-            help = f"write `at=[{meant}]`, or " if meant else "write "
-            self._warn("NET712", message, place, f"{help}more than {schedule.at[-1]} `epochs`")
+            help = f"write more than {schedule.at[-1]} `epochs`"
+            fix = self._argument("schedule", r"\[[^\]]*\]", f"[{meant}]")
+            self._warn("NET712", message, place, (fix, help) if meant else help)
         elif schedule.warmup >= epochs and schedule != OneCycle():
             message = f"the warm-up takes {schedule.warmup:g} epochs, but the training has {many}"
-            self._warn("NET712", message, place, f"write `warmup={epochs / 10:g}`")
+            fix = self._argument("schedule", r"warmup\s*=\s*[\w.]+", f"warmup={epochs / 10:g}")
+            self._warn("NET712", message, place, fix)
 
     def _augmentation(self, place: Span) -> None:
         """Checks the sizes of crops and cutouts."""
@@ -145,16 +162,18 @@ class _Checks:
             match step:
                 case Crop(padding, "reflect") if padding >= shortest:
                     message = f"`crop({padding}, padding_mode=reflect)` pads more than an image of {size} has"
-                    self._error(
-                        "augment", message, f"write `crop({max(1, shortest // 8)}, padding_mode=reflect)`"
-                    )
+                    own = f"crop({max(1, shortest // 8)}, padding_mode=reflect)"
+                    self._error("augment", message, self._argument("augment", r"crop\([^)]*\)", own))
                 case Crop(padding) if 2 * padding > shortest:
                     message = f"`crop({padding})` moves an image of {size} by up to {padding} pixels"
-                    help = f"write `crop({max(1, shortest // 8)})`: its argument is the padding"
-                    self._warn("NET712", message, place, help)
+                    own, why = f"crop({max(1, shortest // 8)})", ": its argument is the padding"
+                    self._warn(
+                        "NET712", message, place, self._argument("augment", r"crop\([^)]*\)", own, why)
+                    )
                 case Cutout(cut) if cut >= shortest:
                     message = f"`cutout({cut})` can hide all of an image of {size}"
-                    self._warn("NET712", message, place, f"write `cutout({max(1, shortest // 2)})`")
+                    own = f"cutout({max(1, shortest // 2)})"
+                    self._warn("NET712", message, place, self._argument("augment", r"cutout\([^)]*\)", own))
 
     def _data(self) -> None:
         """Warns of data with another number of classes than the network, or with another kind of input."""
@@ -169,10 +188,12 @@ class _Checks:
             return
         if statement and classes and _CLASSES.get(data, classes) != classes:
             others = (kind for kind in (Cifar10, Cifar100) if _CLASSES[kind] == classes)
-            other = "".join(f", or `data {kind.__name__.lower()}`" for kind in others)
+            other = [
+                write(self._places["data"], f"data {kind.__name__.lower()}", safe=False) for kind in others
+            ]
             message = f"`{data.__name__.lower()}` has {_CLASSES[data]} classes, but the network has {classes}"
-            help = f"write `classes {_CLASSES[data]}`{other}"
-            self._warn("NET711", message, statement.span, help, (Label(self._places["data"]),))
+            fix = write(statement.span, f"classes {_CLASSES[data]}")
+            self._warn("NET711", message, statement.span, (fix, *other), (Label(self._places["data"]),))
 
 
 def _image(features: int) -> str:

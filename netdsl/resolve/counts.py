@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, write
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
@@ -22,7 +22,7 @@ _REACH = 24
 class CountError(NamedTuple):
     code: str
     message: str
-    help: str
+    help: Help
 
 
 def count_error(value: Value, written: Span | None, low: int = 1) -> CountError | None:
@@ -33,18 +33,18 @@ def count_error(value: Value, written: Span | None, low: int = 1) -> CountError 
         message = f"`repeat` is {value:,}, more than the limit of {MAX_REPEAT:,}"
         return CountError("NET602", message, f"write at most {MAX_REPEAT:,}")
     message = f"`repeat` is {show(value)}, but must be a whole number of at least {low}"
-    return CountError("NET302", message, _count_help(value, written))
+    return CountError("repeat-count", message, _count_help(value, written))
 
 
-def _count_help(value: Value, written: Span | None) -> str:
+def _count_help(value: Value, written: Span | None) -> Help:
     if isinstance(value, tuple):
         return f"write `{len(value)}`, and write the steps out if they differ for each item of the list"
     if not isinstance(value, Fraction) or value <= 0 or written is None:
         return "write a whole number, as `3`"
     rounding, number = ("floor", math.floor(value)) if value > 1 else ("ceil", 1)
     if written.text.replace(".", "").isdigit():
-        return f"write `{number}`"
-    return f"write `{rounding}({written.text})`, which is {number}"
+        return write(written, str(number), safe=False)
+    return write(written, f"{rounding}({written.text})", f", which is {number}", safe=False)
 
 
 class Counts:
@@ -76,11 +76,11 @@ class Counts:
                 return None
             self._reported.add(node.span.text)
             fitting = list(self._fitting(node))
-            help = f"{' or '.join(fitting)} makes it whole" if fitting else help
+            help = tuple(fitting) or help
         self._diagnostics.error(error.code, error.message, node.span, also=also, help=help)
         return None
 
-    def _fitting(self, node: nodes.Expr) -> Iterator[str]:
+    def _fitting(self, node: nodes.Expr) -> Iterator[Fix]:
         """The nearest values of a constant for which the expression is a whole number."""
         for name in self._scope.names.constants:
             definition = self._scope.definition(name)
@@ -92,7 +92,7 @@ class Counts:
                 for near in range(own + way, own + way * (_REACH + 1), way):
                     value = self._scope.otherwise(name, near).value(node)
                     if near > 0 and type(value) is int and value > 0:
-                        yield f"`{name}={near}`"
+                        yield write(definition.span, str(near), shown=f"{name}={near}", safe=False)
                         found = True
                         break
             if found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from netdsl.diagnostics import Diagnostics, Label, nearest
+from netdsl.diagnostics import Diagnostics, Help, Label, misspelt, remove, write
 from netdsl.language.argument_types import signature
 from netdsl.ops import OPERATIONS, Operation
 from netdsl.other_frameworks.translation import own_name
@@ -30,9 +30,12 @@ def read_defaults(calls: Iterable[nodes.Call], diagnostics: Diagnostics) -> Defa
         name = call.name.text
         if name not in OPERATIONS:
             own = own_name(name)
-            help = f"write `{own}`" if own in OPERATIONS else nearest(name, OPERATIONS)
+            place = call.name.span
+            help: Help = write(place, own) if own in OPERATIONS else misspelt(place, OPERATIONS) or ""
             help = help or "leave it out: only operations have defaults; those of a block are in its head"
-            diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
+            diagnostics.error(
+                "undefined-operation", f"there is no operation `{name}`", call.name.span, help=help
+            )
             continue
         known = defaults.setdefault(name, {})
         parameters = [p._replace(required=False, named=True) for p in signature(OPERATIONS[name])]
@@ -42,5 +45,6 @@ def read_defaults(calls: Iterable[nodes.Call], diagnostics: Diagnostics) -> Defa
             if first is not argument:
                 message = f"`{argument.parameter}` of `{name}` has two defaults"
                 also = [Label(first.span, "first here")]
-                diagnostics.error("NET301", message, argument.span, also=also, help="remove one")
+                fix = remove(argument.span, "remove one", safe=False)
+                diagnostics.error("NET301", message, argument.span, also=also, help=fix)
     return defaults

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import cast, get_args
+from typing import cast
 
 from netdsl.base.values import Size, Value, is_number, show
-from netdsl.diagnostics import Diagnostics, listing, nearest
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, listing, misspelt, remove, write
 from netdsl.ir.resolved import Expectation, Quantity
+from netdsl.language.words import QUANTITIES
 from netdsl.ops.operation import Shape
+from netdsl.other_frameworks.init_and_expect import FLOPS, OF_MACHINES, OF_TRAINING, own_quantity
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 from netdsl.syntax.errors.advice import shape as shape_of
-
-QUANTITIES: tuple[str, ...] = get_args(Quantity)
 
 
 def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
@@ -26,12 +26,13 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
     if product:
         meant = shape_of(statement.shape.span.text)
         message = f"the product is a number of features, {show(value)}"
-        diagnostics.error("NET302", message, statement.shape.span, help=f"write `input {meant}`")
+        place = statement.shape.span
+        diagnostics.error("input-shape", message, place, help=write(place, meant, shown=f"input {meant}"))
         return None
     if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
         return cast(Shape, shape)
     diagnostics.error(
-        "NET302",
+        "input-shape",
         f"the input is {show(value)}",
         statement.shape.span,
         help=_input_help(statement.shape, value),
@@ -39,41 +40,34 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
     return None
 
 
-def _input_help(node: nodes.Expr, value: Value) -> str:
+def _input_help(node: nodes.Expr, value: Value) -> Help:
+    place, text = node.span, node.span.text
     if isinstance(value, tuple) and len(value) == 3:
-        return f"write `input {shape_of(node.span.text)}`"
+        return write(place, shape_of(text), shown=f"input {shape_of(text)}")
     if isinstance(value, Size) and len(value.lengths) == 2:
-        return f"write `input 1x{node.span.text}` or `input 3x{node.span.text}`, with the channels first"
+        colour = write(place, f"3x{text}", ", with the channels first", safe=False)
+        return (colour, write(place, f"1x{text}", safe=False))
+    if isinstance(value, Size) and len(value.lengths) == 4 and value.lengths[0] == 1:
+        return write(place, text.removeprefix("1x"), ", without the batch")
     return "write channels, height and width, as `3x32x32`, or a number of features"
 
 
-# Other names for the quantities.
-_QUANTITIES = {
-    **dict.fromkeys(("parameters", "param", "size", "weights", "num_params", "n_params", "count"), "params"),
-    **dict.fromkeys(("mac", "madds", "multadds", "mult_adds", "multiply_adds", "operations", "ops"), "macs"),
-    **dict.fromkeys(("layers", "num_layers", "levels"), "depth"),
-    **dict.fromkeys(("receptive", "rf", "field_of_view", "fov"), "receptive_field"),
-    **dict.fromkeys(("shape", "output_shape", "out", "output_size"), "output"),
-}
-_FLOPS = ("flops", "flop", "gflops", "mflops")
-_OF_TRAINING = ("accuracy", "acc", "error", "loss", "top1", "top5", "val_acc", "test_acc", "test_accuracy")
-_OF_MACHINES = ("memory", "time", "speed", "latency", "throughput", "ram", "vram")
-
-
-def _quantity_help(statement: nodes.Expect) -> str:
+def _quantity_help(statement: nodes.Expect) -> Help:
     """The help for an unknown quantity."""
-    name, compared, value = statement.quantity.text.lower(), statement.comparison, statement.value
-    if name in _FLOPS:
+    word, compared, value = statement.quantity, statement.comparison, statement.value
+    name = word.text.lower()
+    if name in FLOPS:
         number = value.value if isinstance(value, nodes.Literal) else None
         half = f"{float(cast(Fraction, number)) / 2:g}" if is_number(number) else f"({value.span.text}) / 2"
-        return f"write `expect macs {compared} {_short(half)}`: one MAC is two FLOPs"
-    if own := _QUANTITIES.get(name):
-        return f"write `expect {own} {compared} {value.span.text}`"
-    if name in _OF_TRAINING:
-        return "leave the line out: it is known only after `netdsl train`"
-    if name in _OF_MACHINES:
-        return "leave the line out, or expect `params` or `macs`: it depends on the machine"
-    return nearest(name, QUANTITIES) or f"use one of {listing(QUANTITIES)}"
+        return write(statement.span, f"expect macs {compared} {_short(half)}", ": one MAC is two FLOPs")
+    if own := own_quantity(name):
+        return write(word.span, own)
+    if name in OF_TRAINING:
+        return remove(statement.span, "leave the line out: it is known only after `netdsl train`")
+    if name in OF_MACHINES:
+        left = remove(statement.span, "leave the line out", safe=False)
+        return (left, "expect `params` or `macs`: it depends on the machine")
+    return misspelt(word.span, QUANTITIES) or f"use one of {listing(QUANTITIES)}"
 
 
 def _short(number: str) -> str:
@@ -92,7 +86,7 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
     quantity = statement.quantity.text
     if quantity not in QUANTITIES:
         diagnostics.error(
-            "NET201",
+            "undefined-quantity",
             f"there is no quantity `{quantity}`",
             statement.quantity.span,
             help=_quantity_help(statement),
@@ -102,8 +96,9 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
     if isinstance(node, nodes.Binary) and node.operator in ("and", "or"):
         rest = node.span.text.removeprefix(node.left.span.text).strip().removeprefix(node.operator).strip()
         first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
-        help = f"write `{first}` and `expect {rest}`, each on a line"
-        diagnostics.error("NET302", "`expect` takes one comparison", node.span, help=help)
+        title = f"write `{first}` and `expect {rest}`, each on a line"
+        fix = Fix(title, (Edit(statement.span, f"{first}\nexpect {rest}"),), node.operator == "and")
+        diagnostics.error("expected-value", "`expect` takes one comparison", node.span, help=fix)
         return None
     value = scope.value(node)
     if value is None:
@@ -111,17 +106,18 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
     if quantity == "output":
         if statement.comparison not in ("==", "!="):
             message = f"`output` is a shape, which can't be compared with `{statement.comparison}`"
-            diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
+            diagnostics.error("expected-value", message, statement.span, help="compare it with `==` or `!=`")
             return None
-        sound, help = isinstance(value, (Size, int)), "write a shape, as `512x7x7`, or a number of features"
+        sound = isinstance(value, (Size, int))
+        help: Help = "write a shape, as `512x7x7`, or a number of features"
         if isinstance(value, tuple):
-            help = f"write `{shape_of(node.span.text)}`"
+            help = write(node.span, shape_of(node.span.text))
     else:
         sound, help = is_number(value), "write a number, as `125k`"
         if isinstance(value, Size) and quantity == "receptive_field":
-            help = f"write `{max(value.lengths)}`, the side of a square"
+            help = write(node.span, str(max(value.lengths)), ", the side of a square")
     if not sound or isinstance(value, bool):
         message = f"the expected value is {show(value)}"
-        diagnostics.error("NET302", message, statement.value.span, help=help)
+        diagnostics.error("expected-value", message, statement.value.span, help=help)
         return None
     return Expectation(cast(Quantity, quantity), statement.comparison, value, statement.span)

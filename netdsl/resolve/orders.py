@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from netdsl.base import tree
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics
+from netdsl.diagnostics import Diagnostics, remove, write
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import translated
 from netdsl.syntax import nodes
@@ -21,7 +21,7 @@ _DEFAULT = "conv bn + relu"
 
 def default_order() -> Order:
     """`conv, bn, +, relu` (He et al. 2016, fig. 4a)."""
-    source = Source("the default order", f"order {_DEFAULT}")
+    source = Source("the default order", f"order {_DEFAULT}", builtin=True)
     span = Span(source, 0, len(source.text))
     return [
         nodes.Plus(span) if word == "+" else nodes.Call(nodes.Word(word, span), (), span)
@@ -34,7 +34,7 @@ def is_unit(step: nodes.Step) -> bool:
 
 
 def uses_units(steps: Iterable[nodes.Step]) -> bool:
-    """Whether the steps have units outside of inner skip connections."""
+    """True if the steps have units outside of inner skip connections."""
     return any(
         is_unit(step)
         or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in tree.bodies(step)))
@@ -43,7 +43,7 @@ def uses_units(steps: Iterable[nodes.Step]) -> bool:
 
 
 def is_placeholder(item: nodes.Call | nodes.Plus) -> bool:
-    """Whether an order's item is the bare `conv`, which gets the arguments of the unit."""
+    """True if an order's item is the bare `conv`, which gets the arguments of the unit."""
     return isinstance(item, nodes.Call) and item.name.text == "conv" and not item.arguments
 
 
@@ -101,17 +101,18 @@ def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
     pluses = [i for i, item in enumerate(order.items) if isinstance(item, nodes.Plus)]
     own = [_own(item) for item in order.items]
     if not bare and "conv" in own:
-        help = f"write `order {', '.join(own)}`"
-        diagnostics.error("NET201", "the order has undefined operations", order.span, help=help)
+        fix = write(order.span, f"order {', '.join(own)}")
+        diagnostics.error("undefined-operation", "the order has undefined operations", order.span, help=fix)
     elif len(bare) != 1:
         message = f"an order needs exactly one `conv` without arguments, but this one has {len(bare)}"
-        diagnostics.error("NET304", message, order.span, help=f"write `order {', '.join(_with_one(order))}`")
+        fix = write(order.span, f"order {', '.join(_with_one(order))}")
+        diagnostics.error("NET304", message, order.span, help=fix)
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
         diagnostics.error(
             "NET304",
             "an order has at most one `+`, after its `conv`",
             order.items[pluses[-1]].span,
-            help="write it as in `order conv, bn, +, relu`",
+            help=remove(order.items[pluses[-1]].span, safe=False),
         )
     else:
         return True

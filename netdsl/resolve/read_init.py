@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
 from fractions import Fraction
@@ -10,33 +9,22 @@ from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, listing, misspelt, nearest, remove, write
 from netdsl.ir.resolved import Init, Rule
-from netdsl.language.argument_types import schema, signature, usage
+from netdsl.language.argument_types import schema, usage
 from netdsl.language.expressions import constant
 from netdsl.language.init_rules import FOR_KERNELS, RULES
+from netdsl.language.words import INIT_BASES, INIT_KEYS
 from netdsl.ops import OPERATIONS
+from netdsl.other_frameworks.init_and_expect import LAST_LAYERS, own_rule
 from netdsl.other_frameworks.translation import own_name
 from netdsl.resolve.bind_arguments import argument_values
 from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Names of rules in other libraries.
-_RULES = {
-    **dict.fromkeys(("random_normal", "gaussian", "gauss", "randn", "msra_normal"), "normal"),
-    **dict.fromkeys(("random_uniform", "rand"), "uniform"),
-    **dict.fromkeys(("truncated_normal", "truncnormal", "trunc"), "trunc_normal"),
-    **dict.fromkeys(("zero", "none"), "zeros"),
-    **dict.fromkeys(("one",), "ones"),
-    **dict.fromkeys(("const", "fill"), "constant"),
-    **dict.fromkeys(("orthogonal", "sparse", "variance_scaling", "variancescaling"), "kaiming_normal"),
-    **dict.fromkeys(("default", "torch"), "pytorch"),
-    **dict.fromkeys(("eye", "identity", "delta"), "dirac"),
-}
-BASES = ("kaiming", "pytorch")
 # Keys that aren't operations: all biases, and the last norm of each skip connection's body.
-BIAS, LAST_NORM = "bias", "last_bn"
+BIAS, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -51,10 +39,6 @@ def read_init(
     if statement is None:
         return Init("kaiming")
     return _InitReader(labels, scope, diagnostics).read(statement)
-
-
-# Common names of the last layer.
-_LAST = ("fc", "classifier", "output", "out", "last", "logits", "head", "final", "prediction")
 
 
 class _InitReader:
@@ -76,13 +60,14 @@ class _InitReader:
             if key.text in seen:
                 also = [Label(seen[key.text], "first here")]
                 message = f"`{key.text}` has two rules"
-                self._diagnostics.error("NET305", message, key.span, also=also, help="remove one")
+                again = remove(key.span.to(call.span), "remove one", safe=False)
+                self._diagnostics.error("NET305", message, key.span, also=also, help=again)
                 continue
             seen[key.text] = key.span
             # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
             of_label = key.text in self._labels and self._labels[key.text] != {key.text}
             if not of_label and key.text not in self._kinds:
-                self._unknown(key)
+                self._unknown(key, call)
                 continue
             rule = self._rule(call)
             if rule and self._applies(key, of_label, rule, call):
@@ -91,49 +76,50 @@ class _InitReader:
         return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
 
     def _base(self, base: nodes.Word | None) -> str:
-        if base is not None and base.text not in BASES:
+        if base is not None and base.text not in INIT_BASES:
             self._diagnostics.error(
                 "NET305",
                 f"there is no initialisation `{base.text}`",
                 base.span,
-                help=_base_help(base.text),
+                help=_base_help(base),
             )
         return base.text if base else "kaiming"
 
-    def _unknown(self, key: nodes.Word) -> None:
+    def _unknown(self, key: nodes.Word, call: nodes.Call) -> None:
         own = key.text if key.text in OPERATIONS else own_name(key.text)
         if own in OPERATIONS and own not in self._kinds:
-            message, help = f"`{own}` has no weights", "leave the line out"
+            message = f"`{own}` has no weights"
+            help: Help = remove(key.span.to(call.span), "leave the line out")
         else:
             message = f"`{key.text}` is neither an operation with weights nor the label of a step"
-            help = self._meant(key.text)
+            help = self._meant(key, key.span.to(call.span))
         self._diagnostics.error("NET305", message, key.span, help=help)
 
-    def _meant(self, key: str) -> str:
+    def _meant(self, word: nodes.Word, line: Span) -> Help:
         """The help for an unknown key."""
-        known = [*self._kinds, *self._labels]
+        key, known = word.text, [*self._kinds, *self._labels]
         if key in OPERATIONS:
-            return f"leave the line out: `{key}` has no weights"
+            return remove(line, f"leave the line out: `{key}` has no weights")
         own = own_name(key)
         if own in self._kinds and own not in ("linear", *self._labels):
-            return f"write `{own}`"
+            return write(word.span, own)
         if (norm := key.removesuffix("_bias")) in self._kinds and norm != key:
-            return f"leave the line out: biases of `{norm}` start at 0"
-        if near := nearest(key, known):
+            return remove(line, f"leave the line out: biases of `{norm}` start at 0")
+        if near := misspelt(word.span, known):
             return near
         of_linear = [label for label, steps in self._labels.items() if "linear" in steps]
-        if own == "linear" or key.lower() in _LAST:
+        if own == "linear" or key.lower() in LAST_LAYERS:
             if len(of_linear) == 1:
-                return f"write `{of_linear[0]}`, the label of the last layer"
-            return f"write `linear`, or give the last layer this label: `{key}: linear(…)`"
+                return write(word.span, of_linear[0], ", the label of the last layer")
+            return (write(word.span, "linear"), f"give the last layer the label `{key}`")
         if key.lower() in ("weight", "weights", "w"):
             return "write `conv` and `linear`, each on a separate line"
         if self._labels:
             return f"the labels are {listing(self._labels)}"
-        return f"give a step the label, `{key}: conv(…)`"
+        return f"give a step the label `{key}`"
 
     def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
-        """Whether the rule is valid for the weights of the key."""
+        """True if the rule is valid for the weights of the key."""
         if of_label:
             steps = self._labels[key.text]
             if not steps:  # the step has a syntax error
@@ -159,10 +145,12 @@ class _InitReader:
     def _rule(self, call: nodes.Call) -> Rule | None:
         name = call.name.text
         if name not in RULES:
-            own = own_rule(call)
-            help = f"write `{own}`" if own else nearest(name, RULES)
-            help = help or f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
-            self._diagnostics.error("NET305", f"there is no rule `{name}`", call.name.span, help=help)
+            own = own_rule(name, ((a.name.text if a.name else "", a.value.span.text) for a in call.arguments))
+            known = f"one of {', '.join(usage(n, cls) for n, cls in RULES.items())}"
+            meant = write(call.span, own) if own else misspelt(call.name.span, RULES)
+            self._diagnostics.error(
+                "NET305", f"there is no rule `{name}`", call.name.span, help=meant or known
+            )
             return None
         cls = RULES[name]
         given = argument_values(name, cls, call.arguments, call.span, self._scope, self._diagnostics)
@@ -172,50 +160,22 @@ class _InitReader:
         values = {f.name: given[f.name] if f.name in given else defaults[f.name] for f in schema(cls)}
         if name == "uniform" and cast(Fraction, values["a"]) > cast(Fraction, values["b"]):
             message = f"`a` of `uniform` is {show(values['a'])}, more than `b`, which is {show(values['b'])}"
-            self._diagnostics.error("NET302", message, call.span, help="exchange `a` and `b`")
+            a, b = (argument.value.span for argument in call.arguments)
+            fix = Fix("exchange `a` and `b`", (*write(a, b.text).edits, *write(b, a.text).edits))
+            self._diagnostics.error("NET302", message, call.span, help=fix)
             return None
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 
 
-def own_rule(call: nodes.Call) -> str:
-    """The rule that corresponds to one of another library, with the arguments that both have."""
-    plain = re.sub(r"init|_$|weights", "", call.name.text.lower()).strip("_")
-    plain = re.sub(r"(?<=[a-z])(?=(normal|uniform)$)", "_", plain.replace("_", ""))
-    family, _, kind = plain.partition("_")
-    own = {"he": "kaiming", "msra": "kaiming", "glorot": "xavier", "lecun": "kaiming"}.get(family, family)
-    name = f"{own}_{kind or 'normal'}" if own in ("kaiming", "xavier") else _RULES.get(plain, plain)
-    if name not in RULES:
-        return ""
-    if family == "lecun":
-        return f"{name}(nonlinearity=linear)"
-    known = {parameter.name for parameter in signature(RULES[name])}
-    given = []
-    for argument in call.arguments:
-        key = argument.name.text if argument.name else ""
-        key = {"stddev": "std", "minval": "a", "maxval": "b", "value": "val", "low": "a", "high": "b"}.get(
-            key, key
-        )
-        if key in known or not key:
-            given.append(f"{key}={argument.value.span.text}" if key else argument.value.span.text)
-    needed = {
-        "trunc_normal": "std=0.02",
-        "normal": "std=0.01",
-        "uniform": "a=-0.05, b=0.05",
-        "constant": "val=0",
-    }
-    if name in needed:
-        given = given or [needed[name]]
-    return f"{name}({', '.join(given)})" if given else name
-
-
-def _base_help(name: str) -> str:
+def _base_help(base: nodes.Word) -> Help:
+    name = base.text
     if name.lower() in ("he", "kaiming_normal", "msra"):
-        return "write `init kaiming`"
+        return write(base.span, "kaiming")
     family = "xavier" if name.lower().startswith("glorot") else name.lower()
     rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]
-    if rules and not nearest(name, BASES):
-        return f"write `init {{ conv {rules[0]}, linear {rules[0]} }}`"
-    return nearest(name, BASES) or "write `init kaiming` or `init pytorch`"
+    if rules and not nearest(name, INIT_BASES):
+        return write(base.span, f"{{ conv {rules[0]}, linear {rules[0]} }}")
+    return misspelt(base.span, INIT_BASES) or "write `init kaiming` or `init pytorch`"
 
 
 def _plain(value: Value) -> Value:

@@ -9,38 +9,29 @@ from typing import Any, cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.language.argument_types import ArgType, Mismatch, convert, schema, signature
+from netdsl.diagnostics import (
+    Diagnostics,
+    Fix,
+    Help,
+    Label,
+    add_line,
+    listing,
+    misspelt,
+    nearest,
+    remove,
+    write,
+)
+from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
 from netdsl.language.recipe import CHOICES, KEYS, Recipe
 from netdsl.language.words import STATEMENTS
-from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
+from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
 from netdsl.resolve.bind_arguments import argument_values, words_of
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-_WITHOUT = "leave the line out"
-# Keys of other libraries without a counterpart.
-_KEYS = {
-    **dict.fromkeys(
-        ("num_workers", "workers", "pin_memory"), f"{_WITHOUT}: the number of workers is chosen automatically"
-    ),
-    **dict.fromkeys(
-        ("device", "gpu", "cuda"), f"{_WITHOUT}, and choose it with `netdsl train --device cuda`"
-    ),
-    **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
-    **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
-    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
-}
 # The kinds of values of keys, if they aren't called like the key.
 _KINDS = {"data": "data set", "augment": "augmentation"}
-# Choices with required arguments.
-_EXAMPLES = {
-    "crop": "crop(4)",
-    "cutout": "cutout(16)",
-    "step": "step(at=[6, 8])",
-    "folder": 'folder("images")',
-}
 
 
 class RecipeReader:
@@ -65,7 +56,7 @@ class RecipeReader:
         for entry in entries:
             key = entry.key.text
             if key not in KEYS:
-                help = _key_help(entry, entries)
+                help = _key_help(entry, entries, train)
                 self._diagnostics.error("NET501", f"the recipe has no key `{key}`", entry.key.span, help=help)
                 lost = True
             elif key in seen:
@@ -74,7 +65,7 @@ class RecipeReader:
                     f"duplicate key `{key}`",
                     entry.key.span,
                     also=[Label(seen[key], "first here")],
-                    help="remove one",
+                    help=remove(entry.span, "remove one", safe=False),
                 )
             else:
                 seen[key] = entry.key.span
@@ -104,7 +95,10 @@ class RecipeReader:
             result = None if None in found else tuple(found)
         elif len(values) != 1:
             self._diagnostics.error(
-                "NET501", f"`{key}` takes one value", values[1].span, help="remove what follows the comma"
+                "NET501",
+                f"`{key}` takes one value",
+                values[1].span,
+                help=remove(values[1].span.to(values[-1].span), "remove what follows the comma", safe=False),
             )
             return None
         elif key in CHOICES:
@@ -134,13 +128,13 @@ class RecipeReader:
 
     def _converted(self, cls: type, field: str, shown: str, node: nodes.Expr) -> object | None:
         arg_type = _type(cls, field)
-        value = self._scope.value(node, words_of(arg_type))
+        value = self._scope.value(node, words_of(arg_type), expected(arg_type))
         if value is None:
             return None
         result = arg_type.convert(value)
         if isinstance(result, Mismatch):
-            message, help = f"`{shown}` is {show(value)}", f"it must be {result.expected}"
-            self._diagnostics.error("NET501", message, node.span, help=_whole_help(field, value) or help)
+            help = _whole_help(field, value, node.span) or f"it must be {result.expected}"
+            self._diagnostics.error("NET501", f"`{shown}` is {show(value)}", node.span, help=help)
             return None
         return result
 
@@ -150,24 +144,26 @@ class RecipeReader:
         name = word.text if word else node.name if isinstance(node, nodes.Name) else ""
         if name not in choices:
             text = node.span.text.strip('"')
+            shown = word.span if word else node.span
             own = translated(text) if own_name(name or text) in choices else ""
-            help = f"write `{_EXAMPLES.get(own, own)}`" if own else nearest(name or text, choices)
+            if own in choices:
+                own = example(own, choices[own])
+            help: Help = write(node.span, own) if own else misspelt(shown, choices, name or text) or ""
             if isinstance(node, nodes.ListOf):
-                help = f"leave the brackets out: `{key} {text.strip('[]')}`"
+                help = write(node.span, text.strip("[]"), ", without brackets")
             if text in choices:
-                help = f"write `{text}` without quotes"
+                help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
                 known = listing(choice for choice in choices if choice != "folder")
-                help = f'write `folder("{name or text}")`, or use {known}'
+                help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
-                help = f"separate augmentations by commas: write `{', '.join(_operands(node))}`"
+                help = write(node.span, ", ".join(_operands(node)), ", with commas")
             if key == "augment" and not help:
                 help = "leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
             help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
-                help = help or f"write `{next(iter(choices))}`"
+                help = help or write(node.span, next(iter(choices)), safe=False)
             help = help or f"use one of {listing(choices)}"
-            shown = word.span if word else node.span
             message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
             self._diagnostics.error("NET501", message, shown, help=help)
             return None
@@ -179,7 +175,7 @@ class RecipeReader:
         return None if values is None else cast(object, convert(cls, values))
 
 
-def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
+def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry], train: nodes.Train | None) -> Help:
     """The help for an unknown key."""
     key = entry.key.text
     line = recipe_line(key, entry.span.text.removeprefix(key))
@@ -193,23 +189,29 @@ def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry]) -> str:
             if (text := _text(argument)).partition("=")[0] != new.partition("=")[0]
         ]
         call = f"{chosen.values[0].function.text}({', '.join([new, *given])})"
-        return f"leave the line out, and write `optimizer {call}`"
+        title = f"leave the line out, and write `optimizer {call}`"
+        return Fix(title, (*remove(entry.span).edits, *write(chosen.values[0].span, call).edits))
     if line:
-        return f"write `{line}`"
-    if key in STATEMENTS:
-        return "move the line out of `train`: it is a statement"
-    return _KEYS.get(key, "") or nearest(key, KEYS) or f"{_WITHOUT}: the keys are {', '.join(KEYS)}"
+        return write(entry.span, line)
+    if key in STATEMENTS and train:
+        start = Span(train.span.source, train.span.start, train.span.start)
+        moved = add_line(start, entry.span.text, before=True)
+        title = "move the line out of `train`: it is a statement"
+        return Fix(title, (*remove(entry.span).edits, *moved.edits))
+    why = NO_KEYS.get(key, "")
+    if why.startswith("leave the line out"):
+        return remove(entry.span, why)
+    return why or misspelt(entry.key.span, KEYS) or f"leave the line out: the keys are {', '.join(KEYS)}"
 
 
-def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> str:
+def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> Help:
     """The help for an argument in place of the choice that takes it: `loss label_smoothing(0.1)`."""
     given = node.arguments if isinstance(node, nodes.Apply) else ()
-    value = given[0].value.span.text if given else "…"
     for choice, cls in choices.items():
         known = [parameter.name for parameter in signature(cls)]
         own = name if name in known else own_argument(name, known)
-        if own in known:
-            return f"write `{choice}({own}={value})`"
+        if own in known and given:
+            return write(node.span, f"{choice}({own}={given[0].value.span.text})")
     return ""
 
 
@@ -225,15 +227,16 @@ def _text(argument: nodes.Argument) -> str:
     return f"{argument.name.text}={value}" if argument.name else value
 
 
-def _whole_help(field: str, value: Value) -> str:
-    """The help for a fraction or a text in place of a whole number."""
+def _whole_help(field: str, value: Value, place: Span) -> Fix | None:
+    """The fix for a fraction or a text in place of a whole number."""
     if isinstance(value, str) and value.isdigit():
-        return f"write `{field} {value}`"
+        return write(place, value, ", without quotes")
     if not isinstance(value, Fraction) or value <= 0:
-        return ""
+        return None
     if field in ("validation", "images") and value < 1:
-        return f"write `{field} {round(value * 50_000)}`: a number of images, of the 50,000 of CIFAR"
-    return f"write `{field} {round(value)}`" if value >= 1 else ""
+        why = ": a number of images, of the 50,000 of CIFAR"
+        return write(place, str(round(value * 50_000)), why)
+    return write(place, str(round(value)), safe=False) if value >= 1 else None
 
 
 def _type(cls: type, field: str) -> ArgType:

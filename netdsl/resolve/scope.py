@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 
 from netdsl.base.source import Span
 from netdsl.base.values import LARGEST, Size, Symbol, Value, is_number, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, listing, misspelt, write
 from netdsl.language.argument_types import Word, signature
 from netdsl.language.expressions import FUNCTIONS, IN, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.translation import FUNCTION_HELPS, own_argument, own_name, own_value
+from netdsl.other_frameworks.translation import FUNCTIONS as OTHER_FUNCTIONS
+from netdsl.other_frameworks.translation import numeral, own_argument, own_name, own_value
 from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.parameter_values import check_value
 from netdsl.resolve.undefined_names import undefined_name_help
@@ -29,10 +32,12 @@ _MEANINGS = {
     "in": "move the line into a block or a section, where `in` is the size of the input, or write a number",
     "same": "write a number, or compare: `same` is only for `skip if same` and for paddings",
     "None": "leave the argument out",
-    "none": "write `no`, or leave the argument out",
-    "valid": "write `0`",
-    "num_classes": "write `classes`, and add `classes 10` at the top of the file",
 }
+# Words of other libraries for values.
+_VALUES = {"none": "no", "valid": "0"}
+
+# The values of parameters and constants.
+_HELD = "a number, or the name of an operation or a block"
 
 
 def check_name(word: nodes.Word, diagnostics: Diagnostics) -> None:
@@ -99,7 +104,7 @@ class Scope:
         return self._values[name]
 
     def _declared(self, name: str, value: Value) -> bool:
-        """Whether a value is one of those that its parameter declares, if it does; reports another one."""
+        """True if a value is one of those that its parameter declares, if it does; reports another one."""
         symbol = self.names.constants[name]
         values = [known for node in symbol.values if (known := self.value(node)) is not None]
         return not values or check_value(symbol, value, values, self.written(name), self._diagnostics)
@@ -109,7 +114,7 @@ class Scope:
         word = nodes.Word(*node) if isinstance(node, nodes.Name) else None
         if word and self.names.is_lost(word.text) and not self.names.callee(word):
             return None
-        return self.expression(self._unquoted(name, node), constant=constant)
+        return self.expression(self._unquoted(name, node), constant=constant, expected=_HELD)
 
     def _unquoted(self, name: nodes.Word, node: nodes.Expr) -> nodes.Expr:
         """The value for a name; after a diagnostic without quotes, if it is an operation, a block or a word
@@ -122,10 +127,8 @@ class Scope:
         if not meant:
             return node
         message = f"`{name.text}` is the text {show(node.value)}"
-        by_name = node.span.source.text[: node.span.start].rstrip().endswith("=")
-        written = _defined(name.text, meant, name.span) if by_name else meant
-        help = f"write `{written}`, without quotes"
-        self._diagnostics.error("NET302", message, node.span, help=help)
+        fix = write(node.span, meant, ", without quotes")
+        self._diagnostics.error("NET302", message, node.span, help=fix)
         return (
             nodes.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
         )
@@ -145,17 +148,16 @@ class Scope:
         spans = [self.names.constants[part].span for part in circle[:-1]]
         also = [Label(span) for span in spans[1:]]
         shown = " → ".join(circle)
-        self._diagnostics.error(
-            "NET203",
-            f"circular definition: {shown}",
-            spans[0],
-            also=also,
-            help=_number_for(name, spans[0]),
-        )
+        first = self.names.constants[name].value
+        title = f"give `{name}` a number, such as 16"
+        help = Fix(title, write(first.span, "16").edits, safe=False) if first else title
+        self._diagnostics.error("NET203", f"circular definition: {shown}", spans[0], also=also, help=help)
 
-    def value(self, node: nodes.Expr, words: Collection[str] = ()) -> Value | None:
-        """The value of an expression of the file's constants; `words` are bare words."""
-        expr = self.expression(node, words, constant=True)
+    def value(self, node: nodes.Expr, words: Collection[str] = (), expected: str = "") -> Value | None:
+        """The value of an expression of the file's constants; `words` are bare words, `expected` the values
+        that it may have, for the help of an undefined name.
+        """
+        expr = self.expression(node, words, constant=True, expected=expected)
         return None if expr is None else evaluate(expr, {}, self._diagnostics)
 
     def argument(self, node: nodes.Expr, words: Collection[str] = ()) -> Expr | None:
@@ -167,7 +169,7 @@ class Scope:
         return None if value is None else Const(value, expr.span)
 
     def expression(
-        self, node: nodes.Expr, words: Collection[str] = (), constant: bool = False
+        self, node: nodes.Expr, words: Collection[str] = (), constant: bool = False, expected: str = ""
     ) -> Expr | None:
         """The expression with the values of constants. Parameters and names of bodies stay names, or are
         undefined if it has to be `constant`; `words` are bare words.
@@ -176,7 +178,7 @@ class Scope:
             case nodes.Literal(value, span):
                 return self._literal(value, span)
             case nodes.Name():
-                return self._name(node, words, constant)
+                return self._name(node, words, constant, expected)
             case nodes.Unary(name, operand, span):
                 return self._operator("negative" if name == "-" else name, (operand,), span, constant)
             case nodes.Binary(name, left, right, span):
@@ -200,7 +202,7 @@ class Scope:
             return None
         return Const(value, span)
 
-    def _name(self, node: nodes.Name, words: Collection[str], constant: bool) -> Expr | None:
+    def _name(self, node: nodes.Name, words: Collection[str], constant: bool, expected: str) -> Expr | None:
         name, span = node
         found = self.names.find(name, span)
         if found and found.is_constant:
@@ -212,16 +214,20 @@ class Scope:
             return Const(Symbol(self._keys.get(name, name)), span)
         if name not in self.names.own.unknown:
             known = self.names.constants if constant else self.names.known_at(span)
-            self._unknown(node, [*known, *words, *self._keys], words)
+            self._unknown(node, [*known, *words, *self._keys], words, expected)
         return None
 
-    def _unknown(self, node: nodes.Name, known: Collection[str], words: Collection[str]) -> None:
+    def _unknown(
+        self, node: nodes.Name, known: Collection[str], words: Collection[str], expected: str
+    ) -> None:
         if self._diagnostics.full:
             return
+        place = node.span
         explains = self._diagnostics.explains
         if explains and (found := undefined_name_help(node.name, node.span, self.names)):
-            place = found.span or node.span
-            self._diagnostics.error("NET201", found.message, place, also=found.also, help=found.help)
+            self._diagnostics.error(
+                "NET201", found.message, found.span or place, also=found.also, help=found.help
+            )
             return
         own = own_argument(node.name, known) or own_value(node.name)
         if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
@@ -231,14 +237,34 @@ class Scope:
         operation = own_name(node.name)
         if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]
-        help = f"write `{own}`" if own in ("yes", "no") or own in known else _MEANINGS.get(node.name, "")
-        help = help or nearest(node.name, known)
+        own = own if own in ("yes", "no") or own in known else _VALUES.get(node.name, numeral(node.name))
+        if expected == _HELD:
+            known = [*known, *OPERATIONS]
         if "weight" in words and node.name in ("all", "both"):  # of `freeze`
-            help = "write `yes`"
-        if node.name == "classes":
-            help = "add a line `classes 10`, with the number of classes"
-        help = help or (f"use one of {listing(words)}" if words else f"define it with `let {node.name} = …`")
-        self._diagnostics.error("NET201", f"the name `{node.name}` is not defined here", node.span, help=help)
+            own = "yes"
+        help: Help = (
+            write(place, own) if own else _MEANINGS.get(node.name, "") or misspelt(place, known) or ""
+        )
+        if node.name in ("classes", "num_classes") and not own:
+            help = self._number_of_classes(place)
+        otherwise = f"it must be {expected}" if expected else "choose its value, and define it with `let`"
+        help = help or (f"use one of {listing(words)}" if words else otherwise)
+        self._diagnostics.error("NET201", f"the name `{node.name}` is not defined here", place, help=help)
+
+    def _number_of_classes(self, place: Span) -> Help:
+        """The help for `classes` or another word for it, where the file has no number of classes."""
+        above = next(
+            (
+                s.span
+                for s in self.names.own.program.statements
+                if isinstance(s, (nodes.Input, nodes.Network))
+            ),
+            None,
+        )
+        if above is None:
+            return "add a line `classes 10`, with the number of classes"
+        line = add_line(above, "classes 10", ", with the number of classes", safe=False)
+        return replace(line, edits=(*line.edits, *write(place, "classes").edits))
 
     def _operator(
         self, name: str, operands: tuple[nodes.Expr, ...], span: Span, constant: bool
@@ -253,12 +279,14 @@ class Scope:
     def _apply(self, node: nodes.Apply, constant: bool) -> Expr | None:
         name = node.function.text
         if name not in FUNCTIONS:
-            help = FUNCTION_HELPS.get(name, "") or nearest(name, FUNCTIONS)
+            help: Help = _own_function(node) or misspelt(node.function.span, FUNCTIONS) or ""
             if name in OPERATIONS or name in self._keys:
                 step = "write it as a separate step: a step has no value"
-                help = step if node.arguments else f"write `{name}`, without brackets"
+                help = step if node.arguments else write(node.span, name, ", without brackets")
             help = help or f"use one of the functions {', '.join(FUNCTIONS)}"
-            self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
+            self._diagnostics.error(
+                "undefined-function", f"there is no function `{name}`", node.function.span, help=help
+            )
             return None
         low, high = FUNCTIONS[name]
         named = [argument.name for argument in node.arguments if argument.name]
@@ -267,24 +295,22 @@ class Scope:
             values = [argument.value for argument in node.arguments]
             inside = next((v.span.text.strip("[]") for v in values if isinstance(v, nodes.ListOf)), "")
             given = [value.span.text for value in values[:high]]
-            inside = inside or ", ".join(given + ["…"] * (low - len(given)))
-            help = f"write `{name}({inside})`"
+            inside = inside or ", ".join(given) * (len(given) >= low)
+            help = write(node.span, f"{name}({inside})") if inside else "give it another number"
             message = f"`{name}` takes {count} number{'' if count == '1' else 's'}, by position"
             self._diagnostics.error("NET301", message, node.span, help=help)
             return None
         return self._operator(name, tuple(argument.value for argument in node.arguments), node.span, constant)
 
 
-def _number_for(name: str, place: Span) -> str:
-    """The help for a circular definition."""
-    line = place.source.position(place.start)[0]
-    return f"give `{name}` a number: write `{_defined(name, '16', place)}` in line {line}"
-
-
-def _defined(name: str, value: str, place: Span) -> str:
-    """The definition of the constant or parameter at a place, with a value."""
-    let = place.source.text[: place.start].rstrip().endswith("let")
-    return f"let {name} = {value}" if let else f"{name}={value}"
+def _own_function(node: nodes.Apply) -> Fix | None:
+    """The fix for a function of another language whose arguments are numbers and names."""
+    given = [argument.value.span.text for argument in node.arguments]
+    template = OTHER_FUNCTIONS.get(node.function.text, "")
+    needed = 1 + max(map(int, re.findall(r"{(\d)}", template)), default=99)
+    if len(given) < needed or (template.count("{") > needed and not all(map(str.isalnum, given[:needed]))):
+        return None
+    return write(node.span, template.format(*given))
 
 
 @cache

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostics, Label, listing
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add, listing, write
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.syntax import nodes
@@ -37,21 +37,29 @@ def rows_of(
         if isinstance(row, (nodes.Section, nodes.Unread)):
             yield row
         elif steps := _steps(row, table):
-            diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=f"write `layers {{ {steps} }}`")
+            diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=write(row.span, f"layers {{ {steps} }}"))
         elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
-            help = choice.expand(r"write `\1(\2)\3`")
-            diagnostics.error("NET105", NEEDS_PARENTHESES, row.span, help=help)
+            fix = write(row.span, choice.expand(r"\1(\2)\3"))
+            diagnostics.error("NET105", NEEDS_PARENTHESES, row.span, help=fix)
         elif len(row.cells) != len(table.header):
             columns = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
             message = f"the row has {_counted(len(row.cells), 'cell')}, but the table has {columns}"
-            missing = listing(word.text for word in table.header[len(row.cells) :])
-            help = "remove a cell, name its column, or put brackets around an expression"
-            help = f"add a cell for {missing}" if missing else help
-            diagnostics.error("NET105", message, row.span, also=also, help=help)
+            missing = [word.text for word in table.header[len(row.cells) :]]
+            diagnostics.error("NET105", message, row.span, also=also, help=_cells(row, missing))
         else:
             cells = (nodes.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
             yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _cells(row: nodes.Row, missing: Sequence[str]) -> Help:
+    """The help for a row with too many cells, or with some missing."""
+    if not missing:
+        return "remove a cell, name its column, or put brackets around an expression"
+    title = f"add a cell for {listing(missing)}"
+    if not set(missing) <= {"stride", "repeat"}:
+        return title
+    return Fix(title, add(row.span, "  1" * len(missing)).edits, safe=False)  # their default
 
 
 def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
@@ -64,8 +72,8 @@ def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
             argument = nodes.Argument(None, cell)
             end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
             span = Span(cell.span.source, last.span.start, end)
-            help = f"write `{last.name}{text[last.span.end:end].strip()}`"
-            diagnostics.error("NET105", NO_SPACE, span, help=help)
+            fix = write(span, f"{last.name}{text[last.span.end:end].strip()}")
+            diagnostics.error("NET105", NO_SPACE, span, help=fix)
             cells[-1] = nodes.Apply(nodes.Word(last.name, last.span), (argument,), span)
         else:
             cells.append(cell)
@@ -108,7 +116,7 @@ def _sound_header(table: nodes.Stages, diagnostics: Diagnostics) -> bool:
                 "NET105",
                 "a table takes its fixed arguments by name",
                 argument.value.span,
-                help="write it as in `stages block(groups=32) { … }`",
+                help="write its name, as in `groups=32`",
             )
             sound = False
     return sound

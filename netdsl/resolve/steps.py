@@ -47,6 +47,9 @@ from netdsl.syntax import nodes
 # Names that labels can't have: attributes of torch modules, and names in generated code.
 RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
 
+# Python can't compile a sum of many more.
+MAX_BRANCHES = 1_000
+
 # Names of stages in generated code.
 _STAGE = re.compile(r"stage\d+")
 
@@ -56,7 +59,7 @@ OUTER_IN = "block_in"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What the steps of a body share: the block or section that owns them, its defaults and labels."""
+    """The context of the steps of a body: the block or section that owns them, its defaults and labels."""
 
     owner: str
     defaults: Defaults = field(default_factory=dict)
@@ -223,7 +226,9 @@ class StepResolver:
             return (FromStep(step.name.text, step.span),)
         if not self._diagnostics.full:
             found = undefined_tensor(step.name, self._scope.names)
-            self._diagnostics.error("NET201", found.message, step.name.span, also=found.also, help=found.help)
+            self._diagnostics.error(
+                "undefined-tensor", found.message, step.name.span, also=found.also, help=found.help
+            )
         return ()
 
     # steps with bodies
@@ -232,6 +237,11 @@ class StepResolver:
         if len(step.branches) < 2:
             message = f"`{step.join.text}` needs at least two branches, but has one"
             self._error("NET404", message, step.join.span, "add `| …`, or write its steps without it")
+            return ()
+        if len(step.branches) > MAX_BRANCHES:
+            count = f"{len(step.branches):,} branches, more than the limit of {MAX_BRANCHES:,}"
+            help = "join some of them first, in a branch of their own"
+            self._error("NET602", f"`{step.join.text}` has {count}", step.join.span, help)
             return ()
         branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
         spans = tuple(branch.span for branch in step.branches)
@@ -284,7 +294,7 @@ class StepResolver:
         return (BlockStep(key, arguments, step.keyword),)
 
     def _goes_back(self, body: nodes.Body) -> bool:
-        """Whether a body goes back to a tensor that is saved outside of it."""
+        """True if a body goes back to a tensor that is saved outside of it."""
         found = (self._tensor(step.name) for step in nested(body, nodes.From))
         return any(tensor and not tensor.span.within(body.span) for tensor in found)
 
@@ -365,7 +375,7 @@ def _free(label: str, taken: Mapping[str, Span]) -> str:
 
 
 def _needs_block(steps: Iterable[nodes.Step]) -> bool:
-    """Whether a repeated part is more than a chain of layers, or has labels."""
+    """True if a repeated part is more than a chain of layers, or has labels."""
     for step in steps:
         if isinstance(step, (nodes.Skip, nodes.Branches, nodes.Save, nodes.From)):
             return True

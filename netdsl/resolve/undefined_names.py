@@ -130,8 +130,10 @@ def _later(symbols: Iterable[Symbol], place: Span, way: Sequence[object]) -> Und
     """A constant or a saved tensor that is defined after the place, in a body around it."""
     for symbol in symbols:
         if symbol.span.start > place.start and place.end <= symbol.known.end:
-            body = next(b for b in reversed(way) if isinstance(b, nodes.Body) and symbol.whole.within(b.span))
-            inner = next(step for step in body.steps if place.within(step.span))
+            around = (b for b in reversed(way) if isinstance(b, nodes.Body) and symbol.whole.within(b.span))
+            steps = (step for body in around for step in body.steps if place.within(step.span))
+            if (inner := next(steps, None)) is None:
+                continue
             what = "saved" if symbol.kind == "tensor" else "defined"
             help = f"move `{symbol.whole.text}` up, before line {_line(inner.span)}"
             message = f"`{symbol.name}` is {what} later, in line {_line(symbol.whole)}"

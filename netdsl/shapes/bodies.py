@@ -46,14 +46,14 @@ from netdsl.ir.typed import (
     TypedStep,
     TypedWhen,
 )
-from netdsl.language.expressions import Environment, Ref, not_a_condition
+from netdsl.language.expressions import Environment, Ref, compared, not_a_condition
 from netdsl.resolve.calls import not_callable
 from netdsl.resolve.counts import count_error
 from netdsl.shapes.body_scope import BodyScope, beginning, entering
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operations import Operations
-from netdsl.shapes.repair.candidates import Attempt, Change
+from netdsl.shapes.repair.candidates import Attempt
 from netdsl.shapes.repair.search import RepairSearch
 from netdsl.shapes.tensor_state import TensorState
 
@@ -239,9 +239,7 @@ class Bodies:
                 return None, state.lost()
             if not isinstance(value, bool):
                 span = condition.span or step.span
-                self._reports.error(
-                    "NET303", not_a_condition(value), span, help=f"compare it: `{span.text} != 0`"
-                )
+                self._reports.error("NET303", not_a_condition(value), span, help=compared(span, value))
                 return None, state.lost()
             if value:
                 chosen, body = index, inside
@@ -298,10 +296,9 @@ class Bodies:
             return None, state.lost() if step.shortcut or step.if_same else state
         if end.grid is not state.grid:
             fix = self._repair.irregular(step, place, state)
-            call = ""
             if isinstance(end.irregular, OperationStep):
-                call = self._operations.without_channels(end.irregular, place.values, state)
-            self._joins.irregular(step, state, end, Change((), call) if call else fix)
+                fix = self._operations.without_channels(end.irregular, place.values, state) or fix
+            self._joins.irregular(step, state, end, fix)
             return None, state.lost()
         # Decided by channels and strides, so that it doesn't depend on the input's size.
         same = end.shape[0] == state.shape[0] and len(end.shape) == len(state.shape)
@@ -338,7 +335,7 @@ class Bodies:
     def _leads(
         self, body: Body, place: BodyScope, state: TensorState, fits: Callable[[TensorState], bool]
     ) -> bool:
-        """Whether the output of a body fits; its instances and errors are discarded."""
+        """True if the output of a body fits; its instances and errors are discarded."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)
         try:

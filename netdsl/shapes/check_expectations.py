@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netdsl.base.source import Span
 from netdsl.base.values import Size, Value, show
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, write
 from netdsl.ir.resolved import Expectation, ResolvedNetwork
 from netdsl.ir.typed import TypedNetwork, TypedPart, TypedSection
 from netdsl.language.expressions import Const, Operator, known
@@ -81,24 +81,25 @@ def _check(
     )
 
 
-def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> str:
+def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> Fix | None:
     """The change of one argument that makes the output the expected one."""
     wanted = expectation.value
     if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
-        return ""
+        return None
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
     changes = backwards(network, Const(channels), expectation.span)
     found = best(changes, attempt, {expectation.span}, most=0)
-    return found.text if found else ""
+    return found and found.fix
 
 
-def _advice(expectation: Expectation, shown: str) -> str:
+def _advice(expectation: Expectation, shown: str) -> Help:
     """The help for an expectation that doesn't hold."""
     plain = shown.replace(",", "")
     comparison = {"<": "<=", ">": ">="}.get(expectation.comparison, expectation.comparison)
     if comparison == "!=":
         return "change the network, or remove the expectation"
-    return f"change the network, or write `expect {expectation.quantity} {comparison} {plain}`"
+    line = f"expect {expectation.quantity} {comparison} {plain}"
+    return ("change the network", write(expectation.span, line, safe=False))
 
 
 _COUNTED = ("parameters", "macs", "operations")
@@ -109,7 +110,7 @@ def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
     whole, name = getattr(typed.cost, quantity), quantity.replace("macs", "MACs")
     counts = sorted(((getattr(p.cost, quantity), p) for p in typed.parts), key=lambda p: p[0], reverse=True)
     return [
-        Label(_head(part), f"{count:,} {name}, {count / whole:.0%}")
+        Label(_head(part), f"{count:,} {name}, {count / max(whole, 1):.0%}")
         for count, part in counts[:_HEAVIEST]
         if 100 * count >= whole and len(counts) > 1
     ]

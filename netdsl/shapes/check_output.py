@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, add_step, write
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 from netdsl.language.expressions import Const
@@ -20,7 +20,7 @@ class _Remedy(NamedTuple):
     """The span and the help of the error."""
 
     place: Span
-    help: str
+    help: Help
 
 
 def check_output(
@@ -39,7 +39,7 @@ def check_output(
     remedy = (
         _in_the_last_layer(classes, output, parts, attempt)
         or _in_the_last_step(network, classes)
-        or _at_the_end(classes, output, parts, place)
+        or _at_the_end(network, output, parts, place)
     )
     made = state.made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
@@ -63,7 +63,7 @@ def _in_the_last_layer(
     else:
         scores = not any(isinstance(step, TypedOperation) and step.operation.is_activation for step in after)
     change = with_arguments(layer.step, {"out": Const(classes)}, "classes")
-    return _Remedy(layer.step.span, change.text) if scores and _ended(attempt(change)) else None
+    return _Remedy(layer.step.span, change.fix) if scores and _ended(attempt(change)) else None
 
 
 def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
@@ -72,28 +72,36 @@ def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
     last = part.body[-1] if isinstance(part, Section) and part.body else None
     if not isinstance(last, OperationStep) or last.operation.name != "linear":
         return None
-    return _Remedy(last.span, with_arguments(last, {"out": Const(classes)}, "classes").text)
+    return _Remedy(last.span, with_arguments(last, {"out": Const(classes)}, "classes").fix)
 
 
 def _ended(errors: Sequence[Diagnostic] | None) -> bool:
-    """Whether a network with these errors ends in scores."""
+    """True if a network with these errors ends in scores."""
     return errors is not None and all(error.code != "NET403" for error in errors)
 
 
-def _at_the_end(classes: int, output: Shape, parts: Sequence[TypedPart], place: Span) -> _Remedy:
+def _at_the_end(network: ResolvedNetwork, output: Shape, parts: Sequence[TypedPart], place: Span) -> _Remedy:
     """The remedy that adds or changes the last steps."""
+    classes, last = network.classes, network.parts[-1]
+
+    def added(steps: str) -> _Remedy:
+        if isinstance(last, Section):
+            return _Remedy(place, add_step(last.span, steps, " at the end"))
+        return _Remedy(place, add_line(last.span, f"head {{ {steps} }}", " at the end"))
+
     if len(output) > 1:
         pool = "" if output[1:] == (1, 1) else "global_avgpool, "
         scores = "" if output[0] == classes else ", linear(classes)"
-        return _Remedy(place, f"add `{pool}flatten{scores}` at the end")
+        return added(f"{pool}flatten{scores}")
     for step in _backwards(parts):
         if (
             isinstance(step, TypedOperation)
             and len(step.output) < len(step.input)
             and step.input[0] == classes
         ):
-            return _Remedy(step.step.span, "write `global_avgpool, flatten` in place of `flatten`")
-    return _Remedy(place, "add `linear(classes)` at the end")
+            fix = write(step.step.span, "global_avgpool, flatten", f" in place of `{step.step.span.text}`")
+            return _Remedy(step.step.span, fix)
+    return added("linear(classes)")
 
 
 def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
@@ -105,7 +113,7 @@ def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
 
 
 def _outputs(step: TypedStep) -> bool:
-    """Whether a step has an argument for its number of output channels or features."""
+    """True if a step has an argument for its number of output channels or features."""
     return isinstance(step, (TypedOperation, TypedCall)) and "out" in dict(step.step.arguments)
 
 

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value
-from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label
 from netdsl.ir.resolved import BlockDefinition, Bound
 from netdsl.language.expressions import Const, Environment, Expr, Ref, evaluate
 from netdsl.ops.operation import describe, show_shape
 from netdsl.shapes.body_scope import shown_arguments
-from netdsl.shapes.repair.candidates import Change
 from netdsl.shapes.tensor_state import TensorState
 
 # A longer path of calls is shortened in the middle.
@@ -82,7 +81,7 @@ class ErrorReporter:
         return Written(expr, environment, calls)
 
     def add(
-        self, found: Diagnostic, cause: str = "", calls: int | None = None, fix: Change | None = None
+        self, found: Diagnostic, cause: str = "", calls: int | None = None, fix: Fix | None = None
     ) -> None:
         """Adds a diagnostic with the path of calls; `calls` of them lead to its place, by default all.
 
@@ -96,7 +95,7 @@ class ErrorReporter:
         if self.way:
             keys.add((cause or found.message, tuple(via.span for via in self.way)))
         if fix:
-            keys.add(("fix", fix.edit))
+            keys.add(("fix", fix))
         if keys & self._reported:
             return
         self._reported |= keys
@@ -126,18 +125,17 @@ class ErrorReporter:
         *,
         also: Iterable[Label] = (),
         notes: Iterable[str] = (),
-        help: str = "",
-        fix: Change | None = None,
+        help: Help = "",
+        fix: Fix | None = None,
         cause: str = "",
     ) -> None:
         """`fix` is better than the `help`, if there is one; the `cause` is that of `add`."""
         labels = {span: Label(span, label)}
         for more in also:
             labels.setdefault(more.span, more)
-        help = fix.text if fix else help
-        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), help), cause, fix=fix)
+        self.add(Diagnostic(code, message, tuple(labels.values()), tuple(notes), fix or help), cause, fix=fix)
 
-    def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: str) -> None:
+    def wrong(self, code: str, message: str, expr: Expr, environment: Environment, *, help: Help) -> None:
         """An error of a value, where it was written."""
         place, _, calls = self.written(expr, environment)
         labels = dict.fromkeys(span for span in (place.span, expr.span) if span)

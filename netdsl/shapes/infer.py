@@ -59,6 +59,7 @@ class _Inference:
         self._attempt = self._try if fixes else None
         self._bodies = Bodies(network, self._reports, self._attempt, most)
         self._steps_left, self._changes_left = _MOST_STEPS, _MOST_CHANGES
+        self._stages = 0  # so far
         self._blocks = sum(part.copies for part in network.parts if isinstance(part, Stage))
         # If a stage is missing, the numbers of the others are unknown.
         sections = (part.body for part in network.parts if isinstance(part, Section))
@@ -112,7 +113,7 @@ class _Inference:
 
     def _stage(self, stage: Stage, state: TensorState) -> tuple[TypedStage, TensorState]:
         runs: list[tuple[Instance, int]] = []
-        number = sum(stage.before >= part.before for part in self._network.parts if isinstance(part, Stage))
+        self._stages += 1
         by_number = any(
             name in ("index", "block_index") for _, value in stage.rest for name in references(value)
         )
@@ -122,7 +123,9 @@ class _Inference:
                 environment |= {"block_index": stage.before + index, "block_count": self._blocks}
             bound = stage.rest if index else stage.first
             before = state
-            self._reports.way.append(Via(f"stage {number}, block {index + 1} of {stage.copies}", stage.span))
+            self._reports.way.append(
+                Via(f"stage {self._stages}, block {index + 1} of {stage.copies}", stage.span)
+            )
             instance, state = self._bodies.call(stage.block, bound, stage.span, environment, state)
             self._reports.way.pop()
             if runs and runs[-1][0] is instance:

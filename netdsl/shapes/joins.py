@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Label
+from netdsl.diagnostics import Fix, Help, Label, add
 from netdsl.ir.resolved import BranchesStep, SkipStep
 from netdsl.ir.typed import TypedBody
 from netdsl.ops.operation import Shape, describe
 from netdsl.shapes.error_reporter import ErrorReporter, origin
-from netdsl.shapes.repair.candidates import Change
 from netdsl.shapes.repair.projection import projection
 from netdsl.shapes.tensor_state import TensorState
+from netdsl.syntax.tokens import closing
 
 _WHAT = {
     "add": "`add` sums different shapes",
@@ -39,12 +40,16 @@ class Joins:
         """Two branches with different shapes, first the one that is most likely wrong."""
         shapes = {index: end.shape for index, end in enumerate(ends) if end.known}
 
+        different = Counter((*shapes.values(), start.shape))
+
         def agreeing(index: int) -> tuple[int, int]:
             """The size, if others are broadcast to it, and how many shapes, with the input's, equal it."""
-            like = (_fits(step.join, shapes[index], shape) for shape in (*shapes.values(), start.shape))
-            return (_area(shapes[index]) if step.join == "mul" else 0, sum(like))
+            own = shapes[index]
+            like = (count for shape, count in different.items() if _fits(step.join, own, shape))
+            return (_area(own) if step.join == "mul" else 0, sum(like))
 
-        right = max(shapes, key=agreeing, default=0)
+        kinds = {shape: index for index, shape in reversed(shapes.items())}
+        right = max(sorted(kinds.values()), key=agreeing, default=0)
         wrong = (index for index in shapes if not _fits(step.join, shapes[right], shapes[index]))
         return next(((index, right) for index in wrong), None)
 
@@ -75,7 +80,7 @@ class Joins:
         return after, grid
 
     def different(
-        self, step: BranchesStep, ends: Sequence[TensorState], pair: tuple[int, int], fix: Change | None
+        self, step: BranchesStep, ends: Sequence[TensorState], pair: tuple[int, int], fix: Fix | None
     ) -> None:
         """Reports branches with different shapes, with all branches."""
         wrong, other = pair
@@ -95,7 +100,7 @@ class Joins:
 
     # skip connections
 
-    def irregular(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
+    def irregular(self, step: SkipStep, start: TensorState, end: TensorState, fix: Fix | None) -> None:
         """Reports a body that changes height and width by other than its strides."""
         assert end.irregular is not None
         self._reports.error(
@@ -114,17 +119,17 @@ class Joins:
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
             label = f"the body has a stride of {reduction}"
-        help = f"add `shortcut {{ {projection(body, reduction)} }}`, or write `skip if same {{ … }}`"
-        self._unequal(step, label, [*origin(end), *origin(start)], help)
+        shortcut = add(_whole(step.span), f" shortcut {{ {projection(body, reduction)} }}")
+        self._unequal(step, label, [*origin(end), *origin(start)], (shortcut, _if_same(step.span)))
 
-    def uneven(self, step: SkipStep, start: TensorState, end: TensorState, fix: Change | None) -> None:
+    def uneven(self, step: SkipStep, start: TensorState, end: TensorState, fix: Fix | None) -> None:
         """Reports a body that makes the map smaller and larger again, but not to the same size."""
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         help = "choose an input whose height and width the strides in the body divide"
         self._unequal(step, label, [*origin(end), *origin(start)], help, fix)
 
     def disagree(
-        self, step: SkipStep, start: TensorState, body: TensorState, shortcut: TensorState, fix: Change | None
+        self, step: SkipStep, start: TensorState, body: TensorState, shortcut: TensorState, fix: Fix | None
     ) -> None:
         """Reports a body and a shortcut with different shapes."""
         label = f"body gives {describe(body.shape)}, shortcut gives {describe(shortcut.shape)}"
@@ -135,10 +140,20 @@ class Joins:
         self._unequal(step, label, [*origin(body), *origin(shortcut)], help, fix)
 
     def _unequal(
-        self, step: SkipStep, label: str, also: Sequence[Label], help: str, fix: Change | None = None
+        self, step: SkipStep, label: str, also: Sequence[Label], help: Help, fix: Fix | None = None
     ) -> None:
         message = "skip connection adds two different shapes"
         self._reports.error("NET401", message, step.span, label, also=also, help=help, fix=fix)
+
+
+def _whole(keyword: Span) -> Span:
+    """A `skip` from its keyword to the end of its body."""
+    opening = keyword.source.text.index("{", keyword.end)
+    return Span(keyword.source, keyword.start, closing(keyword.source, opening) + 1)
+
+
+def _if_same(keyword: Span) -> Fix:
+    return Fix("write `skip if same { … }`", add(keyword, " if same").edits, safe=False)
 
 
 def _area(shape: Shape) -> int:

@@ -9,17 +9,26 @@ from fractions import Fraction
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, near_divisors, show
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, write
 from netdsl.ir.resolved import OperationStep
 from netdsl.ir.typed import TypedOperation
 from netdsl.language.argument_types import Mismatch, convert, schema, signature
-from netdsl.language.expressions import Const, Environment, Expr, Operator, Ref, known_or_none, references
+from netdsl.language.expressions import (
+    Const,
+    Environment,
+    Expr,
+    Operator,
+    Ref,
+    known_or_none,
+    places_of,
+    references,
+)
 from netdsl.ops import Operation
 from netdsl.ops.operation import UNKNOWN, VECTOR, ShapeMismatch
 from netdsl.resolve.bind_arguments import meant, wrong_argument
 from netdsl.shapes.error_reporter import ErrorReporter, origin, shrinking
 from netdsl.shapes.operation_result import OperationResult, operation_result
-from netdsl.shapes.repair.candidates import Attempt, best, with_arguments
+from netdsl.shapes.repair.candidates import Attempt, best, with_arguments, write_arguments
 from netdsl.shapes.tensor_state import TensorState
 
 # The number of other groups that are tried.
@@ -113,25 +122,31 @@ class Operations:
     ) -> None:
         also = origin(state) if mismatch.cause != "arguments" else []
         notes = shrinking(state) if mismatch.cause == "size" else []
-        help = _without_channels(step, values, state) or self._groups(step, values, state) or mismatch.help
+        help: Help = (
+            _without_channels(step, values, state)
+            or self._groups(step, values, state)
+            or _own(mismatch, step, state)
+        )
         if mismatch.cause == "vector" and values.get("kernel") == 1 and "out" in values:
-            help = f"write `linear({_text(step, values)})`"
+            help = write(step.span, f"linear({_text(step, values)})")
         if mismatch.cause == "vector" and state.made and state.made.text.isdigit():  # the network's input
             side = math.isqrt(state.shape[0])
             square = side if side * side == state.shape[0] else state.shape[0]
             meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
-            help = f"write the input as channels x height x width, as in `input {meant}`"
+            help = write(state.made, meant, ": channels x height x width", shown=f"input {meant}")
         # Steps of a block with the same wrong number of groups have one cause.
         cause = f"{values['groups']} groups" if mismatch.message.endswith("groups") else ""
         self._reports.error(
             "NET402", mismatch.message, step.span, also=also, notes=notes, help=help, cause=cause
         )
 
-    def without_channels(self, step: OperationStep, environment: Environment, state: TensorState) -> str:
-        """The help for a call with a number of channels that it doesn't take; empty for other calls."""
+    def without_channels(
+        self, step: OperationStep, environment: Environment, state: TensorState
+    ) -> Fix | None:
+        """The fix for a call with a number of channels that it doesn't take; None for other calls."""
         return _without_channels(step, self._reports.values(step.arguments, environment), state)
 
-    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
+    def _groups(self, step: OperationStep, values: Mapping[str, Value], state: TensorState) -> Help:
         """The help for a wrong number of groups: the nearest ones that divide the channels in the whole
         network, else the nearest numbers of channels that the groups divide.
         """
@@ -139,7 +154,10 @@ class Operations:
         if not isinstance(groups, int) or len(state.shape) != 3:
             return ""
         if groups == state.shape[0] and isinstance(kernel := dict(step.arguments).get("kernel"), Const):
-            return f"write `depthwise({show(kernel.value)})`, which keeps the channels, then `conv(…, 1)`"
+            stride = dict(step.arguments).get("stride")
+            more = f", {stride.span.text}" if stride and stride.span else ""
+            steps = f"depthwise({show(kernel.value)}{more}), conv({_text(step, values)}, 1)"
+            return write(step.span, steps, ": `depthwise` keeps the channels", safe=False)
         out = values.get("out")
         sizes = [n for n in (state.shape[0], out) if isinstance(n, int) and n % groups]
         if not isinstance(dict(step.arguments)["groups"], Const):  # it applies to other steps too
@@ -150,9 +168,12 @@ class Operations:
             near.append(common)
         changes = [with_arguments(step, {"groups": Const(n)}) for n in near]
         tried = zip(near, changes, strict=True)
-        found = [n for n, change in tried if best([change], self._attempt, {step.span})]
+        found = [(n, change) for n, change in tried if best([change], self._attempt, {step.span})]
         if found:
-            return f"write {' or '.join(f'`groups={n}`' for n in sorted(found[:2]))}"
+            fixes = (
+                Fix(f"write `groups={n}`", change.fix.edits, safe=False) for n, change in sorted(found[:2])
+            )
+            return tuple(fixes)
         if not near or not sizes or self._attempt is None:
             return ""
         return _divided(sizes[0], groups)
@@ -165,8 +186,25 @@ def _divided(channels: int, groups: int) -> str:
     return f"use {' or '.join(fitting)} channels in place of {channels}, so that {groups} divides them"
 
 
-def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> str:
-    """The help for a call that starts with a number of channels that its operation doesn't take: those of a
+def _own(mismatch: ShapeMismatch, step: OperationStep, state: TensorState) -> Help:
+    """The help of an operation that doesn't fit its input, with the edits for what is most likely meant."""
+    made, own = state.made, mismatch.own
+    if mismatch.cause == "vector" and made and made.text == "flatten" and made.source is step.span.source:
+        edits = write(made, step.span.text).edits + write(step.span, "flatten").edits
+        return Fix(mismatch.help, edits, safe=False)
+    if not own:
+        return mismatch.help
+    name, equals, value = own.partition("=")
+    if equals and name.isidentifier():
+        edits = write_arguments(step, {name: value}).edits
+    else:
+        edits = write(step.span, own.replace("…", step.span.text)).edits
+    plain = step.unit is None and mismatch.help.startswith(("write `", "put `"))
+    return Fix(mismatch.help, edits, safe=plain and " or " not in mismatch.help)
+
+
+def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> Fix | None:
+    """The fix for a call that starts with a number of channels that its operation doesn't take: those of a
     depthwise convolution or pool, or the input channels of a convolution.
     """
     kernel, first = values.get("kernel"), next(iter(values), "")
@@ -177,14 +215,14 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: T
         isinstance(kernel, int) and isinstance(stride, int) and kernel % 2 == 0 and stride % 2 == 1 < stride
     )
     if not isinstance(kernel, int) or (kernel < _CHANNELS and not swapped) or len(given) < 2:
-        return ""
+        return None
     start, end = (span.start - step.span.start for span in given[:2])
     by_name = "=" in step.span.text[start:end]
     if by_name or (first == "out" and (values["out"] != state.shape[0] or len(given) < 3)):
-        return ""
+        return None
     what = "channels" if first == "kernel" else "input channels"
     call = f"{step.span.text[:start]}{step.span.text[end:]}"
-    return f"write `{call}`: `{step.operation.name}` takes no number of {what}"
+    return write(step.span, call, f": `{step.operation.name}` takes no number of {what}")
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
@@ -194,35 +232,43 @@ def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:
     return (", ".join(known) + " here",) if known and isinstance(expr, Operator) else ()
 
 
-def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> str:
+def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) -> Help:
     """The help that makes a quotient or product a valid number."""
-    if isinstance(expr, Ref) and isinstance(value, Fraction) and "whole" in expected:
-        return f"write `floor({expr.name})`, or `//` where it is divided"
-    if not isinstance(expr, Operator) or expr.span is None:
+    if expr.span is None or isinstance(expr, Const):
         return ""
+    if isinstance(expr, Ref):
+        if not isinstance(value, Fraction) or "whole" not in expected:
+            return ""
+        return (write(expr.span, f"floor({expr.name})"), "write `//` where it is divided")
     if value == 0 and expr.name == "//":
+        own = write(expr.span, f"max(1, {expr.span.text})")
         least = _least(expr, environment)
-        return f"{least}write `max(1, {expr.span.text})`"
+        return (least, own) if least else own
     if isinstance(value, Fraction) and expr.name == "*" and "whole" in expected:
-        return f"write `floor({expr.span.text})`"
+        return write(expr.span, f"floor({expr.span.text})")
     if isinstance(value, Fraction) and expr.name == "/" and "whole" in expected:
-        left, right = (operand.span.text if operand.span else "" for operand in expr.operands)
-        return f"write `{left} // {right}`, which rounds down" if left and right else ""
+        left, right = (operand.span for operand in expr.operands)
+        if left and right:
+            slash = Span(left.source, left.end, right.start)
+            whole = f"{expr.span.text[: left.end - expr.span.start]}{slash.text.replace('/', '//')}"
+            shown = whole + expr.span.text[right.start - expr.span.start :]
+            return write(slash, slash.text.replace("/", "//"), ", which rounds down", shown=shown)
     return ""
 
 
-def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> str:
-    """The help for an index that makes a product 0."""
+def _counted(expr: Expr, value: Value, environment: Environment, parameters: Collection[str]) -> Fix | None:
+    """The fix for an index that makes a product 0."""
     names = (name for name in references(expr) if environment.get(name) == 0 and name not in parameters)
     name = next(names, "") if value == 0 and isinstance(expr, Operator) and expr.name == "*" else ""
-    return f"write `({name} + 1)` in place of `{name}`, which counts from 0" if name else ""
+    title = f"write `({name} + 1)` in place of `{name}`, which counts from 0"
+    return Fix(title, tuple(Edit(span, f"({name} + 1)") for span in places_of(expr, name))) if name else None
 
 
 def _least(quotient: Operator, environment: Environment) -> str:
-    """The start of a help, with the smallest valid dividend."""
+    """The help with the smallest valid dividend."""
     whole, divisor = quotient.operands
     least = known_or_none(divisor, environment)
-    return f"make `{whole.name}` at least {show(least)}, or " if isinstance(whole, Ref) and least else ""
+    return f"make `{whole.name}` at least {show(least)}" if isinstance(whole, Ref) and least else ""
 
 
 def _mismatches(step: OperationStep, values: Mapping[str, Value]) -> dict[str, Mismatch]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, show
@@ -24,7 +24,7 @@ from netdsl.shapes.joins import Joins
 from netdsl.shapes.operation_result import operation_result, parameters
 from netdsl.shapes.tensor_state import TensorState
 from netdsl.summary.titles import of_block, of_operation
-from netdsl.summary.tree import Figures, Kind, Part, Summary
+from netdsl.summary.tree import Figures, Part, Summary
 
 # Bytes of a float32 number.
 NUMBER = 4
@@ -104,14 +104,13 @@ class _Measure:
     def network(self, typed: ir.TypedNetwork, depth: int) -> tuple[Part, ...]:
         point = _Point.start(typed.network.input)
         parts: list[Part] = []
-        kind: Kind
         for name, part in typed.named_parts:
             start = point
             if isinstance(part, ir.TypedStage):
                 kind, span = "stage", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
             else:
-                kind, span = cast(Kind, part.section.kind), part.section.span
+                kind, span = part.section.kind, part.section.span
                 inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
             parts.append(_container(kind, name, inside, start, point, depth - 1, span))
         return tuple(parts)
@@ -269,7 +268,7 @@ def _placed(part: Part, start: TensorState) -> Part:
 
 
 def _container(
-    kind: Kind, name: str, inside: Sequence[Part], start: _Point, end: _Point, levels: int, span: Span
+    kind: str, name: str, inside: Sequence[Part], start: _Point, end: _Point, levels: int, span: Span
 ) -> Part:
     """A part that contains others; they are listed if `levels` remain."""
     figures = sum((part.figures for part in inside), Figures())

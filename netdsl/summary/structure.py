@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from netdsl.ir import typed as ir
 from netdsl.language.expressions import known
 from netdsl.ops.operation import Shape
 from netdsl.summary.titles import of_block, of_operation
-from netdsl.summary.tree import Kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """A part of a summary, without figures; `copies` is its number in one copy of the enclosing part."""
 
-    kind: Kind
+    kind: str
     name: str
     title: str
     arguments: tuple[tuple[str, str], ...] = ()
@@ -69,7 +68,7 @@ class _Steps:
                 blocks = (replace(self._block(instance), copies=count) for instance, count in part.runs)
                 parts.append(_container("stage", name, blocks))
             else:
-                parts.append(_container(cast(Kind, part.section.kind), name, self._body(part.body)))
+                parts.append(_container(part.section.kind, name, self._body(part.body)))
         return tuple(parts)
 
     def _block(self, instance: ir.Instance) -> Step:
@@ -97,8 +96,7 @@ class _Steps:
                     _container("branch", f"branch{number}", self._body(body))
                     for number, body in enumerate(branches, 1)
                 )
-                join: Kind = step.step.join
-                return (_container(join, join, inside),)
+                return (_container(step.step.join, step.step.join, inside),)
             case ir.TypedRepeat(runs=runs):
                 return tuple(chain.from_iterable(_repeated(self._body(body), count) for body, count in runs))
             case ir.TypedWhen(body=body):
@@ -123,7 +121,7 @@ def _operation(step: ir.TypedOperation, frame: ir.Frame) -> Step:
     return Step("operation", step.operation.name, title, arguments)
 
 
-def _container(kind: Kind, name: str, inside: Iterable[Step]) -> Step:
+def _container(kind: str, name: str, inside: Iterable[Step]) -> Step:
     return Step(kind, name, name, (), tuple(inside))
 
 

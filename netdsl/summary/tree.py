@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.ops.operation import Shape
 from netdsl.shapes.tensor_state import TensorState
-
-Kind: TypeAlias = Literal[
-    "stem",
-    "layers",
-    "head",
-    "stage",
-    "block",
-    "operation",
-    "skip",
-    "shortcut",
-    "add",
-    "concat",
-    "mul",
-    "branch",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +38,12 @@ class Figures:
 class Part:
     """A section, stage, block or step; equal ones in a row are one part.
 
+    `kind` is that of a section, or `stage`, `block`, `operation`, `skip`, `shortcut`, `branch`, or a join.
     `copies` is their number, and the figures are the sums over them. `title` is the text in a `.net` file,
     without defaults; `arguments` are all. `state` is that of the tensor after the last copy.
     """
 
-    kind: Kind
+    kind: str
     name: str
     title: str
     arguments: tuple[tuple[str, str], ...]

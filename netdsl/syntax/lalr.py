@@ -89,8 +89,10 @@ def parse(tokens: Iterable[Token], rule: str, source: Source) -> Any:
                     value = values[base + kept[0]]
                 else:
                     if lists:
-                        children: list[Any] = []
-                        for place in kept:
+                        # The list that is first is continued, so that a long one isn't copied for each item.
+                        starts = kept[0] in lists
+                        children: list[Any] = values[base + kept[0]] if starts else []
+                        for place in kept[starts:]:
                             if place in lists:
                                 children += values[base + place]
                             else:
@@ -128,7 +130,7 @@ def _expected(states: Sequence[int]) -> frozenset[str]:
 
 
 def _fits(states: Sequence[int], kind: str) -> bool:
-    """Whether a terminal is shifted in the end."""
+    """True if a terminal is shifted in the end."""
     _, rules, rows = _tables()
     left = list(states)
     while (action := rows[left[-1]].get(kind)) is not None and action < 0:

@@ -139,9 +139,20 @@ def significant(found: Iterable[Token]) -> Iterator[Token]:
 
 
 def starts_line(found: Sequence[Token], index: int) -> bool:
-    """Whether a token begins its line, without indentation."""
+    """True if a token begins its line, without indentation."""
     before = found[index - 1] if index else None
     return found[index].start == (before.end if before and before.kind == "_NL" else 0)
+
+
+def closing(source: Source, opening: int) -> int:
+    """The offset of the bracket that closes the one at an offset; the end of the text if none does."""
+    depth = 0
+    for token in tokens(source):
+        if token.start >= opening:
+            depth += (token.text in CLOSING) - (token.text in OPENING)
+            if depth == 0:
+                return token.start
+    return len(source.text)
 
 
 def word_at(text: str, offset: int) -> tuple[int, int] | None:

@@ -44,7 +44,7 @@ def test_a_line_is_added_at_the_indentation_of_its_place(text: str, before: bool
 @pytest.mark.parametrize(
     ("text", "result"),
     [
-        ("f(XX)", "f()"),
+        ("f(XX)", "f"),
         ("f(a, XX)", "f(a)"),
         ("f(XX, b)", "f(b)"),
         ("f(a, XX, b)", "f(a, b)"),

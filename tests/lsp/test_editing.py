@@ -122,6 +122,13 @@ def test_no_text_upsets_the_server(editor: Editor, text: str) -> None:
     editor.close("odd.net")
 
 
+def test_a_text_that_is_too_long_is_refused_at_once(editor: Editor) -> None:
+    (found,) = editor.open("long.net", "stem { relu }\n" * 700_000 + "end")
+    assert "is longer than 100,000 characters" in found.message
+    assert editor.hover("long.net", "}\nen") == ""
+    editor.close("long.net")
+
+
 def test_a_place_outside_of_the_text_is_its_end(draft: Editor) -> None:
     document = types.TextDocumentIdentifier(draft.uri("draft.net"))
     params = types.HoverParams(document, types.Position(999, 999))

@@ -114,6 +114,10 @@ def test_statements_may_stand_unindented_in_a_body() -> None:
         ("stem { " + "skip { " * 63 + "x y" + " }" * 64, "unexpected `y`"),
         ("let n = " + "(" * 500 + "1" + ")" * 500, "brackets are nested more than 64 deep"),
         ("let n = " + "[" * 500 + "1" + "]" * 500, "brackets are nested more than 64 deep"),
+        (
+            "stem { add { " + "| relu\n" * 1001 + "} }",
+            "`add` has 1,001 branches, more than the limit of 1,000",
+        ),
         ("stem { repeat 1e12 { relu } }", "more than the limit of 100,000"),
         ("stem { conv(" + "a=1, " * 1500 + ") }", "`conv` has 1,500 arguments"),
         ("stem { " + "relu, " * 5000 + "}", "a line is longer than 10,000 characters"),
@@ -128,3 +132,8 @@ def test_bounds(text: str, message: str) -> None:
 def test_errors_are_bounded() -> None:
     assert len(check("x\n" * 5_000).errors) == 1000
     assert len(check(HEAD + "stem {\n" + "a b\n" * 2_000 + "}\n").errors) <= 1000
+
+
+def test_a_constant_of_a_body_is_known_by_name_in_a_parameter() -> None:
+    text = "let kind = shared\nblock b(out) {\n  let shared = out > 1\n  conv(out, 3)\n}\nstem { b(4) }\n"
+    assert any("`shared`" in error.message for error in check(HEAD + text).errors)

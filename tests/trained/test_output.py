@@ -37,6 +37,7 @@ COMMANDS = """
     graph NAME.net -o NAME.html
     new NAME
     new copied --from NAME.net
+    list
     explain
     explain NET301
     completion bash

@@ -42,7 +42,7 @@ class Album:
         self._inspected = inspected
         self._run, self._model, self._console = inspected.run, inspected.model, inspected.console
         self._speed = inspected.run.speed(inspected.device.type)
-        self._drawings: dict[str, Callable[[Path], None]] = {}
+        self._drawings: dict[str, Callable[..., None]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Album:
         found = filters(self._model)
         shape = "x".join(map(str, found.shape[1:]))
         what = f"{_first(len(found), 'filters')} of the first layer, {shape}; gray is zero"
-        self._add("filters.png", partial(charts.write_filters, found, title=self._title(what)))
+        self._add("filters.png", what, charts.write_filters, found)
 
     def add_activations(self, pictures: Sequence[Picture], layers: Sequence[str]) -> None:
         """Activation maps of layers, by default of `telling_maps`, for `pictures`."""
@@ -94,9 +94,8 @@ class Album:
                     f"name a feature map, such as {others}" if others else "remove it: there are none",
                 )
             size = "x".join(map(str, maps.shape[2:]))
-            title = self._title(f"{name}: {_first(maps.shape[1], 'channels')}, {size}")
-            draw = partial(charts.write_maps, images, maps, captions, title=title)
-            self._add(f"activations-{name}.png", draw)
+            what = f"{name}: {_first(maps.shape[1], 'channels')}, {size}"
+            self._add(f"activations-{name}.png", what, charts.write_maps, images, maps, captions)
 
     def add_embedding(self, method: Method, count: int, seed: int) -> None:
         """The head's input for `count` test images; `seed` is that of t-SNE."""
@@ -114,13 +113,12 @@ class Album:
                 names = (x, y)
         kind = {"pca": "PCA", "tsne": "t-SNE"}[method]
         what = f"{kind} of the head's input ({vectors.shape[1]:,} numbers), {len(points):,} test images"
-        write = partial(charts.write_embedding, points, part.labels, self.classes)
-        self._add("embedding.png", partial(write, title=self._title(what), axes_names=names))
+        write = partial(charts.write_embedding, axes_names=names)
+        self._add("embedding.png", what, write, points, part.labels, self.classes)
 
     def add_confusion(self) -> None:
         what = f"{self.accuracy:.2%} of {len(self._test):,} test images are right"
-        write = partial(charts.write_confusion, self.confusion, self.classes, title=self._title(what))
-        self._add("confusion.png", write)
+        self._add("confusion.png", what, charts.write_confusion, self.confusion, self.classes)
 
     def add_mistakes(self) -> None:
         if not self.mistakes:
@@ -137,24 +135,21 @@ class Album:
             for image, mistake in zip(images, self.mistakes, strict=True)
         ]
         sheet = [panels[start : start + _ROW] for start in range(0, len(panels), _ROW)]
-        title = self._title("the most confident mistakes on the test images")
-        self._add("mistakes.png", partial(write_sheet, sheet, title=title))
+        self._add("mistakes.png", "the most confident mistakes on the test images", write_sheet, sheet)
 
     def write(self, folder: Path) -> list[Path]:
         """Draws all pictures into a folder, which is created if missing. Raises RunError."""
         for name, draw in self._drawings.items():
-            draw(folder / name)
+            draw(file=folder / name)
         return [folder / name for name in self._drawings]
 
     @cached_property
     def _test(self) -> Split:
         return self._inspected.test_images()
 
-    def _add(self, name: str, draw: Callable[[Path], None]) -> None:
-        self._drawings[name] = draw
-
-    def _title(self, what: str) -> str:
-        return f"{self._run.title}: {what}"
+    def _add(self, name: str, what: str, write: Callable[..., None], *given: object) -> None:
+        """Adds a picture of `what`, which `write` draws."""
+        self._drawings[name] = partial(write, *given, title=f"{self._run.title}: {what}")
 
     def _caption(self, picture: Picture) -> str:
         name = short(picture.name)

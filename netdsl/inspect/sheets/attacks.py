@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from netdsl.inspect.adversarial import BUDGET, STEPS, attack, fgsm, in_8_bits, pgd
-from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import Picture
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
@@ -74,16 +73,16 @@ def attack_pictures(
     """
     model = inspected.model
     originals = torch.stack([picture.pixels for picture in pictures]).to(inspected.device)
-    before = _probabilities(model, originals)
+    before = inspected.probabilities(originals)
     own = before.argmax(1)
     for picture, number in zip(pictures, own.tolist(), strict=True):
         if number == target:
             name = model.classes[number]
             raise RunError(f"{picture.name} is predicted as `{name}` already", "name another --target")
-    wanted = own if target is None else torch.full_like(own, target)
+    wanted = (own if target is None else torch.full_like(own, target)).to(inspected.device)
     changed, steps = _changed(inspected, originals, wanted, method, target is not None, settings, seed)
     rounded = in_8_bits(changed, originals, 1.0 if method == "ascent" else settings.get("eps", BUDGET))
-    after, afterwards = _probabilities(model, changed), _probabilities(model, rounded)
+    after, afterwards = map(inspected.probabilities, (changed, rounded))
     reached = (after.argmax(1) == target) if target is not None else (after.argmax(1) != own)
     return [
         Attacked(
@@ -173,11 +172,6 @@ def _changed(
                     steps += [settings.get("steps", STEPS)] * len(images)
             advance()
     return torch.cat(parts), steps
-
-
-@torch.no_grad()
-def _probabilities(model: Inspected, images: Tensor) -> Tensor:
-    return torch.cat([model(part).softmax(1) for part in images.split(_BATCH)])
 
 
 def _difference(attacked: Attacked, factor: int, above: str = "") -> Panel:

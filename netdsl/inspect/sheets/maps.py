@@ -44,8 +44,7 @@ def choose(
     """
     chosen, classes = [], inspected.classes
     for picture in pictures:
-        with torch.no_grad():
-            probabilities = inspected.model(picture.pixels[None].to(inspected.device)).softmax(1)[0].cpu()
+        probabilities = inspected.probabilities(picture.pixels[None])[0]
         number = picture.label if wanted is None else wanted
         if number is None or always_predicted:
             number = int(probabilities.argmax())

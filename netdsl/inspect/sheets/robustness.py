@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -16,19 +15,15 @@ from netdsl.runtime.plot import legend_label, write_figure
 _BATCH = 200
 
 
-class Setting(NamedTuple):
-    """The settings of the attacks, and the number of test images (None: all)."""
-
-    budgets: Sequence[float]
-    images: int | None
-    steps: int
-    restarts: int
-    seed: int
-
-
-def withstood(inspected: InspectedRun, setting: Setting) -> list[Withstood]:
-    """Measures `robustness` on the run's test images, or on a part of them. Raises RunError."""
-    budgets, images, steps, restarts, seed = setting
+def withstood(
+    inspected: InspectedRun,
+    budgets: Sequence[float],
+    images: int | None,
+    steps: int,
+    restarts: int,
+    seed: int,
+) -> list[Withstood]:
+    """Measures `robustness` on `images` of the run's test images (None: all). Raises RunError."""
     what = f"{inspected.run.folder.resolve().name}: attacking"
     test = evenly(inspected.test_images(), images)
     shown = watched(test, _BATCH, inspected.device, what, inspected.console)

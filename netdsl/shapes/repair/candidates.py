@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, steps
 from netdsl.base.values import Size, Symbol, Value, show
-from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Edit, Fix, write
+from netdsl.diagnostics.fixes import edited
 from netdsl.ir.resolved import (
     BlockStep,
     Body,
@@ -23,7 +24,19 @@ from netdsl.ir.resolved import (
     Step,
 )
 from netdsl.language.argument_types import schema
-from netdsl.language.expressions import IN, ONE, YES, ZERO, Const, Expr, Ref, constant, references, substitute
+from netdsl.language.expressions import (
+    IN,
+    ONE,
+    YES,
+    ZERO,
+    Const,
+    Expr,
+    Ref,
+    constant,
+    places_of,
+    references,
+    substitute,
+)
 from netdsl.ops import OPERATIONS
 from netdsl.ops.operation import UNKNOWN, Shape, show_shape
 
@@ -34,16 +47,11 @@ Attempt: TypeAlias = "Callable[[Change], Sequence[Diagnostic] | None]"
 
 
 class Change(NamedTuple):
-    """Replacements of steps, or another input, with the help that says what to write."""
+    """Replacements of steps, or another input, with the fix that makes them in the text."""
 
     steps: Sequence[tuple[Step, Step]]
-    text: str
+    fix: Fix
     input: Shape = UNKNOWN
-
-    @property
-    def edit(self) -> tuple[object, ...]:
-        """The key of the change: its text and its places."""
-        return (self.text, *(step.span for step, _ in self.steps))
 
 
 def changed(network: ResolvedNetwork, change: Change) -> ResolvedNetwork:
@@ -92,8 +100,9 @@ def changed_body(body: Body, change: Change) -> Body:
 def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Change:
     """The change of a call's arguments; the help has `shown` in place of their values."""
     new = step._replace(arguments=tuple({**dict(step.arguments), **given}.items()))
-    written = {name: shown or _shown(value) for name, value in given.items()}
-    return Change([(step, new)], f"write `{_written(step, written)}` in place of `{step.span.text}`")
+    return Change(
+        [(step, new)], write_arguments(step, {name: shown or _shown(value) for name, value in given.items()})
+    )
 
 
 def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
@@ -108,8 +117,14 @@ def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
     ]
     if given and all(doubling == given[0][1] for _, doubling in given):
         words = ", ".join(f"{name}={_shown(value)}" for name, value in given[0][1].items())
-        pairs = [pair for step, doubling in given for pair in with_arguments(step, doubling).steps]
-        yield Change(pairs, f"give the transposed convolutions `{words}`")
+        changes = [with_arguments(step, doubling) for step, doubling in given]
+        yield _together(changes, f"give the transposed convolutions `{words}`")
+
+
+def _together(changes: Sequence[Change], title: str) -> Change:
+    """Several changes as one."""
+    pairs = [pair for change in changes for pair in change.steps]
+    return Change(pairs, Fix(title, tuple(edit for change in changes for edit in change.fix.edits)))
 
 
 def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Change]:
@@ -117,8 +132,8 @@ def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Chan
     steps = [step for step in _steps_before(network, join.span) if isinstance(step, SaveStep)]
     for taken in (step for branch in join.branches for step in branch if isinstance(step, FromStep)):
         for name in (step.name for step in steps if step.name != taken.name):
-            text = f"write `from {name}` in place of `from {taken.name}`"
-            yield Change([(taken, taken._replace(name=name))], text)
+            fix = write(taken.span, f"from {name}", f" in place of `from {taken.name}`")
+            yield Change([(taken, taken._replace(name=name))], fix)
 
 
 def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator[Change]:
@@ -155,7 +170,9 @@ def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
         channels, *grid = network.input
         shape = (channels, *(-(-length // divisor) * divisor for length in grid))
         if shape != network.input:
-            yield Change((), f"write `input {show_shape(shape)}`, which the strides divide", shape)
+            written, place = show_shape(shape), network.input_span
+            fix = write(place, written, ", which the strides divide", shown=f"input {written}")
+            yield Change((), fix, shape)
 
 
 def channels_of(body: Body, output: Shape, values: Mapping[str, Value]) -> list[Expr]:
@@ -183,14 +200,23 @@ def variants(body: Body, values: Mapping[str, Value], channels: Sequence[Expr]) 
     inside = [step for step in steps if any(IN.name in references(value) for _, value in step.arguments)]
     for name in channels if len(inside) > 1 else ():
         if isinstance(name, Ref) and name != IN:
-            yield Change([(step, _renamed(step, name)) for step in inside], _rename(name.name))
+            spans = [
+                span for step in inside for _, value in step.arguments for span in places_of(value, IN.name)
+            ]
+            title = f"write `{name.name}` in place of `in`, which is the input's size"
+            fix = Fix(title, tuple(Edit(span, name.name) for span in spans))
+            yield Change([(step, _renamed(step, name)) for step in inside], fix)
     paddings = (
         _with_each(step, [{"padding": _SAME}]) for step in steps if _may_be_same(dict(step.arguments))
     )
     yield from chain.from_iterable(paddings)
-    padded = [(step, _padded(step)) for step in steps if _may_be_same(dict(step.arguments))]
-    if len([step for step, new in padded if step != new]) > 1:
-        yield Change(padded, "give its convolutions `padding=same`")
+    unpadded = [
+        with_arguments(step, {"padding": _SAME})
+        for step in steps
+        if _may_be_same(dict(step.arguments)) and dict(step.arguments)["padding"] != _SAME
+    ]
+    if len(unpadded) > 1:
+        yield _together(unpadded, "give its convolutions `padding=same`")
     for step in steps:
         yield from _with_each(step, _changes(dict(step.arguments), values, channels))
 
@@ -222,12 +248,12 @@ def _calls(body: Body) -> Iterator[Call]:
 
 
 def is_idle(body: Body) -> bool:
-    """Whether a body is `identity` alone."""
+    """True if a body is `identity` alone."""
     return len(body) == 1 and isinstance(body[0], OperationStep) and body[0].operation.name == "identity"
 
 
 def is_parameter(expr: Expr) -> bool:
-    """Whether it has a name other than `in`."""
+    """True if it has a name other than `in`."""
     return any(name != IN.name for name in references(expr))
 
 
@@ -240,8 +266,8 @@ def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Exp
         for stride in strides:
             given = {"out": out, "kernel": ONE} | ({"stride": Ref("stride")} if stride else {})
             step = OperationStep(conv, tuple({**defaults, **given}.items()), idle.span)
-            text = f"write `conv({_shown(out)}, 1{stride})` in place of `identity`"
-            yield Change([(idle, step)], text)
+            fix = write(idle.span, f"conv({_shown(out)}, 1{stride})", " in place of `identity`")
+            yield Change([(idle, step)], fix)
 
 
 def _renamed(step: Call, name: Ref) -> Call:
@@ -249,16 +275,8 @@ def _renamed(step: Call, name: Ref) -> Call:
     return step._replace(arguments=tuple(arguments))
 
 
-def _rename(name: str) -> str:
-    return f"write `{name}` in place of `in`, which is the input's size"
-
-
-def _padded(step: Call) -> Call:
-    return step._replace(arguments=tuple({**dict(step.arguments), "padding": _SAME}.items()))
-
-
 def _may_be_same(arguments: Mapping[str, Expr]) -> bool:
-    """Whether the padding can be `same`: not of a pool or a transposed convolution."""
+    """True if the padding can be `same`: not of a pool or a transposed convolution."""
     return "padding" in arguments and "dilation" in arguments and "output_padding" not in arguments
 
 
@@ -322,24 +340,24 @@ def _doubling(arguments: Mapping[str, Expr]) -> Mapping[str, Expr]:
     return {"padding": Const(half), "output_padding": ONE}
 
 
-def _written(step: Call, given: Mapping[str, str]) -> str:
-    """The text of the call with other arguments."""
+def write_arguments(step: Call, given: Mapping[str, str]) -> Fix:
+    """The fix that gives a call other arguments, by their texts."""
     call, arguments = step.span, dict(step.arguments)
-    text, more = call.text, ""
-    for name, value in sorted(given.items(), key=lambda pair: -_start(arguments[pair[0]])):
+    edits, more = [], ""
+    for name, value in given.items():
         span = arguments[name].span if name in arguments else None
-        if span and span.source is call.source and call.start <= span.start and span.end <= call.end:
-            text = text[: span.start - call.start] + value + text[span.end - call.start :]
+        if span and span.within(call):
+            edits.append(Edit(span, value))
         else:
             more += f", {name}={value}"
-    before, bracket, _ = text.rpartition(")")
-    if not more:
-        return text
-    return f"{before}{more})" if bracket else f"{text}({more[2:]})"
-
-
-def _start(expr: Expr) -> int:
-    return expr.span.start if expr.span else -1
+    if more:
+        closed = call.text.endswith(")")
+        end = Span(call.source, call.end - closed, call.end - closed)
+        empty = call.text.rstrip(") ").endswith("(")
+        edits.append(Edit(end, (more[2:] if empty else more) if closed else f"({more[2:]})"))
+    longer = sum(len(edit.new_text) - len(edit.span.text) for edit in edits)
+    new = edited(call.source.text, edits)[call.start : call.end + longer]
+    return Fix(f"write `{new}` in place of `{call.text}`", tuple(edits))
 
 
 _SAME = Const(Symbol("same"))

@@ -27,7 +27,9 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
         return f"upsample({1 / reduction}), conv({out}, 1)"
     if len(body.output) == 1:
         return f"linear({out})"
-    given = f", {_words(stride) or reduction}" if reduction != 1 else ""
+    # A stride by name also fits calls of the block with another stride than this one's.
+    shown = _words(stride) or str(reduction)
+    given = f", {shown}" if shown != "1" else ""
     return f"conv({out}, 1{given})"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TypeAlias
 
+from netdsl.diagnostics import Fix
 from netdsl.ir.resolved import Body, BranchesStep, ResolvedNetwork, SkipStep
 from netdsl.shapes.body_scope import BodyScope
 from netdsl.shapes.joins import Joins, places
@@ -26,7 +27,7 @@ from netdsl.shapes.repair.candidates import (
 )
 from netdsl.shapes.tensor_state import TensorState
 
-# Whether the output of a tried body fits.
+# Returns True if the output of a tried body fits.
 Leads: TypeAlias = Callable[[Body, BodyScope, TensorState, Callable[[TensorState], bool]], bool]
 
 
@@ -46,10 +47,10 @@ class RepairSearch:
         state: TensorState,
         ends: Sequence[TensorState],
         pair: tuple[int, int],
-    ) -> tuple[tuple[int, int], Change | None]:
+    ) -> tuple[tuple[int, int], Fix | None]:
         """The pair, first the branch to change, and the change of it after which all branches agree."""
 
-        def fix(index: int, changes: Iterator[Change]) -> Change | None:
+        def fix(index: int, changes: Iterator[Change]) -> Fix | None:
             def fits(end: TensorState) -> bool:
                 return self._joins.mismatch(step, state, [*ends[:index], end, *ends[index + 1 :]]) is None
 
@@ -69,16 +70,16 @@ class RepairSearch:
         # Otherwise the input of the join may be wrong.
         network = self._network
         before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
-        return pair, best(before, self._attempt, places(step))
+        return pair, self._best(before, step)
 
-    def irregular(self, step: SkipStep, place: BodyScope, state: TensorState) -> Change | None:
+    def irregular(self, step: SkipStep, place: BodyScope, state: TensorState) -> Fix | None:
         """The change of a skip's body after which it keeps its grid."""
         changes = variants(step.body, place.values, channels_of((), state.shape, place.values))
         return self._fix(step, step.body, changes, place, state, lambda tried: tried.grid is state.grid)
 
-    def uneven(self, step: SkipStep) -> Change | None:
+    def uneven(self, step: SkipStep) -> Fix | None:
         """Another input with a height and width that the strides in a skip's body divide."""
-        return best(larger_inputs(self._network), self._attempt, places(step))
+        return self._best(larger_inputs(self._network), step)
 
     def either(
         self,
@@ -88,7 +89,7 @@ class RepairSearch:
         body: TensorState,
         shortcut: TensorState,
         agrees: Callable[[TensorState], bool],
-    ) -> Change | None:
+    ) -> Fix | None:
         """The change of the shortcut, or of the body, after which they agree."""
 
         def fits(way: TensorState) -> bool:
@@ -120,14 +121,18 @@ class RepairSearch:
         place: BodyScope,
         state: TensorState,
         fits: Callable[[TensorState], bool],
-    ) -> Change | None:
+    ) -> Fix | None:
         """The change of a body after which the join fits, in all blocks of the network, and which leaves the
         fewest errors; None if there is none.
         """
         leading = (c for c in changes if self._leads(changed_body(body, c), place, state, fits))
-        return best(leading, self._attempt, places(step))
+        return self._best(leading, step)
+
+    def _best(self, changes: Iterator[Change], step: SkipStep | BranchesStep) -> Fix | None:
+        found = best(changes, self._attempt, places(step))
+        return found and found.fix
 
 
 def _larger(one: TensorState, other: TensorState) -> bool:
-    """Whether a map is larger than another by strides."""
+    """True if a map is larger than another by strides."""
     return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction
