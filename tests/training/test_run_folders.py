@@ -82,7 +82,7 @@ class RunFolder(RuleBasedStateMachine):
             fsync(descriptor)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(atomic.os, "fsync", faulty)
+            patch.setattr(os, "fsync", faulty)
             try:
                 result = CliRunner().invoke(main, [str(each) for each in arguments])
             except Killed:
