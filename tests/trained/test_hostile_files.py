@@ -29,6 +29,7 @@ HOSTILE: dict[str, bytes] = {
     "bytes": b"\xff\xfe",
     "nothing": b"",
     "surrogate": b'{"style": "\\ud800"}',
+    "a path": b'{"style": "module", "settings": {}, "overrides": {"data": "folder(\\ud800)"}}',
 }
 
 
@@ -140,3 +141,9 @@ def test_a_tensor_of_another_name_loses_no_file(run: Path) -> None:
         assert result.exit_code == 1 and "the weights have no `" in result.output
         assert (run / "best.safetensors").read_bytes() == best
     assert checkpoint.read(run / "best.safetensors")
+
+
+def test_a_run_is_named_by_a_dot(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run)
+    assert netdsl("reproduce", ".").exit_code == 0
+    assert (run.parent / "run-again" / "report.json").exists()
