@@ -20,7 +20,9 @@ INTRODUCTION = """\
 Written by `python -m docs.errors`. Every diagnostic of the compiler has a code. An error stops a network from
 being built, a warning does not. `netdsl explain NET401` shows the same text in the terminal.
 
-Codes are stable, so that scripts, `# allow` comments and bug reports can rely on them:
+Each code has a slug, which `# allow`, `netdsl explain` and JSON take too; where unrelated mistakes share a
+code, each has its own. Codes are stable, so that scripts, `# allow` comments and bug reports can rely on
+them:
 
 - A code keeps its meaning. It is never renumbered, and a new mistake gets a new code, or one whose
   description already covers it.
@@ -40,8 +42,9 @@ def main() -> None:
 def page() -> str:
     texts = [error_doc(code) for code in codes()]
     families = [(family, list(members)) for family, members in groupby(texts, key=lambda text: text.family)]
-    table = "| code | |\n| --- | --- |\n" + "".join(
-        f"| [{t.code}](#{t.code.lower()}) | {t.title} |\n" for t in texts
+    table = "| code | slugs | |\n| --- | --- | --- |\n" + "".join(
+        f"| [{t.code}](#{t.code.lower()}) | {', '.join(f'`{slug}`' for slug in t.slugs)} | {t.title} |\n"
+        for t in texts
     )
     sections = [f"## {family}\n\n" + "\n".join(map(entry, members)) for family, members in families]
     return INTRODUCTION + table + "\n" + "\n".join(sections)

@@ -164,5 +164,7 @@ def _text(value: int | float | bool | str) -> str:
 
 def _library(compiled: Compiled) -> Diagnostic:
     return Diagnostic(
-        "NET106", f"{compiled.source.name} has no network", help="load a file with a `network` line"
+        "missing-statement",
+        f"{compiled.source.name} has no network",
+        help="load a file with a `network` line",
     )

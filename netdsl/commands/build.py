@@ -126,5 +126,7 @@ def _generated(
                 codes[f"{file}.map"] = as_json(file, trace(compiled, style, codes[file]))
     if not named and not report.failed:
         message = f"there is no network in {', '.join(map(str, paths))}"
-        report.add([Diagnostic("NET106", message, help="a library of blocks has no code of its own")])
+        report.add(
+            [Diagnostic("missing-statement", message, help="a library of blocks has no code of its own")]
+        )
     return codes

@@ -20,19 +20,20 @@ _WIDTH = 90
 def explain(code: str | None) -> None:
     """Explain an error or a warning, with examples.
 
-    Lists all codes if CODE is omitted.
+    CODE is a code or a slug, such as NET703 or bias-before-norm. Lists all codes if it is omitted.
     """
     from netdsl.diagnostics import nearest
-    from netdsl.errors.error_docs import codes
+    from netdsl.diagnostics.rules import names, rule
 
     if code is None:
         _list()
         return
-    known = code.upper() if code.upper().startswith("NET") else f"NET{code}"
-    if known not in codes():
-        hint = nearest(known, codes()) or "`netdsl explain` lists all"
+    known = {name.upper(): name for name in names()}
+    name = known.get(code.upper()) or known.get(f"NET{code}")
+    if name is None:
+        hint = nearest(code, names()) or "`netdsl explain` lists all"
         raise click.BadParameter(f"there is no code `{code}`; {hint}", param_hint="CODE")
-    _explain(known)
+    _explain(rule(name).code)
 
 
 def _list() -> None:
@@ -41,7 +42,7 @@ def _list() -> None:
     for family, members in groupby(map(error_doc, codes()), key=lambda text: text.family):
         echo(family, bold=True)
         for text in members:
-            echo(f"  {text.code}  {text.title}")
+            echo(f"  {text.code}  {text.title} ({', '.join(text.slugs)})")
         echo()
     echo("netdsl explain CODE explains one of them")
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from netdsl.diagnostics import Diagnostic
     from netdsl.diagnostics.render_text import Role
 
-Form: TypeAlias = Literal["text", "json", "github"]
+Form: TypeAlias = Literal["text", "json", "github", "sarif"]
 
 # Maximum number of diagnostics in a terminal. JSON and GitHub get all.
 SHOWN = 50
@@ -35,9 +35,9 @@ _STYLES: dict[Role, dict[str, Any]] = {
 report_option = click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github"]),
+    type=click.Choice(get_args(Form)),
     default="text",
-    help="Format of errors and warnings; github: annotations of workflows.",
+    help="Format of errors and warnings; github: annotations of workflows; sarif: for code hosts.",
 )
 
 
@@ -73,6 +73,11 @@ class Report:
             from netdsl.diagnostics.render_json import json_record
 
             echo_painted(json.dumps([json_record(diagnostic) for diagnostic in self._found], indent=2))
+        elif self._form == "sarif":
+            from netdsl import __version__
+            from netdsl.diagnostics.render_sarif import sarif_log
+
+            click.echo(json.dumps(sarif_log(self._found, __version__), indent=2))
         elif self._form == "github":
             from netdsl.diagnostics.render_json import workflow_command
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from netdsl.base.source import Span
 from netdsl.diagnostics.fixes import Fix, Help
+from netdsl.diagnostics.rules import rule
 
 # Further diagnostics are dropped: so many have a common cause.
 MAX_DIAGNOSTICS = 1000
@@ -26,14 +27,28 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding of the compiler; `labels[0]` is the place that an editor jumps to."""
+    """One finding of the compiler; `labels[0]` is the place that an editor jumps to.
 
-    code: str
+    `name` is the slug of its rule, or the code if that is of one rule.
+    """
+
+    name: str
     message: str
     labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     help: Help = ""
-    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def code(self) -> str:
+        return rule(self.name).code
+
+    @property
+    def slug(self) -> str:
+        return rule(self.name).slug
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        return rule(self.name).severity
 
     @property
     def help_text(self) -> str:
@@ -61,7 +76,7 @@ class Diagnostics:
 
     def error(
         self,
-        code: str,
+        name: str,
         message: str,
         span: Span | None = None,
         label: str = "",
@@ -70,22 +85,9 @@ class Diagnostics:
         notes: Iterable[str] = (),
         help: Help = "",
     ) -> None:
+        """Reports an error, or a warning if its rule is one. `name` is that of `Diagnostic`."""
         labels = (Label(span, label), *also) if span else tuple(also)
-        self.add(Diagnostic(code, message, labels, tuple(notes), help))
-
-    def warning(
-        self,
-        code: str,
-        message: str,
-        span: Span,
-        label: str = "",
-        *,
-        also: Iterable[Label] = (),
-        notes: Iterable[str] = (),
-        help: Help = "",
-    ) -> None:
-        """Reports what is probably a mistake; the network is compiled all the same."""
-        self.add(Diagnostic(code, message, (Label(span, label), *also), tuple(notes), help, "warning"))
+        self.add(Diagnostic(name, message, labels, tuple(notes), help))
 
     @property
     def errors(self) -> int:
@@ -94,12 +96,12 @@ class Diagnostics:
 
     @property
     def full(self) -> bool:
-        """Whether further diagnostics are dropped."""
+        """True if further diagnostics are dropped."""
         return len(self._found) >= MAX_DIAGNOSTICS
 
     @property
     def explains(self) -> bool:
-        """Whether causes and fixes are still searched."""
+        """True if causes and fixes are still searched."""
         return len(self._found) < MAX_EXPLAINED
 
     def add(self, diagnostic: Diagnostic) -> None:

@@ -23,6 +23,7 @@ def json_record(diagnostic: Diagnostic) -> dict[str, object]:
     """The diagnostic as an object of `--format json`."""
     return {
         "code": diagnostic.code,
+        "slug": diagnostic.slug,
         "severity": diagnostic.severity,
         **asdict(_place(diagnostic.labels[:1])),
         "message": full_message(diagnostic),

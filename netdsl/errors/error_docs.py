@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from netdsl.base.resources import ERRORS
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics import Diagnostic
+from netdsl.diagnostics.rules import RULES, rule
 
 # By the first digit of a code.
 FAMILIES = {
@@ -39,6 +39,11 @@ class ErrorDoc:
     right: str
 
     @property
+    def slugs(self) -> tuple[str, ...]:
+        """Those of its rules: several where unrelated mistakes share the code."""
+        return tuple(rule.slug for rule in RULES if rule.code == self.code)
+
+    @property
     def family(self) -> str:
         return FAMILIES[self.code[3]]
 
@@ -50,12 +55,12 @@ class ErrorDoc:
 
 
 def codes() -> list[str]:
-    return sorted(path.stem for path in ERRORS.glob("NET*.md"))
+    return list(dict.fromkeys(rule.code for rule in RULES))
 
 
 def error_doc(code: str) -> ErrorDoc:
     """The documentation of an existing code."""
-    found = _TEXT.fullmatch((ERRORS / f"{code}.md").read_text(encoding="utf-8"))
+    found = _TEXT.fullmatch(rule(code).docs.read_text(encoding="utf-8"))
     assert found, f"the text of {code} has not the form of the others"
     return ErrorDoc(*(part.strip() for part in found.groups("")))
 

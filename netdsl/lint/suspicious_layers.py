@@ -71,7 +71,7 @@ class _Layers:
     ) -> None:
         if odd:
             labels = (Label(span), *also)
-            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help, "warning"))
+            self._odd.setdefault((message, span), Diagnostic(code, message, labels, (), help))
         else:
             self._fine.add((message, span))
 

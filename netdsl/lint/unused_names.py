@@ -28,11 +28,11 @@ def warn_of_names(bindings: Bindings, diagnostics: Diagnostics) -> None:
         elif hidden:
             message = f"`{symbol.name}` hides the constant of the same name"
             also = [Label(hidden.span, "this one")]
-            diagnostics.warning("NET702", message, symbol.span, also=also, help="choose another name")
+            diagnostics.error("NET702", message, symbol.span, also=also, help="choose another name")
     for other, place in zip(names.used, names.uses, strict=True):
         if not holds_a_block and not used.intersection(other.blocks.values()):
             fix = remove(place, "remove the `use`")
-            diagnostics.warning("NET701", "no block of this file is used", place, help=fix)
+            diagnostics.error("NET701", "no block of this file is used", place, help=fix)
     for repeat in nested(program, nodes.Repeat):
         _times(repeat.times, diagnostics)
     for when in nested(program, nodes.When):
@@ -62,16 +62,16 @@ def _unused(symbol: Symbol, diagnostics: Diagnostics) -> None:
             what, help = "the saved tensor", (f"read it with `from {symbol.name}`", removed)
         case _:
             return
-    diagnostics.warning("NET701", f"{what} `{symbol.name}` is unused", symbol.span, help=help)
+    diagnostics.error("NET701", f"{what} `{symbol.name}` is unused", symbol.span, help=help)
 
 
 def _times(times: nodes.Expr, diagnostics: Diagnostics) -> None:
     match times:
         case nodes.Literal(0):
-            diagnostics.warning("NET708", "`repeat 0` never runs", times.span, help="remove it")
+            diagnostics.error("NET708", "`repeat 0` never runs", times.span, help="remove it")
         case nodes.Literal(1):
             help = "write its steps without it"
-            diagnostics.warning("NET708", "`repeat 1` runs once", times.span, help=help)
+            diagnostics.error("NET708", "`repeat 1` runs once", times.span, help=help)
 
 
 def _cases(when: nodes.When, diagnostics: Diagnostics) -> None:
@@ -83,9 +83,9 @@ def _cases(when: nodes.When, diagnostics: Diagnostics) -> None:
             message = "unreachable case: an earlier one has the same condition"
             also = [Label(before[text], "first here")]
             help = "remove it, or correct its condition"
-            diagnostics.warning("NET706", message, condition.span, also=also, help=help)
+            diagnostics.error("NET706", message, condition.span, also=also, help=help)
         elif not any(nested(condition, nodes.Name)):
             message = "constant condition: one of the cases is unreachable"
             help = "write the steps of the other case without the `when`"
-            diagnostics.warning("NET706", message, condition.span, help=help)
+            diagnostics.error("NET706", message, condition.span, help=help)
         before.setdefault(text, condition.span)

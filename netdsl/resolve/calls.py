@@ -109,7 +109,7 @@ class CallResolver:
         if word.text in STATEMENTS:
             help = "move it to the top level of the file: it is a statement"
         self._diagnostics.error(
-            "NET201", f"there is no operation or block `{word.text}`", word.span, help=help
+            "undefined-operation", f"there is no operation or block `{word.text}`", word.span, help=help
         )
 
     def _parameter_call(self, step: nodes.Call, defaults: Defaults) -> Sequence[Step]:
@@ -123,7 +123,7 @@ class CallResolver:
             cases += [(value, case) for case in resolved]
             shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
-        # Where the parameter holds a number, the operation or block of its own name is called.
+        # If the parameter holds a number, the operation or block of its own name is called.
         with self._diagnostics.captured() as found:
             fallback = self._target(step, own, defaults) if own else ()
         shape_errors += [("", diagnostic) for diagnostic in found]
@@ -133,7 +133,7 @@ class CallResolver:
                 self._diagnostics.add(diagnostic)
             if not shape_errors and self._scope.names.own.is_whole:
                 self._diagnostics.error(
-                    "NET201", f"`{name}` holds no operation or block", step.name.span,
+                    "undefined-operation", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
                 )  # fmt: skip
             return ()
@@ -326,7 +326,7 @@ def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnosti
     own = own_name(name)
     if name != word.text and name not in known:
         message = f"`{word.text}` is {name}, not a block"
-        diagnostics.error("NET201", message, word.span, help="give it a block, as `residual`")
+        diagnostics.error("undefined-block", message, word.span, help="give it a block, as `residual`")
         return
     help: Help = _spelt(word.span, known) or (write(word.span, own) if own in known else "")
     help = help or misspelt(word.span, known, name) or f"define a block `{name}`"
@@ -337,4 +337,4 @@ def unknown_block(word: nodes.Word, name: str, known: Collection[str], diagnosti
         help = f"write `layers {{ {step} }}`"
         if keyword := re.compile(r"stage[ \t]+$").search(source.text, 0, call.start):
             help = write(Span(source, keyword.start(), call.end), f"layers {{ {step} }}")
-    diagnostics.error("NET201", f"there is no block `{name}`", word.span, help=help)
+    diagnostics.error("undefined-block", f"there is no block `{name}`", word.span, help=help)

@@ -33,7 +33,7 @@ def count_error(value: Value, written: Span | None, low: int = 1) -> CountError 
         message = f"`repeat` is {value:,}, more than the limit of {MAX_REPEAT:,}"
         return CountError("NET602", message, f"write at most {MAX_REPEAT:,}")
     message = f"`repeat` is {show(value)}, but must be a whole number of at least {low}"
-    return CountError("NET302", message, _count_help(value, written))
+    return CountError("repeat-count", message, _count_help(value, written))
 
 
 def _count_help(value: Value, written: Span | None) -> Help:

@@ -33,7 +33,9 @@ def read_defaults(calls: Iterable[nodes.Call], diagnostics: Diagnostics) -> Defa
             place = call.name.span
             help: Help = write(place, own) if own in OPERATIONS else misspelt(place, OPERATIONS) or ""
             help = help or "leave it out: only operations have defaults; those of a block are in its head"
-            diagnostics.error("NET201", f"there is no operation `{name}`", call.name.span, help=help)
+            diagnostics.error(
+                "undefined-operation", f"there is no operation `{name}`", call.name.span, help=help
+            )
             continue
         known = defaults.setdefault(name, {})
         parameters = [p._replace(required=False, named=True) for p in signature(OPERATIONS[name])]

@@ -88,7 +88,7 @@ class FileScope:
         self._own = [*own.values(), *added.values()]
         known |= added
         self.known: Mapping[str, str] = {n: key for n, key in known.items() if n not in names.own.unknown}
-        # Whether no definition is wrong that the shapes of the network may depend on.
+        # True if no definition that the shapes of the network may depend on has an error.
         self.sound = not names.own.duplicates
         self.scope = Scope(names, self.known, overrides, diagnostics)
         program = names.own.program
@@ -110,7 +110,9 @@ class FileScope:
             self.sound = False
             message = f"duplicate `{kind.__name__.lower()}`"
             also = [Label(first, "first here")]
-            self._diagnostics.error("NET106", message, span, also=also, help=_one_of(again, span, first))
+            self._diagnostics.error(
+                "duplicate-statement", message, span, also=also, help=_one_of(again, span, first)
+            )
         return found[0] if found else None
 
     def block_definitions(self) -> list[BlockDefinition]:

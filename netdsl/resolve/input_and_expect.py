@@ -27,12 +27,12 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
         meant = shape_of(statement.shape.span.text)
         message = f"the product is a number of features, {show(value)}"
         place = statement.shape.span
-        diagnostics.error("NET302", message, place, help=write(place, meant, shown=f"input {meant}"))
+        diagnostics.error("input-shape", message, place, help=write(place, meant, shown=f"input {meant}"))
         return None
     if len(shape) in (1, 3) and all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
         return cast(Shape, shape)
     diagnostics.error(
-        "NET302",
+        "input-shape",
         f"the input is {show(value)}",
         statement.shape.span,
         help=_input_help(statement.shape, value),
@@ -86,7 +86,7 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
     quantity = statement.quantity.text
     if quantity not in QUANTITIES:
         diagnostics.error(
-            "NET201",
+            "undefined-quantity",
             f"there is no quantity `{quantity}`",
             statement.quantity.span,
             help=_quantity_help(statement),
@@ -98,7 +98,7 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
         first = f"expect {quantity} {statement.comparison} {node.left.span.text}"
         title = f"write `{first}` and `expect {rest}`, each on a line"
         fix = Fix(title, (Edit(statement.span, f"{first}\nexpect {rest}"),), node.operator == "and")
-        diagnostics.error("NET302", "`expect` takes one comparison", node.span, help=fix)
+        diagnostics.error("expected-value", "`expect` takes one comparison", node.span, help=fix)
         return None
     value = scope.value(node)
     if value is None:
@@ -106,7 +106,7 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
     if quantity == "output":
         if statement.comparison not in ("==", "!="):
             message = f"`output` is a shape, which can't be compared with `{statement.comparison}`"
-            diagnostics.error("NET302", message, statement.span, help="compare it with `==` or `!=`")
+            diagnostics.error("expected-value", message, statement.span, help="compare it with `==` or `!=`")
             return None
         sound = isinstance(value, (Size, int))
         help: Help = "write a shape, as `512x7x7`, or a number of features"
@@ -118,6 +118,6 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
             help = write(node.span, str(max(value.lengths)), ", the side of a square")
     if not sound or isinstance(value, bool):
         message = f"the expected value is {show(value)}"
-        diagnostics.error("NET302", message, statement.value.span, help=help)
+        diagnostics.error("expected-value", message, statement.value.span, help=help)
         return None
     return Expectation(cast(Quantity, quantity), statement.comparison, value, statement.span)

@@ -107,7 +107,7 @@ class _Loading:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 self._diagnostics.error(
-                    "NET106", f"{posixpath.basename(path)} is not a library: it has `{what}`", place,
+                    "not-a-library", f"{posixpath.basename(path)} is not a library: it has `{what}`", place,
                     also=[Label(statement.span)], help="move its blocks into a separate file",
                 )  # fmt: skip
                 return

@@ -14,7 +14,7 @@ from netdsl.syntax.net_files import shipped, shipped_parameters
 def check_value(
     parameter: Symbol, value: Value, values: list[Value], place: Span, diagnostics: Diagnostics
 ) -> bool:
-    """Whether the value of a parameter is one of its `values`; reports another one at its place."""
+    """True if the value of a parameter is one of its `values`; reports another one at its place."""
     if any(type(value) is type(known) and value == known for known in values):
         return True
     *others, last = map(show, values)
@@ -22,7 +22,7 @@ def check_value(
     message = f"`{parameter.name}` is {show(value)}, but must be {known}"
     also = [Label(parameter.values[0].span.to(parameter.values[-1].span), "declared here")]
     help = _help(parameter, value, values, place)
-    diagnostics.error("NET302", message, place, also=also, help=help)
+    diagnostics.error("parameter-value", message, place, also=also, help=help)
     return False
 
 
@@ -49,6 +49,6 @@ def _others(span: Span) -> list[str]:
 
 
 def _has(network: str, name: str, value: str) -> bool:
-    """Whether another network's parameter of the name declares a value."""
+    """True if another network's parameter of the name declares a value."""
     values = (p.values for p in shipped_parameters(network) if p.name.text == name)
     return any(known.span.text == value for known in next(values, ()))

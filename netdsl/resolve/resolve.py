@@ -129,7 +129,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
-        """Whether no shape or cost depends on an error."""
+        """True if no shape or cost depends on an error."""
         bodies = [*(part.body for part in parts if isinstance(part, Section)), *(b.body for b in blocks)]
         wrong = any(isinstance(step, WrongStep) for body in bodies for step in steps(body))
         unread = {found.kind for found in self._program.unread} <= {"expect", "init", "train"}
@@ -145,7 +145,7 @@ class _Resolver:
         return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
 
     def _open_classes(self) -> bool:
-        """Whether `classes` only decides arguments of steps in sections."""
+        """True if `classes` only decides arguments of steps in sections."""
         statements = [s for s in self._program.statements if not isinstance(s, nodes.Expect)]
         sections = [s.body for s in statements if isinstance(s, nodes.Section)]
         found = sum(map(_given_classes, sections))
@@ -157,13 +157,13 @@ class _Resolver:
             return
         if not self._program.statements:
             help = "start the file with `network NAME`"
-            self._diagnostics.error("NET106", f"{next(iter(self._files))} is empty", help=help)
+            self._diagnostics.error("missing-statement", f"{next(iter(self._files))} is empty", help=help)
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
                 help = "add `network NAME` at the top"
                 message = f"`{what}` belongs to a network, but the file has none"
-                self._diagnostics.error("NET106", message, statement.span, help=help)
+                self._diagnostics.error("missing-statement", message, statement.span, help=help)
                 return
 
     # statements
@@ -197,7 +197,7 @@ class _Resolver:
             if more:
                 message = "the input has more than one shape"
                 self._diagnostics.error(
-                    "NET302", message, more[0].span, help="write it as in `--input 3x64x64`"
+                    "input-shape", message, more[0].span, help="write it as in `--input 3x64x64`"
                 )
             statement = nodes.Input(given, given.span)
         unread = {found.kind for found in self._program.unread}
@@ -207,7 +207,10 @@ class _Resolver:
             return (read if read and unread <= _APART else UNKNOWN), statement.shape.span
         if unread <= _APART:
             self._diagnostics.error(
-                "NET106", "the network has no `input`", self._network.span, help="add `input 3x32x32`"
+                "missing-statement",
+                "the network has no `input`",
+                self._network.span,
+                help="add `input 3x32x32`",
             )
         return UNKNOWN, self._network.span
 
@@ -220,7 +223,7 @@ class _Resolver:
             return value
         message = f"the number of classes is {show(value)}, but must be a whole number of at least 1"
         help = "write a whole number, as `classes 10`"
-        self._diagnostics.error("NET302", message, statement.number.span, help=help)
+        self._diagnostics.error("number-of-classes", message, statement.number.span, help=help)
         return None
 
     # parts
@@ -251,7 +254,7 @@ class _Resolver:
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
         if not said and self._network and not self._program.unread:
             self._diagnostics.error(
-                "NET106",
+                "missing-statement",
                 "the network has no layers",
                 self._network.span,
                 help="add `stem { … }`, `layers { … }` or `stages`",
@@ -269,7 +272,7 @@ class _Resolver:
                 one = "a network has one output: remove one `head`"
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
-                    "NET106",
+                    "duplicate-statement",
                     f"duplicate `{kind.text}`",
                     kind.span,
                     also=also,
@@ -336,7 +339,7 @@ class _Resolver:
 
 
 def _given_classes(body: nodes.Body) -> int:
-    """How many arguments of a body's steps are `classes`, except in `repeat`, which may become a block."""
+    """The number of arguments of steps that are `classes`, except in `repeat`, which may become a block."""
     found = 0
     for step in body.steps:
         if isinstance(step, nodes.Call):

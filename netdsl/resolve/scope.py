@@ -104,7 +104,7 @@ class Scope:
         return self._values[name]
 
     def _declared(self, name: str, value: Value) -> bool:
-        """Whether a value is one of those that its parameter declares, if it does; reports another one."""
+        """True if a value is one of those that its parameter declares, if it does; reports another one."""
         symbol = self.names.constants[name]
         values = [known for node in symbol.values if (known := self.value(node)) is not None]
         return not values or check_value(symbol, value, values, self.written(name), self._diagnostics)
@@ -284,7 +284,9 @@ class Scope:
                 step = "write it as a separate step: a step has no value"
                 help = step if node.arguments else write(node.span, name, ", without brackets")
             help = help or f"use one of the functions {', '.join(FUNCTIONS)}"
-            self._diagnostics.error("NET201", f"there is no function `{name}`", node.function.span, help=help)
+            self._diagnostics.error(
+                "undefined-function", f"there is no function `{name}`", node.function.span, help=help
+            )
             return None
         low, high = FUNCTIONS[name]
         named = [argument.name for argument in node.arguments if argument.name]

@@ -43,7 +43,7 @@ def records(*arguments: str, status: int) -> list[dict[str, Any]]:
     assert result.exit_code == status
     found: list[dict[str, Any]] = json.loads(result.stdout)
     for record in found:
-        keys = "code severity file line column end_line end_column message help fixes related"
+        keys = "code slug severity file line column end_line end_column message help fixes related"
         assert list(record) == keys.split()
         for other in record["related"]:
             assert list(other) == ["file", "line", "column", "end_line", "end_column", "message"]
@@ -137,7 +137,7 @@ def test_commands_of_github() -> None:
 def test_what_github_would_misread_is_escaped() -> None:
     source = Source("100%,a:b.net", "x")
     label = Label(Span(source, 0, 1), "50%: half\r")
-    line = workflow_command(Diagnostic("NET701", "one,\ntwo", (label,), ("note",), "do", "warning"))
+    line = workflow_command(Diagnostic("NET701", "one,\ntwo", (label,), ("note",), "do"))
     assert line == (
         "::warning file=100%25%2Ca%3Ab.net,line=1,col=1,endLine=1,endColumn=2,title=NET701"
         "::one,%0Atwo: 50%25: half%0D%0Anote%0Ahelp: do"
@@ -158,9 +158,7 @@ def test_text_ends_with_the_sum_and_the_way_to_an_explanation() -> None:
 
 def test_warnings_alone_are_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    report.add(
-        [Diagnostic("NET701", "hm", severity="warning"), Diagnostic("NET702", "oh", severity="warning")]
-    )
+    report.add([Diagnostic("NET701", "hm"), Diagnostic("NET702", "oh")])
     report.end()
     assert not report.failed
     assert capsys.readouterr().err == "warning[NET701]: hm\n\nwarning[NET702]: oh\n\n2 warnings\n"

@@ -158,7 +158,7 @@ def test_further_lines_hang_below_the_first_word() -> None:
 def test_colours_change_nothing_but_colours() -> None:
     source = Source("a.net", f"conv(8, 3) {LONG}")
     labels = (label(source, "8", "here"), label(source, "conv", "of this"), label(source, "word059", "far"))
-    diagnostic = Diagnostic("NET402", "wrong", labels, ("a note",), "a help", "warning")
+    diagnostic = Diagnostic("NET704", "wrong", labels, ("a note",), "a help")
     seen: dict[Role, list[str]] = {}
 
     def painted(text: str, role: Role) -> str:
@@ -171,5 +171,5 @@ def test_colours_change_nothing_but_colours() -> None:
             text = text.replace(f"\x1b[{role}m", "")
         assert text.replace("\x1b[0m", "") == render(diagnostic, width)
     assert "error" not in seen
-    assert {"warning[NET402]", "^", "here"} <= set(seen["warning"])
+    assert {"warning[NET704]", "^", "here"} <= set(seen["warning"])
     assert {"----", "of this", "|"} <= set(seen["related"])
