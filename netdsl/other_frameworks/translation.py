@@ -132,7 +132,7 @@ _ARGUMENTS = {
 }
 # Names with two translations: an operation has one of them.
 _SIZES = {"kernel_size": "size", "size": "factor"}
-# What blocks call the same thing: in a call of one that has another name of the line, that is meant.
+# Synonyms among the parameters of blocks: a call with one name means the block's other name of the line.
 _SYNONYMS = tuple(frozenset(line.split()) for line in """
     out filters channels width planes out_channels out_planes num_filters features dim dims units
     kernel kernel_size size k ksize filter_size

@@ -129,7 +129,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
-        """Whether no shape or cost depends on an error."""
+        """True if no shape or cost depends on an error."""
         bodies = [*(part.body for part in parts if isinstance(part, Section)), *(b.body for b in blocks)]
         wrong = any(isinstance(step, WrongStep) for body in bodies for step in steps(body))
         unread = {found.kind for found in self._program.unread} <= {"expect", "init", "train"}
@@ -145,7 +145,7 @@ class _Resolver:
         return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
 
     def _open_classes(self) -> bool:
-        """Whether `classes` only decides arguments of steps in sections."""
+        """True if `classes` only decides arguments of steps in sections."""
         statements = [s for s in self._program.statements if not isinstance(s, nodes.Expect)]
         sections = [s.body for s in statements if isinstance(s, nodes.Section)]
         found = sum(map(_given_classes, sections))
@@ -337,7 +337,7 @@ class _Resolver:
 
 
 def _given_classes(body: nodes.Body) -> int:
-    """How many arguments of a body's steps are `classes`, except in `repeat`, which may become a block."""
+    """The number of arguments of steps that are `classes`, except in `repeat`, which may become a block."""
     found = 0
     for step in body.steps:
         if isinstance(step, nodes.Call):

@@ -131,7 +131,7 @@ def split_off(labels: Tensor, count: int, seed: int, rules: Rules) -> tuple[Tens
 
 
 def _quotas(sizes: list[int], count: int) -> list[int]:
-    """How many images of each class are split off: the method of largest remainders."""
+    """The numbers of images of each class that are split off: the method of largest remainders."""
     total = sum(sizes)
     if count > sum(max(0, size - 1) for size in sizes):
         raise RunError(

@@ -57,7 +57,7 @@ _one_large_at_a_time = threading.Lock()
 
 
 def is_named_image(file: Path) -> bool:
-    """Whether a file's ending is that of images which can be read, and the file isn't hidden."""
+    """True if a file's ending is that of images which can be read, and the file isn't hidden."""
     kind = Image.registered_extensions().get(file.suffix.lower())
     return kind in Image.OPEN and not file.name.startswith(".")
 

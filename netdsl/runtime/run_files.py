@@ -118,7 +118,7 @@ class Run:
 
     @property
     def writes(self) -> bool:
-        """Whether this process writes the files: of several, only the first one does."""
+        """True if this process writes the files: of several, only the first one does."""
         return self.processes.first
 
     @property

@@ -253,5 +253,5 @@ def _lines(m: Mistake) -> str:
 
 
 def _is_value(expected: Set[str]) -> bool:
-    """Whether a value is expected here, and not an operator."""
+    """True if a value is expected here, and not an operator."""
     return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected

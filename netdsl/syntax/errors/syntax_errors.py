@@ -132,7 +132,7 @@ def _end_of_line(text: str, place: int) -> int:
 
 
 def _without_braces(source: Source, start: int, place: int, found: str, diagnostics: Diagnostics) -> bool:
-    """Whether it is `shortcut conv(64, 1), bn`, and reported."""
+    """True if it is `shortcut conv(64, 1), bn`, which is then reported."""
     before = re.search(r"\}\s*(shortcut|else(?:\s+when\s[^{}]*?)?)\s*$", source.text[start:place])
     if not before or not re.match(r"[A-Za-z_]", found) or found in ("if", "when"):
         return False
