@@ -183,8 +183,8 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> No
                 deep.append(file)
     if deep:
         listing.notes.append(
-            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]} of class "
-            f"`{deep[0].relative_to(folder).parts[0]}`"
+            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]} "
+            f"of class `{deep[0].relative_to(folder).parts[0]}`"
         )
     lowered = Counter(name.lower() for name in listing.parts[part])
     for name in (name for name, count in lowered.items() if count > 1):
@@ -231,7 +231,9 @@ def _counted(files: list[Path], what: str = "image") -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if os.path.isdir(entry)]
+    """The folders in a folder, without the runs of trainings that were started in it."""
+    folders = [entry for entry in _entries(folder) if os.path.isdir(entry)]
+    return [each for each in folders if each.name != "runs" or not any(each.glob("*/run.json"))]
 
 
 def _entries(folder: Path) -> list[Path]:
