@@ -52,7 +52,6 @@ COMMANDS = """
     compare NAME NAME -o NAME.png
     plot NAME NAME -o NAME.png
     reproduce NAME --run NAME-again
-    export NAME --onnx NAME.net/x.onnx
     features NAME -o NAME-features
     saliency NAME NAME.jpg -o NAME.png
     saliency NAME NAME.net -o NAME.png
@@ -63,8 +62,8 @@ COMMANDS = """
     NAME
     check --NAME
 """
-# `lsp` speaks a protocol, `watch` never ends; `lesson` prints as an experiment does.
-OTHERS = {"lsp", "watch", "lesson"}
+# `lsp` speaks a protocol, `watch` never ends; `lesson` prints as an experiment does, `export` takes long.
+OTHERS = {"lsp", "watch", "lesson", "export"}
 
 
 @pytest.fixture(scope="module")
