@@ -266,15 +266,17 @@ class _Resolver:
         body = self._main.steps.section(statement.body, kind.text)
         if kind.text != "layers":
             if kind.text in seen:
-                # The intended position is unknown.
-                body = (WrongStep(kind.span), *body)
+                # The intended position, and the intended output, are unknown.
+                wrong = WrongStep(kind.span)
+                body = (wrong, *body, wrong)
+                one = "a network has one output: remove one `head`"
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
                     "duplicate-statement",
                     f"duplicate `{kind.text}`",
                     kind.span,
                     also=also,
-                    help="rename one to `layers`",
+                    help=one if kind.text == "head" else "rename one to `layers`",
                 )
             seen.setdefault(kind.text, kind.span)
         name = statement.name and self._main.steps.labels.of_part(statement.name)
