@@ -177,6 +177,9 @@ NO_STEPS = {
     **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
     **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
+    **dict.fromkeys(
+        ("patchembed", "patchembedding"), "write `conv(768, 16, stride=16, padding=0)` for patches of 16x16"
+    ),
     "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
     **dict.fromkeys(
         (
@@ -300,7 +303,8 @@ def translated(text: str) -> str:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
     if name.lower() in ("activation", "act", "nonlinearity") and inside:
-        return own_name(own_value(inside)) or own_value(inside)
+        activation = own_value(inside)
+        return "" if no_step(activation) else own_name(activation) or activation
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."
