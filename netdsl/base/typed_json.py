@@ -88,6 +88,8 @@ def _checked(kind: Any, value: Any, name: str) -> Any:
         value, (int, float) if kind is float else kind
     ):
         raise _mismatch(name, value, _WORDS[kind])
+    elif isinstance(value, str):
+        _require_encodable(value, name, "surrogateescape")  # As Python reads paths that aren't UTF-8.
     return value
 
 
@@ -112,10 +114,14 @@ def _require_annotation(annotation: object, value: Any, name: str) -> None:
         if not annotation.low <= value <= annotation.high:
             raise _mismatch(name, value, f"from {annotation.low:g} to {annotation.high:g}")
     else:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"`{name}` is not Unicode text") from None
+        _require_encodable(value, name, "strict")
+
+
+def _require_encodable(value: str, name: str, errors: str) -> None:
+    try:
+        value.encode(errors=errors)
+    except UnicodeEncodeError:
+        raise ValueError(f"`{name}` is not Unicode text") from None
 
 
 def _joined(name: str, key: str) -> str:

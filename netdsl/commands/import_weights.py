@@ -26,8 +26,9 @@ def import_weights(
 ) -> None:
     """Convert weights of another implementation for a network.
 
-    WEIGHTS is a .safetensors, .pth or .pt file; the result is for the code of the module style. Tensors
-    are matched by name if the names are equal, else by position, and only if every shape fits.
+    WEIGHTS is a file of safetensors or of torch.save (.pth, .pt, .bin, .ckpt, .pth.tar): a state dict, or
+    a checkpoint with one; the result is for the code of the module style. Tensors are matched by name if
+    the names are equal, else by position, and only if every shape fits.
     """
     compiled = compiled_network(file, pairs(settings, shape), {})
 

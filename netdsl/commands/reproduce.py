@@ -23,5 +23,6 @@ def reproduce(run: Path, new: Path | None) -> None:
     from netdsl.training.reproduce import reproduce_run
 
     with errors_shown(), joined() as processes:
-        same = reproduce_run(run, new or run.with_name(run.resolve().name + "-again"), processes)
+        place = run if run.name not in ("", "..") else run.resolve()
+        same = reproduce_run(run, new or place.parent / f"{place.name}-again", processes)
     sys.exit(0 if same else INPUT_ERROR)

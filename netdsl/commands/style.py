@@ -67,7 +67,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Use a network that comes with netdsl, or a .net file; needs --weights.",
 )
 @click.option(
-    "--weights", type=PATH, metavar="FILE", help="The weights for --network: .safetensors, .pth, .pt."
+    "--weights", type=PATH, metavar="FILE", help="The weights for --network, as for import-weights."
 )
 @setting_options
 @click.option(

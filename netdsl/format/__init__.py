@@ -36,16 +36,18 @@ def formatted(source: Source, diagnostics: Diagnostics) -> str | None:
         for diagnostic in found:
             diagnostics.add(diagnostic)
         return None
-    result = joined(lines(grouped(source, program)))
-    _check(source, program, result)
-    return result
-
-
-def _check(source: Source, program: Program, result: str) -> None:
-    """Holds the result against the original, as black does: the tree without places, and the comments."""
-    found = Diagnostics()
-    laid = Source(source.name, result)
+    laid = Source(source.name, joined(lines(grouped(source, program))))
     again = parse(laid, found)
+    if limits := [error for error in found if error.code == "NET100"]:
+        # Indentation and tables make a text longer.
+        diagnostics.error("NET100", f"formatted, {limits[0].message}", help=limits[0].help_text)
+        return None
+    _check(source, program, laid, again, found)
+    return laid.text
+
+
+def _check(source: Source, program: Program, laid: Source, again: Program, found: Diagnostics) -> None:
+    """Holds the result against the original, as black does: the tree without places, and the comments."""
     if found.errors or list(_meaning(again)) != list(_meaning(program)):
         raise LayoutError(f"{source.name}: the layout would change what the file means")
     if comments(laid) != comments(source):

@@ -45,7 +45,7 @@ def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
 
 
 def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
-    """A network with weights of another program (.safetensors, .pth, .pt), matched like `import-weights`.
+    """A network with weights of another program, read and matched like `import-weights`.
 
     Such files have no normalisation: images of three channels are normalised as ImageNet's, others are not.
     Raises RunError.
@@ -55,7 +55,8 @@ def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> 
     coloured = network.input_shape[0] == len(IMAGENET[0])
     with _apart():
         created = runs.create_model(network, "module", 0, torch.device(device))
-        transplant(checkpoint_import.read(path), created.module(), checkpoint_import.keeps_order(path))
+        found = checkpoint_import.read(path)
+        transplant(found.state, created.module(), found.ordered)
         model = Inspected(network, created, Preprocessing(names, *IMAGENET) if coloured else None)
     _require_finite(model, f"the weights in {path} are not finite numbers", "use another file")
     return model

@@ -44,7 +44,7 @@ _DTYPES = {
 def save(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Writes named tensors; the old file stays until the new one is complete. Raises RunError."""
     # The largest elements first: safetensors reads each tensor at a multiple of its element's size.
-    tensors = sorted(state.items(), key=lambda item: -item[1].element_size())
+    tensors = sorted(state.items(), key=lambda item: (-item[1].element_size(), item[0]))
     header: dict[str, object] = {"__metadata__": {**(metadata or {}), "checksum": _BLANK.decode()}}
     end = 0
     for name, tensor in tensors:

@@ -2,76 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
+from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.silence import silenced
 
-# Keys under which checkpoints hold the state dict.
-NESTED = ("state_dict", "model_state_dict", "model")
-# Prefixes that DistributedDataParallel and torch.compile add to every name.
-PREFIXES = ("module.", "_orig_mod.")
+# Keys under which checkpoints hold the weights of a training, in the order in which they are preferred.
+# Averages of weights have other names.
+PREFERRED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "weights")
+# Prefixes that DistributedDataParallel, torch.compile and Lightning add to every name.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+# The most levels of dicts that are searched for a state dict.
+_DEPTH = 3
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors, .pth or .pt file, on the CPU; no code in the file is run.
+class ForeignWeights(NamedTuple):
+    """The state dict of a file; `ordered` if its tensors are in the order in which they were written.
 
-    It may be nested in a checkpoint, under one of the usual keys. Raises RunError.
+    `note` says which one was taken, if the file has several.
+    """
+
+    state: dict[str, Tensor]
+    ordered: bool
+    note: str = ""
+
+
+class _Unknown(dict[object, object]):
+    """Stands for an object of a class that torch doesn't load; none of the class' code is run."""
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def append(self, item: object) -> None:
+        pass
+
+    extend = append
+
+
+def read(path: Path) -> ForeignWeights:
+    """The weights in a file of safetensors or of `torch.save`, whatever its name, on the CPU.
+
+    The state dict may be inside of a checkpoint, under any key. No code in the file is run. Raises RunError.
     """
     if not path.is_file():
-        raise RunError(f"there is no file {path}", "name a .safetensors, .pth or .pt file")
-    load = LOADERS.get(path.suffix.lower())
-    if load is None:
-        raise RunError(f"{path} is neither a .safetensors nor a .pth or .pt file")
+        raise RunError(f"there is no file {path}", "name a file of safetensors or of `torch.save`")
     try:
-        content = load(path)
-    except Exception as error:  # readers raise any exception on damaged files
-        reason = str(error).strip().partition("\n")[0]
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    if start[8:] == b"{":
+        return ForeignWeights(_without_prefix(checkpoint.load(path)), ordered=False)
+    found = list(_state_dicts(_load(path), ""))
+    if not found:
+        raise RunError(f"{path} holds no state dict", "write one to it: `torch.save(model.state_dict(), …)`")
+    found.sort(key=lambda item: PREFERRED.index(item[0]) if item[0] in PREFERRED else len(PREFERRED))
+    (key, state), *others = found
+    note = f"took `{key}`, not {', '.join(f'`{name}`' for name, _ in others)}" if others else ""
+    return ForeignWeights(_without_prefix(state), ordered=True, note=note)
+
+
+def _load(path: Path) -> object:
+    """The content of a file of `torch.save`. Raises RunError."""
+    try:
+        with silenced():
+            unknown: list[str] = []
+            if zipfile.is_zipfile(path):
+                unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            stand_ins = [(type("_Unknown", (_Unknown,), {}), name) for name in unknown]
+            with torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]
+                content: object = torch.load(path, map_location="cpu", weights_only=True)
+            return content
+    except Exception as error:  # The reader raises any exception on damaged files.
         raise RunError(
-            f"{path} can't be read as weights: {reason}",
-            "the file may be damaged, or hold more than tensors: write `model.state_dict()` alone to it",
+            f"{path} can't be read as weights: it is damaged, or holds code beside tensors",
+            "write the tensors alone to a file: `torch.save(model.state_dict(), …)`",
         ) from error
-    return _without_prefix(_state_dict(content, path))
 
 
-def keeps_order(path: Path) -> bool:
-    """True if the file's state dict is in the order in which it was written."""
-    return path.suffix.lower() != ".safetensors"
-
-
-def _load_torch(path: Path) -> object:
-    content: object = torch.load(path, map_location="cpu", weights_only=True)
-    return content
-
-
-LOADERS: dict[str, Callable[[Path], object]] = {
-    ".safetensors": safetensors.torch.load_file,
-    ".pth": _load_torch,
-    ".pt": _load_torch,
-}
-
-
-def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in NESTED if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping) or not content:
-        raise RunError(
-            f"{path} holds no state dict", f"expected tensors by name, or a dict with one as {NESTED[0]!r}"
-        )
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise RunError(
-                f"{path} holds no state dict: {name!r} is {type(value).__name__}, not a tensor",
-                f"expected tensors by name, or a dict with them under one of {', '.join(NESTED)}",
-            )
-    return dict(content)
+def _state_dicts(content: object, key: str, depth: int = _DEPTH) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The dicts of nothing but named tensors, with their keys, the outermost of each branch."""
+    if not isinstance(content, Mapping) or isinstance(content, _Unknown) or not content:
+        return
+    if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+        yield key, dict(content)
+    elif depth:
+        for name, value in content.items():
+            if isinstance(name, str) and "optim" not in name:  # Its state is named tensors too.
+                yield from _state_dicts(value, f"{key}.{name}" if key else name, depth - 1)
 
 
 def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ def import_weights(network: Network, source: Path, output: Path) -> str:
     """Writes a reference's weights for the network's module style; returns a summary. Raises RunError."""
     weights = checkpoint_import.read(source)
     module = network.module()
-    matched = transplant(weights, module, checkpoint_import.keeps_order(source))
+    matched = transplant(weights.state, module, weights.ordered)
     checkpoint.save(output, module.state_dict())
-    return f"wrote {output}: {len(weights)} tensors for {network.name}, matched by {matched}"
+    note = f"; {weights.note}" if weights.note else ""
+    return f"wrote {output}: {len(weights.state)} tensors for {network.name}, matched by {matched}{note}"

@@ -11,7 +11,7 @@ import torch
 
 from netdsl.api import Network
 from netdsl.compiler import Style
-from netdsl.runtime import checkpoint_import
+from netdsl.runtime import checkpoint, checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.trained.open_run import open_run
 
@@ -68,14 +68,14 @@ def shapes_of(network: Network, style: Style) -> Shapes:
 def shapes_in(path: Path) -> tuple[Shapes, Style]:
     """The shapes in a file or of a run's best weights, and the style of their names. Raises RunError."""
     if not path.is_dir():
-        return _shapes(checkpoint_import.read(path)), "module"
+        return _shapes(checkpoint_import.read(path).state), "module"
     run = open_run(path)
     if run.style == "functional":
         raise RunError(
             f"the weights in {path} have no names, since they are of the functional style",
             "remove `--weights`, or name a run of another style",
         )
-    return _shapes(checkpoint_import.read(run.weights_file("best"))), run.style
+    return _shapes(checkpoint.load(run.weights_file("best"))), run.style
 
 
 def _shapes(state: Mapping[str, torch.Tensor]) -> Shapes:

@@ -265,3 +265,16 @@ def test_a_mistake_in_the_layout_leaves_the_file_alone(monkeypatch: pytest.Monke
     assert result.exit_code == 1
     assert "nothing was written" in result.output
     assert Path("a.net").read_text() == LOOSE
+
+
+def test_a_result_beyond_the_limits_of_a_file_is_not_a_mistake_of_netdsl(tmp_path: Path) -> None:
+    """Indentation makes a text longer: 100,000 characters become more."""
+    deep = "\n".join("skip {" for _ in range(20)) + "\n" + "relu\n" * 15_000 + "}\n" * 20
+    text = f"network n\ninput 3x8x8\nlayers {{\n{deep}}}\n"
+    assert len(text) < 100_000
+    file = tmp_path / "n.net"
+    file.write_text(text)
+    result = netdsl("fmt", file)
+    assert result.exit_code == 1
+    assert "formatted, " in result.output and "is longer than 100,000 characters" in result.output
+    assert "bug" not in result.output and file.read_text() == text

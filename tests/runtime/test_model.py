@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.flips import flipped
 from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
@@ -130,3 +132,19 @@ def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         checkpoint.save(tmp_path / "file" / "w.safetensors", {"w": torch.zeros(1)})
+
+
+def test_flipped_bits_are_refused_or_harmless(tmp_path: Path) -> None:
+    """Over the whole file: the header with names, shapes and texts, its padding, and the tensors."""
+    path = tmp_path / "w.safetensors"
+    state = {"a.weight": torch.rand(3, 2), "a.steps": torch.tensor(5), "b": torch.zeros(0, 4)}
+    checkpoint.save(path, state, {"classes": '["x", "checksum\\":\\"00000000"]'})
+    read, metadata = checkpoint.read(path)
+    assert metadata == {"classes": '["x", "checksum\\":\\"00000000"]'}
+    assert read.keys() == state.keys() and all(torch.equal(read[name], state[name]) for name in state)
+    assert safetensors.torch.load_file(path).keys() == state.keys()
+    bits = 600  # benchmarks/flips.py tries 10,000.
+    found = flipped(path, bits)
+    # Those in the key of the checksum: without it, it is not checked, and all else is as it was.
+    assert found["wrong"] == 0 and found["harmless"] <= 8 * len('"checksum":"')
+    assert found["refused"] == bits - found["harmless"]

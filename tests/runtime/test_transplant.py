@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -147,18 +150,53 @@ def parallel(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"module.{name}": tensor for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize("file", ["w.pth", "W.PT", "nested.pth", "parallel.pt"])
+def touch(name: str) -> None:
+    Path(name).touch()
+
+
+class Foreign:
+    """A class that no other program has; loading it as it is would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return touch, ("pwned",)
+
+
+# What other programs write: the content, and the note of the summary.
+CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
+    "w.pth": (lambda state: state, ""),
+    "W.BIN": (lambda state: state, ""),
+    "nested.pth.tar": (lambda state: {"epoch": 3, "state_dict": parallel(state), "best": 0.9}, ""),
+    "parallel.pt": (lambda state: {"model": {"state_dict": parallel(state)}}, ""),
+    "lightning.ckpt": (lambda state: {"state_dict": {f"model.{k}": v for k, v in state.items()}}, ""),
+    "cifar.t7": (lambda state: {"net": state, "acc": np.float64(95.1), "args": Namespace(lr=1)}, ""),
+    "own.pth": (lambda state: {"weights": state, "config": Foreign()}, ""),
+    "timm.pth": (
+        lambda state: {"state_dict_ema": {k: v + 1 for k, v in state.items()}, "state_dict": state},
+        "; took `state_dict`, not `state_dict_ema`",
+    ),
+    "optimizer.pth": (
+        lambda state: {
+            "optimizer": torch.optim.Adam([torch.zeros(1, requires_grad=True)]).state_dict(),
+            "any": state,
+        },
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("file", CHECKPOINTS)
 def test_import_weights(workplace: Path, file: str) -> None:
     theirs = reference()
     state = dict(theirs.state_dict())
-    contents: dict[str, Any] = {
-        "nested.pth": {"epoch": 3, "state_dict": state},
-        "parallel.pt": {"model": {"state_dict": parallel(state)}},
-    }
-    torch.save(contents.get(file, state), file)
+    content, note = CHECKPOINTS[file]
+    torch.save(content(state), file)
     result = run("--from", file, "-o", "out/w.safetensors")
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position\n"
+    assert (
+        result.stdout
+        == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position{note}\n"
+    )
+    assert not Path("pwned").exists()
     ours = netdsl.load("tiny.net").module()
     ours.load_state_dict(safetensors.torch.load_file("out/w.safetensors"), strict=True)
     torch.testing.assert_close(ours.eval()(X.float()), theirs.float()(X.float()))
@@ -194,17 +232,17 @@ def test_import_weights_refuses(workplace: Path) -> None:
     torch.save({}, "nothing.pth")
     torch.save({"weight": 3}, "number.pth")
     for weights, message in {
-        "cut.safetensors": "can't be read as weights",
+        "cut.safetensors": "cut.safetensors is damaged",
         "cut.pth": "can't be read as weights",
         "text.pth": "can't be read as weights",
         "empty.pt": "can't be read as weights",
-        "module.pth": "can't be read as weights",
+        "module.pth": "holds no state dict",
         "folder.pth": "there is no file folder.pth",
         "missing.pth": "there is no file missing.pth",
-        "w.npz": "neither a .safetensors nor a .pth or .pt file",
+        "w.npz": "can't be read as weights",
         "list.pth": "holds no state dict",
         "nothing.pth": "holds no state dict",
-        "number.pth": "'weight' is int, not a tensor",
+        "number.pth": "holds no state dict",
     }.items():
         result = run("--from", weights, "-o", "out.safetensors")
         assert result.exit_code == 1, weights

@@ -152,6 +152,20 @@ def test_an_experiment_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch)
     assert row(again, "plain")[:6] == row(result, "plain")[:6]
 
 
+def test_an_experiment_killed_before_its_plan_is_started_again() -> None:
+    Path("exp").mkdir()
+    Path("exp/.lock").touch()
+    Path("exp/.plan.json.12345678.netdsl-part").write_text("{")
+    assert "start it again" in netdsl("train", "--resume", "exp").output
+    result = experiment("--seeds", 1, "--epochs", 1, "--run", "exp")
+    assert result.exit_code == 0, result.output
+    assert "already holds an experiment" in experiment("--run", "exp").output
+    assert not list(Path("exp").glob("*-part"))
+    Path("mine").mkdir()
+    Path("mine/notes.txt").touch()
+    assert "already holds files" in experiment("--run", "mine").output
+
+
 def test_a_run_that_diverges_is_reported_and_the_others_go_on() -> None:
     hot = Path("plain.net").read_text().replace("network plain", "network hot").replace("lr=0.05", "lr=1e17")
     Path("hot.net").write_text(hot)
