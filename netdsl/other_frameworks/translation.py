@@ -300,7 +300,8 @@ def translated(text: str) -> str:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
     if name.lower() in ("activation", "act", "nonlinearity") and inside:
-        return own_name(own_value(inside)) or own_value(inside)
+        activation = own_name(own_value(inside)) or own_value(inside)
+        return activation if activation.isidentifier() else ""
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."
