@@ -102,7 +102,7 @@ def _word(found: Sequence[Token], index: int, *, keyed: bool, entry: bool) -> An
 
 
 def _is_keyword(found: Sequence[Token], index: int) -> bool:
-    """Whether a word acts as the first or a further word of a step."""
+    """True if a word acts as the first or a further word of a step."""
     token, after = found[index], next(iter(found[index + 1 : index + 2]), None)
     if after is None:
         return False

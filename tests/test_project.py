@@ -85,3 +85,15 @@ def test_links_lead_to_files_of_the_source_distribution(page: str) -> None:
         target = ROOT / link
         assert target.exists(), link
         assert included & {target, *target.parents}, link
+
+
+def test_docstrings_say_what_a_thing_is() -> None:
+    """CONTRIBUTING.md: the first line names the thing, or what it does."""
+    starts = re.compile(r'"""(What|Whether|How|Where|Which|So|That) .*')
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for folder in ("netdsl", "templates")
+        for path in (ROOT / folder).rglob("*.py")
+        for match in starts.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

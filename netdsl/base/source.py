@@ -25,7 +25,7 @@ class Source:
     )
 
     def derived(self, make: Callable[[str], T]) -> T:
-        """What a function makes of the text, computed once."""
+        """The result of a function for the text, computed once."""
         if make not in self._derived:
             self._derived[make] = make(self.text)
         found: T = self._derived[make]

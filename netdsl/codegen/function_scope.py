@@ -38,10 +38,6 @@ class Scope:
         self._names[name] = self.free.free(name)
         return self._names[name]
 
-    def called(self, name: str) -> str:
-        """The Python name of a defined name."""
-        return self._names[name]
-
     @contextmanager
     def loop(self, variable: str | None) -> Iterator[str]:
         """The Python name of a loop's variable inside of it; another loop can use it afterwards."""

@@ -75,5 +75,5 @@ def loop(
     with scope.loop(repeat.variable) as variable:
         bodies = write()
         if carried is not None:
-            after = (py.Assign(scope.called(carried.name), scope(carried.next), local=True),)
+            after = (py.Assign(py.show(scope(Ref(carried.name))), scope(carried.next), local=True),)
     return [(*before, py.For(variable, times, (*body, *after))) for body in bodies]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from netdsl.codegen.helpers import HELPERS
-from netdsl.ir.lowered import BlockCall, Choice, Layer, LoweredBody, LoweredStep
+from netdsl.ir.lowered import BlockCall, Choice, Layer, LoweredStep
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 # Names that generated code uses for itself: everywhere, and in the functional style besides.
@@ -90,20 +89,6 @@ def _capital(word: str) -> str:
     return word.upper() if known else word[:1].upper() + word[1:]
 
 
-def enumerated(names: Iterable[str]) -> Iterator[str]:
-    """Names in order, numbered from 1 if a name occurs more than once: conv1, relu1, conv2, …"""
-    listed = list(names)
-    total, seen = Counter(listed), Counter[str]()
-    taken = {name for name, times in total.items() if times == 1}
-    for name in listed:
-        numbered = name
-        while total[name] > 1 and (numbered == name or numbered in taken):
-            seen[name] += 1
-            numbered = f"{name}{seen[name]}"
-        taken.add(numbered)
-        yield numbered
-
-
 def step_name(step: LoweredStep) -> str:
     """The name of a step: its label, else its kind."""
     match step:
@@ -123,8 +108,3 @@ def label_of(step: LoweredStep) -> str | None:
     if isinstance(step, Choice):
         return label_of(step.cases[0][1][0])
     return step.label if isinstance(step, (Layer, BlockCall)) else None
-
-
-def step_names(body: LoweredBody) -> list[str]:
-    """A name for each step, numbered if a kind occurs more than once."""
-    return list(enumerated(map(step_name, body)))

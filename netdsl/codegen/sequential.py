@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
 from netdsl.codegen.module_init import Special
-from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_names
+from netdsl.codegen.names import RESERVED, Names, camel, label_of, step_name
 from netdsl.codegen.operation_parameters import with_classes
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
@@ -86,9 +87,11 @@ class ModelWriter:
 
     def steps(self, body: LoweredBody) -> None:
         """Adds each step of a chain, labelled ones under exactly their labels."""
-        for step, name in zip(body, step_names(body), strict=True):
-            label = label_of(step)
-            self.add(label or name, self.maker.chain((step,), label or name), exact=label is not None)
+        counted = Counter(map(step_name, body))
+        for step in body:
+            label, name = label_of(step), step_name(step)
+            name = label or (f"{name}1" if counted[name] > 1 else name)
+            self.add(name, self.maker.chain((step,), name), exact=label is not None)
             if isinstance(step, Layer) and label:
                 for weight, rule in self.maker.initialisation.own_rules(step):
                     self.special.append(Special(label, weight, rule, typed=False))

@@ -38,11 +38,12 @@ def batch_norm(data: str | None, run: Path | None, device: str, **options: str |
         overrides["data"] = data_override(data)
 
     from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.lesson import PICTURE, batch_norm_lesson
+    from netdsl.training.lesson import PICTURE, batch_norm_lesson, draw
 
     with errors_shown():
         folder, results = batch_norm_lesson(run, overrides, SpeedRequest(device=device))
         show(folder, results)
+        draw(folder, results)  # after the results, which need no picture
     echo(f"wrote {folder / PICTURE}")
 
 

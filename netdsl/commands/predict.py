@@ -49,11 +49,10 @@ def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, devic
         print_json([_record(prediction) for prediction in predictions if prediction.classes])
     else:
         _print(predictions)
-    unread = [prediction.image for prediction in predictions if not prediction.classes]
-    for file in unread:
-        reason = "not an image" if file.exists() else "no such file"
-        echo(f"{file}: {reason}", err=True)
-    sys.exit(INPUT_ERROR if unread else 0)
+    for prediction in predictions:
+        if prediction.remark:
+            echo(f"{prediction.image}: {prediction.remark}", err=True)
+    sys.exit(0 if all(prediction.classes for prediction in predictions) else INPUT_ERROR)
 
 
 def _print(predictions: Sequence[Prediction]) -> None:
@@ -72,5 +71,5 @@ def _print(predictions: Sequence[Prediction]) -> None:
 
 
 def _record(prediction: Prediction) -> dict[str, object]:
-    likeliest = [answer_record(*answer) for answer in prediction.classes or []]
+    likeliest = [answer_record(*answer) for answer in prediction.classes]
     return {"image": str(prediction.image), "predictions": likeliest}

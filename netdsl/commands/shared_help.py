@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ class CommandGroup(click.Group):
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
         adapt_streams()
+        os.environ.pop("MPLBACKEND", None)  # of a notebook: it may be missing here, and no figure needs it
         return super().main(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:

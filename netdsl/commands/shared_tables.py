@@ -57,8 +57,8 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         widths = [max(column) for column in zip(*lengths, strict=True)]
         for row, own in zip(shown, lengths, strict=True):
             blanks = [" " * (width - length) for width, length in zip(widths, own, strict=True)]
-            cells = zip(headings, blanks, row, strict=True)
-            echo_painted("  ".join(b + cell if name[0] == ">" else cell + b for name, b, cell in cells))
+            padded = zip(headings, blanks, row, strict=True)
+            echo_painted("  ".join(b + c if name.startswith(">") else c + b for name, b, c in padded))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, heading in enumerate(headings):

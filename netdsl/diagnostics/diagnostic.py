@@ -96,12 +96,12 @@ class Diagnostics:
 
     @property
     def full(self) -> bool:
-        """Whether further diagnostics are dropped."""
+        """True if further diagnostics are dropped."""
         return len(self._found) >= MAX_DIAGNOSTICS
 
     @property
     def explains(self) -> bool:
-        """Whether causes and fixes are still searched."""
+        """True if causes and fixes are still searched."""
         return len(self._found) < MAX_EXPLAINED
 
     def add(self, diagnostic: Diagnostic) -> None:

@@ -30,12 +30,12 @@ class Fix:
 
     @property
     def applies(self) -> bool:
-        """Whether all its edits are in the user's files, not on the command line or in netdsl itself."""
+        """True if all its edits are in the user's files, not on the command line or in netdsl itself."""
         sources = [edit.span.source for edit in self.edits]
         return not any(source.is_option or source.builtin for source in sources)
 
 
-# What to do about a diagnostic: a fix, a sentence where only the user can decide, or several of them.
+# The help of a diagnostic: a fix, a sentence if only the user can decide, or several of them.
 Help: TypeAlias = "str | Fix | tuple[str | Fix, ...]"
 
 

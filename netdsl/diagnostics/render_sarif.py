@@ -19,7 +19,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 
 
 def sarif_log(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
-    """The log of one run of a version of netdsl: its rules, and a result for each diagnostic."""
+    """The log of one run of netdsl, with its rules and a result for each diagnostic."""
     driver = {
         "name": "netdsl",
         "version": version,

@@ -228,7 +228,7 @@ def _rows(marks: list[_Mark], room: int | None, paint: Paint) -> Iterator[str]:
     for mark in sorted(marks, key=lambda mark: (mark.start - mark.end, mark.role != "related")):
         signs |= {mark.start + index: (sign, mark.role) for index, sign in enumerate(mark.signs)}
     yield _drawn(signs, paint) + beside
-    # Where there is little room to the right, a text moves to the left.
+    # A text moves to the left if there is little room to the right.
     places = {mark: mark.start if room is None else _moved(mark, room) for mark in said}
     leading: Signs = {mark.start: ("|", mark.role) for mark in said if places[mark] == mark.start}
     if leading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
 from netdsl.runtime.console import progress
-from netdsl.runtime.decode import decode_one, open_image
 from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
+from netdsl.runtime.open_image import Undecodable, decode_one, open_image
 from netdsl.runtime.storage import write_atomic
 from netdsl.trained.predict import image_files
 
@@ -68,9 +69,8 @@ def read_scaled(file: Path, channels: int, size: int) -> Tensor:
     """An image, (1, channels, H, W) float32 from 0 to 1, whose longer side is scaled to `size` pixels. Raises
     RunError if the file is not an image.
     """
-    image = open_image(file, channels)
-    if image is None:
-        raise _unreadable(file, "name two images: the content, and the style")
+    with _readable(file, "name two images: the content, and the style"):
+        image = open_image(file, channels).image
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     # As images are resized for training, with PIL's antialiasing.
@@ -145,9 +145,8 @@ def _of_test(test: Split, rows: range, argument: str) -> list[Picture]:
 
 
 def _of_file(file: Path, inspected: InspectedRun) -> Picture:
-    pixels = decode_one(file, inspected.run.network.input_shape)
-    if pixels is None:
-        raise _unreadable(file, "name an image, a folder of images, or `test:0`")
+    with _readable(file, "name an image, a folder of images, or `test:0`"):
+        pixels, _ = decode_one(file, inspected.run.network.input_shape)
     folder = file.resolve().parent.name
     label = inspected.classes.index(folder) if folder in inspected.classes else None
     return Picture(str(file), _floats(torch.from_numpy(pixels.copy())), label)
@@ -158,6 +157,10 @@ def _floats(pixels: Tensor) -> Tensor:
     return pixels.permute(2, 0, 1).float() / 255
 
 
-def _unreadable(file: Path, help: str) -> RunError:
-    reason = "is not an image" if file.exists() else "doesn't exist"
-    return RunError(f"{file} {reason}", help)
+@contextmanager
+def _readable(file: Path, help: str) -> Iterator[None]:
+    """Within the block, an image that can't be read is a RunError."""
+    try:
+        yield
+    except Undecodable as error:
+        raise RunError(f"{file}: {error}", help) from error

@@ -46,7 +46,7 @@ Kind: TypeAlias = Literal[
     "keyword", "operation", "block", "argument", "name", "function", "word", "label", "file"
 ]
 
-# Where names of a body are known.
+# The contexts in which the names of a body are known.
 _WITH_BODIES = (*SECTIONS, "stage", "stages", "block")
 
 
@@ -135,7 +135,7 @@ def _statement(context: Context, known: Known) -> Iterator[Candidate]:
 
 
 def _operand(before: list[str] | tuple[str, ...]) -> bool:
-    """Whether an operand is expected after the words before it in an expression."""
+    """True if an operand is expected after the words before it in an expression."""
     operators = (*OPERATOR_WORDS, *CONDITIONAL_WORDS, "=")
     return not before or before[-1] in operators or not (before[-1][0].isalnum() or before[-1][-1] in ')]}"_')
 

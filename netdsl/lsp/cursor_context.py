@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from netdsl.base.source import Source
 from netdsl.language.words import STATEMENTS
-from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokens, word_at
+from netdsl.syntax.tokens import CLOSING, OPENING, Token, starts_line, tokenize, word_at
 
 LocalKind: TypeAlias = Literal["parameter", "local", "index"]
 
@@ -65,8 +65,28 @@ class Context:
 
 def context_at(source: Source, offset: int) -> Context:
     """The context of the word before an offset."""
-    word = word_at(source.text[:offset], offset)
-    return _Scan(word[0] if word else offset).run(tokens(source))
+    text = source.text
+    word = word_at(text[:offset], offset)
+    end = word[0] if word else offset
+    begin = _line_of_statement(text, end)
+    newline = text.find("\n", end)
+    found = tokenize(text[begin : newline if newline >= 0 else len(text)])
+    context = _Scan(end - begin).run(found)
+    return replace(context, start=end, quoted=begin + context.quoted)
+
+
+def _line_of_statement(text: str, offset: int) -> int:
+    """The start of a line, at or before that of the statement around an offset. No token crosses lines, so
+    that what precedes it needs no reading: this is done right after each edit.
+    """
+    line = text.rfind("\n", 0, offset) + 1
+    while line:
+        first = word_at(text, line)
+        word = text[line : first[1]] if first else ""
+        if word in STATEMENTS and word != "layers":  # of a table, perhaps
+            break
+        line = text.rfind("\n", 0, line - 1) + 1
+    return line
 
 
 class _Scan:

@@ -1,4 +1,4 @@
-"""What an editor draws into a text: colours of names, shapes behind steps, and the parts that fold."""
+"""Decorations of a text in an editor: colours of names, shapes behind steps, and the parts that fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs at a place of the text: each step, block, stage and section, with the path that leads to it."""
+"""The instances at a place of the text: steps, blocks, stages and sections, with the paths to them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Visit(NamedTuple):
 
 
 def is_known(shape: Shape) -> bool:
-    """Whether inference knows a shape: after an error it may not."""
+    """True if inference knows a shape: after an error it may not."""
     return bool(shape) and 0 not in shape
 
 

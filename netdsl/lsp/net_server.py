@@ -42,7 +42,7 @@ class NetServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("netdsl", __version__, protocol_cls=NetProtocol)
         self.documents = Documents(self.publish)
-        # Whether inlay hints show the shape after each step: the initialization option `inlayHints`.
+        # True if inlay hints show the shape after each step: the initialization option `inlayHints`.
         self.shows_shapes = True
 
     # places

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
-# How many bytes a unit of an encoding has; an editor counts in units.
+# The number of bytes of a unit of an encoding; an editor counts in units.
 _UNITS = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 
 

@@ -42,7 +42,7 @@ class Reading:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every statement could be read."""
+        """True if every statement could be read."""
         return not self.program.unread
 
     def use_of(self, path: str) -> Span | None:

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The words of the language, apart from operations.
 WORDS = frozenset({*RESERVED, *STAGE_NAMES, "in", "unit", "same"})
 
-# Where a name is written, by file: start and end of each place, in order.
+# The places of a name by file: start and end of each, in order.
 Edits = Mapping[str, list[tuple[int, int]]]
 
 
@@ -44,7 +44,7 @@ def renamed(reading: Reading, offset: int) -> Occurrence:
 
 
 def is_shared(symbol: Symbol) -> bool:
-    """Whether files that use this one can refer to a name."""
+    """True if files that use this one can refer to a name."""
     return symbol.kind in ("block", "label") or (
         symbol.kind == "parameter" and symbol.owner is not None and symbol.owner.kind == "block"
     )
@@ -113,7 +113,7 @@ def _edited(text: str, places: list[tuple[int, int]], new: str) -> str:
 
 
 def _meanings(reading: Reading, edits: Edits, length: int) -> set[tuple[str, int, str, int]]:
-    """Which occurrence means which definition, by the places that they have after the edits."""
+    """The definition of each occurrence, by the places that they have after the edits."""
 
     def moved(path: str, offset: int) -> int:
         places = edits.get(path, [])

@@ -82,13 +82,22 @@ def answers(method: str, *options: object) -> Callable[[Callable[[P], Awaitable[
     return register
 
 
-async def _document(params: Any) -> Document | None:
-    """The document of a request, read if that takes no time; None where it is too long to be read."""
-    document = server.documents.get(params.text_document.uri)
-    if document is None or len(document.text) > MAX_LENGTH:
-        return None
-    await server.documents.settled(document)
-    return document
+def asks(method: str, *options: object) -> Callable[[Callable[[Document, P], Awaitable[T | None]]], object]:
+    """Registers the answer to a request about an open document, which is read first if that takes no time; a
+    document that is too long to be read has no answers.
+    """
+
+    def register(answer: Callable[[Document, P], Awaitable[T | None]]) -> object:
+        async def of_document(params: Any) -> T | None:
+            document = server.documents.get(params.text_document.uri)
+            if document is None or len(document.text) > MAX_LENGTH:
+                return None
+            await server.documents.settled(document)
+            return await answer(document, params)
+
+        return answers(method, *options)(of_document)
+
+    return register
 
 
 @server.feature(types.INITIALIZE)
@@ -150,10 +159,8 @@ async def shutdown(params: None) -> None:
 # questions
 
 
-@answers(types.TEXT_DOCUMENT_HOVER)
-async def hover(params: types.HoverParams) -> types.Hover | None:
-    if (document := await _document(params)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_HOVER)
+async def hover(document: Document, params: types.HoverParams) -> types.Hover | None:
     offset = server.offset(document, params.position)
     found = requests.hover(document, offset, server.networks_of(document))
     if found is None:
@@ -163,10 +170,8 @@ async def hover(params: types.HoverParams) -> types.Hover | None:
     return types.Hover(contents, server.range(server.lines(document.text), start, end))
 
 
-@answers(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["(", "=", '"', "/"]))
-async def completion(params: types.CompletionParams) -> types.CompletionList | None:
-    if (document := await _document(params)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["(", "=", '"', "/"]))
+async def completion(document: Document, params: types.CompletionParams) -> types.CompletionList | None:
     offset = server.offset(document, params.position)
     files = functools.partial(server.files_beside, document)
     found = requests.completion(document, offset, files)
@@ -192,13 +197,11 @@ def _completion_item(candidate: Candidate, number: int, place: types.Range) -> t
     )
 
 
-@answers(
+@asks(
     types.TEXT_DOCUMENT_SIGNATURE_HELP,
     types.SignatureHelpOptions(trigger_characters=["("], retrigger_characters=[",", "="]),
 )
-async def signature_help(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
-    if (document := await _document(params)) is None:
-        return None
+async def signature_help(document: Document, params: types.SignatureHelpParams) -> types.SignatureHelp | None:
     found = requests.signature_help(document, server.offset(document, params.position))
     if found is None:
         return None
@@ -208,25 +211,23 @@ async def signature_help(params: types.SignatureHelpParams) -> types.SignatureHe
     return types.SignatureHelp([shown], 0, active)
 
 
-@answers(types.TEXT_DOCUMENT_DEFINITION)
-async def definition(params: types.DefinitionParams) -> types.Location | None:
-    if (document := await _document(params)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_DEFINITION)
+async def definition(document: Document, params: types.DefinitionParams) -> types.Location | None:
     found = requests.definition(document, server.offset(document, params.position))
     return server.location(found) if found else None
 
 
-@answers(types.TEXT_DOCUMENT_REFERENCES)
-async def references(params: types.ReferenceParams) -> list[types.Location] | None:
-    if (document := await _document(params)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_REFERENCES)
+async def references(document: Document, params: types.ReferenceParams) -> list[types.Location] | None:
     found = requests.references(document, server.offset(document, params.position))
     return [place for target in found if (place := server.location(target))]
 
 
-@answers(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-async def document_symbol(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
-    if (document := await _document(params)) is None or (found := requests.symbols(document)) is None:
+@asks(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+async def document_symbol(
+    document: Document, params: types.DocumentSymbolParams
+) -> list[types.DocumentSymbol] | None:
+    if (found := requests.symbols(document)) is None:
         return None
     reading, entries = found
     shift, lines = document.shift(reading), server.lines(document.text)
@@ -254,13 +255,13 @@ def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> l
 # drawn into the text
 
 
-@answers(
+@asks(
     types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL,
     types.SemanticTokensLegend(list(decorations.TOKEN_TYPES), list(decorations.MODIFIERS)),
 )
-async def semantic_tokens(params: types.SemanticTokensParams) -> types.SemanticTokens | None:
-    if (document := await _document(params)) is None:
-        return None
+async def semantic_tokens(
+    document: Document, params: types.SemanticTokensParams
+) -> types.SemanticTokens | None:
     lines = server.lines(document.text)
     data: list[int] = []
     before = types.Position(0, 0)
@@ -274,9 +275,9 @@ async def semantic_tokens(params: types.SemanticTokensParams) -> types.SemanticT
     return types.SemanticTokens(data)
 
 
-@answers(types.TEXT_DOCUMENT_INLAY_HINT)
-async def inlay_hints(params: types.InlayHintParams) -> list[types.InlayHint] | None:
-    if not server.shows_shapes or (document := await _document(params)) is None:
+@asks(types.TEXT_DOCUMENT_INLAY_HINT)
+async def inlay_hints(document: Document, params: types.InlayHintParams) -> list[types.InlayHint] | None:
+    if not server.shows_shapes:
         return None
     lines = server.lines(document.text)
     places = ((types.Position(*lines.position(hint.offset)), hint) for hint in requests.shape_hints(document))
@@ -287,10 +288,10 @@ async def inlay_hints(params: types.InlayHintParams) -> list[types.InlayHint] | 
     ]
 
 
-@answers(types.TEXT_DOCUMENT_FOLDING_RANGE)
-async def folding_ranges(params: types.FoldingRangeParams) -> list[types.FoldingRange] | None:
-    if (document := server.documents.get(params.text_document.uri)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_FOLDING_RANGE)
+async def folding_ranges(
+    document: Document, params: types.FoldingRangeParams
+) -> list[types.FoldingRange] | None:
     lines = server.lines(document.text)
     found = []
     for start, end, is_comment in decorations.folds(document.text):
@@ -313,10 +314,10 @@ async def code_action(params: types.CodeActionParams) -> list[types.CodeAction] 
     return code_actions(server, document, params)
 
 
-@answers(types.TEXT_DOCUMENT_FORMATTING)
-async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
-    if (document := server.documents.get(params.text_document.uri)) is None:
-        return None
+@asks(types.TEXT_DOCUMENT_FORMATTING)
+async def formatting(
+    document: Document, params: types.DocumentFormattingParams
+) -> list[types.TextEdit] | None:
     if (result := requests.layout(document)) is None:
         return None
     shift = Shift.between(document.text, result)

@@ -34,6 +34,10 @@ NO_KEYS = {
     **dict.fromkeys(
         ("device", "gpu", "cuda"), f"{_WITHOUT}, and choose it with `netdsl train --device cuda`"
     ),
+    **dict.fromkeys(
+        ("precision", "amp", "mixed_precision", "fp16", "bf16"),
+        f"{_WITHOUT}, and choose it with `netdsl train --precision bf16`",
+    ),
     **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
     **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
     "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",

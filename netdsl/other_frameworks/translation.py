@@ -132,7 +132,7 @@ _ARGUMENTS = {
 }
 # Names with two translations: an operation has one of them.
 _SIZES = {"kernel_size": "size", "size": "factor"}
-# What blocks call the same thing: in a call of one that has another name of the line, that is meant.
+# Synonyms among the parameters of blocks: a call with one name means the block's other name of the line.
 _SYNONYMS = tuple(frozenset(line.split()) for line in """
     out filters channels width planes out_channels out_planes num_filters features dim dims units
     kernel kernel_size size k ksize filter_size
@@ -177,6 +177,9 @@ NO_STEPS = {
     **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
     **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
     **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
+    **dict.fromkeys(
+        ("patchembed", "patchembedding"), "write `conv(768, 16, stride=16, padding=0)` for patches of 16x16"
+    ),
     "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
     **dict.fromkeys(
         (
@@ -301,7 +304,7 @@ def translated(text: str) -> str:
     prefix, name, inside = found[1], found[2], found[3] or ""
     if name.lower() in ("activation", "act", "nonlinearity") and inside:
         activation = own_name(own_value(inside)) or own_value(inside)
-        return activation if activation.isidentifier() else ""
+        return "" if no_step(activation) or not activation.isidentifier() else activation
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."

@@ -128,7 +128,7 @@ def too_many(
 
 
 def _is_stage(argument: nodes.Argument, span: Span) -> bool:
-    """Whether an argument is one of a stage, or of a table outside the row that is the call."""
+    """True if an argument is one of a stage, or of a table outside the row that is the call."""
     return bool(_STAGE.match(span.text)) or not argument.value.span.within(span)
 
 

@@ -51,7 +51,7 @@ class Symbol:
 
     @property
     def is_constant(self) -> bool:
-        """Whether its value is known before any block is called."""
+        """True if its value is known before any block is called."""
         of_network = self.kind == "parameter" and self.owner is not None and self.owner.kind == "network"
         return self.kind == "constant" or of_network
 
@@ -94,7 +94,7 @@ class Definitions:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it can be parsed."""
+        """True if all of it can be parsed."""
         return not any(nested(self.program, nodes.Unread))
 
     def find(self, name: str, place: Span, *, tensor: bool = False) -> Symbol | None:
@@ -224,7 +224,7 @@ class FileNames:
             self.blocks = {**other.blocks, **self.blocks}
 
     def is_lost(self, name: str) -> bool:
-        """Whether a name has a definition, but it is unknown which."""
+        """True if a name has a definition, but it is unknown which."""
         return name in self.own.unknown or (self.missing and not own_name(name) and own_value(name) == name)
 
     @property

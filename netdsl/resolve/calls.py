@@ -123,7 +123,7 @@ class CallResolver:
             cases += [(value, case) for case in resolved]
             shape_errors += [(value, diagnostic) for diagnostic in found]
         own = self._named(name)
-        # Where the parameter holds a number, the operation or block of its own name is called.
+        # If the parameter holds a number, the operation or block of its own name is called.
         with self._diagnostics.captured() as found:
             fallback = self._target(step, own, defaults) if own else ()
         shape_errors += [("", diagnostic) for diagnostic in found]

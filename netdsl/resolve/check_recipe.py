@@ -77,7 +77,7 @@ class _Checks:
         return not set(keys) & set(self._subject.wrong)
 
     def _own(self, key: str) -> bool:
-        """Whether a key is not overridden on the command line."""
+        """True if a key is not overridden on the command line."""
         return key not in self._places or self._places[key].source is self._subject.input_span.source
 
     def _error(self, key: str, message: str, help: Help) -> None:

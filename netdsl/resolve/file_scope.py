@@ -88,7 +88,7 @@ class FileScope:
         self._own = [*own.values(), *added.values()]
         known |= added
         self.known: Mapping[str, str] = {n: key for n, key in known.items() if n not in names.own.unknown}
-        # Whether no definition is wrong that the shapes of the network may depend on.
+        # True if no definition that the shapes of the network may depend on has an error.
         self.sound = not names.own.duplicates
         self.scope = Scope(names, self.known, overrides, diagnostics)
         program = names.own.program

@@ -33,7 +33,7 @@ def roles(operation: type[Operation]) -> frozenset[str]:
 
 
 def is_norm(operation: type[Operation]) -> bool:
-    """Whether it has a scale and a shift; `layer_scale` has a scale only."""
+    """True if it has a scale and a shift; `layer_scale` has a scale only."""
     return roles(operation) >= {"scale", "shift"}
 
 

@@ -20,6 +20,9 @@ MAX_FILES = 100
 # The statements of a library; all others belong to a network.
 LIBRARY = (nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Order, nodes.Unread)
 
+# What every network of a file can use.
+_SHARED = (nodes.Network, nodes.Block, nodes.Let, nodes.Default, nodes.Use, nodes.Unread)
+
 
 class File(NamedTuple):
     """A parsed file. `used` are the paths of the files that it uses, with the spans of the `use` statements;
@@ -50,7 +53,7 @@ class _Loading:
         return self._files
 
     def _add(self, path: str, source: Source, place: Span | None) -> None:
-        program = parse(source, self._diagnostics)
+        program = _of_one_network(parse(source, self._diagnostics))
         if place is not None:
             self._check_library(program, path, place)
         # Added first, so that it precedes the files that it uses.
@@ -115,3 +118,15 @@ class _Loading:
 
 def _normal(path: str) -> str:
     return posixpath.normpath(path.replace("\\", "/"))
+
+
+def _of_one_network(program: nodes.Program) -> nodes.Program:
+    """The program without what belongs to a second network: only its `network` is an error."""
+    kept: list[nodes.Statement] = []
+    layers = ended = False
+    for statement in program.statements:
+        layers = layers or isinstance(statement, (nodes.Section, nodes.Stage, nodes.Stages))
+        ended = ended or (layers and isinstance(statement, nodes.Network))
+        if not ended or isinstance(statement, _SHARED):
+            kept.append(statement)
+    return nodes.Program(tuple(kept))

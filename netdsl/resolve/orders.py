@@ -34,7 +34,7 @@ def is_unit(step: nodes.Step) -> bool:
 
 
 def uses_units(steps: Iterable[nodes.Step]) -> bool:
-    """Whether the steps have units outside of inner skip connections."""
+    """True if the steps have units outside of inner skip connections."""
     return any(
         is_unit(step)
         or (not isinstance(step, nodes.Skip) and any(uses_units(b.steps) for b in tree.bodies(step)))
@@ -43,7 +43,7 @@ def uses_units(steps: Iterable[nodes.Step]) -> bool:
 
 
 def is_placeholder(item: nodes.Call | nodes.Plus) -> bool:
-    """Whether an order's item is the bare `conv`, which gets the arguments of the unit."""
+    """True if an order's item is the bare `conv`, which gets the arguments of the unit."""
     return isinstance(item, nodes.Call) and item.name.text == "conv" and not item.arguments
 
 

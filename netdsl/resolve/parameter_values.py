@@ -14,7 +14,7 @@ from netdsl.syntax.net_files import shipped, shipped_parameters
 def check_value(
     parameter: Symbol, value: Value, values: list[Value], place: Span, diagnostics: Diagnostics
 ) -> bool:
-    """Whether the value of a parameter is one of its `values`; reports another one at its place."""
+    """True if the value of a parameter is one of its `values`; reports another one at its place."""
     if any(type(value) is type(known) and value == known for known in values):
         return True
     *others, last = map(show, values)
@@ -49,6 +49,6 @@ def _others(span: Span) -> list[str]:
 
 
 def _has(network: str, name: str, value: str) -> bool:
-    """Whether another network's parameter of the name declares a value."""
+    """True if another network's parameter of the name declares a value."""
     values = (p.values for p in shipped_parameters(network) if p.name.text == name)
     return any(known.span.text == value for known in next(values, ()))

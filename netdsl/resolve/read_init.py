@@ -119,7 +119,7 @@ class _InitReader:
         return f"give a step the label `{key}`"
 
     def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
-        """Whether the rule is valid for the weights of the key."""
+        """True if the rule is valid for the weights of the key."""
         if of_label:
             steps = self._labels[key.text]
             if not steps:  # the step has a syntax error

@@ -11,7 +11,7 @@ from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.orders import UNIT, Order
 from netdsl.syntax import nodes
 
-# How deep blocks may call each other.
+# The largest depth of calls of blocks by blocks.
 MAX_NESTING = 100
 
 
@@ -66,7 +66,7 @@ def _called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> l
 def check_recursion(
     names: FileNames, blocks: Mapping[str, nodes.Block], order: Order, diagnostics: Diagnostics
 ) -> bool:
-    """Whether none of the `blocks` of a file, by name, calls itself, directly or through others."""
+    """True if none of the `blocks` of a file, by name, calls itself, directly or through others."""
     # A unit calls the items of the order.
     ordered = [item.name.text for item in order if isinstance(item, nodes.Call)]
     called_by: dict[str, dict[str, Span]] = {}

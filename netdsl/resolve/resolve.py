@@ -129,7 +129,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
-        """Whether no shape or cost depends on an error."""
+        """True if no shape or cost depends on an error."""
         bodies = [*(part.body for part in parts if isinstance(part, Section)), *(b.body for b in blocks)]
         wrong = any(isinstance(step, WrongStep) for body in bodies for step in steps(body))
         unread = {found.kind for found in self._program.unread} <= {"expect", "init", "train"}
@@ -145,7 +145,7 @@ class _Resolver:
         return tuple(map_bodies(part, marked) for part in parts), [map_bodies(b, marked) for b in blocks]
 
     def _open_classes(self) -> bool:
-        """Whether `classes` only decides arguments of steps in sections."""
+        """True if `classes` only decides arguments of steps in sections."""
         statements = [s for s in self._program.statements if not isinstance(s, nodes.Expect)]
         sections = [s.body for s in statements if isinstance(s, nodes.Section)]
         found = sum(map(_given_classes, sections))
@@ -266,15 +266,17 @@ class _Resolver:
         body = self._main.steps.section(statement.body, kind.text)
         if kind.text != "layers":
             if kind.text in seen:
-                # The intended position is unknown.
-                body = (WrongStep(kind.span), *body)
+                # The intended position, and the intended output, are unknown.
+                wrong = WrongStep(kind.span)
+                body = (wrong, *body, wrong)
+                one = "a network has one output: remove one `head`"
                 also = [Label(seen[kind.text], "first here")]
                 self._diagnostics.error(
                     "duplicate-statement",
                     f"duplicate `{kind.text}`",
                     kind.span,
                     also=also,
-                    help="rename one to `layers`",
+                    help=one if kind.text == "head" else "rename one to `layers`",
                 )
             seen.setdefault(kind.text, kind.span)
         name = statement.name and self._main.steps.part_label(statement.name)
@@ -337,7 +339,7 @@ class _Resolver:
 
 
 def _given_classes(body: nodes.Body) -> int:
-    """How many arguments of a body's steps are `classes`, except in `repeat`, which may become a block."""
+    """The number of arguments of steps that are `classes`, except in `repeat`, which may become a block."""
     found = 0
     for step in body.steps:
         if isinstance(step, nodes.Call):

@@ -104,7 +104,7 @@ class Scope:
         return self._values[name]
 
     def _declared(self, name: str, value: Value) -> bool:
-        """Whether a value is one of those that its parameter declares, if it does; reports another one."""
+        """True if a value is one of those that its parameter declares, if it does; reports another one."""
         symbol = self.names.constants[name]
         values = [known for node in symbol.values if (known := self.value(node)) is not None]
         return not values or check_value(symbol, value, values, self.written(name), self._diagnostics)

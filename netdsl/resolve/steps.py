@@ -59,7 +59,7 @@ OUTER_IN = "block_in"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What the steps of a body share: the block or section that owns them, its defaults and labels."""
+    """The context of the steps of a body: the block or section that owns them, its defaults and labels."""
 
     owner: str
     defaults: Defaults = field(default_factory=dict)
@@ -294,7 +294,7 @@ class StepResolver:
         return (BlockStep(key, arguments, step.keyword),)
 
     def _goes_back(self, body: nodes.Body) -> bool:
-        """Whether a body goes back to a tensor that is saved outside of it."""
+        """True if a body goes back to a tensor that is saved outside of it."""
         found = (self._tensor(step.name) for step in nested(body, nodes.From))
         return any(tensor and not tensor.span.within(body.span) for tensor in found)
 
@@ -375,7 +375,7 @@ def _free(label: str, taken: Mapping[str, Span]) -> str:
 
 
 def _needs_block(steps: Iterable[nodes.Step]) -> bool:
-    """Whether a repeated part is more than a chain of layers, or has labels."""
+    """True if a repeated part is more than a chain of layers, or has labels."""
     for step in steps:
         if isinstance(step, (nodes.Skip, nodes.Branches, nodes.Save, nodes.From)):
             return True

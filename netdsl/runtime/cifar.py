@@ -7,7 +7,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from netdsl.language.recipe import Cifar10, Cifar100
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.images import Source, Split, fit
+from netdsl.runtime.images import Source, Split, conversion, fit
 from netdsl.runtime.storage import cache_folder
 
 
@@ -23,7 +23,13 @@ def read(data: Cifar10 | Cifar100, input_shape: tuple[int, ...]) -> Source:
             "try again when online, or use other data: `--data folder:PATH` for a folder of images, "
             "`--data digits` for those that come with netdsl",
         ) from error
-    return Source(_split(train, input_shape), _split(test, input_shape), tuple(train.classes))
+    sizes = torch.tensor([[3, 32, 32]]).expand(len(train.data) + len(test.data), 3)
+    return Source(
+        _split(train, input_shape),
+        _split(test, input_shape),
+        tuple(train.classes),
+        conversion=conversion(sizes, input_shape),
+    )
 
 
 def _split(data: CIFAR10, input_shape: tuple[int, ...]) -> Split:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder, held_out
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.images import Source, Split, physical_memory
+from netdsl.runtime.images import RULES, Rules, Source, Split, physical_memory, split_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,9 @@ def read(
     *,
     stream: bool | None = None,
     room: int | None = None,
+    rules: Rules = RULES,
 ) -> Source:
-    """All images of a kind of data, fitted to a network's input (C, H, W).
+    """All images of a kind of data, fitted to a network's input (C, H, W), by the `RULES` of a run.
 
     A folder's images are decoded into memory, or stay in their files (`stream`); None means in memory if
     they take at most `room` bytes. Progress and the names of broken images go to `console`. Raises
@@ -93,26 +94,37 @@ def read(
     from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
 
     if isinstance(data, Folder):
-        return folder.read(data.path, input_shape, console, stream, room)
+        return folder.read(data.path, input_shape, console, stream, room, rules)
     if stream:
         raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
-    return digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
+    source = digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
+    return replace(source, rules=rules)
 
 
 def divide(source: Source, classes: int, validation: int | None, seed: int, images: int | None) -> Dataset:
     """The data of one run of a network with `classes` classes.
 
-    The last `validation` of the training images, shuffled with `seed`, are for validation; None means
-    1,000, but at most a tenth. The first `images` of the others are for training; None means all. So the
-    number of training images does not change the validation. Raises RunError if there are too few images,
-    or the number of classes differs.
+    `validation` of the training images, shuffled with `seed`, are for validation; None means 1,000, but at
+    most a tenth. If the source has validation images of its own, they take their place, unless `validation`
+    is 0. The first `images` of the others are for training; None means all. So the number of training
+    images does not change the validation. Raises RunError if there are too few images, or the number of
+    classes differs.
     """
     if len(source.classes) != classes:
         raise RunError(
             f"the data have {len(source.classes)} classes, but the network has {classes} outputs",
             f"write `classes {len(source.classes)}`, or choose other data",
         )
-    train, held_out = _hold_out(source.train, validation, seed)
+    count = 0 if source.validation is not None else held_out(len(source.train), validation)
+    if count >= len(source.train):
+        raise RunError(
+            f"{count} images for validation leave none of the {len(source.train)} for training",
+            "choose a smaller `validation`",
+        )
+    left, taken = split_off(source.train.labels, count, seed, source.rules)
+    train, held = source.train[left], source.train[taken]
+    if source.validation is not None and validation != 0:
+        held = source.validation
     if images is not None:
         if images > len(train):
             raise RunError(
@@ -120,19 +132,7 @@ def divide(source: Source, classes: int, validation: int | None, seed: int, imag
                 f"set `images` to at most {len(train)}, or remove it",
             )
         train = train[torch.arange(images)]
-    return Dataset.of(train, held_out, source.test, source.classes)
-
-
-def _hold_out(train: Split, validation: int | None, seed: int) -> tuple[Split, Split]:
-    """The images to train on and those for validation."""
-    count = held_out(len(train), validation)
-    if count >= len(train):
-        raise RunError(
-            f"{count} images for validation leave none of the {len(train)} for training",
-            "choose a smaller `validation`",
-        )
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    return train[order[: len(train) - count]], train[order[len(train) - count :]]
+    return Dataset.of(train, held, source.test, source.classes)
 
 
 def statistics(split: Split) -> tuple[Tensor, Tensor]:

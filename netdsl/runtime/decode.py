@@ -1,75 +1,90 @@
-"""Decoding of image files, to a tensor or to their statistics; results are cached."""
+"""Decoding of many image files, to a tensor or to their statistics; results are cached."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from netdsl.runtime.console import progress, say
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.open_image import Undecodable, decode_one, pillow_heard
 from netdsl.runtime.storage import cache_folder, write_atomic
 
 # Images that a thread decodes at a time.
 _PART = 100
+# The most remarks on files that are shown.
+_SHOWN = 50
+# Changes when files are decoded in another way.
+_VERSION = 2
 
 
-def decode(
-    root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
-) -> tuple[Tensor, Tensor]:
-    """All files as uint8 images (N, C, H, W), and which of them are valid, (N,) bool.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """N image files: `values` are their pixels or their `moments`, `whole`, (N,) bool, which are valid,
+    `sizes`, (N, 3) int32, their channels, heights and widths, and `remarks` what is wrong with some.
+    """
+
+    values: Tensor
+    whole: Tensor
+    sizes: Tensor
+    remarks: dict[int, str]
+
+
+def decode(root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console) -> Decoded:
+    """All files as uint8 images (N, C, H, W).
 
     A broken image is black, and reported on `console`. Decoded images are cached, in a file for each folder
     and shape, until the name, size or time of any of the image files changes.
     """
 
-    def read() -> dict[str, Tensor]:
+    def read() -> Decoded:
         channels, height, width = input_shape
         images = np.zeros((len(files), height, width, channels), np.uint8)
 
         def keep(i: int, pixels: NDArray[np.uint8]) -> None:
             images[i] = pixels
 
-        whole = _visit(files, input_shape, keep, "decoding", console)
-        return {"images": torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), "whole": whole}
+        return _visit(
+            files,
+            input_shape,
+            keep,
+            lambda: torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+            "decoding",
+            console,
+        )
 
-    kinds = {"images": (torch.uint8, (len(files), *input_shape)), "whole": (torch.bool, (len(files),))}
-    kept = _kept("images", root, files, input_shape, kinds, read, console)
-    return kept["images"], kept["whole"]
+    return _kept("images", root, files, input_shape, (torch.uint8, input_shape), read, console)
 
 
-def survey(
-    root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console
-) -> tuple[Tensor, Tensor]:
-    """The `moments` of all files (N, C, 2), and which of them are valid, (N,) bool.
+def survey(root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console) -> Decoded:
+    """The `moments` of all files, (N, C, 2).
 
     For images that do not fit into memory: each is decoded once and not kept. Cached like `decode`.
     """
 
-    def read() -> dict[str, Tensor]:
+    def read() -> Decoded:
         sums = np.zeros((len(files), input_shape[0], 2), np.int64)
 
         def add_up(i: int, pixels: NDArray[np.uint8]) -> None:
             wide = pixels.astype(np.int64)
             sums[i] = np.stack((wide.sum((0, 1)), (wide * wide).sum((0, 1))), 1)
 
-        whole = _visit(files, input_shape, add_up, "reading", console)
-        return {"moments": torch.from_numpy(sums), "whole": whole}
+        return _visit(files, input_shape, add_up, lambda: torch.from_numpy(sums), "reading", console)
 
-    kinds = {"moments": (torch.int64, (len(files), input_shape[0], 2)), "whole": (torch.bool, (len(files),))}
-    kept = _kept("surveys", root, files, input_shape, kinds, read, console)
-    return kept["moments"], kept["whole"]
+    return _kept("surveys", root, files, input_shape, (torch.int64, (input_shape[0], 2)), read, console)
 
 
 def _kept(
@@ -77,29 +92,36 @@ def _kept(
     root: Path,
     files: list[Path],
     input_shape: tuple[int, ...],
-    kinds: dict[str, tuple[torch.dtype, tuple[int, ...]]],
-    read: Callable[[], dict[str, Tensor]],
+    value: tuple[torch.dtype, tuple[int, ...]],
+    read: Callable[[], Decoded],
     console: Console,
-) -> dict[str, Tensor]:
-    """The cached tensors of these files, else the result of `read`; broken images are reported."""
+) -> Decoded:
+    """The cached result for these files, else that of `read`; remarks are reported.
+
+    `value` is the type and the shape of one file's value.
+    """
     shape = "x".join(map(str, input_shape))
-    place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
     cache = cache_folder() / kind / f"{place}-{shape}.safetensors"
     fingerprint = _fingerprint(root, files)
-    tensors = _cached(cache, fingerprint, kinds)
-    if tensors is None:
-        tensors = read()
+    found = _cached(cache, fingerprint, len(files), value)
+    if found is None:
+        found = read()
+        tensors = {"values": found.values, "whole": found.whole, "sizes": found.sizes}
+        facts = {"fingerprint": fingerprint, "remarks": json.dumps(found.remarks)}
         try:
-            write_atomic(cache, safetensors.torch.save(tensors, {"fingerprint": fingerprint}))
+            write_atomic(cache, safetensors.torch.save(tensors, facts))
         except RunError as error:  # A full or read-only disk does not stop the run.
             say(console, f"decoded images are not cached: {error}")
-    for i in (~tensors["whole"]).nonzero().flatten().tolist():
-        say(console, f"left out, not an image: {files[i]}")
-    return tensors
+    for i, remark in list(found.remarks.items())[:_SHOWN]:
+        say(console, f"{'damaged' if found.whole[i] else 'left out'}, {remark}: {files[i]}")
+    if (more := len(found.remarks) - _SHOWN) > 0:
+        say(console, f"… and {more:,} more, {int((~found.whole).sum()):,} left out in all")
+    return found
 
 
 def _fingerprint(root: Path, files: list[Path]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(_VERSION).encode())
     for file in files:
         try:
             status = file.stat()
@@ -111,40 +133,56 @@ def _fingerprint(root: Path, files: list[Path]) -> str:
 
 
 def _cached(
-    path: Path, fingerprint: str, kinds: dict[str, tuple[torch.dtype, tuple[int, ...]]]
-) -> dict[str, Tensor] | None:
-    """The cached tensors, or None if they are missing, damaged, or of other files."""
+    path: Path, fingerprint: str, count: int, value: tuple[torch.dtype, tuple[int, ...]]
+) -> Decoded | None:
+    """The cached result, or None if it is missing, damaged, or of other files."""
+    kind, shape = value
+    kinds = {
+        "values": (kind, (count, *shape)),
+        "whole": (torch.bool, (count,)),
+        "sizes": (torch.int32, (count, 3)),
+    }
     try:
         with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("fingerprint") != fingerprint:
+            facts = file.metadata() or {}
+            if facts.get("fingerprint") != fingerprint:
                 return None
             tensors = {name: file.get_tensor(name) for name in kinds}
-    except (OSError, SafetensorError):
+        remarks = {int(i): str(remark) for i, remark in json.loads(facts["remarks"]).items()}
+    except (OSError, SafetensorError, KeyError, ValueError, AttributeError):
         return None
     fits = all((tensors[name].dtype, tensors[name].shape) == kind for name, kind in kinds.items())
-    return tensors if fits else None
+    return Decoded(**tensors, remarks=remarks) if fits else None
 
 
 def _visit(
     files: list[Path],
     input_shape: tuple[int, ...],
     visit: Callable[[int, NDArray[np.uint8]], None],
+    values: Callable[[], Tensor],
     what: str,
     console: Console,
-) -> Tensor:
-    """Decodes each file and passes it to `visit` with its number; returns which are valid, (N,) bool."""
+) -> Decoded:
+    """Decodes each file and passes it to `visit` with its number; afterwards `values` has the result."""
     whole = np.zeros(len(files), np.bool_)
+    sizes = np.zeros((len(files), 3), np.int32)
+    remarks: dict[int, str] = {}
 
     def visit_part(part: range) -> int:
         for i in part:
-            pixels = decode_one(files[i], input_shape)
-            if pixels is not None:
-                visit(i, pixels)
-                whole[i] = True
+            try:
+                pixels, opened = decode_one(files[i], input_shape)
+            except Undecodable as error:
+                remarks[i] = str(error)
+                continue
+            visit(i, pixels)
+            whole[i], sizes[i] = True, opened.size
+            if opened.remark:
+                remarks[i] = opened.remark
         return len(part)
 
     parts = [range(i, min(i + _PART, len(files))) for i in range(0, len(files), _PART)]
-    with progress(f"{what} {len(files):,} images", len(files), console) as advance:
+    with progress(f"{what} {len(files):,} images", len(files), console) as advance, pillow_heard():
         started = time.perf_counter()
         advance(visit_part(parts[0]))
         # Threads only help with large images: decoding a small one is mostly Python, which runs in one
@@ -153,29 +191,4 @@ def _visit(
         with ThreadPoolExecutor(None if large else 1) as pool:
             for count in pool.map(visit_part, parts[1:]):
                 advance(count)
-    return torch.from_numpy(whole)
-
-
-def decode_one(file: Path, input_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """One image fitted to a shape (C, H, W), as (H, W, C), or None if the file is not an image."""
-    channels, height, width = input_shape
-    image = open_image(file, channels)
-    if image is None:
-        return None
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(height, width, channels)
-
-
-def open_image(file: Path, channels: int) -> Image.Image | None:
-    """An image at its own size, upright, gray for one channel; None if the file is not an image."""
-    if not file.is_file():  # opening a pipe would block
-        return None
-    try:
-        with Image.open(file) as opened:
-            image: Image.Image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16 bits: PIL would clip instead of scaling.
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return image.convert({1: "L", 3: "RGB"}[channels])
-    except Exception:  # noqa: BLE001 - PIL's decoders raise any exception on broken files.
-        return None
+    return Decoded(values(), torch.from_numpy(whole), torch.from_numpy(sizes), dict(sorted(remarks.items())))

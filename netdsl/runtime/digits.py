@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import torch
 
-from netdsl.runtime.images import Source, Split, fit
+from netdsl.runtime.images import Source, Split, conversion, fit, sizes_of
 
 TEST_IMAGES = 360
 
@@ -21,4 +21,6 @@ def read(input_shape: tuple[int, ...]) -> Source:
     every = Split.of(fit(images, input_shape), labels)
     order = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))
     train, test = every[order[:-TEST_IMAGES]], every[order[-TEST_IMAGES:]]
-    return Source(train, test, tuple(map(str, range(10))))
+    return Source(
+        train, test, tuple(map(str, range(10))), conversion=conversion(sizes_of(images), input_shape)
+    )

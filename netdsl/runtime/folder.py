@@ -1,36 +1,72 @@
-"""A folder of images: `train/<class>/` and `test/<class>/`, or one folder of classes."""
+"""A folder of images: `train/CLASS`, `test/CLASS` and perhaps `val/CLASS`, or one folder of classes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
+from netdsl.runtime.console import say
 from netdsl.runtime.decode import decode, survey
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
-from netdsl.runtime.images import Source, Split, memory_of, moments, require_memory
+from netdsl.runtime.images import (
+    Rules,
+    Source,
+    Split,
+    conversion,
+    memory_of,
+    moments,
+    require_memory,
+    split_off,
+)
+from netdsl.runtime.open_image import is_named_image
 
-_LAYOUT = "expected PATH/train/CLASS/* and PATH/test/CLASS/*, or PATH/CLASS/*"
+_LAYOUT = (
+    "expected PATH/train/CLASS/*, PATH/test/CLASS/* and, if there are images for it, PATH/val/CLASS/*, or "
+    "PATH/CLASS/*"
+)
+Part: TypeAlias = Literal["train", "val", "test"]
+# The names of the folders of parts, in lower case.
+_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Listing:
-    """The files of a data set by class; `test` is empty if it is to be split off from `train`."""
+    """The files of a data set, by part and class, and `notes` on what is not obvious; without a part `test`,
+    images are to be split off for it.
+    """
 
-    classes: tuple[str, ...]
-    train: dict[str, list[Path]]
-    test: dict[str, list[Path]]
+    parts: dict[Part, dict[str, list[Path]]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted(self.parts["train"]))
 
 
 def read(
     path: str,
     input_shape: tuple[int, ...],
     console: Console,
-    stream: bool | None = None,
-    room: int | None = None,
+    stream: bool | None,
+    room: int | None,
+    rules: Rules,
 ) -> Source:
     """The images, converted to the channels and resized to the size of (C, H, W).
 
@@ -38,75 +74,196 @@ def read(
     bytes. Without a `test` folder, a fixed tenth of the images is for the test. Broken images are reported
     on `console` and left out. Raises RunError if no image is usable.
     """
-    root = Path(path).expanduser()
-    listing = _list(root)
-    train_files, train_labels = _flat(listing.classes, listing.train)
-    test_files, test_labels = _flat(listing.classes, listing.test)
-    files, labels = train_files + test_files, torch.tensor(train_labels + test_labels)
+    root = Path(os.path.expanduser(path))
+    listing = _list(root, rules)
+    for note in listing.notes:
+        say(console, note)
+    rows = [
+        (file, label, part)
+        for part in get_args(Part)
+        for label, name in enumerate(listing.classes)
+        for file in listing.parts.get(part, {}).get(name, [])
+    ]
+    files, labels = [file for file, _, _ in rows], torch.tensor([label for _, label, _ in rows])
     if stream is None:
         stream = room is not None and memory_of(len(files), input_shape) > room
     if stream:
-        sums, whole = survey(root, files, input_shape, console)
-        every = Split(Files(files, input_shape), labels, sums)
+        found = survey(root, files, input_shape, console)
+        every = Split(Files(files, input_shape), labels, found.values)
     else:
         require_memory(len(files), input_shape)
-        images, whole = decode(root, files, input_shape, console)
-        every = Split(images, labels, moments(images))
-    is_test = torch.arange(len(labels)) >= len(train_labels)
-    if not listing.test:
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-        is_test[order[: max(1, len(labels) // 10)]] = True
-    train = every[(whole & ~is_test).nonzero().flatten()]
-    test = every[(whole & is_test).nonzero().flatten()]
-    _require_images(root, listing.classes, train, test)
-    return Source(train, test, listing.classes)
-
-
-def _list(root: Path) -> Listing:
-    """The classes and files of a folder in alphabetical order."""
-    folders = {entry.name: entry for entry in _entries(root) if entry.is_dir()}
-    halves = {"train", "test"} & folders.keys()
-    if not halves:
-        train = {name: _entries(folder) for name, folder in folders.items()}
-        test = {}
-    elif len(halves) == 2:
-        train, test = (
-            {entry.name: _entries(entry) for entry in _entries(folders[half]) if entry.is_dir()}
-            for half in ("train", "test")
+        found = decode(root, files, input_shape, console)
+        every = Split(found.values, labels, moments(found.values))
+    indices = {
+        part: torch.tensor(
+            [i for i, row in enumerate(rows) if row[2] == part and found.whole[i]], dtype=torch.long
         )
+        for part in listing.parts
+    }
+    if "test" not in indices:
+        indices |= _split(indices["train"], labels, rules)
+    parts = {part: every[index] for part, index in indices.items()}
+    _require_images(root, listing.classes, parts, console)
+    converted = conversion(found.sizes[found.whole], input_shape)
+    unsplit = "test" not in listing.parts
+    return Source(parts["train"], parts["test"], listing.classes, parts.get("val"), unsplit, converted, rules)
+
+
+def _split(whole: Tensor, labels: Tensor, rules: Rules) -> dict[Part, Tensor]:
+    """The valid images of one folder of classes, of which a tenth is for the test."""
+    if rules == 1:  # From all files, broken ones included; the first of the order are for the test.
+        taken, left = split_off(labels, len(labels) - max(1, len(labels) // 10), 0, rules)
+        return {"train": whole[torch.isin(whole, left)], "test": whole[torch.isin(whole, taken)]}
+    left, taken = split_off(labels[whole], max(1, len(whole) // 10), 0, rules)
+    return {"train": whole[left.sort().values], "test": whole[taken.sort().values]}
+
+
+def _list(root: Path, rules: Rules) -> Listing:
+    """The classes and files of a folder in alphabetical order. Raises RunError."""
+    folders = _folders(root)
+    parts = _parts(folders)
+    others = [folder for folder in folders if folder not in parts.values()]
+    # A class may be called `train`: it has images of its own, and other classes beside it.
+    if not parts or (others and not any(_folders(folder) for folder in parts.values())):
+        listing = Listing({"train": {}})
+        _add_classes(listing, "train", root, rules)
     else:
-        (there,) = halves
-        missing = "test" if there == "train" else "train"
-        raise RunError(f"{root} has a folder `{there}` but no folder `{missing}`", _LAYOUT)
-    for name, files in train.items():
-        if not files:
-            raise RunError(f"class `{name}` in {root} has no images", _LAYOUT)
-    if not train or (halves and not any(test.values())):
-        raise RunError(f"{root} has no images to {'test on' if train else 'train on'}", _LAYOUT)
-    if strange := sorted(test.keys() - train.keys()):
-        names = ", ".join(f"`{name}`" for name in strange)
-        raise RunError(f"{root / 'test'} has classes that `train` lacks: {names}", _LAYOUT)
-    return Listing(tuple(train), train, test)
+        listing = _list_parts(root, parts, rules)
+        if others:
+            names = ", ".join(f"`{folder.name}`" for folder in others)
+            listing.notes.append(f"not used, beside {_named(parts)} in {root}: {names}")
+    _require_classes(root, listing)
+    return listing
+
+
+def _list_parts(root: Path, parts: Mapping[Part, Path], rules: Rules) -> Listing:
+    if "train" not in parts or "test" not in parts:
+        missing = "test" if "train" in parts else "train"
+        help = _LAYOUT
+        if missing == "test" and "val" in parts:
+            help = f"rename `{parts['val'].name}` to `test`: a tenth of `train` is then for validation"
+        elif missing == "test":
+            help = (
+                f"a tenth of the images is for the test with `--data folder:{parts['train']}`; or {_LAYOUT}"
+            )
+        raise RunError(f"{root} has {_named(parts)} but no folder `{missing}`", help)
+    listing = Listing({})
+    for part, folder in parts.items():
+        if part == "val" and rules == 1:
+            continue
+        listing.parts[part] = {}
+        _add_classes(listing, part, folder, rules)
+    return listing
+
+
+def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> None:
+    """Lists the classes in a folder; names that differ in their Unicode form only are one class."""
+    loose = [entry for entry in _entries(folder) if is_named_image(entry) and not os.path.isdir(entry)]
+    folders = _folders(folder)
+    if loose and not folders:
+        raise RunError(f"{folder} has {_counted(loose)}, but no folder for each class", _LAYOUT)
+    if loose:
+        listing.notes.append(f"not used: {_counted(loose)} beside the folders of classes, such as {loose[0]}")
+    deep: list[Path] = []
+    for each in folders:
+        name = unicodedata.normalize("NFC", each.name) if rules > 1 else each.name
+        files = listing.parts[part].setdefault(name, [])
+        if rules == 1:
+            files += _entries(each)
+            continue
+        if len(within := _parts(_folders(each))) > 1:
+            raise RunError(
+                f"{each} is where a class is expected, but has {_named(within)}",
+                f"give the folder above them, `--data folder:{each}`" if len(folders) == 1 else _LAYOUT,
+            )
+        for file in _files(each):
+            files.append(file)
+            if file.parent != each:
+                deep.append(file)
+    if deep:
+        listing.notes.append(
+            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]}"
+        )
+
+
+def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """All files below a folder; links to folders above it are not followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for entry in _entries(folder):
+        if os.path.isdir(entry):
+            yield from _files(entry, above | {real})
+        else:
+            yield entry
+
+
+def _parts(folders: list[Path]) -> dict[Part, Path]:
+    """The folders of training, validation and test images among these. Raises RunError for two of a kind."""
+    parts: dict[Part, Path] = {}
+    for folder in folders:
+        if part := _NAMES.get(folder.name.lower()):
+            if part in parts:
+                raise RunError(
+                    f"{folder.parent} has two folders for `{part}`: `{parts[part].name}` and `{folder.name}`",
+                    "remove or rename one of them",
+                )
+            parts[part] = folder
+    return parts
+
+
+def _named(parts: Mapping[Part, Path]) -> str:
+    names = [f"`{folder.name}`" for folder in parts.values()]
+    return f"the folder{'s' * (len(names) > 1)} {' and '.join(names)}"
+
+
+def _counted(files: list[Path], what: str = "image") -> str:
+    return f"{len(files):,} {what}{'s' * (len(files) != 1)}"
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [entry for entry in _entries(folder) if os.path.isdir(entry)]
 
 
 def _entries(folder: Path) -> list[Path]:
-    """The entries of a folder except hidden ones, sorted by name."""
+    """The entries of a folder, sorted by name, except hidden ones and those that macOS adds to archives."""
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = sorted(folder.iterdir())
     except OSError as error:
-        raise RunError(f"cannot read the folder {folder}: {error.strerror}", _LAYOUT) from error
+        help = _LAYOUT
+        if isinstance(error, FileNotFoundError):
+            help = f"give the path where the images are, `--data folder:PATH`: {_LAYOUT}"
+        raise RunError(f"cannot read the folder {folder}: {error.strerror}", help) from error
+    return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
 
 
-def _flat(classes: tuple[str, ...], files: dict[str, list[Path]]) -> tuple[list[Path], list[int]]:
-    """The files of all classes in one list, and their labels."""
-    flat = [(file, label) for label, name in enumerate(classes) for file in files.get(name, [])]
-    return [file for file, _ in flat], [label for _, label in flat]
+def _require_classes(root: Path, listing: Listing) -> None:
+    train = listing.parts["train"]
+    for name, files in train.items():
+        if not files:
+            raise RunError(f"class `{name}` in {root} has no images", _LAYOUT)
+    for part, of_part in listing.parts.items():
+        if not any(of_part.values()):
+            what = {"train": "train on", "val": "validate on", "test": "test on"}[part]
+            raise RunError(f"{root} has no images to {what}", _LAYOUT)
+        if strange := sorted(of_part.keys() - train.keys()):
+            names = ", ".join(f"`{name}`" for name in strange)
+            raise RunError(f"`{part}` in {root} has classes that `train` lacks: {names}", _LAYOUT)
 
 
-def _require_images(root: Path, classes: tuple[str, ...], train: Split, test: Split) -> None:
-    counts = torch.bincount(train.labels, minlength=len(classes)).tolist()
-    for name, count in zip(classes, counts, strict=True):
+def _require_images(
+    root: Path, classes: tuple[str, ...], parts: Mapping[Part, Split], console: Console
+) -> None:
+    counts = {
+        part: torch.bincount(split.labels, minlength=len(classes)).tolist() for part, split in parts.items()
+    }
+    for name, count in zip(classes, counts["train"], strict=True):
         if not count:
             raise RunError(f"class `{name}` in {root} has no readable image to train on", _LAYOUT)
-    if not len(test):
-        raise RunError(f"{root} has no readable image to test on", _LAYOUT)
+    for part in ("val", "test"):
+        if part in parts and not len(parts[part]):
+            what = "validate on" if part == "val" else "test on"
+            raise RunError(f"{root} has no readable image to {what}", _LAYOUT)
+    if untested := [f"`{name}`" for name, count in zip(classes, counts["test"], strict=True) if not count]:
+        shown = ", ".join(untested[:5]) + (f" and {len(untested) - 5} more" if len(untested) > 5 else "")
+        say(console, f"no test images of class{'es' * (len(untested) > 1)} {shown}")

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from netdsl.runtime.decode import decode_one
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.open_image import Undecodable, decode_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,12 @@ class Files:
         )
         for images in loader:
             if isinstance(images, str):
-                raise RunError(
-                    f"the image {images} can't be read any more", "restore it, then `--resume` the run"
-                )
+                raise RunError(f"the image {images}", "restore it, then `--resume` the run")
             yield images
 
 
 class _Decoded(TorchDataset["Tensor | str"]):
-    """The images of files one by one; the path instead of an image that can't be read.
+    """The images of files one by one; an error's text instead of an image that can't be read.
 
     An exception in a worker would arrive as the text of its traceback.
     """
@@ -63,8 +61,11 @@ class _Decoded(TorchDataset["Tensor | str"]):
         return len(self._files.paths)
 
     def __getitem__(self, i: int) -> Tensor | str:
-        pixels = decode_one(self._files.paths[i], self._files.input_shape)
-        return str(self._files.paths[i]) if pixels is None else torch.tensor(pixels).permute(2, 0, 1)
+        try:
+            pixels, _ = decode_one(self._files.paths[i], self._files.input_shape)
+        except Undecodable as error:
+            return f"{self._files.paths[i]} can't be read any more: {error}"
+        return torch.tensor(pixels).permute(2, 0, 1)
 
 
 def _stack(images: list[Tensor | str]) -> Tensor | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -38,13 +39,29 @@ class Split:
         return replace(self, images=images, labels=self.labels.to(device))
 
 
+# The rules by which data sets are read and split. Runs record theirs, and keep them when they are resumed or
+# evaluated. 1, before netdsl 0.5: splits pay no regard to classes, folders of validation images and folders
+# below classes are ignored, and names of classes are as the file system has them.
+Rules: TypeAlias = Literal[1, 2]
+RULES: Rules = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All images of a data set: those for training and validation, those for the test, and the classes."""
+    """All images of a data set, and the classes.
+
+    `train` includes those for validation, unless they are in a `validation` of their own. `test_split_off` is
+    whether the test depends on all images. `conversion` says in a line how images were fitted to the
+    network, if they were.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
+    validation: Split | None = None
+    test_split_off: bool = False
+    conversion: str = ""
+    rules: Rules = RULES
 
 
 def moments(images: Tensor) -> Tensor:
@@ -74,6 +91,58 @@ def fit(images: Tensor, input_shape: tuple[int, ...]) -> Tensor:
         floats = F.interpolate(floats, (height, width), mode="bilinear", antialias=True)
         parts.append(floats.round().clamp(0, 255).to(torch.uint8).expand(-1, channels, -1, -1))
     return torch.cat(parts)
+
+
+def sizes_of(images: Tensor) -> Tensor:
+    """The channels, heights and widths of images (N, C, H, W), as (N, 3)."""
+    return torch.tensor(images.shape[1:]).expand(len(images), 3)
+
+
+def conversion(sizes: Tensor, input_shape: tuple[int, ...]) -> str:
+    """A line on how images of these sizes, (N, 3) int: channels, height, width, are fitted to (C, H, W).
+
+    It is empty if they have that shape.
+    """
+    if not len(sizes) or bool((sizes == torch.tensor(input_shape)).all()):
+        return ""
+    areas = sizes[:, 1] * sizes[:, 2]
+    ends = [f"{sizes[i, 1]}x{sizes[i, 2]}" for i in (int(areas.argmin()), int(areas.argmax()))]
+    gray = int((sizes[:, 0] == 1).sum())
+    kinds = [f"{count:,} {kind}" for count, kind in ((len(sizes) - gray, "colour"), (gray, "gray")) if count]
+    shape = "x".join(map(str, input_shape))
+    return f"{' and '.join(kinds)} images of {' to '.join(dict.fromkeys(ends))} are converted to {shape}"
+
+
+def split_off(labels: Tensor, count: int, seed: int, rules: Rules) -> tuple[Tensor, Tensor]:
+    """Shuffled indices: those that are left, and `count` that are split off, of each class in proportion to
+    its images, of which one is left at least. Raises RunError if there are too few.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    if rules == 1:
+        return order[: len(order) - count], order[len(order) - count :]
+    sizes = labels.bincount()
+    quotas = torch.tensor(_quotas(sizes.tolist(), count))
+    # The place of each image within its class, from the end of the order.
+    grouped, places = labels[order].flip(0).sort(stable=True)
+    ranks = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[grouped]
+    taken = torch.zeros(len(order), dtype=torch.bool)
+    taken[len(order) - 1 - places] = ranks < quotas[grouped]
+    return order[~taken], order[taken]
+
+
+def _quotas(sizes: list[int], count: int) -> list[int]:
+    """The numbers of images of each class that are split off: the method of largest remainders."""
+    total = sum(sizes)
+    if count > sum(max(0, size - 1) for size in sizes):
+        raise RunError(
+            f"{count:,} of {total:,} images can't be split off: each class needs an image to train on",
+            "choose a smaller `validation`, or add images",
+        )
+    quotas = [min(max(0, size - 1), count * size // total) for size in sizes]
+    while sum(quotas) < count:
+        room = [label for label, size in enumerate(sizes) if quotas[label] < size - 1]
+        quotas[max(room, key=lambda label: count * sizes[label] - quotas[label] * total)] += 1
+    return quotas
 
 
 def memory_of(count: int, input_shape: tuple[int, ...]) -> int:

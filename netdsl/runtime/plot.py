@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rich.console import Console
+
 from netdsl.base.printing import printable
 from netdsl.runtime import metrics
+from netdsl.runtime.console import warn
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -75,24 +79,52 @@ def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
 
     Raises RunError if the format is unknown, or the file can't be written.
     """
-    # Imported here, since it is slow. Unlike pyplot, a Figure needs no screen and no global state.
-    from matplotlib.figure import Figure
-
     require_format(picture)
-    across, down = len(rows[0]), len(rows)
-    size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    # Panels of a row share their axis.
-    grid = figure.subplots(down, across, squeeze=False, sharey="row")
-    for panels, places in zip(rows, grid, strict=True):
-        for panel, axes in zip(panels, places, strict=True):
-            _draw_panel(axes, panel)
-    write_figure(figure, picture)
+    with drawing(picture):
+        # Imported here, since it is slow. Unlike pyplot, a Figure needs no screen and no global state.
+        from matplotlib.figure import Figure
+
+        across, down = len(rows[0]), len(rows)
+        size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
+        figure = Figure(figsize=size, dpi=120, layout="constrained")
+        # Panels of a row share their axis.
+        grid = figure.subplots(down, across, squeeze=False, sharey="row")
+        for panels, places in zip(rows, grid, strict=True):
+            for panel, axes in zip(panels, places, strict=True):
+                _draw_panel(axes, panel)
+        write_figure(figure, picture)
+
+
+@contextmanager
+def drawing(picture: Path) -> Iterator[None]:
+    """Within the block, failures of matplotlib are RunErrors, and its warnings are silent: such as of letters
+    that a font lacks, which are drawn as boxes.
+    """
+    try:
+        with silenced():
+            yield
+    except RunError:
+        raise
+    except Exception as error:  # a setting, a font, or an installation that is incomplete
+        reason = first_line(error)
+        raise RunError(
+            f"{picture} can't be drawn: {reason}", "check the installation of matplotlib"
+        ) from error
+
+
+@contextmanager
+def drawn_if_possible(console: Console) -> Iterator[None]:
+    """Within the block, a picture that can't be drawn is a warning: the results are complete without it."""
+    try:
+        yield
+    except RunError as error:
+        warn(console, str(error), error.help)
 
 
 def require_format(picture: Path) -> str:
     """The format of a picture, by its ending; PNG without one. Raises RunError if it is unknown."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    with drawing(picture):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     format = picture.suffix.removeprefix(".").lower() or "png"
     known = [name for name in FigureCanvasAgg.filetypes if name != "pgf"]  # which needs LaTeX
@@ -110,9 +142,7 @@ def write_figure(figure: Figure, picture: Path) -> None:
     format = require_format(picture)
     date = {"pdf": "CreationDate", "svg": "Date"}.get(format)
     content = io.BytesIO()
-    with rc_context({"svg.hashsalt": "netdsl"}), warnings.catch_warnings():
-        # Letters that the font lacks, in names of classes, are drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with drawing(picture), rc_context({"svg.hashsalt": "netdsl"}):
         figure.savefig(content, format=format, metadata={date: None} if date else None)
     write_atomic(picture, content.getvalue())
 

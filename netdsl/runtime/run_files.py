@@ -80,6 +80,11 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _rank(row: Metrics) -> tuple[float, float]:
+    """By which the best epoch is chosen: the validation accuracy, and of equal ones the lower loss."""
+    return row.validation_accuracy or 0.0, -(row.validation_loss or 0.0)
+
+
 def require_new(folder: Path) -> None:
     """Raises RunError if the folder already holds a run."""
     for name in (CHECKPOINT, metrics.FILE):
@@ -113,7 +118,7 @@ class Run:
 
     @property
     def writes(self) -> bool:
-        """Whether this process writes the files: of several, only the first one does."""
+        """True if this process writes the files: of several, only the first one does."""
         return self.processes.first
 
     @property
@@ -128,9 +133,9 @@ class Run:
 
         `following` is the position after it: the start of the next epoch.
         """
-        best_so_far = max(self.validation_accuracies, default=-1.0)
+        better = all(_rank(row) > _rank(other) for other in self.rows)
         self.rows.append(row)
-        if row.validation_accuracy is None or row.validation_accuracy > best_so_far:
+        if row.validation_accuracy is None or better:
             self.best = weights
         # The checkpoint comes last, and a resumed run writes the other files from it: if the process is
         # killed, they are those of the checkpoint, or one epoch ahead.

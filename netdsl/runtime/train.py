@@ -161,7 +161,8 @@ class Training:
                     self._epoch(stop, display, each_epoch)
                 # Inside `on_signals`, since an exception would break matplotlib's state.
                 if run.writes:
-                    plot.curves(run.folder)
+                    with plot.drawn_if_possible(self.console):
+                        plot.curves(run.folder)
             return self._report()
         except KeyboardInterrupt:  # Before or after the epochs, or a second one.
             raise self._interrupted(Signals.SIGINT) from None

@@ -336,7 +336,7 @@ class Bodies:
     def _leads(
         self, body: Body, place: BodyScope, state: TensorState, fits: Callable[[TensorState], bool]
     ) -> bool:
-        """Whether the output of a body fits; its instances and errors are discarded."""
+        """True if the output of a body fits; its instances and errors are discarded."""
         instances, steps, depth = dict(self._instances), self._steps, self._depth
         way = len(self._reports.way)
         try:

@@ -76,7 +76,7 @@ def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
 
 
 def _ended(errors: Sequence[Diagnostic] | None) -> bool:
-    """Whether a network with these errors ends in scores."""
+    """True if a network with these errors ends in scores."""
     return errors is not None and all(error.code != "NET403" for error in errors)
 
 
@@ -121,7 +121,7 @@ def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:
 
 
 def _outputs(step: TypedStep) -> bool:
-    """Whether a step has an argument for its number of output channels or features."""
+    """True if a step has an argument for its number of output channels or features."""
     return isinstance(step, (TypedOperation, TypedCall)) and "out" in dict(step.step.arguments)
 
 

@@ -35,7 +35,7 @@ class TensorState(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether the shape is known: no step before had an error."""
+        """True if the shape is known: no step before had an error."""
         return self.shape not in (UNKNOWN, VECTOR)
 
     def lost(self) -> TensorState:

@@ -130,7 +130,7 @@ def _expected(states: Sequence[int]) -> frozenset[str]:
 
 
 def _fits(states: Sequence[int], kind: str) -> bool:
-    """Whether a terminal is shifted in the end."""
+    """True if a terminal is shifted in the end."""
     _, rules, rows = _tables()
     left = list(states)
     while (action := rows[left[-1]].get(kind)) is not None and action < 0:

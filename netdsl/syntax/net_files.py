@@ -39,8 +39,9 @@ def find(name: str) -> Path:
 
 
 def inside(folder: Path) -> list[Path]:
-    """The .net files in a folder. Hidden ones are editors' own."""
-    return [path for path in sorted(folder.glob("*.net")) if path.is_file() and path.name[0] != "."]
+    """The .net files in a folder; none if it is a file. Hidden ones are editors' own. Raises OSError."""
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in entries if path.suffix == ".net" and path.is_file() and path.name[0] != "."]
 
 
 def read_text(path: str) -> str:

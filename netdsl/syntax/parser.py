@@ -17,7 +17,8 @@ from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import lalr, nodes
-from netdsl.syntax.errors.syntax_errors import report_syntax_error
+from netdsl.syntax.errors.syntax_errors import own_word, report_syntax_error
+from netdsl.syntax.errors.wrong_statements import WHOLE_FILES
 from netdsl.syntax.lalr import SyntaxFault
 from netdsl.syntax.split_statements import Parts, Piece, StatementSplitter, parts
 from netdsl.syntax.tokens import Token, made, significant, tokens
@@ -62,10 +63,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         failed = statement is None
         if statement is None:
             words = [token.text for token in chunk.tokens if token.kind == "NAME"][:2] + ["", ""]
-            statement = nodes.Unread(words[0], words[1], Span(source, first.start, chunk.end))
+            kind = own_word(words[0]) or words[0]
+            statement = nodes.Unread(kind, words[1], Span(source, first.start, chunk.end))
         elif isinstance(statement, (nodes.Network, nodes.Block)):
             statement = statement._replace(documentation=chunk.documentation)
         statements.append(statement)
+        if reader.language in WHOLE_FILES and len(statements) == 1:
+            break
         if failed and diagnostics.errors >= MAX_DIAGNOSTICS:
             break
     return nodes.Program(tuple(statements))

@@ -91,7 +91,7 @@ class StatementSplitter:
         return len(self._tokens), True
 
     def _goes_on(self, start: int, newline: int) -> bool:
-        """Whether a statement continues after a newline: with `else`, or with a `{` that is reported."""
+        """True if a statement continues after a newline: with `else`, or with a `{` that is reported."""
         if newline in self._erased:
             return True  # another newline of the same gap
         after = newline + 1
@@ -112,7 +112,7 @@ class StatementSplitter:
         return index < len(found) and found[index].text in STATEMENTS and starts_line(found, index)
 
     def _is_forgotten(self, opened: list[int], index: int) -> bool:
-        """Whether a statement begins at a token, though brackets are open that nothing closes. (Where
+        """True if a statement begins at a token, though brackets are open that nothing closes. (Where
         something closes them the line is an unindented part of the body.)
         """
         if not self._starts_statement(index):
@@ -211,7 +211,7 @@ def parts(text: Sequence[Token], lines: bool) -> Parts:
     follows = branches = False
 
     def end_piece() -> bool:
-        """Whether the next piece follows one."""
+        """True if the next piece follows one."""
         if piece:
             bodies[-1].append(Piece(tuple(piece), follows))
             piece.clear()

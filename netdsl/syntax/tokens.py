@@ -139,7 +139,7 @@ def significant(found: Iterable[Token]) -> Iterator[Token]:
 
 
 def starts_line(found: Sequence[Token], index: int) -> bool:
-    """Whether a token begins its line, without indentation."""
+    """True if a token begins its line, without indentation."""
     before = found[index - 1] if index else None
     return found[index].start == (before.end if before and before.kind == "_NL" else 0)
 

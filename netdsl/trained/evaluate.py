@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
+from netdsl.runtime import metrics
 from netdsl.runtime.console import say
+from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.trained.open_run import Which, open_run
 
@@ -22,6 +25,9 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> N
     speed.prepare()
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
+    with suppress(RunError):  # of a run without metrics
+        if metrics.read(folder)[-1].validation_accuracy is None:
+            which = "last"  # no weights were better than others
     scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
     say(
         console,

@@ -20,6 +20,7 @@ from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.runtime import checkpoint, data, images, model
+from netdsl.runtime.console import warn
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.preprocessing import Preprocessing
@@ -35,12 +36,17 @@ Which: TypeAlias = Literal["best", "last"]
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """A run folder and the network that was trained in it; made by `open_run`."""
+    """A run folder and the network that was trained in it; made by `open_run`.
+
+    `trained_on` is the fingerprint of its data, empty if other data are asked for.
+    """
 
     folder: Path
     network: Network
     style: Style
     settings: Mapping[str, str]
+    rules: images.Rules = images.RULES
+    trained_on: str = ""
 
     @property
     def title(self) -> str:
@@ -86,10 +92,17 @@ class OpenedRun:
     def data(self, console: Console) -> data.Dataset:
         """The data set of the run, on the CPU. Raises RunError if it is not available any more."""
         require_classes(self.network)
-        source = data.read(
-            self.network.recipe.data, self.network.input_shape, console, room=data.room(torch.device("cpu"))
-        )
-        return divide(self.network, source)
+        room = data.room(torch.device("cpu"))
+        network = self.network
+        source = data.read(network.recipe.data, network.input_shape, console, room=room, rules=self.rules)
+        found = divide(network, source)
+        if source.test_split_off and self.trained_on not in ("", found.fingerprint()):
+            warn(
+                console,
+                "the images are not those of the training: some of the test may have been trained on",
+                "restore them, or name a folder with `train` and `test`: `--data folder:PATH`",
+            )
+        return found
 
 
 def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> OpenedRun:
@@ -103,7 +116,8 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
         missing = folder / (RUN_FILE if settings is None else NETWORK_FILE)
         raise RunError(f"there is no {missing}", "name the folder of a run, such as runs/resnet32")
     network = Network(settings.compiled(text, overrides or {}))
-    return OpenedRun(folder, network, settings.style, settings.settings)
+    trained_on = "" if "data" in (overrides or {}) else settings.data
+    return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
 
 
 def divide(network: Network, source: images.Source) -> data.Dataset:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from netdsl.runtime.decode import decode_one
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
+from netdsl.runtime.open_image import Undecodable, decode_one, is_named_image
 from netdsl.trained.open_run import OpenedRun, Which
 
 # The number of images in a batch.
@@ -21,12 +20,13 @@ _BATCH = 64
 
 
 class Prediction(NamedTuple):
-    """The most likely classes of an image with their probabilities, the most likely first; None if the file
-    is not a valid image.
+    """The most likely classes of an image with their probabilities, the most likely first; none if the file
+    can't be read. `remark` is what is wrong with the file.
     """
 
     image: Path
-    classes: list[tuple[str, float]] | None
+    classes: list[tuple[str, float]]
+    remark: str
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -40,18 +40,13 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
             continue
         try:
-            inside = sorted(file for file in path.iterdir() if _is_named_image(file))
+            inside = sorted(file for file in path.iterdir() if is_named_image(file))
         except OSError as error:
             raise RunError(f"cannot read the folder {path}: {error.strerror}") from error
         if not inside:
             raise RunError(f"there is no image in {path}", "name its subfolders, which are not searched")
         files += inside
     return files
-
-
-def _is_named_image(file: Path) -> bool:
-    kind = Image.registered_extensions().get(file.suffix.lower())
-    return kind in Image.OPEN and not file.name.startswith(".")
 
 
 def predict(
@@ -66,14 +61,21 @@ def predict(
     shape = run.network.input_shape
     for start in range(0, len(images), _BATCH):
         files = images[start : start + _BATCH]
-        decoded = [decode_one(file, shape) for file in files]
-        whole = [image for image in decoded if image is not None]
+        decoded = [_decoded(file, shape) for file in files]
+        whole = [image for image, _ in decoded if image is not None]
         rows = iter(_likeliest(deployed, whole, top, device) if whole else [])
-        for file, image in zip(files, decoded, strict=True):
-            if image is None:
-                yield Prediction(file, None)
-            else:
-                yield Prediction(file, [(preprocessing.classes[i], share) for i, share in next(rows)])
+        for file, (image, remark) in zip(files, decoded, strict=True):
+            found = [] if image is None else [(preprocessing.classes[i], share) for i, share in next(rows)]
+            yield Prediction(file, found, remark)
+
+
+def _decoded(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:
+    """An image, or None if it can't be read, and what is wrong with its file."""
+    try:
+        pixels, opened = decode_one(file, shape)
+    except Undecodable as error:
+        return None, str(error)
+    return pixels, opened.remark
 
 
 def _likeliest(

@@ -15,6 +15,8 @@ from netdsl.runtime import report
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError
+from netdsl.runtime.images import RULES
+from netdsl.runtime.plot import drawn_if_possible
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest, choose
 from netdsl.trained.open_run import convolutions
@@ -50,7 +52,8 @@ def run_experiment(
     """
     folder = folder or free_folder("experiment")
     _require_new(folder)
-    plan, inputs, console = Plan(require_style(style), request, list(entries)), DatasetCache(), Console()
+    plan = Plan(require_style(style), request, list(entries), RULES)
+    inputs, console = DatasetCache(), Console()
     for entry in plan.entries:
         network = Network(entry.compiled(entry.seeds[0]))
         inputs.of(network, request, choose(request, convolutions(network)), console)
@@ -85,7 +88,7 @@ def resume_experiment(
             name: requested for name, requested in asdict(request).items() if requested not in ("auto", None)
         }
         request = replace(plan.request, **others)
-        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(), Console())
+        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(plan.rules), Console())
 
 
 def _go_on(
@@ -115,7 +118,8 @@ def _go_on(
         raise Interrupted(message, way_out, Signals.SIGINT) from None
     found = results.collect(folder, plan, failures)
     results.write(folder, found)
-    results.draw(folder, found)
+    with drawn_if_possible(console):
+        results.draw(folder, found)
     return found
 
 

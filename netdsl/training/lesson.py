@@ -30,10 +30,10 @@ _CASES = {"with batch norm": "yes", "without": "no"}
 def batch_norm_lesson(
     folder: Path | None, overrides: Mapping[str, str], request: SpeedRequest
 ) -> tuple[Path, list[NetworkResult]]:
-    """Trains the six networks of the lesson, and draws their accuracies into the folder's `batch-norm.png`.
+    """Trains the six networks of the lesson, whose accuracies `draw` draws.
 
     `overrides` are those of the recipe in networks/lessons/batch_norm.net. A run that diverges is a valid
-    result, and drawn. Raises RunError, and NetworkError for invalid overrides.
+    result. Raises RunError, and NetworkError for invalid overrides.
     """
     folder = folder or free_folder("batch-norm")
     path = NETWORKS / "lessons" / "batch_norm.net"
@@ -44,12 +44,11 @@ def batch_norm_lesson(
     except Interrupted as error:
         error.help = "start the lesson again in another folder: the picture is drawn at its end"
         raise
-    draw(folder, results)
     return folder, results
 
 
 def draw(folder: Path, results: Sequence[NetworkResult]) -> None:
-    """A row of panels for training, one for validation; a column for each learning rate. Raises RunError."""
+    """Draws `batch-norm.png`, rows for training and validation, columns for rates. Raises RunError."""
     columns = [results[i : i + len(_CASES)] for i in range(0, len(results), len(_CASES))]
     rows = []
     for part in ("training", "validation"):

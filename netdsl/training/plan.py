@@ -11,6 +11,7 @@ from netdsl.base.source import Source
 from netdsl.base.typed_json import Text
 from netdsl.compiler import Compiled, Style, compile_network
 from netdsl.runtime.errors import RunError, damaged
+from netdsl.runtime.images import Rules
 from netdsl.runtime.speed import SpeedRequest
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_json
@@ -63,11 +64,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The networks of an experiment, the style of their code, and how they are computed."""
+    """The networks of an experiment, the style of their code, how they are computed, and the `RULES` by which
+    their data are read.
+    """
 
     style: Style
     request: SpeedRequest
     entries: list[Entry]
+    rules: Rules = 1
 
     def runs(self) -> Iterator[tuple[Entry, int]]:
         """Each network with each of its seeds, in the order of their training."""

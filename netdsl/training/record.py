@@ -21,6 +21,7 @@ from netdsl.base.typed_json import Text, typed
 from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import CHOICES, Recipe
 from netdsl.runtime.errors import damaged
+from netdsl.runtime.images import RULES, Rules
 from netdsl.trained.run_settings import RunSettings
 
 
@@ -35,7 +36,6 @@ class Record(RunSettings):
     recipe: dict[str, object]
     text: Text
     code: str
-    data: str
     versions: dict[str, str]
     commit: str | None
     changes: list[str]
@@ -55,8 +55,9 @@ class Record(RunSettings):
         settings: Mapping[str, str],
         overrides: Mapping[str, str],
         data: str,
+        rules: Rules = RULES,
     ) -> Record:
-        """The record of a new run; `data` is the data set's fingerprint."""
+        """The record of a new run."""
         network = Network(compiled)
         path = compiled.source.name.replace("\\", "/")
         start = posixpath.dirname(posixpath.normpath(path)) or "."
@@ -71,6 +72,7 @@ class Record(RunSettings):
             text=compiled.source.text,
             code=network.source(style),
             data=data,
+            rules=rules,
             versions=_versions(),
             commit=_commit(Path(compiled.source.name).parent),
             changes=[],

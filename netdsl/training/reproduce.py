@@ -15,6 +15,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import SpeedRequest
 from netdsl.trained.open_run import convolutions
+from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record
 from netdsl.training.train_run import as_before, train_run
 
@@ -46,7 +47,10 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
     request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), processes)
     for line in others:
         say(console, line)
-    train_run(compiled, record.settings, record.overrides, record.style, new, request, processes)
+    inputs = DatasetCache(record.rules)
+    train_run(
+        compiled, record.settings, record.overrides, record.style, new, request, processes, inputs=inputs
+    )
     processes.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)

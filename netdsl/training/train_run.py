@@ -66,8 +66,10 @@ def train_run(
     folder = folder or free_folder(network.name)
     if processes.first:
         _require_new(folder)
-    data = (inputs or DatasetCache()).of(network, request, speed, console, processes)
-    record = Record.of(compiled, require_style(style), settings, overrides, data.fingerprint())
+    inputs = inputs or DatasetCache()
+    data = inputs.of(network, request, speed, console, processes)
+    fingerprint = data.fingerprint()
+    record = Record.of(compiled, require_style(style), settings, overrides, fingerprint, inputs.rules)
     _require_same(processes, record, speed)
     run = Run(folder, record.to_json(), processes=processes)
     training = _prepared(network, record, data, run, request, speed, console)
@@ -112,10 +114,13 @@ def resume_run(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
                 f"to train it longer, give the total: `--epochs {2 * progress.epoch}`",
             )
-        data = (inputs or DatasetCache()).of(network, request, speed, console, processes)
+        inputs = inputs or DatasetCache(before.rules)
+        data = inputs.of(network, request, speed, console, processes)
         if data.fingerprint() != before.data:
+            images, were = len(data.train), progress.of_images
+            counts = f": {images:,} training images, not {were:,}" if images != were else ""
             raise RunError(
-                f"the data are not those that the run in {folder} began with",
+                f"the data are not those that the run in {folder} began with{counts}",
                 "restore them, give their new path (`--data folder:PATH`), or start a new run",
             )
         place = f"at epoch {progress.epoch + 1}, image {progress.seen:,} of {progress.of_images:,}"
@@ -169,10 +174,12 @@ def _trained(training: Training, network: Network, record: Record, tensorboard: 
         done = training.train(each_epoch)
     if run.writes:
         report.write(run.folder, done)
+    which = "last"
     if done.validation_accuracy is not None:
+        which = "best"
         say(console, f"best validation accuracy {done.validation_accuracy:.2%}")
     test = f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f}"
-    say(console, f"{test} ({len(training.data.test):,} images, best weights)")
+    say(console, f"{test} ({len(training.data.test):,} images, {which} weights)")
     rate = f"{done.images_per_second:,.0f} images/s"
     say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
     return done

@@ -121,8 +121,8 @@ def classified(run: Path) -> int:
     "arguments, expected",
     [
         (["test:0", "--target", "nothing"], "there is no class `nothing`"),
-        (["missing.png", "--target", "5"], "missing.png doesn't exist"),
-        (["text.png", "--target", "5"], "text.png is not an image"),
+        (["missing.png", "--target", "5"], "missing.png: no such file"),
+        (["text.png", "--target", "5"], "text.png: not an image"),
         (["test:999", "--target", "5"], "the run has 360 test images"),
         (["test:0", "--target", "{label}"], "test:0 is predicted as `{label}` already"),
         (["test:0"], "add --target CLASS"),

@@ -56,7 +56,7 @@ def test_weights_that_are_not_finite(command: tuple[str, ...], trained: Path, he
 def test_pipes_are_no_images(trained: Path, here: Path) -> None:
     os.mkfifo("pipe.png")
     result = netdsl("saliency", trained / "module", "pipe.png", "-o", "a.png")
-    assert result.exit_code == 1 and "pipe.png is not an image" in result.output
+    assert result.exit_code == 1 and "pipe.png: not a regular file" in result.output
 
 
 @pytest.mark.parametrize(

@@ -301,7 +301,7 @@ def test_an_image_that_is_not_of_its_class(trained: Path, pictures: Path, tmp_pa
     "options, status, message",
     [
         (["--class", "ten"], 1, "there is no class `ten`\n  = help: the network's are 0, 1, 2"),
-        (["--from", "absent.png"], 1, "absent.png doesn't exist"),
+        (["--from", "absent.png"], 1, "absent.png: no such file"),
         (["--from", "test:0-2"], 1, "`test:0-2` is 3 images, not one"),
         (["--from", "test:9999"], 1, "the run has"),
         (

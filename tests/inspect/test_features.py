@@ -453,7 +453,7 @@ def test_activation_maps_of_named_layers(trained: Path, pictures: Path, tmp_path
         (["test:0", "--layer", "stem"], "there is no layer `stem`\n  = help: the network has layers"),
         (["test:0", "--layer", "../x"], "there is no layer `../x`"),
         (["test:0", "--layer", "layers.linear1"], "`layers.linear1` is not a feature map: it has 10 numbers"),
-        (["nothing.png"], "nothing.png doesn't exist"),
+        (["nothing.png"], "nothing.png: no such file"),
         (["test:360"], "the run has 360 test images"),
         (["test:0-10"], "11 images have no room in one picture\n  = help: name 10 or fewer"),
     ],

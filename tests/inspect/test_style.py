@@ -354,8 +354,8 @@ def test_wrong_use(options: tuple[str, ...], message: str, trained: Path, drawn:
 @pytest.mark.parametrize(
     "content, options, messages",
     [
-        ("nowhere.png", (), ["nowhere.png doesn't exist"]),
-        ("text.png", (), ["text.png is not an image"]),
+        ("nowhere.png", (), ["nowhere.png: no such file"]),
+        ("text.png", (), ["text.png: not an image"]),
         ("harbour.png", ("--style-layers", "stage1"), ["no layer `stage1`", "the network has layers"]),
         ("harbour.png", ("--content-layer", "layers.conv9"), ["`layers` has conv1, bn1, relu1, dropout1"]),
         ("harbour.png", ("--content-layer", "layers.linear1"), ["can't run an image of 3x24x32"]),

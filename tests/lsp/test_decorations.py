@@ -1,4 +1,4 @@
-"""What an editor draws into a text: colours of names, shapes behind steps, and folds."""
+"""Decorations of an editor: colours of names, shapes behind steps, and folds."""
 
 from __future__ import annotations
 

@@ -48,7 +48,10 @@ def test_the_seed_moves_validation_but_never_the_test(console: Console) -> None:
 
 def test_validation_is_taken_as_asked(console: Console) -> None:
     assert len(load(Digits(), (1, 8, 8), 10, 0, 0, console).validation) == 0
-    assert len(load(Digits(), (1, 8, 8), 10, 1436, 0, console).train) == 1
+    rest = load(Digits(), (1, 8, 8), 10, 1427, 0, console).train
+    assert rest.labels.sort().values.tolist() == list(range(10))  # One of each class.
+    with pytest.raises(RunError, match="1,428 of 1,437 images can't be split off"):
+        load(Digits(), (1, 8, 8), 10, 1428, 0, console)
     with pytest.raises(RunError, match="1437 images for validation leave none of the 1437"):
         load(Digits(), (1, 8, 8), 10, 1437, 0, console)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from netdsl.runtime import metrics, plot
@@ -77,6 +78,18 @@ def test_curves_of_a_run_with_and_without_validation(tmp_path: Path) -> None:
         assert Image.open(tmp_path / name / "curves.png").size[0] > 400
     with pytest.raises(RunError, match="without validation"):
         plot.compare([tmp_path / "without"], tmp_path / "out.png")
+
+
+def test_a_failure_of_matplotlib_is_an_error_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("no font\nat all")
+
+    metrics.write(tmp_path, rows(2))
+    monkeypatch.setattr(Figure, "savefig", fails)
+    with pytest.raises(RunError, match=r"out.png can't be drawn: no font$"):
+        plot.compare([tmp_path], tmp_path / "out.png")
 
 
 GOOD = json.dumps(asdict(rows(1)[0]))

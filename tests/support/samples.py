@@ -13,7 +13,7 @@ from torch import nn
 
 from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder
 from netdsl.runtime.data import Dataset, divide, read
-from netdsl.runtime.images import Split
+from netdsl.runtime.images import RULES, Rules, Split
 from netdsl.runtime.model import Model, create
 from netdsl.runtime.speed import SpeedRequest, choose
 
@@ -74,9 +74,10 @@ def load(
     images: int | None = None,
     stream: bool | None = None,
     room: int | None = None,
+    rules: Rules = RULES,
 ) -> Dataset:
     """The data of a run, read and divided."""
-    source = read(data, input_shape, console, stream=stream, room=room)
+    source = read(data, input_shape, console, stream=stream, room=room, rules=rules)
     return divide(source, classes, validation, seed, images)
 
 

@@ -1,4 +1,4 @@
-"""What is said of other libraries' code, how errors are recovered from, and what bounds them."""
+"""Messages for other libraries' code, recovery from errors, and limits."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
 from PIL import Image
 
 from netdsl.cli import main
@@ -192,3 +193,17 @@ def test_experiments_are_not_mixed() -> None:
         Path("out/plan.json").write_text(damage)
         damaged = netdsl("train", "--resume", "out")
         assert damaged.exit_code == 1 and "is damaged" in damaged.output
+
+
+def test_no_picture_costs_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("a part of matplotlib is missing")
+
+    monkeypatch.setattr(Figure, "subplots", fails)
+    monkeypatch.setenv("MPLBACKEND", "module://a_notebook.that_is_not_here")
+    result = experiment("--epochs", 1, "--run", "both")
+    assert result.exit_code == 0, result.output
+    assert row(result, "plain")[0] == "plain"
+    assert report.read(Path("both/plain-seed3")) is not None
+    for picture in ("plain-seed3/curves.png", "both/curves.png"):
+        assert f"{picture} can't be drawn: a part of matplotlib is missing" in result.output

@@ -252,12 +252,12 @@ def _calls(body: Body) -> Iterator[Call]:
 
 
 def is_idle(body: Body) -> bool:
-    """Whether a body is `identity` alone."""
+    """True if a body is `identity` alone."""
     return len(body) == 1 and isinstance(body[0], OperationStep) and body[0].operation.name == "identity"
 
 
 def is_parameter(expr: Expr) -> bool:
-    """Whether it has a name other than `in`."""
+    """True if it has a name other than `in`."""
     return any(name != IN.name for name in references(expr))
 
 
@@ -302,7 +302,7 @@ def _renamed(step: Call, name: Ref) -> Call:
 
 
 def _may_be_same(arguments: Mapping[str, Expr]) -> bool:
-    """Whether the padding can be `same`: not of a pool or a transposed convolution."""
+    """True if the padding can be `same`: not of a pool or a transposed convolution."""
     return "padding" in arguments and "dilation" in arguments and "output_padding" not in arguments
 
 

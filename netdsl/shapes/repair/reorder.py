@@ -57,12 +57,12 @@ def _moved(section: Section, other: Part, where: str) -> Fix:
 
 
 def _in_file(*parts: Part) -> bool:
-    """Whether parts are statements: a row of a table can't be moved out of it."""
+    """True if parts are statements: a row of a table can't be moved out of it."""
     starts = (part.span.source.text.rfind("\n", 0, part.span.start) + 1 for part in parts)
     return all(start == part.span.start for start, part in zip(starts, parts, strict=True))
 
 
 def _ends_in_scores(section: Section) -> bool:
-    """Whether a section has a `flatten` or `linear` among its steps."""
+    """True if a section has a `flatten` or `linear` among its steps."""
     makers = (step.operation for step in section.body if isinstance(step, OperationStep))
     return any(maker.name in ("flatten", "linear") for maker in makers)

@@ -28,7 +28,7 @@ from netdsl.shapes.repair.candidates import (
 )
 from netdsl.shapes.tensor_state import TensorState
 
-# Whether the output of a tried body fits.
+# Returns True if the output of a tried body fits.
 Leads: TypeAlias = Callable[[Body, BodyScope, TensorState, Callable[[TensorState], bool]], bool]
 
 
@@ -142,5 +142,5 @@ class RepairSearch:
 
 
 def _larger(one: TensorState, other: TensorState) -> bool:
-    """Whether a map is larger than another by strides."""
+    """True if a map is larger than another by strides."""
     return len(one.shape) == len(other.shape) == 3 and one.reduction < other.reduction

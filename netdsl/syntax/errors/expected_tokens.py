@@ -6,18 +6,18 @@ import re
 from collections.abc import Set
 from typing import NamedTuple
 
-from netdsl.diagnostics import nearest
-from netdsl.language.words import RESERVED, STATEMENTS, STEPS
+from netdsl.base.source import Span
+from netdsl.diagnostics import Edit, Fix, Help, nearest, remove, write
+from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
 
 _POWERS = "there is no power operator: write the product, or the numbers in a table"
 _OTHER_OPERATORS = {
     "^": _POWERS,
-    "&": "write `and`",
-    "!": "write `not`",
     "?": "write `if c then a else b`",
     "<>": "write `!=`",
     "if": "write `if c then a else b`",
 }
+_WORDS = {"&": "and", "&&": "and", "!": "not"}
 _IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
 # Suffixes of numbers in other languages, and in netdsl; `G` and `B` are written out in millions.
 _UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
@@ -30,10 +30,11 @@ _NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `
 
 
 class Mistake(NamedTuple):
-    """The text found, the texts before it and from it on, the tokens expected, and the rule. `columns` are
-    the probable columns of a table without a header.
+    """The text found and its place, the texts before it and from it on, the tokens expected, and the rule.
+    `columns` are the probable columns of a table without a header.
     """
 
+    span: Span
     found: str
     before: str
     after: str
@@ -48,16 +49,27 @@ class Mistake(NamedTuple):
         words = self.before.split()
         return words[-1] if words else ""
 
+    def write(self, text: str, why: str = "") -> Fix:
+        """The fix that replaces what was found."""
+        return write(self.span, text, why)
 
-def hint(mistake: Mistake) -> str:
+    def replace(self, length: int, text: str, title: str) -> Fix:
+        """The fix that replaces what was found and some characters before it."""
+        return Fix(title, (Edit(Span(self.span.source, self.span.start - length, self.span.end), text),))
+
+
+def hint(mistake: Mistake) -> Help:
     """The help for a mistake; empty if it isn't a known one."""
+    if mistake.found in CONTINUATIONS and not mistake.before.rstrip().endswith("}"):
+        owner = "skip" if mistake.found == "shortcut" else "when"
+        return f"`{mistake.found}` must follow the body of a `{owner} {{ … }}`"
     for of in (_arguments, _names, _signs, _bodies, _values, _lines):
         if found := of(mistake):
             return found
     return ""
 
 
-def _arguments(m: Mistake) -> str:
+def _arguments(m: Mistake) -> Help:
     """Words, pairs and arguments in the notation of other languages."""
     alone = (
         m.rule == "step"
@@ -97,7 +109,8 @@ def _arguments(m: Mistake) -> str:
         and {"RPAR", "_COMMA"} <= m.expected
         and (word := re.search(r"[\w.]+$", m.last))
     ):
-        return f"put a comma between the arguments: `{word[0]}, {m.found}`"
+        title = f"put a comma between the arguments: `{word[0]}, {m.found}`"
+        return m.replace(len(m.before) - len(m.before.rstrip()), f", {m.found}", title)
     if m.rule == "step" and re.match(r"\w", m.found) and m.expected == {"$END"}:
         return (
             "write arguments inside the step's parentheses, and the next step after a comma or on a new line"
@@ -122,7 +135,7 @@ def _names(m: Mistake) -> str:
     return f"a name cannot contain `.`: write `{own}` instead of `{name}{part[0]}{index[0] if index else ''}`"
 
 
-def _signs(m: Mistake) -> str:
+def _signs(m: Mistake) -> Help:
     """Signs of other languages."""
     if m.statement == "input" and m.found in ("x", ","):
         return "write a size as one word, such as `input 3x32x32`"
@@ -133,6 +146,8 @@ def _signs(m: Mistake) -> str:
         )
     if m.found == "if" and m.before.startswith("skip"):
         return "`if same` comes before the braces: write `skip if same { … }`"
+    if m.found in _WORDS and (m.found == "!" or not _is_value(m.expected)):
+        return m.write(_WORDS[m.found])
     if m.found in _OTHER_OPERATORS and (m.found == "!" or not _is_value(m.expected)):
         return _OTHER_OPERATORS[m.found]
     if m.found == "" and "ELSE" in m.expected:
@@ -146,30 +161,30 @@ def _signs(m: Mistake) -> str:
     if m.found in STATEMENTS and m.rule == "statement" and "$END" in m.expected:
         return f"a statement starts on its own line: put `{m.found}` on a new line"
     if m.found == "," and m.before.endswith("}"):
-        return "remove it: each statement starts on its own line"
+        return remove(m.span, "remove it: each statement starts on its own line")
     return ""
 
 
-def _bodies(m: Mistake) -> str:
+def _bodies(m: Mistake) -> Help:
     """Bodies and branches."""
     if m.found == "|":
         return "branches are only allowed in `add { … }`, `concat { … }` or `mul { … }`"
     if "VBAR" in m.expected and m.last == "{":
         return "write `|` before each branch, the first one too"
     if m.found == "else" and m.before.startswith("skip"):
-        return "write `shortcut`"
+        return m.write("shortcut")
     if m.found in (":", "=") and m.last in ("shortcut", "else", "}shortcut", "}else"):
         return f"remove the `{m.found}`: write `{m.last.strip('}')} {{ … }}`"
     if m.before.startswith("skip") and m.before.rstrip().endswith("}") and re.match(r"[+\w]", m.found):
         return _after_skip(m)
     if m.found == "otherwise":
-        return "write `else`"
+        return m.write("else")
     if m.found == "times":
-        return "remove `times`"
+        return remove(m.span, "remove `times`")
     return ""
 
 
-def _after_skip(m: Mistake) -> str:
+def _after_skip(m: Mistake) -> Help:
     """`skip { … } + relu`: the sum is in the `skip`, and what follows is a step, or the shortcut."""
     rest = " ".join(m.after.lstrip("+").split())
     if rest in (*_TENSORS, *_SUMMANDS):
@@ -179,14 +194,17 @@ def _after_skip(m: Mistake) -> str:
     if rest.startswith("shortcut"):
         return f"remove the `{m.found}`"
     if m.found != "+":
-        after = f"put a comma before `{m.found}`"
-        return f"write `shortcut` instead of `{m.found}`" if rest.endswith("{") else after
+        if rest.endswith("{"):
+            return m.write("shortcut", f" instead of `{m.found}`")
+        return m.replace(
+            len(m.before) - len(m.before.rstrip()), f", {m.found}", f"put a comma before `{m.found}`"
+        )
     if rest.endswith("{"):
         return "write `,` instead of `+`: a `skip` already adds its input"
     return f"write `, {rest}`: a `skip` already adds its input"
 
 
-def _values(m: Mistake) -> str:
+def _values(m: Mistake) -> Help:
     """Numbers and comparisons."""
     if m.found == "[" and re.search(r"\w$", m.before):
         return "lists cannot be indexed: write each value in a row of a table `stages block { … }`"
@@ -201,7 +219,7 @@ def _values(m: Mistake) -> str:
         joined = (number[0] + rest[0] if rest else "").replace(" ", "")
         return f"a number cannot contain spaces: write `{joined}`"
     if m.found == "=" and m.expected & {"COMPARISON", "THEN"}:
-        return "use `==` to compare values"
+        return Fix("use `==` to compare values", (Edit(m.span, "=="),))
     if m.found == "**":
         base, exponent = re.search(r"(\d+)\s*$", m.before), re.match(r"\*+\s*([A-Za-z_]\w*)", m.after)
         if base and exponent:
@@ -210,7 +228,7 @@ def _values(m: Mistake) -> str:
             return f"there is no power operator: write `({few})`"
         return _POWERS
     if m.statement == "stage" and (times := re.fullmatch(r"(\d+)x|x(\d+)", m.found)):
-        return f"write `repeat={times[1] or times[2]}`"
+        return m.write(f"repeat={times[1] or times[2]}")
     if plain := _number(m):
         return plain
     if re.match(r"[=!<>]=?$", m.found) and "AND" in m.expected:
@@ -218,7 +236,7 @@ def _values(m: Mistake) -> str:
     return ""
 
 
-def _number(m: Mistake) -> str:
+def _number(m: Mistake) -> Help:
     """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`."""
     if not re.match(r"\.?\d", m.found) or _IS_NUMBER.fullmatch(m.found):
         return ""
@@ -231,11 +249,11 @@ def _number(m: Mistake) -> str:
     number = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".")
     if parts[4] in ("G", "B"):
         digits, _, decimals = number.partition(".")
-        return f"write `{digits}{decimals:0<3}M`" if len(decimals) < 4 and not parts[3] else _NUMBERS
-    return f"write `{number}{parts[3] or ''}{unit}`"
+        return m.write(f"{digits}{decimals:0<3}M") if len(decimals) < 4 and not parts[3] else _NUMBERS
+    return m.write(f"{number}{parts[3] or ''}{unit}")
 
 
-def _lines(m: Mistake) -> str:
+def _lines(m: Mistake) -> Help:
     """Lines of recipes and tables."""
     if m.found in ("=", ":") and m.rule == "entry":
         return "write no `{m.found}` between key and value, as in `epochs 10`"
@@ -253,5 +271,5 @@ def _lines(m: Mistake) -> str:
 
 
 def _is_value(expected: Set[str]) -> bool:
-    """Whether a value is expected here, and not an operator."""
+    """True if a value is expected here, and not an operator."""
     return "NAME" in expected and "TIMES" not in expected and "THEN" not in expected

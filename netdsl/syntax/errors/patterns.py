@@ -18,17 +18,24 @@ TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "short
 LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
 
+class Write(NamedTuple):
+    """A text in place of a line, and why. A body that the line opens is ` { … }` at its end."""
+
+    text: str
+    why: str = ""
+
+
 class Advice(NamedTuple):
     """A message and a help. Of pasted code in another `language` only the first line is reported."""
 
     message: str
-    help: str
+    help: str | Write
     language: str = ""
 
 
 # A pattern of wrong lines, and their advice: a message and a help into which the groups of the pattern are
 # filled, or a function of the match.
-Rule: TypeAlias = tuple[str, str, str] | tuple[str, Callable[[re.Match[str]], Advice | None]]
+Rule: TypeAlias = tuple[str, str, str | Write] | tuple[str, Callable[[re.Match[str]], Advice | None]]
 
 
 def shape(text: str) -> str:
@@ -47,7 +54,12 @@ def applied(rule: Rule, line: str) -> Advice | None:
     match = re.match(rule[0], line)
     if match is None:
         return None
-    return Advice(match.expand(rule[1]), match.expand(rule[2])) if len(rule) == 3 else rule[1](match)
+    if len(rule) == 2:
+        return rule[1](match)
+    help = rule[2]
+    if isinstance(help, Write):
+        return Advice(match.expand(rule[1]), Write(match.expand(help.text), help.why))
+    return Advice(match.expand(rule[1]), match.expand(help))
 
 
 def pasted(message: str, language: str) -> Callable[[re.Match[str]], Advice]:
@@ -65,7 +77,7 @@ def own_step(text: str) -> str:
 
 def comment(match: re.Match[str]) -> Advice:
     words = match[1].strip().removesuffix("*/").strip()
-    return Advice("a comment starts with `#`", f"write `# {words}`" if words else "write `#`")
+    return Advice("a comment starts with `#`", Write(f"# {words}") if words else Write("#"))
 
 
 def _python(match: re.Match[str]) -> Advice:

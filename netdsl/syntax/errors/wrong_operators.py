@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from netdsl.syntax.errors.patterns import ADDITION, TENSORS, Advice
+from netdsl.syntax.errors.patterns import ADDITION, TENSORS, Advice, Write
 
 # A number, a name or a call, and products and sums of them.
 _ATOM = r"(?:[\w.]+(?:\([^()]*\))?|\([^()]*\))"
@@ -68,7 +68,7 @@ def operators(line: str) -> Advice | None:
     else:
         message = "operators are written differently in netdsl"
     own = re.sub(r"\s*\{$", " { … }", own)
-    return Advice(message, f"write `{own}`")
+    return Advice(message, Write(own))
 
 
 def _changed(name: str, operator: str | None, value: str | None, counted: str | None) -> Advice:
@@ -85,7 +85,7 @@ def colons(line: str) -> Advice | None:
     own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
     own = re.sub(r"\s*\{$", " { … }", own)
     return (
-        Advice("write `=` between an argument and its value", f"write `{own}`")
+        Advice("write `=` between an argument and its value", Write(own))
         if own.count("=") > line.count("=")
         else None
     )

@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 
 from netdsl.language.argument_types import signature
+from netdsl.language.words import RESERVED
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.other_frameworks.translation import own_name, translated
-from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, pasted, shape
+from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, Write, pasted, shape
 from netdsl.syntax.errors.wrong_steps import assigned, assigned_step, yaml_step
 
 
 def _recipe_key(match: re.Match[str]) -> Advice | None:
     """`epochs: 10` at the top of a file."""
     line = recipe_line(match[1], match[2])
-    return Advice(f"`{match[1]}` must be inside `train`", f"write `train {{ {line} }}`") if line else None
+    return Advice(f"`{match[1]}` must be inside `train`", Write(f"train {{ {line} }}")) if line else None
 
 
 def _assigned_outside(match: re.Match[str]) -> Advice | None:
     if step := assigned_step(match):
-        return Advice("steps must be inside a section", f"write `layers {{ {step} }}`", "Python")
+        return Advice("steps must be inside a section", Write(f"layers {{ {step} }}"), "Python")
     return assigned(match) or pasted("this is Python", "Python")(match)
 
 
@@ -37,53 +38,58 @@ def _outside(match: re.Match[str]) -> Advice | None:
         return None
     own = name in OPERATIONS or name in WORDS or "{" in text
     step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
-    return Advice("steps must be inside a section", f"write `layers {{ {step} }}`")
+    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}"))
 
 
 def _listed_outside(match: re.Match[str]) -> Advice | None:
     step = yaml_step(match[1], match[2])
-    return Advice("steps must be inside a section", f"write `layers {{ {step} }}`") if step else None
+    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}")) if step else None
 
 
 def _stage(match: re.Match[str]) -> Advice:
     """`stage residual(16) x5`, `stage residual 16, repeat=5`."""
     inside = (match[2] or "").strip().removeprefix("(").removesuffix(")")
-    rest = re.sub(r"^[\s,]*(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r"repeat=\1", match[3].strip())
+    rest = re.sub(r"(?:^|[\s,]+)(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r" repeat=\1", match[3].strip())
     given = ", ".join(filter(None, (inside, *re.split(r"[\s,]+", rest.strip(" ,")))))
-    return Advice("the arguments of a stage must be in parentheses", f"write `stage {match[1]}({given})`")
+    return Advice("the arguments of a stage must be in parentheses", Write(f"stage {match[1]}({given})"))
 
 
 def _input(match: re.Match[str]) -> Advice | None:
     word, sign, given = match.groups()
-    own = shape(given)
+    named = re.fullmatch(r"\(\s*\w+\s*=\s*(.*?)\s*\)|\w+\s*[:=]?\s+(\d[\dx]*x\d+)\s*(?:,.*)?", given)
+    own = shape(named[1] or named[2] if named else given)
     if not re.fullmatch(r"\w+", own):
         return None
-    if word != "input":
+    if named and named[2]:
+        message = "a network has one input, without a name"
+    elif word != "input":
         message = f"there is no `{word}`; use `input`"
     elif own == given:
         message = f"no `{sign}` after `input`"
     else:
         message = "write a shape as one word"
-    return Advice(message, f"write `input {own}`")
+    return Advice(message, Write(f"input {own}"))
 
 
 def _network(match: re.Match[str]) -> Advice | None:
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
     return (
-        Advice("a name may contain only letters, digits and `_`", f"write `network {name}`") if name else None
+        Advice("a name may contain only letters, digits and `_`", Write(f"network {name}{match[2] or ''}"))
+        if name
+        else None
     )
 
 
 def _order(match: re.Match[str]) -> Advice | None:
     items = ", ".join(re.findall(r"\+|\w+(?:\([^()]*\))?", match[1]))
-    return Advice("separate the items of an order by commas", f"write `order {items}`") if items else None
+    return Advice("separate the items of an order by commas", Write(f"order {items}")) if items else None
 
 
 def _block_name(match: re.Match[str]) -> Advice:
     words = re.match(r"block\s+([\w.-]+)", match.string)
     name = re.sub(r"\W+", "_", words[1]) if words else ""
-    return Advice("a name may contain only letters, digits and `_`", f"write `block {name}(…) {{ … }}`")
+    return Advice("a name may contain only letters, digits and `_`", Write(f"block {name}(…) {{ … }}"))
 
 
 def _body(match: re.Match[str]) -> Advice:
@@ -97,12 +103,12 @@ def _body(match: re.Match[str]) -> Advice:
 
 def _dashed(match: re.Match[str]) -> Advice:
     """`stage res-block(16)`."""
-    return Advice("a name cannot contain `-`", f"write `stage {match[1].replace('-', '_')}{match[2]}`")
+    return Advice("a name cannot contain `-`", Write(f"stage {match[1].replace('-', '_')}{match[2]}"))
 
 
 def _output(match: re.Match[str]) -> Advice:
     """`expect output == (10,)`."""
-    return Advice("write a shape as one word", f"write `expect output == {shape(match[1])}`")
+    return Advice("write a shape as one word", Write(f"expect output == {shape(match[1])}"))
 
 
 def _default(match: re.Match[str]) -> Advice:
@@ -113,27 +119,48 @@ def _default(match: re.Match[str]) -> Advice:
         if match[2] in (parameter.name for parameter in signature(operation))
     )
     own = next(owners, "")
-    help = f"write `default {own}({match[1]})`" if own else "remove it: no operation has this argument"
+    help = Write(f"default {own}({match[1]})") if own else "remove it: no operation has this argument"
     return Advice("`default` needs an operation's name", help)
 
 
 def _digits(match: re.Match[str]) -> Advice:
     """`expect params < 1,000,000`."""
     number = re.sub(r"\D", "", match[3])
-    return Advice("a number has no thousands separators", f"write `expect {match[1]} {match[2]} {number}`")
+    return Advice("a number has no thousands separators", Write(f"expect {match[1]} {match[2]} {number}"))
 
+
+def _bounded(match: re.Match[str]) -> Advice:
+    """`expect 100 < params < 1000`."""
+    low, below, name, above, high = match.groups()
+    lines = f"expect {name} {below.replace('<', '>')} {low}\nexpect {name} {above} {high}"
+    return Advice("`expect` takes one comparison", Write(lines))
+
+
+def _defined(match: re.Match[str]) -> Advice:
+    """`def block(out) {`."""
+    name = f"my_{match[1]}" if match[1] in RESERVED else match[1]
+    return Advice("`def` is Python syntax", Write(f"block {name}({match[2]}) {{ … }}"))
+
+
+# Files in these languages have one error.
+WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna")
 
 STATEMENTS: list[Rule] = [
+    (r"name:\s*\"", pasted("this is a network of Caffe", "Caffe")),
+    (r"(?:name|nc|model|backbone|architecture):(?:\s|$)", pasted("this is YAML", "YAML")),
+    (r"version\s+[\d.]+\s*;", pasted("this is NNEF", "NNEF")),
+    (r"architecture\s+\w+\s*[({]", pasted("this is MontiAnna", "MontiAnna")),
+    (r"def\s+(\w+)\s*\(([^()]*)\)\s*\{$", _defined),
     *COMMENTS,
     (
         r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
         "use `use` to import the blocks of a file",
-        r'write `use "\1"`',
+        Write(r'use "\1"'),
     ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
     (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
-    (r"layer\s*\{", "there is no section `layer`; use `layers`", "write `layers {`"),
+    (r"layer\s*\{", "there is no section `layer`; use `layers`", Write("layers {")),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
@@ -145,12 +172,12 @@ STATEMENTS: list[Rule] = [
     (
         r"(num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
         r"there is no `\1`; use `classes`",
-        r"write `classes \2`",
+        Write(r"classes \2"),
     ),
     (
         r"(?:const|var|int|float|set|val)\s+(\w+\s*=.*)$",
         "a constant is defined with `let`",
-        r"write `let \1`",
+        Write(r"let \1"),
     ),
     (r"(\w+)(\(.*\)?)?.*$", _outside),
 ]
@@ -158,7 +185,7 @@ _BODY: Rule = (
     r"((?:stem|head|layers|train|(?:stages|block)\s+\w+(?:\(.*\))?)|init(?=\s*:?$))\s*:?\s*([^{]*)$",
     _body,
 )
-_SIGN: Rule = (r"(stem|head|layers|train|init)\s*([=:])\s*\{", r"no `\2` after `\1`", r"write `\1 { … }`")
+_SIGN: Rule = (r"(stem|head|layers|train|init)\s*([=:])\s*\{", r"no `\2` after `\1`", Write(r"\1 { … }"))
 OF_STATEMENT: dict[str, list[Rule]] = {
     **{word: [_SIGN, _BODY] for word in ("stem", "head", "layers")},
     "train": [
@@ -176,55 +203,55 @@ OF_STATEMENT: dict[str, list[Rule]] = {
             "a table needs a header line, and a line for each row",
             r"write `stages \1 {`, then these lines, then `}`",
         ),
-        (r"stages\s*\{", "`stages` needs a block's name", "write `stages residual { … }`"),
+        (r"stages\s*\{", "`stages` needs a block's name", Write("stages residual { … }")),
         _BODY,
     ],
     "block": [
-        (r"block\s+(\w+)\s*\(\s*\d", "a parameter must be a name", r"write `block \1(out) { … }`"),
+        (r"block\s+(\w+)\s*\(\s*\d", "a parameter must be a name", Write(r"block \1(out) { … }")),
         (r"block\s+\w*[-.]", _block_name),
         (
             r"block\s+(\w+)\s*[\[<]([\w\s,=.]*)[\]>]",
             "parameters must be in parentheses",
-            r"write `block \1(\2) { … }`",
+            Write(r"block \1(\2) { … }"),
         ),
         (
             r"block\s+(\w+)\s+(\w[\w\s,=.]*)\{",
             "parameters must be in parentheses",
-            r"write `block \1(\2) { … }`",
+            Write(r"block \1(\2) { … }"),
         ),
         (
             r"block\s+(\w+)(\(.*?\))?\s*->[^{]*\{",
             "a block has no return type: it returns the output of its last step",
-            r"write `block \1\2 { … }`",
+            Write(r"block \1\2 { … }"),
         ),
         _BODY,
     ],
     "default": [
-        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", "`default` takes no braces", r"write `default \1`"),
+        (r"default\s*:?\s*\{\s*(.*?)\s*\}?$", "`default` takes no braces", Write(r"default \1")),
         (r"default\s+((\w+)\s*=\s*\w+)$", _default),
-        (r"default\s+(\w+)\s+(\w+\s*=.*)$", "arguments must be in parentheses", r"write `default \1(\2)`"),
+        (r"default\s+(\w+)\s+(\w+\s*=.*)$", "arguments must be in parentheses", Write(r"default \1(\2)")),
     ],
     "expect": [
         (r"expect\s+(\w+)\s*([=!<>]=?)\s*(\d{1,3}(?:[,_' ]\d{3})+)$", _digits),
         (
             r"expect\s+(\w+)\s*([=!<>]=?)\s*([\d.]+)\s+([kM])$",
             "write no space between a number and its suffix",
-            r"write `expect \1 \2 \3\4`",
+            Write(r"expect \1 \2 \3\4"),
         ),
         (
             r"expect\s+(\w+)\s+between\s+([\w.]+)\s+and\s+([\w.]+)$",
             "`expect` takes one comparison",
-            r"write `expect \1 >= \2` and `expect \1 <= \3`",
+            Write("expect \\1 >= \\2\nexpect \\1 <= \\3"),
         ),
         (
             r"expect\s+(\w+)\s+in\s*[\[(]?\s*([\w.]+?)\s*(?:,|\.\.\.?|-|to)\s*([\w.]+?)\s*[\])]?$",
             "`expect` takes one comparison",
-            r"write `expect \1 >= \2` and `expect \1 <= \3`",
+            Write("expect \\1 >= \\2\nexpect \\1 <= \\3"),
         ),
         (
             r"expect\s+(\w+)\s*(?:~=?|≈|about)\s*([\w.]+)$",
             "`expect` needs a comparison",
-            r"write `expect \1 <= \2`",
+            Write(r"expect \1 <= \2"),
         ),
         (r"expect\s+output\s*={1,2}\s*([(\[].*[)\]])$", _output),
         (
@@ -232,22 +259,37 @@ OF_STATEMENT: dict[str, list[Rule]] = {
             "`expect` applies to the whole network",
             "remove the line, or the name before the `.`",
         ),
-        (r"expect\s+(\w+)\s*[=:]?\s*([\w.]+)$", "`expect` needs a comparison", r"write `expect \1 == \2`"),
-        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 >= \1`"),
-        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", "the quantity must come first", r"write `expect \2 <= \1`"),
+        (
+            r"expect\s+(\w+)$",
+            "`expect` needs a comparison",
+            r"write the value that it must have, as in `expect \1 == 100`",
+        ),
+        (r"expect\s+([\d.]\w*)\s*(<=?)\s*(\w+)\s*(<=?)\s*([\d.]\w*)$", _bounded),
+        (
+            r"expect\s+(\w+)(?:\s*[=:]\s*|\s+)([\w.]+)$",
+            "`expect` needs a comparison",
+            Write(r"expect \1 == \2"),
+        ),
+        (r"expect\s+([\d.]\w*)\s*<=?\s*(\w+)$", "the quantity must come first", Write(r"expect \2 >= \1")),
+        (r"expect\s+([\d.]\w*)\s*>=?\s*(\w+)$", "the quantity must come first", Write(r"expect \2 <= \1")),
     ],
     "input": [(r"(input)\s*([:=]?)\s*(.+)$", _input)],
     "network": [
         (
             r"network\s+(\w+)\s*(\([^()]*\))?\s*\{",
             "`network` takes no braces: its statements follow on the next lines",
-            r"write `network \1\2`",
+            Write(r"network \1\2"),
         ),
-        (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)$", _network),
-        (r"network\s*([:=])\s*(\w+)", r"no `\1` after `network`", r"write `network \2`"),
+        (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)(\(.*\))?$", _network),
+        (r"network\s*([:=])\s*(\w+)", r"no `\1` after `network`", Write(r"network \2")),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
+        (
+            r"stage\s*\[\s*\d+[x×]\d+\s*,?\s*(\d+).*?\]\s*[x×*]\s*(\d+)$",
+            "a stage is the call of a block",
+            Write(r"stage residual(\1, repeat=\2)"),
+        ),
         (
             r"stage\s+(\w+)\s*\{",
             "the arguments of a stage must be in parentheses",
@@ -256,38 +298,43 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (
             r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$",
             "the block must come first",
-            r"write `stage \2(\3, repeat=\1)`",
+            Write(r"stage \2(\3, repeat=\1)"),
         ),
-        (r"stage\s*\d*\s*:\s*(\w+.*)$", "write no number or `:` before the block", r"write `stage \1`"),
+        (r"stage\s*\d*\s*:\s*(\w+.*)$", "write no number or `:` before the block", Write(r"stage \1")),
         (r"stage\s*:?\s*(\w+)\s*(\([^()]*\))\s*(.+)$", _stage),
         (r"stage\s*:?\s+(\w+)()\s+(\w[^{]*)$", _stage),
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
     ],
     "let": [
         (
+            r"let\s+(\w+)\s*=\s*\$",
+            "there are no environment variables",
+            r"write a parameter, `network NAME(\1=16)`, which `--set \1=32` overrides",
+        ),
+        (
             r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
             "`let` defines one constant",
-            r"write `let \1 = \3` and `let \2 = \4`",
+            Write("let \\1 = \\3\nlet \\2 = \\4"),
         ),
-        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", "`let` needs `=`", r"write `let \1 = \2`"),
+        (r"let\s+(\w+)\s*(?::=|:|\s)\s*([\w(].*)$", "`let` needs `=`", Write(r"let \1 = \2")),
     ],
     "init": [
         (
             r"init\s+((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\s*(\([^()]*\))?$",
             "a rule must follow the key that it applies to",
-            r"write `init { conv \1\2, linear \1\2 }`",
+            Write(r"init { conv \1\2, linear \1\2 }"),
         ),
         (
             r"init\s+(?:kaiming|pytorch|he)\s*\(([^()]*)\)$",
             "only a rule takes arguments",
-            r"write `init { conv kaiming_normal(\1) }`",
+            Write(r"init { conv kaiming_normal(\1) }"),
         ),
-        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", "the initialisation must be a plain word", r"write `init \1`"),
+        (r"init\s*[:=]?\s*[\"']?(\w+)[\"']?$", "the initialisation must be a plain word", Write(r"init \1")),
         _BODY,
     ],
     "use": [
-        (r"use\b[^\"]*(\"[^\"]+\.net\").*", "`use` imports all blocks of a file", r"write `use \1`"),
-        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", "a path must be in double quotes", r'write `use "\1"`'),
+        (r"use\b[^\"]*(\"[^\"]+\.net\").*", "`use` imports all blocks of a file", Write(r"use \1")),
+        (r"use\s+[\"'“]?([^\"'”]+)[\"'”]?$", "a path must be in double quotes", Write(r'use "\1"')),
     ],
-    "classes": [(r"classes\s*([:=])\s*(\w+)", r"no `\1` after `classes`", r"write `classes \2`")],
+    "classes": [(r"classes\s*([:=])\s*(\w+)", r"no `\1` after `classes`", Write(r"classes \2"))],
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from netdsl.diagnostics import listing
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import no_step, own_name, split, translated
 from netdsl.syntax.errors.patterns import (
@@ -15,6 +16,7 @@ from netdsl.syntax.errors.patterns import (
     WORDS,
     Advice,
     Rule,
+    Write,
     comment,
     own_step,
     pasted,
@@ -30,30 +32,44 @@ def assigned_step(match: re.Match[str]) -> str:
     return f"{match[2]}: {step}" if match[1] and step and ")," not in step else step
 
 
+def _calls(text: str) -> list[str]:
+    """The functions of `F.relu(self.bn1(x))`, the innermost first."""
+    found = re.fullmatch(r"([\w.]+)\((.*)\)", text.strip())
+    inside = split(found[2]) if found else []
+    return [*_calls(inside[0]), found[1].rpartition(".")[2]] if found and inside else []
+
+
 def assigned(match: re.Match[str]) -> Advice | None:
+    if re.match(r"\w+\.(?:view|reshape|flatten)\(|torch\.(?:flatten|reshape)\(", match[3]):
+        return Advice("a step cannot be assigned to a name", Write("flatten"))
+    if joined := re.match(r"torch\.(?:cat|concat)\(\s*[\[(]([\w\s,]+)[\])]", match[3]):
+        names = [name.strip() for name in joined[1].split(",") if name.strip()]
+        branches = ["identity" if name in TENSORS else f"from {name}" for name in names]
+        return Advice("`torch.cat` is a `concat` in netdsl", Write(f"concat {{ | {' | '.join(branches)} }}"))
+    if len(calls := _calls(match[3])) > 1:
+        help = f"write a step for each call, the innermost first: {listing(calls)}"
+        return Advice("a step cannot be assigned to a name", help)
     called = re.match(r"\w+\s*\(", match[3])
     if (step := assigned_step(match)) or called:
         step = step or match[3].strip()
         if match[2] in TENSORS or match[1] or ":" in step:
             return Advice(
                 "a step cannot be assigned to a name",
-                f"write `{step}`: its input is the output of the step before it",
+                Write(step, ": its input is the output of the step before it"),
             )
-        return Advice("a label needs `:`, not `=`", f"write `{match[2]}: {step}`")
+        return Advice("a label needs `:`, not `=`", Write(f"{match[2]}: {step}"))
     if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
         return None
     if match[2] in TENSORS and "+" in match[3]:
         return ADDITION
-    return Advice("a constant is defined with `let`", f"write `let {match[2]} = {match[3].strip()}`")
+    return Advice("a constant is defined with `let`", Write(f"let {match[2]} = {match[3].strip()}"))
 
 
 def _bracketless(match: re.Match[str]) -> Advice | None:
     """`conv 64, 3`."""
     name = match[1] if match[1] in OPERATIONS else own_name(match[1]) or match[1]
     given = ", ".join(re.findall(r"[^\s,=]+(?:\s*=\s*[^\s,]+)?", match[2]))
-    return (
-        None if name in WORDS else Advice("arguments must be in parentheses", f"write `{_with(name, given)}`")
-    )
+    return None if name in WORDS else Advice("arguments must be in parentheses", Write(_with(name, given)))
 
 
 def _translated(match: re.Match[str]) -> Advice | None:
@@ -69,7 +85,7 @@ def _translated(match: re.Match[str]) -> Advice | None:
         else f"`{match[1]}` is named `{own_name(name)}` in netdsl"
     )
     step = translated(match[0].rstrip(";,"))
-    return Advice(message, f"write `{step}`") if step else None
+    return Advice(message, Write(step)) if step else None
 
 
 def _arrows(match: re.Match[str]) -> Advice | None:
@@ -77,12 +93,12 @@ def _arrows(match: re.Match[str]) -> Advice | None:
     message = "separate steps by commas or new lines"
     if any(step.count("(") != step.count(")") for step in steps):
         return None
-    return Advice(message, "remove the `;`" if len(steps) == 1 else f"write `{', '.join(steps)}`")
+    return Advice(message, "remove the `;`" if len(steps) == 1 else Write(f"{', '.join(steps)}"))
 
 
 def _without_braces(match: re.Match[str]) -> Advice:
     body = match[2].strip(" :")
-    return Advice("a body must be in braces", f"write `{match[1].strip()} {{ {body or '…'} }}`")
+    return Advice("a body must be in braces", Write(f"{match[1].strip()} {{ {body or '…'} }}"))
 
 
 def _side_by_side(match: re.Match[str]) -> Advice | None:
@@ -91,18 +107,20 @@ def _side_by_side(match: re.Match[str]) -> Advice | None:
     for step in steps:
         if step in WORDS or not ("(" in step or step in OPERATIONS):
             return None
-    return Advice(f"missing comma between {len(steps)} steps", f"write `{', '.join(steps)}`")
+    return Advice(f"missing comma between {len(steps)} steps", Write(f"{', '.join(steps)}"))
 
 
 def _joined(match: re.Match[str]) -> Advice:
     """`concat(a, conv(64, 3))`, where a name is a saved tensor."""
     parts = split(match[2])
-    if len(parts) < 2:
+    if len(parts) == 1 and parts[0].isidentifier() and parts[0] not in OPERATIONS:
+        parts = ["identity", f"from {parts[0]}"]
+    elif len(parts) < 2:
         parts = ["a", "b"]
     else:
         parts = [part if "(" in part or part in OPERATIONS else f"from {part}" for part in parts]
     written = " | ".join(part.replace("from x", "identity") if part == "from x" else part for part in parts)
-    return Advice("branches must be in braces, each after a `|`", f"write `{match[1]} {{ | {written} }}`")
+    return Advice("branches must be in braces, each after a `|`", Write(f"{match[1]} {{ | {written} }}"))
 
 
 def _loop(match: re.Match[str]) -> Advice:
@@ -111,11 +129,11 @@ def _loop(match: re.Match[str]) -> Advice:
     message = "there is no `for`; use `repeat`" if loop else "`repeat` has no `in`"
     counted = re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", match[2])
     if counted:
-        return Advice(message, f"write `repeat {counted[1]} as {match[1]} {{ … }}`")
+        return Advice(message, Write(f"repeat {counted[1]} as {match[1]} {{ … }}"))
     between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", match[2])
     if between:
         times = f"({between[2]} - {between[1]})"
-        return Advice(message, f"write `repeat {times} as {match[1]} {{ … }}`: its index starts at 0")
+        return Advice(message, Write(f"repeat {times} as {match[1]} {{ … }}", ": its index starts at 0"))
     return _of_list(match[2])
 
 
@@ -126,7 +144,7 @@ def _of_list(values: str) -> Advice:
 
 def _named(match: re.Match[str]) -> Advice:
     """`save("a")`, `save as a`, `from(a)`."""
-    return Advice(f"`{match[1]}` takes a plain name", f"write `{match[1]} {match[2]}`")
+    return Advice(f"`{match[1]}` takes a plain name", Write(f"{match[1]} {match[2]}"))
 
 
 def _saved(match: re.Match[str]) -> Advice:
@@ -138,11 +156,11 @@ def _saved(match: re.Match[str]) -> Advice:
 
 def _saved_after(name: str, step: str) -> Advice:
     shown = f"{step}, save {name}" if step else f"save {name}"
-    return Advice("`save` must follow the step whose output it saves", f"write `{shown}`")
+    return Advice("`save` must follow the step whose output it saves", Write(shown))
 
 
 def _dashed(match: re.Match[str]) -> Advice:
-    return Advice("a name cannot contain `-`", f"write `{match[1].replace('-', '_')}: {match[2]}`")
+    return Advice("a name cannot contain `-`", Write(f"{match[1].replace('-', '_')}: {match[2]}"))
 
 
 def yaml_step(name: str, given: str) -> str:
@@ -159,21 +177,50 @@ def _with(name: str, given: str) -> str:
 
 def _listed(match: re.Match[str]) -> Advice | None:
     step = yaml_step(match[1], match[2]) or own_step(match[1] + match[2])
-    return Advice("steps are written as calls, one after another", f"write `{step}`") if step else None
+    return Advice("steps are written as calls, one after another", Write(step)) if step else None
 
 
 def _added(match: re.Match[str]) -> Advice | None:
     """`model.add(Dense(10))`."""
     step = own_step(match[1])
-    return Advice("steps are written one after another", f"write `{step}`") if step else None
+    return Advice("steps are written one after another", Write(step)) if step else None
 
 
 def _quoted(match: re.Match[str]) -> Advice:
     """`"relu"`."""
-    return Advice("a step must not be in quotes", f"write `{own_step(match[1]) or match[1]}`")
+    return Advice("a step must not be in quotes", Write(own_step(match[1]) or match[1]))
+
+
+def _row(match: re.Match[str]) -> Advice | None:
+    """`[-1, 1, Conv, [64, 3, 2]]`."""
+    name = match[1].rpartition(".")[2]
+    own = own_name(name) or name.lower()
+    step = f"{own}({match[2]})" if match[2].strip() else own
+    return Advice("this is a row of Ultralytics' YAML", Write(step)) if own in OPERATIONS else None
+
+
+def _of_paper(match: re.Match[str]) -> Advice:
+    """`7x7, 64, /2`."""
+    kernel, other, out, stride = match.groups()
+    size = kernel if kernel == other else f"{kernel}x{other}"
+    step = f"conv({out}, {size}{f', stride={stride}' if stride else ''})"
+    return Advice("a convolution is a call", Write(step))
 
 
 STEPS: list[Rule] = [
+    (r"\[\s*-?\d+\s*,\s*\d+\s*,\s*([\w.]+)\s*,\s*\[(.*)\]\s*\]", _row),
+    (r"conv(\d+)-(\d+)$", "a convolution is a call", Write(r"conv(\2, \1)")),
+    (r"(\d+)[x×](\d+)(?:\s*conv)?\s*,\s*(\d+)(?:\s*,\s*/\s*(\d+))?$", _of_paper),
+    (
+        r"(?:self\.)?(\w+)[\w.]*\.requires_grad",
+        "weights are frozen by the argument `freeze`",
+        r"add `freeze=yes` to the call of `\1`",
+    ),
+    (
+        r"shortcut\s+\w+\s*=",
+        "a `shortcut` must follow the body of its `skip`",
+        "write `skip { … }` around the steps whose input is added",
+    ),
     *COMMENTS,
     (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", comment),
     *PYTHON,
@@ -189,16 +236,16 @@ STEPS: list[Rule] = [
         "move it out of the braces",
     ),
     (r"(?:for|repeat)\s+(\w+)\s+in\s+(.+?)\s*[:{]?\s*(?:\{.*)?$", _loop),
-    (r"repeat\s*\(?\s*\w+\s*=\s*(\w+)\s*\)?", "`repeat` takes a number", r"write `repeat \1 { … }`"),
+    (r"repeat\s*\(?\s*\w+\s*=\s*(\w+)\s*\)?", "`repeat` takes a number", Write(r"repeat \1 { … }")),
     (
         r"repeat\s+(\w+)\s*,\s*(\w+)\s*\{",
         "the index of a `repeat` needs `as`",
-        r"write `repeat \1 as \2 { … }`",
+        Write(r"repeat \1 as \2 { … }"),
     ),
     (r"(save|from)\s*(?:\(\s*[\"']?|as\s+|=\s*|:\s*|[\"'])(\w+)[\"']?\s*\)?$", _named),
     (r"(\w+)\s*:\s*save(?:\s+(.*))?$", _saved),
     (r"save\s+(\w+)\s*[:=]?\s*(\w+\(.*\))$", lambda m: _saved_after(m[1], m[2])),
-    (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", "a label must not be in quotes", r"write `\1: \2`"),
+    (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", "a label must not be in quotes", Write(r"\1: \2")),
     (
         r"(\w+)\s*:\s*(?:skip|repeat|when|add|concat|mul)\b",
         "only operations and blocks can have labels",
@@ -206,61 +253,61 @@ STEPS: list[Rule] = [
     ),
     (r"(\w+)\s*:\s*\{", "only operations and blocks can have labels", "remove the label and its braces"),
     (r"(\w+(?:-\w+)+)\s*:\s*(.+)$", _dashed),
-    (r"(\d+)\s*:\s*(\w.*)$", "a label must start with a letter", r"write `step\1: \2`"),
-    (r"\w+\s*:\s*(\w+)\s*:\s*(\w.*)$", "a step can have only one label", r"write `\1: \2`"),
-    (r"\w+::(\w+.*)$", "a block is called by its name alone", r"write `\1`"),
-    (r"freeze\s+(\w+)\((.+)\)$", "`freeze` is an argument", r"write `\1(\2, freeze=yes)`"),
+    (r"(\d+)\s*:\s*(\w.*)$", "a label must start with a letter", Write(r"step\1: \2")),
+    (r"\w+\s*:\s*(\w+)\s*:\s*(\w.*)$", "a step can have only one label", Write(r"\1: \2")),
+    (r"\w+::(\w+.*)$", "a block is called by its name alone", Write(r"\1")),
+    (r"freeze\s+(\w+)\((.+)\)$", "`freeze` is an argument", Write(r"\1(\2, freeze=yes)")),
     (r"freeze\s*\{", "`freeze` is an argument", "give it to each step: `conv(16, 3, freeze=yes)`"),
-    (r"if\s+([^{:]+?)\s*[{:]", "there is no `if` step; use `when`", r"write `when \1 { … }`"),
+    (r"if\s+([^{:]+?)\s*[{:]", "there is no `if` step; use `when`", Write(r"when \1 { … }")),
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", assigned),
     (r"-?\s*[\"']?(\w+)[\"']?\s*:\s*((?:[\d(\[{\"'].*)?)$", _listed),
-    (r"[-*•]\s*(\w+)(\(.*\))?$", "a step does not start with `-`", r"write `\1\2`"),
-    (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", "arguments must be in parentheses", r"write `\1(\2)`"),
-    (r"skip\s+if\s*\(\s*same\s*\)", "`same` takes no parentheses", "write `skip if same { … }`"),
+    (r"[-*•]\s*(\w+)(\(.*\))?$", "a step does not start with `-`", Write(r"\1\2")),
+    (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", "arguments must be in parentheses", Write(r"\1(\2)")),
+    (r"skip\s+if\s*\(\s*same\s*\)", "`same` takes no parentheses", Write("skip if same { … }")),
     (
         r"skip\s+if\s+(?!same\b)([^{]+?)\s*\{",
         "`if same` is the only condition of a `skip`",
-        r"write `when \1 { skip { … } }`",
+        Write(r"when \1 { skip { … } }"),
     ),
     (
         r"skip\s*(\(.*\))\s*if[\s_]*same\b",
         "the arguments of `skip` come after `if same`",
-        r"write `skip if same \1 { … }`",
+        Write(r"skip if same \1 { … }"),
     ),
     (
         r"skip\s*(?!if\s+same\s*[({])\(?\s*(?:if[\s_]*)?same\s*\)?\s*(?:\{.*)?$",
         "the condition of a `skip` is `if same`",
-        "write `skip if same { … }`",
+        Write("skip if same { … }"),
     ),
     (r"(add|concat|mul)\s*(?:\(\[?|\[)(.*?)(?:\]?\)|\]|)$", _joined),
     (
         r"(add|concat|mul)\s+(\w+)$",
         "branches must be in braces, each after a `|`",
-        r"write `\1 { | identity | from \2 }`",
+        Write(r"\1 { | identity | from \2 }"),
     ),
     (
-        r"skip\s*\((?!\s*drop_path)(\w+\(.*\)|\w+\s*,.*)\)$",
+        r"skip\s*\((?!\s*drop_path)(\w+\(.*|\w+\s*,.*)\)$",
         "a body must be in braces",
-        r"write `skip { \1 }`",
+        Write(r"skip { \1 }"),
     ),
     (r"[+]\s*=?\s*\w*", lambda m: ADDITION),
     (
         r"from\s+(\w+)\s*\+\s*from\s+(\w+)$",
         "use `add` to add tensors",
-        r"write `add { | from \1 | from \2 }`",
+        Write(r"add { | from \1 | from \2 }"),
     ),
     (r"(add|concat|mul)\s+(\w+(?:\s*,\s*\w+)+)$", _joined),
     (r"when\s*\{", "`when` needs a condition", "write one, such as `when stride == 1 { … }`"),
-    (r"unless\s+([^{]+?)\s*\{", "there is no `unless`; use `when`", r"write `when not (\1) { … }`"),
-    (r"while\b", "there is no `while`; use `repeat`", "write `repeat 3 { … }`, with a number"),
+    (r"unless\s+([^{]+?)\s*\{", "there is no `unless`; use `when`", Write(r"when not (\1) { … }")),
+    (r"while\b", "there is no `while`; use `repeat`", Write("repeat 3 { … }", ", with a number")),
     (
         rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
         _without_braces,
     ),
     (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
-    (r"(.+?)\s*[x*×]\s*(\d+)$", "use `repeat` to repeat steps", r"write `repeat \2 { \1 }`"),
+    (r"(.+?)\s*[x*×]\s*(\d+)$", "use `repeat` to repeat steps", Write(r"repeat \2 { \1 }")),
     (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", _added),
     (r"((?:\w+\.)*\w+)\s*(?:\(.*\))?(?:\(\w+\))?[;,]?$", _translated),
     (r".*(?:[-=]>|>>|;|→).*", _arrows),
