@@ -240,8 +240,8 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     if isinstance(expr, Ref):
         if not isinstance(value, Fraction) or "whole" not in expected:
             return ""
-        whole = write(expr.span, f"floor({expr.name})", safe=value >= 1)
-        return (whole, "write `//` where it is divided")
+        rounded = write(expr.span, f"floor({expr.name})", safe=value >= 1)
+        return (rounded, "write `//` where it is divided")
     if value == 0 and expr.name == "//":
         own = write(expr.span, f"max(1, {expr.span.text})")
         least = _least(expr, environment)

@@ -56,7 +56,7 @@ def _check(source: Source, before: Sequence[Diagnostic], found: Diagnostic, fix:
         span = new.labels[0].span if new.labels else None
         here = span and any(start < span.end and span.start < end for start, end in written)
         seen = new.code[3] == "1" or (here and new.code[3] <= found.code[3] < "7")
-        if new.severity == "error" and seen and identity(new) not in known:
+        if new.severity == "error" and new.slug != "unreadable-file" and seen and identity(new) not in known:
             yield Finding("a safe fix adds an error", f"{place} -> {new.slug}: {new.message}", text)
 
 
