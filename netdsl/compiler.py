@@ -1,7 +1,8 @@
 """The compiler: its passes in order. Read this file first, then docs/architecture.md.
 
     source  --parse, load_files-->  Program of each file (syntax)
-            --resolve-->            ResolvedNetwork: names are bound, units are written out
+            --resolve-->            Bindings: what each name means, in files with errors too
+                                    ResolvedNetwork: names are bound, units are written out
             --infer-->              TypedNetwork: shapes and costs are known
             --warn-->               the same network, and warnings (lint)
             --lower-->              LoweredNetwork: each block once, over its parameters

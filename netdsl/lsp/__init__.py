@@ -1,4 +1,5 @@
 """The language server: what editors show of a `.net` file while it is written.
 
-`netdsl.lsp.server` alone speaks the protocol; the other modules know texts, offsets and the compiler.
+`server` answers the protocol's requests; `decorations` and `code_actions` make its types, and the other
+modules know texts, offsets and the compiler.
 """

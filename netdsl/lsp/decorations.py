@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lsprotocol import types
+
 from netdsl.base.source import Source, Span
 from netdsl.base.tree import bodies, nested, steps
 from netdsl.ir.typed import TypedLet, TypedOperation, TypedStage
+from netdsl.lsp.documents import Document
 from netdsl.lsp.instances import is_known
+from netdsl.lsp.net_server import NetServer
 from netdsl.lsp.reading import Reading
 from netdsl.ops import OPERATIONS
 from netdsl.ops.operation import Shape, show_shape
@@ -111,3 +115,53 @@ def folds(text: str) -> Iterator[tuple[int, int, bool]]:
             opened.append(token.start)
         elif token.text in OPENING and opened and text[opened[-1]] == OPENING[token.text]:
             yield opened.pop(), token.start, False
+
+
+# as the protocol has them
+
+LEGEND = types.SemanticTokensLegend(list(TOKEN_TYPES), list(MODIFIERS))
+
+
+def semantic_tokens(server: NetServer, document: Document) -> types.SemanticTokens:
+    """The colours of names, each relative to the one before."""
+    lines = server.lines(document.text)
+    data: list[int] = []
+    before = types.Position(0, 0)
+    for reading in document.readings()[:1]:
+        shift = document.shift(reading)
+        for span, kind, modifiers in coloured_names(reading):
+            if (moved := shift.to_new(span.start, span.end)) is None:
+                continue
+            place = server.range(lines, *moved)
+            first, length = place.start, place.end.character - place.start.character
+            column = first.character - (before.character if first.line == before.line else 0)
+            bits = sum(1 << MODIFIERS.index(modifier) for modifier in modifiers)
+            data += [first.line - before.line, column, length, TOKEN_TYPES.index(kind), bits]
+            before = first
+    return types.SemanticTokens(data)
+
+
+def inlay_hints(server: NetServer, document: Document, part: types.Range) -> list[types.InlayHint]:
+    """The shapes in a part of the text."""
+    lines = server.lines(document.text)
+    found = []
+    for reading in document.readings()[:1]:
+        shift = document.shift(reading)
+        for hint in shape_hints(reading):
+            if moved := shift.to_new(hint.offset, hint.offset):
+                place = types.Position(*lines.position(moved[0]))
+                if part.start.line <= place.line <= part.end.line:
+                    found.append(types.InlayHint(place, hint.text, padding_left=True))
+    return found
+
+
+def folding_ranges(server: NetServer, document: Document) -> list[types.FoldingRange]:
+    """The lines that fold; that of a closing bracket stays visible."""
+    lines = server.lines(document.text)
+    found = []
+    for start, end, is_comment in folds(document.text):
+        first, last = lines.position(start)[0], lines.position(end)[0] - (not is_comment)
+        if first < last:
+            kind = types.FoldingRangeKind.Comment if is_comment else None
+            found.append(types.FoldingRange(first, last, kind=kind))
+    return found

@@ -8,11 +8,9 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics
 from netdsl.format import formatted
-from netdsl.lsp import decorations
 from netdsl.lsp import hover as texts
 from netdsl.lsp.completion import Candidate, Known, called, candidates, complete
 from netdsl.lsp.cursor_context import context_at
-from netdsl.lsp.decorations import ColouredName, Hint
 from netdsl.lsp.documents import Document
 from netdsl.lsp.outline import Entry, outline
 from netdsl.lsp.reading import STANDARD, Reading
@@ -189,24 +187,3 @@ def signature_help(document: Document, offset: int) -> Help | None:
                 return Help(found, given.index(clause[0]) if clause[0] in given else None)
             return Help(found, bracket.arguments if bracket.arguments < len(given) else None)
     return None
-
-
-def coloured_names(document: Document) -> list[tuple[int, int, ColouredName]]:
-    """The names of the text with their start and end."""
-    reading = document.latest
-    if reading is None:
-        return []
-    shift = document.shift(reading)
-    found = decorations.coloured_names(reading)
-    moved = ((shift.to_new(name.span.start, name.span.end), name) for name in found)
-    return [(*place, name) for place, name in moved if place]
-
-
-def shape_hints(document: Document) -> list[Hint]:
-    """The shapes to show, behind places of the text."""
-    reading = document.latest
-    if reading is None:
-        return []
-    shift = document.shift(reading)
-    moved = ((shift.to_new(hint.offset, hint.offset), hint) for hint in decorations.shape_hints(reading))
-    return [Hint(place[0], hint.text) for place, hint in moved if place]

@@ -255,52 +255,19 @@ def _document_symbols(entries: Iterable[Entry], shift: Shift, lines: Lines) -> l
 # drawn into the text
 
 
-@asks(
-    types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL,
-    types.SemanticTokensLegend(list(decorations.TOKEN_TYPES), list(decorations.MODIFIERS)),
-)
-async def semantic_tokens(
-    document: Document, params: types.SemanticTokensParams
-) -> types.SemanticTokens | None:
-    lines = server.lines(document.text)
-    data: list[int] = []
-    before = types.Position(0, 0)
-    for start, end, (_, kind, modifiers) in requests.coloured_names(document):
-        place = server.range(lines, start, end)
-        first, length = place.start, place.end.character - place.start.character
-        column = first.character - (before.character if first.line == before.line else 0)
-        bits = sum(1 << decorations.MODIFIERS.index(modifier) for modifier in modifiers)
-        data += [first.line - before.line, column, length, decorations.TOKEN_TYPES.index(kind), bits]
-        before = first
-    return types.SemanticTokens(data)
+@asks(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, decorations.LEGEND)
+async def semantic_tokens(document: Document, params: types.SemanticTokensParams) -> types.SemanticTokens:
+    return decorations.semantic_tokens(server, document)
 
 
 @asks(types.TEXT_DOCUMENT_INLAY_HINT)
 async def inlay_hints(document: Document, params: types.InlayHintParams) -> list[types.InlayHint] | None:
-    if not server.shows_shapes:
-        return None
-    lines = server.lines(document.text)
-    places = ((types.Position(*lines.position(hint.offset)), hint) for hint in requests.shape_hints(document))
-    return [
-        types.InlayHint(place, hint.text, padding_left=True)
-        for place, hint in places
-        if params.range.start.line <= place.line <= params.range.end.line
-    ]
+    return decorations.inlay_hints(server, document, params.range) if server.shows_shapes else None
 
 
 @asks(types.TEXT_DOCUMENT_FOLDING_RANGE)
-async def folding_ranges(
-    document: Document, params: types.FoldingRangeParams
-) -> list[types.FoldingRange] | None:
-    lines = server.lines(document.text)
-    found = []
-    for start, end, is_comment in decorations.folds(document.text):
-        # The line of a closing bracket stays visible.
-        first, last = lines.position(start)[0], lines.position(end)[0] - (not is_comment)
-        if first < last:
-            kind = types.FoldingRangeKind.Comment if is_comment else None
-            found.append(types.FoldingRange(first, last, kind=kind))
-    return found
+async def folding_ranges(document: Document, params: types.FoldingRangeParams) -> list[types.FoldingRange]:
+    return decorations.folding_ranges(server, document)
 
 
 # changes

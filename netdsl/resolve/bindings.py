@@ -268,11 +268,12 @@ class FileNames:
             if isinstance(statement, nodes.Init):
                 for rule in nested(statement, nodes.InitRule):
                     yield from _at(rule.key.span, labels.get(rule.key.text))
-                    yield from self._references(rule.rule.arguments)
+                    yield from self.references(rule.rule.arguments)
             else:
-                yield from self._references(statement)
+                yield from self.references(statement)
 
-    def _references(self, node: object) -> Iterator[Occurrence]:
+    def references(self, node: object) -> Iterator[Occurrence]:
+        """The places in a part of the file's tree where names are used."""
         kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From)
         for found in nested(node, kinds):
             match found:

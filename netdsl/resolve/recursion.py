@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from netdsl.base.source import Span
-from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label
 from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.orders import UNIT, Order
 from netdsl.syntax import nodes
@@ -18,7 +17,7 @@ MAX_NESTING = 100
 def _circular(
     circle: Sequence[str],
     called_by: Mapping[str, Mapping[str, Span]],
-    another: str,
+    another: Help,
     diagnostics: Diagnostics,
 ) -> None:
     """Reports a circle of calls. `another` is the help for a block that is meant to call the standard block
@@ -38,29 +37,22 @@ def _circular(
     diagnostics.error("NET203", message, called_by[last][first], also=also, help=help)
 
 
-def _another_name(block: nodes.Block, program: nodes.Program, taken: Collection[str]) -> str:
+def _another_name(block: nodes.Block, names: FileNames, taken: Collection[str]) -> Fix:
     """The help that renames a block so that it doesn't override the standard one; the new name has that of
     another block it calls, as in `excite_residual`.
     """
     old = block.name.text
     calls = [call.name.text for call in nodes.calls(block.body.steps)]
-    others = [name for name in calls if name != old]
-    first = next((name for name in others if name in taken), next(iter(others), "my"))
+    called = [name for name in calls if name != old]
+    first = next((name for name in called if name in taken), next(iter(called), "my"))
     name = next(new for new in (f"{first}_{old}", f"my_{old}", f"{old}2") if new not in taken)
     head = block.span.text.partition("{")[0].strip()
-    lines = _called_in_lines(old, program, block)
+    uses = [use.span for use in names.references(names.own.program) if use.symbol is names.blocks[old]]
+    others = [span for span in uses if not span.within(block.span)]
+    lines = sorted({span.source.position(span.start)[0] for span in others})
     also = f", and `{name}` in line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}" if lines else ""
-    return f"write `{head.replace(old, name, 1)}`{also}"
-
-
-def _called_in_lines(name: str, program: nodes.Program, apart: nodes.Block) -> list[int]:
-    """The lines that name a block, without those of one block."""
-    statements = tuple(statement for statement in program.statements if statement is not apart)
-    words = [call.name for call in nested(statements, nodes.Call)]
-    words += [table.block for table in nested(statements, nodes.Stages)]
-    spans = [word.span for word in words if word.text == name]
-    spans += [node.span for node in nested(statements, nodes.Name) if node.name == name]
-    return sorted({span.source.position(span.start)[0] for span in spans})
+    title = f"write `{head.replace(old, name, 1)}`{also}"
+    return Fix(title, tuple(Edit(span, name) for span in (block.name.span, *others)), safe=False)
 
 
 def check_recursion(
@@ -88,7 +80,7 @@ def check_recursion(
         if name in path:
             circle = path[path.index(name) :]
             meant = circle == [name] and name in names.standard.blocks
-            another = _another_name(blocks[name], names.own.program, blocks) if meant else ""
+            another = _another_name(blocks[name], names, blocks) if meant else ""
             _circular(circle, called_by, another, diagnostics)
             return False
         if name in done:

@@ -100,7 +100,7 @@ class _Resolver:
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
             blocks += file.steps.outlined
-            for label, called in file.steps.labels.items():
+            for label, called in file.steps.labels.steps.items():
                 labels.setdefault(label, set()).update(called)
         init = read_init(main.single(nodes.Init), labels, main.scope, self._diagnostics)
         train = main.single(nodes.Train)
@@ -279,7 +279,7 @@ class _Resolver:
                     help=one if kind.text == "head" else "rename one to `layers`",
                 )
             seen.setdefault(kind.text, kind.span)
-        name = statement.name and self._main.steps.part_label(statement.name)
+        name = statement.name and self._main.steps.labels.of_part(statement.name)
         return Section(kind.text, body, statement.span, name)
 
     def _stage(
@@ -318,7 +318,7 @@ class _Resolver:
             return None
         for name, value in arguments:
             if name and name.text == "label" and isinstance(value, nodes.Name):
-                return self._main.steps.part_label(nodes.Word(value.name, value.span))
+                return self._main.steps.labels.of_part(nodes.Word(value.name, value.span))
         return None
 
     def _stage_block(self, name: nodes.Word) -> str | None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import keyword
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import count
 from typing import cast
 
 from netdsl.base import tree
@@ -33,25 +30,19 @@ from netdsl.ir.resolved import (
 )
 from netdsl.language.argument_types import Parameter
 from netdsl.language.expressions import Const, Ref
-from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.calls import CallResolver
 from netdsl.resolve.counts import Counts
 from netdsl.resolve.defaults import Defaults, read_defaults
+from netdsl.resolve.labels import Labels
 from netdsl.resolve.orders import UNIT, Order, is_placeholder, is_unit, plus_of, uses_units
 from netdsl.resolve.scope import Scope, check_name
 from netdsl.resolve.undefined_names import undefined_tensor
 from netdsl.syntax import nodes
 
-# Names that labels can't have: attributes of torch modules, and names in generated code.
-RESERVED_LABELS = MODULE_ATTRIBUTES | {"self", "x"}
-
 # Python can't compile a sum of many more.
 MAX_BRANCHES = 1_000
-
-# Names of stages in generated code.
-_STAGE = re.compile(r"stage\d+")
 
 # The name of the enclosing block's `in` in a repeated part that became a block.
 OUTER_IN = "block_in"
@@ -69,8 +60,7 @@ class Local:
 class StepResolver:
     """Resolves the bodies of one file.
 
-    `free_key` returns an unused key for a block. `outlined` collects the definitions of repeated parts,
-    `labels` the operations or blocks of each label.
+    `free_key` returns an unused key for a block. `outlined` collects the definitions of repeated parts.
     """
 
     def __init__(
@@ -89,13 +79,11 @@ class StepResolver:
         self._free_key = free_key
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
-        self.labels: dict[str, set[str]] = {}
-        # The labels of sections, which are one class in generated code.
-        self._of_sections: dict[str, Span] = {}
+        self.labels = Labels(diagnostics)
 
     def section(self, body: nodes.Body, kind: str) -> Body:
         """The steps of a section of the network."""
-        return self.body(body, kind, labels=self._of_sections)
+        return self.body(body, kind, labels=self.labels.of_sections)
 
     def body(self, body: nodes.Body, owner: str, labels: dict[str, Span] | None = None) -> Body:
         """The steps of a block; one with an error becomes a `WrongStep`."""
@@ -129,7 +117,7 @@ class StepResolver:
             case nodes.Unread("save", name, span):
                 return (SaveStep(name, span),)
             case nodes.Unread("label", name):
-                self.labels.setdefault(name, set())
+                self.labels.steps.setdefault(name, set())
             case nodes.Default():
                 help = "write it at the top of the block or of the file"
                 self._error("NET106", "`default` inside another step", step.span, help)
@@ -145,30 +133,8 @@ class StepResolver:
         if step.name.text == UNIT and not self._scope.names.callee(step.name):
             return self._unit(step, local, order)
         if step.label:
-            self._label(step.label, step.name.text, local)
+            self.labels.define(step.label, local.labels, step.name.text)
         return self._calls.call(step, local.defaults)
-
-    def part_label(self, label: nodes.Word) -> str:
-        """The label of a section or stage, which no step of a section has too."""
-        self._check_label(label, self._of_sections)
-        return label.text
-
-    def _label(self, label: nodes.Word, step: str, local: Local) -> None:
-        """Defines the label of a step."""
-        self._check_label(label, local.labels)
-        self.labels.setdefault(label.text, set()).add(step)
-
-    def _check_label(self, label: nodes.Word, known: dict[str, Span]) -> None:
-        """Defines a label, which becomes an attribute of a torch module."""
-        name = label.text
-        reserved = name in RESERVED_LABELS or name.startswith("_") or _STAGE.fullmatch(name)
-        if keyword.iskeyword(name) or reserved:
-            message = f"`{name}` is reserved in Python, torch or generated code"
-            self._error("NET204", message, label.span, f"choose another label, as `{name.strip('_')}_1`")
-        first = known.setdefault(name, label.span)
-        if first is not label.span:
-            help = f"rename one, as `{_free(name, known)}`"
-            self._error("NET202", f"duplicate label `{name}`", label.span, help, first)
 
     def _unit(self, step: nodes.Call, local: Local, order: Order) -> list[Step]:
         """The order's steps, with this unit's arguments at its convolution."""
@@ -366,12 +332,6 @@ def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.St
 
 def _between(first: Span, second: Span) -> str:
     return first.source.text[first.end : second.start]
-
-
-def _free(label: str, taken: Mapping[str, Span]) -> str:
-    """The label with the next free number."""
-    stem, number = label.rstrip("0123456789"), label[len(label.rstrip("0123456789")) :]
-    return next(f"{stem}{n}" for n in count(int(number[:9] or 1) + 1) if f"{stem}{n}" not in taken)
 
 
 def _needs_block(steps: Iterable[nodes.Step]) -> bool:

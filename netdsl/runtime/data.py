@@ -111,8 +111,9 @@ def divide(source: Source, classes: int, validation: int | None, seed: int, imag
     classes differs.
     """
     if len(source.classes) != classes:
+        few = f" ({', '.join(source.classes)})" if len(source.classes) <= 10 else ""
         raise RunError(
-            f"the data have {len(source.classes)} classes, but the network has {classes} outputs",
+            f"the data have {len(source.classes)} classes{few}, but the network has {classes} outputs",
             f"write `classes {len(source.classes)}`, or choose other data",
         )
     count = 0 if source.validation is not None else held_out(len(source.train), validation)

@@ -149,6 +149,8 @@ def _cached(
                 return None
             tensors = {name: file.get_tensor(name) for name in kinds}
         remarks = {int(i): str(remark) for i, remark in json.loads(facts["remarks"]).items()}
+        if not remarks.keys() <= set(range(count)):
+            return None
     except (OSError, SafetensorError, KeyError, ValueError, AttributeError):
         return None
     fits = all((tensors[name].dtype, tensors[name].shape) == kind for name, kind in kinds.items())

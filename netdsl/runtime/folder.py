@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,20 +183,28 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> No
                 deep.append(file)
     if deep:
         listing.notes.append(
-            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]}"
+            f"used too: {_counted(deep, 'file')} in folders below those of classes, such as {deep[0]} "
+            f"of class `{deep[0].relative_to(folder).parts[0]}`"
         )
+    lowered = Counter(name.lower() for name in listing.parts[part])
+    for name in (name for name, count in lowered.items() if count > 1):
+        alike = ", ".join(f"`{each}`" for each in listing.parts[part] if each.lower() == name)
+        listing.notes.append(f"classes in {folder} that differ in capitals only: {alike}")
 
 
-def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """All files below a folder; links to folders above it are not followed."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    for entry in _entries(folder):
-        if os.path.isdir(entry):
-            yield from _files(entry, above | {real})
-        else:
-            yield entry
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder; links to folders above them are not followed."""
+    pending: list[tuple[Path, tuple[Path, ...]]] = [(folder, ())]
+    while pending:
+        folder, above = pending.pop()
+        real = Path(os.path.realpath(folder))
+        if any(real in (path, *path.parents) for path in above):
+            continue
+        for entry in _entries(folder):
+            if os.path.isdir(entry):
+                pending.append((entry, (*above, real)))
+            else:
+                yield entry
 
 
 def _parts(folders: list[Path]) -> dict[Part, Path]:
@@ -222,18 +231,21 @@ def _counted(files: list[Path], what: str = "image") -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if os.path.isdir(entry)]
+    """The folders in a folder, without the runs of trainings that were started in it."""
+    folders = [entry for entry in _entries(folder) if os.path.isdir(entry)]
+    return [each for each in folders if each.name != "runs" or not any(each.glob("*/run.json"))]
 
 
 def _entries(folder: Path) -> list[Path]:
     """The entries of a folder, sorted by name, except hidden ones and those that macOS adds to archives."""
     try:
         entries = sorted(folder.iterdir())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
         help = _LAYOUT
         if isinstance(error, FileNotFoundError):
             help = f"give the path where the images are, `--data folder:PATH`: {_LAYOUT}"
-        raise RunError(f"cannot read the folder {folder}: {error.strerror}", help) from error
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"cannot read the folder {folder}: {reason}", help) from error
     return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
 
 
@@ -244,8 +256,8 @@ def _require_classes(root: Path, listing: Listing) -> None:
             raise RunError(f"class `{name}` in {root} has no images", _LAYOUT)
     for part, of_part in listing.parts.items():
         if not any(of_part.values()):
-            what = {"train": "train on", "val": "validate on", "test": "test on"}[part]
-            raise RunError(f"{root} has no images to {what}", _LAYOUT)
+            what = {"train": "training", "val": "validation", "test": "test"}[part]
+            raise RunError(f"{root} has no images for {what}", _LAYOUT)
         if strange := sorted(of_part.keys() - train.keys()):
             names = ", ".join(f"`{name}`" for name in strange)
             raise RunError(f"`{part}` in {root} has classes that `train` lacks: {names}", _LAYOUT)
@@ -260,10 +272,11 @@ def _require_images(
     for name, count in zip(classes, counts["train"], strict=True):
         if not count:
             raise RunError(f"class `{name}` in {root} has no readable image to train on", _LAYOUT)
-    for part in ("val", "test"):
-        if part in parts and not len(parts[part]):
-            what = "validate on" if part == "val" else "test on"
-            raise RunError(f"{root} has no readable image to {what}", _LAYOUT)
-    if untested := [f"`{name}`" for name, count in zip(classes, counts["test"], strict=True) if not count]:
-        shown = ", ".join(untested[:5]) + (f" and {len(untested) - 5} more" if len(untested) > 5 else "")
-        say(console, f"no test images of class{'es' * (len(untested) > 1)} {shown}")
+    names: dict[Part, str] = {"val": "validation", "test": "test"}
+    for part in [part for part in names if part in parts]:
+        if not len(parts[part]):
+            raise RunError(f"{root} has no readable image for {names[part]}", _LAYOUT)
+        pairs = zip(classes, counts[part], strict=True)
+        if missing := [f"`{name}`" for name, count in pairs if not count]:
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            say(console, f"no {names[part]} images of class{'es' * (len(missing) > 1)} {shown}")

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from netdsl.runtime.silence import first_line
+
 # The most pixels of an image: more than 0.7 GB while it is read. JPEG files are decoded at an eighth from
 # a half of it on.
 MOST_PIXELS = 178_956_970
@@ -88,7 +90,7 @@ def open_image(file: Path, channels: int) -> Opened:
     except MemoryError as error:
         raise Undecodable("too large for this machine's memory") from error
     except Exception as error:  # PIL's decoders raise any exception on broken files.
-        raise Undecodable("a damaged image") from error
+        raise Undecodable(f"it can't be decoded, {first_line(error)[:80]}") from error
 
 
 @contextmanager

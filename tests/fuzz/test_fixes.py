@@ -30,6 +30,6 @@ def test_fixes_of_mutated_networks(start: int) -> None:
     for number in range(start, start + CHUNK):
         chance = random.Random(f"{SEED}:{number}")
         text = mutated(chance.choice(corpus()), chance)
-        # The fix of a line that can't be parsed is a guess: `benchmarks/fuzz.py --fixes` counts those that miss.
+        # The fix of a line that can't be parsed is a guess; `benchmarks/fuzz.py --fixes` counts wrong ones.
         found = [finding for finding in check_fixes(text, MOST) if not finding.place.startswith("syntax: ")]
         assert found == [], f"number {number}"

@@ -9,14 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 from PIL import Image
-from safetensors import safe_open
 
 from netdsl.commands.shared_inspect import read_budget
 from netdsl.inspect import pictures as pictures_of_commands
 from netdsl.inspect.sheets import album, attacks, dreams, maps
 from netdsl.inspect.sheets.panels import Panel
+from netdsl.runtime import checkpoint
 from tests.support.commands import netdsl
 
 ATTACK = ("attack", "--method", "fgsm")
@@ -42,11 +41,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_weights_that_are_not_finite(command: tuple[str, ...], trained: Path, here: Path) -> None:
     shutil.copytree(trained / "module", "run")
     file = Path("run/best.safetensors")
-    with safe_open(file, "pt") as opened:
-        facts = opened.metadata()
-    tensors = safetensors.torch.load_file(file)
+    tensors, facts = checkpoint.read(file)
     next(tensor for tensor in tensors.values() if tensor.dim()).view(-1)[0] = float("nan")
-    safetensors.torch.save_file(tensors, file, facts)
+    checkpoint.save(file, tensors, facts)
     result = netdsl(command[0], "run", *command[1:])
     assert result.exit_code == 1 and "the weights in run/best.safetensors are not finite" in result.output
     assert [path.name for path in here.iterdir()] == ["run"]

@@ -127,7 +127,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path, halves: Path, console: Cons
 
     fails(tmp_path / "missing", "missing: No such file", "`--data folder:PATH`")
     (tmp_path / "empty").mkdir()
-    fails(tmp_path / "empty", "no images to train on")
+    fails(tmp_path / "empty", "no images for training")
     save_image(tmp_path / "half" / "train" / "red" / "0.png")
     fails(tmp_path / "half", "no folder `test`", f"--data folder:{tmp_path / 'half' / 'train'}")
     save_image(tmp_path / "half" / "Valid" / "red" / "0.png")
@@ -170,14 +170,16 @@ def test_layouts_that_people_have(halves: Path, console: Console) -> None:
     (halves / "Train" / "__MACOSX").mkdir()
     for place in ("Train/loose.png", "Train/red/more/and/more/0.png", "extra/red/0.png"):
         save_image(halves / place, RED)
-    (halves / "Train" / "red" / "more" / "loop").symlink_to(halves / "Train" / "red")
+    for up in (halves, halves / "Train", halves / "Train" / "red"):
+        (halves / "Train" / "red" / "more" / f"up {up.name}").symlink_to(up)
     data = read(halves, console)
     assert data.classes == ("blue", "red")
     assert len(data.train) + len(data.validation) == 13
     lines = said(console).splitlines()
     assert lines[:3] == [
         f"not used: 1 image beside the folders of classes, such as {halves}/Train/loose.png",
-        f"used too: 1 file in folders below those of classes, such as {halves}/Train/red/more/and/more/0.png",
+        f"used too: 1 file in folders below those of classes, such as {halves}/Train/red/more/and/more/0.png "
+        "of class `red`",
         f"not used, beside the folders `TESTING` and `Train` in {halves}: `extra`",
     ]
 
@@ -190,13 +192,14 @@ def test_a_class_called_train(tmp_path: Path, console: Console) -> None:
     assert data.classes == ("bus", "train") and len(data.test) == 2
 
 
-def test_names_of_classes_that_differ_in_unicode_form(tmp_path: Path, console: Console) -> None:
-    for name in ("caf\u00e9", "cafe\u0301", "bar"):
+def test_names_of_classes_that_are_nearly_the_same(tmp_path: Path, console: Console) -> None:
+    for name in ("caf\u00e9", "cafe\u0301", "Bar", "bar"):
         for i in range(10):
             save_image(tmp_path / name / f"{ascii(name)}{i}.png", RED)
-    data = read(tmp_path, console)
-    assert data.classes == ("bar", "caf\u00e9")
-    assert len(data.train) + len(data.validation) + len(data.test) == 30
+    data = load(Folder(str(tmp_path)), (3, 4, 4), 3, None, 0, console)
+    assert data.classes == ("Bar", "bar", "caf\u00e9")
+    assert len(data.train) + len(data.validation) + len(data.test) == 40
+    assert f"classes in {tmp_path} that differ in capitals only: `Bar`, `bar`" in said(console)
 
 
 def test_splits_have_the_proportions_of_the_classes(tmp_path: Path, console: Console) -> None:
@@ -250,5 +253,5 @@ def test_folders_and_files_that_may_not_be_read(halves: Path, console: Console) 
 def test_no_test_image_is_left(halves: Path, console: Console) -> None:
     for file in (halves / "test").rglob("*.png"):
         file.write_bytes(b"broken")
-    with pytest.raises(RunError, match="no readable image to test on"):
+    with pytest.raises(RunError, match="no readable image for test"):
         read(halves, console)

@@ -181,7 +181,7 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "loop.png").symlink_to("loop.png")
     reasons = {
-        "half.png": "a damaged image",
+        "half.png": "it can.t be decoded, .*",
         "empty.png": "an empty file",
         "text.png": "not an image of a known format",
         "pipe.png": "not a regular file",

@@ -52,7 +52,7 @@ def test_what_is_no_image_is_named(trained: Path, pictures: Path, tmp_path: Path
     result = netdsl("predict", trained / "module", tmp_path, tmp_path / "nowhere.png")
     assert result.exit_code == 1
     assert "a [red]\\n\\x1b[31mb.png" in result.stdout and "\x1b" not in result.output
-    assert "half.png: a damaged image" in result.stderr
+    assert "half.png: it can't be decoded" in result.stderr
     assert "nowhere.png: no such file" in result.stderr
     assert "notes.txt" not in result.output
     alone = netdsl("predict", trained / "module", tmp_path / "half.png", "--format", "json")

@@ -99,6 +99,14 @@ def test_images_that_have_moved_or_changed(images: Path) -> None:
     assert netdsl("eval", "run").output.startswith("warning: the images are not those of the training")
 
 
+def test_a_training_in_the_folder_of_its_images(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(images)
+    here = ("--data", "folder:.", *CPU)
+    assert netdsl("train", "../two.net", *here).exit_code == 0
+    assert netdsl("train", "--resume", "runs/two", "--epochs", 2).exit_code == 0
+    assert "warning" not in netdsl("eval", "runs/two").output
+
+
 def test_a_run_keeps_the_rules_by_which_it_read_its_images(images: Path) -> None:
     """A run of before 0.5, which recorded none."""
     trained()

@@ -106,7 +106,7 @@ def test_all_is_checked_before_the_first_training() -> None:
     assert netdsl("train", "plain.net", "bad.net").exit_code == 1
     Path("two.net").write_text(Path("plain.net").read_text().replace("classes 10", "classes 2"))
     result = netdsl("train", "plain.net", "two.net", "--run", "out")
-    assert result.exit_code == 1 and "10 classes, but the network has 2 outputs" in result.output
+    assert result.exit_code == 1 and "8, 9), but the network has 2 outputs" in result.output
     assert not Path("runs").exists() and not Path("out").exists()
 
 
