@@ -1,7 +1,8 @@
 """Compiles mutated networks and reports exceptions, hangs and errors that can't be shown.
 
-    python -m benchmarks.fuzz [-n 100000] [--seed 0] [--start 0] [--processes 2] [--findings DIR]
+    python -m benchmarks.fuzz [-n 100000] [--seed 0] [--start 0] [--processes 2] [--findings DIR] [--fixes]
 
+With `--fixes` it also applies the fixes of each error: a safe one must remove its error and add none.
 Text i of a seed is always the same: `--start 40000` continues a stopped run. Findings are saved once per kind
 and location, with the text that causes them. The exit status is 1 if there are findings.
 """
@@ -18,15 +19,19 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.fuzz.checks import Finding, check
+from tests.fuzz.fix_checks import check_fixes
 from tests.fuzz.mutations import mutant
 
 CHUNK = 200
 # Code is generated for one in this many networks: formatting it takes ten times as long as everything else.
 GENERATED = 60
+# The diagnostics of a text whose fixes are applied.
+MOST_FIXES = 5
 # Limit of additional MB since the start of a process.
 MOST_MEMORY = 500
 
@@ -48,14 +53,15 @@ def megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def run_chunk(seed: int, numbers: range) -> Chunk:
+def run_chunk(seed: int, fixes: bool, numbers: range) -> Chunk:
     gc.disable()  # Collected once per chunk: otherwise it takes half as long again.
     found, slowest = [], (0.0, numbers[0])
     for number in numbers:
         before, started = megabytes(), time.process_time()
         text = mutant(seed, number)
         style = number // GENERATED if number % GENERATED == 0 else None
-        found += [Found(number, finding) for finding in check(text, style)]
+        findings = chain(check(text, style), check_fixes(text, MOST_FIXES) if fixes else ())
+        found += [Found(number, finding) for finding in findings]
         slowest = max(slowest, (time.process_time() - started, number))
         if megabytes() - before > MOST_MEMORY:
             found.append(Found(number, Finding("memory", "", f"{megabytes() - before:.0f} MB")))
@@ -82,13 +88,14 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--findings", type=Path, default=Path("findings"))
+    parser.add_argument("--fixes", action="store_true")
     arguments = parser.parse_args()
     end = arguments.start + arguments.number
     chunks = [range(i, min(i + CHUNK, end)) for i in range(arguments.start, end, CHUNK)]
     seen: Counter[tuple[str, str]] = Counter()
     slowest, memory, done, started = (0.0, 0), 0.0, 0, time.perf_counter()
     with ProcessPoolExecutor(arguments.processes) as pool:
-        work = partial(run_chunk, arguments.seed)
+        work = partial(run_chunk, arguments.seed, arguments.fixes)
         for numbers, chunk in zip(chunks, pool.map(work, chunks), strict=True):
             new = [own for own in chunk.found if (own.finding.kind, own.finding.place) not in seen]
             keep(arguments.findings, arguments.seed, {own.finding[:2]: own for own in new}.values())

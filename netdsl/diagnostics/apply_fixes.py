@@ -30,12 +30,12 @@ def apply_fixes(source: Source, diagnose: Diagnose, unsafe: bool = False) -> Fix
     A fix after which its diagnostic is still there, or the text has more syntax errors, is not applied.
     """
     left, count = tuple(diagnose(source)), 0
-    refused: set[tuple[str, str]] = set()
+    refused: set[tuple[str, str, str]] = set()
     for _ in range(MAX_ROUNDS):
         chosen = [
             found
             for found in left
-            if _key(found) not in refused and any(f.safe or unsafe for f in fixes_in(source, found)[:1])
+            if identity(found) not in refused and any(f.safe or unsafe for f in fixes_in(source, found)[:1])
         ]
         applied = _separate(source, chosen)
         if not applied:
@@ -48,7 +48,7 @@ def apply_fixes(source: Source, diagnose: Diagnose, unsafe: bool = False) -> Fix
                 after = _applied(source, applied)
                 remaining = tuple(diagnose(after))
             if _failed(applied, left, remaining):
-                refused.add(_key(applied[0]))
+                refused.add(identity(applied[0]))
                 continue
         source, left, count = after, remaining, count + len(applied)
     return Fixed(source, count, left)
@@ -79,14 +79,16 @@ def _applied(source: Source, diagnostics: Iterable[Diagnostic]) -> Source:
 
 
 def _failed(applied: Iterable[Diagnostic], before: Iterable[Diagnostic], after: Sequence[Diagnostic]) -> bool:
-    left = list(map(_key, after))
-    counted = list(map(_key, before))
-    stays = any(left.count(_key(found)) >= counted.count(_key(found)) for found in applied)
+    left = list(map(identity, after))
+    counted = list(map(identity, before))
+    stays = any(left.count(identity(found)) >= counted.count(identity(found)) for found in applied)
     return stays or len(list(_syntax_errors(after))) > len(list(_syntax_errors(before)))
 
 
-def _key(found: Diagnostic) -> tuple[str, str]:
-    return (found.code, found.message)
+def identity(found: Diagnostic) -> tuple[str, str, str]:
+    """The same for a diagnostic that has moved, but another one for a like mistake in another line."""
+    source, start = (found.labels[0].span.source, found.labels[0].span.start) if found.labels else (None, 0)
+    return (found.code, found.message, source.line(source.position(start)[0]) if source else "")
 
 
 def _syntax_errors(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:

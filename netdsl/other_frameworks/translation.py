@@ -303,8 +303,8 @@ def translated(text: str) -> str:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
     if name.lower() in ("activation", "act", "nonlinearity") and inside:
-        activation = own_value(inside)
-        return "" if no_step(activation) else own_name(activation) or activation
+        activation = own_name(own_value(inside)) or own_value(inside)
+        return "" if no_step(activation) or not activation.isidentifier() else activation
     exact, plain = _known()
     known = exact.get(name) or plain.get(_plain(name))
     functional = prefix.endswith(("F.", "functional.")) or prefix == "torch."

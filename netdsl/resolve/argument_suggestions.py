@@ -82,7 +82,9 @@ def in_order(name: str, parameters: Sequence[Parameter], arguments: Sequence[nod
             moved += (span.text for span in numbers)
     by_position = [given for given in shown if "=" not in given]
     by_name = [given for given in shown if "=" in given]
-    return write_call(name, arguments, [*by_position, *moved, *by_name])
+    fix = write_call(name, arguments, [*by_position, *moved, *by_name])
+    positional = sum(not parameter.named for parameter in parameters)
+    return replace(fix, safe=len(by_position) + len(moved) <= positional)
 
 
 def twice(name: str, arguments: Sequence[nodes.Argument], again: nodes.Argument, first: nodes.Expr) -> Fix:

@@ -92,7 +92,7 @@ class CallResolver:
         help: Help = (
             _spelt(word.span, self._blocks.known)
             or _no_step(word.text, step.span)
-            or (write(call, own) if own and "\n" not in own else "")
+            or (write(call, own) if own and "\n" not in own and own.split("(")[0] in known else "")
             or misspelt(word.span, known)
             or f"use another operation, or define a block `{word.text}`"
         )
@@ -210,7 +210,8 @@ class CallResolver:
                 message, own = f"`{word}` is a value of `{name}`", f"{name}={word}"
             else:
                 continue
-            self._diagnostics.error("NET302", message, node.span, help=write(node.span, own))
+            last = node.span.source.text[node.span.end :].lstrip().startswith(")")
+            self._diagnostics.error("NET302", message, node.span, help=write(node.span, own, safe=last))
             return False
         return True
 

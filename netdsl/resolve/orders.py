@@ -105,7 +105,7 @@ def check_order(order: nodes.Order, diagnostics: Diagnostics) -> bool:
         diagnostics.error("undefined-operation", "the order has undefined operations", order.span, help=fix)
     elif len(bare) != 1:
         message = f"an order needs exactly one `conv` without arguments, but this one has {len(bare)}"
-        fix = write(order.span, f"order {', '.join(_with_one(order))}")
+        fix = write(order.span, f"order {', '.join(_with_one(order))}", safe=len(bare) > 1)
         diagnostics.error("NET304", message, order.span, help=fix)
     elif len(pluses) > 1 or (pluses and pluses[0] < bare[0]):
         diagnostics.error(

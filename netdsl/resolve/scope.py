@@ -127,8 +127,10 @@ class Scope:
         if not meant:
             return node
         message = f"`{name.text}` is the text {show(node.value)}"
-        fix = write(node.span, meant, ", without quotes")
-        self._diagnostics.error("NET302", message, node.span, help=fix)
+        help: Help = write(node.span, meant, ", without quotes")
+        if meant in bare_words() - {"yes", "no"}:
+            help = f"write `{meant}` in the call that needs it: a parameter can't hold a word"
+        self._diagnostics.error("NET302", message, node.span, help=help)
         return (
             nodes.Name(meant, node.span) if meant not in bare_words() else node._replace(value=_word(meant))
         )
@@ -242,8 +244,12 @@ class Scope:
             known = [*known, *OPERATIONS]
         if "weight" in words and node.name in ("all", "both"):  # of `freeze`
             own = "yes"
+        # An operation is a value of an argument, not of a condition.
+        valued = own not in OPERATIONS or re.search(r"[=(,]\s*$", place.source.text[: place.start][-99:])
         help: Help = (
-            write(place, own) if own else _MEANINGS.get(node.name, "") or misspelt(place, known) or ""
+            write(place, own, safe=bool(valued))
+            if own
+            else _MEANINGS.get(node.name, "") or misspelt(place, known) or ""
         )
         if node.name in ("classes", "num_classes") and not own:
             help = self._number_of_classes(place)

@@ -312,7 +312,8 @@ class Bodies:
         if same or step.if_same:
             return TypedSkip(step, body, None, same, drop_path, end.shape), end.deepest(state)
         if step.shortcut is None:
-            self._joins.missing_shortcut(step, body, state, end)
+            fix = self._repair.shortcut(step, place, state, end)
+            self._joins.missing_shortcut(step, body, state, end, fix)
             return None, end
         shortcut, way = self._body(step.shortcut, place.inner(), state)
         if way.known:

@@ -87,7 +87,7 @@ def _at_the_end(network: ResolvedNetwork, output: Shape, parts: Sequence[TypedPa
     def added(steps: str) -> _Remedy:
         if isinstance(last, Section):
             return _Remedy(place, add_step(last.span, steps, " at the end"))
-        return _Remedy(place, add_line(last.span, f"head {{ {steps} }}", " at the end"))
+        return _Remedy(place, add_line(_statement(last.span), f"head {{ {steps} }}", " at the end"))
 
     if len(output) > 1:
         pool = "" if output[1:] == (1, 1) else "global_avgpool, "
@@ -102,6 +102,14 @@ def _at_the_end(network: ResolvedNetwork, output: Shape, parts: Sequence[TypedPa
             fix = write(step.step.span, "global_avgpool, flatten", f" in place of `{step.step.span.text}`")
             return _Remedy(step.step.span, fix)
     return added("linear(classes)")
+
+
+def _statement(stage: Span) -> Span:
+    """The statement of a stage: the whole table for one of its rows."""
+    if stage.text.startswith("stage"):
+        return stage
+    text = stage.source.text
+    return stage.to(Span(stage.source, text.find("}", stage.end), text.find("}", stage.end) + 1))
 
 
 def _backwards(parts: Sequence[TypedPart]) -> Iterator[TypedStep]:

@@ -113,13 +113,15 @@ class Joins:
             fix=fix,
         )
 
-    def missing_shortcut(self, step: SkipStep, body: TypedBody, start: TensorState, end: TensorState) -> None:
+    def missing_shortcut(
+        self, step: SkipStep, body: TypedBody, start: TensorState, end: TensorState, fix: Fix | None
+    ) -> None:
         """Reports a body that changes the shape without a shortcut."""
         reduction = end.reduction / start.reduction
         label = f"input is {describe(start.shape)}, body gives {describe(end.shape)}"
         if start.shape == end.shape:  # at this input's size; at another they would differ
             label = f"the body has a stride of {reduction}"
-        shortcut = add(_whole(step.span), f" shortcut {{ {projection(body, reduction)} }}")
+        shortcut = fix or add(_whole(step.span), f" shortcut {{ {projection(body, reduction)} }}", safe=False)
         self._unequal(step, label, [*origin(end), *origin(start)], (shortcut, _if_same(step.span)))
 
     def uneven(self, step: SkipStep, start: TensorState, end: TensorState, fix: Fix | None) -> None:

@@ -199,7 +199,8 @@ def _own(mismatch: ShapeMismatch, step: OperationStep, state: TensorState) -> He
         edits = write_arguments(step, {name: value}).edits
     else:
         edits = write(step.span, own.replace("…", step.span.text)).edits
-    plain = step.unit is None and mismatch.help.startswith(("write `", "put `"))
+    constant = all(isinstance(expr, Const) for _, expr in step.arguments)  # it may fit other calls of a block
+    plain = step.unit is None and constant and mismatch.help.startswith(("write `", "put `"))
     return Fix(mismatch.help, edits, safe=plain and " or " not in mismatch.help)
 
 
@@ -239,7 +240,8 @@ def _rounded(expr: Expr, value: Value, expected: str, environment: Environment) 
     if isinstance(expr, Ref):
         if not isinstance(value, Fraction) or "whole" not in expected:
             return ""
-        return (write(expr.span, f"floor({expr.name})"), "write `//` where it is divided")
+        rounded = write(expr.span, f"floor({expr.name})", safe=value >= 1)
+        return (rounded, "write `//` where it is divided")
     if value == 0 and expr.name == "//":
         own = write(expr.span, f"max(1, {expr.span.text})")
         least = _least(expr, environment)

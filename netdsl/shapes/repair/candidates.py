@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
+from fractions import Fraction
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, steps
-from netdsl.base.values import Size, Symbol, Value, show
-from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Edit, Fix, write
+from netdsl.base.values import Size, Symbol, Value, normal, show
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Edit, Fix, add, write
 from netdsl.diagnostics.fixes import edited
 from netdsl.ir.resolved import (
     BlockStep,
@@ -21,6 +22,7 @@ from netdsl.ir.resolved import (
     OperationStep,
     ResolvedNetwork,
     SaveStep,
+    SkipStep,
     Step,
 )
 from netdsl.language.argument_types import schema
@@ -39,6 +41,8 @@ from netdsl.language.expressions import (
 )
 from netdsl.ops import OPERATIONS
 from netdsl.ops.operation import UNKNOWN, Shape, show_shape
+from netdsl.shapes.tensor_state import TensorState
+from netdsl.syntax.tokens import closing
 
 # The steps with arguments that can be changed.
 Call: TypeAlias = OperationStep | BlockStep
@@ -260,14 +264,36 @@ def is_parameter(expr: Expr) -> bool:
 def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Expr]) -> Iterator[Change]:
     """A 1x1 convolution in place of `identity`."""
     strides = ["", ", stride"] if "stride" in values else [""]
-    conv = OPERATIONS["conv"]
-    defaults = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(conv)}
     for out in channels:
         for stride in strides:
-            given = {"out": out, "kernel": ONE} | ({"stride": Ref("stride")} if stride else {})
-            step = OperationStep(conv, tuple({**defaults, **given}.items()), idle.span)
+            step = _projection(idle.span, {"out": out} | ({"stride": Ref("stride")} if stride else {}))
             fix = write(idle.span, f"conv({_shown(out)}, 1{stride})", " in place of `identity`")
             yield Change([(idle, step)], fix)
+
+
+def shortcuts(
+    step: SkipStep, values: Mapping[str, Value], end: TensorState, reduction: Fraction
+) -> Iterator[Change]:
+    """A 1x1 convolution as the shortcut of a skip connection. A stride that is a parameter comes first: other
+    calls of the block may have another one.
+    """
+    strides: list[Expr] = [Const(normal(reduction))]
+    if "stride" in values:
+        strides.insert(0, Ref("stride"))
+    written = step.span.source.text.index("{", step.span.end)
+    place = Span(step.span.source, step.span.start, closing(step.span.source, written) + 1)
+    for out in channels_of(step.body, end.shape, values):
+        for stride in strides:
+            conv = _projection(step.span, {"out": out, "stride": stride})
+            more = "" if stride == ONE else f", {_shown(stride)}"
+            fix = add(place, f" shortcut {{ conv({_shown(out)}, 1{more}) }}")
+            yield Change([(step, step._replace(shortcut=(conv,)))], fix)
+
+
+def _projection(span: Span, given: Mapping[str, Expr]) -> OperationStep:
+    conv = OPERATIONS["conv"]
+    defaults = {f.name: ONE if f.default is MISSING else constant(f.default) for f in schema(conv)}
+    return OperationStep(conv, tuple({**defaults, "kernel": ONE, **given}.items()), span)
 
 
 def _renamed(step: Call, name: Ref) -> Call:

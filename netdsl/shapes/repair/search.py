@@ -21,6 +21,7 @@ from netdsl.shapes.repair.candidates import (
     is_parameter,
     larger_inputs,
     other_tensors,
+    shortcuts,
     strided,
     unstrided,
     variants,
@@ -71,6 +72,13 @@ class RepairSearch:
         network = self._network
         before = chain(other_tensors(network, step), larger_inputs(network), enlarging(network, step.span))
         return pair, self._best(before, step)
+
+    def shortcut(self, step: SkipStep, place: BodyScope, state: TensorState, end: TensorState) -> Fix | None:
+        """The shortcut of a skip connection without one with which it fits in all calls."""
+        reduction = end.reduction / state.reduction
+        if len(end.shape) != 3 or reduction < 1:
+            return None
+        return self._best(shortcuts(step, place.values, end, reduction), step)
 
     def irregular(self, step: SkipStep, place: BodyScope, state: TensorState) -> Fix | None:
         """The change of a skip's body after which it keeps its grid."""

@@ -82,7 +82,12 @@ def _changed(name: str, operator: str | None, value: str | None, counted: str | 
 
 def colons(line: str) -> Advice | None:
     """Advice on `residual(32, repeat: 2)`."""
-    own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", r"\1=", line)
+
+    def named(match: re.Match[str]) -> str:
+        before = line[: match.start()]  # outside of parentheses it is a label
+        return f"{match[1]}=" if before.count("(") > before.count(")") else match[0]
+
+    own = re.sub(r"(?<=[(,])(\s*\w+)\s*:\s*(?!int\b|float\b|bool\b|str\b)(?=[\w\[(-])", named, line)
     own = re.sub(r"\s*\{$", " { … }", own)
     return (
         Advice("write `=` between an argument and its value", Write(own))
