@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,6 +26,9 @@ _TIMED = 4
 _BASE, _EACH = 5.0, 0.4
 # The largest cost of a trial, as a fraction of the remaining training.
 _STAKE = 0.2
+# Restricts the instructions of torch's code. The cache of compiled code doesn't know of it (torch 2.14): code
+# for other instructions is used, which computes wrong losses or corrupts memory.
+_RESTRICTION = "ATEN_CPU_CAPABILITY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def decide(train_step: TrainStep, requested: str, images: Tensor, steps: int) ->
     `images` is an example batch (n, C, H, W), normalised, `steps` the number of remaining steps. The
     measurements of a trial are cached for the next run of the same network. The weights do not change.
     Several processes, which must all decide alike, compile only if requested "on". Raises RunError if it
-    is "on" and compiling fails.
+    is "on" and compiling fails or is not safe.
     """
     if requested == "off":
         return Decision(False, train_step.speed.why)
@@ -73,6 +77,10 @@ def decide(train_step: TrainStep, requested: str, images: Tensor, steps: int) ->
         return Decision(False, "no steps remain")
     if requested == "auto" and train_step.processes.size > 1:
         return Decision(False, "several processes: needs `--compile on`")
+    if train_step.speed.device.type == "cpu" and _RESTRICTION in os.environ:
+        if requested == "on":
+            raise RunError(f"torch.compile is not safe with {_RESTRICTION}", f"unset {_RESTRICTION}")
+        return Decision(False, f"not safe with {_RESTRICTION}")
     state = {name: tensor.clone() for name, tensor in train_step.model.state().items()}
     try:
         if requested == "on":

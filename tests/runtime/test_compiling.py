@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def unrestricted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
 
 
 @pytest.fixture
@@ -115,6 +121,14 @@ def test_code_that_is_no_faster_is_not_used(clock: Clock, monkeypatch: pytest.Mo
         assert not decision.on and "ms a step" in decision.reason
 
 
+def test_restricted_instructions(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    made, images = train_step(clock), torch.randn(16, 3, 8, 8)
+    assert decide(made, "auto", images, 10_000) == Decision(False, "not safe with ATEN_CPU_CAPABILITY")
+    with pytest.raises(RunError, match="not safe with ATEN_CPU_CAPABILITY"):
+        decide(made, "on", images, 10_000)
+
+
 def test_a_compiler_that_fails(clock: Clock, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     def broken(function: Any, **options: object) -> Any:
         raise RuntimeError("\nno C++ compiler found\nsee the manual")
@@ -138,6 +152,10 @@ def test_a_damaged_memory_is_none(
     assert decided(clock, monkeypatch, 10_000, 0, FASTER).on
 
 
+@pytest.mark.skipif(
+    "ATEN_CPU_CAPABILITY" in os.environ,
+    reason="compiling is not safe with ATEN_CPU_CAPABILITY",
+)
 def test_compiled_training_is_the_same_up_to_rounding(tmp_path: Path, console: Console) -> None:
     losses = []
     for compile in ("off", "on"):
