@@ -139,7 +139,7 @@ class _Layers:
                 spans[0],
                 "a bias before a batch norm has no effect: the norm subtracts the mean of each channel",
                 (
-                    add_line(self._network.network.input_span, f"default {name}(bias=no)"),
+                    add_line(self._network.network.input_span, f"default {name}(bias=no)", safe=False),
                     f"write `default {name}(bias=yes)` to keep it",
                 ),
                 [Label(span) for span in spans[1:_SHOWN]],

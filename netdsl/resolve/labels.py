@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Label
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 from netdsl.syntax import nodes
 
@@ -41,11 +41,13 @@ class Labels:
         name = label.text
         if keyword.iskeyword(name) or name in _RESERVED or name.startswith("_") or _STAGE.fullmatch(name):
             message = f"`{name}` is reserved in Python, torch or generated code"
-            help = f"choose another label, as `{name.strip('_')}_1`"
+            other = f"{name.strip('_')}_1"
+            help = Fix(f"choose another label, as `{other}`", (Edit(label.span, other),))
             self._diagnostics.error("NET204", message, label.span, help=help)
         first = known.setdefault(name, label.span)
         if first is not label.span:
-            help = f"rename one, as `{_free(name, known)}`"
+            free = _free(name, known)
+            help = Fix(f"rename one, as `{free}`", (Edit(label.span, free),))
             also = [Label(first, "first here")]
             self._diagnostics.error("NET202", f"duplicate label `{name}`", label.span, also=also, help=help)
 

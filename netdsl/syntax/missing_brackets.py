@@ -44,6 +44,29 @@ def missing_bracket(source: Source, start: int) -> MissingBracket | None:
     """The bracket of the statement at a token that lacks the other one where the lines say that it ends; None
     where they don't say it.
     """
+    missing = _by_lines(source, start)
+    return missing and (_group_with_comma(tokens(source), missing) or missing)
+
+
+def _group_with_comma(found: Sequence[Token], missing: MissingBracket) -> MissingBracket | None:
+    """The first group of an expression inside of a bracket that has a comma: it should end before it, as in
+    `conv(8 * (i + 1, 3)`.
+    """
+    opened: list[int] = []
+    for index in range(missing.opened + 1, missing.last):
+        text = found[index].text
+        if text in CLOSING:
+            opened.append(index)
+        elif text in OPENING and opened:
+            opened.pop()
+        elif text == "," and opened and found[opened[-1]].text == "(":
+            before = found[opened[-1] - 1]
+            if before.kind != "NAME" or before.end < found[opened[-1]].start:
+                return MissingBracket(opened[-1], index - 1)
+    return None
+
+
+def _by_lines(source: Source, start: int) -> MissingBracket | None:
     found = tokens(source)
     opened: list[_Open] = []
     indent = 0

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, write
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
 from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
@@ -80,7 +80,10 @@ class StatementSplitter:
                     self._unclosed(start, opened[-1], token)
                     return self._next_statement(index), False
                 else:
-                    self._error("NET102", f"unmatched `{token.text}`", token, "remove it")
+                    span = Span(self._source, token.start, token.end)
+                    self._error(
+                        "NET102", f"unmatched `{token.text}`", token, Fix("remove it", (Edit(span, ""),))
+                    )
                     self._erased.add(index)
             elif token.text[0] == '"' and token.kind == "OTHER":
                 self._error("NET101", "the string is not closed", token, 'add `"`')
@@ -144,10 +147,21 @@ class StatementSplitter:
         That of another kind may have been found in its place.
         """
         also = []
+        if found is not None and self._closes(start, found, CLOSING[self._tokens[bracket].text]):
+            opened, closing = self._tokens[bracket], CLOSING[self._tokens[bracket].text]
+            place = Span(self._source, found.start, found.end)
+            self._diagnostics.error(
+                "NET102",
+                f"`{opened.text}` is closed by `{found.text}`",
+                place,
+                also=[Label(Span(self._source, opened.start, opened.end), "opened here")],
+                help=write(place, closing),
+            )
+            return
         gap = missing_bracket(self._source, start)
         opened = self._tokens[gap.opened if gap else bracket]
         closing = CLOSING[opened.text]
-        help = f"add `{closing}`"
+        help: Help = f"add `{closing}`"
         if gap:
             end = self._tokens[gap.last].end
             also = [Label(Span(self._source, end - 1, end), f"`{closing}` is missing after this")]
@@ -159,22 +173,53 @@ class StatementSplitter:
             "NET102", f"`{opened.text}` is not closed", span, "opened here", also=also, help=help
         )
 
-    def _closed_help(self, gap: MissingBracket, closing: str) -> str:
-        """The help: where to add the missing bracket."""
+    def _closes(self, start: int, wrong: Token, closing: str) -> bool:
+        """True if another bracket in place of one closes all brackets of the statement."""
+        opened: list[str] = []
+        for index in range(start, len(self._tokens)):
+            token = self._tokens[index]
+            text = closing if token is wrong else token.text
+            if text in CLOSING:
+                opened.append(text)
+            elif text in OPENING and (not opened or CLOSING[opened.pop()] != text):
+                return False
+            elif token.kind == "_NL" and not opened and token.start > wrong.start:
+                return True
+            elif index > start and self._starts_statement(index) and token.start > wrong.start:
+                return False
+        return not opened
+
+    def _closed_help(self, gap: MissingBracket, closing: str) -> Fix:
+        """Adds the missing bracket."""
+        last = self._tokens[gap.last]
+        place = Span(self._source, last.start, last.end)
         rest = self._tokens[gap.last + 1 :]
-        line = self._source.position(self._tokens[gap.last].end - 1)[0]
+        line = self._source.position(last.end - 1)[0]
         if rest and rest[0].text in (",", "{", *OPENING):
             end = self._source.text.find("\n", rest[0].start)
             shown = self._source.text[rest[0].start : end if end >= 0 else None].strip()
-            return f"add `{closing}` before `{shown if rest[0].text == ',' else rest[0].text}` in line {line}"
+            where = f" before `{shown if rest[0].text == ',' else rest[0].text}` in line {line}"
+            return add(place, closing, where)
         if closing != "}" or not any(t.kind == "_NL" for t in self._tokens[gap.opened : gap.last]):
-            return f"add `{closing}` at the end of line {line}"
+            return add(
+                place,
+                f" {closing}" if closing == "}" else closing,
+                f" at the end of line {line}",
+                shown=closing,
+            )
         word = next((token for token in rest if token.kind not in ("_NL", "COMMENT")), None)
         if word and word.text in CONTINUATIONS:
-            return f"write `}} {word.text}` in line {self._source.position(word.start)[0]}"
-        return f"add `}}` on a new line after line {line}"
+            title = f"write `}} {word.text}` in line {self._source.position(word.start)[0]}"
+            return Fix(title, (Edit(Span(self._source, word.start, word.start), "} "),))
+        text = self._source.text
+        begin = text.rfind("\n", 0, self._tokens[gap.opened].start) + 1
+        indent = " " * (len(text[begin:]) - len(text[begin:].lstrip(" ")))
+        after = text.find("\n", last.end)
+        offset = after if after >= 0 else len(text)
+        edit = Edit(Span(self._source, offset, offset), f"\n{indent}}}")
+        return Fix(f"add `}}` on a new line after line {line}", (edit,))
 
-    def _error(self, code: str, message: str, token: Token, help: str) -> None:
+    def _error(self, code: str, message: str, token: Token, help: Help) -> None:
         self._diagnostics.error(code, message, Span(self._source, token.start, token.end), help=help)
 
 

@@ -93,7 +93,8 @@ def _arguments(m: Mistake) -> Help:
         return 'use straight double quotes: `"images"`'
     if m.found in ("elif", "elseif") or (m.found == "if" and m.last == "else"):
         condition = re.match(r"\w+\s+([^{:]+)", m.after)
-        return f"write `else when {condition[1].strip() if condition else '…'} {{ … }}`"
+        title = f"write `else when {condition[1].strip() if condition else '…'} {{ … }}`"
+        return Fix(title, (Edit(m.span, "when" if m.found == "if" else "else when"),), safe=bool(condition))
     if m.found == ":" and re.search(r":\s*(int|float|bool|str)", m.after):
         return "remove the type"
     if m.found == ":" and "RPAR" in m.expected and (name := re.search(r"(\w+)\s*$", m.before)):

@@ -80,7 +80,14 @@ def comment(match: re.Match[str]) -> Advice:
     return Advice("a comment starts with `#`", Write(f"# {words}") if words else Write("#"))
 
 
+# Packages that programs of PyTorch and Keras import.
+_LIBRARIES = {"torch", "torchvision", "tensorflow", "keras", "numpy", "math", "timm", "jax", "os", "typing"}
+
+
 def _python(match: re.Match[str]) -> Advice:
+    own = re.fullmatch(r"(?:from|import)\s+([a-z_]\w*)(?:\s+import\s+[\w, *]+)?", match.string)
+    if own and own[1] not in _LIBRARIES:
+        return Advice(f"`{match[1]}` is Python syntax", Write(f'use "{own[1]}.net"'))
     help = {
         "class": "write `network NAME` for a network, and `block NAME(out) { … }` for a block",
         "def": "remove it: steps run in the order in which they are written",
