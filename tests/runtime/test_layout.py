@@ -132,7 +132,7 @@ def test_training_stays_inside_of_its_memory(
     text: str, style: str, threads: int, compile: str, tmp_path: Path
 ) -> None:
     (tmp_path / "tiny.net").write_text(text)
-    options = ["--data", "digits", "--epochs", "2", "--precision", "fp32", "--run", "run"]
+    options = ["--data", "digits", "--epochs", "1", "--precision", "fp32", "--run", "run"]
     options += ["--style", style, "--compile", compile]
     printed = in_child(["-m", "netdsl", "train", "tiny.net", *options], threads, tmp_path)
     assert "contiguous (channels last is not safe" in printed
