@@ -6,32 +6,26 @@ import pytest
 
 from docs.zoo import PAGE, facts
 from netdsl.syntax.net_files import shipped
-from tests.zoo.compare import Comparison, compare
+from tests.zoo.compare import compare
 from tests.zoo.entries import ENTRIES, TORCHVISION, Entry, loads
 
 TOLERANCE = 1e-10
 
 
-@pytest.fixture(scope="module", params=ENTRIES, ids=lambda entry: entry.name)
-def comparison(request: pytest.FixtureRequest) -> Comparison:
-    return compare(request.param, narrow=True)
-
-
-def test_parameters_and_macs(comparison: Comparison) -> None:
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_equals_its_reference(entry: Entry) -> None:
+    comparison = compare(entry, narrow=True)
+    # Parameters and multiply-accumulates.
     assert comparison.network.parameters_count == comparison.parameters == comparison.reference_parameters
     assert comparison.shapes == comparison.reference_shapes
     assert 2 * comparison.network.macs == comparison.flops
-
-
-def test_same_function(comparison: Comparison) -> None:
+    # The function.
     assert comparison.response > 1e-3, "the outputs must depend on the images"
     assert comparison.evaluation <= TOLERANCE
     assert comparison.training <= TOLERANCE
     assert comparison.gradients <= TOLERANCE
     assert comparison.running <= TOLERANCE
-
-
-def test_initialisation(comparison: Comparison) -> None:
+    # The initialisation.
     assert not [spread for spread in comparison.spreads if not spread.agrees]
 
 
