@@ -10,7 +10,8 @@ from netdsl.base.source import Span
 from netdsl.diagnostics import Fix, Help, add, listing, misspelt, nearest, remove, write
 from netdsl.language.argument_types import Pair, Parameter, Wholes, Word
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.translation import no_step, own_argument, own_name, own_parameter, own_value
+from netdsl.other_frameworks.translation import own_argument, own_name, own_parameter, own_value
+from netdsl.other_frameworks.untranslated import no_step
 from netdsl.syntax import nodes
 from netdsl.syntax.tokens import closing
 

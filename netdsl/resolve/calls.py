@@ -15,7 +15,8 @@ from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whol
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
-from netdsl.other_frameworks.translation import no_step, own_name, own_parameter, translated
+from netdsl.other_frameworks.translation import own_name, own_parameter, translated
+from netdsl.other_frameworks.untranslated import no_step
 from netdsl.resolve.argument_suggestions import write_call
 from netdsl.resolve.bind_arguments import Given, bind, meant, words_of, wrong_argument
 from netdsl.resolve.defaults import Defaults, inherited_defaults

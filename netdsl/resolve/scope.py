@@ -15,8 +15,9 @@ from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, listing,
 from netdsl.language.argument_types import Word, signature
 from netdsl.language.expressions import FUNCTIONS, IN, Const, Expr, Operator, Ref, evaluate, references
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.translation import FUNCTIONS as OTHER_FUNCTIONS
-from netdsl.other_frameworks.translation import numeral, own_argument, own_name, own_value
+from netdsl.other_frameworks.translation import own_argument, own_name, own_value
+from netdsl.other_frameworks.untranslated import FUNCTIONS as OTHER_FUNCTIONS
+from netdsl.other_frameworks.untranslated import numeral
 from netdsl.resolve.bindings import FileNames
 from netdsl.resolve.parameter_values import check_value
 from netdsl.resolve.undefined_names import undefined_name_help

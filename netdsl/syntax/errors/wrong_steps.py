@@ -6,7 +6,8 @@ import re
 
 from netdsl.diagnostics import listing
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.translation import no_step, own_name, split, translated
+from netdsl.other_frameworks.translation import own_name, split, translated
+from netdsl.other_frameworks.untranslated import no_step
 from netdsl.syntax.errors.patterns import (
     ADDITION,
     COMMENTS,
