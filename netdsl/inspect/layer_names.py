@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
+from netdsl.base.names import numbered
 from netdsl.base.source import Span
 from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
@@ -82,9 +83,7 @@ class _Scope:
     used: set[str] = field(default_factory=set)
 
     def name(self, kind: str, label: str | None) -> str:
-        candidates = (f"{kind}{number}" for number in count(1))
-        if label is not None:
-            candidates = (label if number == 1 else f"{label}{number}" for number in count(1))
+        candidates = (f"{kind}{n}" for n in count(1)) if label is None else numbered(label)
         own = next(name for name in candidates if name not in self.used)
         self.used.add(own)
         return f"{self.path}.{own}"

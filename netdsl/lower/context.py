@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import count
 from typing import TypeAlias
 
+from netdsl.base.names import numbered
 from netdsl.base.values import Size, Value
 from netdsl.ir.typed import Frame, Instance
 from netdsl.language.expressions import (
@@ -54,7 +55,7 @@ class Context:
 
     def free(self, name: str) -> str:
         """The name, with a number if the block has it already."""
-        return self._first(name if n == 1 else f"{name}{n}" for n in count(1))
+        return self._first(numbered(name))
 
     def _first(self, candidates: Iterable[str]) -> str:
         own = {parameter for instance in self.instances for parameter in instance.values}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from netdsl.base.names import numbered
 from netdsl.base.tree import steps
 from netdsl.ir import lowered as ir
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
@@ -109,9 +110,7 @@ class _Lowering:
 
     def _free(self, name: str) -> str:
         """The name, with a number if another block has it."""
-        free, number = name, 2
-        while free in self._names:
-            free, number = f"{name}{number}", number + 1
+        free = next(free for free in numbered(name) if free not in self._names)
         self._names.add(free)
         return free
 

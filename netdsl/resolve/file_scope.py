@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from netdsl.base.names import numbered
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
 from netdsl.diagnostics import Diagnostics, Label
@@ -42,9 +43,7 @@ class Registry:
 
     def free(self, name: str) -> str:
         """A key that no block has."""
-        key, number = name, 2
-        while key in self._taken:
-            key, number = f"{name}{number}", number + 1
+        key = next(key for key in numbered(name) if key not in self._taken)
         self._taken.add(key)
         return key
 

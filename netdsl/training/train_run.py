@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from rich.console import Console
 
 from netdsl.api import Network
+from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
 from netdsl.language.recipe import Recipe
 from netdsl.runtime import report
@@ -317,8 +317,8 @@ def _require_new(folder: Path) -> None:
 
 def free_folder(name: str) -> Path:
     """`runs/resnet32`, or if that exists `runs/resnet32-2` and so on."""
-    candidates = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
-    return next(path for path in candidates if not path.exists())
+    paths = (Path("runs") / free for free in numbered(name, "-"))
+    return next(path for path in paths if not path.exists())
 
 
 def _write_inputs(folder: Path, network: Network, record: Record) -> None:
