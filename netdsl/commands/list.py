@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from netdsl.commands.shared_tables import echo
+
 
 @click.command("list")
 def list_networks() -> None:
@@ -16,4 +18,4 @@ def list_networks() -> None:
     names = [name for name in shipped() if name != "std"]
     width = max(map(len, names))
     for name in names:
-        click.echo(f"{name:{width}}  {', '.join(map(str, shipped_parameters(name)))}".rstrip())
+        echo(f"{name:{width}}  {', '.join(map(str, shipped_parameters(name)))}".rstrip())

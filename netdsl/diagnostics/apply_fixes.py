@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Source
@@ -79,10 +80,9 @@ def _applied(source: Source, diagnostics: Iterable[Diagnostic]) -> Source:
 
 
 def _failed(applied: Iterable[Diagnostic], before: Iterable[Diagnostic], after: Sequence[Diagnostic]) -> bool:
-    left = list(map(identity, after))
-    counted = list(map(identity, before))
-    stays = any(left.count(identity(found)) >= counted.count(identity(found)) for found in applied)
-    return stays or len(list(_syntax_errors(after))) > len(list(_syntax_errors(before)))
+    left, counted = Counter(map(identity, after)), Counter(map(identity, before))
+    stays = any(left[identity(found)] >= counted[identity(found)] for found in applied)
+    return stays or _syntax_errors(after) > _syntax_errors(before)
 
 
 def identity(found: Diagnostic) -> tuple[str, str, str]:
@@ -91,5 +91,5 @@ def identity(found: Diagnostic) -> tuple[str, str, str]:
     return (found.code, found.message, source.line(source.position(start)[0]) if source else "")
 
 
-def _syntax_errors(diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-    return (found for found in diagnostics if found.code[3] == "1")
+def _syntax_errors(diagnostics: Iterable[Diagnostic]) -> int:
+    return sum(found.code[3] == "1" for found in diagnostics)

@@ -13,7 +13,7 @@ from typing import Any
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic, Fix, Label
 from netdsl.diagnostics.render_json import full_message
-from netdsl.diagnostics.rules import RULES
+from netdsl.diagnostics.rules import RULES, rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -24,8 +24,8 @@ def sarif_log(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]
         "name": "netdsl",
         "version": version,
         "rules": [
-            {"id": rule.slug, "name": rule.code, "defaultConfiguration": {"level": rule.severity}}
-            for rule in RULES
+            {"id": each.slug, "name": each.code, "defaultConfiguration": {"level": each.severity}}
+            for each in RULES
         ],
     }
     run = {
@@ -37,11 +37,10 @@ def sarif_log(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]
 
 
 def _result(found: Diagnostic) -> dict[str, Any]:
-    slugs = [rule.slug for rule in RULES]
     text = full_message(found) + (f"\nhelp: {found.help_text}" if found.help_text else "")
     result: dict[str, Any] = {
         "ruleId": found.slug,
-        "ruleIndex": slugs.index(found.slug),
+        "ruleIndex": RULES.index(rule(found.name)),
         "level": found.severity,
         "message": {"text": text},
     }

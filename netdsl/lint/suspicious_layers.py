@@ -10,7 +10,7 @@ from typing import cast
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
 from netdsl.base.values import show
-from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
+from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove
 from netdsl.ir.resolved import Expectation
 from netdsl.ir.typed import (
     TypedBody,
@@ -26,7 +26,7 @@ from netdsl.language.expressions import Const, constant, known
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape, Slot, Symbolic, show_shape
 from netdsl.resolve.last_norm import roles
-from netdsl.shapes.repair.reorder import channels_last
+from netdsl.shapes.repair.reorder import channels_last, write_input
 
 # A network with fewer layers is not checked for its receptive field.
 _LAYERS = 5
@@ -125,7 +125,7 @@ class _Layers:
         shape, span = self._network.network.input, self._network.network.input_span
         if first := channels_last(shape):
             message = f"the `input` has {shape[0]} channels, but looks like an image with its channels last"
-            fix = write(span, show_shape(first), shown=f"input {show_shape(first)}")
+            fix = write_input(self._network.network, first)
             self._check(True, "NET710", span, message, fix)
 
     def _biases(self) -> None:

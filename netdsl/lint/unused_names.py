@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Fix, Help, Label, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, remove
 from netdsl.resolve.bindings import Bindings, Symbol
 from netdsl.syntax import nodes
 
@@ -55,7 +55,7 @@ def _unused(symbol: Symbol, diagnostics: Diagnostics) -> None:
             what = "the index"
             text, name = symbol.span.source, symbol.span
             start = len(text.text[: name.start].rstrip().removesuffix("as").rstrip())
-            help = Fix("remove it", write(Span(text, start, name.end), "").edits)
+            help = Fix("remove it", (Edit(Span(text, start, name.end), ""),))
         case "block":
             what, help = "the block", ("call it", removed)
         case "tensor":

@@ -100,11 +100,11 @@ def _shown(shapes: list[Shape]) -> str:
     return ", ".join(map(show_shape, shapes[:2])) + (", …" if len(shapes) > 2 else "")
 
 
-def folds(text: str) -> Iterator[tuple[int, int, bool]]:
+def folds(source: Source) -> Iterator[tuple[int, int, bool]]:
     """The offsets of the start and end of what folds: brackets, and comments of several lines (True)."""
     opened: list[int] = []
     comment: list[int] = []
-    for token in tokens(Source("", text)):
+    for token in tokens(source):
         if token.kind == "COMMENT":
             comment = [*comment[:1], token.start]
         elif token.kind != "_NL":
@@ -113,7 +113,7 @@ def folds(text: str) -> Iterator[tuple[int, int, bool]]:
             comment = []
         if token.text in CLOSING:
             opened.append(token.start)
-        elif token.text in OPENING and opened and text[opened[-1]] == OPENING[token.text]:
+        elif token.text in OPENING and opened and source.text[opened[-1]] == OPENING[token.text]:
             yield opened.pop(), token.start, False
 
 
@@ -159,7 +159,7 @@ def folding_ranges(server: NetServer, document: Document) -> list[types.FoldingR
     """The lines that fold; that of a closing bracket stays visible."""
     lines = server.lines(document.text)
     found = []
-    for start, end, is_comment in folds(document.text):
+    for start, end, is_comment in folds(document.source):
         first, last = lines.position(start)[0], lines.position(end)[0] - (not is_comment)
         if first < last:
             kind = types.FoldingRangeKind.Comment if is_comment else None

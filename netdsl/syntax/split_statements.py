@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, add_line, write
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
 from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
@@ -80,10 +80,8 @@ class StatementSplitter:
                     self._unclosed(start, opened[-1], token)
                     return self._next_statement(index), False
                 else:
-                    span = Span(self._source, token.start, token.end)
-                    self._error(
-                        "NET102", f"unmatched `{token.text}`", token, Fix("remove it", (Edit(span, ""),))
-                    )
+                    fix = Fix("remove it", (Edit(self._span(token), ""),))
+                    self._error("NET102", f"unmatched `{token.text}`", token, fix)
                     self._erased.add(index)
             elif token.text[0] == '"' and token.kind == "OTHER":
                 self._error("NET101", "the string is not closed", token, 'add `"`')
@@ -146,32 +144,25 @@ class StatementSplitter:
         """Reports the bracket that is most likely unclosed: by indentation, else the innermost one.
         That of another kind may have been found in its place.
         """
-        also = []
-        if found is not None and self._closes(start, found, CLOSING[self._tokens[bracket].text]):
-            opened, closing = self._tokens[bracket], CLOSING[self._tokens[bracket].text]
-            place = Span(self._source, found.start, found.end)
-            self._diagnostics.error(
-                "NET102",
-                f"`{opened.text}` is closed by `{found.text}`",
-                place,
-                also=[Label(Span(self._source, opened.start, opened.end), "opened here")],
-                help=write(place, closing),
-            )
-            return
-        gap = missing_bracket(self._source, start)
-        opened = self._tokens[gap.opened if gap else bracket]
+        opened = self._tokens[bracket]
         closing = CLOSING[opened.text]
+        if found is not None and self._closes(start, found, closing):
+            message, place = f"`{opened.text}` is closed by `{found.text}`", self._span(found)
+            places = [Label(self._span(opened), "opened here")]
+            self._diagnostics.error("NET102", message, place, also=places, help=write(place, closing))
+            return
+        also: list[Label] = []
         help: Help = f"add `{closing}`"
-        if gap:
+        if gap := missing_bracket(self._source, start):
+            opened = self._tokens[gap.opened]
+            closing = CLOSING[opened.text]
             end = self._tokens[gap.last].end
             also = [Label(Span(self._source, end - 1, end), f"`{closing}` is missing after this")]
             help = self._closed_help(gap, closing)
         elif found is not None:
-            also = [Label(Span(self._source, found.start, found.end), f"found instead of `{closing}`")]
-        span = Span(self._source, opened.start, opened.end)
-        self._diagnostics.error(
-            "NET102", f"`{opened.text}` is not closed", span, "opened here", also=also, help=help
-        )
+            also = [Label(self._span(found), f"found instead of `{closing}`")]
+        message = f"`{opened.text}` is not closed"
+        self._diagnostics.error("NET102", message, self._span(opened), "opened here", also=also, help=help)
 
     def _closes(self, start: int, wrong: Token, closing: str) -> bool:
         """True if another bracket in place of one closes all brackets of the statement."""
@@ -192,7 +183,7 @@ class StatementSplitter:
     def _closed_help(self, gap: MissingBracket, closing: str) -> Fix:
         """Adds the missing bracket."""
         last = self._tokens[gap.last]
-        place = Span(self._source, last.start, last.end)
+        place = self._span(last)
         rest = self._tokens[gap.last + 1 :]
         line = self._source.position(last.end - 1)[0]
         if rest and rest[0].text in (",", "{", *OPENING):
@@ -201,26 +192,19 @@ class StatementSplitter:
             where = f" before `{shown if rest[0].text == ',' else rest[0].text}` in line {line}"
             return add(place, closing, where)
         if closing != "}" or not any(t.kind == "_NL" for t in self._tokens[gap.opened : gap.last]):
-            return add(
-                place,
-                f" {closing}" if closing == "}" else closing,
-                f" at the end of line {line}",
-                shown=closing,
-            )
+            return add(place, " }" if closing == "}" else closing, f" at the end of line {line}")
         word = next((token for token in rest if token.kind not in ("_NL", "COMMENT")), None)
         if word and word.text in CONTINUATIONS:
             title = f"write `}} {word.text}` in line {self._source.position(word.start)[0]}"
             return Fix(title, (Edit(Span(self._source, word.start, word.start), "} "),))
-        text = self._source.text
-        begin = text.rfind("\n", 0, self._tokens[gap.opened].start) + 1
-        indent = " " * (len(text[begin:]) - len(text[begin:].lstrip(" ")))
-        after = text.find("\n", last.end)
-        offset = after if after >= 0 else len(text)
-        edit = Edit(Span(self._source, offset, offset), f"\n{indent}}}")
-        return Fix(f"add `}}` on a new line after line {line}", (edit,))
+        body = self._span(self._tokens[gap.opened]).to(place)
+        return add_line(body, closing, f" on a new line after line {line}")
 
     def _error(self, code: str, message: str, token: Token, help: Help) -> None:
-        self._diagnostics.error(code, message, Span(self._source, token.start, token.end), help=help)
+        self._diagnostics.error(code, message, self._span(token), help=help)
+
+    def _span(self, token: Token) -> Span:
+        return Span(self._source, token.start, token.end)
 
 
 class Piece(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from netdsl.base.source import Source
 from netdsl.lsp.decorations import coloured_names, folds, shape_hints
 from netdsl.lsp.reading import Reading, read
 from netdsl.syntax.net_files import read_text
@@ -97,9 +98,10 @@ def test_names_have_the_colours_of_what_they_mean() -> None:
 
 
 def test_brackets_and_comments_fold() -> None:
-    found = [(NETWORK.count("\n", 0, a), NETWORK.count("\n", 0, b), c) for a, b, c in folds(NETWORK)]
+    offsets = folds(Source("", NETWORK))
+    found = [(NETWORK.count("\n", 0, a), NETWORK.count("\n", 0, b), c) for a, b, c in offsets]
     assert [fold for fold in found if fold[0] < fold[1]] == [(4, 5, True), (6, 9, False), (13, 18, False)]
-    assert list(folds("stem { conv(3\n}\n} # a\n# b")) == []
+    assert list(folds(Source("", "stem { conv(3\n}\n} # a\n# b"))) == []
 
 
 # as an editor asks

@@ -40,7 +40,8 @@ from netdsl.language.expressions import (
     substitute,
 )
 from netdsl.ops import OPERATIONS
-from netdsl.ops.operation import UNKNOWN, Shape, show_shape
+from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.shapes.repair.reorder import write_input
 from netdsl.shapes.tensor_state import TensorState
 from netdsl.syntax.tokens import closing
 
@@ -174,9 +175,7 @@ def larger_inputs(network: ResolvedNetwork) -> Iterator[Change]:
         channels, *grid = network.input
         shape = (channels, *(-(-length // divisor) * divisor for length in grid))
         if shape != network.input:
-            written, place = show_shape(shape), network.input_span
-            fix = write(place, written, ", which the strides divide", shown=f"input {written}")
-            yield Change((), fix, shape)
+            yield Change((), write_input(network, shape, ", which the strides divide"), shape)
 
 
 def channels_of(body: Body, output: Shape, values: Mapping[str, Value]) -> list[Expr]:

@@ -19,13 +19,19 @@ def channels_last(shape: Shape) -> Shape | None:
     return (shape[2], shape[0], shape[1])
 
 
+def write_input(network: ResolvedNetwork, shape: Shape, why: str = "") -> Fix:
+    """The fix that gives the network another input shape."""
+    written = show_shape(shape)
+    return write(network.input_span, written, why, shown=f"input {written}")
+
+
 def whole_changes(network: ResolvedNetwork) -> Iterator[tuple[ResolvedNetwork, Diagnostic]]:
     """The network with its channels first, its stem first or its head last, with the error if that fits
     better.
     """
     if first := channels_last(network.input):
         message = f"`input` is channels x height x width, but this one has {network.input[0]} channels"
-        fix = write(network.input_span, show_shape(first), shown=f"input {show_shape(first)}")
+        fix = write_input(network, first)
         label = Label(network.input_span)
         yield network._replace(input=first), Diagnostic("input-shape", message, (label,), (), fix)
     order = "sections and stages run in the order of the file"
