@@ -343,7 +343,8 @@ NAMES_BOMB = "a: &a [x, x]\n" + "".join(f"b{i}: &b{i} [*a, *a]\n" for i in range
         (
             in_coco,
             "train.json",
-            b'{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
+            b'{"images": [], "annotations": [], '
+            b'"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
             "categories `a` and `b` both have id 1",
         ),
         (xml_beside_the_images, "train/a.xml", BOMB.encode(), "it defines entities, which are refused"),
