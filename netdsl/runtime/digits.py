@@ -27,7 +27,7 @@ def _arrays() -> tuple[Tensor, Tensor]:
 
 
 def part(name: Part) -> tuple[Tensor, Tensor]:
-    """Images (n, 8, 8) uint8 and labels (n,): a tenth of those that are not for the test is for validation."""
+    """Images (n, 8, 8) uint8 and labels (n,); a tenth of those not for the test is for validation."""
     images, labels = _arrays()
     left = len(images) - TEST_IMAGES
     start, end = {"train": (left // 10, left), "validation": (0, left // 10), "test": (left, None)}[name]

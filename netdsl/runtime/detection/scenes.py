@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netdsl.runtime import digits, seeds
 
-# Digits of a scene, at most, and the share of a canvas's shorter side that one takes (of 96 pixels, 14 to 40).
+# Digits of a scene, at most, and the share of a canvas's shorter side that one takes: 14 to 40 of 96 pixels.
 MOST = 6
 SIDES = (14 / 96, 40 / 96)
 # The share of a digit's square that another one may cover.
