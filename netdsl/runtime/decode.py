@@ -30,7 +30,7 @@ _PART = 100
 # The most remarks on files that are shown.
 _SHOWN = 50
 # Changes when files are decoded in another way.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)

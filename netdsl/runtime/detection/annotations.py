@@ -42,7 +42,7 @@ Box: TypeAlias = tuple[float, float, float, float, str]
 
 @dataclass(slots=True)
 class Remarks:
-    """What is wrong with the annotations: how often, by kind, and the first example of each.
+    """Faults of annotations by kind: how often each occurs, and its first example.
 
     `notes` are lines on what is not obvious.
     """

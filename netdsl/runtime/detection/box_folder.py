@@ -67,8 +67,9 @@ class BoxListing:
             start += len(part.files)
 
     def fitting(self, sizes: Tensor, whole: Tensor) -> Tensor:
-        """Which of `files` can be used, (N,) bool: those that are `whole` and have the shape that their boxes
-        were annotated in. Others are counted in `remarks`, as those of another size, whose boxes are scaled.
+        """True for those of `files` that can be used, (N,): they are `whole` and have the shape that their
+        boxes were annotated in. Others are counted in `remarks`, as are those of another size, whose boxes
+        are scaled.
 
         `sizes`, (N, 2), are the heights and widths of the images.
         """
