@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdsl.commands.shared_errors import errors_shown
+from netdsl.commands.shared_options import PATH
 from netdsl.commands.shared_outputs import output_option, print_written, require_outputs
 from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
 
@@ -19,10 +20,10 @@ _SHOWN, _ROW = 20, 5
 
 
 @click.command()
-@click.argument("path", type=str)
+@click.argument("path", type=PATH)
 @output_option("Draw a sheet of training images with their labels.", required=False, metavar="PICTURE")
 @format_option
-def data(path: str, output: Path | None, form: str) -> None:
+def data(path: Path, output: Path | None, form: str) -> None:
     """Show what a folder of images holds.
 
     PATH is as in `--data folder:PATH` or `--data boxes:PATH`: folders of classes, or images with boxes in
@@ -40,7 +41,7 @@ def data(path: str, output: Path | None, form: str) -> None:
 
             require_format(output)
             require_outputs([output])
-        found = summarise(path, Console(stderr=True))
+        found = summarise(str(path), Console(stderr=True))
         if output is not None:
             write_samples(found, output, _SHOWN, _ROW)
     if form == "json":

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -118,7 +119,8 @@ def _of_classes(path: str, root: Path, console: Console) -> DataSummary:
     classes = listing.classes
     rows = {
         part: [(file, label) for label, name in enumerate(classes) for file in files.get(name, [])]
-        for part, files in listing.parts.items()
+        for part in get_args(Part)
+        if (files := listing.parts.get(part))
     }
     found = survey(root, [file for own in rows.values() for file, _ in own], (3, 1, 1), console)
     parts: dict[Part, PartSummary] = {}

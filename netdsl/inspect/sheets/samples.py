@@ -9,6 +9,9 @@ from netdsl.inspect.sheets.panels import Panel, in_rows, write_sheet
 from netdsl.runtime.data_summary import DataSummary, spread
 from netdsl.runtime.detection.draw import with_truth
 
+# The height of letters on an image, of its longer side: panels are small.
+_LETTERS = 1 / 32
+
 
 def write_samples(data: DataSummary, file: Path, most: int, across: int) -> None:
     """Draws at most `most` training images, evenly spaced, in rows of `across`; boxes are drawn on them.
@@ -20,7 +23,7 @@ def write_samples(data: DataSummary, file: Path, most: int, across: int) -> None
         image = sample.pixels()
         name = short(str(sample.file))
         if sample.label is None:
-            image = with_truth(image, sample.boxes_in(image), data.classes)
+            image = with_truth(image, sample.boxes_in(image), data.classes, _LETTERS)
             caption = fitting(name)
         else:
             caption = f"{fitting(data.classes[sample.label])}\n{fitting(name)}"

@@ -19,16 +19,24 @@ from netdsl.runtime.storage import write_atomic
 
 # Smaller images are enlarged to at least this length of their longer side, so that labels are legible.
 _LONG = 640
-# Pixels: lines, and letters.
-_LINE, _LETTERS = 2, 14
+# Of the longer side: the width of lines, and the height of letters in a picture of its own.
+_LINE, _LETTERS = 1 / 320, 1 / 45
 # The formats of pictures by ending.
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ENDINGS = tuple(_FORMATS)
 
 
-def with_boxes(image: Tensor, boxes: Tensor, kinds: Tensor, texts: Sequence[str], classes: int) -> Tensor:
+def with_boxes(
+    image: Tensor,
+    boxes: Tensor,
+    kinds: Tensor,
+    texts: Sequence[str],
+    classes: int,
+    letters: float = _LETTERS,
+) -> Tensor:
     """An image (1 or 3, h, w) uint8 with boxes (n, 4) in its pixels, each in the colour of its class and with
-    a text above it, as (3, H, W) uint8: small images are enlarged by a whole factor.
+    a text above it, as (3, H, W) uint8: small images are enlarged by a whole factor. `letters` is the size
+    of letters as a fraction of the longer side.
     """
     from matplotlib import get_data_path  # late: slow to import, as torchvision
     from torchvision.utils import draw_bounding_boxes
@@ -40,15 +48,15 @@ def with_boxes(image: Tensor, boxes: Tensor, kinds: Tensor, texts: Sequence[str]
         shown = shown.round().clamp(0, 255).to(torch.uint8)
     if not len(boxes):
         return shown.contiguous()
-    palette = colours(classes)
+    palette, longer = colours(classes), max(shown.shape[1:])
     drawn: Tensor = draw_bounding_boxes(
         shown,
         boxes.cpu() * factor,
         labels=[printable(text) for text in texts],
         colors=[palette[kind] for kind in kinds.tolist()],
-        width=_LINE,
+        width=max(1, round(_LINE * longer)),
         font=str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
-        font_size=_LETTERS,
+        font_size=max(6, round(letters * longer)),
         fill_labels=True,
     )
     return drawn
@@ -63,11 +71,12 @@ def with_detections(image: Tensor, found: Detections, classes: Sequence[str]) ->
     return with_boxes(image, found.boxes[order], kinds, texts, len(classes))
 
 
-def with_truth(image: Tensor, boxes: Tensor, classes: Sequence[str]) -> Tensor:
+def with_truth(image: Tensor, boxes: Tensor, classes: Sequence[str], letters: float = _LETTERS) -> Tensor:
     """`with_boxes` of annotated boxes, (M, 5), whose texts are the class; rows of -1 are padding."""
     real = without_padding(boxes)
     kinds = real[:, 4].long()
-    return with_boxes(image, real[:, :4], kinds, [classes[kind] for kind in kinds.tolist()], len(classes))
+    texts = [classes[kind] for kind in kinds.tolist()]
+    return with_boxes(image, real[:, :4], kinds, texts, len(classes), letters)
 
 
 def colours(classes: int) -> list[tuple[int, int, int]]:
