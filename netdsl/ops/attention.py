@@ -35,9 +35,10 @@ _DRAWN = ("trunc_normal", (("std", Fraction(1, 50)),))
 
 @dataclass(frozen=True, slots=True)
 class Attention(Weighted):
-    """Multi-head self-attention, each position of the map a token (Vaswani et al. 2017, section 3.2): over all
-    positions, within windows (Swin, Liu et al. 2021, section 3.2), or over a dilated grid (MaxViT, Tu et al.
-    2022, section 3.2).
+    """Multi-head self-attention, each position of the map a token (Vaswani et al. 2017, section 3.2).
+
+    Over all positions, within windows (Swin, Liu et al. 2021, section 3.2), or over a dilated grid (MaxViT,
+    Tu et al. 2022, section 3.2).
 
     Maps are padded to whole windows, which are shifted by `shift` positions unless one covers the map. `bias`
     is added for each relative position: from a table, or `continuous`, from a small network (Swin V2, Liu et
@@ -101,7 +102,7 @@ class Attention(Weighted):
         return math.prod(-(-side // self.window) for side in x[1:]), self.window**2
 
     def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
-        """Over all positions torch's fused kernel keeps no products. With windows torch computes step by step."""
+        """Over all positions torch keeps no products (its kernel is fused); with windows it does."""
         windows, tokens = self._windows(x)
         rows = windows * tokens
         numbers, products = rows * x[0], rows * tokens * self.heads

@@ -25,8 +25,9 @@ from netdsl.ops.operation import (
 
 @dataclass(frozen=True, slots=True)
 class Linear(Weighted):
-    """Fully connected layer (`torch.nn.Linear`). On a map it acts on the channels at each position: CxHxW to out
-    x H x W.
+    """Fully connected layer (`torch.nn.Linear`).
+
+    On a map it acts on the channels at each position: CxHxW to out x H x W.
     """
 
     name: ClassVar[str] = "linear"

@@ -207,7 +207,7 @@ class Operation(ABC):
 
     @classmethod
     def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
-        """The names in the calls of torch: the arguments, `in`, the size of the input, and its `positions`."""
+        """The names in the calls of torch: the arguments, the size of the input, `in`, and `positions`."""
         return {**a, "in": x.size, "positions": x.positions}
 
     @classmethod
@@ -277,8 +277,9 @@ class Weighted(Operation):
 def unsplit(
     size: int, groups: int, what: str, output: Shape, argument: str = "groups"
 ) -> ShapeMismatch | None:
-    """The mismatch of channels that can't be split evenly: `groups` must divide `size`. `argument` is the name
-    of their number.
+    """The mismatch of channels that can't be split evenly: `groups` must divide `size`.
+
+    `argument` is the name of the number of groups.
     """
     if size % groups == 0:
         return None

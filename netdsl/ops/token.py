@@ -86,7 +86,8 @@ class Token(Operation):
         count = x[1] * x[2]
         if self.i < count:
             return (x[0],)
-        message = f"`token({self.i})` needs more than {self.i} positions, but its input of {show_shape(x)} has {count}"
+        has = f"its input of {show_shape(x)} has {count}"
+        message = f"`token({self.i})` needs more than {self.i} positions, but {has}"
         own = f"i={count - 1}"
         return ShapeMismatch(message, f"write `{own}`: positions are counted from 0", (x[0],), own=own)
 

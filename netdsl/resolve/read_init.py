@@ -80,7 +80,7 @@ class _InitReader:
         return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
 
     def _label(self, key: str) -> str | None:
-        """The label of the steps whose weights a key is for, or, with `_bias`, whose biases; None for others."""
+        """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
         for label in (key, key.removesuffix(f"_{BIAS}")):
             # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
             if label in self._labels and self._labels[label] != {label}:
@@ -131,7 +131,7 @@ class _InitReader:
         return f"give a step the label `{key}`"
 
     def _applies(self, key: nodes.Word, label: str | None, rule: Rule, call: nodes.Call) -> bool:
-        """True if the rule is valid for the weights of the key, which is for the steps of a label or a kind."""
+        """True if the rule is valid for what the key is for, which is a label's or an operation's."""
         steps: Collection[str] = (key.text,)
         if label is None:
             kernels = "kernel" in self._kinds[key.text]

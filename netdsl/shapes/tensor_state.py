@@ -22,8 +22,9 @@ class TensorState(NamedTuple):
     `reduction` is the factor by which height and width are smaller than at the start of the block; two
     tensors have the same height and width for every input if their `reduction` and `grid` are equal.
     `irregular` is the last step that started a new grid. `depth` counts convolutions and linear layers on the
-    longest path, `reach` is the receptive field minus one; `side` is the larger side of the network's input. `made` is the span of the last step that changed
-    the shape, `sizes` are the heights and widths that the map had.
+    longest path, `reach` is the receptive field minus one. `made` is the span of the last step that changed
+    the shape, `sizes` are the heights and widths that the map had; `side` is the larger one of the network's
+    input.
     """
 
     shape: Shape

@@ -50,7 +50,8 @@ EXAMPLES: dict[str, dict[str, list[str]]] = {
     "attention": {
         "2": MAPS, "1": MAPS, "2, cosine=yes": MAPS, "2, scale=0.3": MAPS, "2, window=4": MAPS,
         "2, window=4, shift=2": MAPS, "2, window=3, shift=1, bias=relative": MAPS,
-        "2, window=4, cosine=yes": MAPS, "1, window=4, cosine=yes": MAPS, "1, window=9, shift=1": ["2x9x9"], "1, window=9": ["2x18x9"],
+        "2, window=4, cosine=yes": MAPS, "1, window=4, cosine=yes": MAPS,
+        "1, window=9, shift=1": ["2x9x9"], "1, window=9": ["2x18x9"],
         "2, window=4, bias=relative, scale=0.3": MAPS, "2, window=2, grid=yes": MAPS,
         "1, window=4, grid=yes, bias=relative": MAPS, "2, window=5, shift=2, bias=relative, cosine=yes": MAPS,
         "2, window=4, shift=2, bias=continuous, cosine=yes": MAPS, "2, window=2, bias=continuous": MAPS,

@@ -127,7 +127,8 @@ def test_memory_of_other_styles_and_of_the_cpu(name: str) -> None:
     assert kept_bytes(network.sequential(), x) == summary.figures.activations
 
 
-# Of every operation the first few, and attention in all its forms; frozen weights may let torch keep less, which isn't subtracted.
+# Of every operation the first few, and attention in all its forms; frozen weights may let torch keep less,
+# which isn't subtracted.
 CALLS = [
     (name, given, shapes[0])
     for name, examples in EXAMPLES.items()
