@@ -10,4 +10,5 @@ class AttentionPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(2)
-        return (x @ self.score(x.transpose(1, 2)).softmax(1)).unsqueeze(3)
+        weights: Tensor = self.score(x.transpose(1, 2)).softmax(1)
+        return (x @ weights).unsqueeze(3)

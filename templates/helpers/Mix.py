@@ -11,4 +11,5 @@ class Mix(nn.Module):
         self.fc2 = nn.Linear(hidden, positions)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x.flatten(2)))).unflatten(2, x.shape[2:])
+        y: Tensor = self.fc2(F.gelu(self.fc1(x.flatten(2))))
+        return y.view(x.shape)
