@@ -77,6 +77,19 @@ def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
     return Fix(title, (Edit(Span(span.source, start, end), ""),), safe)
 
 
+def remove_cell(cell: Span) -> Fix:
+    """Deletes a cell of a table with the spaces after it, or before the last one of its line."""
+    text = cell.source.text
+    start, end = cell.start, cell.end
+    while text[end : end + 1] == " ":
+        end += 1
+    if end == len(text) or text[end] in "\n#":
+        end = cell.end
+        while text[start - 1] == " ":
+            start -= 1
+    return Fix("remove it", (Edit(Span(cell.source, start, end), ""),))
+
+
 def add_step(body: Span, steps: str, why: str = "", *, safe: bool = True) -> Fix:
     """Inserts steps at the end of a body, whose span ends with its `}`."""
     end = body.end - 1

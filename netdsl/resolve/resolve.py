@@ -241,14 +241,15 @@ class _Resolver:
                     parts.append(_wrong(statement.span))
                 case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
-                    if not rows or len(rows) < len(statement.rows):
+                    whole = self._has_columns(statement)
+                    if not rows or len(rows) < len(statement.rows) or not whole:
                         parts.append(_wrong(statement.span))
                     for row in rows:
                         if isinstance(row, nodes.Section):
                             parts.append(self._section(row, sections))
                         elif isinstance(row, nodes.Unread):
                             parts.append(_wrong(row.span))
-                        else:
+                        elif whole:
                             parts.append(self._stage(statement.block, row.arguments, row.span, parts))
         kinds = (nodes.Section, nodes.Stage, nodes.Stages)
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
@@ -260,6 +261,24 @@ class _Resolver:
                 help="add `stem { … }`, `layers { … }` or `stages`",
             )
         return tuple(parts)
+
+    def _has_columns(self, table: nodes.Stages) -> bool:
+        """False after a diagnostic about columns that the table lacks."""
+        if any(argument.name is None for argument in table.fixed):
+            return True
+        block = self._registry.blocks.get(self._main.known.get(table.block.text, ""))
+        given = {*table.header, *(argument.name for argument in table.fixed if argument.name)}
+        names = {word.text for word in given}
+        parameters = block.parameters if block else ()
+        known = {"repeat", "label", *(parameter.name.text for parameter in parameters)}
+        missing = [p.name.text for p in parameters if p.default is None and p.name.text not in names]
+        if not missing or not names <= known:
+            return True
+        what = f"column{'s' * (len(missing) > 1)} {listing(missing)}"
+        place = table.header[0].span.to(table.header[-1].span)
+        help = f"add the {what}, with a cell in each row"
+        self._diagnostics.error("NET105", f"the table needs the {what}", place, help=help)
+        return False
 
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
@@ -316,7 +335,7 @@ class _Resolver:
         """
         if any(parameter.name.text == "label" for parameter in self._registry.blocks[block].parameters):
             return None
-        for name, value in arguments:
+        for name, value, _ in arguments:
             if name and name.text == "label" and isinstance(value, nodes.Name):
                 return self._main.steps.labels.of_part(nodes.Word(value.name, value.span))
         return None

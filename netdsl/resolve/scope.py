@@ -235,8 +235,9 @@ class Scope:
         own = own_argument(node.name, known) or own_value(node.name)
         if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
             own = own if own in known else "in"
-        if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
-            own = "classes"
+        defined = "classes" in known or "classes" in self.names.own.unknown
+        if node.name in ("num_classes", "n_classes", "nclasses") and defined:
+            own, known = "classes", [*known, "classes"]
         operation = own_name(node.name)
         if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]

@@ -200,8 +200,7 @@ def _own(mismatch: ShapeMismatch, step: OperationStep, state: TensorState) -> He
     else:
         edits = write(step.span, own.replace("…", step.span.text)).edits
     constant = all(isinstance(expr, Const) for _, expr in step.arguments)  # it may fit other calls of a block
-    plain = step.unit is None and constant and mismatch.help.startswith(("write `", "put `"))
-    return Fix(mismatch.help, edits, safe=plain and " or " not in mismatch.help)
+    return Fix(mismatch.help, edits, safe=mismatch.safe and constant and step.unit is None)
 
 
 def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> Fix | None:

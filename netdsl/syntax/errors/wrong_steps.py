@@ -78,8 +78,8 @@ def _translated(match: re.Match[str]) -> Advice | None:
     own = match[1] in OPERATIONS
     if own and not LIKE_PYTHON.search(match[0]):
         return None
-    if why := no_step(name):
-        return Advice(f"there is no step `{match[1]}`", why)
+    if lost := no_step(name):
+        return Advice(f"there is no step `{match[1]}`", lost.help)
     message = (
         "arguments must be words, numbers or sizes"
         if own
