@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -33,6 +34,24 @@ class Fix:
         """True if all its edits are in the user's files, not on the command line or in netdsl itself."""
         sources = [edit.span.source for edit in self.edits]
         return not any(source.is_option or source.builtin for source in sources)
+
+    @property
+    def instruction(self) -> str:
+        """The title; on the command line it has the form of an option: "write `--set depth=34`"."""
+        options = {edit.span.source for edit in self.edits if edit.span.source.is_option}
+        if not options:
+            return self.title
+        source = options.pop()
+        text = edited(source.text, (edit for edit in self.edits if edit.span.source is source))
+        return re.sub("`[^`]*`", lambda _: f"`{_argument(source.name, text)}`", self.title, count=1)
+
+
+def _argument(option: str, value: str) -> str:
+    """An option and its value, quoted for a shell: `--data folder:mnist`, `--set act=relu`."""
+    option, _, name = option.partition(" ")
+    if folder := re.fullmatch(r'folder\("(.*)"\)', value):
+        value = f"folder:{folder[1]}"
+    return f"{option} {shlex.quote(f'{name}={value}' if name else value)}"
 
 
 # The help of a diagnostic: a fix, a sentence if only the user can decide, or several of them.

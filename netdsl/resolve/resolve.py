@@ -9,7 +9,8 @@ from functools import cache
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import Diagnostics, Label, listing, write
+from netdsl.diagnostics.spelling import closest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
@@ -26,6 +27,7 @@ from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.syntax import nodes
+from netdsl.syntax.errors.patterns import shape
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
@@ -95,7 +97,7 @@ class _Resolver:
             self._check_library()
             return None
         network = self._network
-        shape, place = self._input()
+        entering, place = self._input()
         parts = self._parts()
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
@@ -115,7 +117,7 @@ class _Resolver:
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
-        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        subject = Subject(recipe, places, wrong, self._program, entering, place, classes)
         check_recipe(subject, self._diagnostics)
         if not finite:
             return None
@@ -123,8 +125,8 @@ class _Resolver:
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
+            network.name.text, network.documentation, parameters, entering, place, classes, parts,
+            tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 
@@ -175,7 +177,9 @@ class _Resolver:
         for name, values in given.items():
             if name not in known:
                 span = values[0].span if values else None
-                help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
+                help = f"it has {listing(known)}" if known else "it has none"
+                if near := closest(name, known):
+                    help = f"did you mean `--set {near}={values[0].span.text if values else '…'}`?"
                 network = f"`{self._network.name.text}`" if self._network else "a library"
                 self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
@@ -195,10 +199,10 @@ class _Resolver:
         if self._overrides.input:
             given, *more = self._overrides.input
             if more:
+                whole = given.span.to(more[-1].span)
                 message = "the input has more than one shape"
-                self._diagnostics.error(
-                    "input-shape", message, more[0].span, help="write it as in `--input 3x64x64`"
-                )
+                self._diagnostics.error("input-shape", message, whole, help=write(whole, shape(whole.text)))
+                return UNKNOWN, whole
             statement = nodes.Input(given, given.span)
         unread = {found.kind for found in self._program.unread}
         if statement is not None:

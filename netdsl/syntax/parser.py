@@ -13,10 +13,11 @@ from typing import Any
 
 from netdsl.base import tree
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics, Help, write
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import lalr, nodes
+from netdsl.syntax.errors.patterns import shape
 from netdsl.syntax.errors.syntax_errors import own_word, report_syntax_error
 from netdsl.syntax.errors.wrong_statements import WHOLE_FILES
 from netdsl.syntax.lalr import SyntaxFault
@@ -84,7 +85,11 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
         span = Span(source, 0, len(source.text))
         plain = source.text.strip("= ").replace("_", "")
         own = plain if plain.isdigit() else own_choice(source.text)
-        help = f"write `{own}`" if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
+        if source.name == "--input":
+            own = shape(source.text)
+        elif source.name == "--data" and '"' not in plain:
+            own = f'folder("{source.text}")'
+        help: Help = write(span, own) if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
         diagnostics.error("NET101", f"`{source.text}` is not a value", span, help=help)
         return ()
 
