@@ -7,15 +7,20 @@ import unicodedata
 from collections.abc import Sequence, Set
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, listing, misspelt, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, listing, misspelt, remove, write
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
 from netdsl.syntax.errors.advice import advice
-from netdsl.syntax.errors.expected_tokens import Mistake, hint
 from netdsl.syntax.errors.patterns import Write
 from netdsl.syntax.errors.table_columns import columns
+from netdsl.syntax.errors.token_patterns import line_around
+from netdsl.syntax.errors.wrong_tokens import help_at
 from netdsl.syntax.lalr import SyntaxFault
-from netdsl.syntax.tokens import Token
+from netdsl.syntax.tokens import Token, closing
+from netdsl.syntax.tokens import tokens as source_tokens
+
+# A line of a body, up to a comment.
+_LINE = re.compile(r"[^\s#{}][^\n#}]*")
 
 # Other names for the first word of a statement.
 _OTHER_WORDS = {
@@ -102,26 +107,50 @@ def report_syntax_error(
     if rule == "statement" and not text[start:place].strip():
         _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
         return ""
-    expected = fault.expected
     joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
-    if "VBAR" in expected and joined and rule == "step":
-        begin = start + joined.end()
-        branch = _first_line(source, begin, _end_of_line(text, begin))
-        help = f"write `| {branch.text}`, and a `|` before each other branch"
-        steps = split(branch.text)
-        if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
-            help = write(branch, f"| {' | '.join(steps)}")
-        diagnostics.error("NET101", "a branch must start with `|`, the first one too", branch, help=help)
+    if "VBAR" in fault.expected and joined and rule == "step":
+        _without_bars(source, start + joined.end(), diagnostics)
         return ""
-    # The text before the error, for the hint.
-    before = text[start:place]
-    after = text[place:end] + (follows if said == end else "")
-    table = columns(text, place) if rule == "header" or statement == "stages" else ""
-    mistake = Mistake(span, found, before, after, expected, statement, rule, table)
-    help = hint(mistake) or _expectation(expected, statement, before)
+    around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
+    if mistake := help_at(around):
+        diagnostics.error("NET101", mistake[0], span, help=mistake[1])
+        return ""
+    help = _header(source, place, rule, statement) or _expectation(fault.expected, statement, text[start:place])
     shown = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
     diagnostics.error("NET101", shown, span, help=help)
     return ""
+
+
+def _without_bars(source: Source, start: int, diagnostics: Diagnostics) -> None:
+    """Reports branches without a `|`: only the first, each line, or each step of a line."""
+    end = closing(source, source.text.rindex("{", 0, start))
+    first = _first_line(source, start, min(end, _end_of_line(source.text, start)))
+    body = Span(source, start, end)
+    lines = [Span(source, match.start(), match.end()) for match in _LINE.finditer(source.text, start, end)]
+    message = "a branch must start with `|`, the first one too"
+    steps = split(first.text)
+    help: Help
+    if "|" in body.text:
+        help = write(first, f"| {first.text}")
+    elif len(lines) > 1:
+        edits = (Edit(Span(source, line.start, line.start), "| ") for line in lines)
+        title = f"write `| {first.text}`, and a `|` before each other branch"
+        help = Fix(title, tuple(edits), safe=False)
+    else:
+        help = write(first, f"| {' | '.join(steps)}", safe=any(re.match(r"(identity$|from\s)", s) for s in steps))
+    diagnostics.error("NET101", message, first, help=help)
+
+
+def _header(source: Source, place: int, rule: str, statement: str) -> Help:
+    """The help for a table without a header."""
+    if rule != "header" and statement != "stages":
+        return ""
+    if "{" in source.line(source.position(place)[0]):
+        return "write the header, and each row, on a line of its own"
+    if names := columns(source.text, place):
+        line = add_line(Span(source, place, place), names, before=True)
+        return Fix(f"add a header line before it: `{names}`", line.edits, safe=False)
+    return "the first line of a table names its columns, such as `out  repeat  stride`"
 
 
 def _of_line(help: str | Write, line: Span, brace: int | None, *, whole: bool) -> Help:

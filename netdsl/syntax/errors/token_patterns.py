@@ -1,0 +1,260 @@
+"""Tables of known mistakes: patterns over tokens, each with what to write in place of the tokens.
+
+A table is text. A line without indentation is the message of the rules below it:
+
+    the key of an argument is followed by `=`
+      <word> ^RPAR : <value>      => {word}={value}
+
+The items of a pattern are separated by blanks. `<word>` matches tokens of a kind and keeps their text under the name
+of the kind, or under another one: `<word:key>`. `[:=]` is one of these tokens, `x|y` one of these words, `?` makes an
+item optional, and all others are tokens themselves. `^` is the place of the first wrong token; `^RPAR` needs that
+this terminal could be there, `^-RPAR` that it couldn't. `step:` restricts a rule to a rule of the grammar, or to
+texts that start with this word. Only what is between `>>` and `<<`, if there are any, is replaced. Without a `^` a pattern matches a whole line.
+
+Behind the `=>` is the text in place of the tokens that match, none if they are to be removed, or a function,
+`@name`; `;;` comes before the reason. `=>?` is a guess. Behind a `!` is a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import NamedTuple, TypeAlias
+
+from netdsl.base.source import Source, Span
+from netdsl.diagnostics import Edit, Fix, Help, listing
+from netdsl.syntax.tokens import Token
+
+# The mark of the first wrong token, which no token has.
+_MARK = "\x00"
+_WORD, _ANY = r"[A-Za-z_]\w*\n", rf"[^{_MARK}\n]+\n"
+_PLAIN = rf"[^()\[\]{{}}{_MARK}\n][^\n]*\n"
+_FLAT = rf"(?:{_PLAIN}|[(\[]\n(?:{_PLAIN})*[)\]]\n)"
+_DEEP = rf"(?:{_PLAIN}|[(\[]\n{_FLAT}*[)\]]\n)"
+_NUMBER = r"\.?[0-9][^\n]*\n"
+_DOTTED = rf"{_WORD}(?:\.{_WORD})*"
+_VALUE = rf"(?:-\n)?(?:{_DOTTED}(?:\(\n{_DEEP}*\)\n)?|{_NUMBER}|[\"'][^\n]*\n|\(\n{_DEEP}*\)\n|\[\n{_DEEP}*\]\n)"
+_KINDS = {
+    "word": _WORD,
+    "dotted": _DOTTED,
+    "n": _NUMBER,
+    "text": r"[\"'][^\n]*\n",
+    "attribute": r"\.[A-Za-z_]\w*\n",
+    "value": _VALUE,
+    "sum": rf"{_VALUE}(?:(?:[-+*/]|//)\n{_VALUE})*",
+    "call": rf"{_DOTTED}(?:\(\n{_DEEP}*\)\n)*",
+    "args": rf"{_DEEP}*?",
+    "token": _ANY,
+    "rest": rf"(?:{_ANY})+",
+    "any": rf"(?:{_ANY})*?",
+}
+_EDITED = {">>": "(?P<edited>", "<<": ")"}
+_KIND = re.compile(r"<(\w+)(?::(\w+))?>(\??)")
+
+
+class Line(NamedTuple):
+    """The tokens around a mistake, the index of the first wrong one among them, the terminals that could be there,
+    the rule of the grammar, and the first word of the text that it doesn't match.
+    """
+
+    source: Source
+    tokens: Sequence[Token]
+    wrong: int
+    expected: frozenset[str]
+    rule: str
+    first: str
+
+    def span(self, first: int, end: int) -> Span:
+        """From a token to before another one; the place before the first, if these are none."""
+        if first < end:
+            return Span(self.source, self.tokens[first].start, self.tokens[end - 1].end)
+        place = self.tokens[first - 1].end if first else self.tokens[0].start
+        return Span(self.source, place, place)
+
+
+class Found(NamedTuple):
+    """A rule that matches: the line, the place of its pattern, and the texts of its items by name."""
+
+    line: Line
+    span: Span
+    texts: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.texts[name]
+
+    def write(self, text: str, why: str = "", *, safe: bool = True) -> Fix:
+        """The fix that replaces what matches."""
+        shown = listing(text.strip().split("\n"))
+        return Fix(f"write {shown}{why}", (Edit(self.span, text),), safe)
+
+
+# The message and the help of a mistake; no message where the rule's own fits.
+Result: TypeAlias = "tuple[str, Help] | None"
+Function: TypeAlias = Callable[[Found], Result]
+
+
+class Rule(NamedTuple):
+    """One rule of a table. `wanted` and `refused` are terminals at the place of the mistake."""
+
+    message: str
+    only: str
+    pattern: str
+    wanted: frozenset[str]
+    refused: frozenset[str]
+    text: str
+    why: str
+    kind: str
+    function: Function | None
+
+    def help(self, line: Line, marked: Encoded, plain: Encoded) -> tuple[str, Help] | None:
+        """The message and the help for a line; None where the rule doesn't match it."""
+        if self.only not in ("", line.rule, line.first):
+            return None
+        if not self.wanted <= line.expected or self.refused & line.expected:
+            return None
+        encoded = marked if _MARK in self.pattern else plain
+        found = encoded.find(self.pattern)
+        if found is None:
+            return None
+        if self.function:
+            result = self.function(found)
+            return result and (result[0] or self.message, result[1])
+        message = _filled(self.message, found)
+        if self.kind == "!":
+            return message, _filled(self.text, found)
+        if not self.text:
+            return message, Fix(f"remove it{self.why}", (Edit(found.span, ""),), safe=self.kind == "=>")
+        return message, found.write(_filled(self.text, found), _filled(self.why, found), safe=self.kind == "=>")
+
+
+def _filled(template: str, found: Found) -> str:
+    return re.sub(r"{(\w+)}", lambda name: found[name[1]], template).replace("\\n", "\n")
+
+
+class Encoded:
+    """The tokens of a line as a text with a token in each line of it, in which patterns are searched."""
+
+    def __init__(self, line: Line, *, marked: bool) -> None:
+        self._line = line
+        self._parts = [token.text.replace("\n", "⏎") + "\n" for token in line.tokens]
+        self._mark = line.wrong if marked else -1
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts, place = [], 0
+        for index, part in enumerate(self._parts):
+            place += 2 * (index == self._mark)
+            starts.append(place)
+            place += len(part)
+        return starts
+
+    @cached_property
+    def _text(self) -> str:
+        if self._mark < 0:
+            return "".join(self._parts)
+        before, after = self._parts[: self._mark], self._parts[self._mark :]
+        return f"{''.join(before)}{_MARK}\n{''.join(after)}"
+
+    def find(self, pattern: str) -> Found | None:
+        regex = _compiled(pattern)
+        match = (regex.search if self._mark >= 0 else regex.fullmatch)(self._text)
+        if match is None:
+            return None
+
+        def span(name: str | int) -> Span:
+            start, end = match.span(name)
+            return self._line.span(bisect_left(self._starts, start), bisect_left(self._starts, end))
+
+        edited = span("edited" if "edited" in match.groupdict() else 0)
+        texts = {name: span(name).text for name, text in match.groupdict().items() if text is not None}
+        return Found(self._line, edited, {**dict.fromkeys(match.groupdict(), ""), **texts})
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    start = r"(?:^|(?<=\n))" if _MARK in pattern else ""
+    items = pattern.split()
+    if ">>" in items and "<<" not in items:
+        items.append("<<")
+    return re.compile(start + "".join(map(_item, items)))
+
+
+def _item(item: str) -> str:
+    if item == _MARK:
+        return f"{_MARK}\n"
+    if item in _EDITED:
+        return _EDITED[item]
+    if kind := _KIND.fullmatch(item):
+        return f"(?P<{kind[2] or kind[1]}>{_KINDS[kind[1]]}){kind[3]}"
+    optional = "?" if len(item) > 1 and item.endswith("?") else ""
+    item = item.removesuffix("?") if optional else item
+    if len(item) > 2 and item.startswith("[") and item.endswith("]"):
+        one = "|".join(map(re.escape, item[1:-1]))
+    elif re.fullmatch(r"\w+(\|\w+)+", item):
+        one = item
+    else:
+        one = re.escape(item)
+    return rf"(?:(?:{one})\n){optional}"
+
+
+def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
+    """The rules of a table, in its order."""
+    rules, message = [], ""
+    for line in filter(str.strip, text.split("\n")):
+        if not line.startswith(" "):
+            message = line.strip()
+            continue
+        pattern, kind, result = re.split(r"\s+(=>\??|!)(?:\s|$)", line.strip(), maxsplit=1)
+        items = pattern.split()
+        only = items.pop(0)[:-1] if re.fullmatch(r"\w+:", items[0]) else ""
+        marks = [item for item in items if item.startswith("^") and (len(item) > 1 or item == "^")]
+        terminals = [name for mark in marks for name in mark[1:].split(",") if name]
+        items = [_MARK if item in marks else item for item in items]
+        new, _, why = result.strip().partition(" ;;")
+        rules.append(
+            Rule(
+                message,
+                only,
+                " ".join(items),
+                frozenset(name for name in terminals if not name.startswith("-")),
+                frozenset(name[1:] for name in terminals if name.startswith("-")),
+                new.strip(),
+                why.replace("\\n", "\n"),
+                kind,
+                functions[new.strip()[1:]] if new.strip().startswith("@") else None,
+            )
+        )
+    return rules
+
+
+def first_help(rules: Sequence[Rule], line: Line) -> tuple[str, Help] | None:
+    """The message and the help of the first rule that matches a line."""
+    marked, plain = Encoded(line, marked=True), Encoded(line, marked=False)
+    return next(filter(None, (rule.help(line, marked, plain) for rule in rules)), None)
+
+
+# The number of tokens before and after a mistake that are looked at.
+_AROUND = 40
+
+
+def line_around(
+    source: Source,
+    found: Sequence[Token],
+    start: int,
+    place: int,
+    expected: frozenset[str],
+    rule: str,
+    word: str,
+) -> Line:
+    """The tokens of a source from an offset to the end of the line of the mistake at a place, without comments."""
+    first = bisect_left(found, start, key=lambda token: token.start)
+    wrong = bisect_left(found, place, key=lambda token: token.start)
+    end = wrong
+    while end < len(found) and found[end].kind != "_NL" and end - wrong < _AROUND:
+        end += 1
+    around = found[max(first, wrong - _AROUND) : end]
+    tokens = [token for token in around if token.kind != "COMMENT"]
+    at = bisect_right([token.start for token in tokens], place - 1)
+    return Line(source, tokens, at, expected, rule, word)
