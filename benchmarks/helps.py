@@ -19,7 +19,7 @@ from netdsl.diagnostics.fixes import edited
 from tests.test_cases import CASES, read_case
 
 # An instruction followed by code: "write `conv(16, 3)`", "did you mean `relu`?", "add a line `classes 10`".
-_NAMES_CODE = re.compile(r"\b(?:write|add|use|mean|give|make|put|move|leave|choose)\b[^`.:]*`[^`]+`")
+_NAMES_CODE = re.compile(r"\b(?:write|add|use|mean|give|make|put|move)\b(?! one of)(?: \w+){0,2} `(?!…|\| …)")
 
 
 class Tally(NamedTuple):
@@ -44,6 +44,8 @@ def tally() -> Tally:
         for diagnostic in found:
             if not _NAMES_CODE.search(diagnostic.help_text):
                 continue
+            if diagnostic.labels and diagnostic.labels[0].span.source.is_option:
+                continue  # there is no text to edit
             helps += 1
             shown = f"{path.parent.name}/{path.stem}: {diagnostic.message}: {diagnostic.help_text}"
             if not diagnostic.fixes:

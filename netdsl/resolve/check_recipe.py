@@ -113,9 +113,8 @@ class _Checks:
     def _parts(self) -> None:
         batch, parts = self._recipe.batch, self._recipe.accumulate
         if parts > batch:
-            key = "accumulate" if "accumulate" in self._places else "batch"
-            message = f"a batch of {batch} can't be split into {parts} parts"
-            self._error(key, message, "make `accumulate` at most `batch`")
+            key, most = ("accumulate", batch) if "accumulate" in self._places else ("batch", parts)
+            self._error(key, f"a batch of {batch} can't be split into {parts} parts", self._line(key, most))
         elif batch % parts:
             near = sorted([n for n in near_divisors(batch, parts) if n > 1][:2])
             message = f"a batch of {batch} can't be split into {parts} equal parts"

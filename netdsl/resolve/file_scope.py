@@ -9,7 +9,7 @@ from typing import TypeVar
 from netdsl.base.names import is_module, numbered
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add_line, remove, write
 from netdsl.ir.resolved import BlockDefinition
 from netdsl.language.words import STAGE_NAMES
 from netdsl.ops import OPERATIONS
@@ -138,7 +138,10 @@ class FileScope:
             if declared:
                 message = "only the parameters of a network can declare their values"
                 place = declared[0].span.to(declared[-1].span)
-                self._diagnostics.error("NET106", message, place, help="leave `in […]` out")
+                before = default.span if default else name.span
+                end = place.source.text.index("]", place.end) + 1
+                edit = Edit(Span(place.source, before.end, end), "")
+                self._diagnostics.error("NET106", message, place, help=Fix("leave `in […]` out", (edit,)))
             value = default and self.scope.held(name, default)
             parameters.append((name.text, value))
         body = self.steps.body(block.body, key)
@@ -155,8 +158,8 @@ class FileScope:
                 check_name(word, self._diagnostics)
             if symbol.kind == "network" and is_module(symbol.name):
                 message = f"`{symbol.name}` is a Python module, which `{symbol.name}.py` would shadow"
-                other = write(symbol.span, f"my_{symbol.name}", safe=False)
-                self._diagnostics.error("NET204", message, symbol.span, help=other)
+                renamed = write(symbol.span, f"my_{symbol.name}", safe=False)
+                self._diagnostics.error("NET204", message, symbol.span, help=renamed)
             if symbol.kind == "block" and (symbol.name in OPERATIONS or symbol.name == UNIT):
                 message = f"the block `{symbol.name}` has the name of an operation"
                 self._diagnostics.error("NET202", message, symbol.span, help="rename the block")

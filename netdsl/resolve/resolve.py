@@ -9,7 +9,7 @@ from functools import cache
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
-from netdsl.diagnostics import Diagnostics, Label, listing, write
+from netdsl.diagnostics import Diagnostics, Label, add_line, listing, write
 from netdsl.diagnostics.spelling import closest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
@@ -163,9 +163,9 @@ class _Resolver:
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
-                help = "add `network NAME` at the top"
+                fix = add_line(statement.span, "network my_net", before=True, safe=False)
                 message = f"`{what}` belongs to a network, but the file has none"
-                self._diagnostics.error("missing-statement", message, statement.span, help=help)
+                self._diagnostics.error("missing-statement", message, statement.span, help=fix)
                 return
 
     # statements
@@ -214,7 +214,7 @@ class _Resolver:
                 "missing-statement",
                 "the network has no `input`",
                 self._network.span,
-                help="add `input 3x32x32`",
+                help=add_line(self._network.span, "input 3x32x32", safe=False),
             )
         return UNKNOWN, self._network.span
 

@@ -41,7 +41,7 @@ def undefined_name_help(name: str, place: Span, names: FileNames) -> UndefinedNa
         or _uncounted(name, way)
         or _later([symbol for symbol in elsewhere if symbol.kind == "local"], place, way)
         or _of_stages(name, way, names)
-        or _further_in(elsewhere, names.owner(place))
+        or _further_in(elsewhere, names.owner(place), place, way)
         or _of_another(elsewhere, names.owner(place), way)
         or _of_library(name, names.used)
     )
@@ -56,8 +56,9 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
     message = f"no tensor is saved as `{text}` here"
     if found := _later(tensors, place, list(around(known.program, place))):
         return found
+    help: Help
     if tensors:
-        help: Help = "move both into one body: a saved tensor is known in its body and in those inside"
+        help = "move both into one body: a saved tensor is known in its body and in those inside"
         return UndefinedName(message, help, (Label(tensors[0].whole, "saved in another body"),))
     if label := next((symbol for symbol in elsewhere if symbol.kind == "label"), None):
         title = f"write `, save {text}` after it: a label doesn't save the tensor"
@@ -169,7 +170,25 @@ def _of_stages(name: str, way: Sequence[object], names: FileNames) -> UndefinedN
         f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
     )
     head = "" if own else f"`{_with(block, parameter)}` above, "
-    return UndefinedName(message, f"write `{parameter}` here, {head}and `{stage}`", span=whole.span)
+    edits = [Edit(whole.span, parameter)]
+    if not own:
+        edits.append(_one_more(block.name.span, [p.span for p in block.parameters], parameter))
+    program = names.own.program
+    stages = [(table.block, table.fixed) for table in nested(program, nodes.Stages)]
+    stages += [(found.call.name, found.call.arguments) for found in nested(program, nodes.Stage)]
+    for word, given in stages:
+        if word.text == block.name.text:
+            edits.append(_one_more(word.span, [a.span for a in given], f"{parameter}={text}"))
+    title = f"write `{parameter}` here, {head}and `{stage}`"
+    return UndefinedName(message, Fix(title, tuple(edits), safe=False), span=whole.span)
+
+
+def _one_more(name: Span, given: Sequence[Span], text: str) -> Edit:
+    """The edit that adds an argument to a call, or a parameter to a block's head."""
+    if given:
+        return add(given[-1], f", {text}").edits[0]
+    after = re.compile(r"\(\s*\)").match(name.source.text, name.end)
+    return Edit(Span(name.source, name.end, after.end() if after else name.end), f"({text})")
 
 
 def _shown(parameter: nodes.Parameter) -> str:
@@ -177,12 +196,21 @@ def _shown(parameter: nodes.Parameter) -> str:
     return parameter.name.text + (f"={default.span.text}" if default else "")
 
 
-def _further_in(elsewhere: Iterable[Symbol], owner: Symbol | None) -> UndefinedName | None:
+def _around_one(span: Span, *places: Span) -> bool:
+    return any(place.within(span) for place in places)
+
+
+def _further_in(
+    elsewhere: Iterable[Symbol], owner: Symbol | None, place: Span, way: Sequence[object]
+) -> UndefinedName | None:
     """A constant of an inner body, or the index of a `repeat`, outside of it."""
     for symbol in elsewhere:
         if symbol.owner is owner and symbol.kind == "local":
             message = f"`{symbol.name}` is only defined in the body of its `let`"
-            help = f"move `{symbol.whole.text}` out of its braces, above its first use"
+            title = f"move `{symbol.whole.text}` out of its braces, above its first use"
+            outer = [b for b in way if isinstance(b, nodes.Body) and symbol.whole.within(b.span)]
+            first = [s.span for b in outer[-1:] for s in b.steps if _around_one(s.span, place, symbol.whole)]
+            help: Help = Fix(title, _moved(symbol.whole, first[0]), safe=False) if first else title
             return UndefinedName(message, help, (Label(symbol.whole, "defined here"),))
         if symbol.owner is owner and symbol.kind == "index":
             message = f"`{symbol.name}` is only defined in its `repeat`"

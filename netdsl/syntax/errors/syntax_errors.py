@@ -14,7 +14,7 @@ from netdsl.syntax.errors.advice import advice
 from netdsl.syntax.errors.patterns import Write
 from netdsl.syntax.errors.table_columns import columns
 from netdsl.syntax.errors.token_patterns import line_around
-from netdsl.syntax.errors.wrong_tokens import help_at
+from netdsl.syntax.errors.wrong_tokens import mistake_at
 from netdsl.syntax.lalr import SyntaxFault
 from netdsl.syntax.tokens import Token, closing
 from netdsl.syntax.tokens import tokens as source_tokens
@@ -112,10 +112,12 @@ def report_syntax_error(
         _without_bars(source, start + joined.end(), diagnostics)
         return ""
     around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
-    if mistake := help_at(around):
-        diagnostics.error("NET101", mistake[0], span, help=mistake[1])
+    if mistake := mistake_at(around):
+        diagnostics.error("NET101", mistake.message, span, help=mistake.help)
         return ""
-    help = _header(source, place, rule, statement) or _expectation(fault.expected, statement, text[start:place])
+    header = rule == "header" or statement == "stages"
+    before = text[start:place]
+    help = _header(source, place) if header else _expectation(fault.expected, statement, before)
     shown = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
     diagnostics.error("NET101", shown, span, help=help)
     return ""
@@ -137,14 +139,14 @@ def _without_bars(source: Source, start: int, diagnostics: Diagnostics) -> None:
         title = f"write `| {first.text}`, and a `|` before each other branch"
         help = Fix(title, tuple(edits), safe=False)
     else:
-        help = write(first, f"| {' | '.join(steps)}", safe=any(re.match(r"(identity$|from\s)", s) for s in steps))
+        help = write(
+            first, f"| {' | '.join(steps)}", safe=any(re.match(r"(identity$|from\s)", s) for s in steps)
+        )
     diagnostics.error("NET101", message, first, help=help)
 
 
-def _header(source: Source, place: int, rule: str, statement: str) -> Help:
+def _header(source: Source, place: int) -> Help:
     """The help for a table without a header."""
-    if rule != "header" and statement != "stages":
-        return ""
     if "{" in source.line(source.position(place)[0]):
         return "write the header, and each row, on a line of its own"
     if names := columns(source.text, place):
@@ -154,25 +156,49 @@ def _header(source: Source, place: int, rule: str, statement: str) -> Help:
 
 
 def _of_line(help: str | Write, line: Span, brace: int | None, *, whole: bool) -> Help:
-    """A fix of a line, up to the `{` that it ends with; a sentence where the text goes on behind it (not
-    `whole`), or is left open.
+    """A fix of a line, up to its `{`, or with braces around the indented lines below it. It is a sentence
+    where the text goes on behind it (not `whole`), or is left open.
     """
     if isinstance(help, str):
         return help
     title = f"write {listing(help.text.split(chr(10)))}{help.why}"
-    text = help.text
-    opens = brace is not None or line.text.endswith("{")
-    if opens and text.endswith(" { … }"):
-        text, line = text.removesuffix(" … }"), Span(
-            line.source, line.start, brace + 1 if brace else line.end
-        )
-    elif not whole:
-        return title
-    if "…" in text:
-        return title
-    indent = line.source.text[: line.start].rpartition("\n")[2]
+    source, text = line.source, help.text
+    indent = source.text[: line.start].rpartition("\n")[2]
     indent = indent if not indent.strip() else ""
-    return Fix(title, (Edit(line, text.replace("\n", f"\n{indent}")),))
+    opening = brace if brace is not None else line.start + line.text.find("{") if "{" in line.text else None
+    head, gap, tail = text.rpartition("…")
+    if gap and opening is not None:  # in place of the line up to its `{`, and of the brace that closes it
+        end = closing(source, opening)
+        edits = [Edit(Span(source, line.start, opening + 1), head.rstrip())]
+        if end < len(source.text) and tail.strip() != "}":
+            edits.append(Edit(Span(source, end, end + 1), tail.strip()))
+        return Fix(title, tuple(edits), help.safe)
+    if gap:
+        end = _indented(source, line)
+        if end == line.end or tail != " }":
+            return title
+        closed = Edit(Span(source, end, end), f"\n{indent}}}")
+        return Fix(title, (Edit(line, head.rstrip()), closed), help.safe)
+    more: tuple[Edit, ...] = ()
+    if not whole:
+        if not line.text.endswith("{") or "{" in text:
+            return title
+        end = closing(source, line.end - 1)  # statements are in no braces
+        more = (Edit(Span(source, end, end + 1), ""),) if end < len(source.text) else ()
+    return Fix(title, (Edit(line, text.replace("\n", f"\n{indent}")), *more), help.safe)
+
+
+def _indented(source: Source, line: Span) -> int:
+    """The end of the lines below a line that are indented more."""
+    end = source.text.find("\n", line.end)
+    indent = len(re.match(r"\s*", source.line(source.position(line.start)[0]))[0])  # type: ignore[index]
+    last, place = line.end, end + 1
+    for below in source.text[place:].split("\n") if end >= 0 else ():
+        if below.strip() and len(below) - len(below.lstrip()) <= indent:
+            break
+        place += len(below) + 1
+        last = place - 1 if below.strip() else last
+    return last
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:

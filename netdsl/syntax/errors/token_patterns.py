@@ -1,18 +1,19 @@
-"""Tables of known mistakes: patterns over tokens, each with what to write in place of the tokens.
+"""Tables of known mistakes: patterns over tokens, each with the text in place of the tokens.
 
 A table is text. A line without indentation is the message of the rules below it:
 
     the key of an argument is followed by `=`
       <word> ^RPAR : <value>      => {word}={value}
 
-The items of a pattern are separated by blanks. `<word>` matches tokens of a kind and keeps their text under the name
-of the kind, or under another one: `<word:key>`. `[:=]` is one of these tokens, `x|y` one of these words, `?` makes an
-item optional, and all others are tokens themselves. `^` is the place of the first wrong token; `^RPAR` needs that
-this terminal could be there, `^-RPAR` that it couldn't. `step:` restricts a rule to a rule of the grammar, or to
-texts that start with this word. Only what is between `>>` and `<<`, if there are any, is replaced. Without a `^` a pattern matches a whole line.
+Items of a pattern are separated by blanks. `<word>` matches tokens of a kind and keeps their text under the
+name of the kind, or under another one: `<word:key>`. `[:=]` is one of these tokens, `x|y` one of these words,
+`?` makes an item optional, and all others are tokens themselves. `^` is the place of the first wrong token;
+`^RPAR` needs that this terminal could be there, `^-RPAR` that it couldn't. `step:` restricts a rule to a rule
+of the grammar, or to texts that start with this word. Only the tokens between `>>` and `<<` are replaced, if
+there are any. Without a `^`, a pattern matches a whole line.
 
-Behind the `=>` is the text in place of the tokens that match, none if they are to be removed, or a function,
-`@name`; `;;` comes before the reason. `=>?` is a guess. Behind a `!` is a sentence.
+Behind the `=>` is the text in place of the tokens, none if they are to be removed, or a function, `@name`;
+the reason follows `;;`. `=>?` is a guess. Behind a `!` is a sentence.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -35,12 +37,14 @@ _FLAT = rf"(?:{_PLAIN}|[(\[]\n(?:{_PLAIN})*[)\]]\n)"
 _DEEP = rf"(?:{_PLAIN}|[(\[]\n{_FLAT}*[)\]]\n)"
 _NUMBER = r"\.?[0-9][^\n]*\n"
 _DOTTED = rf"{_WORD}(?:\.{_WORD})*"
-_VALUE = rf"(?:-\n)?(?:{_DOTTED}(?:\(\n{_DEEP}*\)\n)?|{_NUMBER}|[\"'][^\n]*\n|\(\n{_DEEP}*\)\n|\[\n{_DEEP}*\]\n)"
+_TEXT = r"[\"'][^\n]*\n"
+_INSIDE = rf"\(\n{_DEEP}*\)\n|\[\n{_DEEP}*\]\n"
+_VALUE = rf"(?:-\n)?(?:{_DOTTED}(?:\(\n{_DEEP}*\)\n)?|{_NUMBER}|{_TEXT}|{_INSIDE})"
 _KINDS = {
     "word": _WORD,
     "dotted": _DOTTED,
     "n": _NUMBER,
-    "text": r"[\"'][^\n]*\n",
+    "text": _TEXT,
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
     "sum": rf"{_VALUE}(?:(?:[-+*/]|//)\n{_VALUE})*",
@@ -55,7 +59,7 @@ _KIND = re.compile(r"<(\w+)(?::(\w+))?>(\??)")
 
 
 class Line(NamedTuple):
-    """The tokens around a mistake, the index of the first wrong one among them, the terminals that could be there,
+    """The tokens around a mistake and the index of the first wrong one, the terminals that could be there,
     the rule of the grammar, and the first word of the text that it doesn't match.
     """
 
@@ -74,9 +78,18 @@ class Line(NamedTuple):
         return Span(self.source, place, place)
 
 
-class Found(NamedTuple):
-    """A rule that matches: the line, the place of its pattern, and the texts of its items by name."""
+class Mistake(NamedTuple):
+    """The message and the help of a known mistake."""
 
+    message: str
+    help: Help
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A rule that matches: the line, the place that it replaces, and the texts of its items by name."""
+
+    message: str
     line: Line
     span: Span
     texts: Mapping[str, str]
@@ -84,15 +97,17 @@ class Found(NamedTuple):
     def __getitem__(self, name: str) -> str:
         return self.texts[name]
 
-    def write(self, text: str, why: str = "", *, safe: bool = True) -> Fix:
-        """The fix that replaces what matches."""
-        shown = listing(text.strip().split("\n"))
-        return Fix(f"write {shown}{why}", (Edit(self.span, text),), safe)
+    def filled(self, template: str) -> str:
+        """A template with the texts."""
+        return re.sub(r"{(\w+)}", lambda name: self[name[1]], template).replace("\\n", "\n")
+
+    def write(self, text: str, why: str = "", *, safe: bool = True) -> Mistake:
+        """The mistake whose fix replaces what matches; removes it where there is no text."""
+        shown = f"write {listing(text.strip().split(chr(10)))}" if text else "remove it"
+        return Mistake(self.filled(self.message), Fix(f"{shown}{why}", (Edit(self.span, text),), safe))
 
 
-# The message and the help of a mistake; no message where the rule's own fits.
-Result: TypeAlias = "tuple[str, Help] | None"
-Function: TypeAlias = Callable[[Found], Result]
+Function: TypeAlias = Callable[[Found], Mistake | None]
 
 
 class Rule(NamedTuple):
@@ -108,29 +123,18 @@ class Rule(NamedTuple):
     kind: str
     function: Function | None
 
-    def help(self, line: Line, marked: Encoded, plain: Encoded) -> tuple[str, Help] | None:
-        """The message and the help for a line; None where the rule doesn't match it."""
+    def mistake(self, line: Line, marked: Encoded, plain: Encoded) -> Mistake | None:
+        """The mistake in a line; None where the rule doesn't match it."""
         if self.only not in ("", line.rule, line.first):
             return None
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
-        encoded = marked if _MARK in self.pattern else plain
-        found = encoded.find(self.pattern)
-        if found is None:
-            return None
-        if self.function:
-            result = self.function(found)
-            return result and (result[0] or self.message, result[1])
-        message = _filled(self.message, found)
+        found = (marked if _MARK in self.pattern else plain).find(self.pattern, self.message)
+        if found is None or self.function:
+            return self.function(found) if self.function and found else None
         if self.kind == "!":
-            return message, _filled(self.text, found)
-        if not self.text:
-            return message, Fix(f"remove it{self.why}", (Edit(found.span, ""),), safe=self.kind == "=>")
-        return message, found.write(_filled(self.text, found), _filled(self.why, found), safe=self.kind == "=>")
-
-
-def _filled(template: str, found: Found) -> str:
-    return re.sub(r"{(\w+)}", lambda name: found[name[1]], template).replace("\\n", "\n")
+            return Mistake(found.filled(self.message), found.filled(self.text))
+        return found.write(found.filled(self.text), found.filled(self.why), safe=self.kind == "=>")
 
 
 class Encoded:
@@ -157,7 +161,7 @@ class Encoded:
         before, after = self._parts[: self._mark], self._parts[self._mark :]
         return f"{''.join(before)}{_MARK}\n{''.join(after)}"
 
-    def find(self, pattern: str) -> Found | None:
+    def find(self, pattern: str, message: str) -> Found | None:
         regex = _compiled(pattern)
         match = (regex.search if self._mark >= 0 else regex.fullmatch)(self._text)
         if match is None:
@@ -169,7 +173,7 @@ class Encoded:
 
         edited = span("edited" if "edited" in match.groupdict() else 0)
         texts = {name: span(name).text for name, text in match.groupdict().items() if text is not None}
-        return Found(self._line, edited, {**dict.fromkeys(match.groupdict(), ""), **texts})
+        return Found(message, self._line, edited, {**dict.fromkeys(match.groupdict(), ""), **texts})
 
 
 @cache
@@ -229,10 +233,10 @@ def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
     return rules
 
 
-def first_help(rules: Sequence[Rule], line: Line) -> tuple[str, Help] | None:
-    """The message and the help of the first rule that matches a line."""
+def first_mistake(rules: Sequence[Rule], line: Line) -> Mistake | None:
+    """The mistake of the first rule that matches a line."""
     marked, plain = Encoded(line, marked=True), Encoded(line, marked=False)
-    return next(filter(None, (rule.help(line, marked, plain) for rule in rules)), None)
+    return next(filter(None, (rule.mistake(line, marked, plain) for rule in rules)), None)
 
 
 # The number of tokens before and after a mistake that are looked at.
@@ -248,7 +252,7 @@ def line_around(
     rule: str,
     word: str,
 ) -> Line:
-    """The tokens of a source from an offset to the end of the line of the mistake at a place, without comments."""
+    """The tokens of a source from an offset to the end of the line of a mistake, without comments."""
     first = bisect_left(found, start, key=lambda token: token.start)
     wrong = bisect_left(found, place, key=lambda token: token.start)
     end = wrong

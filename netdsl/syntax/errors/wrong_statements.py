@@ -38,7 +38,7 @@ def _outside(match: re.Match[str]) -> Advice | None:
         return None
     own = name in OPERATIONS or name in WORDS or "{" in text
     step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
-    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}"))
+    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}", safe=False))
 
 
 def _listed_outside(match: re.Match[str]) -> Advice | None:
@@ -87,18 +87,21 @@ def _order(match: re.Match[str]) -> Advice | None:
 
 
 def _block_name(match: re.Match[str]) -> Advice:
-    words = re.match(r"block\s+([\w.-]+)", match.string)
-    name = re.sub(r"\W+", "_", words[1]) if words else ""
-    return Advice("a name may contain only letters, digits and `_`", Write(f"block {name}(…) {{ … }}"))
+    words = re.match(r"block\s+([\w.-]+)\s*([^{]*)", match.string)
+    text = re.sub(r"\W+", "_", words[1]) + words[2].rstrip() if words else "…"
+    return Advice("a name may contain only letters, digits and `_`", Write(f"block {text} {{ … }}"))
 
 
 def _body(match: re.Match[str]) -> Advice:
     """`stem:` and `stem conv(64, 3), relu`."""
     head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
     inside = re.sub(r"^[=:]?\s*(?:[\w.]*Sequential|[\w.]*ModuleList)?\s*[(\[]*$", "", inside)
+    if match[2].rstrip().endswith(("(", "[")):  # brackets of another language, over several lines
+        return Advice(
+            "a body must be in braces", f"write `{head} {{`, and `}}` after the last line of its body"
+        )
     inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
-    write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
-    return Advice("a body must be in braces", f"write {write}")
+    return Advice("a body must be in braces", Write(f"{head} {{ {inside or '…'} }}"))
 
 
 def _dashed(match: re.Match[str]) -> Advice:
@@ -160,7 +163,6 @@ STATEMENTS: list[Rule] = [
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
     (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
-    (r"layer\s*\{", "there is no section `layer`; use `layers`", Write("layers {")),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
@@ -288,12 +290,12 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (
             r"stage\s*\[\s*\d+[x×]\d+\s*,?\s*(\d+).*?\]\s*[x×*]\s*(\d+)$",
             "a stage is the call of a block",
-            Write(r"stage residual(\1, repeat=\2)"),
+            Write(r"stage residual(\1, repeat=\2)", safe=False),
         ),
         (
             r"stage\s+(\w+)\s*\{",
             "the arguments of a stage must be in parentheses",
-            r"write `stage \1(16, repeat=3)`, or a table: `stages \1 { … }`",
+            Write(r"stages \1 { … }", ", with a header line", safe=False),
         ),
         (
             r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from netdsl.diagnostics import Edit, Fix, Help, misspelt
+from netdsl.diagnostics import Edit, Fix, misspelt, write
 from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
 from netdsl.other_frameworks.untranslated import numeral
 from netdsl.syntax.errors.patterns import TENSORS, shape
-from netdsl.syntax.errors.token_patterns import Found, Line, Result, Rule, first_help, read_table
+from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, Rule, first_mistake, read_table
 
 _NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `3x32x32`"
 _IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
@@ -100,30 +100,30 @@ a percentage is a fraction
 branches start with `|`
   { ^VBAR <token>                                  ! write `|` before each branch, the first one too
 branches are in a join
-  ^ |                                              ! branches are only allowed in `add { … }`, `concat { … }` or `mul { … }`
+  ^ |                                              ! write it in `add { … }`, `concat { … }` or `mul { … }`
 no sign between key and value
   entry: <word> ^ [=:] <rest>                      => {word} {rest}
 """
 
 
-def _input(found: Found) -> Result:
+def _input(found: Found) -> Mistake | None:
     """`input 3 x 32 x 32`, `input (None, 3, 32, 32)`."""
     own = shape(re.sub(r"None|-1", "", found["rest"] + found.texts.get("more", "")))
-    return ("", found.write(f"input {own}")) if re.fullmatch(r"\d+(x\d+)*", own) else None
+    return (found.write(f"input {own}")) if re.fullmatch(r"\d+(x\d+)*", own) else None
 
 
-def _pair(found: Found) -> Result:
+def _pair(found: Found) -> Mistake | None:
     height, width = found["n"], found["b"]
     equal = height == width
     why = ": one number applies to both directions" if equal else ""
-    return "", found.write(height if equal else f"{height}x{width}", why)
+    return found.write(height if equal else f"{height}x{width}", why)
 
 
-def _straight(found: Found) -> Result:
-    return "", found.write(f'"{found["text"].strip(chr(39))}"') if found["text"].startswith("'") else ""
+def _straight(found: Found) -> Mistake | None:
+    return found.write(f'"{found["text"].strip(chr(39))}"') if found["text"].startswith("'") else None
 
 
-def _attribute(found: Found) -> Result:
+def _attribute(found: Found) -> Mistake | None:
     """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`, `blocks.residual(16)`."""
     name, attribute = found["word"], found["attribute"][1:]
     called = found.span.text[found.span.text.index(found["attribute"]) + len(found["attribute"]) :]
@@ -133,52 +133,52 @@ def _attribute(found: Found) -> Result:
         own = attribute + called
     else:
         own = f"{name}_{attribute}"
-    return "", found.write(own)
+    return found.write(own)
 
 
-def _added(found: Found) -> Result:
+def _added(found: Found) -> Mistake | None:
     """`skip { … } + x`, `skip { … } + conv(16, 1)`, `skip { … } + relu`."""
     call = found["call"]
     if call in TENSORS or call in _INPUTS:
-        return "", Fix("remove it", (Edit(found.span, ""),))
+        return found.write("")
     if re.match(r"(conv|linear|avgpool|maxpool)\b", call):
-        return "", found.write(f" shortcut {{ {call} }}")
-    return "", found.write(f", {call}")
+        return found.write(f" shortcut {{ {call} }}")
+    return found.write(f", {call}")
 
 
-def _point(found: Found) -> Result:
+def _point(found: Found) -> Mistake | None:
     """`4. 3`."""
     number = found["n"].removesuffix(".")
-    return ("", found.write(f"{number}, {found['b']}")) if number.isdigit() and number != found["n"] else None
+    return (found.write(f"{number}, {found['b']}")) if number.isdigit() and number != found["n"] else None
 
 
-def _digits(found: Found) -> Result:
+def _digits(found: Found) -> Mistake | None:
     groups = [group for group in (found["b"], found["c"]) if group]
     if not all(re.fullmatch(r"\d{3}", group) for group in groups):
         return None
-    return "", found.write("".join([found["n"], *groups]))
+    return found.write("".join([found["n"], *groups]))
 
 
-def _power(found: Found) -> Result:
+def _power(found: Found) -> Mistake | None:
     if not found["n"].isdigit():
         return None
     base, name = int(found["n"][:9]), found["word"]
     few = f"if {name} == 0 then 1 else if {name} == 1 then {base} else {base**2}"
-    return "", found.write(f"({few})", safe=False)
+    return found.write(f"({few})", safe=False)
 
 
-def _times(found: Found) -> Result:
+def _times(found: Found) -> Mistake | None:
     times = re.fullmatch(r"(\d+)x", found["n"])
-    return ("", found.write(f"repeat={times[1]}")) if times else None
+    return (found.write(f"repeat={times[1]}")) if times else None
 
 
-def _percent(found: Found) -> Result:
+def _percent(found: Found) -> Mistake | None:
     """`50%`, but not `n % 2`."""
     line = found.line
     after = line.tokens[line.wrong + 1 : line.wrong + 2]
     if not found["n"].isdigit() or any(token.kind in ("NAME", "NUMBER") for token in after):
         return None
-    return "", found.write(f"{int(found['n'][:9]) / 100:g}")
+    return found.write(f"{int(found['n'][:9]) / 100:g}")
 
 
 @cache
@@ -198,45 +198,45 @@ def _rules() -> list[Rule]:
     return read_table(_TABLE, functions)
 
 
-def help_at(line: Line) -> tuple[str, Help] | None:
-    """The message and the help for a mistake; None if it isn't a known one."""
-    return _word(line) or first_help(_rules(), line) or _number(line)
+def mistake_at(line: Line) -> Mistake | None:
+    """The known mistake at the place of a syntax error; None if it isn't one."""
+    return _word(line) or first_mistake(_rules(), line) or _number(line)
 
 
-def _word(line: Line) -> tuple[str, Help] | None:
+def _word(line: Line) -> Mistake | None:
     """Words of the language in the wrong place, or misspelt."""
-    token = line.tokens[line.wrong] if line.wrong < len(line.tokens) else None
-    found, before = token.text if token else "", line.tokens[: line.wrong]
+    found = line.tokens[line.wrong].text if line.wrong < len(line.tokens) else ""
+    before = line.tokens[: line.wrong]
     last = before[-1].text if before else ""
-    place = line.span(line.wrong, line.wrong + 1) if token else line.span(line.wrong, line.wrong)
-    if found in CONTINUATIONS and last != "}":
-        owner = "skip" if found == "shortcut" else "when"
-        return f"unexpected `{found}`", f"`{found}` must follow the body of a `{owner} {{ … }}`"
-    if found == "{" and len(before) == 1 and last in CONTINUATIONS:
-        owner = "skip" if last == "shortcut" else "when"
-        return f"unexpected `{last}`", f"`{last}` must follow the body of a `{owner} {{ … }}`"
-    if line.rule == "step" and len(before) == 1 and last.isidentifier() and last not in (*STEPS, *CONTINUATIONS):
-        if near := misspelt(line.span(0, 1), (*STEPS, "shortcut")):
-            return f"there is no step `{last}`", near
+    place = line.span(line.wrong, line.wrong + bool(found))
+    alone = line.rule == "step" and len(before) == 1
+    orphan = found if last != "}" else ""
+    if found == "{" and alone:
+        orphan = last
+    if orphan in CONTINUATIONS:
+        owner = "skip" if orphan == "shortcut" else "when"
+        return Mistake(f"unexpected `{orphan}`", f"`{orphan}` must follow the body of a `{owner} {{ … }}`")
+    if alone and last not in STEPS and (near := misspelt(line.span(0, 1), (*STEPS, "shortcut"))):
+        return Mistake(f"there is no step `{last}`", near)
     if found in STATEMENTS and line.rule == "step":
-        return f"unexpected `{found}`", "move the statement to the top level of the file, outside of any body"
+        return Mistake(f"`{found}` is a statement and cannot be inside a body", "move it out of the braces")
     if found in STATEMENTS and line.rule == "statement" and "$END" in line.expected:
-        new = Fix(f"put `{found}` on a new line", (Edit(place, f"\n{found}"),))
-        return f"a statement starts on its own line: `{found}`", new
+        fix = Fix(f"put `{found}` on a new line", (Edit(place, f"\n{found}"),))
+        return Mistake("a statement starts on its own line", fix)
     if found in RESERVED and "NAME" in line.expected and line.first != "stages" and last != "{":
-        other = Fix(f"choose another name, such as `my_{found}`", (Edit(place, f"my_{found}"),), safe=False)
-        return f"`{found}` is a reserved word", other
+        fix = Fix(f"choose another name, such as `my_{found}`", (Edit(place, f"my_{found}"),), safe=False)
+        return Mistake(f"`{found}` is a reserved word", fix)
     if found == "if" and line.first == "skip":
-        return "`if same` comes before the braces", "write `skip if same { … }`"
+        return Mistake("`if same` comes before the braces", "write `skip if same { … }`")
     if found in _WORDS and (found == "!" or "NAME" not in line.expected):
-        return f"unexpected `{found}`", Fix(f"write `{_WORDS[found]}`", (Edit(place, _WORDS[found]),))
+        return Mistake(f"unexpected `{found}`", write(place, _WORDS[found]))
     if line.rule == "step" and found[:1].isalnum() and line.expected == {"$END"}:
-        help = "write arguments inside the step's parentheses, and the next step after a comma or on a new line"
-        return f"unexpected `{found}`", help
+        help = "write arguments in the step's parentheses, and the next step after a comma or on a new line"
+        return Mistake(f"unexpected `{found}`", help)
     return None
 
 
-def _number(line: Line) -> tuple[str, Help] | None:
+def _number(line: Line) -> Mistake | None:
     """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`, `16o`, `3z`."""
     found = line.tokens[line.wrong].text if line.wrong < len(line.tokens) else ""
     if not re.match(r"\.?\d", found) or _IS_NUMBER.fullmatch(found):
@@ -244,14 +244,14 @@ def _number(line: Line) -> tuple[str, Help] | None:
     place, message = line.span(line.wrong, line.wrong + 1), f"`{found}` is not a number"
     parts = re.fullmatch(r"(\d[\d_]*)?(\.\d*)?([eE][-+]?\d+)?([A-Za-z]*)", found)
     if own := numeral(found):
-        return message, Fix(f"write `{own}`", (Edit(place, own),))
+        return Mistake(message, Fix(f"write `{own}`", (Edit(place, own),)))
     if not parts or (parts[4] and parts[4] not in _UNITS):
-        return message, _NUMBERS
+        return Mistake(message, _NUMBERS)
     unit = _UNITS.get(parts[4], "")
     own = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".") + (parts[3] or "") + unit
     if parts[4] in ("G", "B"):
         digits, _, decimals = own.partition(".")
         if len(decimals) > 3 or parts[3]:
-            return message, _NUMBERS
+            return Mistake(message, _NUMBERS)
         own = f"{digits}{decimals:0<3}M"
-    return message, Fix(f"write `{own}`", (Edit(place, own),))
+    return Mistake(message, Fix(f"write `{own}`", (Edit(place, own),)))
