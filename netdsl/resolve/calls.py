@@ -119,7 +119,9 @@ class CallResolver:
             saved = add(symbols["label"].whole, f", save {word.text}").edits
             title = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
             help = Fix(title, (*saved, *write(call, f"from {word.text}").edits), safe=False)
-        if word.text in STATEMENTS:
+        if word.text in STATEMENTS and f"my_{word.text}" in self._blocks.known:
+            help = write(word.span, f"my_{word.text}")
+        elif word.text in STATEMENTS:
             help = "move it to the top level of the file: it is a statement"
         self._diagnostics.error(
             "undefined-operation", f"there is no operation or block `{word.text}`", word.span, help=help

@@ -155,7 +155,8 @@ class RecipeReader:
             own = translated(text) if own_name(name or text) in choices else ""
             if own in choices:
                 own = example(own, choices[own])
-            help: Help = write(node.span, own) if own else misspelt(shown, choices, name or text) or ""
+            near = misspelt(shown, choices, name or text) if key != "loss" else None
+            help: Help = write(node.span, own) if own else near or ""
             if isinstance(node, nodes.ListOf):
                 help = write(node.span, text.strip("[]"), ", without brackets")
             if text in choices:
@@ -169,7 +170,7 @@ class RecipeReader:
                 help = "leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
             help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
-                help = help or write(node.span, next(iter(choices)), safe=False)
+                help = help or write(node.span, next(iter(choices)), ", the only one", safe=False)
             help = help or f"use one of {listing(choices)}"
             message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
             self._diagnostics.error("NET501", message, shown, help=help)

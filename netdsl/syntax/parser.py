@@ -57,7 +57,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         first = chunk.tokens[0]
         if first.text not in STATEMENTS and failed:
             indented = first.start > 0 and source.text[first.start - 1] in " \t"
-            if indented or reader.language:
+            if indented or reader.language or first.start < reader.covered:
                 continue  # it belongs to what couldn't be read
         reader.language = ""
         statement = reader.statement(chunk.tokens) if chunk.sound else None
@@ -103,13 +103,15 @@ class _Reader:
         self._mistakes = 0
         # Of what couldn't be read last, if it is of another language.
         self.language = ""
+        # The end of the text that its error is about.
+        self.covered = 0
 
     def _parse(self, text: Iterable[Token], rule: str) -> Any:
         return lalr.parse(text, rule, self._source)
 
     def _explain(self, text: Sequence[Token], rule: str, fault: SyntaxFault) -> None:
         self._mistakes += 1
-        self.language = report_syntax_error(self._source, text, rule, fault, self._diagnostics)
+        self.language, self.covered = report_syntax_error(self._source, text, rule, fault, self._diagnostics)
 
     def _span(self, text: Sequence[Token]) -> Span:
         return Span(self._source, text[0].start, text[-1].end)
@@ -255,7 +257,7 @@ class _Reader:
         for index, piece in enumerate(pieces):
             goes_on = piece.follows or self.language == "Darknet"
             argument = piece.tokens[0].kind != "NAME" or [t.text for t in piece.tokens[1:2]] == ["="]
-            if not goes_on or not (listed or argument):
+            if piece.start >= self.covered and (not goes_on or not (listed or argument)):
                 return pieces[index:]
         return ()
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence, Set
+from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, listing, misspelt, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, misspelt, remove, write
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
 from netdsl.syntax.errors.advice import advice
-from netdsl.syntax.errors.patterns import Write
+from netdsl.syntax.errors.line_fixes import write_line
+from netdsl.syntax.errors.notations import notation
 from netdsl.syntax.errors.table_columns import columns
 from netdsl.syntax.errors.token_patterns import line_around
 from netdsl.syntax.errors.wrong_tokens import mistake_at
 from netdsl.syntax.lalr import SyntaxFault
-from netdsl.syntax.tokens import Token, closing
+from netdsl.syntax.tokens import Token, closing, word_at
 from netdsl.syntax.tokens import tokens as source_tokens
 
+_JOINED = re.compile(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*")
 # A line of a body, up to a comment.
 _LINE = re.compile(r"[^\s#{}][^\n#}]*")
 
@@ -77,12 +80,17 @@ _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", 
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
 
 
+class Reported(NamedTuple):
+    """The language that a wrong text is of, if it is known, and the end of the text that the error covers."""
+
+    language: str = ""
+    end: int = 0
+
+
 def report_syntax_error(
     source: Source, tokens: Sequence[Token], rule: str, fault: SyntaxFault, diagnostics: Diagnostics
-) -> str:
-    """Reports why tokens aren't what a rule of the grammar says. Returns the name of the language that they
-    are of, if that is known.
-    """
+) -> Reported:
+    """Reports why tokens aren't what a rule of the grammar says."""
     text, start, end = source.text, tokens[0].start, tokens[-1].end
     wrong = fault.token if fault.token and fault.token.start < end else None
     place = wrong.start if wrong else end
@@ -90,7 +98,15 @@ def report_syntax_error(
     span = Span(source, place, place + len(found))
     statement = tokens[0].text if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
-        return ""
+        return Reported()
+    around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
+    if foreign := next((token for token in around.tokens if _is_disguised(token.text)), None):
+        _foreign(foreign.text, around.source, foreign, diagnostics)
+        return Reported()
+    if mistake := notation(around):
+        shown = mistake.place or span
+        diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
+        return Reported(mistake.language, max(shown.end, mistake.end))
     said = _with_arguments(text, start, end) if rule == "step" else end
     brace = said + len(text[said : said + 100]) - len(text[said : said + 100].lstrip(" \t"))
     if follows := "{" if text.startswith("{", brace) else "":  # a head isn't the same without its `{`
@@ -98,29 +114,25 @@ def report_syntax_error(
     if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
         line = _first_line(source, start, said)
         whole = "\n" not in text[start:said].strip()
-        help = _of_line(known.help, line, brace if follows else None, whole=whole)
+        help = write_line(known.help, line, brace if follows else None, whole=whole)
         diagnostics.error("NET101", known.message, line, help=help)
-        return known.language
+        return Reported(known.language, line.end)
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
-        _foreign(found, span, diagnostics)
-        return ""
-    if rule == "statement" and not text[start:place].strip():
+        assert wrong is not None
+        _foreign(found, source, wrong, diagnostics)
+    elif rule == "statement" and not text[start:place].strip():
         _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
-        return ""
-    joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
-    if "VBAR" in fault.expected and joined and rule == "step":
-        _without_bars(source, start + joined.end(), diagnostics)
-        return ""
-    around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
-    if mistake := mistake_at(around):
+    elif rule == "step" and "VBAR" in fault.expected and (joined := _JOINED.match(text, start, place)):
+        _without_bars(source, joined.end(), diagnostics)
+    elif mistake := mistake_at(around):
         diagnostics.error("NET101", mistake.message, span, help=mistake.help)
-        return ""
-    header = rule == "header" or statement == "stages"
-    before = text[start:place]
-    help = _header(source, place) if header else _expectation(fault.expected, statement, before)
-    shown = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
-    diagnostics.error("NET101", shown, span, help=help)
-    return ""
+    else:
+        header = rule == "header" or statement == "stages"
+        before = text[start:place]
+        help = _header(source, place) if header else _expectation(fault.expected, statement, before)
+        unexpected = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
+        diagnostics.error("NET101", unexpected, span, help=help)
+    return Reported()
 
 
 def _without_bars(source: Source, start: int, diagnostics: Diagnostics) -> None:
@@ -153,52 +165,6 @@ def _header(source: Source, place: int) -> Help:
         line = add_line(Span(source, place, place), names, before=True)
         return Fix(f"add a header line before it: `{names}`", line.edits, safe=False)
     return "the first line of a table names its columns, such as `out  repeat  stride`"
-
-
-def _of_line(help: str | Write, line: Span, brace: int | None, *, whole: bool) -> Help:
-    """A fix of a line, up to its `{`, or with braces around the indented lines below it. It is a sentence
-    where the text goes on behind it (not `whole`), or is left open.
-    """
-    if isinstance(help, str):
-        return help
-    title = f"write {listing(help.text.split(chr(10)))}{help.why}"
-    source, text = line.source, help.text
-    indent = source.text[: line.start].rpartition("\n")[2]
-    indent = indent if not indent.strip() else ""
-    opening = brace if brace is not None else line.start + line.text.find("{") if "{" in line.text else None
-    head, gap, tail = text.rpartition("…")
-    if gap and opening is not None:  # in place of the line up to its `{`, and of the brace that closes it
-        end = closing(source, opening)
-        edits = [Edit(Span(source, line.start, opening + 1), head.rstrip())]
-        if end < len(source.text) and tail.strip() != "}":
-            edits.append(Edit(Span(source, end, end + 1), tail.strip()))
-        return Fix(title, tuple(edits), help.safe)
-    if gap:
-        end = _indented(source, line)
-        if end == line.end or tail != " }":
-            return title
-        closed = Edit(Span(source, end, end), f"\n{indent}}}")
-        return Fix(title, (Edit(line, head.rstrip()), closed), help.safe)
-    more: tuple[Edit, ...] = ()
-    if not whole:
-        if not line.text.endswith("{") or "{" in text:
-            return title
-        end = closing(source, line.end - 1)  # statements are in no braces
-        more = (Edit(Span(source, end, end + 1), ""),) if end < len(source.text) else ()
-    return Fix(title, (Edit(line, text.replace("\n", f"\n{indent}")), *more), help.safe)
-
-
-def _indented(source: Source, line: Span) -> int:
-    """The end of the lines below a line that are indented more."""
-    end = source.text.find("\n", line.end)
-    indent = len(re.match(r"\s*", source.line(source.position(line.start)[0]))[0])  # type: ignore[index]
-    last, place = line.end, end + 1
-    for below in source.text[place:].split("\n") if end >= 0 else ():
-        if below.strip() and len(below) - len(below.lstrip()) <= indent:
-            break
-        place += len(below) + 1
-        last = place - 1 if below.strip() else last
-    return last
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:
@@ -267,14 +233,26 @@ def own_word(word: str) -> str:
     )
 
 
-def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
-    """A character that the language doesn't have."""
+def _is_disguised(char: str) -> bool:
+    """True for a letter, a space or a minus that looks like one of the language."""
+    if char.isascii() or len(char) > 1:
+        return False
+    return (
+        (char.isalpha() and char in _LOOK_ALIKE)
+        or char in "–—−"
+        or unicodedata.normalize("NFKC", char) == " "
+    )
+
+
+def _foreign(found: str, source: Source, token: Token, diagnostics: Diagnostics) -> None:
+    """Reports a character that the language doesn't have."""
+    span = Span(source, token.start, token.end)
     shown = f"`{found}`" if found.isprintable() and found.strip() else f"U+{ord(found):04X}"
     if name := unicodedata.name(found, ""):
         shown += f" ({name.lower()})"
     if found.isalpha() and found in _LOOK_ALIKE:  # all such letters of a word at once
-        word = re.compile(r"\w+").match(span.source.text, span.start)
-        span = Span(span.source, span.start, word.end() if word else span.end)
+        start, end = word_at(source.text, token.start) or (token.start, token.end)
+        span = Span(source, start, end)
         found = span.text
     plain = "".join(_LOOK_ALIKE.get(char, char) for char in found)
     plain = plain if plain != found else unicodedata.normalize("NFKC", found)

@@ -13,7 +13,7 @@ of the grammar, or to texts that start with this word. Only the tokens between `
 there are any. Without a `^`, a pattern matches a whole line.
 
 Behind the `=>` is the text in place of the tokens, none if they are to be removed, or a function, `@name`;
-the reason follows `;;`. `=>?` is a guess. Behind a `!` is a sentence.
+the reason follows `;;`. `=>?` is a guess. Behind a `!` is a sentence, behind a `~` the language of a text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, Help, listing
-from netdsl.syntax.tokens import Token
+from netdsl.syntax.tokens import CLOSING, OPENING, Token
 
 # The mark of the first wrong token, which no token has.
 _MARK = "\x00"
@@ -79,10 +79,18 @@ class Line(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """The message and the help of a known mistake."""
+    """The message and the help of a known mistake, the place if it isn't that of the first wrong token, the
+    language that a whole text is of, and the end of the text that it is about.
+    """
 
     message: str
     help: Help
+    place: Span | None = None
+    language: str = ""
+    end: int = 0
+
+
+_PASTED = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +111,9 @@ class Found:
 
     def write(self, text: str, why: str = "", *, safe: bool = True) -> Mistake:
         """The mistake whose fix replaces what matches; removes it where there is no text."""
-        shown = f"write {listing(text.strip().split(chr(10)))}" if text else "remove it"
-        return Mistake(self.filled(self.message), Fix(f"{shown}{why}", (Edit(self.span, text),), safe))
+        shown = f"write {listing(map(str.strip, text.strip().split(chr(10))))}" if text else "remove it"
+        fix = Fix(f"{shown}{why}", (Edit(self.span, text),), safe)
+        return Mistake(self.filled(self.message), fix, self.span)
 
 
 Function: TypeAlias = Callable[[Found], Mistake | None]
@@ -132,8 +141,10 @@ class Rule(NamedTuple):
         found = (marked if _MARK in self.pattern else plain).find(self.pattern, self.message)
         if found is None or self.function:
             return self.function(found) if self.function and found else None
+        if self.kind == "~":
+            return Mistake(found.filled(self.message), _PASTED, found.span, self.text)
         if self.kind == "!":
-            return Mistake(found.filled(self.message), found.filled(self.text))
+            return Mistake(found.filled(self.message), found.filled(self.text), found.span)
         return found.write(found.filled(self.text), found.filled(self.why), safe=self.kind == "=>")
 
 
@@ -210,7 +221,7 @@ def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
         if not line.startswith(" "):
             message = line.strip()
             continue
-        pattern, kind, result = re.split(r"\s+(=>\??|!)(?:\s|$)", line.strip(), maxsplit=1)
+        pattern, kind, result = re.split(r"\s+(=>\??|!|~)(?:\s|$)", line.strip(), maxsplit=1)
         items = pattern.split()
         only = items.pop(0)[:-1] if re.fullmatch(r"\w+:", items[0]) else ""
         marks = [item for item in items if item.startswith("^") and (len(item) > 1 or item == "^")]
@@ -255,10 +266,16 @@ def line_around(
     """The tokens of a source from an offset to the end of the line of a mistake, without comments."""
     first = bisect_left(found, start, key=lambda token: token.start)
     wrong = bisect_left(found, place, key=lambda token: token.start)
-    end = wrong
+    end, depth = wrong, 0
     while end < len(found) and found[end].kind != "_NL" and end - wrong < _AROUND:
         end += 1
     around = found[max(first, wrong - _AROUND) : end]
-    tokens = [token for token in around if token.kind != "COMMENT"]
+    tokens = []
+    for token in around:
+        depth += (token.text in CLOSING) - (token.text in OPENING)
+        if depth < 0:  # it closes the body around the line
+            break
+        if token.kind != "COMMENT":
+            tokens.append(token)
     at = bisect_right([token.start for token in tokens], place - 1)
     return Line(source, tokens, at, expected, rule, word)

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 
 from netdsl.language.argument_types import signature
-from netdsl.language.words import RESERVED
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.other_frameworks.translation import own_name, translated
 from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, Write, pasted, shape
 from netdsl.syntax.errors.wrong_steps import assigned, assigned_step, yaml_step
-
-
-def _recipe_key(match: re.Match[str]) -> Advice | None:
-    """`epochs: 10` at the top of a file."""
-    line = recipe_line(match[1], match[2])
-    return Advice(f"`{match[1]}` must be inside `train`", Write(f"train {{ {line} }}")) if line else None
 
 
 def _assigned_outside(match: re.Match[str]) -> Advice | None:
@@ -135,25 +127,19 @@ def _digits(match: re.Match[str]) -> Advice:
 def _bounded(match: re.Match[str]) -> Advice:
     """`expect 100 < params < 1000`."""
     low, below, name, above, high = match.groups()
-    lines = f"expect {name} {below.replace('<', '>')} {low}\nexpect {name} {above} {high}"
+    turned = below.translate(str.maketrans("<>", "><"))
+    lines = f"expect {name} {turned} {low}\nexpect {name} {above} {high}"
     return Advice("`expect` takes one comparison", Write(lines))
 
 
-def _defined(match: re.Match[str]) -> Advice:
-    """`def block(out) {`."""
-    name = f"my_{match[1]}" if match[1] in RESERVED else match[1]
-    return Advice("`def` is Python syntax", Write(f"block {name}({match[2]}) {{ … }}"))
-
-
 # Files in these languages have one error.
-WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna")
+WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna", "Neural")
 
 STATEMENTS: list[Rule] = [
     (r"name:\s*\"", pasted("this is a network of Caffe", "Caffe")),
     (r"(?:name|nc|model|backbone|architecture):(?:\s|$)", pasted("this is YAML", "YAML")),
     (r"version\s+[\d.]+\s*;", pasted("this is NNEF", "NNEF")),
     (r"architecture\s+\w+\s*[({]", pasted("this is MontiAnna", "MontiAnna")),
-    (r"def\s+(\w+)\s*\(([^()]*)\)\s*\{$", _defined),
     *COMMENTS,
     (
         r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
@@ -166,11 +152,9 @@ STATEMENTS: list[Rule] = [
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
-    (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
     (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
     (r"(?:model|self|net)\.\w+\(", pasted("this is Python", "Python")),
-    (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
     (
         r"(num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
         r"there is no `\1`; use `classes`",
@@ -200,11 +184,6 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         _BODY,
     ],
     "stages": [
-        (
-            r"stages\s+(\w+)\s*[:=]?\s*[\[(]\s*[\[(\d]",
-            "a table needs a header line, and a line for each row",
-            r"write `stages \1 {`, then these lines, then `}`",
-        ),
         (r"stages\s*\{", "`stages` needs a block's name", Write("stages residual { … }")),
         _BODY,
     ],
@@ -264,9 +243,9 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (
             r"expect\s+(\w+)$",
             "`expect` needs a comparison",
-            r"write the value that it must have, as in `expect \1 == 100`",
+            Write(r"expect \1 < 1M", ", with the limit that you mean", safe=False),
         ),
-        (r"expect\s+([\d.]\w*)\s*(<=?)\s*(\w+)\s*(<=?)\s*([\d.]\w*)$", _bounded),
+        (r"expect\s+([\d.]\w*)\s*([<>]=?)\s*(\w+)\s*([<>]=?)\s*([\d.]\w*)$", _bounded),
         (
             r"expect\s+(\w+)(?:\s*[=:]\s*|\s+)([\w.]+)$",
             "`expect` needs a comparison",
@@ -288,11 +267,6 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (
-            r"stage\s*\[\s*\d+[x×]\d+\s*,?\s*(\d+).*?\]\s*[x×*]\s*(\d+)$",
-            "a stage is the call of a block",
-            Write(r"stage residual(\1, repeat=\2)", safe=False),
-        ),
-        (
             r"stage\s+(\w+)\s*\{",
             "the arguments of a stage must be in parentheses",
             Write(r"stages \1 { … }", ", with a header line", safe=False),
@@ -308,11 +282,6 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
     ],
     "let": [
-        (
-            r"let\s+(\w+)\s*=\s*\$",
-            "there are no environment variables",
-            r"write a parameter, `network NAME(\1=16)`, which `--set \1=32` overrides",
-        ),
         (
             r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
             "`let` defines one constant",

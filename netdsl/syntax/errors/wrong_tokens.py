@@ -57,6 +57,8 @@ the second body of a `skip` is its `shortcut`
 the next step follows a comma or a new line
   skip: } >> ^ <call>                              => , {call}
 a body follows `shortcut` and `else` directly
+  skip: } >> shortcut ^ = None|none|null           =>
+  skip: } >> shortcut ^ = <call>                   => shortcut { {call} }
   shortcut|else >> ^ [:=]                          =>
 the last case is `else`
   ^ otherwise                                      => else
