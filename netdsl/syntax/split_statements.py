@@ -84,7 +84,9 @@ class StatementSplitter:
                     self._error("NET102", f"unmatched `{token.text}`", token, fix)
                     self._erased.add(index)
             elif token.text[0] == '"' and token.kind == "OTHER":
-                self._error("NET101", "the string is not closed", token, add(self._span(token), '"'))
+                inside = token.text.rstrip(")]}, \t")  # brackets after it are not part of it
+                place = Span(self._source, token.start, token.start + len(inside))
+                self._error("NET101", "the string is not closed", token, add(place, '"'))
                 return self._next_statement(index), False
         if opened:
             self._unclosed(start, opened[-1])

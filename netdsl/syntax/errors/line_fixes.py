@@ -34,13 +34,14 @@ def write_line(help: str | Write, line: Span, brace: int | None, *, whole: bool)
             return title
         closed = Edit(Span(source, end, end), f"\n{indent}}}")
         return Fix(title, (Edit(line, head.rstrip()), closed), help.safe)
-    more: tuple[Edit, ...] = ()
-    if not whole:
-        if not line.text.endswith("{") or "{" in text:
-            return title
-        end = closing(source, line.end - 1)  # statements are in no braces
-        more = (Edit(Span(source, end, end + 1), ""),) if end < len(source.text) else ()
-    return Fix(title, (Edit(line, text.replace("\n", f"\n{indent}")), *more), help.safe)
+    edits = [Edit(line, text.replace("\n", f"\n{indent}"))]
+    if opening is not None and "{" not in text:  # without braces
+        end = closing(source, opening)
+        edits[0] = edits[0]._replace(span=Span(source, line.start, max(line.end, opening + 1)))
+        edits += [Edit(Span(source, end, end + 1), "")] if line.end < end < len(source.text) else []
+    elif not whole:
+        return title
+    return Fix(title, tuple(edits), help.safe)
 
 
 def _indented(source: Source, line: Span) -> int:

@@ -12,7 +12,7 @@ from netdsl.language.words import RESERVED, STATEMENTS
 from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.syntax.errors.line_fixes import write_line
 from netdsl.syntax.errors.patterns import Write, shape
-from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, Rule, first_mistake, read_table
+from netdsl.syntax.errors.token_patterns import PASTED, Found, Line, Mistake, Rule, first_mistake, read_table
 from netdsl.syntax.tokens import closing, tokens
 
 _TABLE = """
@@ -44,6 +44,8 @@ a table needs a header line, and a line for each row
   statement: <word> = <dotted> ( <args> )                   => @input_layer
 this is Neural
   network: network <word> {                                 => @neural
+this is a network of Caffe
+  statement: layer {                                        => @caffe
 this is Python
   statement: <word> = {                                     ~ Python
   statement: <text> : <any>                                 ~ Python
@@ -141,6 +143,13 @@ def _neural(found: Found) -> Mistake | None:
     return Mistake(found.message, help, found.span, "Neural")
 
 
+def _caffe(found: Found) -> Mistake | None:
+    """A layer of Caffe, whose first key is below it."""
+    if not re.match(r"layer\s*\{\s*\w+\s*:", found.line.source.text[found.span.start :]):
+        return None
+    return Mistake(found.message, PASTED, found.span, "Caffe")
+
+
 def _defined(found: Found) -> Mistake | None:
     """`def block(out):` with its body."""
     name, given = found["word"], [part.strip() for part in found["args"].split(",")]
@@ -223,6 +232,7 @@ def _rules() -> list[Rule]:
         _one_line,
         _input_layer,
         _neural,
+        _caffe,
         _defined,
         _recipe_key,
         _environment,

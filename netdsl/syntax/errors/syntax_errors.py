@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
@@ -220,8 +221,11 @@ def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostic
         help = write(span, own, " instead")
     else:
         message = f"`{found}` does not start a statement"
-        layers = write(span, "layers", " instead") if body else None
-        help = misspelt(span, STATEMENTS) or layers or f"a statement starts with {', '.join(STATEMENTS)}"
+        layers = write(span, "layers", " instead", safe=False) if body else None
+        near = misspelt(span, STATEMENTS)
+        if near and near.edits[0].new_text.startswith("stage"):  # or `stages`
+            near = replace(near, safe=False)
+        help = near or layers or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 
@@ -266,7 +270,7 @@ def _foreign(found: str, source: Source, token: Token, diagnostics: Diagnostics)
     elif found.isalpha():
         help = "use only the letters a to z and A to Z, digits and `_` in names"
     else:
-        help = remove(span)
+        help = remove(span, safe=False)
     diagnostics.error("NET101", f"unexpected character {shown}", span, help=help)
 
 

@@ -90,7 +90,7 @@ class Mistake(NamedTuple):
     end: int = 0
 
 
-_PASTED = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }`"
+PASTED = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ class Found:
 
     def write(self, text: str, why: str = "", *, safe: bool = True) -> Mistake:
         """The mistake whose fix replaces what matches; removes it where there is no text."""
-        shown = f"write {listing(map(str.strip, text.strip().split(chr(10))))}" if text else "remove it"
+        shown = (
+            f"write {listing(map(str.strip, text.strip().split(chr(10))))}" if text.strip() else "remove it"
+        )
+        shown = "start a new line" if text == "\n" else shown
         fix = Fix(f"{shown}{why}", (Edit(self.span, text),), safe)
         return Mistake(self.filled(self.message), fix, self.span)
 
@@ -142,7 +145,7 @@ class Rule(NamedTuple):
         if found is None or self.function:
             return self.function(found) if self.function and found else None
         if self.kind == "~":
-            return Mistake(found.filled(self.message), _PASTED, found.span, self.text)
+            return Mistake(found.filled(self.message), PASTED, found.span, self.text)
         if self.kind == "!":
             return Mistake(found.filled(self.message), found.filled(self.text), found.span)
         return found.write(found.filled(self.text), found.filled(self.why), safe=self.kind == "=>")

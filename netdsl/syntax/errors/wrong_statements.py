@@ -148,7 +148,6 @@ STATEMENTS: list[Rule] = [
     ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
-    (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from netdsl.base.source import Span
 from netdsl.diagnostics import Edit, Fix, misspelt, write
 from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
 from netdsl.other_frameworks.untranslated import numeral
@@ -39,8 +40,8 @@ there is no `else if`; use `else when`
   ^ elif|elseif <any> {                            =>? else when {any} {
   ^ elif|elseif                                    ! write `else when … { … }`
 parameters have no types
-  ^ : int|float|bool|str                           =>
-  >> int|float|bool|str << ^ <word>                =>
+  ^ : int|float|bool|str                           => @types
+  int|float|bool|str ^ <word>                      => @types
 an argument and its value are separated by `=`
   <word> ^RPAR : <value>                           => {word}={value}
 a name cannot contain `.`
@@ -87,10 +88,11 @@ comparisons cannot be chained
   ^AND >=                                          ! join two of them with `and`
   ^AND ==                                          ! join two of them with `and`
 arguments are separated by commas
-  ^RPAR ;                                          => ,
+  ^RPAR ;                                          =>? ,
   <value> ^RPAR,_COMMA <value:next>                => {value}, {next}
 a statement ends at the end of its line
   ^ ;                                              =>
+  } >> ^ , << <word>                               => \\n
   } >> ^ ,                                         =>
 a conditional expression needs both values
   if <any> then <any:yes> ^ELSE                    ! write both: `if c then a else b`
@@ -148,6 +150,21 @@ def _added(found: Found) -> Mistake | None:
     return found.write(f", {call}")
 
 
+def _types(found: Found) -> Mistake:
+    """`block b(out: int, stride: int = 1)`, `block b(int out)`."""
+    line = found.line
+    edits = []
+    for index, token in enumerate(line.tokens):
+        if token.text in ("int", "float", "bool", "str"):
+            colon = index > 0 and line.tokens[index - 1].text == ":"
+            end = index + 1 if colon else index + 2
+            span = line.span(index - 1 if colon else index, index + 1)
+            if not colon and end <= len(line.tokens):  # with the space after it
+                span = Span(span.source, span.start, line.tokens[index + 1].start)
+            edits.append(Edit(span, ""))
+    return Mistake(found.message, Fix("remove the types", tuple(edits)))
+
+
 def _point(found: Found) -> Mistake | None:
     """`4. 3`."""
     number = found["n"].removesuffix(".")
@@ -191,6 +208,7 @@ def _rules() -> list[Rule]:
         "straight": _straight,
         "attribute": _attribute,
         "added": _added,
+        "types": _types,
         "point": _point,
         "digits": _digits,
         "power": _power,
