@@ -248,7 +248,9 @@ def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
 
 
 def first_mistake(rules: Sequence[Rule], line: Line) -> Mistake | None:
-    """The mistake of the first rule that matches a line."""
+    """The mistake of the first rule that matches a line; none in a line without tokens."""
+    if not line.tokens:
+        return None
     marked, plain = Encoded(line, marked=True), Encoded(line, marked=False)
     return next(filter(None, (rule.mistake(line, marked, plain) for rule in rules)), None)
 

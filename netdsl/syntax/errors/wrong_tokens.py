@@ -220,6 +220,8 @@ def _rules() -> list[Rule]:
 
 def mistake_at(line: Line) -> Mistake | None:
     """The known mistake at the place of a syntax error; None if it isn't one."""
+    if not line.tokens:
+        return None
     return _word(line) or first_mistake(_rules(), line) or _number(line)
 
 
