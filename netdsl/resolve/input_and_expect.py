@@ -51,7 +51,9 @@ def _input_help(node: nodes.Expr, value: Value) -> Help:
         first, second, *grid = value.lengths
         if second in (1, 3) or first == 1:
             return write(place, show(Size((second, *grid))), ", without the batch", safe=first == 1)
-        return write(place, show(Size((first, *grid))), ", without the frames", safe=False)
+        return write(
+            place, show(Size((first, *grid))), ", without the frames: channels x height x width", safe=False
+        )
     return "write channels, height and width, as `3x32x32`, or a number of features"
 
 

@@ -173,7 +173,7 @@ class _InitReader:
 
 def _base_help(base: nodes.Word) -> Help:
     name = base.text
-    if name.lower() in ("he", "kaiming_normal", "msra"):
+    if name.lower() in ("he", "he_normal", "kaiming_normal", "msra"):
         return write(base.span, "kaiming")
     family = "xavier" if name.lower().startswith("glorot") else name.lower()
     rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]

@@ -167,7 +167,9 @@ class RecipeReader:
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")
             if key == "augment" and not help:
-                help = "leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
+                help = dataclasses.replace(
+                    _left_out(node.span), title="leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
+                )
             help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
                 help = help or write(node.span, next(iter(choices)), ", the only one", safe=False)
@@ -226,7 +228,8 @@ def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
     why = NO_KEYS.get(key, "")
     if why.startswith("leave the line out"):
         return remove(entry.span, why)
-    return why or misspelt(entry.key.span, KEYS) or f"leave the line out: the keys are {', '.join(KEYS)}"
+    left = remove(entry.span, f"leave the line out: the keys are {', '.join(KEYS)}", safe=False)
+    return why or misspelt(entry.key.span, KEYS) or left
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> Help:
@@ -238,6 +241,13 @@ def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> He
         if own in known and given:
             return write(node.span, f"{choice}({own}={given[0].value.span.text})")
     return ""
+
+
+def _left_out(item: Span) -> Fix:
+    """The fix that removes one of several augmentations, or writes `none` in place of the only one."""
+    text = item.source.text
+    several = text[: item.start].rstrip().endswith(",") or text[item.end :].lstrip(" ").startswith(",")
+    return remove(item, safe=False) if several else write(item, "none", safe=False)
 
 
 def _operands(node: nodes.Expr) -> list[str]:

@@ -29,6 +29,10 @@ a repeated bracket of a paper is a block
   statement: [ <any:layers> ] <word:times>                  => @bracket
   stage: stage [ <any:layers> ] [xX×*] <n:times>            => @bracket
   stage: stage [ <any:layers> ] <word:times>                => @bracket
+use `repeat` to repeat steps
+  step: <n> [x×*] ( <args> )                                => repeat {n} { {args} }
+there is no `if` step; use `when`
+  step: if <any:c> { <any:yes> } else { <any:no> }          => when {c} { {yes} } else { {no} }
 a `skip` without a shortcut has none
   step: shortcut|downsample =? None|none|null               => @removed
 stages are a table
@@ -120,7 +124,7 @@ def _one_line(found: Found) -> Mistake | None:
     cells = [token.text for token in line if token.kind in ("NAME", "NUMBER", "SIZE")]
     header = [token.text for token in line if token.kind == "NAME"]
     values = cells[len(header) :]
-    if not header or not values or cells[: len(header)] != header or len(values) % len(header):
+    if len(header) < 2 or not values or cells[: len(header)] != header or len(values) % len(header):
         return None
     rows = [values[start : start + len(header)] for start in range(0, len(values), len(header))]
     text = "\n".join("  " + "  ".join(row) for row in (header, *rows))

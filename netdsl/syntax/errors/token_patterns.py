@@ -10,7 +10,7 @@ name of the kind, or under another one: `<word:key>`. `[:=]` is one of these tok
 `?` makes an item optional, and all others are tokens themselves. `^` is the place of the first wrong token;
 `^RPAR` needs that this terminal could be there, `^-RPAR` that it couldn't. `step:` restricts a rule to a rule
 of the grammar, or to texts that start with this word. Only the tokens between `>>` and `<<` are replaced, if
-there are any. Without a `^`, a pattern matches a whole line.
+there are any. `⏎` is the end of the line; without a `^`, a pattern matches a whole line.
 
 Behind the `=>` is the text in place of the tokens, none if they are to be removed, or a function, `@name`;
 the reason follows `;;`. `=>?` is a guess. Behind a `!` is a sentence, behind a `~` the language of a text.
@@ -54,7 +54,7 @@ _KINDS = {
     "rest": rf"(?:{_ANY})+",
     "any": rf"(?:{_ANY})*?",
 }
-_EDITED = {">>": "(?P<edited>", "<<": ")"}
+_SPECIAL = {">>": "(?P<edited>", "<<": ")", "⏎": r"\Z"}
 _KIND = re.compile(r"<(\w+)(?::(\w+))?>(\??)")
 
 
@@ -202,8 +202,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _item(item: str) -> str:
     if item == _MARK:
         return f"{_MARK}\n"
-    if item in _EDITED:
-        return _EDITED[item]
+    if item in _SPECIAL:
+        return _SPECIAL[item]
     if kind := _KIND.fullmatch(item):
         return f"(?P<{kind[2] or kind[1]}>{_KINDS[kind[1]]}){kind[3]}"
     optional = "?" if len(item) > 1 and item.endswith("?") else ""

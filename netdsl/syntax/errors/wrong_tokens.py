@@ -25,7 +25,7 @@ _WORDS = {"&": "and", "&&": "and", "!": "not"}
 
 _TABLE = """
 a size is one word
-  input: input <rest> ^                            => @input
+  input: input <rest> ^ ⏎                          => @input
   input: input <rest> ^ <rest:more>                => @input
   <n> ^ x <n:b>                                    => {n}x{b}
   <n> ^ [X×*] <n:b>                                => {n}x{b}
