@@ -7,7 +7,7 @@ one doesn't affect the others. A statement with an error is parsed part by part.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -240,11 +240,8 @@ class _Reader:
 
     def _run(self, pieces: tuple[Piece, ...]) -> tuple[tuple[nodes.Step, ...], int | None]:
         """Steps read at once, or the place where one of them is wrong."""
-        text = [made("{", pieces[0].start)]
-        for piece in pieces:
-            text += (*piece.tokens, made("\n", piece.end))
         try:
-            body: nodes.Body = self._parse((*text, made("}", pieces[-1].end)), "body")
+            body: nodes.Body = self._parse(_body(pieces), "body")
             return body.steps, None
         except SyntaxFault as fault:
             return (), fault.token.start if fault.token else pieces[-1].end
@@ -285,6 +282,16 @@ class _Reader:
                 self._steps(body, wrong)
             return None
         return tree.with_bodies(step, self._bodies(tree.bodies(step), found, wrong))
+
+
+def _body(pieces: Sequence[Piece]) -> Iterator[Token]:
+    """The tokens of a body of these pieces, made while it is parsed: an error ends it early."""
+    yield made("{", pieces[0].start)
+    newline = made("\n", 0)
+    for piece in pieces:
+        yield from piece.tokens
+        yield newline._replace(start=piece.end, end=piece.end)
+    yield made("}", pieces[-1].end)
 
 
 def _head(text: Sequence[Token], fault: SyntaxFault) -> Sequence[Token]:
