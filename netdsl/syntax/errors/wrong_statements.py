@@ -64,6 +64,8 @@ def _input(match: re.Match[str]) -> Advice | None:
 
 
 def _network(match: re.Match[str]) -> Advice | None:
+    if re.fullmatch(r"\w+\s*;", match[1]):
+        return None
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
     return (
