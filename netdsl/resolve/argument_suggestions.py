@@ -214,7 +214,7 @@ def unknown(
         return write_call(name, arguments, (), ": it takes no arguments")
     if block and given in _COPIES:
         return _repeated(name, argument, arguments, span)
-    if given not in _of_operations() and (only := _only(free, value, block)):
+    if (not block or given not in _of_operations()) and (only := _only(free, value, block)):
         return replace(named(only), safe=False)
     if block and free:
         shown = (f"{p.name}={p.default}" if p.default else p.name for p in parameters)

@@ -59,9 +59,9 @@ def check_output(
 def _is_no_classifier(output: Shape, network: ResolvedNetwork, parts: Sequence[TypedPart]) -> bool:
     """True for an output that is meant: an image, or a score for each position."""
     last = next(_backwards(parts), None)
-    made = isinstance(last, TypedOperation) and last.operation.name in _OF_IMAGES
-    meant = output == network.input or output[0] == network.classes or made
-    return len(output) == 3 and output[1:] != (1, 1) and meant
+    name = last.operation.name if isinstance(last, TypedOperation) else ""
+    meant = output == network.input or output[0] == network.classes or name in _OF_IMAGES
+    return len(output) == 3 and output[1:] != (1, 1) and name != "linear" and meant
 
 
 def _in_the_last_layer(
