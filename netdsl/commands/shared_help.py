@@ -49,6 +49,10 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; a file that can't be used is an error in one line."""
         try:
+            os.getcwd()
+        except OSError:
+            fail("the current folder was removed", "change to another")
+        try:
             return super().invoke(ctx)
         except click.ClickException as error:
             vars(error)["message"] = encodable(printable(error.message), sys.stderr)
