@@ -486,7 +486,9 @@ def test_captions_of_images_are_no_boxes(tmp_path: Path) -> None:
     assert list_boxes(tmp_path) is not None
 
 
-NUMBERS = st.sampled_from([0, -1, 1, 7, 10**20, 1e308, -1e308, 0.1, True, None, "", "x", [], {}, [[]]])
+NUMBERS: st.SearchStrategy[Any] = st.sampled_from(
+    [0, -1, 1, 7, 10**20, 1e308, -1e308, 0.1, True, None, "", "x", [], {}, [[]]]
+)
 
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
