@@ -11,7 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from netdsl.runtime.distributed import Processes
 
-# Images and labels to the sum of the losses and the number of right answers.
+# Images and labels to the sum of the losses that training minimises, and the figures that it reports: (2,), the
+# sum of the first output's losses and the number of its right answers.
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -33,8 +34,8 @@ class Replica:
         """The objective for this process's images (n, C, H, W) and labels (n,)."""
         if self._parallel is None:
             return objective(images, labels)
-        loss, right = self._parallel(objective, images, labels)
-        return loss, right
+        loss, figures = self._parallel(objective, images, labels)
+        return loss, figures
 
     def summing(self, *, last: bool) -> AbstractContextManager[object]:
         """For the forward and backward pass of each part of a batch; the `last` one sends the parts' sum."""

@@ -25,8 +25,8 @@ from netdsl.runtime.speed import Speed
 class TrainStep:
     """A model, its optimizer, and the average of its weights if the recipe has one.
 
-    `objective` takes normalised images (n, C, H, W) and labels (n,) and returns the sum of their losses and
-    the number of right answers; compiling replaces it.
+    `objective` takes normalised images (n, C, H, W) and labels (n,), and is what `Objective` says; compiling
+    replaces it.
     """
 
     def __init__(self, model: Model, recipe: Recipe, speed: Speed, processes: Processes) -> None:
@@ -45,10 +45,17 @@ class TrainStep:
 
     def plain_objective(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with self.speed.autocast():
-            logits = self.model(images, training=True)
-        smoothing = self.recipe.loss.smoothing
-        loss = F.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
-        return loss, (logits.argmax(1) == labels).sum()
+            outputs = self.model.outputs(images, training=True)
+        recipe, logits = self.recipe.loss, outputs[0]
+        loss, *others = (
+            F.cross_entropy(output.float(), labels, reduction="sum", label_smoothing=recipe.smoothing)
+            for output in outputs
+            if output.shape == logits.shape
+        )
+        figures = torch.stack((loss.detach(), (logits.argmax(1) == labels).sum().float()))
+        for other in others:
+            loss = loss + recipe.aux * other
+        return loss, figures
 
     def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
         """One update of the weights; `draws` are the augmentation's for the batch's images.
@@ -80,10 +87,10 @@ class TrainStep:
             # Compiled code is for one size; the last batch of an epoch is often smaller.
             objective = self.objective if end - start == usual else self.plain_objective
             with self._replica.summing(last=end == len(x)):
-                loss, right = self._replica(objective, x[start:end], labels[start:end])
+                loss, added = self._replica(objective, x[start:end], labels[start:end])
                 # Gradients are averaged over the processes: the factor makes their mean that of the batch.
                 (loss * (self.processes.size / whole)).backward()
-            figures += torch.stack((loss.detach(), right.float()))
+            figures += added.detach()
         return figures
 
     def averaged(self) -> AbstractContextManager[object]:

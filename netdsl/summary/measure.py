@@ -41,8 +41,8 @@ def measure(typed: ir.TypedNetwork, depth: int) -> Summary:
         tuple((name, show(value)) for name, value in resolved.parameters),
         resolved.span.source.name,
         resolved.input,
-        typed.output,
-        sum((part.figures for part in parts), Figures()),
+        typed.outputs,
+        replace(sum((part.figures for part in parts), Figures()), macs=typed.cost.macs),
         typed.depth,
         typed.receptive_field,
         parts,
@@ -105,8 +105,10 @@ class _Measure:
         point = _Point.start(typed.network.input)
         parts: list[Part] = []
         saved: dict[str, _Point] = {}
-        for name, part in typed.named_parts:
+        for number, (name, part) in enumerate(typed.named_parts):
             start = point
+            if number >= typed.evaluated:
+                name = f"{name} (training)"
             if isinstance(part, ir.TypedStage):
                 kind, span = "stage", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
