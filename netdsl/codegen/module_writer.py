@@ -15,7 +15,17 @@ from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredOutput, LoweredStep, Skip, place
+from netdsl.ir.lowered import (
+    BlockCall,
+    Choice,
+    Layer,
+    Let,
+    LoweredBody,
+    LoweredOutput,
+    LoweredStep,
+    Skip,
+    place,
+)
 from netdsl.language.expressions import Expr, Ref, references
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netdsl.ops.operation import Operation, Slot

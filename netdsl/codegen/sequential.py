@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from netdsl.base.source import Span
-from netdsl.base.tree import nested
+from netdsl.base.tree import steps
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
 from netdsl.codegen.module_init import Special
@@ -34,13 +34,15 @@ def beyond_sequence(network: ResolvedNetwork) -> Span | None:
     """
     if network.outputs:
         return network.outputs[0].span
+    span: Span
     for part in network.parts:
         saved: set[str] = set()
-        for step in nested(part.body, (SaveStep, FromStep)) if isinstance(part, Section) else ():
-            if isinstance(step, SaveStep):
-                saved.add(step.name)
-            elif step.name not in saved:
-                return step.span
+        for step in steps(part.body) if isinstance(part, Section) else ():
+            match step:
+                case SaveStep(name):
+                    saved.add(name)
+                case FromStep(name, span) if name not in saved:
+                    return span
     return None
 
 

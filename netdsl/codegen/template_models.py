@@ -90,7 +90,9 @@ def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
 
 def returned(network: LoweredNetwork) -> str:
     """The type of what the network returns."""
-    counts = {sum(training or not output.in_training_only for output in network.outputs) for training in (0, 1)}
+    counts = {
+        sum(training or not output.in_training_only for output in network.outputs) for training in (0, 1)
+    }
     kinds = ["Tensor" if n == 1 else f"tuple[{', '.join(['Tensor'] * n)}]" for n in sorted(counts)]
     return " | ".join(kinds)
 

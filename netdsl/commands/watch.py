@@ -149,7 +149,6 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
     """Writes the files that are out of date; returns what was written, as text."""
     from netdsl.base.atomic import write
     from netdsl.compiler import generate
-
     from netdsl.diagnostics.network_error import NetworkError
 
     assert compiled.network is not None

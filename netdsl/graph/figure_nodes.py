@@ -98,8 +98,8 @@ class Panel(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """`caption` is the network's documentation in the file, `totals` its size; `has_end` if the output is that
-    of the last card: otherwise nodes in the cards are the outputs.
+    """`caption` is the network's documentation in the file, `totals` its size; `has_end` if the output is
+    that of the last card: otherwise nodes in the cards are the outputs.
     """
 
     name: str

@@ -158,9 +158,8 @@ class _Layers:
 
     def _biases(self) -> None:
         """Warns of biases without effect, once for the network: one `default` corrects them all."""
-        own = self._network.network.span  # in place of units in standard blocks
-        places = (own if typed.step.span.source.builtin else typed.step.span for typed in self._biased)
-        spans = sorted(set(places), key=lambda span: span.start)
+        places = {typed.step.span for typed in self._biased}
+        spans = sorted((span for span in places if not span.source.builtin), key=lambda span: span.start)
         if spans:
             name = self._biased[0].operation.name
             self._check(

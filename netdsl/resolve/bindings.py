@@ -107,7 +107,7 @@ class Definitions:
 
     def saved_at_end(self, name: str) -> Symbol | None:
         """The tensor that is known to the end of the text, which an `output` can name."""
-        return self.source and self.find(name, self.end, tensor=True)
+        return self.find(name, self.end, tensor=True) if self.source else None
 
     @property
     def end(self) -> Span:

@@ -44,9 +44,7 @@ def read_outputs(
     return tuple(found.values()) if sound else None
 
 
-def _when(
-    condition: nodes.Expr | None, scope: Scope, diagnostics: Diagnostics
-) -> tuple[bool, bool] | None:
+def _when(condition: nodes.Expr | None, scope: Scope, diagnostics: Diagnostics) -> tuple[bool, bool] | None:
     """The value of a condition in training, and in evaluation; None after a diagnostic."""
     expr = scope.expression(condition) if condition else None
     if condition is None:

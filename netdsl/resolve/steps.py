@@ -234,7 +234,7 @@ class StepResolver:
         labels: dict[str, Span] = {}
         saved: dict[str, Span] = {}
         for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
-            # Only one of the cases is in the network, so that each can have the same label, and save the same.
+            # Only one of the cases is in the network, so that each can have the same labels and tensors.
             inner = replace(local, labels=dict(local.labels), saved=dict(local.saved))
             cases.append((condition, self._steps(body.steps, inner)))
             labels |= inner.labels

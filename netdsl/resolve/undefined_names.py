@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
 from netdsl.base.tree import around, nested
-from netdsl.diagnostics import Fix, Help, Label, add, listing, misspelt, remove
+from netdsl.diagnostics import Help, Label, listing, misspelt, remove
 from netdsl.language.words import STAGE_NAMES
 from netdsl.resolve.bindings import Definitions, FileNames, Symbol
 from netdsl.syntax import nodes

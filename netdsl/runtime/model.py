@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.synced import synchronised
 
-
 # What generated code returns: a tensor, or a tuple of several.
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 

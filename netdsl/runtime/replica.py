@@ -11,8 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from netdsl.runtime.distributed import Processes
 
-# Images and labels to the sum of the losses that training minimises, and the figures that it reports: (2,), the
-# sum of the first output's losses and the number of its right answers.
+# Images and labels to the sum of the losses that training minimises, and the figures that it reports, (2,):
+# the sum of the first output's losses and the number of its right answers.
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 

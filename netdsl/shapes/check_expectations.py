@@ -10,7 +10,6 @@ from netdsl.diagnostics import Diagnostics, Fix, Help, Label, write
 from netdsl.ir.resolved import Expectation, ResolvedNetwork
 from netdsl.ir.typed import TypedNetwork, TypedPart, TypedSection
 from netdsl.language.expressions import Const, Operator, known
-from netdsl.ops.operation import Shape
 from netdsl.shapes.repair.candidates import Attempt, backwards, best
 
 # A network with more parameters fits no machine.
@@ -45,9 +44,7 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
         _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
 
 
-def check_output_expectations(
-    typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics
-) -> None:
+def check_output_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
     """Checks the expectations for the output of a network with errors elsewhere."""
     for expectation in typed.network.expectations:
         if expectation.quantity == "output":

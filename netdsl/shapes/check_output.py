@@ -45,10 +45,12 @@ def check_output(
     shown = f"a vector of {output[0]}" if len(output) == 1 else f"a map of {show_shape(output)}"
     if network.outputs:
         name, span, _ = network.outputs[0]
-        made = [Label(state.made, f"{show_shape(output)} comes from here")] if state.made else []
+        also = [Label(state.made, f"{show_shape(output)} comes from here")] if state.made else []
         message = f"the first output must have {classes} scores, but `{name}` is {shown}"
-        help = f"name the scores first, or end the steps before `save {name}` in {classes} channels or features"
-        diagnostics.error("NET403", message, span, also=made, help=help)
+        help = (
+            f"name the scores first, or end the steps before `save {name}` in {classes} channels or features"
+        )
+        diagnostics.error("NET403", message, span, also=also, help=help)
         return
     place = _last(network)
     remedy = (

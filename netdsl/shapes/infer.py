@@ -97,10 +97,12 @@ class _Inference:
         saved: dict[str, TensorState] = {}
         try:
             for part in self._network.parts:
-                typed, state = (
-                    self._section(part, state, saved) if isinstance(part, Section) else self._stage(part, state)
+                one, state = (
+                    self._section(part, state, saved)
+                    if isinstance(part, Section)
+                    else self._stage(part, state)
                 )
-                parts.append(typed)
+                parts.append(one)
         except TooLarge:
             return self._typed(parts, {"": state.lost()})
         outputs = self._outputs(state, saved)
@@ -131,9 +133,7 @@ class _Inference:
     def _typed(self, parts: Sequence[TypedPart], outputs: Mapping[str, TensorState]) -> TypedNetwork:
         network, states = self._network, list(outputs.values())
         in_training = {output.name for output in network.outputs if output.in_training_only}
-        typed = tuple(
-            TypedOutput(name, state.shape, name in in_training) for name, state in outputs.items()
-        )
+        typed = tuple(TypedOutput(name, state.shape, name in in_training) for name, state in outputs.items())
         evaluated = _evaluated(parts, outputs.keys() - in_training) if in_training else len(parts)
         cost = sum((part.cost for part in parts), NOTHING)
         cost = replace(cost, macs=sum(part.cost.macs for part in parts[:evaluated]))

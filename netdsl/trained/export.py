@@ -39,11 +39,12 @@ class Exported(NamedTuple):
 
 def export(run: OpenedRun, which: Which, output: Path, opset: int | None, console: Console) -> Exported:
     """Writes the network with its normalisation: `images`, (N, C, H, W) float32 from 0 to 1, for any N,
-    -> `logits`, (N, classes), or the outputs in evaluation by their names. The names of the classes are in the file's metadata, `classes`, as JSON.
+    -> `logits`, (N, classes), or the outputs of evaluation under their names. The names of the classes are in
+    the file's metadata, `classes`, as JSON.
 
     The file is compared with torch on random images and on test images before it is written; if the run's
     data are not available, that is reported on `console`, and only random images are compared. Raises
-    RunError if the extra `onnx` is not installed, torch can't translate the network, or the logits differ.
+    RunError if the extra `onnx` is not installed, torch can't translate the network, or the outputs differ.
     """
     _require_packages()
     deployed = InferenceModel(run.model(which, torch.device("cpu")), run.preprocessing(which))
@@ -55,7 +56,8 @@ def export(run: OpenedRun, which: Which, output: Path, opset: int | None, consol
     difference = _largest_difference(deployed, content, names, batches)
     if not difference <= _TOLERANCE:  # also if it is NaN
         raise RunError(
-            f"the ONNX file computes other outputs than torch: they differ by {difference:.1e} of the largest",
+            "the ONNX file computes other outputs than torch: "
+            f"they differ by {difference:.1e} of the largest",
             "nothing was written; try another `--opset`, and check that the weights are finite",
         )
     write_atomic(output, content)

@@ -138,7 +138,7 @@ def require_classes(network: Network) -> int:
     for output in (first, *(other for other in others if other.in_training_only)):
         if output.shape != (classes,):
             raise RunError(
-                f"the output `{output.name}` is {describe(output.shape)}, but the data have one label for an image",
+                f"the output `{output.name}` is {describe(output.shape)}, but an image has one label",
                 f"end it in a vector of {classes} scores: `global_avgpool, flatten, linear(classes)`",
             )
     return classes

@@ -83,7 +83,12 @@ def test_a_condition_that_is_false_leaves_an_output_out() -> None:
 
 
 def test_one_named_output_is_a_tensor() -> None:
-    network = build(SMALL + "stem { conv(4, 3), save features, relu, save more }\n" + HEAD.replace(" }", ", save s }") + "output s")
+    network = build(
+        SMALL
+        + "stem { conv(4, 3), save features, relu, save more }\n"
+        + HEAD.replace(" }", ", save s }")
+        + "output s"
+    )
     assert isinstance(network.module()(torch.randn(2, 3, 8, 8)), Tensor)
     assert codes(SMALL + "stem { conv(2, 3), save scores }\noutput scores") == []
 
@@ -114,7 +119,7 @@ def test_sizes_across_sections_and_loops() -> None:
     network = build(
         SMALL + "stem { conv(4, 3), repeat 2 as i { concat { | identity | conv(2 + i, 3) } }, save a }\n"
         "stage residual(6, stride=2)\n"
-        "layers { from a, conv(in, 1), skip if same { conv(9, 3) }, concat { | identity | from a }, conv(5, 1) }\n"
-        + HEAD
+        "layers { from a, conv(in, 1), skip if same { conv(9, 3) }\n"
+        "concat { | identity | from a }, conv(5, 1) }\n" + HEAD
     )
     assert_styles_agree(network)

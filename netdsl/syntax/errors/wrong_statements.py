@@ -285,9 +285,17 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     ],
     "output": [
         (r"output\s*[:=]?\s*\{", "`output` takes no braces: it names saved tensors", Write("head { … }")),
-        (r"output\s*[:=]?\s*[(\[]([\w\s,]+)[)\]]$", "outputs are listed without brackets", Write(r"output \1")),
+        (
+            r"output\s*[:=]?\s*[(\[]([\w\s,]+)[)\]]$",
+            "outputs are listed without brackets",
+            Write(r"output \1"),
+        ),
         (r"output\s*([:=])\s*(\w.*)$", r"no `\1` after `output`", Write(r"output \2")),
-        (r"output\s+([\w\s,]+?)\s+(?:if|in|during)\s+(.*)$", "a condition follows `when`", Write(r"output \1 when \2")),
+        (
+            r"output\s+([\w\s,]+?)\s+(?:if|in|during)\s+(.*)$",
+            "a condition follows `when`",
+            Write(r"output \1 when \2"),
+        ),
     ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
