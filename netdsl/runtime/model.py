@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.synced import synchronised
 
-# What generated code returns: a tensor, or a tuple of several.
+# What generated code returns: one tensor, or those that `output` names, in its order.
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
 def all_outputs(returned: Outputs) -> tuple[Tensor, ...]:
+    """The outputs, also where there is only one."""
     return returned if isinstance(returned, tuple) else (returned,)
 
 

@@ -1,0 +1,99 @@
+"""Tasks: what a network's outputs mean, and by which figure its epochs are ranked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from netdsl.runtime.distributed import Processes
+from netdsl.runtime.model import Outputs, all_outputs
+
+
+class Scoring(Protocol):
+    """Collects the outputs for the images of a split."""
+
+    def add(self, outputs: Outputs, targets: Tensor) -> None:
+        """Adds a batch: outputs in float32, and what they should be."""
+
+    def result(self, processes: Processes) -> dict[str, float]:
+        """The scores over the images of all processes: `loss`, then the task's metric, then others."""
+
+
+class Task(Protocol):
+    """What the outputs of a network mean.
+
+    `metric` names the score by which the best epoch is chosen, from 0 to 1. `figures` are what a training
+    step counts beside its loss; the metric may be one of them.
+    """
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def figures(self) -> tuple[str, ...]: ...
+
+    def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses of a batch, summed over its images, and likewise the figures, (k,)."""
+
+    def example(self, count: int, device: torch.device) -> Tensor:
+        """Targets of any `count` images, to measure the time of a step."""
+
+    def scoring(self, device: torch.device) -> Scoring:
+        """A new collection of scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """One class for each image: targets are (N,) int64, outputs logits (N, classes).
+
+    The loss is cross entropy, in training with label smoothing (Szegedy et al. 2016, section 7). There the
+    losses of further outputs that are logits, as of auxiliary heads, have the weight `aux`: the gradient is
+    that of the sum, the value that of the first output, so that it can be compared with other networks.
+    """
+
+    smoothing: float = 0.0
+    aux: float = 0.3
+    metric = "accuracy"
+    figures = ("accuracy",)
+
+    def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
+        logits, *others = (output.float() for output in all_outputs(outputs))
+        loss = self._loss(logits, targets)
+        for other in others:
+            if other.shape == logits.shape:
+                further = self._loss(other, targets)
+                loss = loss + self.aux * (further - further.detach())
+        return loss, (logits.argmax(1) == targets).sum()[None].float()
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
+
+    def example(self, count: int, device: torch.device) -> Tensor:
+        return torch.zeros(count, dtype=torch.int64, device=device)
+
+    def scoring(self, device: torch.device) -> Scoring:
+        return _ClassScores(device)
+
+
+CLASSIFICATION = Classification()
+
+
+class _ClassScores:
+    """Mean cross entropy (without label smoothing) and accuracy."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+
+    def add(self, outputs: Outputs, targets: Tensor) -> None:
+        logits = all_outputs(outputs)[0]
+        loss = F.cross_entropy(logits, targets, reduction="sum")
+        right = (logits.argmax(1) == targets).sum()
+        self._sums += torch.stack((loss, right, right.new_tensor(len(targets))))
+
+    def result(self, processes: Processes) -> dict[str, float]:
+        loss, right, count = processes.total(self._sums).tolist()
+        return {"loss": loss / count, "accuracy": right / count}
