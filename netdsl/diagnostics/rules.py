@@ -62,6 +62,7 @@ RULES = (
     Rule("NET404", "branch-shapes"),
     Rule("NET501", "recipe"),
     Rule("NET502", "generated-code"),
+    Rule("NET503", "style"),
     Rule("NET601", "expectation"),
     Rule("NET602", "limits"),
     Rule("NET701", "unused-name"),

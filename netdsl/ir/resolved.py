@@ -174,6 +174,14 @@ class Stage(NamedTuple):
 Part: TypeAlias = Section | Stage
 
 
+class NetworkOutput(NamedTuple):
+    """A saved tensor that the network returns, under its name; its span is that of the name in `output`."""
+
+    name: str
+    span: Span
+    in_training_only: bool
+
+
 class Rule(NamedTuple):
     """The initialisation of a tensor: a function of `torch.nn.init` without its last `_`, and its arguments
     by name; `pytorch` is the default of the layer.
@@ -209,7 +217,8 @@ class Expectation(NamedTuple):
 class ResolvedNetwork(NamedTuple):
     """A network. After errors it has `WrongStep`s, and its input may be unknown.
 
-    `sound` is true if no error is in its layers. `class_name` is the name that the file gives to the class in
+    `outputs` are those that the file names; without, the output is the tensor after the last part. `sound` is
+    true if no error is in its layers. `class_name` is the name that the file gives to the class in
     generated code. `open_classes`: the number of classes is only in arguments of steps in sections, so that
     generated code can leave it open.
     """
@@ -229,6 +238,7 @@ class ResolvedNetwork(NamedTuple):
     sound: bool
     class_name: str | None = None
     open_classes: bool = False
+    outputs: tuple[NetworkOutput, ...] = ()
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

@@ -166,9 +166,12 @@ class Lookahead:
 
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
-    """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7)."""
+    """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7). The losses of
+    further outputs that are logits are added with the weight `aux` (Szegedy et al. 2014, section 5).
+    """
 
     smoothing: float = arg(Real(0, 1, below=True), 0.0)
+    aux: float = arg(Real(), 0.3, named=True)
 
 
 # The values of keys that take a choice, by name.

@@ -140,7 +140,7 @@ class FileScope:
                 self._diagnostics.error("NET106", message, place, help="leave `in […]` out")
             value = default and self.scope.held(name, default)
             parameters.append((name.text, value))
-        body = self.steps.body(block.body, key)
+        body = self.steps.block(block.body, key)
         return BlockDefinition(
             key, block.name.text, tuple(parameters), body, block.documentation, block.name.span
         )

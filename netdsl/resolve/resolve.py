@@ -22,6 +22,7 @@ from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
 from netdsl.resolve.read_init import LAST_NORM, read_init
+from netdsl.resolve.read_outputs import read_outputs
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
@@ -29,7 +30,7 @@ from netdsl.syntax import nodes
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
-_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
+_APART = {"network", "classes", "order", "let", "block", "output", "init", "train", "expect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,13 @@ class _Resolver:
         recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
             train, self._overrides.recipe
         )
+        outputs = read_outputs(
+            statements(self._program, nodes.Output), main.names.own, main.scope, self._diagnostics
+        )
+        if any(found.kind == "output" for found in self._program.unread):
+            outputs = None
         expected = (
-            read_expectation(e, main.scope, self._diagnostics)
+            read_expectation(e, main.scope, outputs or (), self._diagnostics)
             for e in statements(self._program, nodes.Expect)
         )
         # Expectations that depend on the input's size are for the file's own input.
@@ -122,10 +128,12 @@ class _Resolver:
         parts, blocks = self._marked(init, parts, blocks)
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
+        if outputs is None:  # The output is unknown, and not compared with the classes.
+            classes = None
         return ResolvedNetwork(
             network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
             init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
-            network.class_name and network.class_name.text, self._open_classes(),
+            network.class_name and network.class_name.text, self._open_classes(), outputs or (),
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
@@ -263,7 +271,7 @@ class _Resolver:
 
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
-        body = self._main.steps.section(statement.body, kind.text)
+        body = self._main.steps.section(statement)
         if kind.text != "layers":
             if kind.text in seen:
                 # The intended position, and the intended output, are unknown.

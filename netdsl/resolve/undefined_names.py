@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
 from netdsl.base.tree import around, nested
-from netdsl.diagnostics import Label, listing, nearest
+from netdsl.diagnostics import Help, Label, listing, misspelt, remove
 from netdsl.language.words import STAGE_NAMES
 from netdsl.resolve.bindings import Definitions, FileNames, Symbol
 from netdsl.syntax import nodes
@@ -26,7 +26,7 @@ class UndefinedName(NamedTuple):
     """The error for an undefined name, and its span, if it isn't that of the name."""
 
     message: str
-    help: str
+    help: Help
     also: tuple[Label, ...] = ()
     span: Span | None = None
 
@@ -54,19 +54,25 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
     tensors = [symbol for symbol in elsewhere if symbol.kind == "tensor"]
     known = names.text(place) or names.own
     message = f"no tensor is saved as `{text}` here"
-    if found := _later(tensors, place, list(around(known.program, place))):
+    way = list(around(known.program, place))
+    section = _around(way, nodes.Section)
+    if found := _later(tensors, place, way):
         return found
+    if section and section.name and known.find(text, place, tensor=True):
+        message = f"the section `{section.name.text}` is a module of its own, which doesn't know `{text}`"
+        fix = remove(section.name.span, "remove the name of the section", safe=False)
+        return UndefinedName(message, fix, (Label(tensors[0].whole, "saved outside of it"),))
+    if section and tensors and known.saved_at_end(text):
+        message = f"`{text}` is saved later, in line {_line(tensors[0].whole)}"
+        return UndefinedName(message, "save it above this line", (Label(tensors[0].whole, "saved here"),))
     if tensors:
         help = "move both into one body: a saved tensor is known in its body and in those inside"
         return UndefinedName(message, help, (Label(tensors[0].whole, "saved in another body"),))
     if label := next((symbol for symbol in elsewhere if symbol.kind == "label"), None):
         help = f"write `, save {text}` after it: a label doesn't save the tensor"
         return UndefinedName(message, help, (Label(label.whole, "this step has the label"),))
-    help = (
-        nearest(text, known.known_at(place, tensor=True))
-        or f"write `save {text}` before it, in the same body"
-    )
-    return UndefinedName(message, help)
+    near = misspelt(place, known.known_at(place, tensor=True))
+    return UndefinedName(message, near or f"write `save {text}` before it, in the same body")
 
 
 def _around(way: Sequence[object], kind: type[T]) -> T | None:

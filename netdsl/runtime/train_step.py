@@ -39,7 +39,7 @@ class TrainStep:
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
         self.model = model
-        self.task = task or Classification(recipe.loss.smoothing)
+        self.task = task or Classification(recipe.loss.smoothing, recipe.loss.aux)
         self.recipe = recipe
         self.speed = speed
         self.processes = processes
@@ -54,7 +54,7 @@ class TrainStep:
 
     def plain_objective(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with self.speed.autocast():
-            outputs = self.model(images, training=True)
+            outputs = self.model.outputs(images, training=True)
         return self.task.objective(outputs, targets)
 
     def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:

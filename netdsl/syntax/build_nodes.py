@@ -207,6 +207,10 @@ class TreeBuilder:
         name, parameters, body = children
         return nodes.Block(self._word(name), parameters or (), body, "", span)
 
+    def output(self, span: Span, children: list[Any]) -> nodes.Output:
+        *names, condition = children
+        return nodes.Output(tuple(map(self._word, names)), condition, span)
+
     def init(self, span: Span, children: list[Any]) -> nodes.Init:
         base, *rules = children
         found = tuple(rule for rule in rules if rule is not None)

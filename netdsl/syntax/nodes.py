@@ -261,6 +261,14 @@ class Block(NamedTuple):
     span: Span
 
 
+class Output(NamedTuple):
+    """`output a, b when training`: saved tensors that the network returns, in order."""
+
+    names: tuple[Word, ...]
+    condition: Expr | None
+    span: Span
+
+
 class InitRule(NamedTuple):
     key: Word
     rule: Call
@@ -308,6 +316,7 @@ Statement: TypeAlias = (
     | Stage
     | Stages
     | Block
+    | Output
     | Init
     | Train
     | Expect
