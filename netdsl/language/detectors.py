@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from netdsl.language.argument_types import Real, Sizes, arg
+from netdsl.language.recipe import FcosLoss, YoloLoss
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """The arguments of all kinds: a box has a `score` of at least this, and overlaps no surer box of its class
-    by an IoU above `nms`.
+    """The arguments of all kinds: a box has at least this `score`, and overlaps no surer one of its class by an
+    IoU above `nms`.
     """
 
     score: float = arg(Real(0, 1), 0.05, named=True, last=True)
@@ -26,10 +27,8 @@ class Yolo(Detector):
 
     anchors: tuple[tuple[int, int], ...] = arg(Sizes(), usual="[32x32, 64x64]")
     outputs: ClassVar[int | None] = 1
-
-    @property
-    def constants(self) -> dict[str, int]:
-        return {"anchors": len(self.anchors)}
+    formula: ClassVar[str] = "5 * anchors + classes"
+    loss: ClassVar[type[YoloLoss]] = YoloLoss
 
     def channels(self, classes: int) -> int:
         return 5 * len(self.anchors) + classes
@@ -41,15 +40,13 @@ class Yolo(Detector):
 
 @dataclass(frozen=True, slots=True)
 class Fcos(Detector):
-    """Boxes around locations (Tian et al. 2019): each map has one channel for each class, then the distances to
-    left, top, right and bottom, and the centerness.
+    """Boxes around locations (Tian et al. 2019): each map has one channel for each class, then the distances
+    to left, top, right and bottom, and the centerness.
     """
 
     outputs: ClassVar[int | None] = None
-
-    @property
-    def constants(self) -> dict[str, int]:
-        return {}
+    formula: ClassVar[str] = "classes + 5"
+    loss: ClassVar[type[FcosLoss]] = FcosLoss
 
     def channels(self, classes: int) -> int:
         return classes + 5

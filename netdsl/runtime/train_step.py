@@ -19,7 +19,7 @@ from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Model
 from netdsl.runtime.replica import Objective, Replica
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.task import Classification, Task
+from netdsl.runtime.task import Task, classification
 
 
 class TrainStep:
@@ -39,7 +39,7 @@ class TrainStep:
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
         self.model = model
-        self.task = task or Classification(recipe.loss.smoothing, recipe.loss.aux)
+        self.task = task or classification(recipe)
         self.recipe = recipe
         self.speed = speed
         self.processes = processes

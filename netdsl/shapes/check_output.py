@@ -25,10 +25,11 @@ class _Remedy(NamedTuple):
 
 def gives_scores(network: ResolvedNetwork, output: Shape) -> bool:
     """True if an output has a score for each class: a vector of them, or, where the file names its outputs,
-    also a map with scores at each position. Any output does where the file has no `classes`.
+    also a map with scores at each position. Any output does where the file has no `classes`, or where
+    `detect` gives the outputs another meaning.
     """
     scores = output[:1] if network.outputs else output
-    return network.classes is None or scores == (network.classes,)
+    return network.classes is None or network.detect is not None or scores == (network.classes,)
 
 
 def check_output(

@@ -269,6 +269,13 @@ class Output(NamedTuple):
     span: Span
 
 
+class Detect(NamedTuple):
+    """`detect yolo(anchors=[32x32])`: what the outputs of a detector mean."""
+
+    kind: Call
+    span: Span
+
+
 class InitRule(NamedTuple):
     key: Word
     rule: Call
@@ -317,6 +324,7 @@ Statement: TypeAlias = (
     | Stages
     | Block
     | Output
+    | Detect
     | Init
     | Train
     | Expect

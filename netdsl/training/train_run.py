@@ -36,6 +36,7 @@ from netdsl.runtime.train import Report, Training
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
+from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
 
@@ -159,7 +160,7 @@ def _prepared(
     say(console, f"{network.name} ({record.style}): {size}; {images}")
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, network.recipe.seed, speed.device)
-    return Training(model, data, network.recipe, run, speed, console, request)
+    return Training(model, data, network.recipe, run, speed, console, request, task_of(network))
 
 
 def _trained(training: Training, network: Network, record: Record, tensorboard: bool) -> Report:

@@ -12,13 +12,18 @@ from torch import Tensor
 from netdsl.runtime.detection.boxes import Detections, keep_best, without_padding
 from netdsl.runtime.detection.mean_ap import mean_ap
 from netdsl.runtime.distributed import Processes
-from netdsl.runtime.task import Outputs, Scoring
+from netdsl.runtime.model import Outputs, all_outputs
+from netdsl.runtime.task import Scoring
 
 
 class Head(Protocol):
     """What the maps of a detector mean; `parts` are the names of the parts of its loss."""
 
-    parts: tuple[str, ...]
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+
+    @property
+    def classes(self) -> int: ...
 
     def loss(self, outputs: Sequence[Tensor], boxes: Tensor) -> Tensor:
         """The parts of the loss, of boxes in pixels, with their weights; the loss is their sum."""
@@ -37,7 +42,6 @@ class Detection:
     """
 
     head: Head
-    classes: tuple[str, ...]
     size: tuple[int, int]
     least: float
     overlap: float
@@ -48,7 +52,7 @@ class Detection:
         return self.head.parts
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        parts = self.head.loss(_maps(outputs), targets) * len(targets)
+        parts = self.head.loss(all_outputs(outputs), targets) * len(targets)
         return parts.sum(), parts.detach()
 
     def example(self, count: int, device: torch.device) -> Tensor:
@@ -58,7 +62,7 @@ class Detection:
 
     def detections(self, outputs: Outputs) -> list[Detections]:
         """The boxes found in each image."""
-        boxes, scores = self.head.candidates(_maps(outputs))
+        boxes, scores = self.head.candidates(all_outputs(outputs))
         return keep_best(boxes, scores, self.size, self.least, self.overlap)
 
     def scoring(self, device: torch.device) -> Scoring:
@@ -85,8 +89,4 @@ class _Boxes:
         pairs = processes.gathered((self._found, self._real))
         found = [own for part, _ in pairs for own in part]
         real = [own for _, part in pairs for own in part]
-        return {"loss": loss / count, **mean_ap(found, real, self._task.classes).summary()}
-
-
-def _maps(outputs: Outputs) -> tuple[Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+        return {"loss": loss / count, **mean_ap(found, real, self._task.head.classes).summary()}
