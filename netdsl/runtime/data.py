@@ -92,10 +92,11 @@ def read(
             "write `input 3x32x32` or `input 1x32x32`",
         )
     from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
-    from netdsl.runtime.detection import annotations, scenes
+    from netdsl.runtime.detection import box_folder, scenes
 
-    if isinstance(kind, Folder):
-        return folder.read(kind.path, input_shape, console, stream, room, rules)
+    if isinstance(kind, Folder | Boxes):
+        reader = folder if isinstance(kind, Folder) else box_folder
+        return reader.read(kind.path, input_shape, console, stream, room, rules)
     if stream:
         raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
     match kind:
@@ -103,8 +104,6 @@ def read(
             source = digits.read(input_shape)
         case Scenes(count):
             source = scenes.read(input_shape, count)
-        case Boxes(path):
-            source = annotations.read(path, input_shape, console)
         case _:
             source = cifar.read(kind, input_shape)
     return replace(source, rules=rules)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime.detection.boxes import Detections, keep_best, without_padding
-from netdsl.runtime.detection.mean_ap import mean_ap
+from netdsl.runtime.detection.mean_ap import average_precision
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 from netdsl.runtime.task import Scoring
@@ -89,4 +89,7 @@ class _Boxes:
         pairs = processes.gathered((self._found, self._real))
         found = [own for part, _ in pairs for own in part]
         real = [own for _, part in pairs for own in part]
-        return {"loss": loss / count, **mean_ap(found, real, self._task.head.classes).summary()}
+        precisions = average_precision(found, real, self._task.head.classes)
+        scores = {"ap50": precisions.ap50, "ap": precisions.ap, "ap75": precisions.ap75}
+        # None: no image has a box.
+        return {"loss": loss / count, **{name: value or 0.0 for name, value in scores.items()}}
