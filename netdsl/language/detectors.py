@@ -11,8 +11,8 @@ from netdsl.language.recipe import FcosLoss, YoloLoss
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """The arguments of all kinds: a box has at least this `score`, and overlaps no surer one of its class by an
-    IoU above `nms`.
+    """The arguments of all kinds: a box has at least this `score`, and overlaps no surer one of its class by
+    an IoU above `nms`.
     """
 
     score: float = arg(Real(0, 1), 0.05, named=True, last=True)

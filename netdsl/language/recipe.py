@@ -32,7 +32,9 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each epoch."""
+    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each
+    epoch, and fixed ones for validation and test.
+    """
 
     count: int = arg(Whole(), 1200)
 
@@ -160,6 +162,19 @@ class Cutout:
 
 
 @dataclass(frozen=True, slots=True)
+class Zoom:
+    """Images scaled by a random factor from `low` to `high` about a random place; the canvas around smaller
+    ones has the mean colour. Boxes move along, and are lost with three quarters of their area.
+    """
+
+    low: float = arg(Real(above=True), usual="0.8")
+    high: float = arg(Real(above=True), usual="1.25")
+
+
+Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom
+
+
+@dataclass(frozen=True, slots=True)
 class NoAverage:
     """The weights are used as the last step left them."""
 
@@ -224,7 +239,7 @@ CHOICES: dict[str, dict[str, type]] = {
     },
     "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
     "schedule": {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
-    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout},
+    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
     "average": {"none": NoAverage, "ema": Ema, "lookahead": Lookahead},
     "loss": {"cross_entropy": CrossEntropy, "yolo": YoloLoss, "fcos": FcosLoss},
 }
@@ -241,7 +256,7 @@ class Recipe:
     accumulate: int = arg(Whole(), 1)
     optimizer: Sgd | Adam | AdamW | Muon = Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4)
     schedule: Constant | Step | Cosine | OneCycle = Constant()
-    augment: tuple[Flip | Crop | Cutout, ...] = ()
+    augment: tuple[Augmentation, ...] = ()
     average: NoAverage | Ema | Lookahead = NoAverage()
     loss: CrossEntropy | YoloLoss | FcosLoss = CrossEntropy()
     # Test-time augmentation: with `flip`, the mean of the logits of an image and of its mirror image.

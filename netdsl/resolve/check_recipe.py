@@ -30,6 +30,7 @@ from netdsl.language.recipe import (
     Scenes,
     Sgd,
     Step,
+    Zoom,
     held_out,
 )
 from netdsl.ops.operation import Shape, show_shape
@@ -178,6 +179,10 @@ class _Checks:
                     self._warn(
                         "NET712", message, place, self._argument("augment", r"crop\([^)]*\)", own, why)
                     )
+                case Zoom(low, high) if low > high:
+                    message = f"`zoom({low:g}, {high:g})` has no factor from {low:g} to {high:g}"
+                    own = f"zoom({high:g}, {low:g})"
+                    self._error("augment", message, self._argument("augment", r"zoom\([^)]*\)", own))
                 case Cutout(cut) if cut >= shortest:
                     message = f"`cutout({cut})` can hide all of an image of {size}"
                     own = f"cutout({max(1, shortest // 2)})"
@@ -204,7 +209,7 @@ class _Checks:
                 "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {name}")
             )
         for key, allowed in (("augment", "flip"), ("tta", "none")):
-            step = next((s for s in recipe.augment if not isinstance(s, Flip)), None)
+            step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
             wrong = step is not None if key == "augment" else recipe.tta != "none"
             if detect and key in self._places and self._known(key) and wrong:
                 word = type(step).__name__.lower() if key == "augment" else recipe.tta

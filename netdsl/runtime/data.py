@@ -95,8 +95,8 @@ def read(
     from netdsl.runtime.detection import box_folder, scenes
 
     if isinstance(kind, Folder | Boxes):
-        reader = folder if isinstance(kind, Folder) else box_folder
-        return reader.read(kind.path, input_shape, console, stream, room, rules)
+        read_folder = folder.read if isinstance(kind, Folder) else box_folder.read
+        return read_folder(kind.path, input_shape, console, stream, room, rules)
     if stream:
         raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
     match kind:

@@ -62,9 +62,11 @@ class TrainStep:
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
-        x = augment.apply(data.floats(batch.images), self.recipe.augment, draws, data.mean)
+        x, targets = augment.apply(
+            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean
+        )
         x = self.speed.laid_out(data.normalise(x))
-        sums = self.gradients(x, batch.targets, batch.whole)
+        sums = self.gradients(x, targets, batch.whole)
         self.optimizer.step(lr)
         if self.average is not None:
             self.average.update()

@@ -13,8 +13,6 @@ from netdsl.runtime.images import Source, Split, moments
 # Digits of a scene, at most, and the share of a canvas's shorter side that one takes: 14 to 40 of 96 pixels.
 MOST = 6
 SIDES = (14 / 96, 40 / 96)
-# Scenes for validation and test.
-_VALIDATION, _TEST = 200, 400
 # The share of a digit's square that another one may cover.
 _COVERED = 0.02
 # The places that are tried for a digit; one that finds none is left out.
@@ -74,9 +72,11 @@ class Scenes:
 
 
 def read(input_shape: tuple[int, ...], count: int) -> Source:
-    """Scenes of (C, H, W): `count` for training, other ones in each epoch, and fixed ones for the rest."""
+    """Scenes of (C, H, W): `count` for training, other ones in each epoch; a sixth of that for validation and a
+    third for the test, which stay.
+    """
     splits = {}
-    counts: dict[digits.Part, int] = {"train": count, "validation": _VALIDATION, "test": _TEST}
+    counts: dict[digits.Part, int] = {"train": count, "validation": -(-count // 6), "test": -(-count // 3)}
     for part, number in counts.items():
         scenes = Scenes(part, torch.arange(number), input_shape, seed=0)
         drawn = [scenes.draw(rows) for rows in scenes.numbers.split(100)]

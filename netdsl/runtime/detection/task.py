@@ -79,7 +79,9 @@ class _Boxes:
         self._real: list[Tensor] = []
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
-        loss, _ = self._task.objective(outputs, targets)
+        with torch.random.fork_rng():  # The loss may draw anchors: each time the same ones.
+            torch.manual_seed(0)
+            loss, _ = self._task.objective(outputs, targets)
         self._sums += torch.stack((loss, loss.new_tensor(len(targets))))
         self._found += [found.cpu() for found in self._task.detections(outputs)]
         self._real += [without_padding(boxes) for boxes in targets.cpu()]
