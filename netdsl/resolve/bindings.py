@@ -154,7 +154,8 @@ class Definitions:
                 self._define(Symbol("constant", "classes", word, span, file, value=number))
             case nodes.Detect(call) if "anchors" not in self.constants:
                 # The number of the anchors, whose list is the first argument.
-                listed = [value for _, value in call.arguments if isinstance(value, nodes.ListOf)]
+                values = (argument.value for argument in call.arguments)
+                listed = [value for value in values if isinstance(value, nodes.ListOf)]
                 if listed:
                     number = nodes.Literal(len(listed[0].items), listed[0].span)
                     self._define(Symbol("constant", "anchors", listed[0].span, span, file, value=number))

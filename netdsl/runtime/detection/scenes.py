@@ -72,8 +72,8 @@ class Scenes:
 
 
 def read(input_shape: tuple[int, ...], count: int) -> Source:
-    """Scenes of (C, H, W): `count` for training, other ones in each epoch; a sixth of that for validation and a
-    third for the test, which stay.
+    """Scenes of (C, H, W): `count` for training, other ones in each epoch. A sixth as many are for
+    validation, a third for the test, and stay.
     """
     splits = {}
     counts: dict[digits.Part, int] = {"train": count, "validation": -(-count // 6), "test": -(-count // 3)}
