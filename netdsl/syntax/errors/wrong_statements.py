@@ -220,6 +220,20 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (r"network\s*[:=]?\s+([^(]*[^(\w\s][^(]*|\w+\s+.*|\d\w*)(\(.*\))?$", _network),
         (r"network\s*([:=])\s*(\w+)", r"no `\1` after `network`", Write(r"network \2")),
     ],
+    "output": [
+        (r"output\s*[:=]?\s*\{", "`output` takes no braces: it names saved tensors", Write("head { … }")),
+        (
+            r"output\s*[:=]?\s*[(\[]([\w\s,]+)[)\]]$",
+            "outputs are listed without brackets",
+            Write(r"output \1"),
+        ),
+        (r"output\s*([:=])\s*(\w.*)$", r"no `\1` after `output`", Write(r"output \2")),
+        (
+            r"output\s+([\w\s,]+?)\s+(?:if|in|during)\s+(.*)$",
+            "a condition follows `when`",
+            Write(r"output \1 when \2"),
+        ),
+    ],
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (
