@@ -102,7 +102,8 @@ class _Measure:
         self._joins = Joins(ErrorReporter(Diagnostics()))
 
     def network(self, typed: ir.TypedNetwork, depth: int) -> tuple[Part, ...]:
-        point = _Point.start(typed.network.input)
+        shape = typed.network.input
+        point = _Point(TensorState.of_input(shape), _Tensor(math.prod(shape)))
         parts: list[Part] = []
         saved: dict[str, _Point] = {}
         for number, (name, part) in enumerate(typed.named_parts):
