@@ -51,6 +51,10 @@ STATEMENTS = {
     "output": Keyword(
         "output a, b", "The saved tensors that the network returns, in order; `when training`: only then."
     ),
+    "detect": Keyword(
+        "detect yolo(anchors=[32x32, 64x64])",
+        "The outputs are those of a detector of boxes: `yolo` with anchors, or `fcos`.",
+    ),
     "init": Keyword("init kaiming", "Initialisation of the weights: `kaiming` or `pytorch`, and rules."),
     "train": Keyword("train { … }", "The recipe: how the network is trained."),
     "expect": Keyword("expect params < 125k", "A property of the network that the compiler checks."),

@@ -29,6 +29,7 @@ S = TypeVar("S")
 _FOR_ALL = {
     nodes.Order: "an order applies to the whole file: ",
     nodes.Network: "a file has one network: ",
+    nodes.Detect: "the outputs have one meaning: ",
     nodes.Init: "a file has one `init`, with any number of rules: ",
 }
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from netdsl.language.recipe import CrossEntropy, Recipe
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 
@@ -80,6 +81,12 @@ class Classification:
 
 
 CLASSIFICATION = Classification()
+
+
+def classification(recipe: Recipe) -> Classification:
+    """Classification with the loss of a recipe."""
+    assert isinstance(recipe.loss, CrossEntropy)
+    return Classification(recipe.loss.smoothing, recipe.loss.aux)
 
 
 class _ClassScores:

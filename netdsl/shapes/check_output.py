@@ -30,10 +30,11 @@ class _Remedy(NamedTuple):
 
 def gives_scores(network: ResolvedNetwork, output: Shape) -> bool:
     """True if an output has a score for each class: a vector of them, or, where the file names its outputs,
-    also a map with scores at each position. Any output does where the file has no `classes`.
+    also a map with scores at each position. Any output does where the file has no `classes`, or where
+    `detect` gives the outputs another meaning.
     """
     scores = output[:1] if network.outputs else output
-    return network.classes is None or scores == (network.classes,)
+    return network.classes is None or network.detect is not None or scores == (network.classes,)
 
 
 def check_output(
@@ -52,10 +53,8 @@ def check_output(
         name, span, _ = network.outputs[0]
         also = [Label(state.made, f"{show_shape(output)} comes from here")] if state.made else []
         message = f"the first output must have {classes} scores, but `{name}` is {shown}"
-        help = (
-            f"name the scores first, or end the steps before `save {name}` in {classes} channels or features"
-        )
-        diagnostics.error("NET403", message, span, also=also, help=help)
+        first = f"name the scores first, or end the steps before `save {name}` in {classes} channels"
+        diagnostics.error("NET403", message, span, also=also, help=first)
         return
     place = _last(network)
     remedy = (

@@ -21,6 +21,7 @@ from netdsl.ir.typed import (
 from netdsl.language.expressions import references
 from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.shapes.body_scope import entering
+from netdsl.shapes.check_detector import check_detector
 from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
 from netdsl.shapes.check_output import check_output, gives_scores
 from netdsl.shapes.error_reporter import ErrorReporter, Via
@@ -106,10 +107,13 @@ class _Inference:
             return self._typed(parts, {"": state.lost()})
         outputs = self._outputs(state, saved)
         first = next(iter(outputs.values()))
-        if first.known and parts:
+        known = all(output.known for output in outputs.values())
+        if detect := self._network.detect:
+            if known:
+                check_detector(self._network, detect, parts, outputs, self._attempt, self.found)
+        elif first.known and parts:
             check_output(self._network, parts, first, self._attempt, self.found)
         typed = self._typed(parts, outputs)
-        known = all(output.known for output in outputs.values())
         # After an error the total costs are unknown, and their expectations are not checked.
         if self.found.errors or not self._sound or not known:
             attempt = None if self.found.errors else self._attempt

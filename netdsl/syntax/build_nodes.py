@@ -80,6 +80,7 @@ class TreeBuilder:
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
     stage = _node(nodes.Stage)
+    detect = _node(nodes.Detect)
     init_rule = _node(nodes.InitRule, spanned=False)
     list_of = _node_of_items(nodes.ListOf)
     body = _node_of_items(nodes.Body)

@@ -272,6 +272,13 @@ class Output(NamedTuple):
     span: Span
 
 
+class Detect(NamedTuple):
+    """`detect yolo(anchors=[32x32])`: what the outputs of a detector mean."""
+
+    kind: Call
+    span: Span
+
+
 class InitRule(NamedTuple):
     key: Word
     rule: Call
@@ -320,6 +327,7 @@ Statement: TypeAlias = (
     | Stages
     | Block
     | Output
+    | Detect
     | Init
     | Train
     | Expect

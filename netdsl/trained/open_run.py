@@ -132,11 +132,14 @@ def divide(network: Network, source: images.Source) -> data.Dataset:
 
 def require_classes(network: Network) -> int:
     """The number of a network's classes. Raises RunError if it has no `classes`, or if its first output, or
-    one of training only, which is for the loss, isn't a vector of their scores.
+    one of training only, which is for the loss, isn't a vector of their scores, and no `detect` gives it
+    another meaning.
     """
     classes = network.classes
     if classes is None:
         raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
+    if network.typed.network.detect:
+        return classes
     first, *others = network.typed.outputs
     for output in (first, *(other for other in others if other.in_training_only)):
         if output.shape != (classes,):

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 
 from netdsl.runtime.detection import coco_json
@@ -474,6 +475,27 @@ def test_blood_cells(tmp_path: Path, console: Console) -> None:
         corners = part.labels[kinds >= 0][:, :4]
         assert corners.min() >= 0 and (corners.amax(0) <= torch.tensor([64, 48, 64, 48])).all()
     assert said(console) == ""
+
+
+def test_boxes_are_those_of_upright_images(tmp_path: Path, console: Console) -> None:
+    """An image that its orientation turns is annotated as people see it; else its boxes mean other places."""
+    turned = Image.Exif()
+    turned[274] = 6  # by a quarter
+    names: dict[str, Boxes] = {f"{i}.png": [(1, 2, 5, 4, "cat")] for i in range(12)}
+    value = coco(names)
+    for i, entry in enumerate(value["images"]):
+        file = save(tmp_path / entry["file_name"])
+        with Image.open(file) as image:
+            image.save(file, exif=turned)
+        if i:  # the first is annotated as it is in its file
+            entry |= {"height": WIDTH, "width": HEIGHT}
+    write(tmp_path / "all.json", value)
+    source = load(tmp_path, console, (3, WIDTH, HEIGHT))
+    assert len(source.train) + len(source.test) == 11 and not source.conversion
+    assert source.train.labels[0, 0].tolist() == [1, 2, 5, 4, 0]
+    assert said(console).splitlines()[-1] == (
+        "images of another size than annotated, left out: 1, such as 0.png: 20x10, not 10x20"
+    )
 
 
 def test_captions_of_images_are_no_boxes(tmp_path: Path) -> None:
