@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -15,8 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import netdsl
 from netdsl.runtime.model import all_outputs
 from tests.support.building import narrowed
-from tests.support.equality import statistics, without_norms
+from tests.support.equality import without_norms
 from tests.zoo.entries import Entry, setting
+
+T = TypeVar("T", bound=Tensor)
 
 BATCH = 2
 PIECE = 2**20
@@ -77,7 +79,7 @@ def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
         theirs = entry.reference()
     settings = {name: setting(value) for name, value in entry.settings.items()}
     ours = (narrowed(entry.file, entry.size, settings) if narrow else network).module()
-    named = zip(theirs.named_parameters(), ours.parameters(), strict=True)
+    named = zip(theirs.named_parameters(), in_order(ours, theirs), strict=True)
     spreads = [Spread(name, p.numel(), deviation(q), deviation(p)) for (name, p), q in named]
     theirs.double(), ours.double()
     x = torch.randn(BATCH, 3, entry.size, entry.size, dtype=torch.float64)
@@ -96,14 +98,14 @@ def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
     expected, actual = outputs(theirs, x), outputs(ours, x)
     weights = torch.randn_like(expected)
     wanted, found = (
-        torch.autograd.grad((output * weights).sum(), [*model.parameters()])
-        for output, model in ((expected, theirs), (actual, ours))
+        torch.autograd.grad((output * weights).sum(), own)
+        for output, own in ((expected, [*theirs.parameters()]), (actual, in_order(ours, theirs)))
     )
     return Comparison(
         network=network,
         parameters=sum(p.numel() for p in whole.parameters()),
         reference_parameters=sum(p.numel() for p in whole_reference.parameters()),
-        shapes=[p.shape for p in whole.parameters()],
+        shapes=[p.shape for p in in_order(whole, whole_reference)],
         reference_shapes=[p.shape for p in whole_reference.parameters()],
         flops=flops(network, whole),
         spreads=spreads,
@@ -111,7 +113,9 @@ def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
         evaluation=evaluation,
         training=difference(actual.detach(), expected.detach()),
         gradients=max(map(difference, found, wanted)),
-        running=max(map(difference, statistics(ours), statistics(theirs)), default=0.0),
+        running=max(
+            map(difference, running_statistics(ours, theirs), running_statistics(theirs, theirs)), default=0.0
+        ),
     )
 
 
@@ -126,6 +130,22 @@ def narrow_linears() -> Iterator[None]:
 
     with patch.object(nn.Linear, "__init__", narrow):
         yield
+
+
+def in_order(model: nn.Module, reference: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a model in the order of the reference: by their names, if these are the same."""
+    return ordered(model.named_parameters(), (name for name, _ in reference.named_parameters()))
+
+
+def ordered(named: Iterable[tuple[str, T]], names: Iterable[str]) -> list[T]:
+    own, wanted = dict(named), list(names)
+    return [own[name] for name in wanted] if own.keys() == set(wanted) else list(own.values())
+
+
+def running_statistics(model: nn.Module, reference: nn.Module) -> list[Tensor]:
+    """The running statistics of a model in the order of the reference."""
+    named = ordered(model.named_buffers(), (name for name, _ in reference.named_buffers()))
+    return [buffer for buffer in named if buffer.dim()]
 
 
 def outputs(model: nn.Module, x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ Setting: TypeAlias = int | float | bool | str
 
 
 TORCHVISION = "torchvision"
+AUXILIARY = ("googlenet", "inception_v3")
 
 
 class Entry(NamedTuple):
@@ -36,7 +37,8 @@ class Entry(NamedTuple):
 
 
 def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry:
-    options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
+    # The heads and weights that torchvision makes only if it is asked to.
+    options = {"init_weights": True, "aux_logits": bool(settings.get("aux"))} if file in AUXILIARY else {}
     reference = partial(torchvision.models.get_model, name, weights=None, **options)
     return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
 
@@ -104,6 +106,7 @@ ENTRIES = [
     imagenet("densenet169", "densenet", depth=169),
     imagenet("densenet201", "densenet", depth=201),
     imagenet("googlenet", "googlenet"),
+    imagenet("googlenet", "googlenet", aux=True)._replace(name="googlenet with auxiliary heads"),
     small("PreResNet-110", "preresnet", partial(cifar.preresnet, 110, False), depth=110, kind="residual"),
     small("PreResNet-164", "preresnet", partial(cifar.preresnet, 164, True)),
     small("PreResNet-1001", "preresnet", partial(cifar.preresnet, 1001, True), depth=1001),
