@@ -107,6 +107,8 @@ ENTRIES = [
     imagenet("densenet201", "densenet", depth=201),
     imagenet("googlenet", "googlenet"),
     imagenet("googlenet", "googlenet", aux=True)._replace(name="googlenet with auxiliary heads"),
+    # 75: the smallest images that it takes.
+    imagenet("inception_v3", "inception_v3", 75),
     small("PreResNet-110", "preresnet", partial(cifar.preresnet, 110, False), depth=110, kind="residual"),
     small("PreResNet-164", "preresnet", partial(cifar.preresnet, 164, True)),
     small("PreResNet-1001", "preresnet", partial(cifar.preresnet, 1001, True), depth=1001),
