@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netdsl.base.values import Value, show
-from netdsl.compiler import Compiled, Style, compile_network, generate, trace
+from netdsl.compiler import Compiled, Style, compile_network, generate, styles_of, trace
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
@@ -72,8 +72,18 @@ class Network:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of the output for one example."""
+        """Shape of the output, the first of several, for one example."""
         return self._typed.output
+
+    @property
+    def output_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the outputs in training, by their names in the file; empty if it names none."""
+        return {output.name: output.shape for output in self._typed.outputs if output.name}
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles of code that the network can be written in."""
+        return styles_of(self._typed.network)
 
     @property
     def classes(self) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from netdsl.base.source import Span
+from netdsl.base.tree import steps
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
 from netdsl.codegen.module_init import Special
@@ -22,7 +24,26 @@ from netdsl.codegen.template_models import (
     open_parameters,
 )
 from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
+from netdsl.ir.resolved import FromStep, ResolvedNetwork, SaveStep, Section
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
+
+
+def beyond_sequence(network: ResolvedNetwork) -> Span | None:
+    """The first place of a network that no `nn.Sequential` can be: a named output, or a tensor of another
+    section; None if it can be one.
+    """
+    if network.outputs:
+        return network.outputs[0].span
+    span: Span
+    for part in network.parts:
+        saved: set[str] = set()
+        for step in steps(part.body) if isinstance(part, Section) else ():
+            match step:
+                case SaveStep(name):
+                    saved.add(name)
+                case FromStep(name, span) if name not in saved:
+                    return span
+    return None
 
 
 def sequential_entry(network: LoweredNetwork) -> str:

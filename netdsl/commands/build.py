@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_code import file_name, is_current, style_options, styles_of
+from netdsl.commands.shared_code import chosen_styles, file_name, is_current, style_options
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
@@ -103,15 +103,16 @@ def _generated(
     from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label
+    from netdsl.diagnostics.network_error import NetworkError
 
-    styles = styles_of(chosen)
     named: dict[str, Span] = {}
     codes: dict[str, str] = {}
     for path in paths:
         compiled = compile_file(path, report, settings)
         if compiled is None or compiled.network is None:
             continue
-        name, span = compiled.network.network.name, compiled.network.network.span
+        network = compiled.network.network
+        name, span, styles = network.name, network.span, chosen_styles(chosen, network)
         if name in named:
             labels = (Label(span), Label(named[name], "the other one"))
             message = f"two networks would both be written to {file_name(name, styles[0])}"
@@ -121,7 +122,11 @@ def _generated(
             continue
         for style in styles:
             file = file_name(name, style)
-            codes[file] = generate(compiled, style)
+            try:
+                codes[file] = generate(compiled, style)
+            except NetworkError as error:
+                report.add(error.diagnostics)
+                continue
             if mapped:
                 codes[f"{file}.map"] = as_json(file, trace(compiled, style, codes[file]))
     if not named and not report.failed:

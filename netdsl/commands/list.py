@@ -13,9 +13,9 @@ def list_networks() -> None:
 
     With the parameters that `--set` changes, their defaults, and the values that they can have.
     """
-    from netdsl.syntax.net_files import shipped, shipped_parameters
+    from netdsl.syntax.net_files import parameters_of, shipped
 
     names = [name for name in shipped() if name != "std"]
     width = max(map(len, names))
     for name in names:
-        echo(f"{name:{width}}  {', '.join(map(str, shipped_parameters(name)))}".rstrip())
+        echo(f"{name:{width}}  {', '.join(map(str, parameters_of(name)))}".rstrip())

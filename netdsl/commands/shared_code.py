@@ -13,6 +13,7 @@ from netdsl.commands.shared_outputs import OutputPath
 
 if TYPE_CHECKING:
     from netdsl.compiler import Style
+    from netdsl.ir.resolved import ResolvedNetwork
 
 
 style_options = option_group(
@@ -32,11 +33,11 @@ style_options = option_group(
 )
 
 
-def styles_of(chosen: str) -> Sequence[Style]:
-    """The styles that `--style` selects."""
-    from netdsl.compiler import STYLES
+def chosen_styles(chosen: str, network: ResolvedNetwork) -> Sequence[Style]:
+    """The styles that `--style` selects for a network: `all` are those that it can be written in."""
+    from netdsl.compiler import styles_of
 
-    return STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
+    return styles_of(network) if chosen == "all" else [chosen]  # type: ignore[list-item]
 
 
 def file_name(name: str, style: str) -> str:

@@ -26,10 +26,10 @@ def complete_networks(
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """For --set: the parameters of the shipped networks on the command line, with the values they declare."""
-    from netdsl.syntax.net_files import shipped, shipped_parameters
+    """For --set: the parameters of the networks on the command line, with the values that they declare."""
+    from netdsl.syntax.net_files import parameters_of
 
-    found = [p for name in context.args if name in shipped() for p in shipped_parameters(name)]
+    found = [p for name in context.args for p in parameters_of(name)]
     settings = (f"{p.name.text}={value}" for p in found for value in [v.span.text for v in p.values] or [""])
     return [CompletionItem(setting) for setting in settings if setting.startswith(incomplete)]
 

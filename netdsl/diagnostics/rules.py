@@ -43,6 +43,7 @@ RULES = (
     Rule("NET201", "undefined-function"),
     Rule("NET201", "undefined-tensor"),
     Rule("NET201", "undefined-quantity"),
+    Rule("NET201", "undefined-detector"),
     Rule("NET202", "duplicate-name"),
     Rule("NET203", "circular-definition"),
     Rule("NET204", "python-name"),
@@ -62,6 +63,7 @@ RULES = (
     Rule("NET404", "branch-shapes"),
     Rule("NET501", "recipe"),
     Rule("NET502", "generated-code"),
+    Rule("NET503", "style"),
     Rule("NET601", "expectation"),
     Rule("NET602", "limits"),
     Rule("NET701", "unused-name"),
@@ -76,6 +78,7 @@ RULES = (
     Rule("NET710", "channels-last-input"),
     Rule("NET711", "data-mismatch"),
     Rule("NET712", "contradictory-recipe"),
+    Rule("NET713", "norm-momentum"),
     Rule("NET714", "linear-on-map"),
 )
 

@@ -9,8 +9,19 @@ from functools import cache
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
-from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
+from netdsl.diagnostics import Diagnostics, Label, add_line, listing, write
+from netdsl.diagnostics.spelling import closest
+from netdsl.ir.resolved import (
+    BlockDefinition,
+    Bound,
+    Detect,
+    Init,
+    Part,
+    ResolvedNetwork,
+    Section,
+    Stage,
+    WrongStep,
+)
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
@@ -21,15 +32,18 @@ from netdsl.resolve.file_scope import FileScope, Registry, names_in, statements,
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
+from netdsl.resolve.read_detect import for_detector, read_detect
 from netdsl.resolve.read_init import LAST_NORM, read_init
+from netdsl.resolve.read_outputs import read_outputs
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.syntax import nodes
+from netdsl.syntax.errors.patterns import shape
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
-_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
+_APART = {"network", "classes", "order", "let", "block", "output", "detect", "init", "train", "expect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class _Resolver:
             self._check_library()
             return None
         network = self._network
-        shape, place = self._input()
+        entering, place = self._input()
         parts = self._parts()
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
@@ -107,25 +121,36 @@ class _Resolver:
         recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
             train, self._overrides.recipe
         )
+        outputs = read_outputs(
+            statements(self._program, nodes.Output), main.names.own, main.scope, self._diagnostics
+        )
+        classes = self._classes()
+        detect = self._detect(classes)
+        lost = detect is None and main.single(nodes.Detect) is not None
+        if lost or any(found.kind in ("output", "detect") for found in self._program.unread):
+            outputs = None
         expected = (
-            read_expectation(e, main.scope, self._diagnostics)
+            read_expectation(e, main.scope, outputs or (), self._diagnostics)
             for e in statements(self._program, nodes.Expect)
         )
         # Expectations that depend on the input's size are for the file's own input.
         other = ("macs", "output") if self._overrides.input else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
-        classes = self._classes()
-        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        if detect:
+            recipe = for_detector(recipe, places, detect)
+        subject = Subject(recipe, places, wrong, self._program, entering, place, classes, detect)
         check_recipe(subject, self._diagnostics)
         if not finite:
             return None
         parts, blocks = self._marked(init, parts, blocks)
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
+        if outputs is None:  # The output is unknown, and not compared with the classes.
+            classes = None
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
-            network.class_name and network.class_name.text, self._open_classes(),
+            network.name.text, network.documentation, parameters, entering, place, classes, parts,
+            tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
+            network.class_name and network.class_name.text, self._open_classes(), outputs or (), detect,
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
@@ -161,9 +186,9 @@ class _Resolver:
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
-                help = "add `network NAME` at the top"
+                fix = add_line(statement.span, "network my_net", before=True, safe=False)
                 message = f"`{what}` belongs to a network, but the file has none"
-                self._diagnostics.error("missing-statement", message, statement.span, help=help)
+                self._diagnostics.error("missing-statement", message, statement.span, help=fix)
                 return
 
     # statements
@@ -175,7 +200,9 @@ class _Resolver:
         for name, values in given.items():
             if name not in known:
                 span = values[0].span if values else None
-                help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
+                help = f"it has {listing(known)}" if known else "it has none"
+                if near := closest(name, known):
+                    help = f"did you mean `--set {near}={values[0].span.text if values else '…'}`?"
                 network = f"`{self._network.name.text}`" if self._network else "a library"
                 self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
@@ -195,10 +222,10 @@ class _Resolver:
         if self._overrides.input:
             given, *more = self._overrides.input
             if more:
+                whole = given.span.to(more[-1].span)
                 message = "the input has more than one shape"
-                self._diagnostics.error(
-                    "input-shape", message, more[0].span, help="write it as in `--input 3x64x64`"
-                )
+                self._diagnostics.error("input-shape", message, whole, help=write(whole, shape(whole.text)))
+                return UNKNOWN, whole
             statement = nodes.Input(given, given.span)
         unread = {found.kind for found in self._program.unread}
         if statement is not None:
@@ -210,7 +237,7 @@ class _Resolver:
                 "missing-statement",
                 "the network has no `input`",
                 self._network.span,
-                help="add `input 3x32x32`",
+                help=add_line(self._network.span, "input 3x32x32", safe=False),
             )
         return UNKNOWN, self._network.span
 
@@ -225,6 +252,16 @@ class _Resolver:
         help = "write a whole number, as `classes 10`"
         self._diagnostics.error("number-of-classes", message, statement.number.span, help=help)
         return None
+
+    def _detect(self, classes: int | None) -> Detect | None:
+        statement = self._main.single(nodes.Detect)
+        if statement is None:
+            return None
+        if classes is None and self._main.single(nodes.Classes) is None:
+            message, above = "a detector needs the number of classes", statement.span
+            help = add_line(above, "classes 10", ", with the number of classes", before=True, safe=False)
+            self._diagnostics.error("missing-statement", message, above, help=help)
+        return read_detect(statement, classes, self._main.scope, self._diagnostics)
 
     # parts
 
@@ -241,14 +278,15 @@ class _Resolver:
                     parts.append(_wrong(statement.span))
                 case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
-                    if not rows or len(rows) < len(statement.rows):
+                    whole = self._has_columns(statement)
+                    if not rows or len(rows) < len(statement.rows) or not whole:
                         parts.append(_wrong(statement.span))
                     for row in rows:
                         if isinstance(row, nodes.Section):
                             parts.append(self._section(row, sections))
                         elif isinstance(row, nodes.Unread):
                             parts.append(_wrong(row.span))
-                        else:
+                        elif whole:
                             parts.append(self._stage(statement.block, row.arguments, row.span, parts))
         kinds = (nodes.Section, nodes.Stage, nodes.Stages)
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
@@ -261,9 +299,27 @@ class _Resolver:
             )
         return tuple(parts)
 
+    def _has_columns(self, table: nodes.Stages) -> bool:
+        """False after a diagnostic about columns that the table lacks."""
+        if any(argument.name is None for argument in table.fixed):
+            return True
+        block = self._registry.blocks.get(self._main.known.get(table.block.text, ""))
+        given = {*table.header, *(argument.name for argument in table.fixed if argument.name)}
+        names = {word.text for word in given}
+        parameters = block.parameters if block else ()
+        known = {"repeat", "label", *(parameter.name.text for parameter in parameters)}
+        missing = [p.name.text for p in parameters if p.default is None and p.name.text not in names]
+        if not missing or not names <= known:
+            return True
+        what = f"column{'s' * (len(missing) > 1)} {listing(missing)}"
+        place = table.header[0].span.to(table.header[-1].span)
+        help = f"add the {what}, with a cell in each row"
+        self._diagnostics.error("NET105", f"the table needs the {what}", place, help=help)
+        return False
+
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
-        body = self._main.steps.section(statement.body, kind.text)
+        body = self._main.steps.section(statement)
         if kind.text != "layers":
             if kind.text in seen:
                 # The intended position, and the intended output, are unknown.
@@ -316,7 +372,7 @@ class _Resolver:
         """
         if any(parameter.name.text == "label" for parameter in self._registry.blocks[block].parameters):
             return None
-        for name, value in arguments:
+        for name, value, _ in arguments:
             if name and name.text == "label" and isinstance(value, nodes.Name):
                 return self._main.steps.labels.of_part(nodes.Word(value.name, value.span))
         return None

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies
 from netdsl.base.values import Size, Value, show
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, write
 from netdsl.ir.resolved import Expectation, ResolvedNetwork
-from netdsl.ir.typed import TypedNetwork, TypedPart, TypedSection
+from netdsl.ir.typed import (
+    TypedBody,
+    TypedCall,
+    TypedNetwork,
+    TypedPart,
+    TypedRepeat,
+    TypedSection,
+    TypedStage,
+    TypedStep,
+)
 from netdsl.language.expressions import Const, Operator, known
-from netdsl.ops.operation import Shape
 from netdsl.shapes.repair.candidates import Attempt, backwards, best
 
 # A network with more parameters fits no machine.
@@ -30,14 +40,15 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
     ):
         if count > most:
             message = f"the network has {count:,} {what}, more than the limit of {most:,}"
-            help = "use fewer layers or fewer channels"
-            diagnostics.error("NET602", message, span, also=_heaviest(typed, what), help=help)
+            times, place = max(_loops(typed, what), default=(0, span), key=itemgetter(0))
+            help = f"repeat it less than {times:,} times" if times else "use fewer layers or fewer channels"
+            diagnostics.error("NET602", message, place, also=_heaviest(typed, what), help=help)
     actual: dict[str, Value] = {
         "params": typed.cost.parameters,
         "macs": typed.cost.macs,
         "depth": typed.depth,
         "receptive_field": typed.receptive_field,
-        "output": _as_value(typed.output),
+        "output": _outputs(typed),
     }
     for expectation in typed.network.expectations:
         quantity = {"params": "parameters"}.get(expectation.quantity, expectation.quantity)
@@ -45,13 +56,11 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
         _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
 
 
-def check_output_expectations(
-    network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
-) -> None:
+def check_output_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
     """Checks the expectations for the output of a network with errors elsewhere."""
-    for expectation in network.expectations:
+    for expectation in typed.network.expectations:
         if expectation.quantity == "output":
-            _check(expectation, _as_value(output), network, [], attempt, diagnostics)
+            _check(expectation, _outputs(typed), typed.network, [], attempt, diagnostics)
 
 
 def _check(
@@ -63,9 +72,10 @@ def _check(
     diagnostics: Diagnostics,
 ) -> None:
     expected = expectation.value
-    if isinstance(value, Size) == isinstance(expected, Size):
+    kinds = (Size, tuple)
+    if all(isinstance(value, kind) == isinstance(expected, kind) for kind in kinds):
         holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
-    else:  # a map and a vector
+    else:  # a map and a vector, or one output and several
         holds = expectation.comparison == "!="
     if holds:
         return
@@ -84,7 +94,8 @@ def _check(
 def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> Fix | None:
     """The change of one argument that makes the output the expected one."""
     wanted = expectation.value
-    if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
+    one = expectation.quantity == "output" and not network.outputs and not isinstance(wanted, tuple)
+    if not one or expectation.comparison != "==" or attempt is None:
         return None
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
     changes = backwards(network, Const(channels), expectation.span)
@@ -94,7 +105,7 @@ def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | 
 
 def _advice(expectation: Expectation, shown: str) -> Help:
     """The help for an expectation that doesn't hold."""
-    plain = shown.replace(",", "")
+    plain = shown if expectation.quantity == "output" else shown.replace(",", "")
     comparison = {"<": "<=", ">": ">="}.get(expectation.comparison, expectation.comparison)
     if comparison == "!=":
         return "change the network, or remove the expectation"
@@ -116,11 +127,37 @@ def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
     ]
 
 
+def _loops(typed: TypedNetwork, quantity: str) -> Iterator[tuple[int, Span]]:
+    """The numbers of iterations and the spans of the stages and loops on the way to the costliest steps."""
+
+    def cost(step: TypedPart | TypedStep | TypedBody) -> int:
+        return int(getattr(step.cost, quantity))
+
+    part = max(typed.parts, key=cost)
+    body: TypedBody | None
+    if isinstance(part, TypedStage):
+        if part.stage.copies > 1:
+            yield part.stage.copies, part.stage.span
+        body = max((instance.body for instance, _ in part.runs), key=cost)
+    else:
+        body = part.body
+    while body and body.steps:
+        step = max(body.steps, key=cost)
+        if isinstance(step, TypedRepeat):
+            yield step.times, step.step.span
+        body = (
+            step.instance.body if isinstance(step, TypedCall) else max(bodies(step), default=None, key=cost)
+        )
+
+
 def _head(part: TypedPart) -> Span:
     """The first line of a part."""
     span = part.section.span if isinstance(part, TypedSection) else part.stage.span
     return span.first_line
 
 
-def _as_value(shape: Shape) -> Value:
-    return Size(shape) if len(shape) > 1 else shape[0]
+def _outputs(typed: TypedNetwork) -> Value:
+    """The shape of the output in evaluation; a list of shapes of several."""
+    shapes = [output.shape for output in typed.outputs if not output.in_training_only]
+    values: list[Value] = [Size(shape) if len(shape) > 1 else shape[0] for shape in shapes]
+    return values[0] if len(values) == 1 else tuple(values)

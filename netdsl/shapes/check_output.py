@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, add_step, write
+from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add_line, add_step, write
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 from netdsl.language.expressions import Const
@@ -16,6 +16,9 @@ from netdsl.ops.linear import Linear
 from netdsl.ops.operation import Shape, acts_on_numbers, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
 from netdsl.shapes.tensor_state import TensorState
+
+# The last steps of networks that make images.
+_OF_IMAGES = ("sigmoid", "tanh", "conv_transpose", "upsample")
 
 
 class _Remedy(NamedTuple):
@@ -25,6 +28,15 @@ class _Remedy(NamedTuple):
     help: Help
 
 
+def gives_scores(network: ResolvedNetwork, output: Shape) -> bool:
+    """True if an output has a score for each class: a vector of them, or, where the file names its outputs,
+    also a map with scores at each position. Any output does where the file has no `classes`, or where
+    `detect` gives the outputs another meaning.
+    """
+    scores = output[:1] if network.outputs else output
+    return network.classes is None or network.detect is not None or scores == (network.classes,)
+
+
 def check_output(
     network: ResolvedNetwork,
     parts: Sequence[TypedPart],
@@ -32,11 +44,18 @@ def check_output(
     attempt: Attempt | None,
     diagnostics: Diagnostics,
 ) -> None:
-    """Reports an output that isn't a vector of scores. Without an `attempt`, it searches no repairs."""
+    """Reports a first output that isn't scores. Without an `attempt`, it searches no repairs."""
     classes, output = network.classes, state.shape
-    if classes is None or output == (classes,):
+    if classes is None or gives_scores(network, output):
         return
     shown = f"a vector of {output[0]}" if len(output) == 1 else f"a map of {show_shape(output)}"
+    if network.outputs:
+        name, span, _ = network.outputs[0]
+        also = [Label(state.made, f"{show_shape(output)} comes from here")] if state.made else []
+        message = f"the first output must have {classes} scores, but `{name}` is {shown}"
+        first = f"name the scores first, or end the steps before `save {name}` in {classes} channels"
+        diagnostics.error("NET403", message, span, also=also, help=first)
+        return
     place = _last(network)
     remedy = (
         _in_the_last_layer(classes, output, parts, attempt)
@@ -46,8 +65,19 @@ def check_output(
     )
     made = state.made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
+    help = remedy.help
+    if _is_no_classifier(output, network, parts) and isinstance(help, Fix):
+        help = (replace(help, safe=False), "remove `classes` if it is not a classifier")
     message = f"the network must end in a vector of {classes} scores, but it ends in {shown}"
-    diagnostics.error("NET403", message, remedy.place, also=also, help=remedy.help)
+    diagnostics.error("NET403", message, remedy.place, also=also, help=help)
+
+
+def _is_no_classifier(output: Shape, network: ResolvedNetwork, parts: Sequence[TypedPart]) -> bool:
+    """True for an output that is meant: an image, or a score for each position."""
+    last = next(_backwards(parts), None)
+    name = last.operation.name if isinstance(last, TypedOperation) else ""
+    meant = output == network.input or output[0] == network.classes or name in _OF_IMAGES
+    return len(output) == 3 and output[1:] != (1, 1) and name != "linear" and meant
 
 
 def _in_the_last_layer(

@@ -20,12 +20,16 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(NETWORKS.glob("*.net"))}
 
 
-def shipped_parameters(name: str) -> tuple[Parameter, ...]:
-    """The parameters of a network that comes with netdsl."""
+def parameters_of(name: str) -> tuple[Parameter, ...]:
+    """The parameters of the network that a command line names; none of a file that can't be read."""
     from netdsl.syntax.nodes import Network
     from netdsl.syntax.parser import parse
 
-    program = parse(Source(name, read_text(str(shipped()[name]))), Diagnostics())
+    try:
+        source = Source(name, read_text(str(find(name))))
+    except (OSError, ValueError):
+        return ()
+    program = parse(source, Diagnostics())
     networks = (statement for statement in program.statements if isinstance(statement, Network))
     return next((network.parameters for network in networks), ())
 

@@ -72,8 +72,11 @@ Expr: TypeAlias = Literal | Name | Unary | Binary | Choose | Apply | ListOf
 
 
 class Argument(NamedTuple):
+    """`column` has the cells of its column, for a cell of a table."""
+
     name: Word | None
     value: Expr
+    column: tuple[Span, ...] = ()
 
     @property
     def span(self) -> Span:
@@ -261,6 +264,21 @@ class Block(NamedTuple):
     span: Span
 
 
+class Output(NamedTuple):
+    """`output a, b when training`: saved tensors that the network returns, in order."""
+
+    names: tuple[Word, ...]
+    condition: Expr | None
+    span: Span
+
+
+class Detect(NamedTuple):
+    """`detect yolo(anchors=[32x32])`: what the outputs of a detector mean."""
+
+    kind: Call
+    span: Span
+
+
 class InitRule(NamedTuple):
     key: Word
     rule: Call
@@ -308,6 +326,8 @@ Statement: TypeAlias = (
     | Stage
     | Stages
     | Block
+    | Output
+    | Detect
     | Init
     | Train
     | Expect
