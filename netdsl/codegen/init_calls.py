@@ -50,7 +50,8 @@ def kind_rule(init: Init, layer: Layer, weight: Weight) -> Rule:
     if weight.role in ("kernel", "scale"):
         rule = kinds.get(operation.name) or kinds.get(operation.inherits)
     elif weight.role == "bias":
-        rule = kinds.get("bias")
+        keys = (f"{operation.name}_bias", f"{operation.inherits}_bias", "bias")
+        rule = next((kinds[key] for key in keys if key in kinds), None)
     return _plain(rule or _BASES[init.base].get(weight.role, PYTORCH))
 
 

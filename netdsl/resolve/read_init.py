@@ -23,8 +23,8 @@ from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Keys that aren't operations: all biases, and the last norm of each skip connection's body.
-BIAS, LAST_NORM = INIT_KEYS
+# Keys that aren't operations: biases, and the last norm of each skip connection's body.
+*BIASES, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -48,7 +48,7 @@ class _InitReader:
         self._diagnostics = diagnostics
         self._kinds = {
             **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
-            BIAS: frozenset({"bias"}),
+            **dict.fromkeys(BIASES, frozenset({"bias"})),
             LAST_NORM: frozenset({"scale"}),
         }
 

@@ -1,43 +1,197 @@
-"""The zoo: each network of networks/ beside the reference that it must equal."""
+"""The zoo: each network of networks/ beside the reference that it must equal, whole and small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import torch
 import torchvision.models
 from torch import nn
+from torchvision.models import densenet, efficientnet, mnasnet, mobilenetv2, regnet, resnet, shufflenetv2
 
 import netdsl
 from benchmarks.placements import placement
 from netdsl.base.values import show
+from netdsl.syntax.net_files import bare_names
+from tests.support.building import narrowed
 from tests.zoo import cifar, course
+from tests.zoo.compare import narrow_linears
 
 Setting: TypeAlias = int | float | bool | str
 
-
 TORCHVISION = "torchvision"
+CIFAR = "tests/zoo/cifar.py"
+COURSE = "tests/zoo/course.py"
+
+
+# The children that torchvision registers before those that the file has first.
+LATE = {"regnet": "proj", "convnext": "layer_scale"}
 
 
 class Entry(NamedTuple):
-    """A network of ours, the reference, and the height and width at which the two are compared."""
+    """A network as `load` names it, the reference, and the size of the images on which the two are compared.
+
+    `source` says where the reference is from.
+    """
 
     name: str
-    file: str
-    settings: Mapping[str, Setting]
     load: Callable[[], netdsl.Network]
     reference: Callable[[], nn.Module]
     size: int
-    # Where the reference is from, for docs/zoo.md.
     source: str
+    file: str
+    settings: Mapping[str, Setting]
+
+    @property
+    def late(self) -> str:
+        return LATE.get(self.file, "") if self.is_torchvision else ""
+
+    @property
+    def is_torchvision(self) -> bool:
+        return self.source == TORCHVISION
 
 
-def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry:
-    options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
-    reference = partial(torchvision.models.get_model, name, weights=None, **options)
-    return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
+def entry(
+    name: str,
+    reference: Callable[[], nn.Module],
+    source: str,
+    size: int = 16,
+    network: str = "",
+    **settings: Setting,
+) -> Entry:
+    """The network of the bare name `network` (its own `name`, if that is empty) with settings."""
+    network = network or name
+    file = bare_names()[network].path.stem
+    return Entry(name, partial(netdsl.load, network, **settings), reference, size, source, file, settings)
+
+
+def imagenet() -> Iterator[Entry]:
+    """All of torchvision's classification networks that have a bare name."""
+    options = {"googlenet": {"aux_logits": False, "init_weights": True}}
+    # 32: the classifiers have 120 million weights, whatever the size.
+    sizes = {"vgg": 32}
+    names = bare_names()
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if name in names:
+            reference = partial(torchvision.models.get_model, name, weights=None, **options.get(name, {}))
+            yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 64))
+
+
+def placed(letter: str) -> Entry:
+    found = entry(f"placement ({letter})", partial(cifar.placements, letter, 20), CIFAR, network="placements")
+    return found._replace(load=partial(placement, letter, 20))
+
+
+def kaiming(create: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    return partial(course.kaiming, create)
+
+
+ENTRIES = [
+    *imagenet(),
+    entry("PreResNet-110", partial(cifar.preresnet, 110, False), CIFAR, 16, "preresnet", depth=110, kind="residual"),
+    entry("PreResNet-164", partial(cifar.preresnet, 164, True), CIFAR, 16, "preresnet"),
+    entry("PreResNet-1001", partial(cifar.preresnet, 1001, True), CIFAR, 16, "preresnet", depth=1001),
+    entry("WRN-28-10", partial(cifar.wide_resnet, 28, 10), CIFAR, 16, "wide_resnet"),
+    entry("WRN-16-8 with dropout", partial(cifar.wide_resnet, 16, 8), CIFAR, 16, "wide_resnet", depth=16, widen=8, drop=0.3),
+    entry("DenseNet-BC-100-12", partial(cifar.densenet_bc, 100, 12), CIFAR, 16, "densenet_bc"),
+    entry("ResNeXt-29 8x64d", partial(cifar.resnext29, 8, 64), CIFAR, 16, "resnext29"),
+    entry("SE-ResNet-18", cifar.senet18, CIFAR, 16, "senet18"),
+    entry("MobileNet", cifar.mobilenet, CIFAR, 16, "mobilenet"),
+    *map(placed, "abcde"),
+    # 32: their last layers take every position of the images.
+    entry("two_layer_fc", kaiming(course.two_layer_fc), COURSE, 32),
+    entry("three_layer_convnet", kaiming(course.three_layer_convnet), COURSE, 32),
+    # The notes give its channels and pools; batch norm, head and initialisation are open.
+    entry("convnet", kaiming(course.a3_good_model_batchnorm), COURSE, 32),
+    entry("plain32", course.plain32, COURSE),
+    entry("resnet32", course.resnet32, COURSE),
+    entry("resnet47", course.resnet47, COURSE),
+]  # fmt: skip
+
+
+class Small(NamedTuple):
+    """A small network of a file, with all of its code, and the reference of the same size."""
+
+    file: str
+    reference: Callable[[], nn.Module]
+    size: int
+    settings: Mapping[str, Setting]
+
+    @property
+    def late(self) -> str:
+        return LATE.get(self.file, "")
+
+    def load(self) -> netdsl.Network:
+        """Takes images of `size` x `size`, and has narrow classifiers."""
+        return narrowed(self.file, self.size, {name: setting(value) for name, value in self.settings.items()})
+
+    def create_reference(self) -> nn.Module:
+        with narrow_linears() if self.file in ("alexnet", "vgg") else nullcontext():
+            return self.reference()
+
+
+def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **settings: Setting) -> Small:
+    return Small(file, reference, size, settings)
+
+
+def torch_vision(name: str, **options: Any) -> Callable[[], nn.Module]:
+    return partial(torchvision.models.get_model, name, weights=None, **options)
+
+
+def bottlenecks(**options: int) -> Callable[[], nn.Module]:
+    return partial(resnet.ResNet, resnet.Bottleneck, [3, 4, 6, 3], **options)
+
+
+def efficient(name: str, **multipliers: float) -> nn.Module:
+    blocks, last = efficientnet._efficientnet_conf(name, **multipliers)
+    return efficientnet.EfficientNet(blocks, 0.2, last_channel=last)
+
+
+def regular(gates: bool) -> nn.Module:
+    widths, groups = [8, 16, 24, 32], [8] * 4
+    ratio = 0.25 if gates else None
+    return regnet.RegNet(regnet.BlockParams([1, 2, 1, 1], widths, groups, [1.0] * 4, [2] * 4, ratio))
+
+
+# 48: the last maps have four positions, enough for batch norms.
+SMALL = [
+    small("alexnet", torch_vision("alexnet"), 64),
+    small("vgg", torch_vision("vgg11"), depth=11),
+    small("vgg", torch_vision("vgg11_bn"), depth=11, batch_norm=True),
+    small("resnet18", torch_vision("resnet18"), 48),
+    small("resnet50", torch_vision("resnet50")),
+    small("resnext50", bottlenecks(groups=8, width_per_group=4), groups=8, group_width=4),
+    small("wide_resnet50", bottlenecks(width_per_group=32), widen=0.5),
+    small("squeezenet", torch_vision("squeezenet1_0")),
+    small("squeezenet", torch_vision("squeezenet1_1"), version=1.1),
+    small("densenet", partial(densenet.DenseNet, 8, (6, 12, 24, 16), 16), 48, growth=8),
+    small("mobilenet_v2", partial(mobilenetv2.MobileNetV2, width_mult=0.25), 48, width=0.25),
+    small("mobilenet_v3_small", torch_vision("mobilenet_v3_small"), 48),
+    small("mobilenet_v3_large", torch_vision("mobilenet_v3_large"), 48),
+    small("mnasnet", partial(mnasnet.MNASNet, 0.25), 48, width=0.25),
+    small("efficientnet", partial(efficient, "efficientnet_b0", width_mult=0.25, depth_mult=0.5), 48, width=0.25, depth=0.5),
+    small("shufflenet_v2", partial(shufflenetv2.ShuffleNetV2, [4, 8, 4], [24, 8, 16, 32, 32]), 48, width=8, last=32),
+    small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
+    small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
+    small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
+    small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
+    small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
+    small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
+    small("wide_resnet", partial(cifar.wide_resnet, 10, 1), 16, depth=10, widen=1, drop=0.3),
+    small("densenet_bc", partial(cifar.densenet_bc, 22, 4), 16, depth=22, growth=4),
+    small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
+    small("senet18", cifar.senet18, 16),
+    small("mobilenet", cifar.mobilenet, 16),
+    small("placements", partial(cifar.placements, "e", 8), 16, depth=8),
+    small("two_layer_fc", kaiming(course.two_layer_fc), 32),
+    small("three_layer_convnet", kaiming(course.three_layer_convnet), 32),
+    small("convnet", kaiming(course.a3_good_model_batchnorm), 32),
+    small("plain32", course.plain32, 16),
+    small("resnet32", course.resnet32, 16),
+    small("resnet47", course.resnet47, 16),
+]  # fmt: skip
 
 
 def setting(value: Setting) -> str:
@@ -45,81 +199,10 @@ def setting(value: Setting) -> str:
     return show(value) if isinstance(value, bool) else str(value)
 
 
-def loads(entry: Entry, network: netdsl.Network) -> bool:
+def same_names(network: netdsl.Network, reference: nn.Module) -> bool:
     """True if the reference's state dict loads into the styles that are modules, name by name."""
-    with torch.device("meta"):
-        weights = entry.reference().state_dict()
-        for model in (network.module(), network.sequential()):
-            try:
-                model.load_state_dict(weights)
-            except RuntimeError:
-                return False
-    return True
-
-
-def small(name: str, file: str, reference: Callable[[], nn.Module], **settings: Setting) -> Entry:
-    # Half the size of CIFAR's images: enough positions for batch norms, a quarter of the time.
-    return Entry(
-        name, file, settings, partial(netdsl.load, file, **settings), reference, 16, "tests/zoo/cifar.py"
+    weights = {name: tensor.shape for name, tensor in reference.state_dict().items()}
+    return all(
+        {name: tensor.shape for name, tensor in model.state_dict().items()} == weights
+        for model in (network.module(), network.sequential())
     )
-
-
-def taught(name: str, reference: Callable[[], nn.Module], size: int = 16) -> Entry:
-    return Entry(name, name, {}, partial(netdsl.load, name), reference, size, "tests/zoo/course.py")
-
-
-def placed(letter: str) -> Entry:
-    entry = small(f"placement ({letter})", "placements", partial(cifar.placements, letter, 20))
-    return entry._replace(load=partial(placement, letter, 20))
-
-
-ENTRIES = [
-    imagenet("alexnet", "alexnet"),
-    # 32: the classifiers have 120 million weights, whatever the size.
-    imagenet("vgg11", "vgg", 32, depth=11),
-    imagenet("vgg13", "vgg", 32, depth=13),
-    imagenet("vgg16", "vgg", 32, depth=16),
-    imagenet("vgg19", "vgg", 32, depth=19),
-    imagenet("vgg11_bn", "vgg", 32, depth=11, batch_norm=True),
-    imagenet("vgg13_bn", "vgg", 32, depth=13, batch_norm=True),
-    imagenet("vgg16_bn", "vgg", 32, depth=16, batch_norm=True),
-    imagenet("vgg19_bn", "vgg", 32, depth=19, batch_norm=True),
-    imagenet("resnet18", "resnet18"),
-    imagenet("resnet34", "resnet18", depth=34),
-    imagenet("resnet50", "resnet50"),
-    imagenet("resnet101", "resnet50", depth=101),
-    imagenet("resnet152", "resnet50", depth=152),
-    imagenet("resnext50_32x4d", "resnext50"),
-    imagenet("resnext101_32x8d", "resnext50", depth=101, group_width=8),
-    imagenet("wide_resnet50_2", "wide_resnet50"),
-    imagenet("wide_resnet101_2", "wide_resnet50", depth=101),
-    imagenet("squeezenet1_0", "squeezenet"),
-    imagenet("squeezenet1_1", "squeezenet", version=1.1),
-    imagenet("mobilenet_v2", "mobilenet_v2"),
-    imagenet("mobilenet_v3_small", "mobilenet_v3_small"),
-    imagenet("mnasnet1_0", "mnasnet1_0"),
-    imagenet("densenet121", "densenet"),
-    imagenet("densenet169", "densenet", depth=169),
-    imagenet("densenet201", "densenet", depth=201),
-    imagenet("googlenet", "googlenet"),
-    small("PreResNet-110", "preresnet", partial(cifar.preresnet, 110, False), depth=110, kind="residual"),
-    small("PreResNet-164", "preresnet", partial(cifar.preresnet, 164, True)),
-    small("PreResNet-1001", "preresnet", partial(cifar.preresnet, 1001, True), depth=1001),
-    small("WRN-28-10", "wide_resnet", partial(cifar.wide_resnet, 28, 10)),
-    small(
-        "WRN-16-8 with dropout", "wide_resnet", partial(cifar.wide_resnet, 16, 8), depth=16, widen=8, drop=0.3
-    ),
-    small("DenseNet-BC-100-12", "densenet_bc", partial(cifar.densenet_bc, 100, 12)),
-    small("ResNeXt-29 8x64d", "resnext29", partial(cifar.resnext29, 8, 64)),
-    small("SE-ResNet-18", "senet18", cifar.senet18),
-    small("MobileNet", "mobilenet", cifar.mobilenet),
-    *map(placed, "abcde"),
-    # 32: their last layers take every position of the images.
-    taught("two_layer_fc", partial(course.kaiming, course.two_layer_fc), 32),
-    taught("three_layer_convnet", partial(course.kaiming, course.three_layer_convnet), 32),
-    # The notes give its channels and pools; batch norm, head and initialisation are open.
-    taught("convnet", partial(course.kaiming, course.a3_good_model_batchnorm), 32),
-    taught("plain32", course.plain32),
-    taught("resnet32", course.resnet32),
-    taught("resnet47", course.resnet47),
-]
