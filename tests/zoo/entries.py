@@ -16,13 +16,14 @@ from benchmarks.placements import placement
 from netdsl.base.values import show
 from netdsl.syntax.net_files import bare_names
 from tests.support.building import narrowed
-from tests.zoo import cifar, course
+from tests.zoo import cifar, collection, course
 from tests.zoo.compare import narrow_linears
 
 Setting: TypeAlias = int | float | bool | str
 
 TORCHVISION = "torchvision"
 CIFAR = "tests/zoo/cifar.py"
+COLLECTION = "tests/zoo/collection.py"
 COURSE = "tests/zoo/course.py"
 
 
@@ -88,8 +89,72 @@ def kaiming(create: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
     return partial(course.kaiming, create)
 
 
+# The networks of a known collection for CIFAR, by the names that it has for them, with the bare names here.
+KUANGLIU: Mapping[str, tuple[str, Callable[[], nn.Module]]] = {
+    **{f"VGG{n}": (f"cifar_vgg{n}", partial(collection.vgg, n)) for n in (11, 13, 16, 19)},
+    **{f"ResNet{n}": (f"cifar_resnet{n}", partial(collection.resnet, n)) for n in (18, 34, 50, 101, 152)},
+    **{
+        f"PreActResNet{n}": (f"preact_resnet{n}", partial(collection.preact_resnet, n))
+        for n in (18, 34, 50, 101, 152)
+    },
+    "GoogLeNet": ("cifar_googlenet", collection.googlenet),
+    **{
+        f"DenseNet{n}": (f"cifar_densenet{n}", partial(collection.densenet, n, 48 if n == 161 else 32))
+        for n in (121, 161, 169, 201)
+    },
+    "densenet_cifar": ("densenet_cifar", partial(collection.densenet, 121, 12)),
+    **{
+        f"ResNeXt29_{groups}x{width}d": (
+            f"cifar_resnext29_{groups}x{width}d",
+            partial(collection.resnext29, groups, width),
+        )
+        for groups, width in ((2, 64), (4, 64), (8, 64), (32, 4))
+    },
+    "MobileNet": ("mobilenet", cifar.mobilenet),
+    "MobileNetV2": ("cifar_mobilenet_v2", collection.mobilenet_v2),
+    "DPN26": ("dpn26", partial(collection.dpn, (2, 2, 2, 2))),
+    "DPN92": ("dpn92", partial(collection.dpn, (3, 4, 20, 3))),
+    "ShuffleNetG2": ("shufflenet_g2", partial(collection.shufflenet, 200, 2)),
+    "ShuffleNetG3": ("shufflenet_g3", partial(collection.shufflenet, 240, 3)),
+    **{
+        f"ShuffleNetV2 {size}": (
+            f"cifar_shufflenet_v2_x{size.replace('.', '_')}",
+            partial(collection.shufflenet_v2, widths, last),
+        )
+        for size, widths, last in (
+            ("0.5", (48, 96, 192), 1024),
+            ("1.0", (116, 232, 464), 1024),
+            ("1.5", (176, 352, 704), 1024),
+            ("2.0", (224, 488, 976), 2048),
+        )
+    },
+    "SENet18": ("preact_senet18", collection.preact_senet18),
+    "EfficientNetB0": ("cifar_efficientnet_b0", collection.efficientnet_b0),
+    "RegNetX_200MF": (
+        "cifar_regnet_x_200mf",
+        partial(collection.regnet, (24, 56, 152, 368), (1, 1, 4, 7), 8, False),
+    ),
+    **{
+        f"RegNet{kind}_400MF": (
+            f"cifar_regnet_{kind.lower()}_400mf",
+            partial(collection.regnet, (32, 64, 160, 400), (1, 2, 7, 12), 16, kind == "Y"),
+        )
+        for kind in "XY"
+    },
+    "DLA": ("dla", partial(collection.dla, False)),
+    "SimpleDLA": ("simple_dla", partial(collection.dla, True)),
+    "PNASNetA": ("pnasnet_a", partial(collection.pnasnet, collection.cell_a, 44)),
+    "PNASNetB": ("pnasnet_b", partial(collection.pnasnet, collection.CellB, 32)),
+    "LeNet": ("lenet", collection.LeNet),
+}
+
+
 ENTRIES = [
     *imagenet(),
+    *(
+        entry(name, reference, CIFAR if network == "mobilenet" else COLLECTION, 32, network)
+        for name, (network, reference) in KUANGLIU.items()
+    ),
     entry("PreResNet-110", partial(cifar.preresnet, 110, False), CIFAR, 16, "preresnet", depth=110, kind="residual"),
     entry("PreResNet-164", partial(cifar.preresnet, 164, True), CIFAR, 16, "preresnet"),
     entry("PreResNet-1001", partial(cifar.preresnet, 1001, True), CIFAR, 16, "preresnet", depth=1001),
@@ -98,7 +163,6 @@ ENTRIES = [
     entry("DenseNet-BC-100-12", partial(cifar.densenet_bc, 100, 12), CIFAR, 16, "densenet_bc"),
     entry("ResNeXt-29 8x64d", partial(cifar.resnext29, 8, 64), CIFAR, 16, "resnext29"),
     entry("SE-ResNet-18", cifar.senet18, CIFAR, 16, "senet18"),
-    entry("MobileNet", cifar.mobilenet, CIFAR, 16, "mobilenet"),
     *map(placed, "abcde"),
     # 32: their last layers take every position of the images.
     entry("two_layer_fc", kaiming(course.two_layer_fc), COURSE, 32),
@@ -184,6 +248,27 @@ SMALL = [
     small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
     small("senet18", cifar.senet18, 16),
     small("mobilenet", cifar.mobilenet, 16),
+    small("lenet", collection.LeNet),
+    small("cifar_vgg", partial(collection.vgg, 11), depth=11),
+    small("cifar_resnet", partial(collection.resnet, 18), 16),
+    small("cifar_resnet", partial(collection.resnet, 50), 16, depth=50, kind="bottleneck"),
+    small("preact_resnet", partial(collection.preact_resnet, 18), 16),
+    small("preact_resnet", partial(collection.preact_resnet, 50), 16, depth=50, kind="bottleneck"),
+    small("preact_senet18", collection.preact_senet18, 16),
+    small("cifar_googlenet", collection.googlenet, 8),
+    small("cifar_densenet", partial(collection.densenet, 121, 4), 16, growth=4),
+    small("cifar_resnext", partial(collection.resnext29, 2, 8), 16, groups=2, group_width=8),
+    small("cifar_mobilenet_v2", collection.mobilenet_v2, 16),
+    small("dpn", partial(collection.dpn, (1, 2, 1, 1)), 16, n1=1, n2=2, n3=1, n4=1),
+    small("shufflenet", partial(collection.shufflenet, 48, 2), 16, width=48),
+    small("shufflenet", partial(collection.shufflenet, 60, 3), 16, width=60, groups=3),
+    small("cifar_shufflenet_v2", partial(collection.shufflenet_v2, (8, 16, 32), 32), 16, c2=8, c3=16, c4=32, last=32),
+    small("cifar_efficientnet_b0", collection.efficientnet_b0, 32),
+    small("cifar_regnet", partial(collection.regnet, (16, 32, 48, 64), (1, 2, 1, 1), 16, True), 16, d3=1, d4=1, w1=16, w2=32, w3=48, w4=64, se=True),
+    small("dla", partial(collection.dla, False), 16),
+    small("dla", partial(collection.dla, True), 16, deep="nested"),
+    small("pnasnet", partial(collection.pnasnet, collection.cell_a, 8), 16, width=8),
+    small("pnasnet", partial(collection.pnasnet, collection.CellB, 8), 16, width=8, cell="cell_b"),
     small("placements", partial(cifar.placements, "e", 8), 16, depth=8),
     small("two_layer_fc", kaiming(course.two_layer_fc), 32),
     small("three_layer_convnet", kaiming(course.three_layer_convnet), 32),
