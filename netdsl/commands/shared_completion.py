@@ -16,10 +16,17 @@ def complete_networks(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """For FILE: the networks that come with netdsl, and .net files."""
+    names = complete_bare_names(context, parameter, incomplete)
+    return names + complete_paths(context, parameter, incomplete)
+
+
+def complete_bare_names(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The networks that come with netdsl, and their variants."""
     from netdsl.syntax.net_files import bare_names
 
-    names = sorted(name for name in bare_names() if name.startswith(incomplete))
-    return [CompletionItem(name) for name in names] + complete_paths(context, parameter, incomplete)
+    return [CompletionItem(name) for name in sorted(bare_names()) if name.startswith(incomplete)]
 
 
 def complete_settings(

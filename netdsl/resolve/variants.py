@@ -89,7 +89,8 @@ def _check_arguments(
                 "NET301", message, value.span, help=help or remove(variant.span, "leave the line out")
             )
         elif word.text in given:
-            diagnostics.error("NET301", f"`{word.text}` is given twice", word.span, help="remove one")
+            again = remove(argument.span, "remove one", safe=False)
+            diagnostics.error("NET301", f"`{word.text}` is given twice", word.span, help=again)
         elif word.text == INPUT:
             read_input(nodes.Input(value, value.span), scope, diagnostics)
         elif word.text not in known:

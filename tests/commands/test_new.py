@@ -102,6 +102,15 @@ def test_bad_names_are_refused(name: str, said: str, workplace: Path) -> None:
 
 
 def test_what_can_not_be_copied() -> None:
-    assert "did you mean `resnet32`?" in new("a", "--from", "resnet23").output
+    assert "did you mean `squeezenet`?" in new("a", "--from", "squezenet").output
     assert "library of blocks" in new("a", "--from", "std").output
     assert not Path("a.net").exists()
+
+
+def test_a_copy_of_a_variant_has_its_values() -> None:
+    assert new("mine", "--from", "vgg19_bn").exit_code == 0
+    text = Path("mine.net").read_text()
+    assert "\nnetwork mine(depth=19 in [11, 13, 16, 19], batch_norm=yes)\n" in text and "variant" not in text
+    assert netdsl.load("mine.net").parameters_count == netdsl.load("vgg19_bn").parameters_count
+    assert new("large", "--from", "efficientnet_b1").exit_code == 0
+    assert "\ninput 3x240x240\n" in Path("large.net").read_text()

@@ -98,12 +98,12 @@ def bottleneck(inputs: int, outputs: int, stride: int) -> nn.Module:
     return PostActivation(body, inputs, outputs, stride)
 
 
-def resnet(depth: int) -> nn.Module:
+def resnet(depth: int, width: int = 64) -> nn.Module:
     """He et al. 2015."""
     deep = depth >= 50
-    rows = table(depth, 4 if deep else 1)
-    blocks = stages(bottleneck if deep else basic, 64, rows)
-    return Plain([*activated(conv(3, 64, 3)), *blocks], rows[-1][0])
+    rows = table(depth, 4 if deep else 1, width)
+    blocks = stages(bottleneck if deep else basic, width, rows)
+    return Plain([*activated(conv(3, width, 3)), *blocks], rows[-1][0])
 
 
 class PreActivation(nn.Module):
@@ -138,11 +138,11 @@ def preact_gated(inputs: int, outputs: int, stride: int) -> nn.Module:
     return PreActivation(inputs, outputs, stride, [*convs, SqueezeExcite(outputs, outputs // 16)])
 
 
-def preact_resnet(depth: int) -> nn.Module:
+def preact_resnet(depth: int, width: int = 64) -> nn.Module:
     deep = depth >= 50
-    rows = table(depth, 4 if deep else 1)
-    blocks = stages(preact_bottleneck if deep else preact_basic, 64, rows)
-    return Plain([conv(3, 64, 3), *blocks], rows[-1][0])
+    rows = table(depth, 4 if deep else 1, width)
+    blocks = stages(preact_bottleneck if deep else preact_basic, width, rows)
+    return Plain([conv(3, width, 3), *blocks], rows[-1][0])
 
 
 def preact_senet18() -> nn.Module:
