@@ -88,7 +88,7 @@ def accuracy(network: Network, recipe: Recipe, images: data.Dataset, console: Co
     speed = choose(SpeedRequest(device="cpu", precision="fp32"), convolutions(network))
     trained = create_model(network, "module", recipe.seed, speed.device)
     with tempfile.TemporaryDirectory() as folder:
-        return train(trained, images, recipe, Run(Path(folder)), speed, console).test_accuracy
+        return train(trained, images, recipe, Run(Path(folder)), speed, console).test_score
 
 
 if __name__ == "__main__":

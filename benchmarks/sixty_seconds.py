@@ -67,7 +67,7 @@ def main() -> None:
     epochs = progress.epoch + progress.seen / progress.of_images
     budget = f"{seconds:.0f} s of CPU time in {speed.reasons[0]}, seed {options.seed}"
     print(f"{network.name}, {budget}: {epochs:.2f} epochs")
-    print(f"validation {validation.accuracy:.2%}, test {test.accuracy:.2%}")
+    print(f"validation {validation['accuracy']:.2%}, test {test['accuracy']:.2%}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# The most characters of a text that is compiled. Of longer files no more is read: a device may have no end.
+MAX_LENGTH = 100_000
+
 
 @dataclass(frozen=True)
 class Source:

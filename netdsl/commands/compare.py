@@ -50,8 +50,8 @@ def _row(summary: Summary) -> list[str]:
         f"{summary.parameters:,}",
         f"{summary.macs:,}",
         f"{summary.epochs:.4g}",
-        percent(summary.validation_accuracy),
-        percent(summary.test_accuracy),
+        percent(summary.validation_score),
+        percent(summary.test_score),
         str(timedelta(seconds=round(summary.seconds))),
     ]
 
@@ -59,4 +59,7 @@ def _row(summary: Summary) -> list[str]:
 def _record(summary: Summary) -> dict[str, object]:
     from dataclasses import asdict
 
-    return {**asdict(summary), "run": str(summary.run)}
+    values = asdict(summary)
+    metric = values.pop("metric")
+    scores = {f"{part}_{metric}": values.pop(f"{part}_score") for part in ("validation", "test")}
+    return {**values, **scores, "run": str(summary.run)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
@@ -34,6 +35,16 @@ class CommandGroup(click.Group):
         adapt_streams()
         os.environ.pop("MPLBACKEND", None)  # of a notebook: it may be missing here, and no figure needs it
         return super().main(*arguments, **settings)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for before, argument in pairwise(["", *args]):
+            # Empty, as from `"$unset"`, a path would mean the current folder.
+            if not argument or (argument.startswith("--") and argument.endswith("=")):
+                option = argument or before
+                ctx.fail(f"`{option}` is empty" if option.startswith("-") else "an argument is empty")
+            if "\0" in argument:
+                ctx.fail("an argument has a zero byte")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; a file that can't be used is an error in one line."""

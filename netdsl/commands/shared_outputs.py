@@ -15,9 +15,7 @@ from netdsl.commands.shared_tables import echo
 
 
 class OutputPath(click.Path):
-    """A path to write, which must end in one of the `suffixes` if there are any. An empty path is an error:
-    it would mean the current folder.
-    """
+    """A path to write, which must end in one of the `suffixes` if there are any."""
 
     def __init__(self, *suffixes: str, file: bool = True, folder: bool = False) -> None:
         super().__init__(path_type=Path, file_okay=file, dir_okay=folder)
@@ -26,8 +24,6 @@ class OutputPath(click.Path):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        if not os.fspath(value):
-            self.fail("the path is empty: name a file or a folder", param, ctx)
         if self._suffixes and Path(value).suffix.lower() not in self._suffixes:
             *others, last = self._suffixes
             endings = f"{', '.join(others)} or {last}" if others else last

@@ -92,7 +92,7 @@ def batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Ten
     """All images (n, C, H, W), float32 from 0 to 1, and their labels, (n,) int64, on the device."""
     rows = list(torch.arange(len(split)).split(size))
     for batch in load(split.to(device), rows, ALONE, device, workers=0):
-        yield batch.images.float() / 255, batch.labels
+        yield batch.images.float() / 255, batch.targets
 
 
 def watched(

@@ -17,6 +17,7 @@ from lsprotocol import types
 from pygls import uris
 from pygls.exceptions import JsonRpcInvalidParams
 
+from netdsl.base.source import MAX_LENGTH
 from netdsl.lsp import decorations, requests
 from netdsl.lsp.code_actions import KINDS, code_actions
 from netdsl.lsp.completion import Candidate
@@ -27,7 +28,6 @@ from netdsl.lsp.outline import Entry
 from netdsl.lsp.positions import Lines, Shift
 from netdsl.lsp.reading import Reading
 from netdsl.lsp.rename import Refused, is_shared, rename, renamed
-from netdsl.syntax.parser import MAX_LENGTH
 
 log = logging.getLogger(__name__)
 

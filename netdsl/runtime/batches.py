@@ -18,12 +18,13 @@ from netdsl.runtime.images import Split
 class Batch:
     """This process's part of a batch of `whole` images, on the device.
 
-    `index` (n,) are its rows in the split, `images` (n, C, H, W) uint8, `labels` (n,) int64.
+    `index` (n,) are its rows in the split, `images` (n, C, H, W) uint8, `targets` (n, ...) what
+    the network is to predict.
     """
 
     index: Tensor
     images: Tensor
-    labels: Tensor
+    targets: Tensor
     whole: int
 
 

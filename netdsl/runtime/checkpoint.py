@@ -24,6 +24,8 @@ from netdsl.runtime.storage import read_bytes
 
 FORMAT = "netdsl checkpoint 2"
 
+# In the header of a checkpoint of netdsl 0.4 or before.
+_OLD = b'"format":"netdsl checkpoint 1"'
 # The key of the checksum as it is in a header, and the value in its place while the checksum is computed. In
 # names and texts, quotes are escaped.
 _FIELD, _BLANK = b'"checksum":"', b"00000000"
@@ -85,6 +87,11 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if content is None:
         raise RunError(f"there are no weights at {path}", "train first")
     end = 8 + int.from_bytes(content[:8], "little")
+    if _OLD in content[:end]:
+        raise RunError(
+            f"{path} was written by netdsl 0.4 or before, whose layers have other names",
+            "resume the run with that version, or train again",
+        )
     before, field, after = content[:end].partition(_FIELD)
     if field:
         head = before + field + _BLANK + after[len(_BLANK) :]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from netdsl.runtime import checkpoint
+from netdsl.runtime.console import say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.silence import silenced
 
@@ -24,14 +26,10 @@ _DEPTH = 3
 
 
 class ForeignWeights(NamedTuple):
-    """The state dict of a file; `ordered` if its tensors are in the order in which they were written.
-
-    `note` says which one was taken, if the file has several.
-    """
+    """The state dict of a file; `ordered` if its tensors are in the order in which they were written."""
 
     state: dict[str, Tensor]
     ordered: bool
-    note: str = ""
 
 
 class _Unknown(dict[object, object]):
@@ -52,7 +50,8 @@ class _Unknown(dict[object, object]):
 def read(path: Path) -> ForeignWeights:
     """The weights in a file of safetensors or of `torch.save`, whatever its name, on the CPU.
 
-    The state dict may be inside of a checkpoint, under any key. No code in the file is run. Raises RunError.
+    The state dict may be inside of a checkpoint, under any key; if there are several, a line on standard
+    error says which one was taken. No code in the file is run. Raises RunError.
     """
     if not path.is_file():
         raise RunError(f"there is no file {path}", "name a file of safetensors or of `torch.save`")
@@ -68,8 +67,10 @@ def read(path: Path) -> ForeignWeights:
         raise RunError(f"{path} holds no state dict", "write one to it: `torch.save(model.state_dict(), …)`")
     found.sort(key=lambda item: PREFERRED.index(item[0]) if item[0] in PREFERRED else len(PREFERRED))
     (key, state), *others = found
-    note = f"took `{key}`, not {', '.join(f'`{name}`' for name, _ in others)}" if others else ""
-    return ForeignWeights(_without_prefix(state), ordered=True, note=note)
+    if others:
+        names = ", ".join(f"`{name}`" for name, _ in others)
+        say(Console(stderr=True), f"took `{key}` of {path}, not {names}")
+    return ForeignWeights(_without_prefix(state), ordered=True)
 
 
 def _load(path: Path) -> object:

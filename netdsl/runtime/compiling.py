@@ -171,8 +171,8 @@ def _seconds_a_step(train_step: TrainStep, images: Tensor, *objectives: Objectiv
 
 def _step(train_step: TrainStep, images: Tensor) -> None:
     """Computes and discards the gradients of an example batch."""
-    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    train_step.gradients(images, labels, len(images) * train_step.processes.size)
+    targets = train_step.task.example(len(images), images.device)
+    train_step.gradients(images, targets, len(images) * train_step.processes.size)
     for parameter in train_step.model.parameters:
         parameter.grad = None
 

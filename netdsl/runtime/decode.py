@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from netdsl.base.typed_json import parse, typed
+from netdsl.runtime import checkpoint
 from netdsl.runtime.console import progress, say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.open_image import Undecodable, decode_one, pillow_heard
-from netdsl.runtime.storage import cache_folder, write_atomic
+from netdsl.runtime.storage import cache_folder
 
 # Images that a thread decodes at a time.
 _PART = 100
 # The most remarks on files that are shown.
 _SHOWN = 50
 # Changes when files are decoded in another way.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _kept(
         tensors = {"values": found.values, "whole": found.whole, "sizes": found.sizes}
         facts = {"fingerprint": fingerprint, "remarks": json.dumps(found.remarks)}
         try:
-            write_atomic(cache, safetensors.torch.save(tensors, facts))
+            checkpoint.save(cache, tensors, facts)
         except RunError as error:  # A full or read-only disk does not stop the run.
             say(console, f"decoded images are not cached: {error}")
     for i, remark in list(found.remarks.items())[:_SHOWN]:
@@ -125,9 +125,11 @@ def _fingerprint(root: Path, files: list[Path]) -> str:
     for file in files:
         try:
             status = file.stat()
-            facts = (str(file.relative_to(root)), status.st_size, status.st_mtime_ns)
+            # Archives and `cp -p` restore the time of the last change, and files without compression have the
+            # same size: the time of the last change of any kind can't be set.
+            facts = (str(file.relative_to(root)), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         except OSError:  # A dangling link, which is not an image.
-            facts = (str(file.relative_to(root)), -1, -1)
+            facts = (str(file.relative_to(root)), -1, -1, -1)
         digest.update(repr(facts).encode())
     return digest.hexdigest()
 
@@ -143,18 +145,14 @@ def _cached(
         "sizes": (torch.int32, (count, 3)),
     }
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            if facts.get("fingerprint") != fingerprint:
-                return None
-            tensors = {name: file.get_tensor(name) for name in kinds}
-        remarks = {int(i): str(remark) for i, remark in json.loads(facts["remarks"]).items()}
-        if not remarks.keys() <= set(range(count)):
-            return None
-    except (OSError, SafetensorError, KeyError, ValueError, AttributeError):
+        tensors, facts = checkpoint.read(path)
+        found = typed(dict[str, str], parse(facts.get("remarks", "")))
+        remarks = {int(i): remark for i, remark in found.items()}
+    except (RunError, ValueError):
         return None
-    fits = all((tensors[name].dtype, tensors[name].shape) == kind for name, kind in kinds.items())
-    return Decoded(**tensors, remarks=remarks) if fits else None
+    fits = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()} == kinds
+    valid = fits and facts.get("fingerprint") == fingerprint and remarks.keys() <= set(range(count))
+    return Decoded(**tensors, remarks=remarks) if valid else None
 
 
 def _visit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -34,21 +34,22 @@ class Progress:
     seen: int = 0
     steps: int = 0
     loss_sum: float = 0.0
-    right: int = 0
+    # The sums of the task's figures.
+    figures: list[float] = field(default_factory=list)
     lr: float = 0.0
     seconds: float = 0.0
     first_batch: int = 0
     first_loss: float | None = None
-    # Results not yet read from the device: for each step the sums of losses and of right answers, (2,).
+    # Results not yet read from the device: for each step the sums of losses and of figures, (1 + k,).
     pending: list[Tensor] = field(default_factory=list)
 
     @property
     def loss(self) -> float:
         return self.loss_sum / self.seen
 
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.seen
+    def means(self, names: Sequence[str]) -> dict[str, float]:
+        """The means of the task's figures, by name."""
+        return {name: total / self.seen for name, total in zip(names, self.figures, strict=True)}
 
     @property
     def images_per_second(self) -> float:
@@ -65,18 +66,19 @@ class Progress:
         """
         if not self.pending:
             return
-        figures = processes.total(torch.stack(self.pending))
+        sums = processes.total(torch.stack(self.pending))
         first = self.steps - len(self.pending) + 1
         self.pending.clear()
-        for step, (finite, (loss, right)) in enumerate(
-            zip(figures.isfinite().all(1).tolist(), figures.tolist(), strict=True), first
+        self.figures = self.figures or [0.0] * (sums.shape[1] - 1)
+        for step, (finite, (loss, *figures)) in enumerate(
+            zip(sums.isfinite().all(1).tolist(), sums.tolist(), strict=True), first
         ):
             if not finite:
                 raise Diverged(f"the loss is {loss} at step {step} of epoch {self.epoch + 1}")
             if step == 1:
                 self.first_loss = loss / self.first_batch
             self.loss_sum += loss
-            self.right += int(right)
+            self.figures = [one + more for one, more in zip(self.figures, figures, strict=True)]
 
 
 class _Looks:

@@ -49,9 +49,7 @@ def fitting_batch(train_step: TrainStep, example: Callable[[int], Tensor], batch
             torch.cuda.empty_cache()
         try:
             images = example(batch)
-            train_step.gradients(
-                images, torch.zeros(len(images), dtype=torch.int64, device=images.device), batch
-            )
+            train_step.gradients(images, train_step.task.example(len(images), images.device), batch)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

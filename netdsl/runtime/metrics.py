@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -12,29 +13,91 @@ from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.storage import read_bytes, write_atomic
 
 FILE = "metrics.jsonl"
+# The metrics of tasks (`Task.metric`), from 0 to 1, and their names in tables and pictures.
+METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """The metrics of a run after `epoch` epochs.
 
-    Accuracies are from 0 to 1; those of validation are None without validation images. `lr` is the last
-    learning rate, `images_per_second` excludes evaluation, `seconds` is the time since the start of the run.
+    `figures` are those of the training beside its loss, `validation` the scores on the validation images,
+    empty without any. `lr` is the last learning rate, `images_per_second` excludes evaluation, `seconds` is
+    the time since the start of the run.
     """
 
     epoch: Annotated[float, Range(0, 1e9)]
     lr: float
     loss: float
-    accuracy: Share
-    validation_loss: float | None
-    validation_accuracy: Share | None
     images_per_second: Annotated[float, Range(0, 1e15)]
     seconds: Seconds
+    figures: dict[str, float] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if a task's metric is not from 0 to 1."""
+        for values in (self.figures, self.validation):
+            for name in METRICS.keys() & values.keys():
+                typed(Share, values[name], name)
+
+    @property
+    def metric(self) -> str:
+        """The name of the task's metric."""
+        return next(name for name in (*self.validation, *self.figures, "accuracy") if name in METRICS)
+
+    @property
+    def score(self) -> float | None:
+        """The task's metric on the training images, if a step can tell it."""
+        return self.figures.get(self.metric)
+
+    @property
+    def validation_score(self) -> float | None:
+        """The task's metric on the validation images; None without any."""
+        return self.validation.get(self.metric)
+
+    @property
+    def validation_loss(self) -> float | None:
+        return self.validation.get("loss")
+
+    def to_json(self) -> dict[str, float]:
+        """The metrics by name, those of the validation with a prefix."""
+        return {
+            "epoch": self.epoch,
+            "lr": self.lr,
+            "loss": self.loss,
+            **self.figures,
+            **{f"validation_{name}": value for name, value in self.validation.items()},
+            "images_per_second": self.images_per_second,
+            "seconds": self.seconds,
+        }
+
+    @staticmethod
+    def of_json(values: object) -> Metrics:
+        """The metrics of an object of JSON. Raises ValueError if a value is missing or invalid."""
+        if not isinstance(values, dict):
+            return typed(Metrics, values)
+        own = {"epoch", "lr", "loss", "images_per_second", "seconds"}
+        validation = with_prefix(values, "validation_")
+        figures = {
+            name: value
+            for name, value in values.items()
+            if name not in own and not name.startswith("validation_") and value is not None
+        }
+        return typed(Metrics, {**values, "figures": figures, "validation": validation})
+
+
+def with_prefix(values: Mapping[str, object], prefix: str) -> dict[str, object]:
+    """The values whose names begin with a prefix, which are not null, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in values.items()
+        if name.startswith(prefix) and value is not None
+    }
 
 
 def write(run: Path, rows: list[Metrics]) -> None:
     """Writes all rows of a run; the file never has incomplete lines."""
-    lines = [json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows]
+    lines = [json.dumps(row.to_json(), allow_nan=False) + "\n" for row in rows]
     write_atomic(run / FILE, "".join(lines).encode())
 
 
@@ -51,6 +114,6 @@ def read(run: Path) -> list[Metrics]:
 
 def _row(line: bytes, place: str) -> Metrics:
     try:
-        return typed(Metrics, parse(line))
+        return Metrics.of_json(parse(line))
     except ValueError as error:
         raise damaged(place, str(error), "restore the line, or leave this run out") from error

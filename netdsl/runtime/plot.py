@@ -1,4 +1,4 @@
-"""Plots of accuracy over epochs, and the writing of matplotlib figures."""
+"""Plots of scores over epochs, and the writing of matplotlib figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netdsl.base.printing import printable
 from netdsl.runtime import metrics
 from netdsl.runtime.console import warn
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.metrics import METRICS, Metrics
 from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import write_atomic
 
@@ -26,52 +26,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line of a plot: accuracies, 0 to 1, after these epochs, with `deviations` as a band around it."""
+    """A line of a plot: scores, 0 to 1, after these epochs, with `deviations` as a band around it."""
 
     label: str
     epochs: list[float]
-    accuracies: list[float]
+    scores: list[float]
     deviations: Sequence[float] = ()
 
     @staticmethod
-    def of(label: str, rows: list[Metrics], key: Literal["accuracy", "validation_accuracy"]) -> Curve:
-        """The accuracies of a run, without epochs for which they are unknown."""
+    def of(label: str, rows: list[Metrics], key: Literal["score", "validation_score"]) -> Curve:
+        """The scores of a run, without epochs for which they are unknown."""
         points = [(row.epoch, value) for row in rows if (value := getattr(row, key)) is not None]
         return Curve(label, [epoch for epoch, _ in points], [value for _, value in points])
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Lines over the same epochs; `accuracy` is the label of their axis."""
+    """Lines over the same epochs; `score` is the label of their axis."""
 
     curves: Sequence[Curve]
-    accuracy: str
+    score: str
     title: str = ""
 
 
 def compare(runs: Sequence[Path], picture: Path) -> None:
-    """Draws the validation accuracy of several runs; the ending of `picture` chooses the format.
+    """Draws the validation scores of several runs; the ending of `picture` chooses the format.
 
     Raises RunError if a run has no valid metrics or no validation.
     """
     names = [run.resolve().name for run in runs]
-    curves = []
+    curves, kinds = [], set[str]()
     for run, name in zip(runs, names, strict=True):
         label = str(run) if names.count(name) > 1 else name
-        curve = Curve.of(label, metrics.read(run), "validation_accuracy")
+        rows = metrics.read(run)
+        curve = Curve.of(label, rows, "validation_score")
+        kinds.add(METRICS[rows[0].metric])
         if not curve.epochs:
             raise RunError(f"{run} was trained without validation", "remove this run")
         curves.append(curve)
-    draw([[Panel(curves, "validation accuracy")]], picture)
+    draw([[Panel(curves, f"validation {', '.join(sorted(kinds))}")]], picture)
 
 
 def curves(run: Path) -> None:
-    """Draws the accuracies of one run on training and validation images into its `curves.png`."""
+    """Draws the scores of one run on training and validation images into its `curves.png`."""
     rows = metrics.read(run)
-    training = Curve.of("training", rows, "accuracy")
-    validation = Curve.of("validation", rows, "validation_accuracy")
-    shown = [training, validation] if validation.epochs else [training]
-    draw([[Panel(shown, "accuracy")]], run / "curves.png")
+    training = Curve.of("training", rows, "score")
+    validation = Curve.of("validation", rows, "validation_score")
+    shown = [curve for curve in (training, validation) if curve.epochs]
+    draw([[Panel(shown, METRICS[rows[0].metric])]], run / "curves.png")
 
 
 def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
@@ -162,12 +164,12 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
     for curve in panel.curves:
         label = legend_label(curve.label)
-        (line,) = axes.plot(curve.epochs, curve.accuracies, marker="o", markersize=3, label=label)
+        (line,) = axes.plot(curve.epochs, curve.scores, marker="o", markersize=3, label=label)
         if curve.deviations:
-            pairs = list(zip(curve.accuracies, curve.deviations, strict=True))
+            pairs = list(zip(curve.scores, curve.deviations, strict=True))
             low, high = [mean - by for mean, by in pairs], [mean + by for mean, by in pairs]
             axes.fill_between(curve.epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=panel.accuracy, title=panel.title)
+    axes.set(xlabel="epoch", ylabel=panel.score, title=panel.title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.label_outer()

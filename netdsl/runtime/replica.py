@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from netdsl.runtime.distributed import Processes
 
-# Images and labels to the sum of the losses and the number of right answers.
+# Images and targets to the sum of the losses and the sums of the figures, (k,).
 Objective: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -29,12 +29,12 @@ class Replica:
             # It does not get the running statistics: those are synchronised once an epoch.
             self._parallel = DistributedDataParallel(_Weights(weights), gradient_as_bucket_view=True)
 
-    def __call__(self, objective: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The objective for this process's images (n, C, H, W) and labels (n,)."""
+    def __call__(self, objective: Objective, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The objective for this process's images (n, C, H, W) and targets (n, ...)."""
         if self._parallel is None:
-            return objective(images, labels)
-        loss, right = self._parallel(objective, images, labels)
-        return loss, right
+            return objective(images, targets)
+        loss, figures = self._parallel(objective, images, targets)
+        return loss, figures
 
     def summing(self, *, last: bool) -> AbstractContextManager[object]:
         """For the forward and backward pass of each part of a batch; the `last` one sends the parts' sum."""
@@ -48,5 +48,5 @@ class _Weights(nn.Module):
         super().__init__()
         self.weights = nn.ParameterList(weights)
 
-    def forward(self, objective: Objective, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return objective(images, labels)
+    def forward(self, objective: Objective, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return objective(images, targets)

@@ -37,7 +37,7 @@ class Position:
     seen: Count
     steps: Count
     loss_sum: Annotated[float, Range(0, 1e100)]
-    right: Count
+    figures: list[float]
     lr: float
     seconds: Seconds
 
@@ -81,8 +81,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _rank(row: Metrics) -> tuple[float, float]:
-    """By which the best epoch is chosen: the validation accuracy, and of equal ones the lower loss."""
-    return row.validation_accuracy or 0.0, -(row.validation_loss or 0.0)
+    """By which the best epoch is chosen: the validation score, and of equal ones the lower loss."""
+    return row.validation_score or 0.0, -(row.validation_loss or 0.0)
 
 
 def require_new(folder: Path) -> None:
@@ -122,9 +122,9 @@ class Run:
         return self.processes.first
 
     @property
-    def validation_accuracies(self) -> list[float]:
-        """The validation accuracies of the finished epochs; empty without validation."""
-        return [row.validation_accuracy for row in self.rows if row.validation_accuracy is not None]
+    def validation_scores(self) -> list[float]:
+        """The metric on validation images after each finished epoch; empty without validation."""
+        return [row.validation_score for row in self.rows if row.validation_score is not None]
 
     def finish_epoch(
         self, train_step: TrainStep, row: Metrics, weights: dict[str, Tensor], following: Progress
@@ -135,7 +135,7 @@ class Run:
         """
         better = all(_rank(row) > _rank(other) for other in self.rows)
         self.rows.append(row)
-        if row.validation_accuracy is None or better:
+        if row.validation_score is None or better:
             self.best = weights
         # The checkpoint comes last, and a resumed run writes the other files from it: if the process is
         # killed, they are those of the checkpoint, or one epoch ahead.

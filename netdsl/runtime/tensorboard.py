@@ -7,7 +7,7 @@ from pathlib import Path
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.extras import require_extra
-from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.metrics import METRICS, Metrics
 
 FOLDER = "tensorboard"
 
@@ -20,7 +20,7 @@ def require_tensorboard() -> None:
 class TensorBoard:
     """Writes event files into the `tensorboard` folder of a run.
 
-    Losses and accuracies of training and validation have a common heading, so that TensorBoard shows them
+    Losses and scores of training and validation have a common heading, so that TensorBoard shows them
     together; steps are epochs. Events of a killed process after the `done` complete epochs are purged. Raises
     RunError if the extra is not installed.
     """
@@ -39,8 +39,8 @@ class TensorBoard:
         values = {
             "loss/training": row.loss,
             "loss/validation": row.validation_loss,
-            "accuracy/training": row.accuracy,
-            "accuracy/validation": row.validation_accuracy,
+            f"{METRICS[row.metric]}/training": row.score,
+            f"{METRICS[row.metric]}/validation": row.validation_score,
             "learning rate": row.lr,
             "images per second": row.images_per_second,
         }

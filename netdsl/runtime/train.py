@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from signal import Signals
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.base.typed_json import Seconds, Share
+from netdsl.base.typed_json import Seconds, Share, typed
 from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, batches, first_loss, plot
 from netdsl.runtime.checkpoint import Checkpoint
@@ -22,16 +22,17 @@ from netdsl.runtime.data import Dataset
 from netdsl.runtime.display import Display
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.errors import Diverged, Interrupted, RunError, damaged
-from netdsl.runtime.evaluate import Scores, evaluate
+from netdsl.runtime.evaluate import evaluate
 from netdsl.runtime.image_files import free_cores
 from netdsl.runtime.images import Split
 from netdsl.runtime.loop import Progress, train_epoch
 from netdsl.runtime.memory import fitting_batch, is_out_of_memory, keep_freed_memory
-from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.metrics import METRICS, Metrics, with_prefix
 from netdsl.runtime.model import Model, require_match
 from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
+from netdsl.runtime.task import Classification, Task
 from netdsl.runtime.train_step import TrainStep
 
 # Seconds between two checkpoints within an epoch.
@@ -41,18 +42,42 @@ EAGER = SpeedRequest(compile="off", workers=0)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The results of a run. Accuracies are from 0 to 1; those of the test are of the best weights.
+    """The results of a run.
 
-    `validation_accuracy` is None without validation: the best weights are then the last ones. `seconds` is
-    the time of the whole run, `images_per_second` excludes evaluation.
+    `test` are the scores of the best weights on the test images: the loss, the task's `metric`, and others.
+    `validation_score` is the best one of an epoch, None without validation: the best weights are then the
+    last ones. `seconds` is the time of the whole run, `images_per_second` excludes evaluation.
     """
 
-    validation_accuracy: Share | None
-    test_accuracy: Share
-    test_loss: float
+    metric: str
+    validation_score: Share | None
+    test: dict[str, float]
     epochs: float
     seconds: Seconds
     images_per_second: float
+
+    @property
+    def test_score(self) -> float:
+        """The task's metric on the test images."""
+        return self.test[self.metric]
+
+    def to_json(self) -> dict[str, object]:
+        """The results by name, the scores with the name of their part."""
+        values = asdict(self)
+        del values["metric"], values["test"], values["validation_score"]
+        test = {f"test_{name}": value for name, value in self.test.items()}
+        return {f"validation_{self.metric}": self.validation_score, **test, **values}
+
+    @staticmethod
+    def of_json(values: Mapping[str, object]) -> Report:
+        """The results of an object of JSON. Raises ValueError if a value is missing or invalid."""
+        test = with_prefix(values, "test_")
+        metric = next((name for name in test if name in METRICS), "accuracy")
+        if metric not in test:
+            raise ValueError(f"`test_{metric}` is missing")
+        typed(Share, test[metric], f"test_{metric}")
+        score = values.get(f"validation_{metric}")
+        return typed(Report, {**values, "metric": metric, "validation_score": score, "test": test})
 
 
 def train(
@@ -63,11 +88,12 @@ def train(
     speed: Speed,
     console: Console,
     request: SpeedRequest = EAGER,
+    task: Task | None = None,
 ) -> Report:
     """Trains a model in a new run, as `Training.train` does. Raises RunError if the folder holds a run."""
     if run.writes:
         require_new(run.folder)
-    return Training(model, data, recipe, run, speed, console, request).train()
+    return Training(model, data, recipe, run, speed, console, request, task).train()
 
 
 def require_trainable(data: Dataset, recipe: Recipe) -> None:
@@ -99,6 +125,7 @@ class Training:
         speed: Speed,
         console: Console,
         request: SpeedRequest,
+        task: Task | None = None,
     ) -> None:
         """Raises RunError if the data or the model don't suit the recipe or the processes."""
         require_trainable(data, recipe)
@@ -114,7 +141,7 @@ class Training:
         if speed.device.type == "cpu":
             keep_freed_memory()
         model.to(speed.device, speed.layout)
-        self.train_step = TrainStep(model, recipe, speed, run.processes)
+        self.train_step = TrainStep(model, recipe, speed, run.processes, task)
         self.data = data.to(speed.device)
         self.progress = Progress(0, len(data.train))
         # The time of the last checkpoint, and the position in it.
@@ -127,6 +154,10 @@ class Training:
     @property
     def speed(self) -> Speed:
         return self.train_step.speed
+
+    @property
+    def task(self) -> Task:
+        return self.train_step.task
 
     @property
     def processes(self) -> Processes:
@@ -155,7 +186,7 @@ class Training:
             self._begin()
             with (
                 on_signals(self.processes) as stop,
-                Display(self.console, self.recipe.epochs, len(run.rows)) as display,
+                Display(self.console, self.recipe.epochs, self.task, len(run.rows)) as display,
             ):
                 while self.progress.epoch < self.recipe.epochs:
                     self._epoch(stop, display, each_epoch)
@@ -239,7 +270,10 @@ class Training:
         loss, how = self.progress.first_loss, self.run.how
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
-        how |= {"first_loss": loss, "guessing_loss": first_loss.guessing(len(self.data.classes))}
+        how["first_loss"] = loss
+        if not isinstance(self.task, Classification):
+            return
+        how["guessing_loss"] = first_loss.guessing(len(self.data.classes))
         if found := first_loss.complaint(loss, len(self.data.classes)):
             message, help = found
             warn(self.console, message, help)
@@ -248,7 +282,7 @@ class Training:
         progress, run = self.progress, self.run
         with self.train_step.averaged():
             self.processes.adopt(self.train_step.model.statistics)
-            held_out = self._scores(self.data.validation) if len(self.data.validation) else None
+            held_out = self._scores(self.data.validation) if len(self.data.validation) else {}
             weights = {
                 n: tensor.detach().cpu().clone() for n, tensor in self.train_step.model.state().items()
             }
@@ -256,7 +290,7 @@ class Training:
         run.seconds = time.perf_counter() - self.started
         run.images += progress.seen
         run.training += progress.seconds
-        row = _row(progress, held_out, run.seconds)
+        row = _row(progress, self.task.figures, held_out, run.seconds)
         self.progress = Progress(progress.epoch + 1, progress.of_images)
         run.finish_epoch(self.train_step, row, weights, self.progress)
         self._note_save()
@@ -264,7 +298,7 @@ class Training:
 
     def _save(self) -> None:
         """A checkpoint within an epoch."""
-        _require_finite(self.train_step.state(), None, self.progress)
+        _require_finite(self.train_step.state(), {}, self.progress)
         self.run.seconds = time.perf_counter() - self.started
         self.run.save(self.train_step, self.progress)
         self._note_save()
@@ -272,13 +306,14 @@ class Training:
     def _note_save(self) -> None:
         self.saved, self.saved_position = time.perf_counter(), self._where()
 
-    def _scores(self, part: Split) -> Scores:
+    def _scores(self, part: Split) -> dict[str, float]:
         flip = self.recipe.tta == "flip"
         return evaluate(
             self.train_step.model,
             self.data,
             part,
             self.speed,
+            task=self.task,
             flip=flip,
             workers=self.workers,
             processes=self.processes,
@@ -290,9 +325,9 @@ class Training:
         self.train_step.model.load_state(run.best)
         test = self._scores(self.data.test)
         return Report(
-            validation_accuracy=max(run.validation_accuracies, default=None),
-            test_accuracy=test.accuracy,
-            test_loss=test.loss,
+            metric=self.task.metric,
+            validation_score=max(run.validation_scores, default=None),
+            test=test,
             epochs=run.rows[-1].epoch,
             seconds=time.perf_counter() - self.started,
             images_per_second=run.images / run.training,
@@ -341,22 +376,21 @@ class Training:
         return RunError(message, help)
 
 
-def _require_finite(state: Mapping[str, Tensor], held_out: Scores | None, progress: Progress) -> None:
+def _require_finite(state: Mapping[str, Tensor], held_out: Mapping[str, float], progress: Progress) -> None:
     """Raises Diverged if the weights or the loss are not finite, so that valid files are not replaced."""
     weights = all(bool(tensor.isfinite().all()) for tensor in state.values())
-    if not weights or not math.isfinite(held_out.loss if held_out else 0.0):
+    if not weights or not math.isfinite(held_out.get("loss", 0.0)):
         what = "the loss on the validation images is" if weights else "the weights are"
         raise Diverged(f"{what} not finite after step {progress.steps} of epoch {progress.epoch + 1}")
 
 
-def _row(progress: Progress, held_out: Scores | None, seconds: float) -> Metrics:
+def _row(progress: Progress, names: Sequence[str], held_out: dict[str, float], seconds: float) -> Metrics:
     return Metrics(
         epoch=progress.epoch + 1,
         lr=progress.lr,
         loss=progress.loss,
-        accuracy=progress.accuracy,
-        validation_loss=held_out.loss if held_out else None,
-        validation_accuracy=held_out.accuracy if held_out else None,
+        figures=progress.means(names),
+        validation=held_out,
         images_per_second=progress.images_per_second,
         seconds=seconds,
     )

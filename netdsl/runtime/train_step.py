@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from netdsl.language.recipe import Recipe
@@ -20,17 +19,27 @@ from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Model
 from netdsl.runtime.replica import Objective, Replica
 from netdsl.runtime.speed import Speed
+from netdsl.runtime.task import Classification, Task
 
 
 class TrainStep:
     """A model, its optimizer, and the average of its weights if the recipe has one.
 
-    `objective` takes normalised images (n, C, H, W) and labels (n,) and returns the sum of their losses and
-    the number of right answers; compiling replaces it.
+    `objective` takes normalised images (n, C, H, W) and their targets (n, ...) and returns the sums of their
+    losses and of the task's figures; compiling replaces it.
     """
 
-    def __init__(self, model: Model, recipe: Recipe, speed: Speed, processes: Processes) -> None:
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        speed: Speed,
+        processes: Processes,
+        task: Task | None = None,
+    ) -> None:
+        """Without a `task`, it is classification, with the recipe's loss."""
         self.model = model
+        self.task = task or Classification(recipe.loss.smoothing)
         self.recipe = recipe
         self.speed = speed
         self.processes = processes
@@ -43,27 +52,25 @@ class TrainStep:
     def compiled(self) -> bool:
         return self.objective != self.plain_objective
 
-    def plain_objective(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def plain_objective(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with self.speed.autocast():
-            logits = self.model(images, training=True)
-        smoothing = self.recipe.loss.smoothing
-        loss = F.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
-        return loss, (logits.argmax(1) == labels).sum()
+            outputs = self.model(images, training=True)
+        return self.task.objective(outputs, targets)
 
     def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
         """One update of the weights; `draws` are the augmentation's for the batch's images.
 
-        Returns the sum of this process's losses and its number of right answers, (2,) on the device.
+        Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
         x = augment.apply(data.floats(batch.images), self.recipe.augment, draws, data.mean)
         x = self.speed.laid_out(data.normalise(x))
-        figures = self.gradients(x, batch.labels, batch.whole)
+        sums = self.gradients(x, batch.targets, batch.whole)
         self.optimizer.step(lr)
         if self.average is not None:
             self.average.update()
-        return figures
+        return sums
 
-    def gradients(self, x: Tensor, labels: Tensor, whole: int) -> Tensor:
+    def gradients(self, x: Tensor, targets: Tensor, whole: int) -> Tensor:
         """Adds the gradients of the mean loss of a batch of `whole` images; `x` are this process's part.
 
         Each process must have at least one image.
@@ -71,7 +78,7 @@ class TrainStep:
         self.model.prepare(training=True)
         if self.compiled:
             torch.compiler.cudagraph_mark_step_begin()
-        figures = torch.zeros(2, device=x.device)
+        sums = torch.zeros(1 + len(self.task.figures), device=x.device)
         # Parts of the whole batch, of all processes; each has images of this one.
         parts = min(self.recipe.accumulate, whole // self.processes.size)
         ends = [self.processes.count(whole * part // parts) for part in range(parts + 1)]
@@ -80,11 +87,11 @@ class TrainStep:
             # Compiled code is for one size; the last batch of an epoch is often smaller.
             objective = self.objective if end - start == usual else self.plain_objective
             with self._replica.summing(last=end == len(x)):
-                loss, right = self._replica(objective, x[start:end], labels[start:end])
+                loss, figures = self._replica(objective, x[start:end], targets[start:end])
                 # Gradients are averaged over the processes: the factor makes their mean that of the batch.
                 (loss * (self.processes.size / whole)).backward()
-            figures += torch.stack((loss.detach(), right.float()))
-        return figures
+            sums += torch.cat((loss.detach()[None], figures.detach()))
+        return sums
 
     def averaged(self) -> AbstractContextManager[object]:
         """Inside the block the model has the weights to evaluate and save: the averaged ones, if any."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,15 @@ Target: TypeAlias = nn.Module | list[Tensor] | tuple[list[Tensor], list[Tensor]]
 PARAMETERS, STATISTICS, COUNTERS = range(3)
 GROUPS = {"running_mean": STATISTICS, "running_var": STATISTICS, "num_batches_tracked": COUNTERS}
 
+# Buffers of other implementations that follow from the architecture, and that networks compute themselves.
+# (Positions of windows are whole numbers, which are never weights.)
+DERIVED = frozenset({"relative_coords_table", "attn_mask"})
+
 # The most mismatched entries that are shown.
 SHOWN = 6
+
+
+T = TypeVar("T")
 
 
 class TransplantError(RunError):
@@ -46,7 +53,11 @@ _Pair: TypeAlias = tuple[_Entry | None, _Entry | None]
 
 
 def transplant(
-    reference_state_dict: Mapping[str, Tensor], network: Target, ordered: bool = True
+    reference_state_dict: Mapping[str, Tensor],
+    network: Target,
+    ordered: bool = True,
+    *,
+    order: Sequence[str] = (),
 ) -> Literal["name", "position"]:
     """Copies a reference's weights and running statistics into a network, in place.
 
@@ -58,7 +69,8 @@ def transplant(
     buffers)`. Counters of batches, which nothing depends on, may be missing on either side. A state dict
     that is not `ordered`, such as that of a safetensors file, can be matched by name only.
     """
-    theirs, ours = _of_state_dict(reference_state_dict), _of_target(network)
+    learned = {name: own for name, own in reference_state_dict.items() if not _is_derived(name, own)}
+    theirs, ours = _of_state_dict(learned), _of_target(network)
     if not all(any(entry.group == COUNTERS for entry in side) for side in (theirs, ours)):
         theirs, ours = ([entry for entry in side if entry.group != COUNTERS] for side in (theirs, ours))
     named = {entry.name: entry for entry in theirs}
@@ -71,14 +83,35 @@ def transplant(
             "tensors",
             'load them into the reference, and use `torch.save(model.state_dict(), "weights.pth")`',
         )
+    else:
+        if unknown := [name for name in order if name not in named]:
+            raise TransplantError(f"`order` has `{unknown[0]}`, but the weights have no such name")
+        theirs = in_order(named, order)
     pairs = _pairs(theirs, ours)
     if shape_errors := [pair for pair in pairs if not _fit(*pair)]:
         raise _report(shape_errors, len(theirs), len(ours))
     with torch.no_grad():
         for source, target in pairs:
             assert source and target
-            target.tensor.copy_(source.tensor)
+            target.tensor.copy_(source.tensor.reshape(target.tensor.shape))
     return "name" if by_name else "position"
+
+
+def in_order(named: Mapping[str, T], order: Iterable[str]) -> list[T]:
+    """The values, those named in `order` in its order, in the places that they have together."""
+    names = list(named)
+    places = sorted(set(map(names.index, order)))
+    values = list(named.values())
+    for place, name in zip(places, dict.fromkeys(order), strict=True):
+        values[place] = named[name]
+    return values
+
+
+def _is_derived(name: str, tensor: object) -> bool:
+    """True for a buffer that follows from the architecture."""
+    own = name.rpartition(".")[2]
+    whole = isinstance(tensor, Tensor) and tensor.dtype in (torch.int32, torch.int64)
+    return own in DERIVED or (whole and own not in GROUPS)
 
 
 def _of_state_dict(state: Mapping[str, Tensor]) -> list[_Entry]:
@@ -131,9 +164,16 @@ def _pairs(theirs: list[_Entry], ours: list[_Entry]) -> list[_Pair]:
 
 
 def _fit(theirs: _Entry | None, ours: _Entry | None) -> bool:
-    if theirs is None or ours is None or theirs.tensor.shape != ours.tensor.shape:
+    if theirs is None or ours is None or not _same_lengths(theirs.tensor.shape, ours.tensor.shape):
         return False
     return theirs.kind == ours.kind or not theirs.kind or not ours.kind
+
+
+def _same_lengths(one: Sequence[int], other: Sequence[int]) -> bool:
+    """True if the shapes are equal but for lengths of 1 before or after those of the shorter one."""
+    longer, shorter = sorted((tuple(one), tuple(other)), key=len, reverse=True)
+    more = len(longer) - len(shorter)
+    return any(longer == (1,) * before + shorter + (1,) * (more - before) for before in range(more + 1))
 
 
 def _report(shape_errors: list[_Pair], theirs: int, ours: int) -> TransplantError:

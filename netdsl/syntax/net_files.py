@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netdsl.base.resources import NETWORKS
-from netdsl.base.source import Source
+from netdsl.base.source import MAX_LENGTH, Source
 from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.language.words import VARIANT
 
@@ -85,8 +85,11 @@ def inside(folder: Path) -> list[Path]:
 
 
 def read_text(path: str) -> str:
-    """The text of a used file. Raises OSError or ValueError (UnicodeDecodeError) where it can't be read."""
-    return Path(path).read_text(encoding="utf-8-sig")
+    """The text of a file, or the start of one that is longer than MAX_LENGTH. Raises OSError or ValueError
+    (UnicodeDecodeError) where it can't be read.
+    """
+    with open(path, encoding="utf-8-sig") as file:
+        return file.read(MAX_LENGTH + 1)
 
 
 def recorded(texts: Mapping[str, str], where: str) -> Callable[[str], str]:
@@ -110,7 +113,7 @@ def read(path: Path, diagnostics: Diagnostics) -> Source | None:
         diagnostics.error("NET100", message, help=f"name a file, such as {files[0]}" if files else "")
         return None
     try:
-        return Source(str(path), path.read_text(encoding="utf-8-sig"))
+        return Source(str(path), read_text(str(path)))
     except UnicodeDecodeError as error:
         diagnostics.error("NET100", f"{path} is not UTF-8 text (byte {error.start})", help="save it as UTF-8")
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from netdsl.base import tree
-from netdsl.base.source import Source, Span
+from netdsl.base.source import MAX_LENGTH, Source, Span
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
@@ -23,8 +23,7 @@ from netdsl.syntax.lalr import SyntaxFault
 from netdsl.syntax.split_statements import Parts, Piece, StatementSplitter, parts
 from netdsl.syntax.tokens import Token, made, significant, tokens
 
-# Bounds, so that reading an unknown file has a bounded cost.
-MAX_LENGTH = 100_000
+# A bound, as MAX_LENGTH, so that reading an unknown file has a bounded cost.
 MAX_LINE = 10_000
 
 _LINES = {"stages": "row", "train": "entry"}

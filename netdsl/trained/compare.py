@@ -14,11 +14,11 @@ from netdsl.trained.open_run import open_run
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of a run. Accuracies are from 0 to 1.
+    """The figures of a run. Scores are from 0 to 1.
 
-    `network` includes the settings of the run; `validation_accuracy` is the best one, None without
-    validation, and `test_accuracy` that of the best weights, None if the run is not finished. `seconds` is
-    the time of the training.
+    `network` includes the settings of the run; `metric` is that of the task. `validation_score` is
+    the best one, None without validation, and `test_score` that of the best weights, None if the run is not
+    finished. `seconds` is the time of the training.
     """
 
     run: Path
@@ -26,13 +26,14 @@ class Summary:
     parameters: int
     macs: int
     epochs: float
-    validation_accuracy: float | None
-    test_accuracy: float | None
+    metric: str
+    validation_score: float | None
+    test_score: float | None
     seconds: float
 
 
 def compare(folders: Sequence[Path]) -> list[Summary]:
-    """The runs sorted by their best validation accuracy, best first; those without validation last.
+    """The runs sorted by their best score on validation images, best first; those without validation last.
 
     Raises RunError if a folder holds no run or a damaged one.
     """
@@ -50,18 +51,19 @@ def summarise(folder: Path) -> Summary:
             "it may be of another version of netdsl; remove this run",
         ) from error
     finished = report.read(folder)
-    accuracies = [row.validation_accuracy for row in rows if row.validation_accuracy is not None]
+    scores = [row.validation_score for row in rows if row.validation_score is not None]
     return Summary(
         run=folder,
         network=run.title,
         parameters=run.network.parameters_count,
         macs=run.network.macs,
         epochs=rows[-1].epoch,
-        validation_accuracy=max(accuracies, default=None),
-        test_accuracy=finished.test_accuracy if finished else None,
+        metric=rows[0].metric,
+        validation_score=max(scores, default=None),
+        test_score=finished.test_score if finished else None,
         seconds=finished.seconds if finished else rows[-1].seconds,
     )
 
 
 def _rank(summary: Summary) -> float:
-    return 1 if summary.validation_accuracy is None else -summary.validation_accuracy
+    return 1 if summary.validation_score is None else -summary.validation_score

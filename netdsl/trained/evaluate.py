@@ -26,11 +26,12 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> N
     model = run.model(which, speed.device)
     dataset = run.preprocessing(which).applied(run.data(console)).to(speed.device)
     with suppress(RunError):  # of a run without metrics
-        if metrics.read(folder)[-1].validation_accuracy is None:
+        if metrics.read(folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
     scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
+    accuracy, loss = scores["accuracy"], scores["loss"]
     say(
         console,
-        f"{run.network.name}, {which} weights: test accuracy {scores.accuracy:.2%}, loss {scores.loss:.4f} "
+        f"{run.network.name}, {which} weights: test accuracy {accuracy:.2%}, loss {loss:.4f} "
         f"({len(dataset.test):,} images, {speed.precision})",
     )

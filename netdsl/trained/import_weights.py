@@ -15,5 +15,4 @@ def import_weights(network: Network, source: Path, output: Path) -> str:
     module = network.module()
     matched = transplant(weights.state, module, weights.ordered)
     checkpoint.save(output, module.state_dict())
-    note = f"; {weights.note}" if weights.note else ""
-    return f"wrote {output}: {len(weights.state)} tensors for {network.name}, matched by {matched}{note}"
+    return f"wrote {output}: {len(weights.state)} tensors for {network.name}, matched by {matched}"

@@ -75,4 +75,4 @@ def _curve(folder: Path, case: str, run: RunResult, part: str) -> Curve:
     """The accuracies of a run before it diverged, if it did; none if it diverged in its first epoch."""
     rows = metrics.read(folder / run.folder) if (folder / run.folder / metrics.FILE).exists() else []
     label = case if run.error is None else f"{case}: diverged in epoch {len(rows) + 1}"
-    return Curve.of(label, rows, "accuracy" if part == "training" else "validation_accuracy")
+    return Curve.of(label, rows, "score" if part == "training" else "validation_score")

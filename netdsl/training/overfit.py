@@ -168,8 +168,9 @@ def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed:
             progress = Progress(epoch, len(data.train))
             train_epoch(train_step, data, progress, lambda _: False)
             steps, loss = steps + progress.steps, progress.loss
+            scores = evaluate(model, data, data.train, speed)
             # In training or in evaluation mode: either is enough.
-            best = max(best, progress.accuracy, evaluate(model, data, data.train, speed).accuracy)
+            best = max(best, *progress.means(train_step.task.figures).values(), scores["accuracy"])
             if best >= _ENOUGH:
                 break
         last_loss, after = _gradients(train_step, data)
@@ -183,7 +184,7 @@ def _gradients(train_step: TrainStep, data: Dataset) -> tuple[float, dict[str, f
     """The mean loss of a batch, and the norms of its gradients as in `Attempt.before`."""
     batch = load_batch(data.train, torch.arange(train_step.recipe.batch), train_step.speed.device)
     x = data.inputs(batch.images, train_step.speed.layout)
-    loss = train_step.gradients(x, batch.labels, batch.whole)[0].item() / batch.whole
+    loss = train_step.gradients(x, batch.targets, batch.whole)[0].item() / batch.whole
     names = {tensor.data_ptr(): name for name, tensor in train_step.model.state().items()}
     shares = {}
     for weight in train_step.model.parameters:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdsl.api import Network
 from netdsl.runtime import metrics, plot, report
+from netdsl.runtime.metrics import METRICS
 from netdsl.runtime.plot import Curve, Panel
 from netdsl.runtime.storage import read_json, write_json
 from netdsl.training.plan import Plan
@@ -34,20 +35,20 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run of an experiment: complete with its figures, failed with its `error`, or neither yet. Accuracies
+    """A run of an experiment: complete with its figures, failed with its `error`, or neither yet. Scores
     are from 0 to 1, of the best weights.
     """
 
     folder: str
     seed: int
-    validation_accuracy: float | None = None
-    test_accuracy: float | None = None
+    validation_score: float | None = None
+    test_score: float | None = None
     seconds: float | None = None
     error: str | None = None
 
     @property
     def complete(self) -> bool:
-        return self.test_accuracy is not None
+        return self.test_score is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ class NetworkResult:
 
     @property
     def validation(self) -> Spread | None:
-        return Spread.of([run.validation_accuracy for run in self.complete])
+        return Spread.of([run.validation_score for run in self.complete])
 
     @property
     def test(self) -> Spread | None:
-        return Spread.of([run.test_accuracy for run in self.complete])
+        return Spread.of([run.test_score for run in self.complete])
 
     @property
     def seconds(self) -> Spread | None:
@@ -105,7 +106,7 @@ def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkR
             if done is None:
                 runs.append(RunResult(name, seed, error=failures.get(name)))
             else:
-                runs.append(RunResult(name, seed, done.validation_accuracy, done.test_accuracy, done.seconds))
+                runs.append(RunResult(name, seed, done.validation_score, done.test_score, done.seconds))
         results.append(NetworkResult(entry.name, network.parameters_count, network.macs, runs))
     return results
 
@@ -125,9 +126,9 @@ def read_failures(folder: Path) -> dict[str, str]:
 
 
 def draw(folder: Path, results: list[NetworkResult]) -> None:
-    """Draws the mean accuracy of each network over the epochs, with bands of a standard deviation.
+    """Draws the mean score of each network over the epochs, with bands of a standard deviation.
 
-    It is the validation accuracy, or the training accuracy if a network has no validation. Draws nothing
+    It is that of the validation, or of the training if a network has no validation. Draws nothing
     without a complete run. Raises RunError.
     """
     rows = {
@@ -138,11 +139,11 @@ def draw(folder: Path, results: list[NetworkResult]) -> None:
     if not rows:
         return
     every = [row for runs in rows.values() for run in runs for row in run]
-    validated = all(row.validation_accuracy is not None for row in every)
+    validated = all(row.validation_score is not None for row in every)
     curves = []
     for name, runs in rows.items():
         spreads = [
-            Spread.of([row.validation_accuracy if validated else row.accuracy for row in epoch])
+            Spread.of([row.validation_score if validated else row.score for row in epoch])
             for epoch in zip(*runs, strict=True)
         ]
         known = [spread for spread in spreads if spread is not None]
@@ -150,5 +151,5 @@ def draw(folder: Path, results: list[NetworkResult]) -> None:
         deviations = [spread.deviation or 0.0 for spread in known] if len(runs) > 1 else []
         label = f"{name}, {len(runs)} seeds" if len(runs) > 1 else name
         curves.append(Curve(label, [row.epoch for row in runs[0]], means, deviations))
-    accuracy = "validation accuracy" if validated else "training accuracy"
-    plot.draw([[Panel(curves, accuracy)]], folder / PICTURE)
+    part, kinds = "validation" if validated else "training", {METRICS[row.metric] for row in every}
+    plot.draw([[Panel(curves, f"{part} {', '.join(sorted(kinds))}")]], folder / PICTURE)

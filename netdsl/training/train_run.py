@@ -24,7 +24,7 @@ from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
-from netdsl.runtime.metrics import Metrics
+from netdsl.runtime.metrics import METRICS, Metrics
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
@@ -174,10 +174,11 @@ def _trained(training: Training, network: Network, record: Record, tensorboard: 
     if run.writes:
         report.write(run.folder, done)
     which = "last"
-    if done.validation_accuracy is not None:
+    name = METRICS[done.metric]
+    if done.validation_score is not None:
         which = "best"
-        say(console, f"best validation accuracy {done.validation_accuracy:.2%}")
-    test = f"test accuracy {done.test_accuracy:.2%}, loss {done.test_loss:.4f}"
+        say(console, f"best validation {name} {done.validation_score:.2%}")
+    test = f"test {name} {done.test_score:.2%}, loss {done.test['loss']:.4f}"
     say(console, f"{test} ({len(training.data.test):,} images, {which} weights)")
     rate = f"{done.images_per_second:,.0f} images/s"
     say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")

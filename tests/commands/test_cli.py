@@ -45,6 +45,30 @@ def test_check_reports_the_errors_of_every_file() -> None:
         assert part in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("fmt", ""), "an argument is empty"),
+        (("train", "tiny.net", "--run", ""), "`--run` is empty"),
+        (("build", "tiny.net", "--output="), "`--output=` is empty"),
+        (("eval", "runs/a\0b"), "an argument has a zero byte"),
+        (("style", "a.png", "b\0.png", "-o", "o.png", "--run", "run"), "an argument has a zero byte"),
+    ],
+)
+def test_arguments_that_are_no_path(arguments: tuple[str, ...], message: str) -> None:
+    """An empty one, as from `"$unset"`, doesn't mean the current folder."""
+    before = Path("tiny.net").read_text()
+    result = netdsl(*arguments)
+    assert result.exit_code == 2 and f"Error: {message}" in result.output
+    assert Path("tiny.net").read_text() == before
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without an end")
+def test_a_device_without_an_end() -> None:
+    result = netdsl("check", "/dev/zero")
+    assert result.exit_code == 1 and "longer than 100,000 characters" in result.output
+
+
 def test_check_of_bare_names_and_settings() -> None:
     assert "118,074 parameters" in netdsl("check", "resnet32").output
     assert (

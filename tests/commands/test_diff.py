@@ -242,10 +242,13 @@ def test_the_weights_that_fit_can_be_loaded() -> None:
 
 
 def test_weights_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    checkpoint.save(path, {"stem.0.weight": torch.zeros(8, 3, 3, 3), "fc.weight": torch.zeros(10, 32)})
-    output = netdsl("diff", "resnet32", "plain32", "--weights", path).output
-    assert "1 of 2 tensors of A fit B, by name and shape; B has 213 more" in output
+    state = {"stem.0.weight": torch.zeros(8, 3, 3, 3), "fc.weight": torch.zeros(10, 32)}
+    checkpoint.save(tmp_path / "w.safetensors", state)
+    torch.save({"ema": state, "model": state}, tmp_path / "w.pth")
+    for name in ("w.safetensors", "w.pth"):
+        result = netdsl("diff", "resnet32", "plain32", "--weights", tmp_path / name)
+        assert "1 of 2 tensors of A fit B, by name and shape; B has 213 more" in result.output
+    assert result.stderr == f"took `model` of {tmp_path / 'w.pth'}, not `ema`\n"
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,7 @@ def test_confusion_counts_what_eval_counts(flip: bool) -> None:
     assert counts.dtype == torch.int64 and counts.sum() == 30
     assert counts.sum(1).tolist() == data.test.labels.bincount().tolist()
     scores = evaluate(model, data, data.test, FP32, flip=flip)
-    assert counts.trace().item() / 30 == scores.accuracy
+    assert counts.trace().item() / 30 == scores["accuracy"]
     assert not found.logits.requires_grad and module.training
 
 
@@ -431,7 +431,7 @@ def test_the_confusion_of_a_run(style: str, trained: Path, tmp_path: Path) -> No
     assert found["accuracy"] == counts.trace() / 360
     data = run.preprocessing("best").applied(run.data(Console(quiet=True)))
     scores = evaluate(run.model("best", CPU), data, data.test, run.speed("cpu"))
-    assert found["accuracy"] == pytest.approx(scores.accuracy, abs=1e-15)
+    assert found["accuracy"] == pytest.approx(scores["accuracy"], abs=1e-15)
     assert counts.sum(1).tolist() == data.test.labels.bincount(minlength=10).tolist()
     first = found["mistakes"][0]
     row = int(first["image"].removeprefix("test:"))

@@ -304,13 +304,15 @@ def test_gray_networks_with_weights_from_elsewhere(drawn: Path) -> None:
         "network gray(width=4)\ninput 1x8x8\nclasses 2\n"
         "layers { conv(width, 3), relu, conv(8, 3, stride=2), relu, flatten, linear(classes) }\n"
     )
-    torch.save(netdsl.load("gray.net", width=6).module().state_dict(), "weights.pth")
+    state = netdsl.load("gray.net", width=6).module().state_dict()
+    torch.save({"ema": state, "model": state}, "weights.pth")
     options = ("--network", "gray.net", "--weights", "weights.pth", "--size", "16", "--steps", "3")
     arguments = ("style", "harbour.png", "strokes.png", "-o", "out.bmp", *options)
     named = ("--content-layer", "layers.relu2", "--style-layers", "layers.conv1, layers.relu2")
     done = command(*arguments, "--set", "width=6", *named)
     assert done.exit_code == 0, done.output
     assert "layers.conv1" in done.output
+    assert "took `model` of weights.pth, not `ema`\n" in done.stderr
     with Image.open("out.bmp") as image:
         assert (image.size, image.mode) == ((16, 12), "L")
     assert "the weights are of another network" in command(*arguments).output  # without the --set

@@ -57,9 +57,9 @@ def train_step(clock: Clock) -> TrainStep:
     made = TrainStep(tiny(), RECIPE, FP32, ALONE)
     plain = made.plain_objective
 
-    def slow(images: torch.Tensor, labels: torch.Tensor) -> Any:
+    def slow(images: torch.Tensor, targets: torch.Tensor) -> Any:
         clock.sleep(EAGER)
-        return plain(images, labels)
+        return plain(images, targets)
 
     made.objective = made.plain_objective = slow  # type: ignore[method-assign]
     return made
@@ -76,7 +76,7 @@ def compiler(clock: Clock, startup: float, step: float) -> Callable[..., Any]:
             clock.sleep(startup * first + step)
             first = False
             loss = images.sum() * next(iter(compiled.model.parameters)).sum()  # type: ignore[attr-defined]
-            return loss, torch.zeros((), dtype=torch.int64)
+            return loss, torch.zeros(1)
 
         compiled.model = tiny()  # type: ignore[attr-defined]
         return compiled
@@ -166,6 +166,6 @@ def test_compiled_training_is_the_same_up_to_rounding(tmp_path: Path, console: C
         losses.append(
             train(
                 model, dataset(), RECIPE, run, FP32, console, SpeedRequest(compile=compile, workers=0)
-            ).test_loss
+            ).test["loss"]
         )
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)

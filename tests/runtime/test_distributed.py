@@ -148,10 +148,10 @@ def test_two_processes_come_to_the_result_of_one(
         assert torch.equal(first.weights[name], second.weights[name])
     for row, expected in zip(first.rows, alone.rows, strict=True):
         assert row.loss == pytest.approx(expected.loss, rel=1e-4)
-        assert row.accuracy == expected.accuracy
+        assert row.figures == expected.figures
         assert row.validation_loss == pytest.approx(expected.validation_loss, rel=1e-4)
-    assert first.report.test_accuracy == alone.report.test_accuracy
-    assert first.report.test_loss == pytest.approx(second.report.test_loss, rel=1e-6)
+    assert first.report.test_score == alone.report.test_score
+    assert first.report.test["loss"] == pytest.approx(second.report.test["loss"], rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["norms", "functional norms"])
@@ -181,11 +181,11 @@ def test_a_batch_too_small_to_share(both: Pair, tmp_path: Path) -> None:
 def test_fewer_test_images_than_processes(both: Pair, tmp_path: Path) -> None:
     data = dataset(test=1)
     first, second = both(trained, tmp_path, "plain", RECIPE, "local", data)
-    assert first.report.test_loss == second.report.test_loss
+    assert first.report.test["loss"] == second.report.test["loss"]
     model = network("plain")
     model.load_state(first.weights)
     alone = evaluate(model, data, data.test, speed())
-    assert first.report.test_loss == pytest.approx(alone.loss, rel=1e-5)
+    assert first.report.test["loss"] == pytest.approx(alone["loss"], rel=1e-5)
 
 
 def gradients(processes: Processes) -> list[tuple[Any, ...]]:

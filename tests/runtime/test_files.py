@@ -50,7 +50,7 @@ def test_streamed_images_train_to_the_same_bits(
         assert isinstance(data.train.images, Files) is stream
         report = train(tiny(), data, RECIPE, run, FP32, console, SpeedRequest(compile="off", workers=workers))
         states.append(
-            (checkpoint.load(run.folder / "last.safetensors"), report.test_loss, data.fingerprint())
+            (checkpoint.load(run.folder / "last.safetensors"), report.test["loss"], data.fingerprint())
         )
     (memory, *others), (streamed, *streamed_others) = states
     assert others == streamed_others

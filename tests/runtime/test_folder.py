@@ -103,12 +103,29 @@ def test_the_cache_is_used_and_renewed(
     read(halves, console)
     assert len(decoded) == 32
     (file,) = (cache / "images").iterdir()
-    for damage in (b"", file.read_bytes()[:-3], b"\xff" * 100):
+    whole = file.read_bytes()
+    for damage in (b"", whole[:-3], b"\xff" * 100, whole[:-1] + bytes([whole[-1] ^ 1])):
         file.write_bytes(damage)
         decoded.clear()
         assert torch.equal(pixels(read(halves, console).train), pixels(first.train))
         assert len(decoded) == 16
     assert not said(console)
+
+
+def test_an_image_that_is_replaced_by_one_of_the_same_size_and_time(tmp_path: Path, console: Console) -> None:
+    """As an archive does it that is unpacked over an older one."""
+    for part in ("train", "test"):
+        for name, value in (("a", 0), ("b", 50)):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("L", (8, 8), value).save(tmp_path / part / name / "0.bmp")
+    file = tmp_path / "train" / "a" / "0.bmp"
+    os.utime(file, (1, 1))
+    size = file.stat().st_size
+    assert pixels(read(tmp_path, console).train)[0].unique().tolist() == [0]
+    Image.new("L", (8, 8), 200).save(file)
+    os.utime(file, (1, 1))
+    assert file.stat().st_size == size
+    assert pixels(read(tmp_path, console).train)[0].unique().tolist() == [200]
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_the_run(

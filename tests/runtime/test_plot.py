@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,7 +16,18 @@ from netdsl.runtime.metrics import Metrics
 
 
 def rows(count: int, accuracy: float | None = 0.5) -> list[Metrics]:
-    return [Metrics(i + 1, 0.1, 1.0, 0.4, accuracy, accuracy, 600.0, i * 2.0) for i in range(count)]
+    return [
+        Metrics(
+            i + 1,
+            0.1,
+            1.0,
+            600.0,
+            i * 2.0,
+            {"accuracy": 0.4},
+            {"loss": 1.0, "accuracy": accuracy} if accuracy is not None else {},
+        )
+        for i in range(count)
+    ]
 
 
 def test_metrics_survive_the_file(tmp_path: Path) -> None:
@@ -92,7 +102,7 @@ def test_a_failure_of_matplotlib_is_an_error_in_one_line(
         plot.compare([tmp_path], tmp_path / "out.png")
 
 
-GOOD = json.dumps(asdict(rows(1)[0]))
+GOOD = json.dumps(rows(1)[0].to_json())
 
 
 @pytest.mark.parametrize(

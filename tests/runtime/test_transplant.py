@@ -130,6 +130,53 @@ def test_the_report_of_many_misfits_is_short() -> None:
     assert "more" in str(caught.value)
 
 
+class Tokens(nn.Module):
+    """A network whose own parameter comes before its layers, as the class token of a vision transformer."""
+
+    def __init__(self, shape: tuple[int, ...], kernel: nn.Module) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(shape))
+        self.register_buffer("relative_position_index", torch.arange(6))
+        self.register_buffer("relative_coords_table", torch.randn(2, 3))
+        self.first, self.second = kernel, nn.Linear(4, 5)
+
+
+ORDER = ["first.weight", "first.bias", "token"]
+
+
+def test_an_order_of_names_lengths_of_one_and_derived_buffers() -> None:
+    """Those named take the places that they have together: before `second`."""
+    theirs = Tokens((1, 1, 4), nn.Conv2d(3, 4, 1))
+    ours = nn.ModuleList([nn.Linear(3, 4), nn.ParameterList([torch.zeros(4)]), nn.Linear(4, 5)])
+    before = copied(ours)
+    with pytest.raises(netdsl.TransplantError, match=r"token \(1x1x4\)  +for  0.weight \(4x3, kernel\)"):
+        netdsl.transplant(theirs.state_dict(), ours)
+    with pytest.raises(netdsl.TransplantError, match="`order` has `third.weight`, but the weights have no"):
+        netdsl.transplant(theirs.state_dict(), ours, order=[*ORDER, "third.weight"])
+    assert_untouched(ours, before)
+    assert netdsl.transplant(theirs.state_dict(), ours, order=ORDER) == "position"
+    found, wanted = dict(ours.named_parameters()), dict(theirs.named_parameters())
+    for name, reference_name in zip(found, [*ORDER, "second.weight", "second.bias"], strict=True):
+        assert torch.equal(found[name].flatten(), wanted[reference_name].flatten())
+    # And the other way round: (out, in) to (out, in, 1, 1), (4) to (1, 1, 4).
+    back = Tokens((1, 1, 4), nn.Conv2d(3, 4, 1))
+    in_our_order = [found[name] for name in ("1.0", "0.weight", "0.bias", "2.weight", "2.bias")]
+    state = dict(zip("abcde", (tensor.detach() for tensor in in_our_order), strict=True))
+    parameters: list[Tensor] = list(back.parameters())
+    netdsl.transplant(state, parameters)
+    for tensor, other in zip(parameters, theirs.parameters(), strict=True):
+        assert torch.equal(tensor, other)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((4, 3), (3, 4)), ((4, 1), (1, 4)), ((1, 4, 3, 1), (1, 3, 4)), ((), (2,))]
+)
+def test_only_lengths_of_one_at_the_ends_may_differ(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    for one, other in (shapes, shapes[::-1]):
+        with pytest.raises(netdsl.TransplantError, match="1 mismatched"):
+            netdsl.transplant({"a": torch.zeros(one)}, [torch.zeros(other)])
+
+
 # --- the command -----------------------------------------------------------------------------------
 
 
@@ -161,7 +208,7 @@ class Foreign:
         return touch, ("pwned",)
 
 
-# What other programs write: the content, and the note of the summary.
+# What other programs write: the content, and the line on it.
 CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "w.pth": (lambda state: state, ""),
     "W.BIN": (lambda state: state, ""),
@@ -172,7 +219,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "own.pth": (lambda state: {"weights": state, "config": Foreign()}, ""),
     "timm.pth": (
         lambda state: {"state_dict_ema": {k: v + 1 for k, v in state.items()}, "state_dict": state},
-        "; took `state_dict`, not `state_dict_ema`",
+        "took `state_dict` of timm.pth, not `state_dict_ema`",
     ),
     "optimizer.pth": (
         lambda state: {
@@ -192,10 +239,8 @@ def test_import_weights(workplace: Path, file: str) -> None:
     torch.save(content(state), file)
     result = run("--from", file, "-o", "out/w.safetensors")
     assert result.exit_code == 0, result.output
-    assert (
-        result.stdout
-        == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position{note}\n"
-    )
+    assert result.stdout == f"wrote out/w.safetensors: {len(state)} tensors for tiny, matched by position\n"
+    assert [line for line in result.stderr.splitlines() if file in line] == [note] * bool(note)
     assert not Path("pwned").exists()
     ours = netdsl.load("tiny.net").module()
     ours.load_state_dict(safetensors.torch.load_file("out/w.safetensors"), strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,9 @@ def a_copy(run: Path, to: Path, accuracies: list[float | None], finished: bool =
     """A run with other accuracies on its validation images."""
     shutil.copytree(run, to)
     (row,) = metrics.read(to)
-    values = {name: getattr(row, name) for name in row.__dataclass_fields__} | {"seconds": 3725.0}
-    metrics.write(
-        to,
-        [
-            metrics.Metrics(**values | {"epoch": i + 1, "validation_accuracy": accuracy})
-            for i, accuracy in enumerate(accuracies)
-        ],
-    )
+    scores = [{} if accuracy is None else {"loss": 1.0, "accuracy": accuracy} for accuracy in accuracies]
+    rows = [replace(row, epoch=i + 1, seconds=3725.0, validation=own) for i, own in enumerate(scores)]
+    metrics.write(to, rows)
     if not finished:
         (to / "report.json").unlink()
     return to

@@ -52,6 +52,17 @@ def run(trained: Path, pictures: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_a_checkpoint_of_an_earlier_version(run: Path) -> None:
+    """It has a checksum of another kind, but isn't called damaged."""
+    path = run / CHECKPOINT
+    content = path.read_bytes()
+    assert content.count(b'"format":"netdsl checkpoint 2"') == 1
+    path.write_bytes(content.replace(b'"format":"netdsl checkpoint 2"', b'"format":"netdsl checkpoint 1"'))
+    for command in (("train", "--resume", run), ("reproduce", run)):
+        result = netdsl(*command)
+        assert result.exit_code == 1 and "was written by netdsl 0.4 or before" in result.output
+
+
 def refused_somewhere(run: Path, name: str) -> None:
     """Each command succeeds or has one error; at least one names the file."""
     results = [netdsl(*arguments) for arguments in commands(run, run.parent)[1:5]]

@@ -127,7 +127,7 @@ def test_without_validation_no_weights_are_called_the_best(images: Path) -> None
 def test_of_equal_accuracies_the_lower_loss_is_better(tmp_path: Path) -> None:
     run = Run(tmp_path, processes=Processes(rank=1, size=2))
     for epoch, (loss, accuracy) in enumerate([(1.0, 0.5), (0.8, 0.5), (0.9, 0.5), (0.1, 0.4)]):
-        row = Metrics(epoch + 1, 0.1, 1.0, 0.5, loss, accuracy, 1.0, 1.0)
+        row = Metrics(epoch + 1, 0.1, 1.0, 1.0, 1.0, {"accuracy": 0.5}, {"loss": loss, "accuracy": accuracy})
         run.finish_epoch(None, row, {"loss": torch.tensor(loss)}, Progress(epoch, 1))  # type: ignore[arg-type]
     assert run.best["loss"] == torch.tensor(0.8)
 

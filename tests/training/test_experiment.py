@@ -55,8 +55,8 @@ def test_the_figures_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> N
     for name, network in zip(("plain", "normed"), recorded, strict=True):
         runs = [Path(f"both/{name}-seed{seed}") for seed in (3, 4, 5)]
         reports = [report.read(run) for run in runs]
-        validation = [done.validation_accuracy for done in reports if done and done.validation_accuracy]
-        test = [done.test_accuracy for done in reports if done]
+        validation = [done.validation_score for done in reports if done and done.validation_score]
+        test = [done.test_score for done in reports if done]
         assert len(validation) == 3
         assert network["validation"] == {
             "mean": statistics.mean(validation),
