@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
 from tests.support.equality import statistics, without_norms
+
+T = TypeVar("T")
 
 BATCH = 2
 PIECE = 2**20
@@ -69,7 +71,7 @@ def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed:
     x = torch.randn(BATCH, 3, size, size, dtype=torch.float64)
     randomise(theirs, x)
     state = theirs.state_dict()
-    netdsl.transplant({name: state[name] for name in ordered(state, late)}, ours)
+    netdsl.transplant(state, ours, order=ordered(state, late))
     for model in (theirs, ours):
         for module in model.modules():
             if type(module).__name__ in RANDOM:
@@ -93,7 +95,7 @@ def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed:
         response=response,
         evaluation=evaluation,
         training=difference(actual.detach(), expected.detach()),
-        gradients=max(map(difference, found, wanted)),
+        gradients=max(difference(a, b.reshape_as(a)) for a, b in zip(found, wanted, strict=True)),
         running=max(map(difference, statistics(ours), expected_statistics), default=0.0),
     )
 
@@ -111,16 +113,19 @@ def ordered(names: Iterable[str], late: str) -> list[str]:
     return found
 
 
-def on_meta(create: Callable[[], nn.Module]) -> nn.Module:
-    """A module without values, which is made in no time."""
+def on_meta(create: Callable[[], T]) -> T:
+    """The result of a call that makes modules: without values, in no time."""
     with torch.device("meta"):
         return create()
 
 
-def shapes(module: nn.Module, late: str = "") -> list[torch.Size]:
-    """The shapes of the parameters, in order."""
+def shapes(module: nn.Module, late: str = "") -> list[tuple[int, ...]]:
+    """The shapes of the parameters, in order; lengths of 1 at their ends don't count."""
     named = dict(module.named_parameters())
-    return [named[name].shape for name in ordered(named, late)]
+    found = ([*named[name].shape] for name in ordered(named, late))
+    return [
+        tuple(shape[: max((n for n, size in enumerate(shape, 1) if size > 1), default=0)]) for shape in found
+    ]
 
 
 @contextmanager

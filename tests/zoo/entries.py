@@ -9,7 +9,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torchvision.models
 from torch import nn
-from torchvision.models import densenet, efficientnet, mnasnet, mobilenetv2, regnet, resnet, shufflenetv2
+from torchvision.models import (
+    convnext,
+    densenet,
+    efficientnet,
+    mnasnet,
+    mobilenetv2,
+    regnet,
+    resnet,
+    shufflenetv2,
+)
 
 import netdsl
 from benchmarks.placements import placement
@@ -42,6 +51,7 @@ class Entry(NamedTuple):
     reference: Callable[[], nn.Module]
     size: int
     source: str
+    network: str
     file: str
     settings: Mapping[str, Setting]
 
@@ -65,19 +75,21 @@ def entry(
     """The network of the bare name `network` (its own `name`, if that is empty) with settings."""
     network = network or name
     file = bare_names()[network].path.stem
-    return Entry(name, partial(netdsl.load, network, **settings), reference, size, source, file, settings)
+    return Entry(
+        name, partial(netdsl.load, network, **settings), reference, size, source, network, file, settings
+    )
 
 
 def imagenet() -> Iterator[Entry]:
     """All of torchvision's classification networks that have a bare name."""
     options = {"googlenet": {"aux_logits": False, "init_weights": True}}
-    # 32: the classifiers have 120 million weights, whatever the size.
+    # The classifiers have 120 million weights, whatever the size.
     sizes = {"vgg": 32}
     names = bare_names()
     for name in torchvision.models.list_models(module=torchvision.models):
         if name in names:
             reference = partial(torchvision.models.get_model, name, weights=None, **options.get(name, {}))
-            yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 64))
+            yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 48))
 
 
 def placed(letter: str) -> Entry:
@@ -149,10 +161,13 @@ KUANGLIU: Mapping[str, tuple[str, Callable[[], nn.Module]]] = {
 }
 
 
+# Their last maps would be too small for images of 16x16.
+DEEP = ("LeNet", "VGG11", "VGG13", "VGG16", "VGG19", "EfficientNetB0")
+
 ENTRIES = [
     *imagenet(),
     *(
-        entry(name, reference, CIFAR if network == "mobilenet" else COLLECTION, 32, network)
+        entry(name, reference, COLLECTION, 32 if name in DEEP else 16, network)
         for name, (network, reference) in KUANGLIU.items()
     ),
     entry("PreResNet-110", partial(cifar.preresnet, 110, False), CIFAR, 16, "preresnet", depth=110, kind="residual"),
@@ -213,10 +228,25 @@ def efficient(name: str, **multipliers: float) -> nn.Module:
     return efficientnet.EfficientNet(blocks, 0.2, last_channel=last)
 
 
+def fused(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.Module:
+    expand, strides = (1, 4, 4, 4, 6, 6, 6), (1, 2, 2, 2, 1, 2, 1)
+    kinds = [efficientnet.FusedMBConvConfig] * 3 + [efficientnet.MBConvConfig] * 4
+    inputs = (widths[0], *widths[:-1])
+    rows = zip(kinds, expand, strides, inputs, widths, counts, strict=True)
+    blocks = [kind(ratio, 3, stride, i, o, n) for kind, ratio, stride, i, o, n in rows]
+    norm = partial(nn.BatchNorm2d, eps=1e-3)
+    return efficientnet.EfficientNet(blocks, 0.2, last_channel=1280, norm_layer=norm)
+
+
 def regular(gates: bool) -> nn.Module:
     widths, groups = [8, 16, 24, 32], [8] * 4
     ratio = 0.25 if gates else None
     return regnet.RegNet(regnet.BlockParams([1, 2, 1, 1], widths, groups, [1.0] * 4, [2] * 4, ratio))
+
+
+def next_convolutional() -> nn.Module:
+    rows = [(8, 16, 3), (16, 32, 3), (32, 64, 1), (64, None, 3)]
+    return convnext.ConvNeXt([convnext.CNBlockConfig(*row) for row in rows], 0.1, 1e-6)
 
 
 # 48: the last maps have four positions, enough for batch norms.
@@ -236,7 +266,9 @@ SMALL = [
     small("mobilenet_v3_large", torch_vision("mobilenet_v3_large"), 48),
     small("mnasnet", partial(mnasnet.MNASNet, 0.25), 48, width=0.25),
     small("efficientnet", partial(efficient, "efficientnet_b0", width_mult=0.25, depth_mult=0.5), 48, width=0.25, depth=0.5),
+    small("efficientnet_v2", partial(fused, (8, 16, 16, 24, 24, 32, 40), (2, 1, 2, 1, 2, 1, 2)), 48, n1=2, n2=1, n3=2, n4=1, n5=2, n6=1, n7=2, w1=8, w2=16, w3=16, w4=24, w5=24, w6=32, w7=40),
     small("shufflenet_v2", partial(shufflenetv2.ShuffleNetV2, [4, 8, 4], [24, 8, 16, 32, 32]), 48, width=8, last=32),
+    small("convnext", next_convolutional, 64, width=8, depth=1),
     small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
     small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
     small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision.models
 
-from docs.zoo import PAGE, facts, read_figures, text_digest
+from docs.zoo import PAGE, read_figures, row, text_digest
 from netdsl.syntax.net_files import bare_names, shipped
 from tests.support.equality import assert_styles_agree
 from tests.zoo.compare import compare, flops, on_meta, shapes
@@ -63,17 +63,16 @@ MISSING: set[str] = set()
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_whole_networks_have_the_tensors_of_their_references(entry: Entry) -> None:
-    network, reference = entry.load(), on_meta(entry.reference)
-    assert network.parameters_count == sum(p.numel() for p in reference.parameters())
-    assert shapes(on_meta(network.module)) == shapes(reference, entry.late)
+def test_whole_networks_have_the_sizes_of_their_references(entry: Entry) -> None:
+    """Of torchvision's the published numbers are enough: `docs.zoo` compares their tensors."""
+    network = entry.load()
     if entry.is_torchvision:
         weights = torchvision.models.get_model_weights(entry.name).DEFAULT  # type: ignore[attr-defined]
-        height, width = network.input_shape[1:]
         assert weights.meta["num_params"] == network.parameters_count
-        if weights.transforms.keywords["crop_size"] == height == width:
+        if weights.transforms.keywords["crop_size"] == network.input_shape[1]:
             assert round(network.macs / 1e9, 3) == weights.meta["_ops"]
-    # What docs/zoo.md says of it.
-    row = f"| {' | '.join(facts(entry, network, reference))} |"
-    assert row in PAGE.read_text(encoding="utf-8"), f"run `python -m docs.zoo '{entry.name}'`"
-    assert read_figures()[entry.name]["text"] == text_digest(entry)
+    else:
+        assert shapes(on_meta(network.module)) == shapes(on_meta(entry.reference))
+    figures = read_figures()[entry.name]
+    assert figures["text"] == text_digest(entry), f"run `python -m docs.zoo '{entry.name}'`"
+    assert row(entry, network, figures) in PAGE.read_text(encoding="utf-8"), "run `python -m docs.zoo`"
