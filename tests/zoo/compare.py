@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
+from netdsl.trained.checkpoint_orders import behind_siblings
 from tests.support.equality import statistics, without_norms
 
 T = TypeVar("T")
@@ -61,7 +62,8 @@ class Comparison(NamedTuple):
 
 def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed: int = 0) -> Comparison:
     """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
-    `size` x `size`. `late` is as in `ordered`. Changes both.
+    `size` x `size`. The reference registers its children `late` before their siblings, which come first in
+    ours. Changes both.
     """
     named = dict(theirs.named_parameters())
     pairs = [(name, named[name], q) for name, q in zip(ordered(named, late), ours.parameters(), strict=True)]
@@ -101,16 +103,8 @@ def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed:
 
 
 def ordered(names: Iterable[str], late: str) -> list[str]:
-    """The names of a reference's tensors in the order of our file: those of each child `late`, which the
-    reference registers before its siblings, come after them.
-    """
-    found = list(names)
-    for owner in dict.fromkeys(name.split(f".{late}")[0] for name in found if late and f".{late}" in name):
-        moved = [name for name in found if name.startswith(f"{owner}.{late}")]
-        found = [name for name in found if name not in moved]
-        last = max(place for place, name in enumerate(found) if name.startswith(f"{owner}."))
-        found[last + 1 : last + 1] = moved
-    return found
+    """The names of a reference's tensors in the order of our file."""
+    return behind_siblings(names, late) if late else list(names)
 
 
 def on_meta(create: Callable[[], T]) -> T:

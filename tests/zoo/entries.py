@@ -170,11 +170,28 @@ ENTRIES = [
         entry(name, reference, COLLECTION, 32 if name in DEEP else 16, network)
         for name, (network, reference) in KUANGLIU.items()
     ),
-    entry("PreResNet-110", partial(cifar.preresnet, 110, False), CIFAR, 16, "preresnet", depth=110, kind="residual"),
+    entry(
+        "PreResNet-110",
+        partial(cifar.preresnet, 110, False),
+        CIFAR,
+        16,
+        "preresnet",
+        depth=110,
+        kind="residual",
+    ),
     entry("PreResNet-164", partial(cifar.preresnet, 164, True), CIFAR, 16, "preresnet"),
     entry("PreResNet-1001", partial(cifar.preresnet, 1001, True), CIFAR, 16, "preresnet", depth=1001),
     entry("WRN-28-10", partial(cifar.wide_resnet, 28, 10), CIFAR, 16, "wide_resnet"),
-    entry("WRN-16-8 with dropout", partial(cifar.wide_resnet, 16, 8), CIFAR, 16, "wide_resnet", depth=16, widen=8, drop=0.3),
+    entry(
+        "WRN-16-8 with dropout",
+        partial(cifar.wide_resnet, 16, 8),
+        CIFAR,
+        16,
+        "wide_resnet",
+        depth=16,
+        widen=8,
+        drop=0.3,
+    ),
     entry("DenseNet-BC-100-12", partial(cifar.densenet_bc, 100, 12), CIFAR, 16, "densenet_bc"),
     entry("ResNeXt-29 8x64d", partial(cifar.resnext29, 8, 64), CIFAR, 16, "resnext29"),
     entry("SE-ResNet-18", cifar.senet18, CIFAR, 16, "senet18"),
@@ -187,7 +204,7 @@ ENTRIES = [
     entry("plain32", course.plain32, COURSE),
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
-]  # fmt: skip
+]
 
 
 class Small(NamedTuple):
@@ -265,9 +282,39 @@ SMALL = [
     small("mobilenet_v3_small", torch_vision("mobilenet_v3_small"), 48),
     small("mobilenet_v3_large", torch_vision("mobilenet_v3_large"), 48),
     small("mnasnet", partial(mnasnet.MNASNet, 0.25), 48, width=0.25),
-    small("efficientnet", partial(efficient, "efficientnet_b0", width_mult=0.25, depth_mult=0.5), 48, width=0.25, depth=0.5),
-    small("efficientnet_v2", partial(fused, (8, 16, 16, 24, 24, 32, 40), (2, 1, 2, 1, 2, 1, 2)), 48, n1=2, n2=1, n3=2, n4=1, n5=2, n6=1, n7=2, w1=8, w2=16, w3=16, w4=24, w5=24, w6=32, w7=40),
-    small("shufflenet_v2", partial(shufflenetv2.ShuffleNetV2, [4, 8, 4], [24, 8, 16, 32, 32]), 48, width=8, last=32),
+    small(
+        "efficientnet",
+        partial(efficient, "efficientnet_b0", width_mult=0.25, depth_mult=0.5),
+        48,
+        width=0.25,
+        depth=0.5,
+    ),
+    small(
+        "efficientnet_v2",
+        partial(fused, (8, 16, 16, 24, 24, 32, 40), (2, 1, 2, 1, 2, 1, 2)),
+        48,
+        n1=2,
+        n2=1,
+        n3=2,
+        n4=1,
+        n5=2,
+        n6=1,
+        n7=2,
+        w1=8,
+        w2=16,
+        w3=16,
+        w4=24,
+        w5=24,
+        w6=32,
+        w7=40,
+    ),
+    small(
+        "shufflenet_v2",
+        partial(shufflenetv2.ShuffleNetV2, [4, 8, 4], [24, 8, 16, 32, 32]),
+        48,
+        width=8,
+        last=32,
+    ),
     small("convnext", next_convolutional, 64, width=8, depth=1),
     small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
     small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
@@ -285,7 +332,9 @@ SMALL = [
     small("cifar_resnet", partial(collection.resnet, 18, 8), 16, width=8),
     small("cifar_resnet", partial(collection.resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"),
     small("preact_resnet", partial(collection.preact_resnet, 18, 8), 16, width=8),
-    small("preact_resnet", partial(collection.preact_resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"),
+    small(
+        "preact_resnet", partial(collection.preact_resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"
+    ),
     small("preact_senet18", collection.preact_senet18, 16),
     small("cifar_googlenet", collection.googlenet, 8),
     small("cifar_densenet", partial(collection.densenet, 121, 4), 16, growth=4),
@@ -294,9 +343,28 @@ SMALL = [
     small("dpn", partial(collection.dpn, (1, 2, 1, 1)), 16, n1=1, n2=2, n3=1, n4=1),
     small("shufflenet", partial(collection.shufflenet, 48, 2), 16, width=48),
     small("shufflenet", partial(collection.shufflenet, 60, 3), 16, width=60, groups=3),
-    small("cifar_shufflenet_v2", partial(collection.shufflenet_v2, (8, 16, 32), 32), 16, c2=8, c3=16, c4=32, last=32),
+    small(
+        "cifar_shufflenet_v2",
+        partial(collection.shufflenet_v2, (8, 16, 32), 32),
+        16,
+        c2=8,
+        c3=16,
+        c4=32,
+        last=32,
+    ),
     small("cifar_efficientnet_b0", collection.efficientnet_b0, 32),
-    small("cifar_regnet", partial(collection.regnet, (16, 32, 48, 64), (1, 2, 1, 1), 16, True), 16, d3=1, d4=1, w1=16, w2=32, w3=48, w4=64, se=True),
+    small(
+        "cifar_regnet",
+        partial(collection.regnet, (16, 32, 48, 64), (1, 2, 1, 1), 16, True),
+        16,
+        d3=1,
+        d4=1,
+        w1=16,
+        w2=32,
+        w3=48,
+        w4=64,
+        se=True,
+    ),
     small("dla", partial(collection.dla, False), 16),
     small("dla", partial(collection.dla, True), 16, deep="nested"),
     small("pnasnet", partial(collection.pnasnet, collection.cell_a, 8), 16, width=8),
@@ -308,7 +376,7 @@ SMALL = [
     small("plain32", course.plain32, 16),
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
-]  # fmt: skip
+]
 
 
 def setting(value: Setting) -> str:
