@@ -2,9 +2,9 @@
 
     python -m docs.zoo [NAME…]
 
-compares the named networks with their references, whole and number by number, or those whose files have
-changed since the last comparison. The figures are in docs/results/zoo.json. What placements.net gives is taken
-from docs/results/placements.md, the output of benchmarks/placements.py.
+compares the named networks with their references, whole and number by number, and those whose files have
+changed since the last comparison. The figures are in docs/results/zoo.json. What placements.net gives is
+taken from docs/results/placements.md, the output of benchmarks/placements.py.
 """
 
 from __future__ import annotations
@@ -31,62 +31,63 @@ from tests.zoo.entries import CIFAR, COLLECTION, COURSE, ENTRIES, TORCHVISION, E
 DOCS = Path(__file__).parent
 PAGE, FIGURES, PLACEMENTS = DOCS / "zoo.md", DOCS / "results" / "zoo.json", DOCS / "results" / "placements.md"
 
-# Of a network with more parameters, float64 weights and gradients of both sides don't fit into common memories.
+# With more parameters, weights and gradients of both sides in float64 don't fit into common memories.
 LARGEST = 200_000_000
 
 INTRODUCTION = """\
 # The zoo
 
 Written by `python -m docs.zoo`. Each network of [`networks/`](../networks) stands beside its reference:
-torchvision's implementation, or plain PyTorch written from the paper
-([`tests/zoo/cifar.py`](../tests/zoo/cifar.py)) or from the course's pages
-([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and running statistics go from the
-reference into the generated module with `netdsl.transplant`, in float64; then both see the same images. Of
-`convnet` the course gives channels and pools only: batch norms, biases, head and initialisation are our own.
+torchvision's implementation, or plain PyTorch written from the papers
+([`tests/zoo/cifar.py`](../tests/zoo/cifar.py), [`tests/zoo/collection.py`](../tests/zoo/collection.py))
+or from the course's pages ([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and
+running statistics go from the reference into the generated module with `netdsl.transplant`, in float64;
+then both see the same images. Of `convnet` the course gives channels and pools only: batch norms, biases,
+head and initialisation are our own.
 
 A network's name is a bare name everywhere: `netdsl build resnet34`, `netdsl.load("vgg16_bn")`.
 
-The columns at the right are the largest differences, relative to the largest number where that is above 1: of
-the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the gradients of all
-parameters, and of the updated running statistics. MACs are for one image of the network's own size, and are
-torch's count too; a dash means that a network is too large for the comparison of numbers, and that its sizes are
-compared only. The lines of Python are those of the reference's own classes; the lines of `.net` are those
-of the whole file, which is all variants of the network.
+The columns at the right are the largest differences, relative to the largest number where that is above
+1: of the outputs in evaluation mode, and in training mode (without dropout) of the outputs, of the
+gradients of all parameters, and of the updated running statistics. A dash means that the network is too
+large for that, and only its sizes are compared. MACs are for one image of the network's own size, and are
+torch's count too. The lines of Python are those of the reference's own classes, without blank ones; the
+lines of `.net` are those of the whole file, which has all variants of the network.
 
-The tests compare a small network of each file in all three styles; the figures of this page are of the whole
-ones, and are computed when a file changes.
+The tests compare a small network of each file in all three styles. The figures of this page are those of
+the whole ones; they are computed again when a file changes.
 """
 
 SECTIONS = {
     TORCHVISION: (
         "ImageNet",
         "torchvision's classification networks. Where its weights load by name,\n"
-        "`load_state_dict(torchvision_model.state_dict())` of the styles `module` and `sequential` takes them as\n"
-        "they are: every name and every shape is the same. The others take them with `netdsl.transplant`, or\n"
-        "`netdsl import-weights`.",
+        "`load_state_dict(torchvision_model.state_dict())` of the styles `module` and `sequential` takes\n"
+        "them as they are: every name and every shape is the same. The others take them with\n"
+        "`netdsl import-weights`, or `netdsl.transplant`.",
     ),
-    CIFAR: ("CIFAR", "Networks for images of 3x32x32. Their references are written from the papers."),
     COLLECTION: (
-        "The collection for CIFAR",
-        "The networks of a known collection, kuangliu's, under its names for them, with references written from the\n"
-        "papers in the collection's sizes (tests/zoo/collection.py). Its EfficientNetB0 has a layer that is never\n"
-        "used, which is left out here.",
+        "A collection for CIFAR",
+        "All networks of kuangliu's collection, under its names for them. The references are written from\n"
+        "the papers, in the collection's sizes. Its EfficientNetB0 has a layer that is never used, which is\n"
+        "left out.",
     ),
+    CIFAR: ("Of papers, for CIFAR", "The references are written from the papers."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\
-| network | name | lines of `.net` | of Python | parameters | MACs | weights load by name | evaluation | training \
-| gradients | statistics |
+| network | name | lines of `.net` | of Python | parameters | MACs | weights load by name | evaluation \
+| training | gradients | statistics |
 | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
 """
 
 
 class Figures(TypedDict):
-    """The largest differences of a network from its reference: in evaluation and training, of gradients and of
-    statistics; None if it is too large to be computed, so that only its sizes are compared.
+    """The largest differences of a network from its reference: in evaluation, in training, of gradients and
+    of statistics; None if the network is too large, so that only its sizes are compared.
 
-    `python` are the lines of the reference, `loads` is true if its weights load by name, `text` is the digest of
-    the network's files.
+    `python` are the lines of the reference, `loads` is true if its weights load by name, `text` is the digest
+    of the network's files.
     """
 
     differences: list[float] | None

@@ -97,7 +97,8 @@ def compile_network(
     """Runs the passes up to the warnings.
 
     `parameters` (`--set`, the shape of the `input`, and the name of a `variant`) and the keys of `recipe`
-    override those of the file; their values are expressions in the language's notation. `read` returns the text of a used file.
+    override those of the file; their values are expressions in the language's notation. `read` returns the
+    text of a used file.
     """
     diagnostics = Diagnostics()
     given = {

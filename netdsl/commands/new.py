@@ -79,8 +79,8 @@ def _check_name(name: str) -> None:
 
 
 def _with_name(original: Compiled, name: str) -> str:
-    """The text of a network under another name. Of a variant, its values become the defaults; the names of the
-    variants stay with the original.
+    """The text of a network under another name. Of a variant, its values become the defaults; the names of
+    the variants stay with the original.
     """
     from netdsl.base.values import show as show_value
     from netdsl.diagnostics import Edit, remove, write

@@ -136,8 +136,8 @@ class _Resolver:
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
-            self._variant.name, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
+            self._variant.name, network.documentation, parameters, shape, place, classes, parts,
+            tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 

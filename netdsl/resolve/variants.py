@@ -29,7 +29,7 @@ def chosen(
     wanted: Sequence[nodes.Expr],
     diagnostics: Diagnostics,
 ) -> Chosen:
-    """The `wanted` variant (of `--set variant=NAME`); the network itself without one, or after a diagnostic."""
+    """The `wanted` variant, of `--set variant=NAME`; else, and after a diagnostic, the network itself."""
     name = network.name.text if network else ""
     if network is None or not wanted:
         return Chosen(name)

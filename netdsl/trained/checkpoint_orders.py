@@ -1,4 +1,4 @@
-"""The order of the tensors in torchvision's and timm's checkpoints, where it isn't that of the network's file."""
+"""The order of tensors in the checkpoints of other libraries, where it isn't that of the network's file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The networks of a known collection for CIFAR (kuangliu's) in plain PyTorch, written from the papers with the
-collection's sizes, not from the .net files. All have torch's own initialisation.
+"""The networks of a known collection for CIFAR (kuangliu's) in plain PyTorch, written from the papers with
+the collection's sizes, not from the .net files. All have torch's own initialisation.
 
 Layers are registered in the order in which data flows, a body before its shortcut.
 """
@@ -386,7 +386,7 @@ class Skip(nn.Module):
 
 
 def efficientnet_b0() -> nn.Module:
-    """Tan and Le 2019. The collection's first block has an expansion that is never used; this one has none."""
+    """Tan and Le 2019. The collection's first block has an expansion that is never used; here it has none."""
     features: list[nn.Module] = activated(conv(3, 32, 3), act=nn.SiLU)
     channels = 32
     rows = (

@@ -83,8 +83,8 @@ def entry(
 def imagenet() -> Iterator[Entry]:
     """All of torchvision's classification networks that have a bare name."""
     options = {"googlenet": {"aux_logits": False, "init_weights": True}}
-    # The classifiers have 120 million weights, whatever the size.
-    sizes = {"vgg": 32}
+    # The classifiers of VGG have 120 million weights, whatever the size.
+    sizes = {"alexnet": 64, "vgg": 32}
     names = bare_names()
     for name in torchvision.models.list_models(module=torchvision.models):
         if name in names:
