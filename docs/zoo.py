@@ -112,13 +112,14 @@ def compared(entry: Entry) -> Figures:
     """Compares a whole network with its reference."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = entry.load()
-    whole, reference = on_meta(network.module), on_meta(entry.reference)
+    network, reference = entry.load(), entry.reference()
+    whole = on_meta(network.module)
     assert shapes(whole) == shapes(reference, entry.late)
     assert 2 * network.macs == flops(network, whole)
+    loads = entry.is_torchvision and on_meta(lambda: same_names(network, reference))
     differences = None
     if network.parameters_count <= LARGEST:
-        found = compare(network.module(), entry.reference(), entry.size, entry.late)
+        found = compare(network.module(), reference, entry.size, entry.late)
         assert found.response > 1e-3, "the outputs must depend on the images"
         assert not [spread for spread in found.spreads if not spread.agrees]
         assert max(found.differences) <= 1e-10
@@ -126,7 +127,7 @@ def compared(entry: Entry) -> Figures:
     return Figures(
         differences=differences,
         python=lines_of(reference),
-        loads=entry.is_torchvision and on_meta(lambda: same_names(network, reference)),
+        loads=loads,
         text=text_digest(entry),
     )
 

@@ -83,20 +83,24 @@ def _check_arguments(
         word, value = argument
         if word is None:
             left = [name for name in known if name not in given]
-            message = "the values of a variant have names"
-            help = write(value.span, f"{left[0]}={value.span.text}", safe=len(left) == 1) if left else None
-            diagnostics.error(
-                "NET301", message, value.span, help=help or remove(variant.span, "leave the line out")
-            )
+            help = remove(variant.span, "leave the line out")
+            if left:
+                help = write(value.span, f"{left[0]}={value.span.text}", safe=len(left) == 1)
+            diagnostics.error("NET301", "the values of a variant have names", value.span, help=help)
         elif word.text in given:
             again = remove(argument.span, "remove one", safe=False)
             diagnostics.error("NET301", f"`{word.text}` is given twice", word.span, help=again)
         elif word.text == INPUT:
             read_input(nodes.Input(value, value.span), scope, diagnostics)
         elif word.text not in known:
-            help = misspelt(word.span, [*known, INPUT]) or f"it has {listing([*known, INPUT])}"
+            possible = [*known, INPUT]
             message = f"`{network.name.text}` has no parameter `{word.text}`"
-            diagnostics.error("NET301", message, word.span, help=help)
+            diagnostics.error(
+                "NET301",
+                message,
+                word.span,
+                help=misspelt(word.span, possible) or f"it has {listing(possible)}",
+            )
         else:
             _check_value(word, value, names, scope, diagnostics)
         given.add(word.text if word else "")

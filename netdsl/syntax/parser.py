@@ -81,8 +81,9 @@ def parse_head(source: Source) -> nodes.Program:
     statements: list[nodes.Statement] = []
     for chunk in chunks:
         if chunk.tokens[0].text in ("network", "variant") and (found := reader.statement(chunk.tokens)):
-            named = isinstance(found, nodes.Network)
-            statements.append(found._replace(documentation=chunk.documentation) if named else found)
+            if isinstance(found, nodes.Network):
+                found = found._replace(documentation=chunk.documentation)
+            statements.append(found)
     return nodes.Program(tuple(statements))
 
 

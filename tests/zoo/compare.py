@@ -77,7 +77,7 @@ def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed:
     for model in (theirs, ours):
         for module in model.modules():
             if type(module).__name__ in RANDOM:
-                module.p = 0.0
+                module.p = 0.0  # type: ignore[assignment]
     theirs.eval(), ours.eval()
     with torch.no_grad():
         expected, actual = theirs(x), ours(x)

@@ -242,7 +242,8 @@ def bottlenecks(**options: int) -> Callable[[], nn.Module]:
 
 def efficient(name: str, **multipliers: float) -> nn.Module:
     blocks, last = efficientnet._efficientnet_conf(name, **multipliers)
-    return efficientnet.EfficientNet(blocks, 0.2, last_channel=last)
+    model: nn.Module = efficientnet.EfficientNet(blocks, 0.2, last_channel=last)
+    return model
 
 
 def fused(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.Module:
@@ -252,18 +253,23 @@ def fused(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.Module:
     rows = zip(kinds, expand, strides, inputs, widths, counts, strict=True)
     blocks = [kind(ratio, 3, stride, i, o, n) for kind, ratio, stride, i, o, n in rows]
     norm = partial(nn.BatchNorm2d, eps=1e-3)
-    return efficientnet.EfficientNet(blocks, 0.2, last_channel=1280, norm_layer=norm)
+    model: nn.Module = efficientnet.EfficientNet(blocks, 0.2, last_channel=1280, norm_layer=norm)
+    return model
 
 
 def regular(gates: bool) -> nn.Module:
     widths, groups = [8, 16, 24, 32], [8] * 4
     ratio = 0.25 if gates else None
-    return regnet.RegNet(regnet.BlockParams([1, 2, 1, 1], widths, groups, [1.0] * 4, [2] * 4, ratio))
+    model: nn.Module = regnet.RegNet(
+        regnet.BlockParams([1, 2, 1, 1], widths, groups, [1.0] * 4, [2] * 4, ratio)
+    )
+    return model
 
 
 def next_convolutional() -> nn.Module:
     rows = [(8, 16, 3), (16, 32, 3), (32, 64, 1), (64, None, 3)]
-    return convnext.ConvNeXt([convnext.CNBlockConfig(*row) for row in rows], 0.1, 1e-6)
+    model: nn.Module = convnext.ConvNeXt([convnext.CNBlockConfig(*row) for row in rows], 0.1, 1e-6)
+    return model
 
 
 # 48: the last maps have four positions, enough for batch norms.
