@@ -11,6 +11,7 @@ import netdsl
 from netdsl.base.resources import NETWORKS, START
 from netdsl.cli import main
 from netdsl.syntax.net_files import shipped
+from tests.support.building import VARIED
 from tests.support.commands import netdsl as command
 
 
@@ -46,7 +47,7 @@ def test_the_end_of_the_name_may_be_given_and_a_folder() -> None:
     assert "network mine(" in Path("nets/mine.net").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(shipped().keys() - {"std"}))
+@pytest.mark.parametrize("name", VARIED)
 def test_every_shipped_network_can_be_copied(name: str) -> None:
     result = new("nets/copied", "--from", name)
     assert result.exit_code == 0, result.output
