@@ -226,7 +226,7 @@ class FunctionalForward(ForwardWriter):
 
 def tensor_name(layer: str, weight: Weight) -> str:
     """The variable name of a layer's weight: `conv1_weight`, `bn1_mean`."""
-    return f"{layer}_{weight.name.removeprefix('running_')}"
+    return f"{layer}_{weight.name.removeprefix('running_').replace('.', '_')}"
 
 
 def _take_statement(stack: str, tensors: tuple[str, ...]) -> py.Assign:

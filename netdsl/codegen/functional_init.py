@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from netdsl.base.values import Value
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
-from netdsl.codegen.init_calls import PYTORCH, constant, fill, rule_of
+from netdsl.codegen.init_calls import PYTORCH, constant, drawn, fill, rule_of
 from netdsl.codegen.names import Names
 from netdsl.codegen.template_models import FunctionView, ParameterView
 from netdsl.ir.lowered import Layer
@@ -45,6 +45,7 @@ class FunctionalInit:
         """The call that makes a tensor of a layer; a bias may depend on the fan-in of its `kernel`."""
         shape = tuple(map(scope, weight.shape))
         rule = PYTORCH if weight.kind == "buffers" else rule_of(self._init, layer, weight)
+        rule = drawn(weight) if rule == PYTORCH else rule
         if rule == PYTORCH and weight.role in ("kernel", "bias") and kernel is not None:
             method = self._method(rule, _uniform_fan_in)
             return py.Call(f"init.{method}", shape, (("fan_in", scope(_fan_in(kernel))),))

@@ -10,6 +10,8 @@ from netdsl.ir.lowered import Layer
 from netdsl.ir.resolved import Init, Rule
 from netdsl.ops.operation import Weight
 
+# The roles of the weights that the rules of operations and labels are for.
+_REACHED = ("kernel", "scale", "embedding")
 PYTORCH, ZEROS = Rule("pytorch"), Rule("zeros")
 _BASES: Mapping[str, Mapping[str, Rule]] = {
     "kaiming": {"kernel": Rule("kaiming_normal", (("nonlinearity", "relu"),)), "bias": ZEROS},
@@ -35,10 +37,10 @@ def rule_of(init: Init, layer: Layer, weight: Weight) -> Rule:
 
 def own_rule(init: Init, layer: Layer, weight: Weight) -> Rule | None:
     """The rule for this very layer: by its label, else as the last norm of a skip connection's body."""
-    if weight.role not in ("kernel", "scale"):
-        return None
-    rule = dict(init.labels).get(layer.label) if layer.label else None
-    if rule is None and layer.last_norm:
+    rule: Rule | None = None
+    if layer.label and weight.role in (*_REACHED, "bias"):
+        rule = dict(init.labels).get(f"{layer.label}_bias" if weight.role == "bias" else layer.label)
+    if rule is None and layer.last_norm and weight.role in _REACHED:
         rule = dict(init.kinds).get("last_bn")
     return rule and _plain(rule)
 
@@ -47,12 +49,17 @@ def kind_rule(init: Init, layer: Layer, weight: Weight) -> Rule:
     """The rule for all layers of the kind."""
     kinds, operation = dict(init.kinds), layer.operation
     rule: Rule | None = None
-    if weight.role in ("kernel", "scale"):
-        rule = kinds.get(operation.name) or kinds.get(operation.inherits)
+    like = operation.inherits or operation.contains
+    if weight.role in _REACHED:
+        rule = kinds.get(operation.name) or kinds.get(like)
     elif weight.role == "bias":
-        keys = (f"{operation.name}_bias", f"{operation.inherits}_bias", "bias")
-        rule = next((kinds[key] for key in keys if key in kinds), None)
+        rule = kinds.get(f"{operation.name}_bias") or kinds.get(f"{like}_bias") or kinds.get("bias")
     return _plain(rule or _BASES[init.base].get(weight.role, PYTORCH))
+
+
+def drawn(weight: Weight) -> Rule:
+    """The rule with which torch's module draws a weight."""
+    return _plain(Rule(*weight.drawn)) if weight.drawn else PYTORCH
 
 
 def constant(value: Value) -> Rule:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple, cast
 
 from netdsl.codegen import python as py
-from netdsl.codegen.init_calls import PYTORCH, constant, fill, kind_rule, own_rule
+from netdsl.codegen.init_calls import PYTORCH, constant, drawn, fill, kind_rule, own_rule
 from netdsl.codegen.names import Names, camel
 from netdsl.codegen.operation_parameters import bodies
 from netdsl.ir.lowered import Layer, LoweredNetwork, layers
@@ -36,6 +36,10 @@ class _Kind(NamedTuple):
     checked: set[str]
 
 
+# Classes of generated code and their bases, whose rules they have.
+_BASES = {"Linear2d": "nn.Linear"}
+
+
 class ModuleInit:
     """The rules of one network in the styles that have modules.
 
@@ -46,13 +50,19 @@ class ModuleInit:
     def __init__(self, network: LoweredNetwork, names: Names) -> None:
         self._init = network.network.init
         self._kinds: dict[str, _Kind] = {}
+        # The classes that contain linear layers.
+        self._containers: dict[str, tuple[_Kind, Mapping[str, Weight]]] = {}
         self._called: dict[tuple[str, str], str] = {}
         self.variants: dict[str, str] = {}
         found: dict[tuple[str, str], list[Layer]] = {}
         for layer in (layer for body in bodies(network) for layer in layers(body)):
-            found.setdefault((layer.module.target, layer.operation.name), []).append(layer)
+            target = _BASES.get(layer.module.target, layer.module.target)
+            found.setdefault((target, layer.operation.name), []).append(layer)
         for (target, operation), same in found.items():
             kind = _kind(self._init, same)
+            if same[0].operation.contains:
+                self._containers[target] = kind, {own.name: own for layer in same for own in layer.weights}
+                continue
             known = self._kinds.get(target, kind)
             name = target
             if any(known.rules[weight] != kind.rules[weight] for weight in known.rules.keys() & kind.rules):
@@ -96,7 +106,30 @@ class ModuleInit:
             if specials
         ]
         single = [_statement(special, model) for special in own]
-        return (*_loop(model, module, kinds), *single, *_loop(model, module, blocks))
+        inside = list(self._inside(module))
+        return (
+            *_loop(model, module, kinds),
+            *_loop(model, module, inside),
+            *single,
+            *_loop(model, module, blocks),
+        )
+
+    def _inside(self, module: str) -> Iterator[tuple[py.Expression, tuple[py.Statement, ...]]]:
+        """The classes that contain linear layers, and statements for those weights that other linear layers
+        initialise otherwise.
+        """
+        linear = self._kinds["nn.Linear"].rules if "nn.Linear" in self._kinds else {}
+        for name, (kind, weights) in self._containers.items():
+            statements: list[py.Statement] = []
+            for path, rule in kind.rules.items():
+                *_, own = path.split(".")
+                set_before = linear.get(own, PYTORCH) if path != own else PYTORCH
+                if rule != set_before:
+                    rule = _explicit(rule, weights[path])
+                if path in kind.present and rule != set_before:
+                    statements.append(py.Evaluate(fill(rule, _parameter(module, path))))
+            if statements:
+                yield _is_instance(module, [name]), tuple(statements)
 
     def _cases(self, module: str) -> Iterator[tuple[py.Expression, tuple[py.Statement, ...]]]:
         """The classes with equal rules, and their statements; variants before their base classes."""
@@ -140,21 +173,28 @@ def _union(one: _Kind, other: _Kind) -> _Kind:
 
 def _explicit(rule: Rule, weight: Weight) -> Rule:
     """The rule, or the call that does the same as torch's module."""
-    if rule == PYTORCH and weight.role in ("scale", "shift"):
+    if rule == PYTORCH and weight.drawn:
+        return drawn(weight)
+    if rule == PYTORCH and weight.role in ("scale", "shift", "embedding"):
         return constant(cast(Const, weight.fill).value)
     return rule
 
 
 def _statement(special: Special, owner: str) -> py.Statement:
     path = f"{special.attribute}.{special.weight.name}"
-    tensor: py.Expression = py.Name(f"{owner}.{path}")
-    if not special.typed:
-        tensor = py.Call(f"{owner}.get_parameter", (py.Literal(path),))
+    tensor = _parameter(owner, path, special.typed)
     statement = _checked(special.rule, tensor, special.typed and special.weight.present != YES)
     for flag, holds in reversed(special.flags):
         condition = py.Name(f"{owner}.{flag}")
         statement = py.If(condition if holds else py.negated(condition), (statement,))
     return statement
+
+
+def _parameter(owner: str, path: str, typed: bool = True) -> py.Expression:
+    """The parameter of a module as an attribute, if it can be written so and has a type to mypy."""
+    if typed and not any(part.isdigit() for part in path.split(".")):
+        return py.Name(f"{owner}.{path}")
+    return py.Call(f"{owner}.get_parameter", (py.Literal(path),))
 
 
 def _checked(rule: Rule, tensor: py.Expression, checked: bool) -> py.Statement:

@@ -3,31 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from netdsl.base.resources import TEMPLATES
-from netdsl.codegen import python as py
+from netdsl.codegen.environment import environment
 from netdsl.codegen.helpers import carried, names_in
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    environment.filters["python"] = py.show
-    return environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +21,7 @@ MAX_FORMATTED = 50_000
 
 # The possible imports of generated code, in their order.
 _IMPORTS = {
+    "math": "import math",
     "OrderedDict": "from collections import OrderedDict\n",
     "torch": "import torch",
     "F": "import torch.nn.functional as F",
@@ -69,7 +49,7 @@ class View(Protocol):
 
 def laid_out(view: View) -> str:
     """The code of a view with the imports and helpers that it needs, not yet formatted."""
-    layout = _environment().get_template(view.template)
+    layout = environment().get_template(view.template)
     raw: str = layout.render(view=view, imports=())
     try:
         helpers = carried(raw)

@@ -62,7 +62,7 @@ def _is_light(node: Node) -> bool:
 
 
 def _is_layer(node: Node) -> bool:
-    return isinstance(node, OperationNode) and node.family in ("conv", "linear")
+    return isinstance(node, OperationNode) and node.family in ("conv", "linear", "attention")
 
 
 def stacked(parts: Sequence[Sequence[Node]], entering: Shape | None) -> Piece:

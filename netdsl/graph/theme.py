@@ -39,6 +39,7 @@ class Look(NamedTuple):
 FAMILIES = {
     "conv": Look("#abc9f6", "#3566ad"),
     "linear": Look("#80d6a4", "#1d7f4c"),
+    "attention": Look("#ada2f2", "#4a3aa8"),
     "norm": Look("#f9ecd3", "#a98d4f"),
     "activation": Look("#f1c574", "#b97a10"),
     "pool": Look("#d3a7cb", "#8a4a7c"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
 from netdsl.base.values import show
-from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove
+from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
 from netdsl.ir.resolved import Expectation
 from netdsl.ir.typed import (
     TypedBody,
@@ -24,7 +24,8 @@ from netdsl.ir.typed import (
 )
 from netdsl.language.expressions import Const, constant, known
 from netdsl.ops import Operation
-from netdsl.ops.operation import Shape, Slot, Symbolic, show_shape
+from netdsl.ops.linear import Flatten, Linear
+from netdsl.ops.operation import Shape, Slot, Symbolic, acts_on_numbers, show_shape
 from netdsl.resolve.last_norm import roles
 from netdsl.shapes.repair.reorder import channels_last, write_input
 
@@ -89,6 +90,30 @@ class _Layers:
             for inner in bodies(step):
                 self._body(inner)
             before = step
+        self._flattened(body.steps)
+
+    def _flattened(self, steps: Sequence[TypedStep]) -> None:
+        """Warns of linear layers on a map that is flattened after them."""
+        first: TypedOperation | None = None
+        for step in steps:
+            match step:
+                case TypedOperation(operation=Linear(), input=input) if _area(input) > 1:
+                    first = first or step
+                case TypedOperation(operation=Flatten()) if first is not None:
+                    span = first.step.span
+                    message = (
+                        f"`linear` acts on each of the {_area(first.input)} positions of a map, which is "
+                        "flattened after it"
+                    )
+                    fix = write(span, f"flatten, {span.text}", safe=False)
+                    help = replace(fix, title="put `flatten` before it, if it is for the whole map")
+                    also = [Label(step.step.span, "flattened here")]
+                    self._check(True, "NET714", span, message, help, also)
+                    first = None
+                case TypedOperation(operation=operation) if acts_on_numbers(operation):
+                    pass
+                case _:
+                    first = None
 
     def _shortcuts(self, body: TypedBody) -> None:
         """Warns of shortcuts without effect in a section, which has no parameters."""

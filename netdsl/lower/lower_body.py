@@ -6,11 +6,12 @@ iterations. If these can't have the same code, `NotUniform` is raised; a loop is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from netdsl.base.source import Span
-from netdsl.base.values import Symbol
+from netdsl.base.values import Symbol, Value
 from netdsl.ir import lowered as ir
 from netdsl.ir.resolved import SaveStep
 from netdsl.ir.typed import (
@@ -92,6 +93,10 @@ class BodyLowering:
         step = first.step
         operation, x = step.operation, flow.tensor
         arguments = {name: self._context.argument(expr, flow.names, column) for name, expr in step.arguments}
+        arguments |= {name: self._fixed(arguments[name], column) for name in operation.fixed}
+        if operation.sized:
+            areas: Values = {frame: math.prod(typed.input[1:]) for frame, typed in column.items()}
+            x = x._replace(positions=self._context.as_parameter(areas, "positions"))
         layer = ir.Layer(
             operation,
             operation.module(arguments, x),
@@ -106,10 +111,19 @@ class BodyLowering:
         if output is None:
             sizes: Values = {frame: typed.output[0] for frame, typed in column.items()}
             output = Symbolic(self._context.as_parameter(sizes, "features"), is_map=len(first.output) == 3)
-        output = output._replace(size=self._context.bounded(output.size, column))
+        output = Symbolic(self._context.bounded(output.size, column), output.is_map)
         regular = all(typed.operation.keeps_grid() for typed in column.values())
         flow.advance(output, operation.reduction(arguments) if regular else None)
         return layer
+
+    def _fixed(self, expr: Expr, column: Column[TypedOperation]) -> Expr:
+        """A constant for an argument whose value is a word or a flag."""
+        values = {self._context.value(expr, frame) for frame in column}
+        if not any(isinstance(value, (Symbol, bool)) for value in values):
+            return expr
+        if len(values) > 1:
+            raise NotUniform
+        return Const(cast(Value, values.pop()))
 
     def _call(self, column: Column[TypedCall], flow: Flow) -> Sequence[ir.LoweredStep]:
         instances = {frame: typed.instance for frame, typed in column.items()}

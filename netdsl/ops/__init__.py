@@ -7,6 +7,7 @@ packages treat all operations alike, and nothing in here knows blocks, bodies or
 from __future__ import annotations
 
 from netdsl.ops.activation import ACTIVATIONS
+from netdsl.ops.attention import Attention, AttentionPool, Mix
 from netdsl.ops.conv import Conv, ConvTranspose, Depthwise
 from netdsl.ops.linear import Flatten, Identity, Linear
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm
@@ -15,6 +16,7 @@ from netdsl.ops.pool import POOLS
 from netdsl.ops.rearrange import ChannelShuffle, Pad, Slice, Upsample
 from netdsl.ops.regularise import Dropout, DropPath
 from netdsl.ops.scale import LayerScale, Scale
+from netdsl.ops.token import ClassToken, Merge, Positions, Token
 
 __all__ = ["OPERATIONS", "Operation"]
 
@@ -24,6 +26,7 @@ _ALL: tuple[type[Operation], ...] = (
     *(BatchNorm, GroupNorm, LayerNorm, InstanceNorm, LocalResponseNorm),
     *ACTIVATIONS,
     *POOLS,
+    *(Attention, AttentionPool, Mix, ClassToken, Positions, Token, Merge),
     *(Flatten, Dropout, DropPath, LayerScale, Slice, ChannelShuffle, Upsample, Pad, Scale, Identity),
 )
 OPERATIONS: dict[str, type[Operation]] = {operation.name: operation for operation in _ALL}

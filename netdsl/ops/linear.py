@@ -15,48 +15,49 @@ from netdsl.ops.operation import (
     Shape,
     ShapeMismatch,
     Symbolic,
+    TorchCall,
     Weight,
     Weighted,
     kernel_and_bias,
-    show_shape,
+    torch_call,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Linear(Weighted):
-    """Fully connected layer (`torch.nn.Linear`)."""
+    """Fully connected layer (`torch.nn.Linear`).
+
+    On a map it acts on the channels at each position: CxHxW to out x H x W.
+    """
 
     name: ClassVar[str] = "linear"
-    module_call: ClassVar[str] = "nn.Linear(in, out, bias=True)"
-    function_call: ClassVar[str] = "F.linear(x, weight, bias)"
     attribute: ClassVar[str] = "fc"
 
     out: int = arg(Whole(), usual="10")
     bias: bool = arg(Flag(), True)
 
     def output(self, x: Shape) -> Shape | ShapeMismatch:
-        if len(x) == 1:
-            return (self.out,)
-        help, before = "put `flatten` before it", "flatten"
-        if x[1:] != (1, 1):
-            help = f"put `global_avgpool, flatten` before it, or `flatten` for all {math.prod(x):,} numbers"
-            before = "global_avgpool, flatten"
-        message = f"`linear` needs a vector, but its input is a feature map of {show_shape(x)}"
-        return ShapeMismatch(message, help, own=f"{before}, …")
-
-    def whatever(self) -> Shape:
-        return (self.out,)
+        return (self.out, *x[1:])
 
     def macs(self, x: Shape, y: Shape) -> int:
-        return x[0] * y[0]
+        return x[0] * math.prod(y)
 
     @classmethod
     def flow(cls, a: Arguments, x: Symbolic) -> Symbolic:
-        return Symbolic(a["out"], is_map=False)
+        return x._replace(size=a["out"])
 
     @classmethod
     def weights(cls, a: Arguments, x: Symbolic) -> tuple[Weight, ...]:
         return kernel_and_bias(a, a["out"], x.size)
+
+    @classmethod
+    def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        name = "Linear2d" if x.is_map else "nn.Linear"
+        return torch_call(f"{name}(in, out, bias=True)", cls.torch_names(a, x))
+
+    @classmethod
+    def function(cls, a: Arguments, x: Symbolic) -> TorchCall:
+        return torch_call(f"{'linear_2d' if x.is_map else 'F.linear'}(x, weight, bias)", {})
 
 
 @dataclass(frozen=True, slots=True)

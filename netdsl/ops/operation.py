@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple, TypeAlias, cast
 
-from netdsl.base.values import near_divisors
+from netdsl.base.values import Value, near_divisors
 from netdsl.language.argument_types import Flag, Word, arg
 from netdsl.language.expressions import ONE, YES, ZERO, Const, Expr, constant
 
@@ -21,7 +21,11 @@ Shape: TypeAlias = tuple[int, ...]
 UNKNOWN: Shape = ()
 # The shape of a vector of unknown length.
 VECTOR: Shape = (0,)
+# The side of the receptive field of a position that sees all others.
+EVERYWHERE = 10**12
 Arguments: TypeAlias = Mapping[str, Expr]
+# A rule of `torch.nn.init` and its arguments.
+Drawn: TypeAlias = tuple[str, tuple[tuple[str, Value], ...]]
 
 
 def show_shape(shape: Shape) -> str:
@@ -52,11 +56,13 @@ class ShapeMismatch(NamedTuple):
 class Symbolic(NamedTuple):
     """A tensor in a block, over the block's parameters.
 
-    `size` is the length of its second dimension: channels of a map, features of a vector.
+    `size` is the length of its second dimension: channels of a map, features of a vector. `positions` is the
+    number of positions of a map, for the operations that are `sized`.
     """
 
     size: Expr
     is_map: bool
+    positions: Expr = ONE
 
 
 # Parameters are trained; buffers are updated during training.
@@ -64,13 +70,18 @@ Kind: TypeAlias = Literal["parameters", "buffers"]
 
 
 class Weight(NamedTuple):
-    """A parameter of an operation, or a buffer, which is initialised with `fill`."""
+    """A parameter of an operation, or a buffer: `name` is its path in the module.
+
+    Without a rule of the `init` statement it is `drawn` as torch's module draws it, else a kernel or bias is
+    uniform in +-1 / sqrt(fan_in), and others are initialised with `fill`. No rule reaches a `shift`.
+    """
 
     name: str
     shape: tuple[Expr, ...]
-    role: Literal["kernel", "bias", "scale", "shift", "buffer"]
+    role: Literal["kernel", "bias", "scale", "shift", "embedding", "buffer"]
     fill: Expr = ZERO
     present: Expr = YES
+    drawn: Drawn | None = None
 
     @property
     def kind(self) -> Kind:
@@ -148,6 +159,12 @@ class Operation(ABC):
     attribute: ClassVar[str] = ""
     # The operation whose `default` arguments apply to this one too, if it has the argument.
     inherits: ClassVar[str] = ""
+    # The operation of the layers inside its module, whose rules of initialisation apply to these.
+    contains: ClassVar[str] = ""
+    # Its weights have the number of positions of the map as a length.
+    sized: ClassVar[bool] = False
+    # Arguments whose words decide which code is generated: in a block they are constants.
+    fixed: ClassVar[tuple[str, ...]] = ()
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
         """Shape of the output for the shape of the input; by default the same."""
@@ -190,8 +207,8 @@ class Operation(ABC):
 
     @classmethod
     def torch_names(cls, a: Arguments, x: Symbolic) -> Arguments:
-        """The names in the calls of torch: the arguments, and `in`, the size of the input."""
-        return {**a, "in": x.size}
+        """The names in the calls of torch: the arguments, the size of the input, `in`, and `positions`."""
+        return {**a, "in": x.size, "positions": x.positions}
 
     @classmethod
     def module(cls, a: Arguments, x: Symbolic) -> TorchCall:
@@ -257,19 +274,30 @@ class Weighted(Operation):
         return [weight.name for weight in weights if weight.present == YES]
 
 
-def unsplit(size: int, groups: int, what: str, output: Shape) -> ShapeMismatch | None:
-    """The mismatch of channels that can't be split evenly: `groups` must divide `size`."""
+def unsplit(
+    size: int, groups: int, what: str, output: Shape, argument: str = "groups"
+) -> ShapeMismatch | None:
+    """The mismatch of channels that can't be split evenly: `groups` must divide `size`.
+
+    `argument` is the name of the number of groups.
+    """
     if size % groups == 0:
         return None
     near_by = near_divisors(size, groups)
     below = max((n for n in near_by if n <= groups), default=1)
     above = min((n for n in near_by if n > groups), default=None)
-    near = f"`groups={below}`" if above is None else f"`groups={below}` or `groups={above}`"
+    near = f"`{argument}={below}`" if above is None else f"`{argument}={below}` or `{argument}={above}`"
     help = f"write {near}"
     if below == 1 and above in (None, size):
-        help = f"choose numbers of channels that {groups} divides, or write `groups=1`"
-    message = f"{what} can't be split into {groups} groups"
-    return ShapeMismatch(message, help, output, own=f"groups={below}")
+        help = f"choose numbers of channels that {groups} divides, or write `{argument}=1`"
+    message = f"{what} can't be split into {groups} {argument}"
+    return ShapeMismatch(message, help, output, own=f"{argument}={below}")
+
+
+def acts_on_numbers(operation: Operation) -> bool:
+    """True if it computes each number from itself alone: an activation, dropout."""
+    family = type(operation).__module__.rpartition(".")[2]
+    return family in ("activation", "regularise")
 
 
 def needs_map(name: str, x: Shape) -> ShapeMismatch | None:

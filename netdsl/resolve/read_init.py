@@ -23,8 +23,8 @@ from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Keys that aren't operations: biases, and the last norm of each skip connection's body.
-*BIASES, LAST_NORM = INIT_KEYS
+# Keys that aren't operations: all biases, and the last norm of each skip connection's body.
+BIAS, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -48,7 +48,12 @@ class _InitReader:
         self._diagnostics = diagnostics
         self._kinds = {
             **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
-            **dict.fromkeys(BIASES, frozenset({"bias"})),
+            BIAS: frozenset({"bias"}),
+            **{
+                f"{name}_{BIAS}": frozenset({"bias"})
+                for name, operation in OPERATIONS.items()
+                if "bias" in roles(operation)
+            },
             LAST_NORM: frozenset({"scale"}),
         }
 
@@ -64,16 +69,23 @@ class _InitReader:
                 self._diagnostics.error("NET305", message, key.span, also=also, help=again)
                 continue
             seen[key.text] = key.span
-            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
-            of_label = key.text in self._labels and self._labels[key.text] != {key.text}
-            if not of_label and key.text not in self._kinds:
+            label = self._label(key.text)
+            if label is None and key.text not in self._kinds:
                 self._unknown(key, call)
                 continue
             rule = self._rule(call)
-            if rule and self._applies(key, of_label, rule, call):
-                (labels if of_label else kinds)[key.text] = rule
+            if rule and self._applies(key, label, rule, call):
+                (kinds if label is None else labels)[key.text] = rule
         base = "pytorch" if self._base(statement.base) == "pytorch" else "kaiming"
         return Init(base, tuple(kinds.items()), tuple(labels.items()))  # type: ignore[arg-type]
+
+    def _label(self, key: str) -> str | None:
+        """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
+        for label in (key, key.removesuffix(f"_{BIAS}")):
+            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
+            if label in self._labels and self._labels[label] != {label}:
+                return label
+        return None
 
     def _base(self, base: nodes.Word | None) -> str:
         if base is not None and base.text not in INIT_BASES:
@@ -118,22 +130,25 @@ class _InitReader:
             return f"the labels are {listing(self._labels)}"
         return f"give a step the label `{key}`"
 
-    def _applies(self, key: nodes.Word, of_label: bool, rule: Rule, call: nodes.Call) -> bool:
-        """True if the rule is valid for the weights of the key."""
-        if of_label:
-            steps = self._labels[key.text]
+    def _applies(self, key: nodes.Word, label: str | None, rule: Rule, call: nodes.Call) -> bool:
+        """True if the rule is valid for what the key is for, which is a label's or an operation's."""
+        steps: Collection[str] = (key.text,)
+        if label is None:
+            kernels = "kernel" in self._kinds[key.text]
+        else:
+            steps = self._labels[label]
             if not steps:  # the step has a syntax error
                 return True
+            what = "weights" if key.text == label else "a bias"
             found = [roles(OPERATIONS[step]) for step in steps if step in OPERATIONS]
-            if len(found) < len(steps) or not all(found):
-                message = f"the step `{key.text}` isn't an operation with weights"
-                help = "write the label of an operation with weights"
+            if len(found) < len(steps) or not all(
+                own if what == "weights" else "bias" in own for own in found
+            ):
+                message = f"the step `{label}` isn't an operation with {what}"
+                help = f"write the label of an operation with {what}"
                 self._diagnostics.error("NET305", message, key.span, help=help)
                 return False
-            kernels = all("kernel" in own for own in found)
-        else:
-            kernels = "kernel" in self._kinds[key.text]
-        steps = self._labels[key.text] if of_label else (key.text,)
+            kernels = what == "weights" and all("kernel" in own for own in found)
         matrix = rule.function == "dirac" and "linear" in steps
         if rule.function in FOR_KERNELS and (not kernels or matrix):
             message = f"`{rule.function}` can't initialise `{key.text}`"

@@ -20,6 +20,8 @@ from netdsl.base.typed_json import parse, typed
 from netdsl.runtime import checkpoint
 from netdsl.runtime.console import progress, say
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.image_files import Files
+from netdsl.runtime.images import memory_of, moments, require_memory
 from netdsl.runtime.open_image import Undecodable, decode_one, pillow_heard
 from netdsl.runtime.storage import cache_folder
 
@@ -28,19 +30,43 @@ _PART = 100
 # The most remarks on files that are shown.
 _SHOWN = 50
 # Changes when files are decoded in another way.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """N image files: `values` are their pixels or their `moments`, `whole`, (N,) bool, which are valid,
-    `sizes`, (N, 3) int32, their channels, heights and widths, and `remarks` what is wrong with some.
+    `sizes`, (N, 3) int32, their channels, heights and widths when upright, and `remarks` what is wrong with
+    some.
     """
 
     values: Tensor
     whole: Tensor
     sizes: Tensor
     remarks: dict[int, str]
+
+
+def load(
+    root: Path,
+    files: list[Path],
+    input_shape: tuple[int, ...],
+    console: Console,
+    stream: bool | None,
+    room: int | None,
+) -> tuple[Tensor | Files, Tensor, Decoded]:
+    """The images of files, fitted to (C, H, W), their `moments`, and what was found.
+
+    They are in memory, or with `stream` in their files; None means in memory if they take at most `room`
+    bytes. Raises RunError if they are to be in memory and don't fit.
+    """
+    if stream is None:
+        stream = room is not None and memory_of(len(files), input_shape) > room
+    if stream:
+        found = survey(root, files, input_shape, console)
+        return Files(files, input_shape), found.values, found
+    require_memory(len(files), input_shape)
+    found = decode(root, files, input_shape, console)
+    return found.values, moments(found.values), found
 
 
 def decode(root: Path, files: list[Path], input_shape: tuple[int, ...], console: Console) -> Decoded:

@@ -5,46 +5,27 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
 from netdsl.runtime.console import say
-from netdsl.runtime.decode import decode, survey
+from netdsl.runtime.decode import load
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.image_files import Files
-from netdsl.runtime.images import (
-    Rules,
-    Source,
-    Split,
-    conversion,
-    memory_of,
-    moments,
-    require_memory,
-    split_off,
-)
+from netdsl.runtime.folders import PURPOSES, Part, Walk, part_named
+from netdsl.runtime.images import Rules, Source, Split, conversion, split_off
 from netdsl.runtime.open_image import is_named_image
 
 _LAYOUT = (
     "expected PATH/train/CLASS/*, PATH/test/CLASS/* and, if there are images for it, PATH/val/CLASS/*, or "
     "PATH/CLASS/*"
 )
-Part: TypeAlias = Literal["train", "val", "test"]
-# The names of the folders of parts, in lower case.
-_NAMES: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_WALK = Walk("folder", _LAYOUT)
 
 
 @dataclass(slots=True)
@@ -76,7 +57,7 @@ def read(
     on `console` and left out. Raises RunError if no image is usable.
     """
     root = Path(os.path.expanduser(path))
-    listing = _list(root, rules)
+    listing = list_classes(root, rules)
     for note in listing.notes:
         say(console, note)
     rows = [
@@ -86,15 +67,8 @@ def read(
         for file in listing.parts.get(part, {}).get(name, [])
     ]
     files, labels = [file for file, _, _ in rows], torch.tensor([label for _, label, _ in rows])
-    if stream is None:
-        stream = room is not None and memory_of(len(files), input_shape) > room
-    if stream:
-        found = survey(root, files, input_shape, console)
-        every = Split(Files(files, input_shape), labels, found.values)
-    else:
-        require_memory(len(files), input_shape)
-        found = decode(root, files, input_shape, console)
-        every = Split(found.values, labels, moments(found.values))
+    images, own_moments, found = load(root, files, input_shape, console, stream, room)
+    every = Split(images, labels, own_moments)
     indices = {
         part: torch.tensor(
             [i for i, row in enumerate(rows) if row[2] == part and found.whole[i]], dtype=torch.long
@@ -119,13 +93,13 @@ def _split(whole: Tensor, labels: Tensor, rules: Rules) -> dict[Part, Tensor]:
     return {"train": whole[left.sort().values], "test": whole[taken.sort().values]}
 
 
-def _list(root: Path, rules: Rules) -> Listing:
+def list_classes(root: Path, rules: Rules) -> Listing:
     """The classes and files of a folder in alphabetical order. Raises RunError."""
-    folders = _folders(root)
+    folders = _WALK.folders(root)
     parts = _parts(folders)
     others = [folder for folder in folders if folder not in parts.values()]
     # A class may be called `train`: it has images of its own, and other classes beside it.
-    if not parts or (others and not any(_folders(folder) for folder in parts.values())):
+    if not parts or (others and not any(_WALK.folders(folder) for folder in parts.values())):
         listing = Listing({"train": {}})
         _add_classes(listing, "train", root, rules)
     else:
@@ -159,8 +133,8 @@ def _list_parts(root: Path, parts: Mapping[Part, Path], rules: Rules) -> Listing
 
 def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> None:
     """Lists the classes in a folder; names that differ in their Unicode form only are one class."""
-    loose = [entry for entry in _entries(folder) if is_named_image(entry) and not os.path.isdir(entry)]
-    folders = _folders(folder)
+    loose = [entry for entry in _WALK.entries(folder) if is_named_image(entry) and not os.path.isdir(entry)]
+    folders = _WALK.folders(folder)
     if loose and not folders:
         raise RunError(f"{folder} has {_counted(loose)}, but no folder for each class", _LAYOUT)
     if loose:
@@ -170,14 +144,14 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> No
         name = unicodedata.normalize("NFC", each.name) if rules > 1 else each.name
         files = listing.parts[part].setdefault(name, [])
         if rules == 1:
-            files += _entries(each)
+            files += _WALK.entries(each)
             continue
-        if len(within := _parts(_folders(each))) > 1:
+        if len(within := _parts(_WALK.folders(each))) > 1:
             raise RunError(
                 f"{each} is where a class is expected, but has {_named(within)}",
                 f"give the folder above them, `--data folder:{each}`" if len(folders) == 1 else _LAYOUT,
             )
-        for file in _files(each):
+        for file in _WALK.files(each):
             files.append(file)
             if file.parent != each:
                 deep.append(file)
@@ -192,26 +166,11 @@ def _add_classes(listing: Listing, part: Part, folder: Path, rules: Rules) -> No
         listing.notes.append(f"classes in {folder} that differ in capitals only: {alike}")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder; links to folders above them are not followed."""
-    pending: list[tuple[Path, tuple[Path, ...]]] = [(folder, ())]
-    while pending:
-        folder, above = pending.pop()
-        real = Path(os.path.realpath(folder))
-        if any(real in (path, *path.parents) for path in above):
-            continue
-        for entry in _entries(folder):
-            if os.path.isdir(entry):
-                pending.append((entry, (*above, real)))
-            else:
-                yield entry
-
-
 def _parts(folders: list[Path]) -> dict[Part, Path]:
     """The folders of training, validation and test images among these. Raises RunError for two of a kind."""
     parts: dict[Part, Path] = {}
     for folder in folders:
-        if part := _NAMES.get(folder.name.lower()):
+        if part := part_named(folder.name):
             if part in parts:
                 raise RunError(
                     f"{folder.parent} has two folders for `{part}`: `{parts[part].name}` and `{folder.name}`",
@@ -230,25 +189,6 @@ def _counted(files: list[Path], what: str = "image") -> str:
     return f"{len(files):,} {what}{'s' * (len(files) != 1)}"
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folders in a folder, without the runs of trainings that were started in it."""
-    folders = [entry for entry in _entries(folder) if os.path.isdir(entry)]
-    return [each for each in folders if each.name != "runs" or not any(each.glob("*/run.json"))]
-
-
-def _entries(folder: Path) -> list[Path]:
-    """The entries of a folder, sorted by name, except hidden ones and those that macOS adds to archives."""
-    try:
-        entries = sorted(folder.iterdir())
-    except (OSError, ValueError) as error:  # ValueError: a zero byte
-        help = _LAYOUT
-        if isinstance(error, FileNotFoundError):
-            help = f"give the path where the images are, `--data folder:PATH`: {_LAYOUT}"
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(f"cannot read the folder {folder}: {reason}", help) from error
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
-
-
 def _require_classes(root: Path, listing: Listing) -> None:
     train = listing.parts["train"]
     for name, files in train.items():
@@ -256,8 +196,7 @@ def _require_classes(root: Path, listing: Listing) -> None:
             raise RunError(f"class `{name}` in {root} has no images", _LAYOUT)
     for part, of_part in listing.parts.items():
         if not any(of_part.values()):
-            what = {"train": "training", "val": "validation", "test": "test"}[part]
-            raise RunError(f"{root} has no images for {what}", _LAYOUT)
+            raise RunError(f"{root} has no images for {PURPOSES[part]}", _LAYOUT)
         if strange := sorted(of_part.keys() - train.keys()):
             names = ", ".join(f"`{name}`" for name in strange)
             raise RunError(f"`{part}` in {root} has classes that `train` lacks: {names}", _LAYOUT)
@@ -272,11 +211,11 @@ def _require_images(
     for name, count in zip(classes, counts["train"], strict=True):
         if not count:
             raise RunError(f"class `{name}` in {root} has no readable image to train on", _LAYOUT)
-    names: dict[Part, str] = {"val": "validation", "test": "test"}
-    for part in [part for part in names if part in parts]:
+    others: tuple[Part, ...] = ("val", "test")
+    for part in [part for part in others if part in parts]:
         if not len(parts[part]):
-            raise RunError(f"{root} has no readable image for {names[part]}", _LAYOUT)
+            raise RunError(f"{root} has no readable image for {PURPOSES[part]}", _LAYOUT)
         pairs = zip(classes, counts[part], strict=True)
         if missing := [f"`{name}`" for name, count in pairs if not count]:
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-            say(console, f"no {names[part]} images of class{'es' * (len(missing) > 1)} {shown}")
+            say(console, f"no {PURPOSES[part]} images of class{'es' * (len(missing) > 1)} {shown}")

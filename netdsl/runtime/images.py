@@ -17,7 +17,7 @@ from netdsl.runtime.image_files import Files
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images, (N, C, H, W) uint8, their labels, (N,) int64, and their `moments`."""
+    """Images, (N, C, H, W) uint8, their labels, (N,) int64 or boxes (N, M, 5), and their `moments`."""
 
     images: Tensor | Files
     labels: Tensor

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from netdsl.runtime.silence import first_line
 
@@ -27,6 +27,8 @@ _GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _UNSIGNED = ("PNG", "TIFF", "JPEG2000", "PPM")
 # Tags of TIFF, and a value of the second.
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+# Orientations by EXIF whose width is the height of the pixels in the file.
+_TURNED = (5, 6, 7, 8)
 # Composed onto white, an image with no darker pixel shows nothing.
 _DARKEST_BLANK = 247
 
@@ -36,8 +38,8 @@ class Undecodable(Exception):
 
 
 class Opened(NamedTuple):
-    """An image, gray for one channel, upright; `size` is (channels, height, width) in its file, and `remark`
-    what is wrong with the file although the image can be read.
+    """An image, gray for one channel, upright; `size` is (channels, height, width) in its file, when upright,
+    and `remark` what is wrong with the file although the image can be read.
     """
 
     image: Image.Image
@@ -118,7 +120,7 @@ def _hear(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _read(image: Image.Image, mode: str) -> Opened:
-    size = (1 if image.mode in _GRAY else 3, image.height, image.width)
+    channels, height, width = 1 if image.mode in _GRAY else 3, image.height, image.width
     if image.width * image.height > MOST_PIXELS // 2:
         image.draft(None, (image.width // 8, image.height // 8))
     pixels = image.width * image.height
@@ -129,11 +131,13 @@ def _read(image: Image.Image, mode: str) -> Opened:
     with _one_large_at_a_time if pixels > _LARGE else nullcontext():
         image.load()
         try:
+            if image.getexif().get(ExifTags.Base.Orientation) in _TURNED:
+                height, width = width, height
             ImageOps.exif_transpose(image, in_place=True)
         except Exception as error:  # noqa: BLE001 - the image is valid without it
             _hear(f"its orientation can't be read: {error}")
         converted = _converted(_eight_bits(image), mode)
-    return Opened(converted, size, _heard.messages[0] if _heard.messages else "")
+    return Opened(converted, (channels, height, width), _heard.messages[0] if _heard.messages else "")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, a
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 from netdsl.language.expressions import Const
-from netdsl.ops.operation import Shape, show_shape
+from netdsl.ops.linear import Linear
+from netdsl.ops.operation import Shape, acts_on_numbers, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
 from netdsl.shapes.tensor_state import TensorState
 
@@ -38,6 +40,7 @@ def check_output(
     place = _last(network)
     remedy = (
         _in_the_last_layer(classes, output, parts, attempt)
+        or _before_linear(parts)
         or _in_the_last_step(network, classes)
         or _at_the_end(network, output, parts, place)
     )
@@ -73,6 +76,24 @@ def _in_the_last_step(network: ResolvedNetwork, classes: int) -> _Remedy | None:
     if not isinstance(last, OperationStep) or last.operation.name != "linear":
         return None
     return _Remedy(last.span, with_arguments(last, {"out": Const(classes)}, "classes").fix)
+
+
+def _before_linear(parts: Sequence[TypedPart]) -> _Remedy | None:
+    """The remedy for linear layers at the end that act on each position of a map: the vector before them."""
+    first: TypedOperation | None = None
+    for step in _backwards(parts):
+        if not isinstance(step, TypedOperation) or len(step.output) == 1:
+            break
+        if isinstance(step.operation, Linear):
+            first = step
+        elif not acts_on_numbers(step.operation):
+            break
+    if first is None:
+        return None
+    pool = "" if first.output[1:] == (1, 1) else "global_avgpool, "
+    span = first.step.span
+    fix = write(span, f"{pool}flatten, {span.text}")
+    return _Remedy(span, replace(fix, title=f"put `{pool}flatten` before it"))
 
 
 def _ended(errors: Sequence[Diagnostic] | None) -> bool:

@@ -80,8 +80,7 @@ class _Inference:
         return tuple(other.found) if self._steps_left >= 0 else None
 
     def run(self) -> TypedNetwork:
-        shape = self._network.input
-        state = TensorState(shape, made=self._network.input_span, sizes=(shape[1:],))
+        state = TensorState.of_input(self._network.input, self._network.input_span)
         parts: list[TypedPart] = []
         try:
             for part in self._network.parts:

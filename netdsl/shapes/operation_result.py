@@ -43,7 +43,8 @@ def operation_result(
 def parameters(operation: Operation, values: Mapping[str, Value], shape: Shape) -> dict[str, int]:
     """The number of elements of each parameter of an operation, by name."""
     arguments = {name: Const(value) for name, value in values.items()}
-    weights = operation.weights(arguments, Symbolic(Const(shape[0]), is_map=len(shape) == 3))
+    x = Symbolic(Const(shape[0]), len(shape) == 3, Const(math.prod(shape[1:])))
+    weights = operation.weights(arguments, x)
     return {
         weight.name: math.prod(cast(int, known(length, {})) for length in weight.shape)
         for weight in weights

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from netdsl.base.source import Span
 from netdsl.ir.resolved import Step
-from netdsl.ops.operation import UNKNOWN, VECTOR, Shape
+from netdsl.ops.operation import EVERYWHERE, UNKNOWN, VECTOR, Shape
 
 # The reduction and the sizes of longer chains of strides are not exact.
 _MOST = 64
+# A larger receptive field is that of a position that sees everything.
+_EVERYTHING = EVERYWHERE // 10**6
 
 
 class TensorState(NamedTuple):
@@ -21,7 +23,8 @@ class TensorState(NamedTuple):
     tensors have the same height and width for every input if their `reduction` and `grid` are equal.
     `irregular` is the last step that started a new grid. `depth` counts convolutions and linear layers on the
     longest path, `reach` is the receptive field minus one. `made` is the span of the last step that changed
-    the shape, `sizes` are the heights and widths that the map had.
+    the shape, `sizes` are the heights and widths that the map had; `side` is the larger one of the network's
+    input.
     """
 
     shape: Shape
@@ -32,6 +35,12 @@ class TensorState(NamedTuple):
     reach: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
     made: Span | None = None
     sizes: tuple[tuple[int, ...], ...] = ()
+    side: int = 0
+
+    @classmethod
+    def of_input(cls, shape: Shape, made: Span | None = None) -> TensorState:
+        """The input of a network."""
+        return cls(shape, made=made, sizes=(shape[1:],), side=max(shape[1:], default=0))
 
     @property
     def known(self) -> bool:
@@ -44,8 +53,11 @@ class TensorState(NamedTuple):
 
     @property
     def receptive_field(self) -> int:
-        """The side of the receptive field of one position, at the start of the block."""
-        return 1 + math.ceil(max(self.reach))
+        """The side of the receptive field of one position, at the start of the block; the side of the
+        network's input if the position sees all of it by attention.
+        """
+        field = 1 + math.ceil(max(self.reach))
+        return field if field < _EVERYTHING else self.side
 
     def through(
         self,
@@ -75,6 +87,7 @@ class TensorState(NamedTuple):
             reach,
             made,
             sizes,
+            self.side,
         )
 
     def after(self, inner: TensorState) -> TensorState:
@@ -90,6 +103,7 @@ class TensorState(NamedTuple):
             (height, width),
             inner.made or self.made,
             (self.sizes + inner.sizes)[-_MOST:] if inner.sizes else self.sizes,
+            self.side,
         )
 
     def repeated(self, end: TensorState, times: int) -> TensorState:

@@ -71,10 +71,6 @@ class _Point(NamedTuple):
     state: TensorState
     tensor: _Tensor
 
-    @classmethod
-    def start(cls, shape: Shape, numbers: int, kept: bool = False) -> _Point:
-        return cls(TensorState(shape), _Tensor(numbers, kept))
-
     def after(self, block: _Point, inside: _Tensor) -> _Point:
         """The point after a block, which was followed from its input `inside` to its end `block`."""
         self.tensor.kept |= inside.kept
@@ -105,7 +101,8 @@ class _Measure:
         self._joins = Joins(ErrorReporter(Diagnostics()))
 
     def network(self, typed: ir.TypedNetwork, depth: int) -> tuple[Part, ...]:
-        point = _Point.start(typed.network.input, math.prod(typed.network.input))
+        shape = typed.network.input
+        point = _Point(TensorState.of_input(shape), _Tensor(math.prod(shape)))
         parts: list[Part] = []
         for name, part in typed.named_parts:
             start = point
@@ -131,7 +128,7 @@ class _Measure:
         numbers, kept = point.tensor.numbers, point.tensor.kept
         key = (instance, numbers, kept, max(levels, 0))
         if key not in self._blocks:
-            start = _Point.start(instance.input, numbers, kept)
+            start = _Point(TensorState(instance.input), _Tensor(numbers, kept))
             inside, end = self._body(instance.body, _Place(instance.frame, {}, levels - 1), start)
             block = _container("block", instance.block.name, inside, start, end, levels - 1, span)
             title, arguments = of_block(instance)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from netdsl.base.resources import TEMPLATES
-from netdsl.codegen.helpers import HELPERS, carried
+from netdsl.codegen.helpers import HELPERS, _definition, carried
 from netdsl.language.expressions import Const, Operator, Ref
 from netdsl.language.expressions import round_to as exact
 from netdsl.lower.python_arithmetic import in_python
@@ -24,9 +24,15 @@ from templates.helpers.round_to import round_to
 X = torch.randn(8, 6, 5, 4, generator=torch.Generator().manual_seed(0))
 
 
+# All arguments of attention.
+ARGUMENTS = frozenset({"window", "shift", "grid", "scale"})
+
+
 @pytest.mark.parametrize("name", HELPERS)
 def test_a_file_defines_what_it_is_called(name: str) -> None:
-    *imports, definition = ast.parse((TEMPLATES / "helpers" / f"{name}.py").read_text()).body
+    path = TEMPLATES / "helpers" / f"{name}.py"
+    text = path.read_text() if path.exists() else _definition(name, ARGUMENTS)
+    *imports, definition = ast.parse(text).body
     assert isinstance(definition, (ast.FunctionDef, ast.ClassDef))
     assert definition.name == name and ast.get_docstring(definition)
     assert all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in imports)
@@ -37,6 +43,21 @@ def test_carried_with_what_they_use_functions_first() -> None:
     starts = [text.split("(")[0] for text in found]
     assert starts == ["def drop_path", "class DropPath", "class LayerScale", "class Slice"]
     assert not any("import" in text for text in found)
+
+
+def test_attention_has_what_its_calls_need() -> None:
+    found = carried("x = Attention(64, 4)(x)")
+    assert len(found) == 1 and "window" not in found[0] and "mask" not in found[0]
+    starts = [text.split("(")[0] for text in carried("x = RelativeAttention(64, 4, window=7)(x)")]
+    assert starts == [
+        "def join_windows",
+        "def relative_index",
+        "def split_windows",
+        "class RelativeAttention",
+    ]
+    shifted = carried("x = RelativeAttention(64, 4, window=7, shift=3)(x)")
+    assert [text.split("(")[0] for text in shifted][2] == "def shift_mask"
+    assert "grid" not in "".join(shifted) and "grid" in "".join(carried("window_attention(x, grid=True)"))
 
 
 def seeded(function: nn.Module) -> Tensor:

@@ -171,6 +171,7 @@ def test_images_are_upright(tmp_path: Path) -> None:
     Image.fromarray(STEPS).save(tmp_path / "x.png", exif=exif)
     image = open_image(tmp_path / "x.png", 1).image
     assert image.size == (4, 6) and np.asarray(image)[:, 0].tolist() == STEPS[0].tolist()
+    assert open_image(tmp_path / "x.png", 1).size == (1, 6, 4)
 
 
 def test_files_that_are_no_images(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -53,6 +55,20 @@ def on_meta(network: Network) -> tuple[nn.Module, Tensor]:
         return network.module(), torch.empty(2, *network.input_shape)
 
 
+ATTENTION = F.scaled_dot_product_attention
+
+
+def fused_attention(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
+    """Attention with the kernel that devices choose; the meta device would compute step by step."""
+    if attn_mask is not None or q.dim() > 4:
+        return ATTENTION(q, k, v, attn_mask, scale=scale)
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    result: Tensor = fused(q, k, v, scale=scale)[0]
+    return result
+
+
 def kept_bytes(module: nn.Module, x: Tensor) -> int:
     """The bytes of what a training forward pass keeps for the backward pass, weights and buffers left out."""
     own = {tensor.untyped_storage()._cdata for tensor in (*module.parameters(), *module.buffers())}
@@ -66,7 +82,10 @@ def kept_bytes(module: nn.Module, x: Tensor) -> int:
             alive.append(tensor)
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with (
+        patch.object(F, "scaled_dot_product_attention", fused_attention),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
         module.train()(x)
     return sum(kept.values())
 
@@ -108,11 +127,14 @@ def test_memory_of_other_styles_and_of_the_cpu(name: str) -> None:
     assert kept_bytes(network.sequential(), x) == summary.figures.activations
 
 
-# Of every operation the first few; frozen weights may let torch keep less, which isn't subtracted.
+# Of every operation the first few, and attention in all its forms; frozen weights may let torch keep less,
+# which isn't subtracted.
 CALLS = [
     (name, given, shapes[0])
     for name, examples in EXAMPLES.items()
-    for given, shapes in [example for example in examples.items() if "freeze" not in example[0]][:4]
+    for given, shapes in [example for example in examples.items() if "freeze" not in example[0]][
+        : 18 if name == "attention" else 4
+    ]
 ]
 
 

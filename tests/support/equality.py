@@ -34,7 +34,9 @@ def randomised(model: nn.Module, seed: int) -> nn.Module:
 
 
 def statistics(model: nn.Module) -> list[Tensor]:
-    return [buffer for name, buffer in model.named_buffers() if not name.endswith("num_batches_tracked")]
+    """Running statistics: the buffers that are stored, without counters of batches."""
+    stored, counter = model.state_dict(), "num_batches_tracked"
+    return [own for name, own in model.named_buffers() if name in stored and not name.endswith(counter)]
 
 
 def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:

@@ -103,6 +103,9 @@ def layers(draw: st.DrawFn, names: Names, counter: Counter) -> str:
         "channel_shuffle(1)",
         "slice(0)",
         "leaky_relu(0.2)",
+        "attention(1)",
+        "attention(1, window=3, shift=1, bias=relative)",
+        f"linear({draw(numbers(names))})",
     ]
     simple += [
         "maxpool(3, 1, padding=1)",
