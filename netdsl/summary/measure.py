@@ -18,7 +18,7 @@ from netdsl.diagnostics import Diagnostics
 from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
 from netdsl.language.expressions import known
-from netdsl.ops.operation import Shape, Weighted
+from netdsl.ops.operation import Weighted
 from netdsl.shapes.error_reporter import ErrorReporter
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operation_result import operation_result, parameters
