@@ -53,13 +53,17 @@ class Head(NamedTuple):
     variants: tuple[Variant, ...]
 
 
-@cache
 def head_of(path: Path) -> Head:
     """The name, parameters and variants of a file's network. Raises OSError or ValueError."""
+    return _head(str(path), read_text(str(path)))
+
+
+@cache
+def _head(name: str, text: str) -> Head:
     from netdsl.syntax.nodes import Network, Variant
     from netdsl.syntax.parser import parse_head
 
-    program = parse_head(Source(str(path), read_text(str(path))))
+    program = parse_head(Source(name, text))
     networks = [statement for statement in program.statements if isinstance(statement, Network)]
     variants = (statement for statement in program.statements if isinstance(statement, Variant))
     return Head(networks[0] if networks else None, tuple(variants))
