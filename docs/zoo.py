@@ -26,7 +26,17 @@ from netdsl.base.source import Source
 from netdsl.syntax.net_files import shipped
 from netdsl.syntax.tokens import tokens
 from tests.zoo.compare import compare, flops, on_meta, shapes
-from tests.zoo.entries import CIFAR, COLLECTION, COURSE, ENTRIES, TORCHVISION, Entry, same_names, setting
+from tests.zoo.entries import (
+    CIFAR,
+    COLLECTION,
+    COURSE,
+    ENTRIES,
+    TORCHVISION,
+    UNET,
+    Entry,
+    same_names,
+    setting,
+)
 
 DOCS = Path(__file__).parent
 PAGE, FIGURES, PLACEMENTS = DOCS / "zoo.md", DOCS / "results" / "zoo.json", DOCS / "results" / "placements.md"
@@ -73,6 +83,7 @@ SECTIONS = {
         "left out.",
     ),
     CIFAR: ("Of papers, for CIFAR", "The references are written from the papers."),
+    UNET: ("Other tasks", "A network that ends in a map, with a reference written from its paper."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\
