@@ -23,9 +23,10 @@ INTRODUCTION = """\
 
 Written by `python -m docs.zoo`. Each network of [`networks/`](../networks) stands beside its reference:
 torchvision's implementation, or plain PyTorch written from the paper
-([`tests/zoo/cifar.py`](../tests/zoo/cifar.py)) or from the course's pages
-([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and running statistics go from the
-reference into the generated module with `netdsl.transplant`, in float64; then both see the same images. Of
+([`tests/zoo/cifar.py`](../tests/zoo/cifar.py), [`tests/zoo/unet.py`](../tests/zoo/unet.py)) or from the
+course's pages ([`tests/zoo/course.py`](../tests/zoo/course.py)). Random weights, norms and running
+statistics go from the reference into the generated module with `netdsl.transplant`, in float64; then both
+see the same images. Of
 `convnet` the course gives channels and pools only: batch norms, biases, head and initialisation are our own.
 
 The columns at the right are the largest differences, relative to the largest number where that is above 1: of

@@ -68,5 +68,5 @@ class UNet(nn.Module):
         x = self.up2(x)
         x = torch.cat([level1, self.upconv1(x)], 1)
         x = self.up1(x)
-        scores: Tensor = self.conv(x)
-        return scores
+        x = self.conv(x)
+        return x

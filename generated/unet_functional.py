@@ -131,8 +131,7 @@ def forward(
     x = convs(x, p, b, training)
     # head
     conv_weight, conv_bias = take(p, 2)
-    scores = F.conv2d(x, conv_weight, conv_bias)
-    return scores
+    return F.conv2d(x, conv_weight, conv_bias)
 
 
 def convs(x: Tensor, p: list[Tensor], b: list[Tensor], training: bool) -> Tensor:

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netdsl.base.values import Value, show
-from netdsl.compiler import Compiled, Style, compile_network, generate, styles_of, trace
+from netdsl.compiler import Compiled, Style, compile_network, generate, trace
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
@@ -83,7 +83,7 @@ class Network:
     @property
     def styles(self) -> tuple[Style, ...]:
         """The styles of code that the network can be written in."""
-        return styles_of(self._typed.network)
+        return self._compiled.styles
 
     @property
     def classes(self) -> int | None:

@@ -23,7 +23,6 @@ from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics, Label
 from netdsl.diagnostics.network_error import NetworkError
-from netdsl.ir.resolved import ResolvedNetwork
 from netdsl.ir.typed import TypedNetwork
 from netdsl.lint.warn import warn
 from netdsl.resolve.bindings import Bindings
@@ -90,6 +89,13 @@ class Compiled:
         assert self.network is not None
         return lower(self.network)
 
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles that the network can be written in: `sequential` only if it is one sequence."""
+        from netdsl.codegen.sequential import is_sequence
+
+        return STYLES if is_sequence(self.lowered) else ("module", "functional")
+
 
 def compile_network(
     source: Source,
@@ -138,13 +144,6 @@ def emit(compiled: Compiled, form: Form) -> str:
     return printed(compiled.network if form == "typed" else compiled.lowered, compiled.source)
 
 
-def styles_of(network: ResolvedNetwork) -> tuple[Style, ...]:
-    """The styles that a network can be written in: `sequential` only if it is one sequence."""
-    from netdsl.codegen.sequential import beyond_sequence
-
-    return STYLES if beyond_sequence(network) is None else ("module", "functional")
-
-
 def generate(compiled: Compiled, style: Style) -> str:
     """The Python code of a network in a style. Raises NetworkError if it can't be written in this style."""
     from netdsl.codegen.render import render
@@ -163,11 +162,12 @@ def _view(compiled: Compiled, style: Style) -> View:
     """The view of a network that the style's template renders."""
     from netdsl.codegen.functional import functional_view
     from netdsl.codegen.module import module_view
-    from netdsl.codegen.sequential import beyond_sequence, sequential_view
+    from netdsl.codegen.sequential import sequential_view
 
     assert compiled.network is not None
-    if style == "sequential" and (place := beyond_sequence(compiled.network.network)):
+    if style not in compiled.styles:
         message = "the network is no `nn.Sequential`, which has one output and no tensors across its parts"
+        place = compiled.network.network.span
         raise NetworkError([Diagnostic("NET503", message, (Label(place),), help="use the style `module`")])
     views: dict[Style, Callable[[LoweredNetwork, str], View]]
     views = {"module": module_view, "functional": functional_view, "sequential": sequential_view}

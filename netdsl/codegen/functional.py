@@ -158,7 +158,7 @@ class _Functional:
                 value = writer.steps(part.body, x, "x")
             else:
                 value = writer.stage(part, x, "x")
-        if self._network.outputs[0].name:
+        if self._network.outputs[0].saved:
             value = writer.outputs(self._network.outputs)
         body = pruned((*writer.body, py.Return(value)))
         read = set(reads(body))

@@ -55,7 +55,7 @@ def _network_class(
             views.append(view)
         attribute = writer.attribute(part.name, made, exact=part.labelled)
         value = py.Call(f"self.{attribute}", (writer.bound(value, "x"),), span=part.span)
-    named = network.outputs[0].name
+    named = network.outputs[0].saved
     forward = writer.named_forward(network.outputs) if named else writer.forward(value)
     initialised = classes.initialised("self", "module", writer.special)
     setup = constructor((*maker.setup, *initialised))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from netdsl.base.source import Span
 from netdsl.base.tree import steps
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
@@ -23,27 +22,23 @@ from netdsl.codegen.template_models import (
     network_documentation,
     open_parameters,
 )
-from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
-from netdsl.ir.resolved import FromStep, ResolvedNetwork, SaveStep, Section
+from netdsl.ir.lowered import From, Layer, LoweredBody, LoweredNetwork, LoweredSection, Save, is_chain
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
 
 
-def beyond_sequence(network: ResolvedNetwork) -> Span | None:
-    """The first place of a network that no `nn.Sequential` can be: a named output, or a tensor of another
-    section; None if it can be one.
+def is_sequence(network: LoweredNetwork) -> bool:
+    """True if a network can be an `nn.Sequential`: its output is the tensor at the end, and no section takes
+    a tensor of another one.
     """
-    if network.outputs:
-        return network.outputs[0].span
-    span: Span
-    for part in network.parts:
+    sections = [part.body for part in network.parts if isinstance(part, LoweredSection)]
+    for body in sections:
         saved: set[str] = set()
-        for step in steps(part.body) if isinstance(part, Section) else ():
-            match step:
-                case SaveStep(name):
-                    saved.add(name)
-                case FromStep(name, span) if name not in saved:
-                    return span
-    return None
+        for step in steps(body):
+            if isinstance(step, Save):
+                saved.add(step.name)
+            elif isinstance(step, From) and step.name not in saved:
+                return False
+    return not network.outputs[0].saved
 
 
 def sequential_entry(network: LoweredNetwork) -> str:

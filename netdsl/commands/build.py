@@ -111,8 +111,8 @@ def _generated(
         compiled = compile_file(path, report, settings)
         if compiled is None or compiled.network is None:
             continue
-        network = compiled.network.network
-        name, span, styles = network.name, network.span, chosen_styles(chosen, network)
+        name, span = compiled.network.network.name, compiled.network.network.span
+        styles = chosen_styles(chosen, compiled)
         if name in named:
             labels = (Label(span), Label(named[name], "the other one"))
             message = f"two networks would both be written to {file_name(name, styles[0])}"

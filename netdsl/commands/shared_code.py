@@ -12,8 +12,7 @@ from netdsl.commands.shared_help import option_group
 from netdsl.commands.shared_outputs import OutputPath
 
 if TYPE_CHECKING:
-    from netdsl.compiler import Style
-    from netdsl.ir.resolved import ResolvedNetwork
+    from netdsl.compiler import Compiled, Style
 
 
 style_options = option_group(
@@ -33,11 +32,9 @@ style_options = option_group(
 )
 
 
-def chosen_styles(chosen: str, network: ResolvedNetwork) -> Sequence[Style]:
+def chosen_styles(chosen: str, compiled: Compiled) -> Sequence[Style]:
     """The styles that `--style` selects for a network: `all` are those that it can be written in."""
-    from netdsl.compiler import styles_of
-
-    return styles_of(network) if chosen == "all" else [chosen]  # type: ignore[list-item]
+    return compiled.styles if chosen == "all" else [chosen]  # type: ignore[list-item]
 
 
 def file_name(name: str, style: str) -> str:

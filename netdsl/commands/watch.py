@@ -152,10 +152,9 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
     from netdsl.diagnostics.network_error import NetworkError
 
     assert compiled.network is not None
-    network = compiled.network.network
     written = []
-    for style in chosen_styles(chosen, network):
-        place = output / file_name(network.name, style)
+    for style in chosen_styles(chosen, compiled):
+        place = output / file_name(compiled.network.network.name, style)
         try:
             code = generate(compiled, style)
             if not is_current(place, code):

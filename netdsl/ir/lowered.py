@@ -224,8 +224,8 @@ LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
 class LoweredOutput(NamedTuple):
-    """An output: its name in the file, and that of the saved tensor; both are empty for the tensor at the
-    end.
+    """An output: its name in the file, if it has one, and that of the saved tensor; this is empty for the
+    tensor at the end.
     """
 
     name: str

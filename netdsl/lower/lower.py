@@ -7,10 +7,10 @@ features after a `flatten`, are constants if all instances agree, else extra par
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from netdsl.base.names import numbered
-from netdsl.base.tree import steps
+from netdsl.base.tree import map_bodies, steps
 from netdsl.ir import lowered as ir
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
@@ -35,6 +35,9 @@ def lower(network: TypedNetwork) -> ir.LoweredNetwork:
         ir.LoweredOutput(name, lowering.saved[name].name if name else "", shape, in_training_only)
         for name, shape, in_training_only in network.outputs
     )
+    if len(outputs) == 1 and outputs[0].saved == _saved_at_end(parts):
+        outputs = (outputs[0]._replace(saved=""),)
+    parts = _with_saves(parts, {output.saved for output in outputs})
     return ir.LoweredNetwork(
         network.network, outputs, network.evaluated, tuple(lowering.blocks), parts, open_classes
     )
@@ -157,6 +160,27 @@ class _Lowering:
             more = {name: of_frame(instance.frame, values) for name, values in extra.items()}
             copies.append(Copy(block, instance.input[0], {**instance.values, **more}, count))
         return ir.LoweredStage(name, runs_of(part, copies), part.stage.span, bool(part.stage.label))
+
+
+def _saved_at_end(parts: Sequence[ir.LoweredPart]) -> str | None:
+    """The name under which the tensor at the end of the parts is saved, if it is."""
+    for part in reversed(parts):
+        last = part.body[-1:] if isinstance(part, ir.LoweredSection) else (part,)
+        if last:
+            return last[0].name if isinstance(last[0], ir.Save) else None
+    return None
+
+
+def _with_saves(parts: Sequence[ir.LoweredPart], outputs: Collection[str]) -> tuple[ir.LoweredPart, ...]:
+    """The parts, with only those tensors of sections saved that are used, or are `outputs`."""
+    bodies = [part.body for part in parts if isinstance(part, ir.LoweredSection)]
+    taken = (step.name for body in bodies for step in steps(body) if isinstance(step, ir.From))
+    used = {*taken, *outputs}
+
+    def kept(body: ir.LoweredBody) -> ir.LoweredBody:
+        return tuple(map_bodies(s, kept) for s in body if not isinstance(s, ir.Save) or s.name in used)
+
+    return tuple(map_bodies(part, kept) for part in parts)
 
 
 def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:

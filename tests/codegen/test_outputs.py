@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from netdsl.diagnostics.network_error import NetworkError
-from tests.support.building import HEAD, SMALL, build, codes, narrowed
-from tests.support.equality import assert_counts_are_torchs, assert_styles_agree, copy_by_position, randomised
+from tests.support.building import HEAD, SMALL, build, codes
+from tests.support.equality import assert_counts_are_torchs, assert_styles_agree
 
 EXITS = SMALL.replace("small", "exits(aux=yes)") + """
 stem { conv(4, 3), bn, relu, save early }
@@ -19,48 +18,6 @@ layers { when aux { from early, global_avgpool, flatten, dropout(0.5), exit: lin
 output logits, early
 output aux1 when aux and training
 """
-
-
-class Double(nn.Sequential):
-    def __init__(self, inside: int, out: int) -> None:
-        super().__init__()
-        for size in (inside, out):
-            self.append(nn.Conv2d(size, out, 3, padding=1, bias=False))
-            self.extend([nn.BatchNorm2d(out), nn.ReLU()])
-
-
-class Unet(nn.Module):
-    """As many people write it."""
-
-    def __init__(self, width: int, classes: int) -> None:
-        super().__init__()
-        sizes = [width * 2**level for level in range(5)]
-        self.down = nn.ModuleList(Double(a, b) for a, b in zip([3, *sizes], sizes, strict=False))
-        self.up = nn.ModuleList()
-        for size in sizes[-2::-1]:
-            self.up.extend([nn.ConvTranspose2d(2 * size, size, 2, stride=2), Double(2 * size, size)])
-        self.last = nn.Conv2d(width, classes, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        levels = []
-        for level, convs in enumerate(self.down):
-            x = convs(x if level == 0 else F.max_pool2d(x, 2))
-            levels.append(x)
-        for number in range(4):
-            x = torch.cat([levels[3 - number], self.up[2 * number](x)], 1)
-            x = self.up[2 * number + 1](x)
-        scores: Tensor = self.last(x)
-        return scores
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_unet_is_the_reference(training: bool) -> None:
-    network = narrowed("unet", 32, {"width": "2", "input": "3x32x32"})
-    model = randomised(network.module(), 0).train(training)
-    reference = Unet(2, 3).double().train(training)
-    copy_by_position(model, reference)
-    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    torch.testing.assert_close(model(x), reference(x), rtol=1e-12, atol=1e-12)
 
 
 def test_outputs_are_a_tuple_in_their_order_and_more_in_training() -> None:
@@ -90,7 +47,8 @@ def test_one_named_output_is_a_tensor() -> None:
         + "output s"
     )
     assert isinstance(network.module()(torch.randn(2, 3, 8, 8)), Tensor)
-    assert codes(SMALL + "stem { conv(2, 3), save scores }\noutput scores") == []
+    map_of_scores = SMALL + "stem { conv(2, 3), save scores }\noutput scores"
+    assert codes(map_of_scores) == [] and "sequential" in build(map_of_scores).styles
 
 
 def test_several_last_layers_share_the_number_of_classes() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
+from netdsl.runtime.model import all_outputs
 from tests.support.building import narrowed
 from tests.support.equality import statistics, without_norms
 from tests.zoo.entries import Entry, setting
@@ -88,11 +89,11 @@ def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
                 module.p = 0.0
     theirs.eval(), ours.eval()
     with torch.no_grad():
-        expected, actual = theirs(x), ours(x)
+        expected, actual = outputs(theirs, x), outputs(ours, x)
     response = float((expected[0] - expected[1]).abs().max())
     evaluation = difference(actual, expected)
     theirs.train(), ours.train()
-    expected, actual = theirs(x), ours(x)
+    expected, actual = outputs(theirs, x), outputs(ours, x)
     weights = torch.randn_like(expected)
     wanted, found = (
         torch.autograd.grad((output * weights).sum(), [*model.parameters()])
@@ -125,6 +126,11 @@ def narrow_linears() -> Iterator[None]:
 
     with patch.object(nn.Linear, "__init__", narrow):
         yield
+
+
+def outputs(model: nn.Module, x: Tensor) -> Tensor:
+    """All outputs of a model side by side, (N, D)."""
+    return torch.cat([output.flatten(1) for output in all_outputs(model(x)) if output is not None], 1)
 
 
 def deviation(p: Tensor) -> float:

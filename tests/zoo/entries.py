@@ -14,6 +14,7 @@ import netdsl
 from benchmarks.placements import placement
 from netdsl.base.values import show
 from tests.zoo import cifar, course
+from tests.zoo.unet import unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -49,7 +50,8 @@ def loads(entry: Entry, network: netdsl.Network) -> bool:
     """True if the reference's state dict loads into the styles that are modules, name by name."""
     with torch.device("meta"):
         weights = entry.reference().state_dict()
-        for model in (network.module(), network.sequential()):
+        sequential = [network.sequential()] if "sequential" in network.styles else []
+        for model in (network.module(), *sequential):
             try:
                 model.load_state_dict(weights)
             except RuntimeError:
@@ -122,4 +124,6 @@ ENTRIES = [
     taught("plain32", course.plain32),
     taught("resnet32", course.resnet32),
     taught("resnet47", course.resnet47),
+    # 32: its deepest maps have a sixteenth of the size.
+    small("U-Net", "unet", partial(unet, 64))._replace(size=32, source="tests/zoo/unet.py"),
 ]

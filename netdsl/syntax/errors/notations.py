@@ -29,6 +29,20 @@ a repeated bracket of a paper is a block
   statement: [ <any:layers> ] <word:times>                  => @bracket
   stage: stage [ <any:layers> ] [xX×*] <n:times>            => @bracket
   stage: stage [ <any:layers> ] <word:times>                => @bracket
+the parameters of a network are in parentheses
+  network: network <word> <word:key> = <rest>               => network {word}({key}={rest})
+  network: network <word> [ <any:args> ]                    => network {word}({args})
+  network: network <word> { <word:key> = <any:args> }       => network {word}({key}={args})
+the values of a parameter follow its default
+  network: network <word> ( <word:key> in [ <any:values> ] = <value> ) => @declared
+a stage is labelled by an argument
+  statement: <word> : stage <word:block> ( <args> )         => stage {block}({args}, label={word})
+a body returns the output of its last step
+  step: return x|y|h|out|output|net                         => @removed
+  step: >> return << <call>                                 =>
+a comment starts with `#`
+  step: <call> >> / * <any:words> * / <<                    => @comment
+  step: <call> >> // <rest:words>                           => @comment
 use `repeat` to repeat steps
   step: <n> [x×*] ( <args> )                                => repeat {n} { {args} }
 there is no `if` step; use `when`
@@ -56,6 +70,40 @@ this is Python
 `def` is Python syntax
   statement: def <word> ( <args> ) :                        => @defined
   statement: def <word> ( <args> ) {                        => @defined
+write no space between a number and its suffix
+  expect: expect <word> <token:sign> <n> k                  => expect {word} {sign} {n}k
+  expect: expect <word> <token:sign> <n> M                  => expect {word} {sign} {n}M
+`expect` takes one comparison
+  expect: expect <word> between <value> and <value:b>       => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in [ <value> , <value:b> ]          => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in ( <value> , <value:b> )          => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in <n> -|to <n:b>                   => expect {word} >= {n}\\nexpect {word} <= {b}
+  expect: expect <word> in <n>                              => @range
+  expect: expect <n> <token:low> <word> <token:high> <n:b>  => @bounded
+`expect` needs a comparison
+  expect: expect <word> [~≈] =? <n>                         => expect {word} <= {n}
+  expect: expect <word> about <n>                           => expect {word} <= {n}
+  expect: expect <word>                     =>? expect {word} < 1M ;;, with the limit that you mean
+`expect` applies to the whole network
+  expect: expect <word> <attribute> <any>         ! remove the line, or the name before the `.`
+the quantity must come first
+  expect: expect <n> < <word>                               => expect {word} >= {n}
+  expect: expect <n> <= <word>                              => expect {word} >= {n}
+  expect: expect <n> > <word>                               => expect {word} <= {n}
+  expect: expect <n> >= <word>                              => expect {word} <= {n}
+`let` defines one constant
+  let: let <word> , <word:b> = <value> , <value:d>          => let {word} = {value}\\nlet {b} = {d}
+`let` needs `=`
+  let: let <word> : =? <rest>                               => let {word} = {rest}
+write no number or `:` before the block
+  stage: stage <n>? : <call>                                => stage {call}
+`default` takes no braces
+  default: default :? { <any:args> }                        => default {args}
+arguments must be in parentheses
+  default: default <word> <word:key> = <rest>               => default {word}({key}={rest})
+`use` imports all blocks of a file
+  use: use <rest> <text>                                    => use {text}
+  use: use <text> <rest>                                    => use {text}
 `{word}` must be inside `train`
   statement: <word> [:=]? <rest>                            => @recipe_key
 there are no environment variables
@@ -102,6 +150,20 @@ def _bracket(found: Found) -> Mistake | None:
     if found.line.rule == "step":
         return found.write(f"repeat {times} {{ residual({channels[-1]}) }}", safe=False)
     return found.write(f"stage residual({channels[-1]}, repeat={times})", safe=False)
+
+
+def _declared(found: Found) -> Mistake:
+    """`network t(depth in [18, 34] = 18)`."""
+    return found.write(f"network {found['word']}({found['key']}={found['value']} in [{found['values']}])")
+
+
+def _comment(found: Found) -> Mistake | None:
+    """A comment after a step; it is removed where the line goes on behind it."""
+    if found["words"][:1].isdigit():
+        return None  # a division
+    text = found.span.source.text
+    rest = text[found.span.end : text.find("\n", found.span.end)]
+    return found.write("" if rest.strip() else f"# {found['words']}")
 
 
 def _removed(found: Found) -> Mistake:
@@ -202,6 +264,20 @@ def _merged(lines: Sequence[str]) -> list[str]:
     return [*(line for line in lines if not line.startswith("optimizer ")), f"optimizer {name}({given})"]
 
 
+def _bounded(found: Found) -> Mistake:
+    """`expect 100 < params < 1000`."""
+    turned = found["low"].translate(str.maketrans("<>", "><"))
+    name = found["word"]
+    return found.write(f"expect {name} {turned} {found['n']}\nexpect {name} {found['high']} {found['b']}")
+
+
+def _range(found: Found) -> Mistake | None:
+    """`expect params in 10k..20k`."""
+    ends = re.fullmatch(r"(\w+)\.{2,3}(\w+)", found["n"])
+    name = found["word"]
+    return ends and found.write(f"expect {name} >= {ends[1]}\nexpect {name} <= {ends[2]}")
+
+
 def _train(source: Source) -> int | None:
     """The end of the `train` of a file, if it is over several lines: the offset of its `}`."""
     found = tokens(source)
@@ -232,6 +308,8 @@ def _rules() -> list[Rule]:
         _pool,
         _bracket,
         _removed,
+        _declared,
+        _comment,
         _stage_args,
         _one_line,
         _input_layer,
@@ -239,6 +317,8 @@ def _rules() -> list[Rule]:
         _caffe,
         _defined,
         _recipe_key,
+        _bounded,
+        _range,
         _environment,
     )
     return read_table(_TABLE, {function.__name__[1:]: function for function in functions})
