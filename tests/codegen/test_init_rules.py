@@ -77,6 +77,7 @@ def test_a_prior_is_the_probability_that_a_sigmoid_begins_with(key: str) -> None
     }
     for name, layer in layers.items():
         meant = key == "bias" or (isinstance(layer, nn.Linear) if key == "linear" else name == key)
+        assert layer.bias is not None
         assert ((layer.bias.sigmoid() - 0.01).abs().max() < 1e-6) == meant, name
     assert all(layer.weight.std() > 0 for layer in layers.values())
 
