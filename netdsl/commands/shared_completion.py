@@ -17,10 +17,17 @@ def complete_networks(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """For FILE: the networks that come with netdsl, and .net files."""
-    from netdsl.syntax.net_files import shipped
+    names = complete_bare_names(context, parameter, incomplete)
+    return names + complete_paths(context, parameter, incomplete)
 
-    names = [name for name in shipped() if name.startswith(incomplete) and name != "std"]
-    return [CompletionItem(name) for name in names] + complete_paths(context, parameter, incomplete)
+
+def complete_bare_names(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The networks that come with netdsl, and their variants."""
+    from netdsl.syntax.net_files import bare_names
+
+    return [CompletionItem(name) for name in sorted(bare_names()) if name.startswith(incomplete)]
 
 
 def complete_settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from netdsl.base.source import Span
@@ -38,10 +39,12 @@ def _help(parameter: Symbol, value: Value, values: list[Value], place: Span) -> 
 
 
 def _others(span: Span) -> list[str]:
-    """The other networks that come with netdsl, for the parameter of one of them."""
+    """The other networks that come with netdsl, the most similar name first, for the parameter of one."""
     path = Path(span.source.name)
     found = shipped()
-    return [name for name in found if name != path.stem] if found.get(path.stem) == path.absolute() else []
+    if found.get(path.stem) != path.absolute():
+        return []
+    return get_close_matches(path.stem, found.keys() - {path.stem}, n=len(found), cutoff=0)
 
 
 def _has(network: str, name: str, value: str) -> bool:

@@ -38,6 +38,7 @@ from netdsl.resolve.read_outputs import read_outputs
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
+from netdsl.resolve.variants import check_variants, chosen
 from netdsl.syntax import nodes
 from netdsl.syntax.errors.patterns import shape
 
@@ -48,11 +49,14 @@ _APART = {"network", "classes", "order", "let", "block", "output", "detect", "in
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Overrides of the command line: `--input`, `--set name=value`, and keys of the recipe."""
+    """Overrides of the command line: `--input`, `--set name=value`, keys of the recipe, and the name of the
+    variant.
+    """
 
     input: tuple[nodes.Expr, ...] = ()
     parameters: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
     recipe: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
+    variant: tuple[nodes.Expr, ...] = ()
 
 
 def resolve(
@@ -80,7 +84,14 @@ class _Resolver:
         self._registry = Registry()
         main = bindings.main
         self._program = main.own.program
-        values = {name: given[0] for name, given in overrides.parameters.items() if given}
+        self._variants = statements(self._program, nodes.Variant)
+        networks = statements(self._program, nodes.Network)
+        self._variant = chosen(
+            networks[0] if networks else None, self._variants, overrides.variant, diagnostics
+        )
+        given = {name: values[0] for name, values in overrides.parameters.items() if values}
+        values = {**self._variant.parameters, **given}
+        self._input_shape = overrides.input or self._variant.input
         keys = {
             names.own: self._registry.add(
                 block
@@ -97,6 +108,8 @@ class _Resolver:
         self._main = next(iter(self._files.values()))
         self._network = self._main.single(nodes.Network)
         self._check_parameters()
+        if self._network:
+            check_variants(self._network, self._variants, main, self._main.scope, diagnostics)
 
     def run(self) -> ResolvedNetwork | None:
         main = self._main
@@ -134,7 +147,7 @@ class _Resolver:
             for e in statements(self._program, nodes.Expect)
         )
         # Expectations that depend on the input's size are for the file's own input.
-        other = ("macs", "output") if self._overrides.input else ()
+        other = ("macs", "output") if self._input_shape else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         if detect:
             recipe = for_detector(recipe, places, detect)
@@ -148,7 +161,7 @@ class _Resolver:
         if outputs is None:  # The output is unknown, and not compared with the classes.
             classes = None
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, entering, place, classes, parts,
+            self._variant.name, network.documentation, parameters, entering, place, classes, parts,
             tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(), outputs or (), detect,
         )  # fmt: skip
@@ -210,7 +223,7 @@ class _Resolver:
                 self._diagnostics.error("NET301", message, values[1].span, help="give one value")
         for parameter in self._network.parameters if self._network else ():
             name = parameter.name.text
-            if parameter.default is None and name not in given:
+            if parameter.default is None and name not in {**given, **self._variant.parameters}:
                 message = f"the network parameter `{name}` has no value"
                 help = f"give it one: `--set {name}=…`, or a default in the file"
                 self._diagnostics.error("NET301", message, parameter.name.span, help=help)
@@ -219,8 +232,8 @@ class _Resolver:
         """The shape of one example and its span; the shape is unknown after an error."""
         assert self._network is not None
         statement = self._main.single(nodes.Input)
-        if self._overrides.input:
-            given, *more = self._overrides.input
+        if self._input_shape:
+            given, *more = self._input_shape
             if more:
                 whole = given.span.to(more[-1].span)
                 message = "the input has more than one shape"

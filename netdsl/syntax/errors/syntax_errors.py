@@ -29,6 +29,7 @@ _LINE = re.compile(r"[^\s#{}][^\n#}]*")
 # Other names for the first word of a statement.
 _OTHER_WORDS = {
     "network": ("net", "model", "name", "graph"),
+    "variant": ("variants", "version", "preset", "alias", "configuration"),
     "input": ("input_shape", "input_size", "inputs", "shape"),
     "classes": ("num_classes", "nclasses", "n_classes", "outputs"),
     "layers": ("layer", "body", "backbone", "features", "trunk", "encoder", "neck", "section"),
