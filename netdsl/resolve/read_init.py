@@ -85,8 +85,9 @@ class _InitReader:
     def _label(self, key: str) -> str | None:
         """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
         for label in (key, key.removesuffix(f"_{BIAS}")):
-            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
-            if label in self._labels and self._labels[label] != {label}:
+            # `conv: conv(…)`: what has the name of its kind has the rule of its kind; a block has none.
+            operations = OPERATIONS.keys() & self._labels.get(label, ())
+            if label in self._labels and not (label in self._kinds and operations <= {label}):
                 return label
         return None
 
