@@ -19,11 +19,11 @@ def known_orders(names: Iterable[str]) -> Iterator[list[str]]:
 
 def behind_siblings(names: Iterable[str], child: str) -> list[str]:
     """The names of tensors, those of each `child` behind those of its siblings."""
-    found = list(names)
+    found = [f".{name}" for name in names]  # The whole network is an owner, too.
     owners = dict.fromkeys(name.partition(f".{child}")[0] for name in found if f".{child}" in name)
     for owner in owners:
         moved = [name for name in found if name.startswith(f"{owner}.{child}")]
         rest = [name for name in found if name not in moved]
         last = max((n for n, name in enumerate(rest) if name.startswith(f"{owner}.")), default=-1)
         found = [*rest[: last + 1], *moved, *rest[last + 1 :]]
-    return found
+    return [name[1:] for name in found]

@@ -39,7 +39,7 @@ UNET = "tests/zoo/unet.py"
 
 
 # The children that torchvision registers before those that the file has first.
-LATE = {"regnet": "proj", "convnext": "layer_scale"}
+LATE = {"regnet": "proj", "convnext": "layer_scale", "googlenet": "aux", "inception_v3": "AuxLogits"}
 
 
 class Entry(NamedTuple):
@@ -84,14 +84,16 @@ def entry(
 
 def imagenet() -> Iterator[Entry]:
     """All of torchvision's classification networks that have a bare name."""
-    options = {"googlenet": {"aux_logits": False, "init_weights": True}}
+    options = dict.fromkeys(("googlenet", "inception_v3"), {"aux_logits": False, "init_weights": True})
     # The classifiers of VGG have 120 million weights, whatever the size.
-    sizes = {"alexnet": 64, "vgg": 32}
+    sizes = {"alexnet": 64, "vgg": 32, "inception_v3": 75}
     names = bare_names()
     for name in torchvision.models.list_models(module=torchvision.models):
         if name in names:
             reference = partial(torchvision.models.get_model, name, weights=None, **options.get(name, {}))
             yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 48))
+    with_heads = partial(torchvision.models.googlenet, aux_logits=True, init_weights=True)
+    yield entry("googlenet with auxiliary heads", with_heads, TORCHVISION, 64, "googlenet", aux=True)
 
 
 def placed(letter: str) -> Entry:
@@ -329,6 +331,8 @@ SMALL = [
     small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
     small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
     small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
+    small("googlenet", torch_vision("googlenet", aux_logits=True, init_weights=True), aux=True),
+    small("inception_v3", torch_vision("inception_v3", aux_logits=False, init_weights=True), 75),
     small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
     small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
     small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
