@@ -91,7 +91,7 @@ def grammar() -> Rule:
         "table": region(rf"^(stages)\s+({_NAME})", [_DECLARATION, "entity.name.function"], r"(?<=\})", table),
         "header": match("variable.parameter", rf"^\s*{_NAME}(?:\s+{_NAME})*\s*(?=$|#)"),
         "braces": region(r"\{", (), r"\}", include("braces", "common")),
-        "definition": groups(rf"^(block|network)\s+({_NAME})", _DECLARATION, "entity.name.type"),
+        "definition": groups(rf"^(block|network|variant)\s+({_NAME})", _DECLARATION, "entity.name.type"),
         "statement": words(_DECLARATION, STATEMENTS, r"^(?:{})\b"),
         "common": {"patterns": include(*common.split())},
         "comment": match("comment.line.number-sign", "#.*$"),

@@ -33,7 +33,7 @@ class SqueezeExcite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block with squeeze-and-excitation between filter and projection (fig. 4).
+    """MobileNetV2's block with squeeze-and-excitation between filter and projection (Howard et al. 2019, fig. 4).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

@@ -227,7 +227,7 @@ def inverted_residual(
     act: str,
     stride: int = 1,
 ) -> Tensor:
-    """MobileNetV2's block with squeeze-and-excitation between filter and projection (fig. 4).
+    """MobileNetV2's block with squeeze-and-excitation between filter and projection (Howard et al. 2019, fig. 4).
 
     (N, in_channels, H, W) -> (N, out, H / stride, W / stride)
     """

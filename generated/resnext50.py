@@ -47,7 +47,6 @@ class Bottleneck(nn.Module):
 
 class ResNeXt50(nn.Module):
     """ResNeXt-50 (Xie et al. 2017, table 1) and 101, as torchvision builds them: the 3x3 is split into groups.
-    ResNeXt-50 32x4d; depth=101 and group_width=8 make ResNeXt-101 32x8d.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
     """

@@ -142,17 +142,20 @@ class Network:
 
 
 def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
-    """Compiles a `.net` file, or a shipped network by its bare name.
+    """Compiles a `.net` file, or a shipped network or a variant of one by its bare name.
 
     `parameters` override the network's own: `load("preresnet", depth=110, kind="residual")`; `input`
-    overrides the shape of one example: `load("resnet50", input="3x64x64")`.
+    overrides the shape of one example: `load("resnet50", input="3x64x64")`. Of a file's own variants,
+    `variant` chooses one: `load("mine.net", variant="small")`.
     Raises `NetworkError`, which has the diagnostics.
     """
     diagnostics = Diagnostics()
-    source = read(find(str(path)), diagnostics)
+    file = find(str(path))
+    source = read(file.path, diagnostics)
     if source is None:
         raise NetworkError(diagnostics)
-    return Network(compile_network(source, {name: _text(value) for name, value in parameters.items()}))
+    settings = file.settings({name: _text(value) for name, value in parameters.items()})
+    return Network(compile_network(source, settings))
 
 
 def _text(value: int | float | bool | str) -> str:

@@ -23,6 +23,7 @@ from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
 from netdsl.diagnostics import Diagnostic, Diagnostics
 from netdsl.ir.typed import TypedNetwork
+from netdsl.language.words import INPUT, VARIANT
 from netdsl.lint.warn import warn
 from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.load_files import File, Reader, load_files
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from netdsl.codegen.render import View
     from netdsl.codegen.source_map import Place
     from netdsl.ir.lowered import LoweredNetwork
-
-# The key of the input's shape among the parameters; the language reserves the word.
-INPUT = "input"
 
 Style: TypeAlias = Literal["module", "functional", "sequential"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -58,13 +56,14 @@ def standard_blocks() -> Program:
 @dataclass(frozen=True)
 class Compiled:
     """Result of compiling a file. `typed` is None if the file is a library of blocks or has recursive blocks;
-    after errors it has the shapes that are known.
+    after errors it has the shapes that are known. `settings` are the parameters that it was compiled with.
 
     `files` are the parsed files by path, the compiled one first; `used` are the texts of the others.
     `bindings` are their names, also after errors.
     """
 
     source: Source
+    settings: Mapping[str, str]
     used: Mapping[str, str]
     typed: TypedNetwork | None
     diagnostics: tuple[Diagnostic, ...]
@@ -97,18 +96,21 @@ def compile_network(
 ) -> Compiled:
     """Runs the passes up to the warnings.
 
-    `parameters` (`--set`, and the shape of the `input`) and the keys of `recipe` override those of the file;
-    their values are expressions in the language's notation. `read` returns the text of a used file.
+    `parameters` (`--set`, the shape of the `input`, and the name of a `variant`) and the keys of `recipe`
+    override those of the file; their values are expressions in the language's notation. `read` returns the
+    text of a used file.
     """
     diagnostics = Diagnostics()
     given = {
         name: parse_values(Source("--input" if name == INPUT else f"--set {name}", text), diagnostics)
         for name, text in (parameters or {}).items()
     }
+    variant = given.pop(VARIANT, ())
     overrides = Overrides(
         given.pop(INPUT, ()),
         given,
         {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
+        variant,
     )
     used: dict[str, str] = {}
 
@@ -121,7 +123,7 @@ def compile_network(
     typed = infer(resolved, diagnostics) if resolved is not None else None
     if typed is not None and not diagnostics.errors:
         warn(bindings, typed, diagnostics)
-    return Compiled(source, used, typed, tuple(diagnostics), files, bindings)
+    return Compiled(source, dict(parameters or {}), used, typed, tuple(diagnostics), files, bindings)
 
 
 def emit(compiled: Compiled, form: Form) -> str:

@@ -21,6 +21,7 @@ from netdsl.commands.shared_tables import echo, echo_file
 if TYPE_CHECKING:
     from netdsl.base.source import Span
     from netdsl.compiler import Form
+    from netdsl.syntax.net_files import NetFile
 
 
 @click.command()
@@ -85,11 +86,11 @@ def build(
             print_written(output / name, err=not report.textual)
 
 
-def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Report) -> None:
+def _emit(files: list[NetFile], form: Form, settings: dict[str, str], report: Report) -> None:
     """Prints the networks after a pass of the compiler; ends the program where a file has errors."""
     from netdsl.compiler import emit
 
-    compiled = [compile_file(path, report, settings) for path in paths]
+    compiled = [compile_file(file, report, settings) for file in files]
     report.end()
     if report.failed:
         sys.exit(INPUT_ERROR)
@@ -97,7 +98,7 @@ def _emit(paths: list[Path], form: Form, settings: dict[str, str], report: Repor
 
 
 def _generated(
-    paths: list[Path], chosen: str, settings: dict[str, str], mapped: bool, report: Report
+    files: list[NetFile], chosen: str, settings: dict[str, str], mapped: bool, report: Report
 ) -> dict[str, str]:
     """The code of every network, and its source map, by file name; incomplete if the report has errors."""
     from netdsl.codegen.source_map import as_json
@@ -107,8 +108,8 @@ def _generated(
     styles = styles_of(chosen)
     named: dict[str, Span] = {}
     codes: dict[str, str] = {}
-    for path in paths:
-        compiled = compile_file(path, report, settings)
+    for file in files:
+        compiled = compile_file(file, report, settings)
         if compiled is None or compiled.network is None:
             continue
         name, span = compiled.network.network.name, compiled.network.network.span
@@ -120,12 +121,12 @@ def _generated(
         if report.failed:
             continue
         for style in styles:
-            file = file_name(name, style)
-            codes[file] = generate(compiled, style)
+            target = file_name(name, style)
+            codes[target] = generate(compiled, style)
             if mapped:
-                codes[f"{file}.map"] = as_json(file, trace(compiled, style, codes[file]))
+                codes[f"{target}.map"] = as_json(target, trace(compiled, style, codes[target]))
     if not named and not report.failed:
-        message = f"there is no network in {', '.join(map(str, paths))}"
+        message = f"there is no network in {', '.join(map(str, files))}"
         report.add(
             [Diagnostic("missing-statement", message, help="a library of blocks has no code of its own")]
         )

@@ -47,16 +47,18 @@ def check(
     report, given = Report(form), pairs(settings, shape)
     fixing = fix or unsafe or diff
     fixed = found = 0
-    for path in own_files(files) if fixing else net_files(files):
-        if fixing and (result := _fixed(path, given, unsafe)):
+    if fixing:
+        own_files(files)
+    for file in net_files(files):
+        if fixing and (result := _fixed(file.path, given, unsafe)):
             fixed, found = fixed + result.removed, found + result.removed + len(result.left)
             if result.removed:
-                _apply(path, result, diff, report)
+                _apply(file.path, result, diff, report)
             if diff:
                 continue
-        compiled = compile_file(path, report, given)
+        compiled = compile_file(file, report, given)
         if compiled and report.textual:
-            echo(f"{path}: {facts(compiled)}")
+            echo(f"{file}: {facts(compiled)}")
     if fixing and report.textual:
         verb = "would fix" if diff else "fixed"
         echo(f"{verb} {fixed} of {found}" if found else "nothing to fix", err=True)

@@ -78,6 +78,34 @@ def _check_name(name: str) -> None:
         )
 
 
+def _with_name(original: Compiled, name: str) -> str:
+    """The text of a network under another name. Of a variant, its values become the defaults; the names of
+    the variants stay with the original.
+    """
+    from netdsl.base.values import show as show_value
+    from netdsl.diagnostics import Edit, remove, write
+    from netdsl.diagnostics.fixes import edited
+    from netdsl.ops.operation import show_shape
+    from netdsl.syntax.nodes import Input, Network, Variant
+
+    assert original.network is not None
+    typed = original.network.network
+    edits: list[Edit] = list(write(typed.span, name).edits)
+    values = dict(typed.parameters)
+    for statement in next(iter(original.files.values())).program.statements:
+        match statement:
+            case Network(parameters=parameters):
+                for parameter in parameters:
+                    if parameter.default and original.settings:
+                        shown = show_value(values[parameter.name.text])
+                        edits += write(parameter.default.span, shown).edits
+            case Variant():
+                edits += remove(statement.span).edits
+            case Input() if original.settings:
+                edits += write(statement.shape.span, show_shape(typed.input)).edits
+    return edited(original.source.text, edits)
+
+
 def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
     """The texts of the new network and of the libraries that it uses, by path.
 
@@ -87,9 +115,7 @@ def _renamed(original: Compiled, path: Path) -> dict[Path, str]:
     from netdsl.compiler import compile_network
 
     assert original.network is not None
-    span = original.network.network.span
-    text = original.source.text
-    text = text[: span.start] + path.stem + text[span.end :]
+    text = _with_name(original, path.stem)
     folder = posixpath.dirname(original.source.name.replace("\\", "/"))
     libraries = {
         path.parent / posixpath.relpath(used, folder or "."): content

@@ -16,19 +16,28 @@ def complete_networks(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """For FILE: the networks that come with netdsl, and .net files."""
-    from netdsl.syntax.net_files import shipped
+    names = complete_bare_names(context, parameter, incomplete)
+    return names + complete_paths(context, parameter, incomplete)
 
-    names = [name for name in shipped() if name.startswith(incomplete) and name != "std"]
-    return [CompletionItem(name) for name in names] + complete_paths(context, parameter, incomplete)
+
+def complete_bare_names(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The networks that come with netdsl, and their variants."""
+    from netdsl.syntax.net_files import bare_names
+
+    return [CompletionItem(name) for name in sorted(bare_names()) if name.startswith(incomplete)]
 
 
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """For --set: the parameters of the shipped networks on the command line, with the values they declare."""
-    from netdsl.syntax.net_files import shipped, shipped_parameters
+    from netdsl.syntax.net_files import bare_names, shipped_head
 
-    found = [p for name in context.args if name in shipped() for p in shipped_parameters(name)]
+    known = bare_names()
+    heads = [shipped_head(known[name].path) for name in context.args if name in known]
+    found = [parameter for head in heads if head.network for parameter in head.network.parameters]
     settings = (f"{p.name.text}={value}" for p in found for value in [v.span.text for v in p.values] or [""])
     return [CompletionItem(setting) for setting in settings if setting.startswith(incomplete)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
@@ -12,6 +11,7 @@ from netdsl.commands.shared_report import Report
 
 if TYPE_CHECKING:
     from netdsl.compiler import Compiled
+    from netdsl.syntax.net_files import NetFile
 
 
 def short_lived() -> None:
@@ -19,19 +19,19 @@ def short_lived() -> None:
     gc.disable()
 
 
-def net_files(names: tuple[str, ...]) -> list[Path]:
+def net_files(names: tuple[str, ...]) -> list[NetFile]:
     """The files that arguments name; a folder is replaced by the .net files in it, if there are any."""
-    from netdsl.syntax.net_files import find, inside
+    from netdsl.syntax.net_files import NetFile, find, inside
 
-    paths: list[Path] = []
+    files: list[NetFile] = []
     for name in names:
-        path = find(name)
-        paths += inside(path) or [path]  # `inside` is empty for a file
-    return paths
+        file = find(name)
+        files += [NetFile(path) for path in inside(file.path)] or [file]  # `inside` is empty for a file
+    return files
 
 
 def compile_file(
-    path: Path, report: Report, settings: dict[str, str], recipe: dict[str, str] | None = None
+    file: NetFile, report: Report, settings: dict[str, str], recipe: dict[str, str] | None = None
 ) -> Compiled | None:
     """The compiled file, or None if it has errors. Adds its diagnostics to the report."""
     from netdsl.compiler import compile_network
@@ -39,11 +39,11 @@ def compile_file(
     from netdsl.syntax.net_files import read
 
     diagnostics = Diagnostics()
-    source = read(path, diagnostics)
+    source = read(file.path, diagnostics)
     if source is None:
         report.add(diagnostics)
         return None
-    compiled = compile_network(source, settings, recipe)
+    compiled = compile_network(source, file.settings(settings), recipe)
     report.add(compiled.diagnostics)
     return None if compiled.errors else compiled
 
@@ -52,14 +52,14 @@ def compiled_network(name: str, settings: dict[str, str], recipe: dict[str, str]
     """The network of a file or a bare name; ends the program if it has errors."""
     from netdsl.syntax.net_files import find
 
-    path = find(name)
+    file = find(name)
     report = Report()
-    compiled = compile_file(path, report, settings, recipe)
+    compiled = compile_file(file, report, settings, recipe)
     report.end()
     if compiled is None:
         sys.exit(INPUT_ERROR)
     if compiled.network is None:
-        fail(f"{path} is a library of blocks: it has no `network`")
+        fail(f"{file.path} is a library of blocks: it has no `network`")
     return compiled
 
 

@@ -85,7 +85,7 @@ speed_options = option_group(
 
 def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
     """`--set name=value` and `--input` as a dictionary."""
-    from netdsl.compiler import INPUT
+    from netdsl.language.words import INPUT
 
     given = {}
     for setting in settings:

@@ -20,7 +20,7 @@ def own_files(names: Iterable[str]) -> list[Path]:
     paths = []
     for name in names:
         path = Path(name)
-        if find(name) != path:
+        if find(name).path != path:
             fail(f"`{name}` comes with netdsl", f"`netdsl new my_{name} --from {name}` makes a copy of it")
         elif not path.is_dir():
             paths.append(path)

@@ -125,13 +125,13 @@ def train(
     with errors_shown(), joined(how.device) as processes:
         if overfit is not None:
             require_one_process(processes, "overfitting is tried")
-            try_to_overfit(networks[0], parameters, overrides, form, overfit, how)
+            try_to_overfit(networks[0], overrides, form, overfit, how)
         elif len(networks) > 1 or (seeds or 1) > 1:
             require_one_process(processes, "an experiment is trained")
-            planned = entries(networks, parameters, overrides, seeds or 1)
+            planned = entries(networks, overrides, seeds or 1)
             finish(*run_experiment(planned, form, run, how, tensorboard))
         else:
-            train_run(networks[0], parameters, overrides, form, run, how, processes, tensorboard)
+            train_run(networks[0], overrides, form, run, how, processes, tensorboard)
 
 
 def _go_on(

@@ -45,7 +45,8 @@ def watch(file: str, style: str, output: Path, settings: tuple[str, ...], shape:
     """
     from netdsl.syntax.net_files import find
 
-    path, given = find(file), pairs(settings, shape)
+    named = find(file)
+    path, given = named.path, named.settings(pairs(settings, shape))
     try:
         found = _look(path, given)
         if found.unreadable:

@@ -43,6 +43,7 @@ RULES = (
     Rule("NET201", "undefined-function"),
     Rule("NET201", "undefined-tensor"),
     Rule("NET201", "undefined-quantity"),
+    Rule("NET201", "undefined-variant"),
     Rule("NET202", "duplicate-name"),
     Rule("NET203", "circular-definition"),
     Rule("NET204", "python-name"),

@@ -120,6 +120,8 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
         match node:
             case nodes.Call(name=word) | nodes.Block(name=word) | nodes.Network(name=word):
                 called.add(word.span.end)
+            case nodes.Variant(name=word):
+                called.add(word.span.end)
             case nodes.Apply(function=word) | nodes.Stages(block=word):
                 called.add(word.span.end)
             case nodes.Skip(keyword=keyword, if_same=False):

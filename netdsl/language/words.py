@@ -21,6 +21,9 @@ STATEMENTS = {
     "network": Keyword(
         "network name(depth=20)", "Names the network; its parameters are constants that `--set` overrides."
     ),
+    "variant": Keyword(
+        "variant resnet34(depth=34)", "Another name of the network, with values of its parameters."
+    ),
     "input": Keyword("input 3x32x32", "The shape of one example, without the batch."),
     "classes": Keyword(
         "classes 10", "The number of classes: a constant, and the length of the network's output vector."
@@ -137,8 +140,13 @@ INIT_BASES = {
 }
 INIT_KEYS = {
     "bias": "The biases of convolutions and linear layers.",
+    "conv_bias": "The biases of convolutions.",
+    "linear_bias": "The biases of linear layers.",
     "last_bn": "The last norm of every skip body.",
 }
+
+# The settings that aren't parameters of the network: the shape of the input, and the name of a variant.
+INPUT, VARIANT = "input", "variant"
 
 # Words that cannot be the name of anything.
 RESERVED = {*STATEMENTS, *STEPS, *CONTINUATIONS, *LITERALS, *CONDITIONAL_WORDS, *OPERATOR_WORDS, "as"}

@@ -18,6 +18,7 @@ from netdsl.language.words import (
     IN,
     INIT_BASES,
     INIT_KEYS,
+    INPUT,
     LITERALS,
     OPERATOR_WORDS,
     QUANTITIES,
@@ -225,6 +226,11 @@ def called(context: Context, bracket: Bracket, known: Known) -> Signature | None
         return Signature("skip", (drop_path,), STEPS["skip"].documentation)
     if name == "unit":
         return _unit()
+    if context.statement == "variant" and bracket is context.brackets[1]:
+        own = (c for c in known.constants.values() if c.kind == "parameter")
+        arguments = (Argument(c.name, c.value.span.text if c.value else "", named=True) for c in own)
+        shape = Argument(INPUT, "", "a shape, as 3x32x32", named=True)
+        return Signature(name, (*arguments, shape), STATEMENTS["variant"].documentation)
     if name in FUNCTIONS:
         return Signature(name, (), FUNCTIONS[name].documentation)
     if name in known.blocks:

@@ -97,6 +97,9 @@ class ChannelShuffle(Operation):
             return mismatch
         return unsplit(x[0], self.groups, f"{x[0]} channels", x) or x
 
+    def saved_for_backward(self, x: Shape, y: Shape) -> SavedForBackward:
+        return SavedForBackward(view=self.groups in (1, x[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Upsample(Operation):

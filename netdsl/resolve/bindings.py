@@ -274,7 +274,7 @@ class FileNames:
 
     def references(self, node: object) -> Iterator[Occurrence]:
         """The places in a part of the file's tree where names are used."""
-        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From)
+        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From, nodes.Variant)
         for found in nested(node, kinds):
             match found:
                 case nodes.Name(name, span):
@@ -283,6 +283,10 @@ class FileNames:
                     yield from self._call(name, (argument.name for argument in arguments))
                 case nodes.Stages(block, fixed, header):
                     yield from self._call(block, (*(argument.name for argument in fixed), *header))
+                case nodes.Variant(arguments=arguments):
+                    for argument in arguments:
+                        if word := argument.name:
+                            yield from _at(word.span, self.constants.get(word.text))
                 case nodes.From(name, span):
                     yield from _at(name.span, self.own.find(name.text, span, tensor=True))
 

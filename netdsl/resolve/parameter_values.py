@@ -8,7 +8,7 @@ from netdsl.base.source import Span
 from netdsl.base.values import Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, misspelt, write
 from netdsl.resolve.bindings import Symbol
-from netdsl.syntax.net_files import shipped, shipped_parameters
+from netdsl.syntax.net_files import shipped, shipped_head
 
 
 def check_value(
@@ -50,5 +50,6 @@ def _others(span: Span) -> list[str]:
 
 def _has(network: str, name: str, value: str) -> bool:
     """True if another network's parameter of the name declares a value."""
-    values = (p.values for p in shipped_parameters(network) if p.name.text == name)
+    found = shipped_head(shipped()[network]).network
+    values = (p.values for p in found.parameters if p.name.text == name) if found else iter(())
     return any(known.span.text == value for known in next(values, ()))

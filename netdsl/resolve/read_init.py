@@ -23,8 +23,8 @@ from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Keys that aren't operations: all biases, and the last norm of each skip connection's body.
-BIAS, LAST_NORM = INIT_KEYS
+# Keys that aren't operations: biases, and the last norm of each skip connection's body.
+*BIASES, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -48,12 +48,7 @@ class _InitReader:
         self._diagnostics = diagnostics
         self._kinds = {
             **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
-            BIAS: frozenset({"bias"}),
-            **{
-                f"{name}_{BIAS}": frozenset({"bias"})
-                for name, operation in OPERATIONS.items()
-                if "bias" in roles(operation)
-            },
+            **dict.fromkeys(BIASES, frozenset({"bias"})),
             LAST_NORM: frozenset({"scale"}),
         }
 
@@ -81,7 +76,7 @@ class _InitReader:
 
     def _label(self, key: str) -> str | None:
         """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
-        for label in (key, key.removesuffix(f"_{BIAS}")):
+        for label in (key, key.removesuffix("_bias")):
             # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
             if label in self._labels and self._labels[label] != {label}:
                 return label

@@ -25,6 +25,7 @@ from netdsl.resolve.read_init import LAST_NORM, read_init
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
+from netdsl.resolve.variants import check_variants, chosen
 from netdsl.syntax import nodes
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
@@ -34,11 +35,14 @@ _APART = {"network", "classes", "order", "let", "block", "init", "train", "expec
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Overrides of the command line: `--input`, `--set name=value`, and keys of the recipe."""
+    """Overrides of the command line: `--input`, `--set name=value`, keys of the recipe, and the name of the
+    variant.
+    """
 
     input: tuple[nodes.Expr, ...] = ()
     parameters: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
     recipe: Mapping[str, tuple[nodes.Expr, ...]] = field(default_factory=dict)
+    variant: tuple[nodes.Expr, ...] = ()
 
 
 def resolve(
@@ -66,7 +70,14 @@ class _Resolver:
         self._registry = Registry()
         main = bindings.main
         self._program = main.own.program
-        values = {name: given[0] for name, given in overrides.parameters.items() if given}
+        self._variants = statements(self._program, nodes.Variant)
+        networks = statements(self._program, nodes.Network)
+        self._variant = chosen(
+            networks[0] if networks else None, self._variants, overrides.variant, diagnostics
+        )
+        given = {name: values[0] for name, values in overrides.parameters.items() if values}
+        values = {**self._variant.parameters, **given}
+        self._input_shape = overrides.input or self._variant.input
         keys = {
             names.own: self._registry.add(
                 block
@@ -83,6 +94,8 @@ class _Resolver:
         self._main = next(iter(self._files.values()))
         self._network = self._main.single(nodes.Network)
         self._check_parameters()
+        if self._network:
+            check_variants(self._network, self._variants, main, self._main.scope, diagnostics)
 
     def run(self) -> ResolvedNetwork | None:
         main = self._main
@@ -112,7 +125,7 @@ class _Resolver:
             for e in statements(self._program, nodes.Expect)
         )
         # Expectations that depend on the input's size are for the file's own input.
-        other = ("macs", "output") if self._overrides.input else ()
+        other = ("macs", "output") if self._input_shape else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
         subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
@@ -123,8 +136,8 @@ class _Resolver:
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
-            network.name.text, network.documentation, parameters, shape, place, classes, parts, tuple(blocks),
-            init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
+            self._variant.name, network.documentation, parameters, shape, place, classes, parts,
+            tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
 
@@ -183,7 +196,7 @@ class _Resolver:
                 self._diagnostics.error("NET301", message, values[1].span, help="give one value")
         for parameter in self._network.parameters if self._network else ():
             name = parameter.name.text
-            if parameter.default is None and name not in given:
+            if parameter.default is None and name not in {**given, **self._variant.parameters}:
                 message = f"the network parameter `{name}` has no value"
                 help = f"give it one: `--set {name}=…`, or a default in the file"
                 self._diagnostics.error("NET301", message, parameter.name.span, help=help)
@@ -192,8 +205,8 @@ class _Resolver:
         """The shape of one example and its span; the shape is unknown after an error."""
         assert self._network is not None
         statement = self._main.single(nodes.Input)
-        if self._overrides.input:
-            given, *more = self._overrides.input
+        if self._input_shape:
+            given, *more = self._input_shape
             if more:
                 message = "the input has more than one shape"
                 self._diagnostics.error(

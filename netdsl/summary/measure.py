@@ -51,7 +51,9 @@ def measure(typed: ir.TypedNetwork, depth: int) -> Summary:
 
 @dataclass(slots=True, eq=False)
 class _Tensor:
-    """A tensor's size; `kept` is true once a step keeps it for the backward pass."""
+    """The size of a tensor, of the whole one for a view; `kept` is true once a step keeps it for the backward
+    pass.
+    """
 
     numbers: int
     kept: bool = False
@@ -70,8 +72,8 @@ class _Point(NamedTuple):
     tensor: _Tensor
 
     @classmethod
-    def start(cls, shape: Shape, kept: bool = False) -> _Point:
-        return cls(TensorState(shape), _Tensor(math.prod(shape), kept))
+    def start(cls, shape: Shape, numbers: int, kept: bool = False) -> _Point:
+        return cls(TensorState(shape), _Tensor(numbers, kept))
 
     def after(self, block: _Point, inside: _Tensor) -> _Point:
         """The point after a block, which was followed from its input `inside` to its end `block`."""
@@ -97,8 +99,9 @@ _Found: TypeAlias = tuple[tuple[Part, ...], _Point]
 
 class _Measure:
     def __init__(self) -> None:
-        # The block, its input and its end, by instance, whether the input is kept already, and levels.
-        self._blocks: dict[tuple[ir.Instance, bool, int], tuple[Part, _Tensor, _Point]] = {}
+        # The block, its input and its end, by instance, the size of the input's tensor, whether that is kept
+        # already, and levels.
+        self._blocks: dict[tuple[ir.Instance, int, bool, int], tuple[Part, _Tensor, _Point]] = {}
         self._joins = Joins(ErrorReporter(Diagnostics()))
 
     def network(self, typed: ir.TypedNetwork, depth: int) -> tuple[Part, ...]:
@@ -126,9 +129,10 @@ class _Measure:
 
     def _block(self, instance: ir.Instance, point: _Point, levels: int, span: Span) -> _Found:
         """A block: followed once, relative to its input, then moved to its place."""
-        key = (instance, point.tensor.kept, max(levels, 0))
+        numbers, kept = point.tensor.numbers, point.tensor.kept
+        key = (instance, numbers, kept, max(levels, 0))
         if key not in self._blocks:
-            start = _Point.start(instance.input, point.tensor.kept)
+            start = _Point.start(instance.input, numbers, kept)
             inside, end = self._body(instance.body, _Place(instance.frame, {}, levels - 1), start)
             block = _container("block", instance.block.name, inside, start, end, levels - 1, span)
             title, arguments = of_block(instance)

@@ -184,6 +184,10 @@ class TreeBuilder:
         class_name = class_name and self._word(class_name)
         return nodes.Network(self._word(name), parameters or (), "", span, class_name)
 
+    def variant(self, span: Span, children: list[Any]) -> nodes.Variant:
+        name, arguments = children
+        return nodes.Variant(self._word(name), arguments or (), span)
+
     def plus(self, span: Span, children: list[Any]) -> nodes.Plus:
         return nodes.Plus(span)
 

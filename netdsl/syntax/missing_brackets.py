@@ -14,6 +14,7 @@ _WHOLE = ("NAME", "NUMBER", "SIZE", "STRING", "RPAR", "RSQB", "RBRACE")
 # The first words of lines that are not in a body.
 _STATEMENTS = (
     "network",
+    "variant",
     "input",
     "classes",
     "order",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from errno import ENOENT
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import MAX_LENGTH, Source
 from netdsl.diagnostics import Diagnostics, nearest
+from netdsl.language.words import VARIANT
 
 if TYPE_CHECKING:
-    from netdsl.syntax.nodes import Parameter
+    from netdsl.syntax.nodes import Network, Variant
 
 
 def shipped() -> dict[str, Path]:
@@ -20,22 +22,60 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(NETWORKS.glob("*.net"))}
 
 
-def shipped_parameters(name: str) -> tuple[Parameter, ...]:
-    """The parameters of a network that comes with netdsl."""
-    from netdsl.syntax.nodes import Network
-    from netdsl.syntax.parser import parse
+class NetFile(NamedTuple):
+    """A `.net` file, and the variant of its network that is meant; empty for the network itself."""
 
-    program = parse(Source(name, read_text(str(shipped()[name]))), Diagnostics())
-    networks = (statement for statement in program.statements if isinstance(statement, Network))
-    return next((network.parameters for network in networks), ())
+    path: Path
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.variant})" if self.variant else str(self.path)
+
+    def settings(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The settings with which it is compiled; `given` are those of the command line."""
+        return {VARIANT: self.variant, **given} if self.variant else dict(given)
 
 
-def find(name: str) -> Path:
-    """The file that a command line names: a path, or the bare name of a shipped network."""
+def bare_names() -> dict[str, NetFile]:
+    """The networks that come with netdsl and their variants, by name: a network before its variants."""
+    return {
+        name: NetFile(path, name if name != path.stem else "")
+        for path in shipped().values()
+        if path.stem != "std"
+        for name in (path.stem, *(variant.name.text for variant in shipped_head(path).variants))
+    }
+
+
+class Head(NamedTuple):
+    """The statements of a file that name its network."""
+
+    network: Network | None
+    variants: tuple[Variant, ...]
+
+
+@cache
+def shipped_head(path: Path) -> Head:
+    """The name, parameters and variants of a network that comes with netdsl."""
+    from netdsl.syntax.nodes import Network, Variant
+    from netdsl.syntax.parser import parse_head
+
+    program = parse_head(Source(str(path), read_text(str(path))))
+    networks = [statement for statement in program.statements if isinstance(statement, Network)]
+    variants = (statement for statement in program.statements if isinstance(statement, Variant))
+    return Head(networks[0] if networks else None, tuple(variants))
+
+
+def find(name: str) -> NetFile:
+    """The file that a command line names: a path, or the bare name of a shipped network or of a variant."""
     path = Path(name)
-    if not path.exists() and path.name == name and not path.suffix:
-        return shipped().get(name, path)
-    return path
+    if path.exists() or path.name != name or path.suffix:
+        return NetFile(path)
+    if name in (files := shipped()):
+        return NetFile(files[name])
+    # Few texts have the name in them, and only these are parsed.
+    texts = (file for file in files.values() if name in read_text(str(file)))
+    variants = (file for file in texts if any(v.name.text == name for v in shipped_head(file).variants))
+    return next((NetFile(file, name) for file in variants), NetFile(path))
 
 
 def inside(folder: Path) -> list[Path]:
@@ -77,8 +117,7 @@ def read(path: Path, diagnostics: Diagnostics) -> Source | None:
     except UnicodeDecodeError as error:
         diagnostics.error("NET100", f"{path} is not UTF-8 text (byte {error.start})", help="save it as UTF-8")
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        networks = [name for name in shipped() if name != "std"]
-        known = nearest(path.name, networks) or f"shipped networks: {', '.join(networks)}"
+        known = nearest(path.name, bare_names()) or "`netdsl list` shows the networks that come with netdsl"
         reason = getattr(error, "strerror", None) or error
         help = "" if path.suffix else known
         diagnostics.error("NET100", f"{path} can't be read: {reason}", help=help)

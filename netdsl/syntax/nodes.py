@@ -203,6 +203,14 @@ class Network(NamedTuple):
     class_name: Word | None = None
 
 
+class Variant(NamedTuple):
+    """Another name of the network, with values of its parameters, and of the `input`."""
+
+    name: Word
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
 class Input(NamedTuple):
     shape: Expr
     span: Span
@@ -299,6 +307,7 @@ class Use(NamedTuple):
 
 Statement: TypeAlias = (
     Network
+    | Variant
     | Input
     | Classes
     | Order

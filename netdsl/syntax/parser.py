@@ -74,6 +74,19 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     return nodes.Program(tuple(statements))
 
 
+def parse_head(source: Source) -> nodes.Program:
+    """The statements `network` and `variant` of a sound file; the others are not parsed."""
+    reader = _Reader(source, Diagnostics())
+    chunks = (c for c in StatementSplitter(source, Diagnostics()).chunks() if c.tokens and c.sound)
+    statements: list[nodes.Statement] = []
+    for chunk in chunks:
+        if chunk.tokens[0].text in ("network", "variant") and (found := reader.statement(chunk.tokens)):
+            if isinstance(found, nodes.Network):
+                found = found._replace(documentation=chunk.documentation)
+            statements.append(found)
+    return nodes.Program(tuple(statements))
+
+
 def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, ...]:
     """The value of a command-line option: one or more expressions, with commas between."""
     try:

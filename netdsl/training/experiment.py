@@ -139,7 +139,6 @@ def _train(
         (run / name).unlink(missing_ok=True)
     train_run(
         entry.compiled(seed),
-        entry.settings,
         entry.overridden(seed),
         style,
         run,

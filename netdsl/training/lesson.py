@@ -68,7 +68,7 @@ def _entry(source: Source, case: str, lr: str, overrides: Mapping[str, str]) -> 
     if compiled.errors:
         raise NetworkError(compiled.errors)
     name = f"{case.replace(' ', '-')}-lr-{lr}"
-    return Entry.of(name, compiled, settings, all_overrides, 1)
+    return Entry.of(name, compiled, all_overrides, 1)
 
 
 def _curve(folder: Path, case: str, run: RunResult, part: str) -> Curve:

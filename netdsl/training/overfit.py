@@ -72,7 +72,6 @@ class Attempt:
 
 def overfit(
     compiled: Compiled,
-    settings: Mapping[str, str],
     overrides: Mapping[str, str],
     style: str,
     images: int,
@@ -86,7 +85,7 @@ def overfit(
     """
     size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
-    network = Network(compile_network(compiled.source, settings, bare, compiled.used.__getitem__))
+    network = Network(compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__))
     recipe, console = network.recipe, Console()
     speed = choose(request, convolutions(network))
     data = DatasetCache().of(network, request, speed, console).to(speed.device)

@@ -37,15 +37,19 @@ class Entry:
     seeds: list[int]
 
     @staticmethod
-    def of(
-        name: str, compiled: Compiled, settings: Mapping[str, str], overrides: Mapping[str, str], seeds: int
-    ) -> Entry:
+    def of(name: str, compiled: Compiled, overrides: Mapping[str, str], seeds: int) -> Entry:
         """The entry of a compiled network; its `seeds` seeds count from its recipe's."""
         first = Network(compiled).recipe.seed
         source = compiled.source
         numbers = list(range(first, first + seeds))
         return Entry(
-            name, source.name, source.text, dict(compiled.used), dict(settings), dict(overrides), numbers
+            name,
+            source.name,
+            source.text,
+            dict(compiled.used),
+            dict(compiled.settings),
+            dict(overrides),
+            numbers,
         )
 
     def overridden(self, seed: int) -> dict[str, str]:
@@ -100,13 +104,11 @@ class Plan:
         return plan
 
 
-def entries(
-    networks: Sequence[Compiled], settings: Mapping[str, str], overrides: Mapping[str, str], seeds: int
-) -> list[Entry]:
+def entries(networks: Sequence[Compiled], overrides: Mapping[str, str], seeds: int) -> list[Entry]:
     """The entries of networks, each with `seeds` seeds; duplicate names are numbered (a, b, a-2)."""
     names = [Network(compiled).name for compiled in networks]
     numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
     return [
-        Entry.of(name if number == 1 else f"{name}-{number}", compiled, settings, overrides, seeds)
+        Entry.of(name if number == 1 else f"{name}-{number}", compiled, overrides, seeds)
         for name, number, compiled in zip(names, numbers, networks, strict=True)
     ]

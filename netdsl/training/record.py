@@ -52,7 +52,6 @@ class Record(RunSettings):
     def of(
         compiled: Compiled,
         style: Style,
-        settings: Mapping[str, str],
         overrides: Mapping[str, str],
         data: str,
         rules: Rules = RULES,
@@ -65,7 +64,7 @@ class Record(RunSettings):
             id=secrets.token_hex(8),
             network=network.name,
             style=style,
-            settings=dict(settings),
+            settings=dict(compiled.settings),
             overrides=dict(overrides),
             recipe=recipe_record(network.recipe),
             used={posixpath.relpath(used, start): text for used, text in compiled.used.items()},

@@ -48,9 +48,7 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
     for line in others:
         say(console, line)
     inputs = DatasetCache(record.rules)
-    train_run(
-        compiled, record.settings, record.overrides, record.style, new, request, processes, inputs=inputs
-    )
+    train_run(compiled, record.overrides, record.style, new, request, processes, inputs=inputs)
     processes.wait()  # The first process has written the files.
     refound = Checkpoint.read(new / CHECKPOINT)
     again, _ = Run.resumed(new, refound)

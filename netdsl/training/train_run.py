@@ -45,7 +45,6 @@ _FIXED = ("seed", "validation", "images", "average")
 
 def train_run(
     compiled: Compiled,
-    settings: Mapping[str, str],
     overrides: Mapping[str, str],
     style: str,
     folder: Path | None,
@@ -69,7 +68,7 @@ def train_run(
     inputs = inputs or DatasetCache()
     data = inputs.of(network, request, speed, console, processes)
     fingerprint = data.fingerprint()
-    record = Record.of(compiled, require_style(style), settings, overrides, fingerprint, inputs.rules)
+    record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules)
     _require_same(processes, record, speed)
     run = Run(folder, record.to_json(), processes=processes)
     training = _prepared(network, record, data, run, request, speed, console)

@@ -17,9 +17,10 @@ from netdsl.codegen.operation_parameters import bodies
 from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate, trace
 from netdsl.ir.lowered import Layer
 from netdsl.syntax.net_files import shipped
+from tests.support.building import VARIED
 
 GENERATED = Path(__file__).parents[2] / "generated"
-NAMES = sorted(set(shipped()) - {"std"})
+NAMES = VARIED
 
 TEXT = """\
 network traced(deep=yes)

@@ -1,4 +1,4 @@
-"""The three styles of every shipped network are the same function."""
+"""The three styles of a network are the same function. tests/zoo compares those of the shipped networks."""
 
 from __future__ import annotations
 
@@ -7,26 +7,9 @@ import torch
 
 from netdsl.compiler import STYLES, Style
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
-from netdsl.syntax.net_files import shipped
-from tests.support.building import build, narrowed
+from tests.support.building import build
 from tests.support.equality import assert_styles_agree
 from tests.test_cases import CASES, read_case
-
-NETWORKS = [name for name in shipped() if name != "std"]
-
-
-# Narrower networks, which have the same code.
-NARROW = {
-    "resnext29": {"groups": "2", "group_width": "8"},
-    "wide_resnet": {"widen": "1"},
-    "wide_resnet50": {"widen": "1"},
-}
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_shipped_networks(name: str) -> None:
-    assert_styles_agree(narrowed(name, 64, NARROW.get(name, {})))
-
 
 SOURCES = {
     path.stem.rpartition("_")[0] or path.stem: read_case(path)

@@ -75,7 +75,9 @@ def test_check_of_bare_names_and_settings() -> None:
         "1,727,962 parameters"
         in netdsl("check", "preresnet", "--set", "depth=110", "--set", "kind=residual").output
     )
-    assert "did you mean `resnet32`?" in netdsl("check", "resnet23").output
+    assert "21,797,672 parameters" in netdsl("check", "resnet34").output
+    assert "11,689,512 parameters" in netdsl("check", "resnet34", "--set", "depth=18").output
+    assert "did you mean `squeezenet`?" in netdsl("check", "squezenet").output
 
 
 @pytest.mark.parametrize(
@@ -232,9 +234,18 @@ def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
 
 
 def test_list_shows_the_parameters_of_the_shipped_networks() -> None:
-    lines = netdsl("list").stdout.splitlines()
-    assert "resnet18             depth=18 in [18, 34]" in lines
+    lines = [" ".join(line.split()) for line in netdsl("list").stdout.splitlines()]
+    assert lines.index("resnet34 depth=34") == lines.index("resnet18 depth=18 in [18, 34]") + 1
     assert "resnet32" in lines and not any(line.startswith("std") for line in lines)
+
+
+def test_list_with_a_word_shows_sizes() -> None:
+    lines = [" ".join(line.split()) for line in netdsl("list", "VGG1").stdout.splitlines()]
+    assert "vgg16_bn 138,365,992 15,470,264,320 3x224x224 batch_norm=yes" in lines
+    assert any(line.startswith("vgg.net: VGG-11, 13, 16 and 19") for line in lines)
+    (found,) = json.loads(netdsl("list", "wide_resnet101", "--format", "json").stdout)
+    assert found["variant_of"] == "wide_resnet50" and found["parameters"] == 126_886_696
+    assert "no network has `xyz`" in netdsl("list", "xyz").output
 
 
 def test_a_value_of_another_network_is_answered_with_its_name() -> None:

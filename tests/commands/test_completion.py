@@ -37,6 +37,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_settings_are_the_parameters_and_values_of_a_shipped_network() -> None:
     assert completed("build", "resnet18", "--set", "dep") == ["depth=18", "depth=34"]
+    assert completed("build", "resnet34", "--set", "dep") == ["depth=18", "depth=34"]
     assert completed("summary", "preresnet", "--set", "w") == ["width="]
     assert completed("summary", "mine.net", "--set", "") == []
 
@@ -49,11 +50,9 @@ def test_commands_and_options() -> None:
 
 @pytest.mark.parametrize("command", ["check", "build", "train", "import-weights"])
 def test_networks_and_files(command: str) -> None:
-    assert completed(command, "resnet3") == ["resnet32"]
-    assert completed(command, "m") == [
-        *("mnasnet1_0", "mobilenet", "mobilenet_v2", "mobilenet_v3_small"),
-        "mine.net",
-    ]
+    assert completed(command, "resnet3") == ["resnet32", "resnet34"]
+    assert completed(command, "mnas") == ["mnasnet", "mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"]
+    assert completed(command, "mi") == ["mine.net"]
     assert completed(command, "nets/") == ["nets/a.net", "nets/b.net"]
     assert "std" not in completed(command, "s")
     assert completed(command, "resnet32", "mi") == (["mine.net"] if command != "import-weights" else [])
@@ -74,7 +73,8 @@ def test_runs(command: str) -> None:
 
 def test_options_that_take_a_run_or_a_network() -> None:
     assert completed("train", "--resume", "runs/s") == ["runs/second"]
-    assert completed("new", "--from", "squ") == ["squeezenet"]
+    assert completed("new", "--from", "squ") == ["squeezenet", "squeezenet1_0", "squeezenet1_1"]
+    assert completed("list", "squeezenet1") == ["squeezenet1_0", "squeezenet1_1"]
 
 
 def test_every_argument_that_is_a_file_completes() -> None:
@@ -113,4 +113,4 @@ def test_bash_completes(tmp_path: Path) -> None:
         echo "${{COMPREPLY[@]}}"
     """
     done = run_program(["bash", "-c", script], check=True)
-    assert done.stdout == "resnet32\n", done.stderr
+    assert done.stdout == "resnet32 resnet34\n", done.stderr

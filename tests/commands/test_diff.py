@@ -23,11 +23,11 @@ from netdsl.summary.structure import Step, structure
 from netdsl.summary.tree import Part
 from netdsl.syntax.net_files import shipped
 from tests.support import strategies
-from tests.support.building import HEAD, SMALL
+from tests.support.building import HEAD, SMALL, VARIED
 from tests.support.commands import netdsl
 from tests.test_properties import MODEST
 
-NETWORKS = sorted(set(shipped()) - {"std"})
+NETWORKS = VARIED
 
 
 # The standard block `residual` in other words.

@@ -11,6 +11,7 @@ import netdsl
 from netdsl.base.resources import NETWORKS, START
 from netdsl.cli import main
 from netdsl.syntax.net_files import shipped
+from tests.support.building import VARIED
 from tests.support.commands import netdsl as command
 
 
@@ -46,7 +47,7 @@ def test_the_end_of_the_name_may_be_given_and_a_folder() -> None:
     assert "network mine(" in Path("nets/mine.net").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(shipped().keys() - {"std"}))
+@pytest.mark.parametrize("name", VARIED)
 def test_every_shipped_network_can_be_copied(name: str) -> None:
     result = new("nets/copied", "--from", name)
     assert result.exit_code == 0, result.output
@@ -102,6 +103,15 @@ def test_bad_names_are_refused(name: str, said: str, workplace: Path) -> None:
 
 
 def test_what_can_not_be_copied() -> None:
-    assert "did you mean `resnet32`?" in new("a", "--from", "resnet23").output
+    assert "did you mean `squeezenet`?" in new("a", "--from", "squezenet").output
     assert "library of blocks" in new("a", "--from", "std").output
     assert not Path("a.net").exists()
+
+
+def test_a_copy_of_a_variant_has_its_values() -> None:
+    assert new("mine", "--from", "vgg19_bn").exit_code == 0
+    text = Path("mine.net").read_text()
+    assert "\nnetwork mine(depth=19 in [11, 13, 16, 19], batch_norm=yes)\n" in text and "variant" not in text
+    assert netdsl.load("mine.net").parameters_count == netdsl.load("vgg19_bn").parameters_count
+    assert new("large", "--from", "efficientnet_b1").exit_code == 0
+    assert "\ninput 3x240x240\n" in Path("large.net").read_text()

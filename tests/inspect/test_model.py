@@ -17,10 +17,9 @@ from netdsl.compiler import STYLES, Style
 from netdsl.inspect import Inspected
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
-from netdsl.syntax.net_files import shipped
 from netdsl.trained.open_run import create_model
 from tests.support import strategies
-from tests.support.building import build
+from tests.support.building import VARIED, build
 from tests.support.looking import opened, unchanged
 
 # A block in a branch, a shortcut with steps, a loop, a label and a tensor that is taken up again.
@@ -69,7 +68,7 @@ def assert_layers_are_their_tensors(network: Network) -> None:
     assert len(set(seen)) == len(seen)
 
 
-@pytest.mark.parametrize("name", sorted(shipped().keys() - {"std"}))
+@pytest.mark.parametrize("name", VARIED)
 def test_layers_of_shipped_networks(name: str) -> None:
     assert_layers_are_their_tensors(netdsl.load(name))
 

@@ -94,6 +94,11 @@ def test_completion_knows_names_that_stand_in_broken_parts(draft: Editor) -> Non
     assert "part" in draft.complete("draft.net", "stage p")
 
 
+def test_completion_knows_the_parameters_in_a_variant(draft: Editor) -> None:
+    draft.replace("draft.net", "input ", "variant wide(wid)\ninput ")
+    assert {"width", "input"} <= draft.complete("draft.net", "variant wide(wid").keys()
+
+
 def test_definition_and_outline_go_on_where_the_text_is_whole(draft: Editor) -> None:
     draft.replace("draft.net", "stem { conv", "stem { ( conv")
     assert draft.definition("draft.net", "stage par") == ("draft.net", "part")

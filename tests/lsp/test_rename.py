@@ -18,6 +18,7 @@ block outer(out) { inner(out, act=silu), inner(out=out) }
 
 NETWORK = """\
 network main(width=8)
+variant wide(width=16)
 use "lib.net"
 input 3x16x16
 classes 10
@@ -50,7 +51,12 @@ def opened(editor: Editor) -> Iterator[None]:
         (
             "main(wid",
             "channels",
-            {"(width=8)": "(channels=8)", "width * 2": "channels * 2", "conv(width": "conv(channels"},
+            {
+                "(width=8)": "(channels=8)",
+                "(width=16)": "(channels=16)",
+                "width * 2": "channels * 2",
+                "conv(width": "conv(channels",
+            },
         ),
         (
             "let ",

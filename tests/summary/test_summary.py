@@ -28,12 +28,12 @@ from netdsl.summary.tree import Figures, Part, Summary
 from netdsl.syntax.net_files import read_text, shipped
 from tests.ops.test_operations import EXAMPLES
 from tests.support import strategies
-from tests.support.building import SMALL, build
+from tests.support.building import SMALL, VARIED, build
 from tests.support.commands import netdsl
 from tests.support.programs import LONGEST, started
 from tests.test_properties import MODEST
 
-NETWORKS = sorted(set(shipped()) - {"std"})
+NETWORKS = VARIED
 
 
 def summary_of(text: str, depth: int = EVERYTHING, **settings: str) -> Summary:

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
+from netdsl.language.words import INPUT
 from netdsl.syntax.net_files import shipped
+
+# The shipped networks; those of CIFAR that have the blocks of another one are left out.
+VARIED = sorted(name for name in shipped() if name != "std" and not name.startswith("cifar_"))
 
 SMALL = "network small\n\ninput 3x8x8\nclasses 2\n"
 HEAD = "head { global_avgpool, flatten, linear(classes) }\n"
@@ -20,14 +24,13 @@ def build(text: str, **settings: str) -> Network:
 
 
 def narrowed(name: str, size: int, settings: Mapping[str, str]) -> Network:
-    """A shipped network, without its `expect` lines, whose hidden linear layers have 16 features instead of
-    4,096; the network takes 3 x size x size images if it takes those of ImageNet.
+    """A shipped network for 3 x size x size images, without its `expect` lines, whose hidden linear layers
+    have 16 features instead of 4,096.
     """
     path = shipped()[name]
     text = path.read_text(encoding="utf-8").replace("linear(4096)", "linear(16)")
-    text = text.replace("3x224x224", f"3x{size}x{size}")
     text = re.sub(r"^expect .*?\n(?=[a-z#\n]|\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
-    return Network(compile_network(Source(str(path), text), settings))
+    return Network(compile_network(Source(str(path), text), {**settings, INPUT: f"3x{size}x{size}"}))
 
 
 def small(body: str, head: str = HEAD) -> Network:

@@ -12,10 +12,11 @@ from netdsl.compiler import compile_network
 from netdsl.graph.figure_nodes import BranchesNode, Chain, Figure, LoopNode, SkipNode
 from netdsl.ir.typed import TypedNetwork
 from netdsl.syntax.net_files import shipped
+from tests.support.building import VARIED
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
-    *(path for name, path in shipped().items() if name != "std"),
+    *(shipped()[name] for name in VARIED),
     *(ROOT / "networks/lessons").glob("*.net"),
 ]
 # Everything at once: branches of all kinds, nested skips, saved tensors, loops, held operations, labels.

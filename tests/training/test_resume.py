@@ -62,7 +62,7 @@ def net(tmp_path: Path) -> Path:
 
 
 def begin(net: Path, run: Path, **overrides: str) -> None:
-    train_run(compiled_network(str(net), {}, overrides), {}, overrides, "module", run, FP32)
+    train_run(compiled_network(str(net), {}, overrides), overrides, "module", run, FP32)
 
 
 def work(net: Path, run: Path, begun: Any) -> None:

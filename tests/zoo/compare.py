@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -13,41 +13,40 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
-from tests.support.building import narrowed
+from netdsl.trained.checkpoint_orders import Behind, in_file_order
 from tests.support.equality import statistics, without_norms
-from tests.zoo.entries import Entry, setting
+
+T = TypeVar("T")
 
 BATCH = 2
 PIECE = 2**20
 
+# The layers that drop values at random in training, ours and torchvision's; all have a probability `p`.
+RANDOM = ("Dropout", "DropPath", "StochasticDepth")
+
 
 class Spread(NamedTuple):
-    """Standard deviation of one parameter as each side initialises it."""
+    """Mean and standard deviation of one parameter as each side initialises it."""
 
     name: str
     elements: int
-    ours: float
-    theirs: float
+    ours: tuple[float, float]
+    theirs: tuple[float, float]
 
     @property
     def agrees(self) -> bool:
-        """To 3 %, or to five standard errors of the ratio of two samples where that is more."""
-        if self.theirs == 0:
-            return self.ours == 0
-        tolerance = max(0.03, 5 / math.sqrt(self.elements))
-        return abs(self.ours / self.theirs - 1) <= tolerance
+        """The deviation to 3 %, or to five standard errors of the ratio of two samples where that is more;
+        the value of what is not random.
+        """
+        (mean, deviation), (wanted, expected) = self.ours, self.theirs
+        if expected == 0:
+            return deviation == 0 and math.isclose(mean, wanted, rel_tol=1e-5)
+        return abs(deviation / expected - 1) <= max(0.03, 5 / math.sqrt(self.elements))
 
 
 class Comparison(NamedTuple):
     """The result of a comparison; differences are the largest ones, relative if numbers are above 1."""
 
-    network: netdsl.Network
-    parameters: int
-    reference_parameters: int
-    # Of the parameters, in order.
-    shapes: list[torch.Size]
-    reference_shapes: list[torch.Size]
-    flops: int
     spreads: list[Spread]
     # How much the outputs of two images differ: were it nothing, equal outputs would prove nothing.
     response: float
@@ -57,35 +56,27 @@ class Comparison(NamedTuple):
     running: float
 
     @property
-    def largest(self) -> float:
-        return max(self.evaluation, self.training, self.gradients, self.running)
+    def differences(self) -> tuple[float, float, float, float]:
+        return self.evaluation, self.training, self.gradients, self.running
 
 
-def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
-    """Both as they are initialised; then, in float64, with the reference's weights in ours.
-
-    `narrow` gives the linear layers of AlexNet and VGG, which have most of their weights, 16 features instead
-    of 4,096. Parameters, shapes and operations are those of the whole networks in any case.
+def compare(ours: nn.Module, theirs: nn.Module, size: int, moves: Sequence[Behind] = (), seed: int = 0) -> Comparison:
+    """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
+    `size` x `size`. `moves` make the file's order of the reference's. Changes both.
     """
-    torch.manual_seed(seed)
-    network = entry.load()
-    with torch.device("meta"):
-        whole, whole_reference = network.module(), entry.reference()
-    narrow = narrow and entry.file in ("alexnet", "vgg")
-    with narrow_linears() if narrow else nullcontext():
-        theirs = entry.reference()
-    settings = {name: setting(value) for name, value in entry.settings.items()}
-    ours = (narrowed(entry.file, entry.size, settings) if narrow else network).module()
-    named = zip(theirs.named_parameters(), ours.parameters(), strict=True)
-    spreads = [Spread(name, p.numel(), deviation(q), deviation(p)) for (name, p), q in named]
+    named = dict(theirs.named_parameters())
+    pairs = [(name, named[name], q) for name, q in zip(in_file_order(named, moves), ours.parameters(), strict=True)]
+    spreads = [Spread(name, p.numel(), spread(q), spread(p)) for name, p, q in pairs]
     theirs.double(), ours.double()
-    x = torch.randn(BATCH, 3, entry.size, entry.size, dtype=torch.float64)
+    torch.manual_seed(seed)
+    x = torch.randn(BATCH, 3, size, size, dtype=torch.float64)
     randomise(theirs, x)
-    netdsl.transplant(theirs.state_dict(), ours)
+    state = theirs.state_dict()
+    netdsl.transplant(state, ours, order=in_file_order(state, moves))
     for model in (theirs, ours):
         for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
+            if type(module).__name__ in RANDOM:
+                module.p = 0.0  # type: ignore[assignment]
     theirs.eval(), ours.eval()
     with torch.no_grad():
         expected, actual = theirs(x), ours(x)
@@ -95,23 +86,38 @@ def compare(entry: Entry, seed: int = 0, narrow: bool = False) -> Comparison:
     expected, actual = theirs(x), ours(x)
     weights = torch.randn_like(expected)
     wanted, found = (
-        torch.autograd.grad((output * weights).sum(), [*model.parameters()])
-        for output, model in ((expected, theirs), (actual, ours))
+        torch.autograd.grad((output * weights).sum(), parameters)
+        for output, parameters in ((expected, [p for _, p, _ in pairs]), (actual, [q for *_, q in pairs]))
     )
+    buffers = dict(theirs.named_buffers())
+    names = (name for name in in_file_order(buffers, moves) if name.endswith(("running_mean", "running_var")))
+    expected_statistics = [buffers[name] for name in names]
     return Comparison(
-        network=network,
-        parameters=sum(p.numel() for p in whole.parameters()),
-        reference_parameters=sum(p.numel() for p in whole_reference.parameters()),
-        shapes=[p.shape for p in whole.parameters()],
-        reference_shapes=[p.shape for p in whole_reference.parameters()],
-        flops=flops(network, whole),
         spreads=spreads,
         response=response,
         evaluation=evaluation,
         training=difference(actual.detach(), expected.detach()),
-        gradients=max(map(difference, found, wanted)),
-        running=max(map(difference, statistics(ours), statistics(theirs)), default=0.0),
+        gradients=max(difference(a, b.reshape_as(a)) for a, b in zip(found, wanted, strict=True)),
+        running=max(map(difference, statistics(ours), expected_statistics), default=0.0),
     )
+
+
+def on_meta(create: Callable[[], T]) -> T:
+    """The result of a call that makes modules: without values, in no time."""
+    with torch.device("meta"):
+        return create()
+
+
+def shapes(module: nn.Module, moves: Sequence[Behind] = ()) -> list[tuple[int, ...]]:
+    """The shapes of the parameters, in order; lengths of 1 at their ends don't count."""
+    named = dict(module.named_parameters())
+    found = ([*named[name].shape] for name in in_file_order(named, moves))
+    return [tuple(_without_ones(_without_ones(shape)[::-1])[::-1]) for shape in found]
+
+
+def _without_ones(shape: list[int]) -> list[int]:
+    """The shape without lengths of 1 at its end."""
+    return shape[: max((n for n, size in enumerate(shape, 1) if size > 1), default=0)]
 
 
 @contextmanager
@@ -127,8 +133,10 @@ def narrow_linears() -> Iterator[None]:
         yield
 
 
-def deviation(p: Tensor) -> float:
-    return float(p.detach().std(correction=0))
+def spread(p: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    values = p.detach().double()
+    return float(values.mean()), float(values.std(correction=0)) if values.min() < values.max() else 0.0
 
 
 def randomise(model: nn.Module, x: Tensor) -> None:
@@ -141,7 +149,9 @@ def randomise(model: nn.Module, x: Tensor) -> None:
     momentum = [norm.momentum for norm in norms]
     with torch.no_grad():
         for p in model.parameters():
-            if p.dim() > 1:
+            if p.dim() > 1 and p.numel() > len(p):
+                if not p.any():  # the last layer of a vision transformer
+                    p.normal_()
                 p.mul_((2 / p[0].numel()) ** 0.5 / p.std())
             else:
                 p.add_(torch.randn_like(p), alpha=0.1)

@@ -1,43 +1,407 @@
-"""The zoo: each network of networks/ beside the reference that it must equal."""
+"""The zoo: each network of networks/ beside the reference that it must equal, whole and small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import torch
 import torchvision.models
 from torch import nn
+from torchvision.models import (
+    maxvit,
+    swin_transformer,
+    vision_transformer,
+    convnext,
+    densenet,
+    efficientnet,
+    mnasnet,
+    mobilenetv2,
+    regnet,
+    resnet,
+    shufflenetv2,
+)
 
 import netdsl
 from benchmarks.placements import placement
 from netdsl.base.values import show
-from tests.zoo import cifar, course
+from netdsl.syntax.net_files import bare_names
+from netdsl.trained.checkpoint_orders import ORDERS, Behind
+from tests.support.building import narrowed
+from tests.zoo import cifar, collection, course
+from tests.zoo.compare import narrow_linears
 
 Setting: TypeAlias = int | float | bool | str
 
-
 TORCHVISION = "torchvision"
+CIFAR = "tests/zoo/cifar.py"
+COLLECTION = "tests/zoo/collection.py"
+COURSE = "tests/zoo/course.py"
 
 
 class Entry(NamedTuple):
-    """A network of ours, the reference, and the height and width at which the two are compared."""
+    """A network as `load` names it, the reference, and the size of the images on which the two are compared.
+
+    `source` says where the reference is from.
+    """
 
     name: str
-    file: str
-    settings: Mapping[str, Setting]
     load: Callable[[], netdsl.Network]
     reference: Callable[[], nn.Module]
     size: int
-    # Where the reference is from, for docs/zoo.md.
     source: str
+    network: str
+    file: str
+    settings: Mapping[str, Setting]
+
+    @property
+    def moves(self) -> tuple[Behind, ...]:
+        return ORDERS.get(self.file, ()) if self.is_torchvision else ()
+
+    @property
+    def is_torchvision(self) -> bool:
+        return self.source == TORCHVISION
 
 
-def imagenet(name: str, file: str, size: int = 64, **settings: Setting) -> Entry:
-    options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
-    reference = partial(torchvision.models.get_model, name, weights=None, **options)
-    return Entry(name, file, settings, partial(netdsl.load, file, **settings), reference, size, TORCHVISION)
+def entry(
+    name: str,
+    reference: Callable[[], nn.Module],
+    source: str,
+    size: int = 16,
+    network: str = "",
+    **settings: Setting,
+) -> Entry:
+    """The network of the bare name `network` (its own `name`, if that is empty) with settings."""
+    network = network or name
+    file = bare_names()[network].path.stem
+    return Entry(
+        name, partial(netdsl.load, network, **settings), reference, size, source, network, file, settings
+    )
+
+
+def imagenet() -> Iterator[Entry]:
+    """All of torchvision's classification networks that have a bare name."""
+    options = {"googlenet": {"aux_logits": False, "init_weights": True}}
+    # The classifiers of VGG have 120 million weights, whatever the size.
+    sizes = {"alexnet": 64, "vgg": 32}
+    names = bare_names()
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if name in names:
+            reference = partial(torchvision.models.get_model, name, weights=None, **options.get(name, {}))
+            yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 48))
+
+
+def placed(letter: str) -> Entry:
+    found = entry(f"placement ({letter})", partial(cifar.placements, letter, 20), CIFAR, network="placements")
+    return found._replace(load=partial(placement, letter, 20))
+
+
+def kaiming(create: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    return partial(course.kaiming, create)
+
+
+# The networks of a known collection for CIFAR, by the names that it has for them, with the bare names here.
+KUANGLIU: Mapping[str, tuple[str, Callable[[], nn.Module]]] = {
+    **{f"VGG{n}": (f"cifar_vgg{n}", partial(collection.vgg, n)) for n in (11, 13, 16, 19)},
+    **{f"ResNet{n}": (f"cifar_resnet{n}", partial(collection.resnet, n)) for n in (18, 34, 50, 101, 152)},
+    **{
+        f"PreActResNet{n}": (f"preact_resnet{n}", partial(collection.preact_resnet, n))
+        for n in (18, 34, 50, 101, 152)
+    },
+    "GoogLeNet": ("cifar_googlenet", collection.googlenet),
+    **{
+        f"DenseNet{n}": (f"cifar_densenet{n}", partial(collection.densenet, n, 48 if n == 161 else 32))
+        for n in (121, 161, 169, 201)
+    },
+    "densenet_cifar": ("densenet_cifar", partial(collection.densenet, 121, 12)),
+    **{
+        f"ResNeXt29_{groups}x{width}d": (
+            f"cifar_resnext29_{groups}x{width}d",
+            partial(collection.resnext29, groups, width),
+        )
+        for groups, width in ((2, 64), (4, 64), (8, 64), (32, 4))
+    },
+    "MobileNet": ("mobilenet", cifar.mobilenet),
+    "MobileNetV2": ("cifar_mobilenet_v2", collection.mobilenet_v2),
+    "DPN26": ("dpn26", partial(collection.dpn, (2, 2, 2, 2))),
+    "DPN92": ("dpn92", partial(collection.dpn, (3, 4, 20, 3))),
+    "ShuffleNetG2": ("shufflenet_g2", partial(collection.shufflenet, 200, 2)),
+    "ShuffleNetG3": ("shufflenet_g3", partial(collection.shufflenet, 240, 3)),
+    **{
+        f"ShuffleNetV2 {size}": (
+            f"cifar_shufflenet_v2_x{size.replace('.', '_')}",
+            partial(collection.shufflenet_v2, widths, last),
+        )
+        for size, widths, last in (
+            ("0.5", (48, 96, 192), 1024),
+            ("1.0", (116, 232, 464), 1024),
+            ("1.5", (176, 352, 704), 1024),
+            ("2.0", (224, 488, 976), 2048),
+        )
+    },
+    "SENet18": ("preact_senet18", collection.preact_senet18),
+    "EfficientNetB0": ("cifar_efficientnet_b0", collection.efficientnet_b0),
+    "RegNetX_200MF": (
+        "cifar_regnet_x_200mf",
+        partial(collection.regnet, (24, 56, 152, 368), (1, 1, 4, 7), 8, False),
+    ),
+    **{
+        f"RegNet{kind}_400MF": (
+            f"cifar_regnet_{kind.lower()}_400mf",
+            partial(collection.regnet, (32, 64, 160, 400), (1, 2, 7, 12), 16, kind == "Y"),
+        )
+        for kind in "XY"
+    },
+    "DLA": ("dla", partial(collection.dla, False)),
+    "SimpleDLA": ("simple_dla", partial(collection.dla, True)),
+    "PNASNetA": ("pnasnet_a", partial(collection.pnasnet, collection.cell_a, 44)),
+    "PNASNetB": ("pnasnet_b", partial(collection.pnasnet, collection.CellB, 32)),
+    "LeNet": ("lenet", collection.LeNet),
+}
+
+
+# Their last maps would be too small for images of 16x16.
+DEEP = ("LeNet", "VGG11", "VGG13", "VGG16", "VGG19", "EfficientNetB0")
+
+ENTRIES = [
+    *imagenet(),
+    *(
+        entry(name, reference, COLLECTION, 32 if name in DEEP else 16, network)
+        for name, (network, reference) in KUANGLIU.items()
+    ),
+    entry(
+        "PreResNet-110",
+        partial(cifar.preresnet, 110, False),
+        CIFAR,
+        16,
+        "preresnet",
+        depth=110,
+        kind="residual",
+    ),
+    entry("PreResNet-164", partial(cifar.preresnet, 164, True), CIFAR, 16, "preresnet"),
+    entry("PreResNet-1001", partial(cifar.preresnet, 1001, True), CIFAR, 16, "preresnet", depth=1001),
+    entry("WRN-28-10", partial(cifar.wide_resnet, 28, 10), CIFAR, 16, "wide_resnet"),
+    entry(
+        "WRN-16-8 with dropout",
+        partial(cifar.wide_resnet, 16, 8),
+        CIFAR,
+        16,
+        "wide_resnet",
+        depth=16,
+        widen=8,
+        drop=0.3,
+    ),
+    entry("DenseNet-BC-100-12", partial(cifar.densenet_bc, 100, 12), CIFAR, 16, "densenet_bc"),
+    entry("ResNeXt-29 8x64d", partial(cifar.resnext29, 8, 64), CIFAR, 16, "resnext29"),
+    entry("SE-ResNet-18", cifar.senet18, CIFAR, 16, "senet18"),
+    *map(placed, "abcde"),
+    # 32: their last layers take every position of the images.
+    entry("two_layer_fc", kaiming(course.two_layer_fc), COURSE, 32),
+    entry("three_layer_convnet", kaiming(course.three_layer_convnet), COURSE, 32),
+    # The notes give its channels and pools; batch norm, head and initialisation are open.
+    entry("convnet", kaiming(course.a3_good_model_batchnorm), COURSE, 32),
+    entry("plain32", course.plain32, COURSE),
+    entry("resnet32", course.resnet32, COURSE),
+    entry("resnet47", course.resnet47, COURSE),
+]
+
+
+class Small(NamedTuple):
+    """A small network of a file, with all of its code, and the reference of the same size."""
+
+    file: str
+    reference: Callable[[], nn.Module]
+    size: int
+    settings: Mapping[str, Setting]
+
+    @property
+    def moves(self) -> tuple[Behind, ...]:
+        return ORDERS.get(self.file, ())
+
+    def load(self) -> netdsl.Network:
+        """Takes images of `size` x `size`, and has narrow classifiers."""
+        return narrowed(self.file, self.size, {name: setting(value) for name, value in self.settings.items()})
+
+    def create_reference(self) -> nn.Module:
+        with narrow_linears() if self.file in ("alexnet", "vgg") else nullcontext():
+            return self.reference()
+
+
+def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **settings: Setting) -> Small:
+    return Small(file, reference, size, settings)
+
+
+def swin(window: int = 7, **options: Any) -> nn.Module:
+    heads, windows = [1, 2, 4, 8], [window, window]
+    return swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+
+
+def swin_v2() -> nn.Module:
+    block, merging = swin_transformer.SwinTransformerBlockV2, swin_transformer.PatchMergingV2
+    return swin(8, block=block, downsample_layer=merging)
+
+
+def max_vit() -> nn.Module:
+    return maxvit.MaxVit((64, 64), 64, 2, [32, 64, 128, 256], [1, 1, 1, 1], 16, 0.2)
+
+
+def torch_vision(name: str, **options: Any) -> Callable[[], nn.Module]:
+    return partial(torchvision.models.get_model, name, weights=None, **options)
+
+
+def bottlenecks(**options: int) -> Callable[[], nn.Module]:
+    return partial(resnet.ResNet, resnet.Bottleneck, [3, 4, 6, 3], **options)
+
+
+def efficient(name: str, **multipliers: float) -> nn.Module:
+    blocks, last = efficientnet._efficientnet_conf(name, **multipliers)
+    model: nn.Module = efficientnet.EfficientNet(blocks, 0.2, last_channel=last)
+    return model
+
+
+def fused(widths: tuple[int, ...], counts: tuple[int, ...]) -> nn.Module:
+    expand, strides = (1, 4, 4, 4, 6, 6, 6), (1, 2, 2, 2, 1, 2, 1)
+    kinds = [efficientnet.FusedMBConvConfig] * 3 + [efficientnet.MBConvConfig] * 4
+    inputs = (widths[0], *widths[:-1])
+    rows = zip(kinds, expand, strides, inputs, widths, counts, strict=True)
+    blocks = [kind(ratio, 3, stride, i, o, n) for kind, ratio, stride, i, o, n in rows]
+    norm = partial(nn.BatchNorm2d, eps=1e-3)
+    model: nn.Module = efficientnet.EfficientNet(blocks, 0.2, last_channel=1280, norm_layer=norm)
+    return model
+
+
+def regular(gates: bool) -> nn.Module:
+    widths, groups = [8, 16, 24, 32], [8] * 4
+    ratio = 0.25 if gates else None
+    model: nn.Module = regnet.RegNet(
+        regnet.BlockParams([1, 2, 1, 1], widths, groups, [1.0] * 4, [2] * 4, ratio)
+    )
+    return model
+
+
+def next_convolutional() -> nn.Module:
+    rows = [(8, 16, 3), (16, 32, 3), (32, 64, 1), (64, None, 3)]
+    model: nn.Module = convnext.ConvNeXt([convnext.CNBlockConfig(*row) for row in rows], 0.1, 1e-6)
+    return model
+
+
+# 48: the last maps have four positions, enough for batch norms.
+SMALL = [
+    small("alexnet", torch_vision("alexnet"), 64),
+    small("vgg", torch_vision("vgg11"), depth=11),
+    small("vgg", torch_vision("vgg11_bn"), depth=11, batch_norm=True),
+    small("resnet18", torch_vision("resnet18"), 48),
+    small("resnet50", torch_vision("resnet50")),
+    small("resnext50", bottlenecks(groups=8, width_per_group=4), groups=8, group_width=4),
+    small("wide_resnet50", bottlenecks(width_per_group=32), widen=0.5),
+    small("squeezenet", torch_vision("squeezenet1_0")),
+    small("squeezenet", torch_vision("squeezenet1_1"), version=1.1),
+    small("densenet", partial(densenet.DenseNet, 8, (6, 12, 24, 16), 16), 48, growth=8),
+    small("mobilenet_v2", partial(mobilenetv2.MobileNetV2, width_mult=0.25), 48, width=0.25),
+    small("mobilenet_v3_small", torch_vision("mobilenet_v3_small"), 48),
+    small("mobilenet_v3_large", torch_vision("mobilenet_v3_large"), 48),
+    small("mnasnet", partial(mnasnet.MNASNet, 0.25), 48, width=0.25),
+    small(
+        "efficientnet",
+        partial(efficient, "efficientnet_b0", width_mult=0.25, depth_mult=0.5),
+        48,
+        width=0.25,
+        depth=0.5,
+    ),
+    small(
+        "efficientnet_v2",
+        partial(fused, (8, 16, 16, 24, 24, 32, 40), (2, 1, 2, 1, 2, 1, 2)),
+        48,
+        n1=2,
+        n2=1,
+        n3=2,
+        n4=1,
+        n5=2,
+        n6=1,
+        n7=2,
+        w1=8,
+        w2=16,
+        w3=16,
+        w4=24,
+        w5=24,
+        w6=32,
+        w7=40,
+    ),
+    small(
+        "shufflenet_v2",
+        partial(shufflenetv2.ShuffleNetV2, [4, 8, 4], [24, 8, 16, 32, 32]),
+        48,
+        width=8,
+        last=32,
+    ),
+    small("convnext", next_convolutional, 64, width=8, depth=1),
+    small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
+    small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
+    small("vit", partial(vision_transformer.VisionTransformer, 32, 8, 2, 2, 32, 128), width=32, depth=2, heads=2, patch=8),
+    # Odd maps are padded and merged: 13, 7, 4 and 2 positions.
+    small("swin", swin, 52, width=32, depth=2),
+    small("swin_v2", swin_v2, 52, width=32, depth=2),
+    small("maxvit", max_vit, 64, width=32, n1=1, n2=1, n3=1, n4=1, head=16, window=2),
+    small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
+    small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
+    small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
+    small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
+    small("wide_resnet", partial(cifar.wide_resnet, 10, 1), 16, depth=10, widen=1, drop=0.3),
+    small("densenet_bc", partial(cifar.densenet_bc, 22, 4), 16, depth=22, growth=4),
+    small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
+    small("senet18", cifar.senet18, 16),
+    small("mobilenet", cifar.mobilenet, 16),
+    small("lenet", collection.LeNet),
+    small("cifar_vgg", partial(collection.vgg, 11), depth=11),
+    small("cifar_resnet", partial(collection.resnet, 18, 8), 16, width=8),
+    small("cifar_resnet", partial(collection.resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"),
+    small("preact_resnet", partial(collection.preact_resnet, 18, 8), 16, width=8),
+    small(
+        "preact_resnet", partial(collection.preact_resnet, 50, 4), 16, width=4, depth=50, kind="bottleneck"
+    ),
+    small("preact_senet18", collection.preact_senet18, 16),
+    small("cifar_googlenet", collection.googlenet, 8),
+    small("cifar_densenet", partial(collection.densenet, 121, 4), 16, growth=4),
+    small("cifar_resnext", partial(collection.resnext29, 2, 8), 16, groups=2, group_width=8),
+    small("cifar_mobilenet_v2", collection.mobilenet_v2, 16),
+    small("dpn", partial(collection.dpn, (1, 2, 1, 1)), 16, n1=1, n2=2, n3=1, n4=1),
+    small("shufflenet", partial(collection.shufflenet, 48, 2), 16, width=48),
+    small("shufflenet", partial(collection.shufflenet, 60, 3), 16, width=60, groups=3),
+    small(
+        "cifar_shufflenet_v2",
+        partial(collection.shufflenet_v2, (8, 16, 32), 32),
+        16,
+        c2=8,
+        c3=16,
+        c4=32,
+        last=32,
+    ),
+    small("cifar_efficientnet_b0", collection.efficientnet_b0, 32),
+    small(
+        "cifar_regnet",
+        partial(collection.regnet, (16, 32, 48, 64), (1, 2, 1, 1), 16, True),
+        16,
+        d3=1,
+        d4=1,
+        w1=16,
+        w2=32,
+        w3=48,
+        w4=64,
+        se=True,
+    ),
+    small("dla", partial(collection.dla, False), 16),
+    small("dla", partial(collection.dla, True), 16, deep="nested"),
+    small("pnasnet", partial(collection.pnasnet, collection.cell_a, 8), 16, width=8),
+    small("pnasnet", partial(collection.pnasnet, collection.CellB, 8), 16, width=8, cell="cell_b"),
+    small("placements", partial(cifar.placements, "e", 8), 16, depth=8),
+    small("two_layer_fc", kaiming(course.two_layer_fc), 32),
+    small("three_layer_convnet", kaiming(course.three_layer_convnet), 32),
+    small("convnet", kaiming(course.a3_good_model_batchnorm), 32),
+    small("plain32", course.plain32, 16),
+    small("resnet32", course.resnet32, 16),
+    small("resnet47", course.resnet47, 16),
+]
 
 
 def setting(value: Setting) -> str:
@@ -45,81 +409,10 @@ def setting(value: Setting) -> str:
     return show(value) if isinstance(value, bool) else str(value)
 
 
-def loads(entry: Entry, network: netdsl.Network) -> bool:
+def same_names(network: netdsl.Network, reference: nn.Module) -> bool:
     """True if the reference's state dict loads into the styles that are modules, name by name."""
-    with torch.device("meta"):
-        weights = entry.reference().state_dict()
-        for model in (network.module(), network.sequential()):
-            try:
-                model.load_state_dict(weights)
-            except RuntimeError:
-                return False
-    return True
-
-
-def small(name: str, file: str, reference: Callable[[], nn.Module], **settings: Setting) -> Entry:
-    # Half the size of CIFAR's images: enough positions for batch norms, a quarter of the time.
-    return Entry(
-        name, file, settings, partial(netdsl.load, file, **settings), reference, 16, "tests/zoo/cifar.py"
+    weights = {name: tensor.shape for name, tensor in reference.state_dict().items()}
+    return all(
+        {name: tensor.shape for name, tensor in model.state_dict().items()} == weights
+        for model in (network.module(), network.sequential())
     )
-
-
-def taught(name: str, reference: Callable[[], nn.Module], size: int = 16) -> Entry:
-    return Entry(name, name, {}, partial(netdsl.load, name), reference, size, "tests/zoo/course.py")
-
-
-def placed(letter: str) -> Entry:
-    entry = small(f"placement ({letter})", "placements", partial(cifar.placements, letter, 20))
-    return entry._replace(load=partial(placement, letter, 20))
-
-
-ENTRIES = [
-    imagenet("alexnet", "alexnet"),
-    # 32: the classifiers have 120 million weights, whatever the size.
-    imagenet("vgg11", "vgg", 32, depth=11),
-    imagenet("vgg13", "vgg", 32, depth=13),
-    imagenet("vgg16", "vgg", 32, depth=16),
-    imagenet("vgg19", "vgg", 32, depth=19),
-    imagenet("vgg11_bn", "vgg", 32, depth=11, batch_norm=True),
-    imagenet("vgg13_bn", "vgg", 32, depth=13, batch_norm=True),
-    imagenet("vgg16_bn", "vgg", 32, depth=16, batch_norm=True),
-    imagenet("vgg19_bn", "vgg", 32, depth=19, batch_norm=True),
-    imagenet("resnet18", "resnet18"),
-    imagenet("resnet34", "resnet18", depth=34),
-    imagenet("resnet50", "resnet50"),
-    imagenet("resnet101", "resnet50", depth=101),
-    imagenet("resnet152", "resnet50", depth=152),
-    imagenet("resnext50_32x4d", "resnext50"),
-    imagenet("resnext101_32x8d", "resnext50", depth=101, group_width=8),
-    imagenet("wide_resnet50_2", "wide_resnet50"),
-    imagenet("wide_resnet101_2", "wide_resnet50", depth=101),
-    imagenet("squeezenet1_0", "squeezenet"),
-    imagenet("squeezenet1_1", "squeezenet", version=1.1),
-    imagenet("mobilenet_v2", "mobilenet_v2"),
-    imagenet("mobilenet_v3_small", "mobilenet_v3_small"),
-    imagenet("mnasnet1_0", "mnasnet1_0"),
-    imagenet("densenet121", "densenet"),
-    imagenet("densenet169", "densenet", depth=169),
-    imagenet("densenet201", "densenet", depth=201),
-    imagenet("googlenet", "googlenet"),
-    small("PreResNet-110", "preresnet", partial(cifar.preresnet, 110, False), depth=110, kind="residual"),
-    small("PreResNet-164", "preresnet", partial(cifar.preresnet, 164, True)),
-    small("PreResNet-1001", "preresnet", partial(cifar.preresnet, 1001, True), depth=1001),
-    small("WRN-28-10", "wide_resnet", partial(cifar.wide_resnet, 28, 10)),
-    small(
-        "WRN-16-8 with dropout", "wide_resnet", partial(cifar.wide_resnet, 16, 8), depth=16, widen=8, drop=0.3
-    ),
-    small("DenseNet-BC-100-12", "densenet_bc", partial(cifar.densenet_bc, 100, 12)),
-    small("ResNeXt-29 8x64d", "resnext29", partial(cifar.resnext29, 8, 64)),
-    small("SE-ResNet-18", "senet18", cifar.senet18),
-    small("MobileNet", "mobilenet", cifar.mobilenet),
-    *map(placed, "abcde"),
-    # 32: their last layers take every position of the images.
-    taught("two_layer_fc", partial(course.kaiming, course.two_layer_fc), 32),
-    taught("three_layer_convnet", partial(course.kaiming, course.three_layer_convnet), 32),
-    # The notes give its channels and pools; batch norm, head and initialisation are open.
-    taught("convnet", partial(course.kaiming, course.a3_good_model_batchnorm), 32),
-    taught("plain32", course.plain32),
-    taught("resnet32", course.resnet32),
-    taught("resnet47", course.resnet47),
-]

@@ -20,6 +20,7 @@ from netdsl.syntax.tokens import Token
 # Other names for the first word of a statement.
 _OTHER_WORDS = {
     "network": ("net", "model", "name", "graph"),
+    "variant": ("variants", "version", "preset", "alias", "configuration"),
     "input": ("input_shape", "input_size", "inputs", "shape"),
     "classes": ("num_classes", "nclasses", "n_classes", "outputs"),
     "layers": ("layer", "body", "backbone", "features", "trunk", "encoder", "neck", "section"),
