@@ -119,7 +119,8 @@ def compared(entry: Entry) -> Figures:
     loads = entry.is_torchvision and on_meta(lambda: same_names(network, reference))
     differences = None
     if network.parameters_count <= LARGEST:
-        found = compare(network.module(), reference, entry.size, entry.moves)
+        ours, theirs = entry.at_its_size()
+        found = compare(ours.module(), theirs, entry.size, entry.moves)
         assert found.response > 1e-3, "the outputs must depend on the images"
         assert not [spread for spread in found.spreads if not spread.agrees]
         assert max(found.differences) <= 1e-10

@@ -60,12 +60,16 @@ class Comparison(NamedTuple):
         return self.evaluation, self.training, self.gradients, self.running
 
 
-def compare(ours: nn.Module, theirs: nn.Module, size: int, moves: Sequence[Behind] = (), seed: int = 0) -> Comparison:
+def compare(
+    ours: nn.Module, theirs: nn.Module, size: int, moves: Sequence[Behind] = (), seed: int = 0
+) -> Comparison:
     """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
     `size` x `size`. `moves` make the file's order of the reference's. Changes both.
     """
     named = dict(theirs.named_parameters())
-    pairs = [(name, named[name], q) for name, q in zip(in_file_order(named, moves), ours.parameters(), strict=True)]
+    pairs = [
+        (name, named[name], q) for name, q in zip(in_file_order(named, moves), ours.parameters(), strict=True)
+    ]
     spreads = [Spread(name, p.numel(), spread(q), spread(p)) for name, p, q in pairs]
     theirs.double(), ours.double()
     torch.manual_seed(seed)
