@@ -26,7 +26,17 @@ from netdsl.base.source import Source
 from netdsl.syntax.net_files import shipped
 from netdsl.syntax.tokens import tokens
 from tests.zoo.compare import compare, flops, on_meta, shapes
-from tests.zoo.entries import CIFAR, COLLECTION, COURSE, ENTRIES, TORCHVISION, Entry, same_names, setting
+from tests.zoo.entries import (
+    CIFAR,
+    COLLECTION,
+    COURSE,
+    ENTRIES,
+    MIXERS,
+    TORCHVISION,
+    Entry,
+    same_names,
+    setting,
+)
 
 DOCS = Path(__file__).parent
 PAGE, FIGURES, PLACEMENTS = DOCS / "zoo.md", DOCS / "results" / "zoo.json", DOCS / "results" / "placements.md"
@@ -73,6 +83,10 @@ SECTIONS = {
         "left out.",
     ),
     CIFAR: ("Of papers, for CIFAR", "The references are written from the papers."),
+    MIXERS: (
+        "Transformers and mixers, for CIFAR",
+        "The references are written from the papers; the small Swin's has torchvision's blocks.",
+    ),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\

@@ -50,6 +50,13 @@ def split_windows(x: Tensor, window: int, grid: bool = False) -> Tensor:
     return x.flatten(3, 4).flatten(1, 2)
 
 
+class ChannelsLast(nn.Sequential):
+    """Layers that act on the channels at each position of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class DropPath(nn.Module):
     """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
 
@@ -63,13 +70,6 @@ class DropPath(nn.Module):
 
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels at each position of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-class Linear2d(nn.Linear):
-    """A linear layer over the channels at each position of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -194,11 +194,11 @@ class Transformer(nn.Module):
             ),
         )
         self.drop_path = DropPath(drop)
-        self.body2 = nn.Sequential(
-            LayerNorm2d(in_channels),
-            Linear2d(in_channels, 4 * in_channels),
+        self.body2 = ChannelsLast(
+            nn.LayerNorm(in_channels),
+            nn.Linear(in_channels, 4 * in_channels),
             nn.GELU(),
-            Linear2d(4 * in_channels, in_channels),
+            nn.Linear(4 * in_channels, in_channels),
         )
         self.drop_path2 = DropPath(drop)
 

@@ -4,15 +4,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class LayerNorm2d(nn.LayerNorm):
-    """Layer normalisation over the channels at each position of a map."""
+class ChannelsLast(nn.Sequential):
+    """Layers that act on the channels at each position of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Linear2d(nn.Linear):
-    """A linear layer over the channels at each position of a map."""
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation over the channels at each position of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -40,11 +40,11 @@ class Mixer(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(LayerNorm2d(in_channels), Mix(64, 64))
-        self.body2 = nn.Sequential(
-            LayerNorm2d(in_channels),
-            Linear2d(in_channels, 512),
+        self.body2 = ChannelsLast(
+            nn.LayerNorm(in_channels),
+            nn.Linear(in_channels, 512),
             nn.GELU(),
-            Linear2d(512, in_channels),
+            nn.Linear(512, in_channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -72,6 +72,13 @@ def split_windows(x: Tensor, window: int, shift: tuple[int, int] = (0, 0)) -> Te
     return x.flatten(3, 4).flatten(1, 2)
 
 
+class ChannelsLast(nn.Sequential):
+    """Layers that act on the channels at each position of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class CosineContinuousAttention(nn.Module):
     """Self-attention within windows of a map, with a bias computed from the relative position (Liu et al. 2022)."""
 
@@ -166,11 +173,11 @@ class Swin(nn.Module):
             LayerNorm2d(in_channels),
         )
         self.drop_path = DropPath(drop)
-        self.body2 = nn.Sequential(
-            Linear2d(in_channels, 4 * in_channels),
+        self.body2 = ChannelsLast(
+            nn.Linear(in_channels, 4 * in_channels),
             nn.GELU(),
-            Linear2d(4 * in_channels, in_channels),
-            LayerNorm2d(in_channels),
+            nn.Linear(4 * in_channels, in_channels),
+            nn.LayerNorm(in_channels),
         )
         self.drop_path2 = DropPath(drop)
 

@@ -40,6 +40,13 @@ class Attention(nn.Module):
         return x.transpose(1, 2).view(shape)
 
 
+class ChannelsLast(nn.Sequential):
+    """Layers that act on the channels at each position of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class ClassToken(nn.Module):
     """A learned token before the positions of a map, in a row (Dosovitskiy et al. 2021)."""
 
@@ -53,13 +60,6 @@ class ClassToken(nn.Module):
 
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels at each position of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-class Linear2d(nn.Linear):
-    """A linear layer over the channels at each position of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -99,11 +99,11 @@ class Encoder(nn.Module):
         self.body = nn.Sequential(
             LayerNorm2d(in_channels, eps=1e-06), Attention(in_channels, 12)
         )
-        self.body2 = nn.Sequential(
-            LayerNorm2d(in_channels, eps=1e-06),
-            Linear2d(in_channels, 4 * in_channels),
+        self.body2 = ChannelsLast(
+            nn.LayerNorm(in_channels, eps=1e-06),
+            nn.Linear(in_channels, 4 * in_channels),
             nn.GELU(),
-            Linear2d(4 * in_channels, in_channels),
+            nn.Linear(4 * in_channels, in_channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -108,7 +108,9 @@ def cifar_swin(width: int) -> nn.Module:
     """The blocks of torchvision's; for images of 32x32."""
     heads = [width // 16 << stage for stage in range(3)]
     create = swin_transformer.SwinTransformer
-    return create([2, 2], width, [2, 4, 2], heads, [4, 4], stochastic_depth_prob=0.1, num_classes=10)
+    sizes = [2, 2], width, [2, 4, 2], heads, [4, 4]
+    made: nn.Module = create(*sizes, stochastic_depth_prob=0.1, num_classes=10)
+    return made
 
 
 def placed(letter: str) -> Entry:
@@ -259,7 +261,8 @@ def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **setti
 
 def swin(window: int = 7, **options: Any) -> nn.Module:
     heads, windows = [1, 2, 4, 8], [window, window]
-    return swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+    made: nn.Module = swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+    return made
 
 
 def swin_v2() -> nn.Module:
@@ -268,7 +271,8 @@ def swin_v2() -> nn.Module:
 
 
 def max_vit() -> nn.Module:
-    return maxvit.MaxVit((64, 64), 64, 2, [32, 64, 128, 256], [1, 1, 1, 1], 16, 0.2)
+    made: nn.Module = maxvit.MaxVit((64, 64), 64, 2, [32, 64, 128, 256], [1, 1, 1, 1], 16, 0.2)
+    return made
 
 
 def torch_vision(name: str, **options: Any) -> Callable[[], nn.Module]:

@@ -147,8 +147,10 @@ class MLPMixer(nn.Module):
 
 class Residual(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + super().forward(x)
-        return y
+        y = x
+        for layer in self:
+            y = layer(y)
+        return x + y
 
 
 def conv_mixer(width: int, depth: int, kernel: int = 5, patch: int = 2) -> nn.Module:
