@@ -18,6 +18,7 @@ from netdsl.commands.build import build
 from netdsl.commands.check import check
 from netdsl.commands.compare import compare
 from netdsl.commands.completion import completion
+from netdsl.commands.data import data
 from netdsl.commands.diff import diff
 from netdsl.commands.dream import dream
 from netdsl.commands.eval import evaluate
@@ -78,7 +79,7 @@ main.add_commands(
     import_weights,
 )
 main.add_commands("Look inside a trained network", features, saliency, dream, attack, robustness, style)
-main.add_commands("Tools", summary, graph, diff, lsp, completion)
+main.add_commands("Tools", data, summary, graph, diff, lsp, completion)
 
 
 def run() -> None:

@@ -34,7 +34,14 @@ ORDER = """
 RANK = {room: rank for rank, room in enumerate(ORDER.split())}
 LOOSE = {"__init__", "__main__", "api", "cli", "compiler", "pygments_lexer"}
 # The packages that the runtime may import: recipes, and writing of files. It knows no compiler.
-RUNTIME_KNOWS = {"runtime", "language.recipe", "base.atomic", "base.printing", "base.typed_json"}
+RUNTIME_KNOWS = {
+    "runtime",
+    "language.recipe",
+    "base.atomic",
+    "base.paths",
+    "base.printing",
+    "base.typed_json",
+}
 RUNTIME_USERS = {"runtime", "trained", "inspect", "training", "commands", "__init__"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import count
 
@@ -11,3 +12,8 @@ def numbered(name: str, separator: str = "") -> Iterator[str]:
     yield name
     for number in count(2):
         yield f"{name}{separator}{number}"
+
+
+def is_module(name: str) -> bool:
+    """True for a module of Python or torch, which a file `NAME.py` would shadow."""
+    return name == "torch" or name in sys.stdlib_module_names

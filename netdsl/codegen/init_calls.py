@@ -53,8 +53,7 @@ def kind_rule(init: Init, layer: Layer, weight: Weight) -> Rule:
     if weight.role in _REACHED:
         rule = kinds.get(operation.name) or kinds.get(like)
     elif weight.role == "bias":
-        keys = (f"{operation.name}_bias", f"{like}_bias", "bias")
-        rule = next((kinds[key] for key in keys if key in kinds), None)
+        rule = kinds.get(f"{operation.name}_bias") or kinds.get(f"{like}_bias") or kinds.get("bias")
     return _plain(rule or _BASES[init.base].get(weight.role, PYTORCH))
 
 

@@ -31,7 +31,8 @@ def explain(code: str | None) -> None:
     known = {name.upper(): name for name in names()}
     name = known.get(code.upper()) or known.get(f"NET{code}")
     if name is None:
-        hint = nearest(code, names()) or "`netdsl explain` lists all"
+        misspelt = not re.fullmatch(r"(NET)?\d+", code)  # no other number is meant by one
+        hint = (misspelt and nearest(code, names())) or "`netdsl explain` lists all"
         raise click.BadParameter(f"there is no code `{code}`; {hint}", param_hint="CODE")
     _explain(rule(name).code)
 

@@ -70,9 +70,9 @@ def list_networks(word: str, form: str) -> None:
 
 
 def _listed(name: str, file: NetFile) -> Listed:
-    from netdsl.syntax.net_files import shipped_head
+    from netdsl.syntax.net_files import head_of
 
-    head = shipped_head(file.path)
+    head = head_of(file.path)
     assert head.network is not None
     variant = next((variant for variant in head.variants if variant.name.text == file.variant), None)
     settings = [argument.span.text for argument in variant.arguments] if variant else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.base.names import is_module
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compiled_network
@@ -67,7 +68,7 @@ def _check_name(name: str) -> None:
     other = f"choose another name, as `my_{name}`"
     if keyword.iskeyword(name) or name == "self":
         fail(f"`{name}` is reserved in Python", other)
-    if name == "torch" or name in sys.stdlib_module_names:
+    if is_module(name):
         fail(f"`{name}` is a Python module, which `{name}.py` would shadow", other)
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         words = "_".join(re.findall(r"[A-Za-z0-9]+", name)).lstrip("0123456789_")

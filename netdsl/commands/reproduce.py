@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from netdsl.base.paths import real
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 from netdsl.commands.shared_options import PATH, run_argument
 
@@ -23,6 +24,6 @@ def reproduce(run: Path, new: Path | None) -> None:
     from netdsl.training.reproduce import reproduce_run
 
     with errors_shown(), joined() as processes:
-        place = run if run.name not in ("", "..") else run.resolve()
+        place = run if run.name not in ("", "..") else real(run)
         same = reproduce_run(run, new or place.parent / f"{place.name}-again", processes)
     sys.exit(0 if same else INPUT_ERROR)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.base.paths import real
 from netdsl.commands.shared_inspect import in_255ths, inspect_options, inspecting, read_budget
 from netdsl.commands.shared_options import counted, runs_argument, seed_option
 from netdsl.commands.shared_outputs import output_option, print_written
@@ -61,10 +62,10 @@ def robustness(
     """
     from netdsl.inspect.sheets.robustness import withstood, write_curves
 
-    if repeated := [run for at, run in enumerate(runs) if run.resolve() in map(Path.resolve, runs[:at])]:
+    if repeated := [run for at, run in enumerate(runs) if real(run) in map(real, runs[:at])]:
         raise click.UsageError(f"{repeated[0]} is named twice: remove one")
     numbers = [float(budget) for budget in budgets]
-    names = [run.resolve().name for run in runs]
+    names = [real(run).name for run in runs]
     labels = [name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)]
     with inspecting(runs, weights, device, [output] if output else []) as inspected:
         measured = [withstood(run, numbers, images, steps, restarts, seed) for run in inspected]

@@ -32,12 +32,10 @@ def complete_bare_names(
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """For --set: the parameters of the shipped networks on the command line, with the values they declare."""
-    from netdsl.syntax.net_files import bare_names, shipped_head
+    """For --set: the parameters of the networks on the command line, with the values that they declare."""
+    from netdsl.syntax.net_files import parameters_of
 
-    known = bare_names()
-    heads = [shipped_head(known[name].path) for name in context.args if name in known]
-    found = [parameter for head in heads if head.network for parameter in head.network.parameters]
+    found = [p for name in context.args for p in parameters_of(name)]
     settings = (f"{p.name.text}={value}" for p in found for value in [v.span.text for v in p.values] or [""])
     return [CompletionItem(setting) for setting in settings if setting.startswith(incomplete)]
 

@@ -49,6 +49,10 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; a file that can't be used is an error in one line."""
         try:
+            os.getcwd()
+        except OSError:
+            fail("the current folder was removed", "change to another")
+        try:
             return super().invoke(ctx)
         except click.ClickException as error:
             vars(error)["message"] = encodable(printable(error.message), sys.stderr)
@@ -71,7 +75,13 @@ class CommandGroup(click.Group):
 
 
 class GroupedOptionsCommand(click.Command):
-    """A command whose help lists its options under the headings of `option_group`."""
+    """A command whose help lists its options under the headings of `option_group`, and the parameters of the
+    networks that the command line names.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj = list(args)  # for the help, which is written before they are parsed
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -80,6 +90,24 @@ class GroupedOptionsCommand(click.Command):
                 groups.setdefault(getattr(parameter, "heading", _OTHER_OPTIONS), []).append(row)
         for heading, rows in groups.items():
             with formatter.section(heading):
+                formatter.write_dl(rows)
+        for name in ctx.obj or ():
+            self._format_parameters(name, formatter)
+
+    def _format_parameters(self, name: str, formatter: click.HelpFormatter) -> None:
+        if name.startswith("-"):
+            return
+        from netdsl.syntax.net_files import parameters_of
+
+        rows = [
+            (
+                f"--set {p.name.text}=…",
+                f"one of {', '.join(v.span.text for v in p.values)}" if p.values else "",
+            )
+            for p in parameters_of(name)
+        ]
+        if rows:
+            with formatter.section(f"Parameters of {name}"):
                 formatter.write_dl(rows)
 
 

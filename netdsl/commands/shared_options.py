@@ -70,6 +70,20 @@ def _speed_option(name: str, help: str) -> Callable[[F], F]:
     return click.option(name, type=click.Choice(choices), default="auto", show_default=False, help=help)
 
 
+# Options of other programs, and those of netdsl.
+_OTHER_OPTIONS = {
+    **dict.fromkeys(("lr", "learning-rate"), "--optimizer.lr 0.1"),
+    "momentum": "--optimizer.momentum 0.9",
+    **dict.fromkeys(("wd", "weight-decay"), "--optimizer.weight_decay 5e-4"),
+    **dict.fromkeys(("amp", "fp16", "mixed-precision"), "--precision bf16"),
+    **dict.fromkeys(("gpu", "cuda"), "--device cuda"),
+    **dict.fromkeys(("batch-size", "bs"), "--batch 64"),
+    **dict.fromkeys(("dataset", "data-path"), "--data folder:images"),
+    "num-workers": "--workers 2",
+    "scheduler": "--schedule cosine",
+    "label-smoothing": "--loss.smoothing 0.1",
+}
+
 speed_options = option_group(
     "Computation (auto: chosen for this machine)",
     _speed_option("--device", "Device to train on."),
@@ -112,7 +126,9 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, s
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--")
         if key.partition(".")[0] not in KEYS:
-            hint = nearest(key, [*KEYS, *_options()])
+            known = [f"--{name}" for name in (*KEYS, *_options())]
+            own = _OTHER_OPTIONS.get(key.replace("_", "-"), "")
+            hint = f"write `{own}`" if own else nearest(option, known)
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")

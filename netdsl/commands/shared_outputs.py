@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from netdsl.base.paths import real
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_help import F
 from netdsl.commands.shared_tables import echo
@@ -45,10 +46,10 @@ def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path] = ()) 
     """Ends the command if two outputs are the same file, if one would overwrite an input, or if one can't be
     written.
     """
-    read = {_real(name) for name in inputs}
+    read = {real(name) for name in inputs}
     seen: set[Path] = set()
     for output in outputs:
-        place = _real(output)
+        place = real(output)
         if place in seen:
             raise click.UsageError(f"{output} would be written twice: name another file")
         if place in read or (place.parent in read and place.exists()):
@@ -70,10 +71,6 @@ def _hindrance(output: Path) -> str | None:
     if not folder.is_dir():
         return f"{folder} is not a folder"
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is not writable"
-
-
-def _real(name: str | Path) -> Path:
-    return Path(os.path.realpath(name))  # `Path.resolve` raises on circular links
 
 
 def write_file(path: Path, content: str | bytes) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from netdsl.base.paths import real
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_outputs import write_file
 from netdsl.commands.shared_tables import echo
@@ -46,4 +47,4 @@ def rewrite(path: Path, content: str | bytes) -> None:
     """Replaces a file; ends the program if that is impossible."""
     if not os.access(path, os.W_OK):  # a writable folder would be enough, since the file is replaced
         fail(f"{path} can't be written: it is write-protected")
-    write_file(path.resolve(), content)  # resolved: a link stays a link
+    write_file(real(path), content)  # a link stays a link

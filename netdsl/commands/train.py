@@ -14,7 +14,6 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
-    counted,
     data_override,
     one_file,
     pairs,
@@ -51,7 +50,12 @@ if TYPE_CHECKING:
         help="Style of the code.  [default: module]",
     ),
     click.option("--seeds", type=click.IntRange(1), metavar="N", help="Train N times, from --seed on."),
-    click.option("--overfit", type=counted(2), metavar="N", help="Only test whether it can learn N images."),
+    click.option(
+        "--overfit",
+        type=click.IntRange(2, 1000),
+        metavar="N",
+        help="Only test whether it can learn N images.",
+    ),
     click.option(
         "--resume",
         type=PATH,

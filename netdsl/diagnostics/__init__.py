@@ -4,7 +4,7 @@ Nothing here knows the language: the packages that find mistakes create the diag
 """
 
 from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing
-from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, add_step, remove, write
+from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, add_step, remove, remove_cell, write
 from netdsl.diagnostics.spelling import misspelt, nearest
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "misspelt",
     "nearest",
     "remove",
+    "remove_cell",
     "write",
 ]

@@ -43,12 +43,12 @@ def apply_fixes(source: Source, diagnose: Diagnose, unsafe: bool = False) -> Fix
             break
         after = _applied(source, applied)
         remaining = tuple(diagnose(after))
-        if _failed(applied, left, remaining):
+        if failed(applied, left, remaining):
             if len(applied) > 1:  # find out which by applying one at a time
                 applied = applied[:1]
                 after = _applied(source, applied)
                 remaining = tuple(diagnose(after))
-            if _failed(applied, left, remaining):
+            if failed(applied, left, remaining):
                 refused.add(identity(applied[0]))
                 continue
         source, left, count = after, remaining, count + len(applied)
@@ -79,7 +79,8 @@ def _applied(source: Source, diagnostics: Iterable[Diagnostic]) -> Source:
     return Source(source.name, edited(source.text, edits))
 
 
-def _failed(applied: Iterable[Diagnostic], before: Iterable[Diagnostic], after: Sequence[Diagnostic]) -> bool:
+def failed(applied: Iterable[Diagnostic], before: Iterable[Diagnostic], after: Sequence[Diagnostic]) -> bool:
+    """True if a diagnostic is still there after its fix was applied, or the text has more syntax errors."""
     left, counted = Counter(map(identity, after)), Counter(map(identity, before))
     stays = any(left[identity(found)] >= counted[identity(found)] for found in applied)
     return stays or _syntax_errors(after) > _syntax_errors(before)

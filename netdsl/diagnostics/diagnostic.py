@@ -53,7 +53,7 @@ class Diagnostic:
     @property
     def help_text(self) -> str:
         """The printed help: the titles of the fixes, and the sentences."""
-        titles = [each.title if isinstance(each, Fix) else each for each in _each(self.help)]
+        titles = [each.instruction if isinstance(each, Fix) else each for each in _each(self.help)]
         if all(title.startswith("write ") for title in titles):
             return " or ".join([titles[0], *(title.removeprefix("write ") for title in titles[1:])])
         return ", or ".join(titles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -33,6 +34,24 @@ class Fix:
         """True if all its edits are in the user's files, not on the command line or in netdsl itself."""
         sources = [edit.span.source for edit in self.edits]
         return not any(source.is_option or source.builtin for source in sources)
+
+    @property
+    def instruction(self) -> str:
+        """The title; on the command line it has the form of an option: "write `--set depth=34`"."""
+        options = {edit.span.source for edit in self.edits if edit.span.source.is_option}
+        if not options:
+            return self.title
+        source = options.pop()
+        text = edited(source.text, (edit for edit in self.edits if edit.span.source is source))
+        return re.sub("`[^`]*`", lambda _: f"`{_argument(source.name, text)}`", self.title, count=1)
+
+
+def _argument(option: str, value: str) -> str:
+    """An option and its value, quoted for a shell: `--data folder:mnist`, `--set act=relu`."""
+    option, _, name = option.partition(" ")
+    if folder := re.fullmatch(r'folder\("(.*)"\)', value):
+        value = f"folder:{folder[1]}"
+    return f"{option} {shlex.quote(f'{name}={value}' if name else value)}"
 
 
 # The help of a diagnostic: a fix, a sentence if only the user can decide, or several of them.
@@ -75,6 +94,19 @@ def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
         elif text[start - 1 : start] == "(" and text[end : end + 1] == ")":
             start, end = start - 1, end + 1
     return Fix(title, (Edit(Span(span.source, start, end), ""),), safe)
+
+
+def remove_cell(cell: Span) -> Fix:
+    """Deletes a cell of a table with the spaces after it, or before the last one of its line."""
+    text = cell.source.text
+    start, end = cell.start, cell.end
+    while text[end : end + 1] == " ":
+        end += 1
+    if end == len(text) or text[end] in "\n#":
+        end = cell.end
+        while text[start - 1] == " ":
+            start -= 1
+    return Fix("remove it", (Edit(Span(cell.source, start, end), ""),))
 
 
 def add_step(body: Span, steps: str, why: str = "", *, safe: bool = True) -> Fix:

@@ -77,6 +77,7 @@ RULES = (
     Rule("NET710", "channels-last-input"),
     Rule("NET711", "data-mismatch"),
     Rule("NET712", "contradictory-recipe"),
+    Rule("NET713", "norm-momentum"),
     Rule("NET714", "linear-on-map"),
 )
 

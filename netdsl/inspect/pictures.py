@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from netdsl.api import Network
+from netdsl.base.paths import real
 from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
@@ -147,7 +148,7 @@ def _of_test(test: Split, rows: range, argument: str) -> list[Picture]:
 def _of_file(file: Path, inspected: InspectedRun) -> Picture:
     with _readable(file, "name an image, a folder of images, or `test:0`"):
         pixels, _ = decode_one(file, inspected.run.network.input_shape)
-    folder = file.resolve().parent.name
+    folder = real(file).parent.name
     label = inspected.classes.index(folder) if folder in inspected.classes else None
     return Picture(str(file), _floats(torch.from_numpy(pixels.copy())), label)
 

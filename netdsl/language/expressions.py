@@ -162,7 +162,7 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
     try:
         result = ARITHMETIC[expr.name](*values)
     except ZeroDivisionError:
-        raise _NoValue("division by zero", expr.span) from None
+        raise _NoValue("division by zero", expr.span, _divided(expr.operands[1])) from None
     except ValueError as error:
         raise _NoValue(str(error), expr.span) from None
     if isinstance(result, bool):
@@ -170,6 +170,15 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
     if abs(result.numerator) > LARGEST or result.denominator > LARGEST:
         raise _NoValue("the number is too large", expr.span, f"numbers go up to {LARGEST:.0e}")
     return normal(result)
+
+
+def _divided(divisor: Expr) -> Help:
+    """The help for a divisor that is 0; an index counts from 0."""
+    if isinstance(divisor, Ref) and divisor.span and divisor.name.endswith("index"):
+        return write(divisor.span, f"({divisor.name} + 1)", ": an index counts from 0")
+    if divisor.span and divisor.span.text.isidentifier():
+        return write(divisor.span, f"max(1, {divisor.span.text})", safe=False)
+    return "divide by another number"
 
 
 def _truth(expr: Expr, environment: Environment) -> bool:

@@ -140,8 +140,6 @@ INIT_BASES = {
 }
 INIT_KEYS = {
     "bias": "The biases of convolutions and linear layers.",
-    "conv_bias": "The biases of convolutions.",
-    "linear_bias": "The biases of linear layers.",
     "last_bn": "The last norm of every skip body.",
 }
 

@@ -9,12 +9,13 @@ from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
-from netdsl.base.values import show
+from netdsl.base.values import is_number, normal, show
 from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
-from netdsl.ir.resolved import Expectation
+from netdsl.ir.resolved import Expectation, FromStep
 from netdsl.ir.typed import (
     TypedBody,
     TypedLet,
+    TypedMark,
     TypedNetwork,
     TypedOperation,
     TypedSection,
@@ -87,6 +88,11 @@ class _Layers:
                 self._operation(step)
                 if isinstance(before, TypedOperation):
                     self._pair(before, step)
+            if isinstance(step, TypedMark) and isinstance(step.step, FromStep):
+                unused = before is not None and not isinstance(before, TypedMark)
+                message = f"the output of the step before `from {step.step.name}` is not used"
+                help = "save it with `save`, or remove the steps that make it"
+                self._check(unused, "NET708", step.step.span, message, help)
             for inner in bodies(step):
                 self._body(inner)
             before = step
@@ -129,6 +135,13 @@ class _Layers:
         skipped = 1 < kernel < stride and _area(typed.output) < _area(typed.input)
         message = f"`{name}` has a stride of {stride} and a window of {kernel}: it skips some pixels"
         self._check(skipped, "NET704", span, message, "use a larger kernel or a smaller stride")
+        arguments = dict(typed.step.arguments)
+        momentum = arguments.get("momentum")
+        if isinstance(momentum, Const) and is_number(momentum.value) and momentum.span:
+            message = f"`momentum` of `{name}` is the weight of the new batch: {show(momentum.value)} is much"
+            own = show(normal(1 - Fraction(momentum.value)))  # type: ignore[arg-type]
+            fix = write(momentum.span, own, ", as in torch", shown=f"momentum={own}")
+            self._check(momentum.value > Fraction(1, 2), "NET713", momentum.span, message, fix)  # type: ignore[operator]
         if typed.operation.infer((1, 1, 1)) == (1,):  # it makes vectors of maps
             message = f"`{name}` of a vector has no effect"
             self._check(len(typed.input) == 1, "NET708", span, message, _removed(typed))

@@ -316,7 +316,11 @@ def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:
 
 
 def _expression(context: Context, known: Known) -> Iterator[Candidate]:
-    """The names that an expression can use."""
+    """The names that an expression can use; first the declared values of the parameter that it is of."""
+    name, operator = ("", "", *context.clause)[-2:]
+    if operator in ("==", "!=", "=") and name in known.constants:
+        for value in known.constants[name].values:
+            yield Candidate(value.span.text, "word", name, f"A declared value of `{name}`.")
     yield from (Candidate(name, "name", kind) for name, kind in context.names.items())
     if context.statement in _WITH_BODIES:
         yield Candidate("in", "name", "", IN.documentation)

@@ -166,6 +166,7 @@ class ConvTranspose(Weighted):
                 f"write `output_padding={limit - 1}`" if limit > 1 else "give it a stride of at least 2",
                 cause="arguments",
                 own=f"output_padding={limit - 1}" if limit > 1 else "stride=2",
+                safe=limit > 1,
             )
         height, width = ((n - 1) * self.stride + more for n, more in zip(x[1:], self._beyond(), strict=True))
         if min(height, width) < 1:

@@ -43,7 +43,8 @@ class ShapeMismatch(NamedTuple):
     """An operation that doesn't fit its input: message, help, and the output that is most likely meant.
 
     `cause` is the input's shape, a map that became too small, a vector in place of a map, or the arguments.
-    `own` is what is most likely meant: an argument, `padding=1`, or steps, in which `…` is the call itself.
+    `own` is what is most likely meant: an argument, `padding=1`, or steps, in which `…` is the call itself;
+    `safe` if hardly anything else can be meant.
     """
 
     message: str
@@ -51,6 +52,7 @@ class ShapeMismatch(NamedTuple):
     output: Shape = UNKNOWN
     cause: Literal["input", "size", "vector", "arguments"] = "input"
     own: str = ""
+    safe: bool = False
 
 
 class Symbolic(NamedTuple):
@@ -263,6 +265,7 @@ class Weighted(Operation):
                 self._unfrozen(x),
                 "arguments",
                 "freeze=yes",
+                safe=True,
             )
         return self.output(x)
 

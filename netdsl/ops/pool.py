@@ -45,7 +45,8 @@ class _Pool(Operation):
             padding, kernel = _shown(self.padding), _shown(self.kernel)
             half = _shown((self.kernel[0] // 2, self.kernel[1] // 2))
             message = f"`padding` is {padding}, more than half of the kernel of {kernel}"
-            return ShapeMismatch(message, f"write `padding={half}`", cause="arguments", own=f"padding={half}")
+            own = f"padding={half}"
+            return ShapeMismatch(message, f"write `{own}`", cause="arguments", own=own, safe=True)
         window = self._window()
         if self.ceil:
             height, width = (_rounded_up(*line) for line in zip(x[1:], *window, strict=True))

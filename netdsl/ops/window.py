@@ -28,6 +28,7 @@ class Window(NamedTuple):
                 f"write `{own}`" if own else "remove it, or a stride or pool before it",
                 cause="size",
                 own=own,
+                safe=bool(own),
             )
         return (x[0], *grid)
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from netdsl.other_frameworks.untranslated import no_step
+from netdsl.other_frameworks.untranslated import ACTIVATIONS, no_step
 
 # A name elsewhere, ours, and what its arguments by position are; `-` are those that the language works out
 # by itself, or doesn't have.
@@ -108,7 +108,8 @@ _ARGUMENTS = {
                      "num_filters", "out_planes", "planes", "width"), "out"),  # fmt: skip
     **dict.fromkeys(("kernel_size", "kernels", "pool_size", "ksize", "k", "size", "filter_size"), "kernel"),
     **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape",
-                     "inplace", "input_shape", "device", "dtype", "in_planes", "params"), ""),  # fmt: skip
+                     "inplace", "input_shape", "device", "dtype", "in_planes", "params", "in", "cin",
+                     "in_ch", "c_in", "input"), ""),  # fmt: skip
     **dict.fromkeys(("rate", "prob", "probability", "drop", "drop_rate", "dropout"), "p"),
     **dict.fromkeys(("strides", "step"), "stride"),
     **dict.fromkeys(("learning_rate", "base_lr", "initial_lr", "max_lr"), "lr"),
@@ -239,7 +240,7 @@ def translated(text: str) -> str:
     if not found or len(text) > 1000:
         return ""
     prefix, name, inside = found[1], found[2], found[3] or ""
-    if name.lower() in ("activation", "act", "nonlinearity") and inside:
+    if name.lower() in ACTIVATIONS and inside:
         activation = own_name(own_value(inside)) or own_value(inside)
         return "" if no_step(activation) or not activation.isidentifier() else activation
     exact, plain = _known()
@@ -262,6 +263,8 @@ def translated(text: str) -> str:
         if values["momentum"] in ("", "0.1"):
             del values["momentum"]
     ours = known.name
+    if ours == "relu" and (positional[:1] or [named.get("max_value", "")])[0] in ("6", "6.0"):
+        ours = "relu6"
     groups = values.get("groups")
     if ours == "conv" and groups and groups == values.get("out") == _entering(positional, named):
         ours = "depthwise"

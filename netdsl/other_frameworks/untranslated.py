@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
-# Layers that have no translation, and what to do instead.
+from netdsl.ops import OPERATIONS
+
+# Names of the layer that applies an activation, which is its argument.
+ACTIVATIONS = ("activation", "act", "nonlinearity")
+
+
+class Untranslated(NamedTuple):
+    """The steps in place of a layer that has no translation, or none where it is to be removed, and why."""
+
+    steps: str
+    why: str
+    safe: bool = False
+
+    @property
+    def help(self) -> str:
+        return f"{f'write `{self.steps}`' if self.steps else 'remove it'}{self.why}"
+
+
+_SOFTMAX = Untranslated("", ": the loss `cross_entropy` applies the softmax", safe=True)
+# In the steps, `{0=16}` is the layer's first argument, or 16 where it has none.
 _NO_STEPS = {
-    "softmax": "remove it: the loss `cross_entropy` applies the softmax",
-    "logsoftmax": "remove it: the loss `cross_entropy` applies the softmax",
-    "crossentropyloss": "write the loss in the recipe: `train { loss cross_entropy }`",
-    "sequential": "remove it: steps run in the order in which they are written",
-    "modulelist": "repeat steps with `repeat 3 { … }`, or blocks with `stage`",
-    "input": "write `input 3x32x32` at the top of the file",
-    **dict.fromkeys(("pointwise", "pointwiseconv"), "write `conv(out, 1)`"),
-    **dict.fromkeys(("separableconv", "separableconv2d"), "write `depthwise(3), conv(out, 1)`"),
-    **dict.fromkeys(("groupconv", "groupedconv", "groupconv2d"), "write `conv(out, 3, groups=4)`"),
+    **dict.fromkeys(("softmax", "softmax2d", "logsoftmax"), _SOFTMAX),
+    "crossentropyloss": Untranslated("", ", and write `loss cross_entropy` in the recipe", safe=True),
+    "sequential": Untranslated("", ": steps run in the order in which they are written"),
+    "modulelist": Untranslated("", ", and repeat steps with `repeat 3 { … }`, or blocks with `stage`"),
+    "input": Untranslated("", ", and write `input 3x32x32` at the top of the file"),
+    **dict.fromkeys(("pointwise", "pointwiseconv"), Untranslated("conv({0=16}, 1)", "")),
     **dict.fromkeys(
-        ("patchembed", "patchembedding"), "write `conv(768, 16, stride=16, padding=0)` for patches of 16x16"
+        ("separableconv", "separableconv2d"), Untranslated("depthwise({1=3}), conv({0=16}, 1)", "")
     ),
-    "softmax2d": "remove it: the loss `cross_entropy` applies the softmax",
+    **dict.fromkeys(
+        ("groupconv", "groupedconv", "groupconv2d"), Untranslated("conv({0=16}, {1=3}, groups=4)", "")
+    ),
+    **dict.fromkeys(
+        ("patchembed", "patchembedding"),
+        Untranslated("conv({0=768}, {1=16}, stride={1=16}, padding=0)", ", for patches of this size"),
+    ),
     **dict.fromkeys(
         (
             "lstm",
@@ -30,11 +54,11 @@ _NO_STEPS = {
             "selfattention",
             "multiheadattention",
         ),
-        "remove it: there are no recurrent, embedding or attention layers",
+        Untranslated("", ": there are no recurrent, embedding or attention layers"),
     ),
     **dict.fromkeys(
         ("reshape", "view", "unflatten", "permute", "transpose", "unsqueeze", "einsum"),
-        "remove it, or write `flatten`: no other operation changes the order of numbers",
+        Untranslated("flatten", " or remove it: no other operation changes the order of numbers"),
     ),
 }
 _NUMERALS = {
@@ -54,13 +78,38 @@ FUNCTIONS = {
     "mod": "{0} - {0} // {1} * {1}",
 }
 _JOINS = {"cat": "concat", "concatenate": "concat", "concatenation": "concat", "multiply": "mul"}
+# Names of the tensor that a step gets.
+_CURRENT = ("x", "input", "inputs", "identity")
 
 
-def no_step(name: str) -> str:
-    """The help for a layer that has no translation; empty if unknown."""
+def no_step(name: str, arguments: Sequence[str] = ()) -> Untranslated | None:
+    """What to write for a layer that has no translation; None if it is unknown."""
+    if name.lower() in ACTIVATIONS and arguments:
+        return no_step(arguments[0].strip("\"'"))
     if join := _JOINS.get(name.lower()):
-        return f"write `{join} {{ | a | b }}`, with a branch after each `|`"
-    return _NO_STEPS.get(name.lower().replace("_", ""), "")
+        return Untranslated(joined(join, arguments), ", with a branch after each `|`", safe=bool(arguments))
+    found = _NO_STEPS.get(name.lower().replace("_", ""))
+    if name.lower().startswith("patch") and all(map(str.isdigit, arguments)):  # the channels, and the side
+        arguments = sorted(arguments, key=int, reverse=True)
+
+    def argument(match: re.Match[str]) -> str:
+        given = arguments[int(match[1])] if int(match[1]) < len(arguments) else ""
+        return given if re.fullmatch(r"\w+", given) else match[2]
+
+    return found and found._replace(steps=re.sub(r"{(\d)=(\w+)}", argument, found.steps))
+
+
+def joined(join: str, tensors: Sequence[str]) -> str:
+    """A join of the current tensor and saved ones, by name."""
+    names = [name.strip("[]() ") for name in tensors]
+    branches = [
+        "identity" if name in _CURRENT else name if name in OPERATIONS else f"from {name}"
+        for name in names
+        if name.isidentifier()
+    ]
+    if len(branches) < 2:
+        branches = ["identity", *(branches or ["…"])]
+    return f"{join} {{ | {' | '.join(branches)} }}"
 
 
 def numeral(name: str) -> str:

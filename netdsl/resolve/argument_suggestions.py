@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Fix, Help, add, listing, misspelt, nearest, remove, write
-from netdsl.language.argument_types import Pair, Parameter, Wholes, Word
+from netdsl.diagnostics import Fix, Help, add, listing, misspelt, nearest, remove, remove_cell, write
+from netdsl.language.argument_types import Pair, Parameter, Wholes, Word, signature
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_argument, own_name, own_parameter, own_value
 from netdsl.other_frameworks.untranslated import no_step
@@ -96,8 +97,15 @@ def twice(name: str, arguments: Sequence[nodes.Argument], again: nodes.Argument,
     equal = any(a.name and a.value.span.text == first.span.text for a in arguments)
     if arguments[0].name or len(set(by_name)) < len(by_name) or again.name is None:
         return remove(again.span, "remove one", safe=again.value.span.text == first.span.text)
+    if not equal and _is_less(first.span.text, again.value.span.text):  # two kernels
+        left = [argument for argument in arguments if argument.value is not first]
+        return replace(write_call(name, arguments, _shown(left)), safe=False)
     left = [a for a in arguments if a.value is not (first if equal else arguments[0].value)]
     return write_call(name, arguments, _shown(left))
+
+
+def _is_less(one: str, other: str) -> bool:
+    return one.isdigit() and other.isdigit() and int(one) < int(other)
 
 
 def too_many(
@@ -144,7 +152,7 @@ def unknown(
     assert argument.name is not None
     given, value, place = argument.name.text, argument.value.span.text, argument.name.span
     known = [parameter.name for parameter in parameters]
-    column = not re.match(r"\s*=", place.source.text[place.end :])
+    column = bool(argument.column)
     stage = column or _is_stage(argument, span)
     block = bool(parameters) and all(parameter.type is None for parameter in parameters)
 
@@ -153,14 +161,17 @@ def unknown(
         return write(place, own) if column else write(argument.span, f"{own}={new}")
 
     def without(why: str = "") -> Help:
-        """The call without the argument; a column can't be removed without its cells."""
-        title = f"leave it out{why}"
-        return title if column else remove(argument.span, title)
+        """The call without the argument, or the table without its column."""
+        title = f"leave {'its column' if column else 'it'} out{why}"
+        if not column:
+            return remove(argument.span, title)
+        cells = (place, *argument.column)
+        return Fix(title, tuple(edit for cell in cells for edit in remove_cell(cell).edits))
 
     if own_parameter(given, ["act"]) and (not block or not own_parameter(given, known)):
         operation = own_name(own_value(value)) or own_value(value)
-        if why := no_step(value):
-            return why
+        if lost := no_step(value):
+            return lost.help
         after = add(span, f", {operation}")
         left = without(f", and write `, {operation}` after the call")
         return (
@@ -203,8 +214,8 @@ def unknown(
         return write_call(name, arguments, (), ": it takes no arguments")
     if block and given in _COPIES:
         return _repeated(name, argument, arguments, span)
-    if only := _only(free, value, block):
-        return named(only)
+    if (not block or given not in _of_operations()) and (only := _only(free, value, block)):
+        return replace(named(only), safe=False)
     if block and free:
         shown = (f"{p.name}={p.default}" if p.default else p.name for p in parameters)
         return without(f": the block is `{written(name, list(shown))}`")
@@ -231,6 +242,12 @@ def _only(free: Sequence[Parameter], value: str, block: bool) -> str:
     kind = _kind(value)
     alike = [parameter for parameter in free if _kind(parameter.default) == kind]
     return alike[0].name if block and len(alike) == 1 and (kind != "value" or alike == free) else ""
+
+
+@cache
+def _of_operations() -> frozenset[str]:
+    """The names of the arguments of operations, which mean nothing else."""
+    return frozenset(parameter.name for op in OPERATIONS.values() for parameter in signature(op))
 
 
 def _kind(value: str) -> str:

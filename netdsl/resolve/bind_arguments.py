@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
-from netdsl.base.values import Size, Symbol, Value, show
+from netdsl.base.values import Size, Symbol, Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Help, Label, listing, write
 from netdsl.language.argument_types import (
     ArgType,
@@ -152,6 +152,8 @@ def argument_values(
                     help = write(argument.span, f"{later}={argument.value.span.text}")
                 if len(values) == 1:
                     help = write_call(name, arguments, ())
+            elif isinstance(types[argument.parameter], Word) and is_number(value) and len(arguments) == 2:
+                help = write_call(name, arguments, [argument.value.span.text])  # torch: the size, the padding
             mismatch = meant(value, types[argument.parameter]) or mismatch
             expr = Const(value, argument.value.span)
             wrong_argument(name, argument.parameter, expr, mismatch, diagnostics, help=help, code=code)
@@ -174,6 +176,8 @@ def wrong_argument(
     help = help or _own(mismatch, place) or f"it must be {mismatch.expected}"
     if isinstance(found, Symbol) and getattr(OPERATIONS.get(found.name), "is_activation", False):
         help = f"write it as a separate step after the call: `, {found.name}`"
+    if place and found == 0 and "//" in place.text:
+        help = write(place, f"max(1, {place.text})")
     quotient = place.text.partition("/") if isinstance(found, Fraction) and place else ("", "", "")
     if place and quotient[1] and "/" not in quotient[2] and "whole" in mismatch.expected:
         help = write(place, f"{quotient[0].strip()} // {quotient[2].strip()}", ", which rounds down")
@@ -250,5 +254,7 @@ def _added(
         )
     place = re.compile(r"(\w+)(\s*\(\s*\))?$").search(span.source.text, span.start, span.end)
     assert place is not None
-    why = "" if missing == ["kernel"] else ", with the numbers that you mean"
+    texts = all(value.startswith('"') for value in given)
+    why = ", with your path" if texts else ", with the numbers that you mean"
+    why = "" if missing == ["kernel"] else why
     return write(Span(span.source, *place.span()), written(place[1], given), why, safe=not why)

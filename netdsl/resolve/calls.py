@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple, cast
 
 from netdsl.base.source import Span
+from netdsl.base.tree import nested
 from netdsl.base.values import Symbol, Value, is_number, normal, show
 from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add, misspelt, remove, write
 from netdsl.ir.resolved import BlockStep, Bound, OperationStep, ParameterCallStep, Step, WrongStep
-from netdsl.language.argument_types import Flag, Mismatch, Parameter, Real, Whole, Word, schema, signature
+from netdsl.language.argument_types import (
+    Flag,
+    Mismatch,
+    Parameter,
+    Real,
+    Whole,
+    Word,
+    example,
+    schema,
+    signature,
+)
 from netdsl.language.expressions import Const, Expr, constant
 from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS, Operation
@@ -92,8 +104,8 @@ class CallResolver:
         own = translated(call.text)
         help: Help = (
             _spelt(word.span, self._blocks.known)
-            or _no_step(word.text, step.span)
-            or (write(call, own) if own and "\n" not in own and own.split("(")[0] in known else "")
+            or self._without_translation(step)
+            or (_complete(write(call, own)) if own and "\n" not in own and own.split("(")[0] in known else "")
             or misspelt(word.span, known)
             or f"use another operation, or define a block `{word.text}`"
         )
@@ -107,11 +119,25 @@ class CallResolver:
             saved = add(symbols["label"].whole, f", save {word.text}").edits
             title = f"write `, save {word.text}` after the step of that label, and `from {word.text}` here"
             help = Fix(title, (*saved, *write(call, f"from {word.text}").edits), safe=False)
-        if word.text in STATEMENTS:
+        if word.text in STATEMENTS and f"my_{word.text}" in self._blocks.known:
+            help = write(word.span, f"my_{word.text}")
+        elif word.text in STATEMENTS:
             help = "move it to the top level of the file: it is a statement"
         self._diagnostics.error(
             "undefined-operation", f"there is no operation or block `{word.text}`", word.span, help=help
         )
+
+    def _without_translation(self, step: nodes.Call) -> Help:
+        """The help for a layer of another library that has no translation."""
+        given = [argument.value.span.text for argument in step.arguments]
+        saved = self._scope.names.text(step.span)
+        lost = no_step(step.name.text, given or (saved.known_at(step.span, tensor=True) if saved else ()))
+        if lost is None:
+            return ""
+        if "…" in lost.steps:
+            return lost.help
+        fix = write(step.span, lost.steps) if lost.steps else remove(step.span)
+        return replace(fix, title=lost.help, safe=lost.safe)
 
     def _parameter_call(self, step: nodes.Call, defaults: Defaults) -> Sequence[Step]:
         """A call of a parameter, resolved for each operation and block that it can hold."""
@@ -132,7 +158,7 @@ class CallResolver:
             # The call is wrong for all of them, or there are none.
             for _, diagnostic in shape_errors:
                 self._diagnostics.add(diagnostic)
-            if not shape_errors and self._scope.names.own.is_whole:
+            if not shape_errors and self._scope.names.own.is_whole and not self._given_unknown(name):
                 self._diagnostics.error(
                     "undefined-operation", f"`{name}` holds no operation or block", step.name.span,
                     help=f"give it one, as in `{name}=relu`",
@@ -140,6 +166,14 @@ class CallResolver:
             return ()
         other = fallback[0] if fallback else None
         return (ParameterCallStep(name, tuple(cases), tuple(shape_errors), other, step.span),)
+
+    def _given_unknown(self, parameter: str) -> bool:
+        """True if a parameter is given an undefined name, which is an error of its own."""
+        names, program = self._scope.names, self._scope.names.own.program
+        given = (a.value for a in nested(program, nodes.Argument) if a.name and a.name.text == parameter)
+        defaults = (p.default for p in nested(program, nodes.Parameter) if p.name.text == parameter)
+        values = (value for value in (*given, *defaults) if isinstance(value, nodes.Name))
+        return any(not names.find(value.name, value.span) and not self._named(value.name) for value in values)
 
     # operations
 
@@ -309,10 +343,11 @@ def _spelt(word: Span, known: Collection[str]) -> Fix | None:
     return write(word, found) if found else None
 
 
-def _no_step(name: str, step: Span) -> Help:
-    """The help for a layer that has no translation."""
-    help = no_step(name)
-    return remove(step, help) if help.startswith("remove it") else help
+def _complete(fix: Fix) -> Fix:
+    """The fix that writes an operation, with usual values where it needs arguments."""
+    place, name = fix.edits[0]
+    needed = [p.name for p in signature(OPERATIONS[name]) if p.required] if name in OPERATIONS else []
+    return write(place, example(name, OPERATIONS[name]), safe=needed == ["kernel"]) if needed else fix
 
 
 def not_callable(name: str, value: Value) -> tuple[str, str]:

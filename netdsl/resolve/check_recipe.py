@@ -20,6 +20,7 @@ from netdsl.language.recipe import (
     Crop,
     Cutout,
     Digits,
+    Flip,
     OneCycle,
     Recipe,
     Sgd,
@@ -27,6 +28,7 @@ from netdsl.language.recipe import (
     held_out,
 )
 from netdsl.ops.operation import Shape, show_shape
+from netdsl.other_frameworks.translation import split
 from netdsl.syntax import nodes
 
 # Numbers of training images and of classes.
@@ -65,6 +67,8 @@ class _Checks:
             self._parts()
         if self._known("data", "validation", "images", "batch"):
             self._images()
+        if self._known("data", "augment", "tta"):
+            self._mirrored()
         if self._known("augment") and len(self._input) == 3:
             self._augmentation(self._places.get("augment", self._subject.input_span))
         # `--epochs 1` for a trial is not a mistake.
@@ -109,9 +113,8 @@ class _Checks:
     def _parts(self) -> None:
         batch, parts = self._recipe.batch, self._recipe.accumulate
         if parts > batch:
-            key = "accumulate" if "accumulate" in self._places else "batch"
-            message = f"a batch of {batch} can't be split into {parts} parts"
-            self._error(key, message, "make `accumulate` at most `batch`")
+            key, most = ("accumulate", batch) if "accumulate" in self._places else ("batch", parts)
+            self._error(key, f"a batch of {batch} can't be split into {parts} parts", self._line(key, most))
         elif batch % parts:
             near = sorted([n for n in near_divisors(batch, parts) if n > 1][:2])
             message = f"a batch of {batch} can't be split into {parts} equal parts"
@@ -150,9 +153,12 @@ class _Checks:
             help = f"write more than {schedule.at[-1]} `epochs`"
             fix = self._argument("schedule", r"\[[^\]]*\]", f"[{meant}]")
             self._warn("NET712", message, place, (fix, help) if meant else help)
-        elif schedule.warmup >= epochs and schedule != OneCycle():
+        elif schedule.warmup >= epochs:
             message = f"the warm-up takes {schedule.warmup:g} epochs, but the training has {many}"
-            fix = self._argument("schedule", r"warmup\s*=\s*[\w.]+", f"warmup={epochs / 10:g}")
+            warmup = f"warmup={epochs / 10:g}"
+            fix = self._argument("schedule", r"warmup\s*=\s*[\w.]+", warmup)
+            if schedule == OneCycle():  # its default
+                fix = self._line("schedule", f"onecycle({warmup})")
             self._warn("NET712", message, place, fix)
 
     def _augmentation(self, place: Span) -> None:
@@ -175,6 +181,17 @@ class _Checks:
                     own = f"cutout({max(1, shortest // 2)})"
                     self._warn("NET712", message, place, self._argument("augment", r"cutout\([^)]*\)", own))
 
+    def _mirrored(self) -> None:
+        """Warns of mirrored digits, which are other shapes."""
+        recipe = self._recipe
+        mirrored = {"augment": any(isinstance(s, Flip) for s in recipe.augment), "tta": recipe.tta != "none"}
+        for key in mirrored if isinstance(recipe.data, Digits) else ():
+            if mirrored[key]:
+                items = split(self._places[key].text.removeprefix(key))
+                left = ", ".join(item for item in items if not item.startswith("flip")) or "none"
+                message = "`flip` mirrors the images, but a mirrored digit is no digit"
+                self._warn("NET712", message, self._places[key], self._line(key, left))
+
     def _data(self) -> None:
         """Warns of data with another number of classes than the network, or with another kind of input."""
         statements, classes = self._subject.program.statements, self._subject.classes
@@ -183,6 +200,11 @@ class _Checks:
             help = f"write `input {_image(self._input[0])}`, and `flatten` as the first step"
             self._warn("NET711", message, self._subject.input_span, help)
         statement = next((s for s in statements if isinstance(s, nodes.Classes)), None)
+        if statement and classes == 1:
+            message = "the network has one class: the cross-entropy of a single score is always 0"
+            more = write(statement.number.span, "2", shown="classes 2", safe=False)
+            self._warn("NET711", message, statement.span, more)
+            return
         data = type(self._recipe.data)
         if not self._known("data") or "data" not in self._places or not self._own("data"):
             return

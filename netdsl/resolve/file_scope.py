@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
-from netdsl.base.names import numbered
+from netdsl.base.names import is_module, numbered
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add_line, remove, write
 from netdsl.ir.resolved import BlockDefinition
 from netdsl.language.words import STAGE_NAMES
 from netdsl.ops import OPERATIONS
@@ -110,7 +111,7 @@ class FileScope:
             message = f"duplicate `{kind.__name__.lower()}`"
             also = [Label(first, "first here")]
             self._diagnostics.error(
-                "duplicate-statement", message, span, also=also, help=_one_of(again, span, first)
+                "duplicate-statement", message, span, also=also, help=_one_of(again, found[0], span, first)
             )
         return found[0] if found else None
 
@@ -137,7 +138,10 @@ class FileScope:
             if declared:
                 message = "only the parameters of a network can declare their values"
                 place = declared[0].span.to(declared[-1].span)
-                self._diagnostics.error("NET106", message, place, help="leave `in […]` out")
+                before = default.span if default else name.span
+                end = place.source.text.index("]", place.end) + 1
+                edit = Edit(Span(place.source, before.end, end), "")
+                self._diagnostics.error("NET106", message, place, help=Fix("leave `in […]` out", (edit,)))
             value = default and self.scope.held(name, default)
             parameters.append((name.text, value))
         body = self.steps.body(block.body, key)
@@ -152,6 +156,10 @@ class FileScope:
             word = nodes.Word(symbol.name, symbol.span)
             if symbol.kind in ("network", "block") or symbol.is_constant:
                 check_name(word, self._diagnostics)
+            if symbol.kind == "network" and is_module(symbol.name):
+                message = f"`{symbol.name}` is a Python module, which `{symbol.name}.py` would shadow"
+                renamed = write(symbol.span, f"my_{symbol.name}", safe=False)
+                self._diagnostics.error("NET204", message, symbol.span, help=renamed)
             if symbol.kind == "block" and (symbol.name in OPERATIONS or symbol.name == UNIT):
                 message = f"the block `{symbol.name}` has the name of an operation"
                 self._diagnostics.error("NET202", message, symbol.span, help="rename the block")
@@ -160,7 +168,12 @@ class FileScope:
                 self._diagnostics.error("NET202", message, symbol.span, help="choose another name")
         for again, first in self.names.own.duplicates:
             kind = "the block " if again.kind == "block" else ""
-            self._twice(f"{kind}`{again.name}` is defined twice", again.span, first.span)
+            taken = {symbol.name for symbol in self.names.own.symbols}
+            new = next(name for name in numbered(again.name) if name not in taken)
+            fix = replace(write(again.span, new, safe=False), title=f"rename one, as `{new}`")
+            if again.whole.text.split() == first.whole.text.split():
+                fix = remove(again.whole, "remove one")
+            self._twice(f"{kind}`{again.name}` is defined twice", again.span, first.span, fix)
         known = dict(self.names.own.blocks)
         places: dict[str, Span] = {}
         for other, place in zip(self.names.used, self.names.uses, strict=True):
@@ -171,9 +184,9 @@ class FileScope:
                     self._twice(message, place, places.get(name, first.span))
                 places.setdefault(name, place)
 
-    def _twice(self, message: str, span: Span, first: Span) -> None:
+    def _twice(self, message: str, span: Span, first: Span, help: Help = "rename one") -> None:
         also = [Label(first, "first defined here")]
-        self._diagnostics.error("NET202", message, span, also=also, help="rename one")
+        self._diagnostics.error("NET202", message, span, also=also, help=help)
 
     def _order(self) -> Order:
         order = self.single(nodes.Order)
@@ -186,13 +199,15 @@ class FileScope:
         return tuple(item for item in default_order() if isinstance(item, nodes.Call))
 
 
-def _one_of(again: object, span: Span, first: Span) -> str:
+def _one_of(again: object, before: object, span: Span, first: Span) -> Help:
     """The help for a duplicate statement."""
     line = first.source.position(first.start)[0]
     if span.text.split() == first.text.split():
-        return f"remove this one: it equals line {line}"
-    if isinstance(again, nodes.Train):
-        return f"move its keys into the `train` of line {line}"
+        return remove(span, f"remove this one: it equals line {line}")
+    if isinstance(again, nodes.Train) and isinstance(before, nodes.Train) and before.entries:
+        lines = [entry.span.text for entry in again.entries]
+        moved = add_line(before.entries[-1].span, "\n  ".join(lines)).edits
+        return Fix(f"move its keys into the `train` of line {line}", (*remove(span).edits, *moved))
     return f"{_FOR_ALL.get(type(again), '')}remove this one or the one in line {line}"
 
 

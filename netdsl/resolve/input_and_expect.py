@@ -47,8 +47,13 @@ def _input_help(node: nodes.Expr, value: Value) -> Help:
     if isinstance(value, Size) and len(value.lengths) == 2:
         colour = write(place, f"3x{text}", ", with the channels first", safe=False)
         return (colour, write(place, f"1x{text}", safe=False))
-    if isinstance(value, Size) and len(value.lengths) == 4 and value.lengths[0] == 1:
-        return write(place, text.removeprefix("1x"), ", without the batch")
+    if isinstance(value, Size) and len(value.lengths) == 4:
+        first, second, *grid = value.lengths
+        if second in (1, 3) or first == 1:
+            return write(place, show(Size((second, *grid))), ", without the batch", safe=first == 1)
+        return write(
+            place, show(Size((first, *grid))), ", without the frames: channels x height x width", safe=False
+        )
     return "write channels, height and width, as `3x32x32`, or a number of features"
 
 

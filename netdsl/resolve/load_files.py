@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Help, Label, remove, write
 from netdsl.syntax import nodes
 from netdsl.syntax.parser import parse
 
@@ -73,10 +73,15 @@ class _Loading:
         """The path of a used file, read now or before; None after a diagnostic."""
         if not use.path.endswith(".net") or posixpath.isabs(use.path) or ":" in use.path:
             relative = not posixpath.isabs(use.path) and ":" not in use.path
-            help = f'write `use "{use.path}.net"`' if relative else 'as in `use "blocks.net"`'
+            named = f'use "{posixpath.normpath(use.path)}.net"'
+            help: Help = write(use.span, named, safe=False) if relative else 'as in `use "blocks.net"`'
             self._error("`use` takes the relative path of a `.net` file", use.span, help)
             return None
         path = _normal(posixpath.join(posixpath.dirname(user), use.path))
+        if path == user:
+            message = "a file knows its own blocks without `use`"
+            self._diagnostics.error("NET203", message, use.span, help=remove(use.span))
+            return None
         names = [name for name, _ in self._open]
         if path in names:
             circle = names[names.index(path) :]
@@ -112,7 +117,7 @@ class _Loading:
                 )  # fmt: skip
                 return
 
-    def _error(self, message: str, span: Span, help: str) -> None:
+    def _error(self, message: str, span: Span, help: Help) -> None:
         self._diagnostics.error("NET100", message, span, help=help)
 
 

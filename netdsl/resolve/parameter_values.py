@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from netdsl.base.source import Span
 from netdsl.base.values import Value, is_number, show
-from netdsl.diagnostics import Diagnostics, Fix, Help, Label, misspelt, write
+from netdsl.diagnostics import Diagnostics, Help, Label, misspelt, write
 from netdsl.resolve.bindings import Symbol
-from netdsl.syntax.net_files import shipped, shipped_head
+from netdsl.syntax.net_files import parameters_of, shipped
 
 
 def check_value(
@@ -34,22 +35,19 @@ def _help(parameter: Symbol, value: Value, values: list[Value], place: Span) -> 
         fix = write(place, show(near), safe=False)
     else:
         fix = misspelt(place, map(show, values)) or write(place, show(values[0]), safe=False)
-    return (
-        Fix(f"write `--set {parameter.name}={fix.edits[0].new_text}`", fix.edits)
-        if place.source.is_option
-        else fix
-    )
+    return fix
 
 
 def _others(span: Span) -> list[str]:
-    """The other networks that come with netdsl, for the parameter of one of them."""
+    """The other networks that come with netdsl, the most similar name first, for the parameter of one."""
     path = Path(span.source.name)
     found = shipped()
-    return [name for name in found if name != path.stem] if found.get(path.stem) == path.absolute() else []
+    if found.get(path.stem) != path.absolute():
+        return []
+    return get_close_matches(path.stem, found.keys() - {path.stem}, n=len(found), cutoff=0)
 
 
 def _has(network: str, name: str, value: str) -> bool:
     """True if another network's parameter of the name declares a value."""
-    found = shipped_head(shipped()[network]).network
-    values = (p.values for p in found.parameters if p.name.text == name) if found else iter(())
+    values = (p.values for p in parameters_of(network) if p.name.text == name)
     return any(known.span.text == value for known in next(values, ()))

@@ -9,7 +9,7 @@ from typing import cast
 
 from netdsl.base.source import Span
 from netdsl.base.values import Symbol, Value, show
-from netdsl.diagnostics import Diagnostics, Fix, Help, Label, listing, misspelt, nearest, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, listing, misspelt, nearest, remove, write
 from netdsl.ir.resolved import Init, Rule
 from netdsl.language.argument_types import schema, usage
 from netdsl.language.expressions import constant
@@ -23,8 +23,8 @@ from netdsl.resolve.last_norm import roles
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
-# Keys that aren't operations: biases, and the last norm of each skip connection's body.
-*BIASES, LAST_NORM = INIT_KEYS
+# Keys that aren't operations: all biases, and the last norm of each skip connection's body.
+BIAS, LAST_NORM = INIT_KEYS
 
 
 def read_init(
@@ -48,7 +48,12 @@ class _InitReader:
         self._diagnostics = diagnostics
         self._kinds = {
             **{name: roles(operation) for name, operation in OPERATIONS.items() if roles(operation)},
-            **dict.fromkeys(BIASES, frozenset({"bias"})),
+            BIAS: frozenset({"bias"}),
+            **{
+                f"{name}_{BIAS}": frozenset({"bias"})
+                for name, operation in OPERATIONS.items()
+                if "bias" in roles(operation)
+            },
             LAST_NORM: frozenset({"scale"}),
         }
 
@@ -76,7 +81,7 @@ class _InitReader:
 
     def _label(self, key: str) -> str | None:
         """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
-        for label in (key, key.removesuffix("_bias")):
+        for label in (key, key.removesuffix(f"_{BIAS}")):
             # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
             if label in self._labels and self._labels[label] != {label}:
                 return label
@@ -120,7 +125,11 @@ class _InitReader:
                 return write(word.span, of_linear[0], ", the label of the last layer")
             return (write(word.span, "linear"), f"give the last layer the label `{key}`")
         if key.lower() in ("weight", "weights", "w"):
-            return "write `conv` and `linear`, each on a separate line"
+            rule = line.text.removeprefix(key).strip()
+            indent = line.source.line(line.source.position(line.start)[0])
+            indent = indent[: len(indent) - len(indent.lstrip())]
+            lines = f"conv {rule}\n{indent}linear {rule}"
+            return Fix("write `conv` and `linear`, each on a separate line", (Edit(line, lines),), safe=False)
         if self._labels:
             return f"the labels are {listing(self._labels)}"
         return f"give a step the label `{key}`"
@@ -179,7 +188,7 @@ class _InitReader:
 
 def _base_help(base: nodes.Word) -> Help:
     name = base.text
-    if name.lower() in ("he", "kaiming_normal", "msra"):
+    if name.lower() in ("he", "he_normal", "kaiming_normal", "msra"):
         return write(base.span, "kaiming")
     family = "xavier" if name.lower().startswith("glorot") else name.lower()
     rules = [rule for rule in RULES if rule.startswith(family) and rule != "pytorch"]

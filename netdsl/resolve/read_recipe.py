@@ -52,13 +52,20 @@ class RecipeReader:
         places: dict[str, Span] = {}
         wrong: set[str] = set()
         entries = [entry for entry in train.entries if isinstance(entry, nodes.Entry)] if train else []
+        of_optimizer = [entry for entry in entries if _argument_of_optimizer(entry)]
         lost = train is not None and len(entries) < len(train.entries)
         for entry in entries:
             key = entry.key.text
             if key not in KEYS:
-                help = _key_help(entry, entries, train)
-                self._diagnostics.error("NET501", f"the recipe has no key `{key}`", entry.key.span, help=help)
                 lost = True
+                if entry in of_optimizer[1:]:
+                    continue  # reported with the first one
+                help, also = _key_help(entry, train), []
+                if entry in of_optimizer:
+                    help = _of_optimizer(of_optimizer, entries)
+                    also = [Label(other.key.span) for other in of_optimizer[1:]]
+                message = f"the recipe has no key `{key}`"
+                self._diagnostics.error("NET501", message, entry.key.span, also=also, help=help)
             elif key in seen:
                 self._diagnostics.error(
                     "NET501",
@@ -148,7 +155,8 @@ class RecipeReader:
             own = translated(text) if own_name(name or text) in choices else ""
             if own in choices:
                 own = example(own, choices[own])
-            help: Help = write(node.span, own) if own else misspelt(shown, choices, name or text) or ""
+            near = misspelt(shown, choices, name or text) if key != "loss" else None
+            help: Help = write(node.span, own) if own else near or ""
             if isinstance(node, nodes.ListOf):
                 help = write(node.span, text.strip("[]"), ", without brackets")
             if text in choices:
@@ -159,10 +167,12 @@ class RecipeReader:
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")
             if key == "augment" and not help:
-                help = "leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
+                help = dataclasses.replace(
+                    _left_out(node.span), title="leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
+                )
             help = help or _as_argument(name, node, choices)
             if len(choices) == 1:
-                help = help or write(node.span, next(iter(choices)), safe=False)
+                help = help or write(node.span, next(iter(choices)), ", the only one", safe=False)
             help = help or f"use one of {listing(choices)}"
             message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
             self._diagnostics.error("NET501", message, shown, help=help)
@@ -175,22 +185,39 @@ class RecipeReader:
         return None if values is None else cast(object, convert(cls, values))
 
 
-def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry], train: nodes.Train | None) -> Help:
+def _argument_of_optimizer(entry: nodes.Entry) -> str:
+    """The argument that `lr 0.1`, as a key of its own, is of the optimizer; else empty."""
+    key = entry.key.text
+    line = recipe_line(key, entry.span.text.removeprefix(key))
+    return line.removeprefix("optimizer sgd(").removesuffix(")") if line.startswith("optimizer sgd(") else ""
+
+
+def _of_optimizer(arguments: Sequence[nodes.Entry], entries: Sequence[nodes.Entry]) -> Fix:
+    """The fix that gives the optimizer the arguments that are keys; it keeps its others."""
+    given = [_argument_of_optimizer(entry) for entry in arguments]
+    names = {text.partition("=")[0] for text in given}
+    chosen = next((entry.values[0] for entry in entries if entry.key.text == "optimizer"), None)
+    name = "sgd"
+    match chosen:
+        case nodes.Apply(function, others):
+            name = own_name(function.text) or function.text
+            given += [text for text in map(_text, others) if text.partition("=")[0] not in names]
+        case nodes.Name(name):
+            pass
+    line = f"{name}({', '.join(given)})"
+    removed = [edit for entry in arguments[chosen is None :] for edit in remove(entry.span).edits]
+    if chosen is None:
+        return Fix(
+            f"write `optimizer {line}`", (*write(arguments[0].span, f"optimizer {line}").edits, *removed)
+        )
+    left = f"leave the line{'s' * (len(arguments) > 1)} out"
+    return Fix(f"{left}, and write `optimizer {line}`", (*removed, *write(chosen.span, line).edits))
+
+
+def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
     """The help for an unknown key."""
     key = entry.key.text
     line = recipe_line(key, entry.span.text.removeprefix(key))
-    chosen = next((e for e in entries if e.key.text == "optimizer"), None)
-    if line.startswith("optimizer sgd(") and chosen and isinstance(chosen.values[0], nodes.Apply):
-        # The optimizer keeps its other arguments.
-        new = line.removeprefix("optimizer sgd(").removesuffix(")")
-        given = [
-            text
-            for argument in chosen.values[0].arguments
-            if (text := _text(argument)).partition("=")[0] != new.partition("=")[0]
-        ]
-        call = f"{chosen.values[0].function.text}({', '.join([new, *given])})"
-        title = f"leave the line out, and write `optimizer {call}`"
-        return Fix(title, (*remove(entry.span).edits, *write(chosen.values[0].span, call).edits))
     if line:
         return write(entry.span, line)
     if key in STATEMENTS and train:
@@ -201,7 +228,8 @@ def _key_help(entry: nodes.Entry, entries: Sequence[nodes.Entry], train: nodes.T
     why = NO_KEYS.get(key, "")
     if why.startswith("leave the line out"):
         return remove(entry.span, why)
-    return why or misspelt(entry.key.span, KEYS) or f"leave the line out: the keys are {', '.join(KEYS)}"
+    left = remove(entry.span, f"leave the line out: the keys are {', '.join(KEYS)}", safe=False)
+    return why or misspelt(entry.key.span, KEYS) or left
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> Help:
@@ -213,6 +241,13 @@ def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> He
         if own in known and given:
             return write(node.span, f"{choice}({own}={given[0].value.span.text})")
     return ""
+
+
+def _left_out(item: Span) -> Fix:
+    """The fix that removes one of several augmentations, or writes `none` in place of the only one."""
+    text = item.source.text
+    several = text[: item.start].rstrip().endswith(",") or text[item.end :].lstrip(" ").startswith(",")
+    return remove(item, safe=False) if several else write(item, "none", safe=False)
 
 
 def _operands(node: nodes.Expr) -> list[str]:

@@ -9,7 +9,8 @@ from functools import cache
 from netdsl.base.source import Span
 from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
-from netdsl.diagnostics import Diagnostics, Label, listing, nearest
+from netdsl.diagnostics import Diagnostics, Label, add_line, listing, write
+from netdsl.diagnostics.spelling import closest
 from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
@@ -27,6 +28,7 @@ from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
 from netdsl.resolve.variants import check_variants, chosen
 from netdsl.syntax import nodes
+from netdsl.syntax.errors.patterns import shape
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
@@ -108,7 +110,7 @@ class _Resolver:
             self._check_library()
             return None
         network = self._network
-        shape, place = self._input()
+        entering, place = self._input()
         parts = self._parts()
         labels: dict[str, set[str]] = {}
         for file in self._files.values():
@@ -128,7 +130,7 @@ class _Resolver:
         other = ("macs", "output") if self._input_shape else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
         classes = self._classes()
-        subject = Subject(recipe, places, wrong, self._program, shape, place, classes)
+        subject = Subject(recipe, places, wrong, self._program, entering, place, classes)
         check_recipe(subject, self._diagnostics)
         if not finite:
             return None
@@ -136,7 +138,7 @@ class _Resolver:
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
         return ResolvedNetwork(
-            self._variant.name, network.documentation, parameters, shape, place, classes, parts,
+            self._variant.name, network.documentation, parameters, entering, place, classes, parts,
             tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
             network.class_name and network.class_name.text, self._open_classes(),
         )  # fmt: skip
@@ -174,9 +176,9 @@ class _Resolver:
         for statement in self._program.statements:
             if not isinstance(statement, LIBRARY):
                 what = statement.span.text.split(None, 1)[0]
-                help = "add `network NAME` at the top"
+                fix = add_line(statement.span, "network my_net", before=True, safe=False)
                 message = f"`{what}` belongs to a network, but the file has none"
-                self._diagnostics.error("missing-statement", message, statement.span, help=help)
+                self._diagnostics.error("missing-statement", message, statement.span, help=fix)
                 return
 
     # statements
@@ -188,7 +190,9 @@ class _Resolver:
         for name, values in given.items():
             if name not in known:
                 span = values[0].span if values else None
-                help = nearest(name, known) or (f"it has {listing(known)}" if known else "it has none")
+                help = f"it has {listing(known)}" if known else "it has none"
+                if near := closest(name, known):
+                    help = f"did you mean `--set {near}={values[0].span.text if values else '…'}`?"
                 network = f"`{self._network.name.text}`" if self._network else "a library"
                 self._diagnostics.error("NET301", f"{network} has no parameter `{name}`", span, help=help)
             elif len(values) > 1:
@@ -208,10 +212,10 @@ class _Resolver:
         if self._input_shape:
             given, *more = self._input_shape
             if more:
+                whole = given.span.to(more[-1].span)
                 message = "the input has more than one shape"
-                self._diagnostics.error(
-                    "input-shape", message, more[0].span, help="write it as in `--input 3x64x64`"
-                )
+                self._diagnostics.error("input-shape", message, whole, help=write(whole, shape(whole.text)))
+                return UNKNOWN, whole
             statement = nodes.Input(given, given.span)
         unread = {found.kind for found in self._program.unread}
         if statement is not None:
@@ -223,7 +227,7 @@ class _Resolver:
                 "missing-statement",
                 "the network has no `input`",
                 self._network.span,
-                help="add `input 3x32x32`",
+                help=add_line(self._network.span, "input 3x32x32", safe=False),
             )
         return UNKNOWN, self._network.span
 
@@ -254,14 +258,15 @@ class _Resolver:
                     parts.append(_wrong(statement.span))
                 case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
-                    if not rows or len(rows) < len(statement.rows):
+                    whole = self._has_columns(statement)
+                    if not rows or len(rows) < len(statement.rows) or not whole:
                         parts.append(_wrong(statement.span))
                     for row in rows:
                         if isinstance(row, nodes.Section):
                             parts.append(self._section(row, sections))
                         elif isinstance(row, nodes.Unread):
                             parts.append(_wrong(row.span))
-                        else:
+                        elif whole:
                             parts.append(self._stage(statement.block, row.arguments, row.span, parts))
         kinds = (nodes.Section, nodes.Stage, nodes.Stages)
         said = any(isinstance(statement, kinds) for statement in self._program.statements)
@@ -273,6 +278,24 @@ class _Resolver:
                 help="add `stem { … }`, `layers { … }` or `stages`",
             )
         return tuple(parts)
+
+    def _has_columns(self, table: nodes.Stages) -> bool:
+        """False after a diagnostic about columns that the table lacks."""
+        if any(argument.name is None for argument in table.fixed):
+            return True
+        block = self._registry.blocks.get(self._main.known.get(table.block.text, ""))
+        given = {*table.header, *(argument.name for argument in table.fixed if argument.name)}
+        names = {word.text for word in given}
+        parameters = block.parameters if block else ()
+        known = {"repeat", "label", *(parameter.name.text for parameter in parameters)}
+        missing = [p.name.text for p in parameters if p.default is None and p.name.text not in names]
+        if not missing or not names <= known:
+            return True
+        what = f"column{'s' * (len(missing) > 1)} {listing(missing)}"
+        place = table.header[0].span.to(table.header[-1].span)
+        help = f"add the {what}, with a cell in each row"
+        self._diagnostics.error("NET105", f"the table needs the {what}", place, help=help)
+        return False
 
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
@@ -329,7 +352,7 @@ class _Resolver:
         """
         if any(parameter.name.text == "label" for parameter in self._registry.blocks[block].parameters):
             return None
-        for name, value in arguments:
+        for name, value, _ in arguments:
             if name and name.text == "label" and isinstance(value, nodes.Name):
                 return self._main.steps.labels.of_part(nodes.Word(value.name, value.span))
         return None

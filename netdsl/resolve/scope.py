@@ -233,10 +233,12 @@ class Scope:
             )
             return
         own = own_argument(node.name, known) or own_value(node.name)
-        if "in" in known and (own_argument(node.name, ()) == "" or own_argument(node.name, ["out"])):
+        guessed = "in" in known and own not in known and bool(own_argument(node.name, ["out"]))
+        if "in" in known and (own_argument(node.name, ()) == "" or guessed):
             own = own if own in known else "in"
-        if node.name in ("num_classes", "n_classes", "nclasses") and "classes" in known:
-            own = "classes"
+        defined = "classes" in known or "classes" in self.names.own.unknown
+        if node.name in ("num_classes", "n_classes", "nclasses") and defined:
+            own, known = "classes", [*known, "classes"]
         operation = own_name(node.name)
         if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]
@@ -248,7 +250,7 @@ class Scope:
         # An operation is a value of an argument, not of a condition.
         valued = own not in OPERATIONS or re.search(r"[=(,]\s*$", place.source.text[: place.start][-99:])
         help: Help = (
-            write(place, own, safe=bool(valued))
+            write(place, own, safe=bool(valued) and not guessed)
             if own
             else _MEANINGS.get(node.name, "") or misspelt(place, known) or ""
         )

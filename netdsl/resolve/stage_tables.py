@@ -31,6 +31,8 @@ def rows_of(
         header = table.header[0].span.to(table.header[-1].span)
         help = f"add a line below it for each stage: a cell for {listing(word.text for word in table.header)}"
         diagnostics.error("NET105", "the table has no rows", header, help=help)
+    cells_of = [row.cells for row in table.rows if isinstance(row, nodes.Row)]
+    columns = [tuple(cells[n].span for cells in cells_of if n < len(cells)) for n in range(len(table.header))]
     for row in table.rows:
         if isinstance(row, nodes.Row) and len(row.cells) > len(table.header):
             row = _joined(row, diagnostics)
@@ -42,13 +44,13 @@ def rows_of(
             fix = write(row.span, choice.expand(r"\1(\2)\3"))
             diagnostics.error("NET105", NEEDS_PARENTHESES, row.span, help=fix)
         elif len(row.cells) != len(table.header):
-            columns = _counted(len(table.header), "column")
-            also = [Label(table.header[0].span.to(table.header[-1].span), columns)]
-            message = f"the row has {_counted(len(row.cells), 'cell')}, but the table has {columns}"
+            count = _counted(len(table.header), "column")
+            also = [Label(table.header[0].span.to(table.header[-1].span), count)]
+            message = f"the row has {_counted(len(row.cells), 'cell')}, but the table has {count}"
             missing = [word.text for word in table.header[len(row.cells) :]]
             diagnostics.error("NET105", message, row.span, also=also, help=_cells(row, missing))
         else:
-            cells = (nodes.Argument(name, cell) for name, cell in zip(table.header, row.cells, strict=True))
+            cells = map(nodes.Argument, table.header, row.cells, columns)
             yield StageRow((*table.fixed, *cells), row.span)
 
 

@@ -10,7 +10,7 @@ from typing import cast
 from netdsl.base import tree
 from netdsl.base.source import Span
 from netdsl.base.tree import nested
-from netdsl.diagnostics import Diagnostics, Label
+from netdsl.diagnostics import Diagnostics, Fix, Help, Label, remove, write
 from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
@@ -123,7 +123,7 @@ class StepResolver:
                 self._error("NET106", "`default` inside another step", step.span, help)
         return ()
 
-    def _error(self, code: str, message: str, span: Span, help: str, first: Span | None = None) -> None:
+    def _error(self, code: str, message: str, span: Span, help: Help, first: Span | None = None) -> None:
         also = [Label(first, "first here")] if first else []
         self._diagnostics.error(code, message, span, also=also, help=help)
 
@@ -270,8 +270,7 @@ class StepResolver:
         drop_path = self._drop_path(step)
         if step.if_same and step.shortcut:
             message = "`skip if same` can't have a shortcut: if the shape changes, nothing is added"
-            help = "remove `if same` or the shortcut"
-            self._error("NET106", message, step.keyword, help)
+            self._error("NET106", message, step.keyword, "remove `if same` or the shortcut")
             return ()
         steps = step.body.steps
         plus = plus_of(self._order)
@@ -283,9 +282,12 @@ class StepResolver:
                 return ()
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
-                help = "end the body with a `unit`, or remove the `+` from the order"
-                if any(map(is_unit, steps)) and "\n" not in last.span.text:
-                    help = f"move `{last.span.text}` up, before the last `unit`"
+                help: Help = "end the body with a `unit`, or remove the `+` from the order"
+                unit = next((s for s in reversed(steps) if is_unit(s)), None)
+                if unit and "\n" not in last.span.text:
+                    start = Span(unit.span.source, unit.span.start, unit.span.start)
+                    edits = (*remove(last.span).edits, *write(start, f"{last.span.text}, ").edits)
+                    help = Fix(f"move `{last.span.text}` up, before the last `unit`", edits, safe=False)
                 self._error("NET304", message, last.span, help)
                 return ()
             assert isinstance(last, nodes.Call)

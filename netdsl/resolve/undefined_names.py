@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from netdsl.base.source import Span
 from netdsl.base.tree import around, nested
-from netdsl.diagnostics import Label, listing, nearest
+from netdsl.diagnostics import Edit, Fix, Help, Label, add, listing, misspelt, remove, write
 from netdsl.language.words import STAGE_NAMES
 from netdsl.resolve.bindings import Definitions, FileNames, Symbol
 from netdsl.syntax import nodes
@@ -26,7 +26,7 @@ class UndefinedName(NamedTuple):
     """The error for an undefined name, and its span, if it isn't that of the name."""
 
     message: str
-    help: str
+    help: Help
     also: tuple[Label, ...] = ()
     span: Span | None = None
 
@@ -41,7 +41,7 @@ def undefined_name_help(name: str, place: Span, names: FileNames) -> UndefinedNa
         or _uncounted(name, way)
         or _later([symbol for symbol in elsewhere if symbol.kind == "local"], place, way)
         or _of_stages(name, way, names)
-        or _further_in(elsewhere, names.owner(place))
+        or _further_in(elsewhere, names.owner(place), place, way)
         or _of_another(elsewhere, names.owner(place), way)
         or _of_library(name, names.used)
     )
@@ -56,17 +56,16 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
     message = f"no tensor is saved as `{text}` here"
     if found := _later(tensors, place, list(around(known.program, place))):
         return found
+    help: Help
     if tensors:
         help = "move both into one body: a saved tensor is known in its body and in those inside"
         return UndefinedName(message, help, (Label(tensors[0].whole, "saved in another body"),))
     if label := next((symbol for symbol in elsewhere if symbol.kind == "label"), None):
-        help = f"write `, save {text}` after it: a label doesn't save the tensor"
+        title = f"write `, save {text}` after it: a label doesn't save the tensor"
+        help = Fix(title, add(label.whole, f", save {text}").edits)
         return UndefinedName(message, help, (Label(label.whole, "this step has the label"),))
-    help = (
-        nearest(text, known.known_at(place, tensor=True))
-        or f"write `save {text}` before it, in the same body"
-    )
-    return UndefinedName(message, help)
+    near = misspelt(place, known.known_at(place, tensor=True))
+    return UndefinedName(message, near or f"write `save {text}` before it, in the same body")
 
 
 def _around(way: Sequence[object], kind: type[T]) -> T | None:
@@ -85,7 +84,9 @@ def _of_default(name: str, way: Sequence[object]) -> UndefinedName | None:
     of_default = any(p.default is node for p in parameters.values() if p.default for node in way)
     if block is None or not of_default or name not in parameters:
         return None
-    head = f"write `block {block.name.text}({', '.join(map(_shown, _ordered(block.parameters)))})`"
+    ordered = ", ".join(map(_shown, _ordered(block.parameters)))
+    written = block.parameters[0].span.to(block.parameters[-1].span)
+    head = write(written, ordered, shown=f"block {block.name.text}({ordered})", safe=False)
     before: set[str] = set()
     for own, parameter in parameters.items():
         for node in nested(parameter.default, nodes.Name):
@@ -122,7 +123,8 @@ def _uncounted(name: str, way: Sequence[object]) -> UndefinedName | None:
     if repeat is None or not (len(name) == 1 or name in _COUNTERS):
         return None
     message = f"the name `{name}` is not defined here: this `repeat` has no index"
-    help = f"write `repeat {repeat.times.span.text} as {name} {{` in line {_line(repeat.keyword)}"
+    title = f"write `repeat {repeat.times.span.text} as {name} {{` in line {_line(repeat.keyword)}"
+    help = Fix(title, add(repeat.times.span, f" as {name}").edits)
     return UndefinedName(message, help, (Label(repeat.keyword),))
 
 
@@ -135,10 +137,18 @@ def _later(symbols: Iterable[Symbol], place: Span, way: Sequence[object]) -> Und
             if (inner := next(steps, None)) is None:
                 continue
             what = "saved" if symbol.kind == "tensor" else "defined"
-            help = f"move `{symbol.whole.text}` up, before line {_line(inner.span)}"
+            title = f"move `{symbol.whole.text}` up, before line {_line(inner.span)}"
+            moved = _moved(symbol.whole, inner.span)
+            help = Fix(title, moved, safe=symbol.kind == "local")
             message = f"`{symbol.name}` is {what} later, in line {_line(symbol.whole)}"
             return UndefinedName(message, help, (Label(symbol.whole, f"{what} here"),))
     return None
+
+
+def _moved(whole: Span, before: Span) -> tuple[Edit, ...]:
+    """The edits that move a step before another one."""
+    start = Span(before.source, before.start, before.start)
+    return (*remove(whole).edits, *write(start, f"{whole.text}, ").edits)
 
 
 def _of_stages(name: str, way: Sequence[object], names: FileNames) -> UndefinedName | None:
@@ -160,7 +170,25 @@ def _of_stages(name: str, way: Sequence[object], names: FileNames) -> UndefinedN
         f"{'stages' if tables else 'stage'} {block.name.text}({'' if tables else '…, '}{parameter}={text})"
     )
     head = "" if own else f"`{_with(block, parameter)}` above, "
-    return UndefinedName(message, f"write `{parameter}` here, {head}and `{stage}`", span=whole.span)
+    edits = [Edit(whole.span, parameter)]
+    if not own:
+        edits.append(_one_more(block.name.span, [p.span for p in block.parameters], parameter))
+    program = names.own.program
+    stages = [(table.block, table.fixed) for table in nested(program, nodes.Stages)]
+    stages += [(found.call.name, found.call.arguments) for found in nested(program, nodes.Stage)]
+    for word, given in stages:
+        if word.text == block.name.text:
+            edits.append(_one_more(word.span, [a.span for a in given], f"{parameter}={text}"))
+    title = f"write `{parameter}` here, {head}and `{stage}`"
+    return UndefinedName(message, Fix(title, tuple(edits), safe=False), span=whole.span)
+
+
+def _one_more(name: Span, given: Sequence[Span], text: str) -> Edit:
+    """The edit that adds an argument to a call, or a parameter to a block's head."""
+    if given:
+        return add(given[-1], f", {text}").edits[0]
+    after = re.compile(r"\(\s*\)").match(name.source.text, name.end)
+    return Edit(Span(name.source, name.end, after.end() if after else name.end), f"({text})")
 
 
 def _shown(parameter: nodes.Parameter) -> str:
@@ -168,12 +196,21 @@ def _shown(parameter: nodes.Parameter) -> str:
     return parameter.name.text + (f"={default.span.text}" if default else "")
 
 
-def _further_in(elsewhere: Iterable[Symbol], owner: Symbol | None) -> UndefinedName | None:
+def _around_one(span: Span, *places: Span) -> bool:
+    return any(place.within(span) for place in places)
+
+
+def _further_in(
+    elsewhere: Iterable[Symbol], owner: Symbol | None, place: Span, way: Sequence[object]
+) -> UndefinedName | None:
     """A constant of an inner body, or the index of a `repeat`, outside of it."""
     for symbol in elsewhere:
         if symbol.owner is owner and symbol.kind == "local":
             message = f"`{symbol.name}` is only defined in the body of its `let`"
-            help = f"move `{symbol.whole.text}` out of its braces, above its first use"
+            title = f"move `{symbol.whole.text}` out of its braces, above its first use"
+            outer = [b for b in way if isinstance(b, nodes.Body) and symbol.whole.within(b.span)]
+            first = [s.span for b in outer[-1:] for s in b.steps if _around_one(s.span, place, symbol.whole)]
+            help: Help = Fix(title, _moved(symbol.whole, first[0]), safe=False) if first else title
             return UndefinedName(message, help, (Label(symbol.whole, "defined here"),))
         if symbol.owner is owner and symbol.kind == "index":
             message = f"`{symbol.name}` is only defined in its `repeat`"
@@ -186,7 +223,13 @@ def _of_another(
 ) -> UndefinedName | None:
     """A constant or a parameter of another block."""
     for symbol in elsewhere:
-        if symbol.owner is None or symbol.owner is own:
+        if symbol.owner is own:
+            continue
+        if symbol.kind == "index":
+            message = f"`{symbol.name}` is the index of another `repeat`, and only defined there"
+            help = "write a number, or use it in a `repeat` with this index"
+            return UndefinedName(message, help, (Label(symbol.span),))
+        if symbol.owner is None:
             continue
         if symbol.kind == "parameter":
             message = f"`{symbol.name}` is a parameter of `{symbol.owner.name}`, and only defined there"

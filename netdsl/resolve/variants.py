@@ -80,7 +80,7 @@ def _check_arguments(
     known = {parameter.name.text: parameter for parameter in network.parameters}
     given: set[str] = set()
     for argument in variant.arguments:
-        word, value = argument
+        word, value = argument.name, argument.value
         if word is None:
             left = [name for name in known if name not in given]
             help = remove(variant.span, "leave the line out")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
+from netdsl.base.paths import real
 from netdsl.base.typed_json import parse, typed
 from netdsl.runtime import checkpoint
 from netdsl.runtime.console import progress, say
@@ -127,7 +128,7 @@ def _kept(
     `value` is the type and the shape of one file's value.
     """
     shape = "x".join(map(str, input_shape))
-    place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
+    place = hashlib.sha256(str(real(root)).encode(errors="surrogateescape")).hexdigest()[:16]
     cache = cache_folder() / kind / f"{place}-{shape}.safetensors"
     fingerprint = _fingerprint(root, files)
     found = _cached(cache, fingerprint, len(files), value)

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.open_image import Undecodable, decode_one
+from netdsl.runtime.silence import clear_frames_silently
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Files:
     def batches(self, indices: list[Tensor], workers: int, pin: bool) -> Iterator[Tensor]:
         """The images of each index, (n, C, H, W) uint8 on the CPU, decoded in advance by `workers` processes.
 
-        `pin`: in pinned memory. Raises RunError if a file can't be read any more.
+        `pin`: in pinned memory. Raises RunError if a file can't be read any more, or the
+        processes can't go on.
         """
         loader = DataLoader(
             _Decoded(self),
@@ -41,11 +43,19 @@ class Files:
             collate_fn=_stack,
             num_workers=workers,
             pin_memory=pin,
+            worker_init_fn=_without_stderr,
         )
-        for images in loader:
-            if isinstance(images, str):
-                raise RunError(f"the image {images}", "restore it, then `--resume` the run")
-            yield images
+        try:
+            for images in loader:
+                if isinstance(images, str):
+                    raise RunError(f"the image {images}", "restore it, then `--resume` the run")
+                yield images
+        except (OSError, RuntimeError) as error:  # Such as a full /dev/shm, or a process that was killed.
+            clear_frames_silently(error)
+            raise RunError(
+                f"the processes that decode images failed: {str(error).strip().splitlines()[-1]}",
+                "free memory and /dev/shm, or use no such processes, `--workers 0`; then `--resume` the run",
+            ) from error
 
 
 class _Decoded(TorchDataset["Tensor | str"]):
@@ -66,6 +76,11 @@ class _Decoded(TorchDataset["Tensor | str"]):
         except Undecodable as error:
             return f"{self._files.paths[i]} can't be read any more: {error}"
         return torch.tensor(pixels).permute(2, 0, 1)
+
+
+def _without_stderr(worker: int) -> None:
+    """Silences a worker: its only messages are tracebacks of errors that reach the main process too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _stack(images: list[Tensor | str]) -> Tensor | str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from netdsl.base.paths import real
 from netdsl.base.printing import printable
 from netdsl.runtime import metrics
 from netdsl.runtime.console import warn
@@ -54,7 +55,7 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
 
     Raises RunError if a run has no valid metrics or no validation.
     """
-    names = [run.resolve().name for run in runs]
+    names = [real(run).name for run in runs]
     curves, kinds = [], set[str]()
     for run, name in zip(runs, names, strict=True):
         label = str(run) if names.count(name) > 1 else name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,16 @@ def silenced() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+def clear_frames_silently(error: Exception) -> None:
+    """Frees the objects of a failed call, without the tracebacks of those that were made in part."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+    finally:
+        sys.unraisablehook = hook
 
 
 def first_line(error: Exception) -> str:

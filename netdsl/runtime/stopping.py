@@ -30,7 +30,8 @@ class Stop:
 
 @contextmanager
 def on_signals(processes: Processes = ALONE) -> Iterator[Stop]:
-    """Inside the block the first Ctrl-C, SIGTERM or SIGHUP is recorded; a later one has its usual effect.
+    """Inside the block the first Ctrl-C, SIGTERM or SIGHUP is recorded; a later one has its usual effect, as
+    it has after the block.
 
     Several processes record all: torchrun forwards signals that a scheduler may have sent to each process
     already, and kills processes that take too long.
@@ -61,6 +62,6 @@ def on_signals(processes: Processes = ALONE) -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        # Of several processes, one that stops may get the signal again until it ends.
-        if processes.size == 1 or not stop:
+        # While the program ends, the rest of the request may come, or of several processes another signal.
+        if not stop:
             restore()

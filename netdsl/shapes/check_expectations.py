@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from netdsl.base.source import Span
+from netdsl.base.tree import bodies
 from netdsl.base.values import Size, Value, show
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, write
 from netdsl.ir.resolved import Expectation, ResolvedNetwork
-from netdsl.ir.typed import TypedNetwork, TypedPart, TypedSection
+from netdsl.ir.typed import (
+    TypedBody,
+    TypedCall,
+    TypedNetwork,
+    TypedPart,
+    TypedRepeat,
+    TypedSection,
+    TypedStage,
+    TypedStep,
+)
 from netdsl.language.expressions import Const, Operator, known
 from netdsl.ops.operation import Shape
 from netdsl.shapes.repair.candidates import Attempt, backwards, best
@@ -30,8 +41,9 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
     ):
         if count > most:
             message = f"the network has {count:,} {what}, more than the limit of {most:,}"
-            help = "use fewer layers or fewer channels"
-            diagnostics.error("NET602", message, span, also=_heaviest(typed, what), help=help)
+            times, place = max(_loops(typed, what), default=(0, span), key=itemgetter(0))
+            help = f"repeat it less than {times:,} times" if times else "use fewer layers or fewer channels"
+            diagnostics.error("NET602", message, place, also=_heaviest(typed, what), help=help)
     actual: dict[str, Value] = {
         "params": typed.cost.parameters,
         "macs": typed.cost.macs,
@@ -114,6 +126,29 @@ def _heaviest(typed: TypedNetwork, quantity: str) -> list[Label]:
         for count, part in counts[:_HEAVIEST]
         if 100 * count >= whole and len(counts) > 1
     ]
+
+
+def _loops(typed: TypedNetwork, quantity: str) -> Iterator[tuple[int, Span]]:
+    """The numbers of iterations and the spans of the stages and loops on the way to the costliest steps."""
+
+    def cost(step: TypedPart | TypedStep | TypedBody) -> int:
+        return int(getattr(step.cost, quantity))
+
+    part = max(typed.parts, key=cost)
+    body: TypedBody | None
+    if isinstance(part, TypedStage):
+        if part.stage.copies > 1:
+            yield part.stage.copies, part.stage.span
+        body = max((instance.body for instance, _ in part.runs), key=cost)
+    else:
+        body = part.body
+    while body and body.steps:
+        step = max(body.steps, key=cost)
+        if isinstance(step, TypedRepeat):
+            yield step.times, step.step.span
+        body = (
+            step.instance.body if isinstance(step, TypedCall) else max(bodies(step), default=None, key=cost)
+        )
 
 
 def _head(part: TypedPart) -> Span:

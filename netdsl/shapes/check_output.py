@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, add_step, write
+from netdsl.diagnostics import Diagnostic, Diagnostics, Fix, Help, Label, add_line, add_step, write
 from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 from netdsl.language.expressions import Const
@@ -16,6 +16,9 @@ from netdsl.ops.linear import Linear
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
 from netdsl.shapes.tensor_state import TensorState
+
+# The last steps of networks that make images.
+_OF_IMAGES = ("sigmoid", "tanh", "conv_transpose", "upsample")
 
 
 class _Remedy(NamedTuple):
@@ -46,8 +49,19 @@ def check_output(
     )
     made = state.made
     also = [Label(made, f"{show_shape(output)} comes from here")] if made and made != remedy.place else []
+    help = remedy.help
+    if _is_no_classifier(output, network, parts) and isinstance(help, Fix):
+        help = (replace(help, safe=False), "remove `classes` if it is not a classifier")
     message = f"the network must end in a vector of {classes} scores, but it ends in {shown}"
-    diagnostics.error("NET403", message, remedy.place, also=also, help=remedy.help)
+    diagnostics.error("NET403", message, remedy.place, also=also, help=help)
+
+
+def _is_no_classifier(output: Shape, network: ResolvedNetwork, parts: Sequence[TypedPart]) -> bool:
+    """True for an output that is meant: an image, or a score for each position."""
+    last = next(_backwards(parts), None)
+    name = last.operation.name if isinstance(last, TypedOperation) else ""
+    meant = output == network.input or output[0] == network.classes or name in _OF_IMAGES
+    return len(output) == 3 and output[1:] != (1, 1) and name != "linear" and meant
 
 
 def _in_the_last_layer(

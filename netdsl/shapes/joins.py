@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Fix, Help, Label, add
+from netdsl.diagnostics import Edit, Fix, Help, Label, add
 from netdsl.ir.resolved import BranchesStep, SkipStep
 from netdsl.ir.typed import TypedBody
 from netdsl.ops.operation import Shape, describe
@@ -109,7 +109,7 @@ class Joins:
             end.irregular.span,
             f"the body turns {describe(start.shape)} into {describe(end.shape)}",
             also=[Label(step.span, "the skip connection")],
-            help=_out_of_skip(start, end),
+            help=_out_of_skip(step.span, start, end),
             fix=fix,
         )
 
@@ -171,11 +171,15 @@ def _fits(join: str, full: Shape, shape: Shape) -> bool:
     return full[0] == shape[0] and (stretched or full == shape)
 
 
-def _out_of_skip(start: TensorState, end: TensorState) -> str:
+def _out_of_skip(keyword: Span, start: TensorState, end: TensorState) -> Help:
     """The help for a step that changes height and width by other than a stride."""
     if len(end.shape) < len(start.shape):
         return "move the step that makes a vector after the `skip`, whose body must be a map"
-    return _GATE if end.shape == (start.shape[0], 1, 1) else "move it out of the `skip`"
+    if end.shape != (start.shape[0], 1, 1):
+        return "move it out of the `skip`"
+    brace = keyword.source.text.index("{", keyword.end) + 1
+    edits = (Edit(keyword, "mul"), Edit(Span(keyword.source, brace, brace), " | identity |"))
+    return Fix(_GATE, edits, safe=False)
 
 
 def _remedy(join: str, one: Shape, other: Shape) -> str:

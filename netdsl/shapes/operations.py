@@ -10,6 +10,7 @@ from fractions import Fraction
 from netdsl.base.source import Span
 from netdsl.base.values import Value, near_divisors, show
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, write
+from netdsl.diagnostics.fixes import edited
 from netdsl.ir.resolved import OperationStep
 from netdsl.ir.typed import TypedOperation
 from netdsl.language.argument_types import Mismatch, convert, schema, signature
@@ -124,6 +125,7 @@ class Operations:
         notes = shrinking(state) if mismatch.cause == "size" else []
         help: Help = (
             _without_channels(step, values, state)
+            or _swapped(step, values)
             or self._groups(step, values, state)
             or _own(mismatch, step, state)
         )
@@ -200,8 +202,7 @@ def _own(mismatch: ShapeMismatch, step: OperationStep, state: TensorState) -> He
     else:
         edits = write(step.span, own.replace("…", step.span.text)).edits
     constant = all(isinstance(expr, Const) for _, expr in step.arguments)  # it may fit other calls of a block
-    plain = step.unit is None and constant and mismatch.help.startswith(("write `", "put `"))
-    return Fix(mismatch.help, edits, safe=plain and " or " not in mismatch.help)
+    return Fix(mismatch.help, edits, safe=mismatch.safe and constant and step.unit is None)
 
 
 def _without_channels(step: OperationStep, values: Mapping[str, Value], state: TensorState) -> Fix | None:
@@ -224,6 +225,21 @@ def _without_channels(step: OperationStep, values: Mapping[str, Value], state: T
     what = "channels" if first == "kernel" else "input channels"
     call = f"{step.span.text[:start]}{step.span.text[end:]}"
     return write(step.span, call, f": `{step.operation.name}` takes no number of {what}")
+
+
+def _swapped(step: OperationStep, values: Mapping[str, Value]) -> Fix | None:
+    """The fix for `conv(3, 64)`, whose kernel is in the place of the channels."""
+    out, kernel = values.get("out"), values.get("kernel")
+    arguments = dict(step.arguments)
+    written = [arguments[name].span for name in ("out", "kernel") if name in arguments]
+    if not isinstance(out, int) or not isinstance(kernel, int) or not all(written):
+        return None
+    if out % 2 == 0 or out >= _CHANNELS or kernel < _CHANNELS or kernel % 2:
+        return None
+    first, second = (span for span in written if span)
+    edits = (Edit(first, second.text), Edit(second, first.text))
+    call = edited(step.span.source.text, edits)[step.span.start : step.span.end]
+    return Fix(f"write `{call}`: the channels come first", edits, safe=False)
 
 
 def _where(expr: Expr, environment: Environment) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from netdsl.diagnostics import Diagnostics
 from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
 from netdsl.language.expressions import known
-from netdsl.ops.operation import Shape, Weighted
+from netdsl.ops.operation import Weighted
 from netdsl.shapes.error_reporter import ErrorReporter
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operation_result import operation_result, parameters
@@ -70,10 +70,6 @@ class _Point(NamedTuple):
 
     state: TensorState
     tensor: _Tensor
-
-    @classmethod
-    def start(cls, shape: Shape, numbers: int, kept: bool = False) -> _Point:
-        return cls(TensorState(shape), _Tensor(numbers, kept))
 
     def after(self, block: _Point, inside: _Tensor) -> _Point:
         """The point after a block, which was followed from its input `inside` to its end `block`."""
@@ -132,7 +128,7 @@ class _Measure:
         numbers, kept = point.tensor.numbers, point.tensor.kept
         key = (instance, numbers, kept, max(levels, 0))
         if key not in self._blocks:
-            start = _Point.start(instance.input, numbers, kept)
+            start = _Point(TensorState(instance.input), _Tensor(numbers, kept))
             inside, end = self._body(instance.body, _Place(instance.frame, {}, levels - 1), start)
             block = _container("block", instance.block.name, inside, start, end, levels - 1, span)
             title, arguments = of_block(instance)

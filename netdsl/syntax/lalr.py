@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from netdsl.base.resources import TABLES
@@ -77,7 +78,7 @@ def parse(tokens: Iterable[Token], rule: str, source: Source) -> Any:
     begins: list[int] = []
     ends: list[int] = []
     end = Token((END,), "", 0, 0)
-    for token in (*tokens, end):
+    for token in chain(tokens, (end,)):
         for kind in token.kinds:
             if (action := row.get(kind)) is not None:
                 break

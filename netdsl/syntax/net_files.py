@@ -14,7 +14,7 @@ from netdsl.diagnostics import Diagnostics, nearest
 from netdsl.language.words import VARIANT
 
 if TYPE_CHECKING:
-    from netdsl.syntax.nodes import Network, Variant
+    from netdsl.syntax.nodes import Network, Parameter, Variant
 
 
 def shipped() -> dict[str, Path]:
@@ -42,7 +42,7 @@ def bare_names() -> dict[str, NetFile]:
         name: NetFile(path, name if name != path.stem else "")
         for path in shipped().values()
         if path.stem != "std"
-        for name in (path.stem, *(variant.name.text for variant in shipped_head(path).variants))
+        for name in (path.stem, *(variant.name.text for variant in head_of(path).variants))
     }
 
 
@@ -53,16 +53,29 @@ class Head(NamedTuple):
     variants: tuple[Variant, ...]
 
 
+def head_of(path: Path) -> Head:
+    """The name, parameters and variants of a file's network. Raises OSError or ValueError."""
+    return _head(str(path), read_text(str(path)))
+
+
 @cache
-def shipped_head(path: Path) -> Head:
-    """The name, parameters and variants of a network that comes with netdsl."""
+def _head(name: str, text: str) -> Head:
     from netdsl.syntax.nodes import Network, Variant
     from netdsl.syntax.parser import parse_head
 
-    program = parse_head(Source(str(path), read_text(str(path))))
+    program = parse_head(Source(name, text))
     networks = [statement for statement in program.statements if isinstance(statement, Network)]
     variants = (statement for statement in program.statements if isinstance(statement, Variant))
     return Head(networks[0] if networks else None, tuple(variants))
+
+
+def parameters_of(name: str) -> tuple[Parameter, ...]:
+    """The parameters of the network that a command line names; none of a file that can't be read."""
+    try:
+        network = head_of(find(name).path).network
+    except (OSError, ValueError):
+        return ()
+    return network.parameters if network else ()
 
 
 def find(name: str) -> NetFile:
@@ -74,7 +87,7 @@ def find(name: str) -> NetFile:
         return NetFile(files[name])
     # Few texts have the name in them, and only these are parsed.
     texts = (file for file in files.values() if name in read_text(str(file)))
-    variants = (file for file in texts if any(v.name.text == name for v in shipped_head(file).variants))
+    variants = (file for file in texts if any(v.name.text == name for v in head_of(file).variants))
     return next((NetFile(file, name) for file in variants), NetFile(path))
 
 

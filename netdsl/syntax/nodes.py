@@ -72,8 +72,11 @@ Expr: TypeAlias = Literal | Name | Unary | Binary | Choose | Apply | ListOf
 
 
 class Argument(NamedTuple):
+    """`column` has the cells of its column, for a cell of a table."""
+
     name: Word | None
     value: Expr
+    column: tuple[Span, ...] = ()
 
     @property
     def span(self) -> Span:

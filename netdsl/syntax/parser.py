@@ -7,16 +7,17 @@ one doesn't affect the others. A statement with an error is parsed part by part.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from netdsl.base import tree
 from netdsl.base.source import MAX_LENGTH, Source, Span
-from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics
+from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics, Help, write
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
 from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import lalr, nodes
+from netdsl.syntax.errors.patterns import shape
 from netdsl.syntax.errors.syntax_errors import own_word, report_syntax_error
 from netdsl.syntax.errors.wrong_statements import WHOLE_FILES
 from netdsl.syntax.lalr import SyntaxFault
@@ -55,7 +56,7 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         first = chunk.tokens[0]
         if first.text not in STATEMENTS and failed:
             indented = first.start > 0 and source.text[first.start - 1] in " \t"
-            if indented or reader.language:
+            if indented or reader.language or first.start < reader.covered:
                 continue  # it belongs to what couldn't be read
         reader.language = ""
         statement = reader.statement(chunk.tokens) if chunk.sound else None
@@ -96,7 +97,11 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
         span = Span(source, 0, len(source.text))
         plain = source.text.strip("= ").replace("_", "")
         own = plain if plain.isdigit() else own_choice(source.text)
-        help = f"write `{own}`" if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
+        if source.name == "--input":
+            own = shape(source.text)
+        elif source.name == "--data" and '"' not in plain:
+            own = f'folder("{source.text}")'
+        help: Help = write(span, own) if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
         diagnostics.error("NET101", f"`{source.text}` is not a value", span, help=help)
         return ()
 
@@ -110,13 +115,15 @@ class _Reader:
         self._mistakes = 0
         # Of what couldn't be read last, if it is of another language.
         self.language = ""
+        # The end of the text that its error is about.
+        self.covered = 0
 
     def _parse(self, text: Iterable[Token], rule: str) -> Any:
         return lalr.parse(text, rule, self._source)
 
     def _explain(self, text: Sequence[Token], rule: str, fault: SyntaxFault) -> None:
         self._mistakes += 1
-        self.language = report_syntax_error(self._source, text, rule, fault, self._diagnostics)
+        self.language, self.covered = report_syntax_error(self._source, text, rule, fault, self._diagnostics)
 
     def _span(self, text: Sequence[Token]) -> Span:
         return Span(self._source, text[0].start, text[-1].end)
@@ -246,11 +253,8 @@ class _Reader:
 
     def _run(self, pieces: tuple[Piece, ...]) -> tuple[tuple[nodes.Step, ...], int | None]:
         """Steps read at once, or the place where one of them is wrong."""
-        text = [made("{", pieces[0].start)]
-        for piece in pieces:
-            text += (*piece.tokens, made("\n", piece.end))
         try:
-            body: nodes.Body = self._parse((*text, made("}", pieces[-1].end)), "body")
+            body: nodes.Body = self._parse(_body(pieces), "body")
             return body.steps, None
         except SyntaxFault as fault:
             return (), fault.token.start if fault.token else pieces[-1].end
@@ -262,7 +266,7 @@ class _Reader:
         for index, piece in enumerate(pieces):
             goes_on = piece.follows or self.language == "Darknet"
             argument = piece.tokens[0].kind != "NAME" or [t.text for t in piece.tokens[1:2]] == ["="]
-            if not goes_on or not (listed or argument):
+            if piece.start >= self.covered and (not goes_on or not (listed or argument)):
                 return pieces[index:]
         return ()
 
@@ -291,6 +295,16 @@ class _Reader:
                 self._steps(body, wrong)
             return None
         return tree.with_bodies(step, self._bodies(tree.bodies(step), found, wrong))
+
+
+def _body(pieces: Sequence[Piece]) -> Iterator[Token]:
+    """The tokens of a body of these pieces, made while it is parsed: an error ends it early."""
+    yield made("{", pieces[0].start)
+    newline = made("\n", 0)
+    for piece in pieces:
+        yield from piece.tokens
+        yield newline._replace(start=piece.end, end=piece.end)
+    yield made("}", pieces[-1].end)
 
 
 def _head(text: Sequence[Token], fault: SyntaxFault) -> Sequence[Token]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, add_line, write
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
-from netdsl.syntax.missing_brackets import MissingBracket, missing_bracket
+from netdsl.syntax.missing_brackets import MissingBracket, last_before, missing_bracket
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
 
 MAX_DEPTH = 64
@@ -84,7 +84,9 @@ class StatementSplitter:
                     self._error("NET102", f"unmatched `{token.text}`", token, fix)
                     self._erased.add(index)
             elif token.text[0] == '"' and token.kind == "OTHER":
-                self._error("NET101", "the string is not closed", token, 'add `"`')
+                inside = token.text.rstrip(")]}, \t")  # brackets after it are not part of it
+                place = Span(self._source, token.start, token.start + len(inside))
+                self._error("NET101", "the string is not closed", token, add(place, '"'))
                 return self._next_statement(index), False
         if opened:
             self._unclosed(start, opened[-1])
@@ -152,7 +154,8 @@ class StatementSplitter:
             self._diagnostics.error("NET102", message, place, also=places, help=write(place, closing))
             return
         also: list[Label] = []
-        help: Help = f"add `{closing}`"
+        last = last_before(self._tokens, self._next_statement(start))
+        help: Help = add(self._span(self._tokens[last]), closing, safe=False)
         if gap := missing_bracket(self._source, start):
             opened = self._tokens[gap.opened]
             closing = CLOSING[opened.text]

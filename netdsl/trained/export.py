@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ def export(run: OpenedRun, which: Which, output: Path, opset: int | None, consol
 
 
 def _require_packages() -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is imported.
     for name in _PACKAGES:
         require_extra("onnx", name, name, "--onnx")
 

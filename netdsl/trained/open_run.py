@@ -110,6 +110,9 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
 
     Raises RunError if the folder holds no run or a damaged one, NetworkError if its network has errors.
     """
+    if folder.suffix == ".net":
+        help = f"train it with `netdsl train {folder}`, and name the folder of the run"
+        raise RunError(f"{folder} is a network, not a run", help)
     settings = read_json(folder / RUN_FILE, RunSettings)
     text = read_text(folder / NETWORK_FILE)
     if settings is None or text is None:

@@ -116,7 +116,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
         (("build", "tiny.net", "--check"), "tiny.py is not current"),
         (("build", "tiny.net", "-o", "tiny.net"), "cannot write"),
         (("train", "tiny.net", "--epochs", "0"), "at least 1"),
-        (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `sgd`?"),
+        (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `--optimizer sgd`?"),
         (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
         (("train", "tiny.net", "--data", "mnist"), "use `cifar10`, `cifar100` and `digits`"),
         (("train", "tiny.net", "--data", "folder:nowhere"), "nowhere"),
@@ -253,3 +253,35 @@ def test_a_value_of_another_network_is_answered_with_its_name() -> None:
     assert "`depth` is 50, but must be 18 or 34" in found
     assert "use `resnet50`, which has `depth=50`" in found
     assert "write `--set depth=19`" in netdsl("check", "vgg", "--set", "depth=20").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "help"),
+    [
+        (("train", "tiny.net", "--lr", "0.1"), "write `--optimizer.lr 0.1`"),
+        (("train", "tiny.net", "--learning-rate=0.1"), "write `--optimizer.lr 0.1`"),
+        (("train", "tiny.net", "--momentum", "0.9"), "write `--optimizer.momentum 0.9`"),
+        (("train", "tiny.net", "--amp"), "write `--precision bf16`"),
+        (("train", "tiny.net", "--gpu"), "write `--device cuda`"),
+        (("train", "tiny.net", "--batch-size", "64"), "write `--batch 64`"),
+        (("train", "tiny.net", "--batc", "64"), "did you mean `--batch`?"),
+        (("train", "tiny.net", "--data", "mnist"), "write `--data folder:mnist`"),
+        (("train", "tiny.net", "--data", "./my images"), "write `--data 'folder:./my images'`"),
+        (("train", "tiny.net", "--epochs", "ten"), "write `--epochs 10`"),
+        (("train", "tiny.net", "--overfit", "5000"), "5000 is not in the range 2<=x<=1000"),
+        (("check", "tiny.net", "--input", "3,32,32"), "write `--input 3x32x32`"),
+        (("check", "tiny.net", "--input", "(1, 8, 8)"), "write `--input 1x8x8`"),
+        (("check", "tiny.net", "--input", "1x3x8x8"), "write `--input 3x8x8`, without the batch"),
+        (("check", "tiny.net", "--set", "widht=3"), "did you mean `--set width=3`?"),
+        (("eval", "tiny.net"), "train it with `netdsl train tiny.net`"),
+        (("explain", "NET999"), "there is no code `NET999`; `netdsl explain` lists all"),
+    ],
+)
+def test_helps_are_in_the_form_of_the_command_line(arguments: tuple[str, ...], help: str) -> None:
+    found = netdsl(*arguments)
+    assert found.exit_code != 0 and help in found.output
+    assert found.output.count("error[") <= 1
+
+
+def test_help_shows_the_parameters_of_a_network() -> None:
+    assert "--set depth=…  one of 18, 34" in netdsl("train", "resnet18", "--help").stdout

@@ -35,11 +35,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_settings_are_the_parameters_and_values_of_a_shipped_network() -> None:
+def test_settings_are_the_parameters_and_values_of_a_network() -> None:
     assert completed("build", "resnet18", "--set", "dep") == ["depth=18", "depth=34"]
     assert completed("build", "resnet34", "--set", "dep") == ["depth=18", "depth=34"]
     assert completed("summary", "preresnet", "--set", "w") == ["width="]
     assert completed("summary", "mine.net", "--set", "") == []
+    Path("mine.net").write_text("network mine(depth=8 in [8, 14])\n")
+    assert completed("summary", "mine.net", "--set", "") == ["depth=8", "depth=14"]
 
 
 def test_commands_and_options() -> None:

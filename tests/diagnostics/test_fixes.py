@@ -74,7 +74,7 @@ def test_the_help_is_made_from_the_fixes() -> None:
 
 def test_a_value_of_the_command_line_is_not_edited() -> None:
     found = Diagnostic("NET201", "wrong", help=write(span("x", "x", "--set depth"), "y"))
-    assert found.help_text == "write `y`" and found.fixes == ()
+    assert found.help_text == "write `--set depth=y`" and found.fixes == ()
 
 
 def test_json_has_the_edits() -> None:

@@ -233,9 +233,13 @@ def test_signals_at_once_are_one_request(
     tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = signal.SIGTERM, signal.SIGINT
+    monkeypatch.setattr(stopping, "ONE_REQUEST", 1e9)
     with pytest.raises(Interrupted, match="stopped by SIGTERM .* all of it is saved"):
         train(signalled_at(9, *both), dataset(), RECIPE, Run(tmp_path / "one"), FP32, console)
+    os.kill(os.getpid(), signal.SIGINT)  # The rest of the request comes when the training has ended.
     monkeypatch.setattr(stopping, "ONE_REQUEST", -1)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(Interrupted, match="stopped by Ctrl-C .* last checkpoint: in epoch 2"):
         train(signalled_at(9, *both), dataset(), RECIPE, Run(tmp_path / "two"), FP32, console)
 

@@ -446,7 +446,7 @@ class Tree(nn.Module):
         return y
 
 
-def dla(simple: bool) -> nn.Module:
+def dla(simple: bool, width: int = 16) -> nn.Module:
     def tree(inputs: int, outputs: int, stride: int) -> nn.Module:
         return Tree([basic(inputs, outputs, stride), basic(outputs, outputs, 1)], outputs)
 
@@ -456,8 +456,10 @@ def dla(simple: bool) -> nn.Module:
         nodes = [tree(inputs, outputs, stride), basic(outputs, outputs, 1), basic(outputs, outputs, 1)]
         return Tree(nodes, outputs, basic(inputs, outputs, stride))
 
-    trees = [tree(32, 64, 1), deep(64, 128, 2), deep(128, 256, 2), tree(256, 512, 2)]
-    return Plain([*activated(conv(3, 16, 3), conv(16, 16, 3), conv(16, 32, 3)), *trees], 512)
+    w = width
+    first = activated(conv(3, w, 3), conv(w, w, 3), conv(w, 2 * w, 3))
+    trees = [tree(2 * w, 4 * w, 1), deep(4 * w, 8 * w, 2), deep(8 * w, 16 * w, 2), tree(16 * w, 32 * w, 2)]
+    return Plain([*first, *trees], 32 * w)
 
 
 class Pair(nn.Module):

@@ -14,7 +14,7 @@ import torch
 import torchvision.models
 
 from docs.zoo import PAGE, read_figures, row, text_digest
-from netdsl.syntax.net_files import bare_names, shipped, shipped_head
+from netdsl.syntax.net_files import bare_names, head_of, shipped
 from netdsl.trained.import_weights import import_weights
 from tests.support.equality import assert_styles_agree
 from tests.zoo.compare import compare, flops, on_meta, shapes
@@ -59,7 +59,7 @@ def test_every_file_has_a_small_network_and_an_entry() -> None:
 
 
 def test_bare_names_are_unique() -> None:
-    heads = {path.stem: shipped_head(path) for path in shipped().values() if path.stem != "std"}
+    heads = {path.stem: head_of(path) for path in shipped().values() if path.stem != "std"}
     names = Counter([*heads, *(variant.name.text for head in heads.values() for variant in head.variants)])
     assert not [name for name, times in names.items() if times > 1]
 

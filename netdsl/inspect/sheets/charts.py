@@ -1,4 +1,4 @@
-"""Charts of filters, activation maps, embeddings and confusion matrices."""
+"""Charts of filters, activation maps, embeddings, confusion matrices and precisions of detectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from netdsl.inspect.sheets.captions import fitting
-from netdsl.runtime.plot import plain, write_figure
+from netdsl.runtime.plot import legend_label, plain, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,6 +164,43 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=_FONT - 1)
     bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, format=PercentFormatter(xmax=1))
     bar.set_label("share of the class", fontsize=_FONT)
+    write_figure(figure, file)
+
+
+def write_precision_recall(
+    curves: Tensor, precisions: Sequence[float | None], classes: Sequence[str], file: Path, title: str
+) -> None:
+    """Draws the precision of each class over the recall from 0 to 1, (K, R); NaN for classes without boxes.
+
+    `precisions` are the average precisions, by which the legend is sorted; of more than ten classes it names
+    the best and the worst five. Raises RunError if the file can't be written.
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(8, 5.5), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    few = len(classes) <= _COLOURS
+    known = [(value, number) for number, value in enumerate(precisions) if value is not None]
+    ranked = sorted(known, reverse=True)
+    half = _COLOURS // 2
+    named = {number for _, number in (ranked if few else [*ranked[:half], *ranked[-half:]])}
+    recalls = [step / (curves.shape[1] - 1) for step in range(curves.shape[1])]
+    for rank, (value, number) in enumerate(ranked):
+        colour = colormaps["tab10"](number) if few else colormaps["turbo"](rank / max(1, len(ranked) - 1))
+        label = legend_label(f"{fitting(classes[number])} {value:.3f}") if number in named else None
+        axes.plot(recalls, curves[number].tolist(), color=colour, label=label, linewidth=1.5)
+    if not few:
+        mean = curves[[number for _, number in ranked]].mean(0)
+        axes.plot(recalls, mean.tolist(), color="black", label="mean", linewidth=2.5)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.grid(alpha=0.3)
+    axes.set_title(plain(title), fontsize=_FONT + 1)
+    if ranked:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=_FONT)
     write_figure(figure, file)
 
 

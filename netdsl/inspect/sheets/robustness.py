@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from netdsl.base.paths import real
 from netdsl.inspect.adversarial import Withstood, robustness
 from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.inspect.pictures import evenly, watched
@@ -24,7 +25,7 @@ def withstood(
     seed: int,
 ) -> list[Withstood]:
     """Measures `robustness` on `images` of the run's test images (None: all). Raises RunError."""
-    what = f"{inspected.run.folder.resolve().name}: attacking"
+    what = f"{real(inspected.run.folder).name}: attacking"
     test = evenly(inspected.test_images(), images)
     shown = watched(test, _BATCH, inspected.device, what, inspected.console)
     generator = torch.Generator().manual_seed(seed)

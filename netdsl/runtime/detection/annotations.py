@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from netdsl.runtime.errors import RunError, damaged
@@ -196,42 +195,47 @@ def checked(images: Sequence[Annotated], classes: Sequence[str], root: Path, rem
             )
         if not count:
             remarks.add("images without boxes, kept", image.file.relative_to(root))
-    owners = np.repeat(np.arange(len(images)), counts)
-    corners = np.array([box[:4] for image in images for box in image.boxes], np.float64).reshape(-1, 4)
-    labels = np.array([numbers[box[4]] for image in images for box in image.boxes], np.int64)
-    sizes = np.array([image.size for image in images], np.float64).reshape(-1, 2)
-    limits = sizes[owners][:, [1, 0, 1, 0]]
-    keep = np.ones(len(owners), np.bool_)
+    owners = torch.arange(len(images)).repeat_interleave(torch.tensor(counts, dtype=torch.int64))
+    rows = [(*box[:4], numbers[box[4]]) for image in images for box in image.boxes]
+    every = torch.from_numpy(np.array(rows, np.float64).reshape(-1, 5))
+    corners = every[:, :4]
+    sizes = torch.tensor([image.size for image in images], dtype=torch.float64).reshape(-1, 2)
+    limits = sizes[owners].flip(1).repeat(1, 2)
+    keep = torch.ones(len(owners), dtype=torch.bool)
 
-    def mark(kind: str, wrong: NDArray[np.bool_]) -> None:
-        rows = (wrong & keep).nonzero()[0]
-        if len(rows):
-            place = ", ".join(f"{number:g}" for number in corners[rows[0]])
-            file = images[owners[rows[0]]].file.relative_to(root)
-            remarks.add(f"boxes {kind}", f"[{place}] in {file}", len(rows))
+    def mark(kind: str, wrong: Tensor) -> None:
+        found = (wrong & keep).nonzero().flatten().tolist()
+        if found:
+            place = ", ".join(f"{number:g}" for number in corners[found[0]].tolist())
+            file = images[int(owners[found[0]])].file.relative_to(root)
+            remarks.add(f"boxes {kind}", f"[{place}] in {file}", len(found))
 
-    def drop(kind: str, wrong: NDArray[np.bool_]) -> None:
+    def drop(kind: str, wrong: Tensor) -> None:
         mark(f"{kind}, dropped", wrong)
         keep[wrong] = False
 
-    drop("that are not finite numbers", ~np.isfinite(corners).all(1))
-    with np.errstate(invalid="ignore"):
-        drop("of no size", ~(corners[:, :2] < corners[:, 2:]).all(1))
-        clipped = np.clip(corners, 0, limits)
-        drop("outside their image", ~(clipped[:, :2] < clipped[:, 2:]).all(1))
-        mark("beyond their image, clipped", (abs(clipped - corners) > _ROUNDING).any(1))
-    rows = np.column_stack((owners, corners, labels))[keep]
-    _, first = np.unique(rows, axis=0, return_index=True)
-    again = keep.copy()
-    again[keep.nonzero()[0][first]] = False
+    drop("that are not finite numbers", ~corners.isfinite().all(1))
+    drop("of no size", ~_has_size(corners))
+    clipped = corners.clamp(min=0).minimum(limits)
+    drop("outside their image", ~_has_size(clipped))
+    mark("beyond their image, clipped", ((clipped - corners).abs() > _ROUNDING).any(1))
+    kept = keep.nonzero().flatten()
+    whole = torch.cat((owners[kept, None], every[kept]), 1).numpy()
+    _, first = np.unique(whole, axis=0, return_index=True)
+    again = keep.clone()
+    again[kept[torch.from_numpy(first)]] = False
     drop("that occur twice", again)
     return PartBoxes(
         [image.file for image in images],
-        torch.from_numpy(sizes),
-        torch.from_numpy((clipped / limits)[keep]),
-        torch.from_numpy(owners[keep]),
-        torch.from_numpy(labels[keep]),
+        sizes,
+        (clipped / limits)[keep],
+        owners[keep],
+        every[keep, 4].long(),
     )
+
+
+def _has_size(corners: Tensor) -> Tensor:
+    return (corners[:, :2] < corners[:, 2:]).all(1)
 
 
 def require_memory_for(images: int, most: int) -> None:

@@ -176,7 +176,8 @@ def read(
     usable = listing.fitting(found.sizes[:, 1:], found.whole)
     for line in listing.remarks.lines():
         say(console, line)
-    labels = torch.cat([part.padded(*input_shape[1:], listing.most) for part in listing.parts.values()])
+    height, width = input_shape[1:]
+    labels = torch.cat([part.padded(height, width, listing.most) for part in listing.parts.values()])
     every = Split(images, labels, own_moments)
     indices = {part: usable[rows].nonzero().flatten() + rows.start for part, rows in listing.rows()}
     unsplit = "test" not in indices

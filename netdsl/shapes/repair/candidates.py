@@ -73,6 +73,8 @@ def best(
     """
     fewest, found = most + 1, None
     for change in changes if attempt else ():
+        if any(map(_skips_pixels, (new for _, new in change.steps))):
+            continue
         errors = attempt(change) if attempt else None
         if errors is None:
             break
@@ -84,6 +86,14 @@ def best(
         if not errors:
             break
     return found
+
+
+def _skips_pixels(step: Step) -> bool:
+    """True for a window with a larger stride, of which lint warns."""
+    arguments = dict(step.arguments) if isinstance(step, OperationStep) else {}
+    kernel, stride = (arguments.get(name) for name in ("kernel", "stride"))
+    sizes = [expr.value for expr in (kernel, stride) if isinstance(expr, Const)]
+    return len(sizes) == 2 and all(isinstance(n, int) for n in sizes) and 1 < sizes[0] < sizes[1]  # type: ignore[operator]
 
 
 def changed_body(body: Body, change: Change) -> Body:
@@ -273,12 +283,11 @@ def _projections(idle: Step, values: Mapping[str, Value], channels: Sequence[Exp
 def shortcuts(
     step: SkipStep, values: Mapping[str, Value], end: TensorState, reduction: Fraction
 ) -> Iterator[Change]:
-    """A 1x1 convolution as the shortcut of a skip connection. A stride that is a parameter comes first: other
-    calls of the block may have another one.
+    """A 1x1 convolution as the shortcut of a skip connection. The strides in the body come first: they may be
+    parameters, and other calls of the block have others.
     """
-    strides: list[Expr] = [Const(normal(reduction))]
-    if "stride" in values:
-        strides.insert(0, Ref("stride"))
+    inside = [stride for call in _calls(step.body) if (stride := dict(call.arguments).get("stride"))]
+    strides: list[Expr] = [*(s for s in inside if isinstance(s, Ref)), Const(normal(reduction))]
     written = step.span.source.text.index("{", step.span.end)
     place = Span(step.span.source, step.span.start, closing(step.span.source, written) + 1)
     for out in channels_of(step.body, end.shape, values):

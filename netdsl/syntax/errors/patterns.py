@@ -19,10 +19,11 @@ LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
 
 class Write(NamedTuple):
-    """A text in place of a line, and why. A body that the line opens is ` { … }` at its end."""
+    """A text in place of a line, and why. `…` is the body that the line opens. A guess is not `safe`."""
 
     text: str
     why: str = ""
+    safe: bool = True
 
 
 class Advice(NamedTuple):
@@ -58,7 +59,7 @@ def applied(rule: Rule, line: str) -> Advice | None:
         return rule[1](match)
     help = rule[2]
     if isinstance(help, Write):
-        return Advice(match.expand(rule[1]), Write(match.expand(help.text), help.why))
+        return Advice(match.expand(rule[1]), help._replace(text=match.expand(help.text)))
     return Advice(match.expand(rule[1]), match.expand(help))
 
 

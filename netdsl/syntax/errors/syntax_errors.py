@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence, Set
+from dataclasses import replace
+from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, listing, misspelt, remove, write
+from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, misspelt, remove, write
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
 from netdsl.syntax.errors.advice import advice
-from netdsl.syntax.errors.expected_tokens import Mistake, hint
-from netdsl.syntax.errors.patterns import Write
+from netdsl.syntax.errors.line_fixes import write_line
+from netdsl.syntax.errors.notations import notation
 from netdsl.syntax.errors.table_columns import columns
+from netdsl.syntax.errors.token_patterns import line_around
+from netdsl.syntax.errors.wrong_tokens import mistake_at
 from netdsl.syntax.lalr import SyntaxFault
-from netdsl.syntax.tokens import Token
+from netdsl.syntax.tokens import Token, closing, word_at
+from netdsl.syntax.tokens import tokens as source_tokens
+
+_JOINED = re.compile(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*")
+# A line of a body, up to a comment.
+_LINE = re.compile(r"[^\s#{}][^\n#}]*")
 
 # Other names for the first word of a statement.
 _OTHER_WORDS = {
@@ -73,12 +82,17 @@ _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", 
 _OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
 
 
+class Reported(NamedTuple):
+    """The language that a wrong text is of, if it is known, and the end of the text that the error covers."""
+
+    language: str = ""
+    end: int = 0
+
+
 def report_syntax_error(
     source: Source, tokens: Sequence[Token], rule: str, fault: SyntaxFault, diagnostics: Diagnostics
-) -> str:
-    """Reports why tokens aren't what a rule of the grammar says. Returns the name of the language that they
-    are of, if that is known.
-    """
+) -> Reported:
+    """Reports why tokens aren't what a rule of the grammar says."""
     text, start, end = source.text, tokens[0].start, tokens[-1].end
     wrong = fault.token if fault.token and fault.token.start < end else None
     place = wrong.start if wrong else end
@@ -86,7 +100,15 @@ def report_syntax_error(
     span = Span(source, place, place + len(found))
     statement = tokens[0].text if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
-        return ""
+        return Reported()
+    around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
+    if foreign := next((token for token in around.tokens if _is_disguised(token.text)), None):
+        _foreign(foreign.text, around.source, foreign, diagnostics)
+        return Reported()
+    if mistake := notation(around):
+        shown = mistake.place or span
+        diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
+        return Reported(mistake.language, max(shown.end, mistake.end))
     said = _with_arguments(text, start, end) if rule == "step" else end
     brace = said + len(text[said : said + 100]) - len(text[said : said + 100].lstrip(" \t"))
     if follows := "{" if text.startswith("{", brace) else "":  # a head isn't the same without its `{`
@@ -94,57 +116,57 @@ def report_syntax_error(
     if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
         line = _first_line(source, start, said)
         whole = "\n" not in text[start:said].strip()
-        help = _of_line(known.help, line, brace if follows else None, whole=whole)
+        help = write_line(known.help, line, brace if follows else None, whole=whole)
         diagnostics.error("NET101", known.message, line, help=help)
-        return known.language
+        return Reported(known.language, line.end)
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
-        _foreign(found, span, diagnostics)
-        return ""
-    if rule == "statement" and not text[start:place].strip():
+        assert wrong is not None
+        _foreign(found, source, wrong, diagnostics)
+    elif rule == "statement" and not text[start:place].strip():
         _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
-        return ""
-    expected = fault.expected
-    joined = re.match(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*", text[start:place])
-    if "VBAR" in expected and joined and rule == "step":
-        begin = start + joined.end()
-        branch = _first_line(source, begin, _end_of_line(text, begin))
-        help = f"write `| {branch.text}`, and a `|` before each other branch"
-        steps = split(branch.text)
-        if len(steps) > 1 and any(re.match(r"(identity$|from\s)", step) for step in steps):
-            help = write(branch, f"| {' | '.join(steps)}")
-        diagnostics.error("NET101", "a branch must start with `|`, the first one too", branch, help=help)
-        return ""
-    # The text before the error, for the hint.
-    before = text[start:place]
-    after = text[place:end] + (follows if said == end else "")
-    table = columns(text, place) if rule == "header" or statement == "stages" else ""
-    mistake = Mistake(span, found, before, after, expected, statement, rule, table)
-    help = hint(mistake) or _expectation(expected, statement, before)
-    shown = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
-    diagnostics.error("NET101", shown, span, help=help)
-    return ""
+    elif rule == "step" and "VBAR" in fault.expected and (joined := _JOINED.match(text, start, place)):
+        _without_bars(source, joined.end(), diagnostics)
+    elif mistake := mistake_at(around):
+        diagnostics.error("NET101", mistake.message, span, help=mistake.help)
+    else:
+        header = rule == "header" or statement == "stages"
+        before = text[start:place]
+        help = _header(source, place) if header else _expectation(fault.expected, statement, before)
+        unexpected = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
+        diagnostics.error("NET101", unexpected, span, help=help)
+    return Reported()
 
 
-def _of_line(help: str | Write, line: Span, brace: int | None, *, whole: bool) -> Help:
-    """A fix of a line, up to the `{` that it ends with; a sentence where the text goes on behind it (not
-    `whole`), or is left open.
-    """
-    if isinstance(help, str):
-        return help
-    title = f"write {listing(help.text.split(chr(10)))}{help.why}"
-    text = help.text
-    opens = brace is not None or line.text.endswith("{")
-    if opens and text.endswith(" { … }"):
-        text, line = text.removesuffix(" … }"), Span(
-            line.source, line.start, brace + 1 if brace else line.end
+def _without_bars(source: Source, start: int, diagnostics: Diagnostics) -> None:
+    """Reports branches without a `|`: only the first, each line, or each step of a line."""
+    end = closing(source, source.text.rindex("{", 0, start))
+    first = _first_line(source, start, min(end, _end_of_line(source.text, start)))
+    body = Span(source, start, end)
+    lines = [Span(source, match.start(), match.end()) for match in _LINE.finditer(source.text, start, end)]
+    message = "a branch must start with `|`, the first one too"
+    steps = split(first.text)
+    help: Help
+    if "|" in body.text:
+        help = write(first, f"| {first.text}")
+    elif len(lines) > 1:
+        edits = (Edit(Span(source, line.start, line.start), "| ") for line in lines)
+        title = f"write `| {first.text}`, and a `|` before each other branch"
+        help = Fix(title, tuple(edits), safe=False)
+    else:
+        help = write(
+            first, f"| {' | '.join(steps)}", safe=any(re.match(r"(identity$|from\s)", s) for s in steps)
         )
-    elif not whole:
-        return title
-    if "…" in text:
-        return title
-    indent = line.source.text[: line.start].rpartition("\n")[2]
-    indent = indent if not indent.strip() else ""
-    return Fix(title, (Edit(line, text.replace("\n", f"\n{indent}")),))
+    diagnostics.error("NET101", message, first, help=help)
+
+
+def _header(source: Source, place: int) -> Help:
+    """The help for a table without a header."""
+    if "{" in source.line(source.position(place)[0]):
+        return "write the header, and each row, on a line of its own"
+    if names := columns(source.text, place):
+        line = add_line(Span(source, place, place), names, before=True)
+        return Fix(f"add a header line before it: `{names}`", line.edits, safe=False)
+    return "the first line of a table names its columns, such as `out  repeat  stride`"
 
 
 def _with_arguments(text: str, start: int, end: int) -> int:
@@ -200,8 +222,11 @@ def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostic
         help = write(span, own, " instead")
     else:
         message = f"`{found}` does not start a statement"
-        layers = write(span, "layers", " instead") if body else None
-        help = misspelt(span, STATEMENTS) or layers or f"a statement starts with {', '.join(STATEMENTS)}"
+        layers = write(span, "layers", " instead", safe=False) if body else None
+        near = misspelt(span, STATEMENTS)
+        if near and near.edits[0].new_text.startswith("stage"):  # or `stages`
+            near = replace(near, safe=False)
+        help = near or layers or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)
 
 
@@ -213,14 +238,26 @@ def own_word(word: str) -> str:
     )
 
 
-def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
-    """A character that the language doesn't have."""
+def _is_disguised(char: str) -> bool:
+    """True for a letter, a space or a minus that looks like one of the language."""
+    if char.isascii() or len(char) > 1:
+        return False
+    return (
+        (char.isalpha() and char in _LOOK_ALIKE)
+        or char in "–—−"
+        or unicodedata.normalize("NFKC", char) == " "
+    )
+
+
+def _foreign(found: str, source: Source, token: Token, diagnostics: Diagnostics) -> None:
+    """Reports a character that the language doesn't have."""
+    span = Span(source, token.start, token.end)
     shown = f"`{found}`" if found.isprintable() and found.strip() else f"U+{ord(found):04X}"
     if name := unicodedata.name(found, ""):
         shown += f" ({name.lower()})"
     if found.isalpha() and found in _LOOK_ALIKE:  # all such letters of a word at once
-        word = re.compile(r"\w+").match(span.source.text, span.start)
-        span = Span(span.source, span.start, word.end() if word else span.end)
+        start, end = word_at(source.text, token.start) or (token.start, token.end)
+        span = Span(source, start, end)
         found = span.text
     plain = "".join(_LOOK_ALIKE.get(char, char) for char in found)
     plain = plain if plain != found else unicodedata.normalize("NFKC", found)
@@ -234,7 +271,7 @@ def _foreign(found: str, span: Span, diagnostics: Diagnostics) -> None:
     elif found.isalpha():
         help = "use only the letters a to z and A to Z, digits and `_` in names"
     else:
-        help = remove(span)
+        help = remove(span, safe=False)
     diagnostics.error("NET101", f"unexpected character {shown}", span, help=help)
 
 

@@ -69,7 +69,7 @@ def _transition(match: re.Match[str]) -> Advice | None:
 
 def _in_brackets(match: re.Match[str]) -> Advice | None:
     """`16 * k  2  1`."""
-    term = r"[\w.]+(?:\([^()]*\))?"
+    term = r"(?:[\w.]+(?:\([^()]*\))?|\([^()]*\))"
     expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
     row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
     row = re.sub(r"\s{2,}", "  ", row)
@@ -125,7 +125,7 @@ LINES: dict[str, list[Rule]] = {
         (rf".*{APART.pattern}.*", _called),
         (CHOICE, NEEDS_PARENTHESES, Write(r"\1(\2)\3")),
         (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
-        (r"[\w.\s,|;]+$", _blanks("separate the cells by spaces", r"[\w.]+")),
+        (r"(?=.*[,|;])[\w.\s,|;]+$", _blanks("separate the cells by spaces", r"[\w.]+")),
         (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),
         (
             r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$",

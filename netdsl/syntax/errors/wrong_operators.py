@@ -76,7 +76,7 @@ def _changed(name: str, operator: str | None, value: str | None, counted: str | 
     if name in TENSORS:
         return ADDITION
     term = f"{name} {operator} {value}" if operator else f"{name} {(counted or '')[0]} 1"
-    help = f"write `let new_{name} = {term}`, and use `new_{name}` from there on"
+    help = Write(f"let new_{name} = {term}", f", and use `new_{name}` from there on", safe=False)
     return Advice("a constant cannot be changed", help)
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 
 from netdsl.language.argument_types import signature
-from netdsl.language.words import RESERVED
 from netdsl.ops import OPERATIONS
-from netdsl.other_frameworks.recipe_lines import recipe_line
 from netdsl.other_frameworks.translation import own_name, translated
 from netdsl.syntax.errors.patterns import COMMENTS, PYTHON, WORDS, Advice, Rule, Write, pasted, shape
 from netdsl.syntax.errors.wrong_steps import assigned, assigned_step, yaml_step
-
-
-def _recipe_key(match: re.Match[str]) -> Advice | None:
-    """`epochs: 10` at the top of a file."""
-    line = recipe_line(match[1], match[2])
-    return Advice(f"`{match[1]}` must be inside `train`", Write(f"train {{ {line} }}")) if line else None
 
 
 def _assigned_outside(match: re.Match[str]) -> Advice | None:
@@ -38,7 +30,7 @@ def _outside(match: re.Match[str]) -> Advice | None:
         return None
     own = name in OPERATIONS or name in WORDS or "{" in text
     step = re.sub(r"\{$", "{ … }", text if own else translated(text) or text)
-    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}"))
+    return Advice("steps must be inside a section", Write(f"layers {{ {step} }}", safe=False))
 
 
 def _listed_outside(match: re.Match[str]) -> Advice | None:
@@ -72,6 +64,8 @@ def _input(match: re.Match[str]) -> Advice | None:
 
 
 def _network(match: re.Match[str]) -> Advice | None:
+    if re.fullmatch(r"\w+\s*;", match[1]):
+        return None
     name = re.sub(r"\W+", "_", match[1].strip(" \"'{:")).strip("_")
     name = f"net_{name}" if name[:1].isdigit() else name
     return (
@@ -87,18 +81,21 @@ def _order(match: re.Match[str]) -> Advice | None:
 
 
 def _block_name(match: re.Match[str]) -> Advice:
-    words = re.match(r"block\s+([\w.-]+)", match.string)
-    name = re.sub(r"\W+", "_", words[1]) if words else ""
-    return Advice("a name may contain only letters, digits and `_`", Write(f"block {name}(…) {{ … }}"))
+    words = re.match(r"block\s+([\w.-]+)\s*([^{]*)", match.string)
+    text = re.sub(r"\W+", "_", words[1]) + words[2].rstrip() if words else "…"
+    return Advice("a name may contain only letters, digits and `_`", Write(f"block {text} {{ … }}"))
 
 
 def _body(match: re.Match[str]) -> Advice:
     """`stem:` and `stem conv(64, 3), relu`."""
     head, inside = re.sub(r"\s+", " ", match[1]).strip(), match[2].strip()
     inside = re.sub(r"^[=:]?\s*(?:[\w.]*Sequential|[\w.]*ModuleList)?\s*[(\[]*$", "", inside)
+    if match[2].rstrip().endswith(("(", "[")):  # brackets of another language, over several lines
+        return Advice(
+            "a body must be in braces", f"write `{head} {{`, and `}}` after the last line of its body"
+        )
     inside = inside[1:-1].strip() if re.fullmatch(r"\(.*\)|\[.*\]", inside) else inside
-    write = f"`{head} {{ {inside} }}`" if inside else f"`{head} {{`, and `}}` after the last line of its body"
-    return Advice("a body must be in braces", f"write {write}")
+    return Advice("a body must be in braces", Write(f"{head} {{ {inside or '…'} }}"))
 
 
 def _dashed(match: re.Match[str]) -> Advice:
@@ -132,25 +129,19 @@ def _digits(match: re.Match[str]) -> Advice:
 def _bounded(match: re.Match[str]) -> Advice:
     """`expect 100 < params < 1000`."""
     low, below, name, above, high = match.groups()
-    lines = f"expect {name} {below.replace('<', '>')} {low}\nexpect {name} {above} {high}"
+    turned = below.translate(str.maketrans("<>", "><"))
+    lines = f"expect {name} {turned} {low}\nexpect {name} {above} {high}"
     return Advice("`expect` takes one comparison", Write(lines))
 
 
-def _defined(match: re.Match[str]) -> Advice:
-    """`def block(out) {`."""
-    name = f"my_{match[1]}" if match[1] in RESERVED else match[1]
-    return Advice("`def` is Python syntax", Write(f"block {name}({match[2]}) {{ … }}"))
-
-
 # Files in these languages have one error.
-WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna")
+WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna", "Neural")
 
 STATEMENTS: list[Rule] = [
     (r"name:\s*\"", pasted("this is a network of Caffe", "Caffe")),
     (r"(?:name|nc|model|backbone|architecture):(?:\s|$)", pasted("this is YAML", "YAML")),
     (r"version\s+[\d.]+\s*;", pasted("this is NNEF", "NNEF")),
     (r"architecture\s+\w+\s*[({]", pasted("this is MontiAnna", "MontiAnna")),
-    (r"def\s+(\w+)\s*\(([^()]*)\)\s*\{$", _defined),
     *COMMENTS,
     (
         r"(?:import|include|require|from)\s+[\"']?([\w./-]+\.net)[\"']?",
@@ -159,16 +150,12 @@ STATEMENTS: list[Rule] = [
     ),
     *PYTHON,
     (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
-    (r"layer\s*\{\s*\w+\s*:", pasted("`layer { … }` is Caffe syntax", "Caffe")),
-    (r"layer\s*\{", "there is no section `layer`; use `layers`", Write("layers {")),
     (r"\{$|[{\"].*:", pasted("this is JSON", "JSON")),
     (r"```", "this is Markdown", "remove it: a `.net` file contains only code"),
     (r"(input_shape|input_size|shape)\s*([:=]?)\s*(.+)$", _input),
-    (r"(\w+)\s*[:=](?!=)\s*([^{]+)$", _recipe_key),
     (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", _assigned_outside),
     (r"-\s*(\w+)\s*:?\s*(.*)", _listed_outside),
     (r"(?:model|self|net)\.\w+\(", pasted("this is Python", "Python")),
-    (r"(\w+)\s+((?=[\w\"'])[^{=]+)$", _recipe_key),
     (
         r"(num_classes|nclasses|n_classes)\s*[:=]?\s*(\w+)$",
         r"there is no `\1`; use `classes`",
@@ -198,11 +185,6 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         _BODY,
     ],
     "stages": [
-        (
-            r"stages\s+(\w+)\s*[:=]?\s*[\[(]\s*[\[(\d]",
-            "a table needs a header line, and a line for each row",
-            r"write `stages \1 {`, then these lines, then `}`",
-        ),
         (r"stages\s*\{", "`stages` needs a block's name", Write("stages residual { … }")),
         _BODY,
     ],
@@ -262,9 +244,9 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (
             r"expect\s+(\w+)$",
             "`expect` needs a comparison",
-            r"write the value that it must have, as in `expect \1 == 100`",
+            Write(r"expect \1 < 1M", ", with the limit that you mean", safe=False),
         ),
-        (r"expect\s+([\d.]\w*)\s*(<=?)\s*(\w+)\s*(<=?)\s*([\d.]\w*)$", _bounded),
+        (r"expect\s+([\d.]\w*)\s*([<>]=?)\s*(\w+)\s*([<>]=?)\s*([\d.]\w*)$", _bounded),
         (
             r"expect\s+(\w+)(?:\s*[=:]\s*|\s+)([\w.]+)$",
             "`expect` needs a comparison",
@@ -286,14 +268,9 @@ OF_STATEMENT: dict[str, list[Rule]] = {
     "order": [(r"order\s*[:=]?\s*\[?([^\]]+)\]?$", _order)],
     "stage": [
         (
-            r"stage\s*\[\s*\d+[x×]\d+\s*,?\s*(\d+).*?\]\s*[x×*]\s*(\d+)$",
-            "a stage is the call of a block",
-            Write(r"stage residual(\1, repeat=\2)"),
-        ),
-        (
             r"stage\s+(\w+)\s*\{",
             "the arguments of a stage must be in parentheses",
-            r"write `stage \1(16, repeat=3)`, or a table: `stages \1 { … }`",
+            Write(r"stages \1 { … }", ", with a header line", safe=False),
         ),
         (
             r"stage\s+(\d+)x?\s+(\w+)\((.*)\)$",
@@ -306,11 +283,6 @@ OF_STATEMENT: dict[str, list[Rule]] = {
         (r"stage\s+(\w+(?:-\w+)+)(.*)$", _dashed),
     ],
     "let": [
-        (
-            r"let\s+(\w+)\s*=\s*\$",
-            "there are no environment variables",
-            r"write a parameter, `network NAME(\1=16)`, which `--set \1=32` overrides",
-        ),
         (
             r"let\s+(\w+)\s*,\s*(\w+)\s*=\s*([\w.]+)\s*,\s*([\w.]+)$",
             "`let` defines one constant",

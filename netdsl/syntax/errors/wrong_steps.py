@@ -78,8 +78,8 @@ def _translated(match: re.Match[str]) -> Advice | None:
     own = match[1] in OPERATIONS
     if own and not LIKE_PYTHON.search(match[0]):
         return None
-    if why := no_step(name):
-        return Advice(f"there is no step `{match[1]}`", why)
+    if lost := no_step(name):
+        return Advice(f"there is no step `{match[1]}`", lost.help)
     message = (
         "arguments must be words, numbers or sizes"
         if own
@@ -200,18 +200,9 @@ def _row(match: re.Match[str]) -> Advice | None:
     return Advice("this is a row of Ultralytics' YAML", Write(step)) if own in OPERATIONS else None
 
 
-def _of_paper(match: re.Match[str]) -> Advice:
-    """`7x7, 64, /2`."""
-    kernel, other, out, stride = match.groups()
-    size = kernel if kernel == other else f"{kernel}x{other}"
-    step = f"conv({out}, {size}{f', stride={stride}' if stride else ''})"
-    return Advice("a convolution is a call", Write(step))
-
-
 STEPS: list[Rule] = [
     (r"\[\s*-?\d+\s*,\s*\d+\s*,\s*([\w.]+)\s*,\s*\[(.*)\]\s*\]", _row),
     (r"conv(\d+)-(\d+)$", "a convolution is a call", Write(r"conv(\2, \1)")),
-    (r"(\d+)[x×](\d+)(?:\s*conv)?\s*,\s*(\d+)(?:\s*,\s*/\s*(\d+))?$", _of_paper),
     (
         r"(?:self\.)?(\w+)[\w.]*\.requires_grad",
         "weights are frozen by the argument `freeze`",

@@ -64,8 +64,7 @@ def test_zoomed_boxes_contain_what_they_contained(
 
 
 def area(box: Tensor) -> float:
-    left, top, right, bottom, _ = box.tolist()
-    return (right - left) * (bottom - top)
+    return float((box[2] - box[0]) * (box[3] - box[1]))
 
 
 def test_a_factor_of_one_changes_nothing() -> None:

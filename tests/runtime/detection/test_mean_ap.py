@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_equal_to_pycocotools(seed: int) -> None:
     ours = average_precision(found, boxes, 4)
     with redirect_stdout(StringIO()):
         truth = coco.COCO()
-        annotations = [
+        annotations: list[dict[str, Any]] = [
             {
                 "image_id": i,
                 "category_id": int(box[4]),

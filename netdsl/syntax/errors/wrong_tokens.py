@@ -1,0 +1,279 @@
+"""Known mistakes at the place where a text doesn't follow the grammar."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from netdsl.base.source import Span
+from netdsl.diagnostics import Edit, Fix, misspelt, write
+from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
+from netdsl.other_frameworks.untranslated import numeral
+from netdsl.syntax.errors.patterns import TENSORS, shape
+from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, Rule, first_mistake, read_table
+
+_NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `3x32x32`"
+_IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
+# Suffixes of numbers in other languages, and in netdsl; `G` and `B` are written out in millions.
+_UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M", "G": "", "B": ""}
+# Names of tensors, of their sizes, and of namespaces in other languages.
+_INPUTS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
+_SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
+_PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
+
+_WORDS = {"&": "and", "&&": "and", "!": "not"}
+
+_TABLE = """
+a size is one word
+  input: input <rest> ^ ⏎                          => @input
+  input: input <rest> ^ <rest:more>                => @input
+  <n> ^ x <n:b>                                    => {n}x{b}
+  <n> ^ [X×*] <n:b>                                => {n}x{b}
+  ( <n> ^RPAR , <n:b> )                            => @pair
+a list must be in square brackets
+  at = ( <n> ^ , <args> )                          => at=[{n}, {args}]
+strings are in straight double quotes
+  ^ <text>                                         => @straight
+there is no `else if`; use `else when`
+  else ^ if <any> {                                =>? else when {any} {
+  else ^ if :                                      ! write `else when … { … }`
+  ^ elif|elseif <any> {                            =>? else when {any} {
+  ^ elif|elseif                                    ! write `else when … { … }`
+parameters have no types
+  ^ : int|float|bool|str                           => @types
+  int|float|bool|str ^ <word>                      => @types
+an argument and its value are separated by `=`
+  <word> ^RPAR : <value>                           => {word}={value}
+a name cannot contain `.`
+  <word> ^ <attribute> [ <any:index> ]             => @attribute
+  <word> ^ <attribute> ( <args:index> )            => @attribute
+  <word> ^ <attribute>                             => @attribute
+a `skip` adds its input already
+  skip: } >> ^ + << shortcut {                     =>
+  skip: } >> ^ + << <word> {                       =>? ,
+  skip: } >> ^ + <call>                            => @added
+the second body of a `skip` is its `shortcut`
+  skip: } ^ >> <word> << {                         => shortcut
+  skip: } ^ >> else                                => shortcut
+the next step follows a comma or a new line
+  skip: } >> ^ <call>                              => , {call}
+a body follows `shortcut` and `else` directly
+  skip: } >> shortcut ^ = None|none|null           =>
+  skip: } >> shortcut ^ = <call>                   => shortcut { {call} }
+  shortcut|else >> ^ [:=]                          =>
+the last case is `else`
+  ^ otherwise                                      => else
+`repeat` has no `times`
+  ^ times                                          =>
+`repeat` needs a number
+  repeat ^ {                                       =>? repeat 3 {
+lists cannot be indexed
+  <word> ^ [ <any> ]                               ! write each value in a row of a table `stages block { … }`
+arguments are separated by commas
+  ^ <n> <n:b>                                      => @point
+a number has no spaces
+  <n> ^-RPAR <n:b> <n:c>?                          => @digits
+values are compared by `==`
+  ^COMPARISON =                                    => ==
+  ^THEN =                                          => ==
+there is no power operator
+  <n> ^ ** <word>                                  => @power
+  ^ **                                             ! write the product, or the numbers in a table
+  ^ ^                                              ! write the product, or the numbers in a table
+the number of blocks is `repeat`
+  stage: ^ <n>                                     => @times
+comparisons cannot be chained
+  ^AND [<>]                                        ! join two of them with `and`
+  ^AND <=                                          ! join two of them with `and`
+  ^AND >=                                          ! join two of them with `and`
+  ^AND ==                                          ! join two of them with `and`
+arguments are separated by commas
+  ^RPAR ;                                          =>? ,
+  <value> ^RPAR,_COMMA <value:next>                => {value}, {next}
+a statement ends at the end of its line
+  ^ ;                                              =>
+  } >> ^ , << <word>                               => \\n
+  } >> ^ ,                                         =>
+a conditional expression needs both values
+  if <any> then <any:yes> ^ELSE                    ! write both: `if c then a else b`
+the comma must be followed by an item
+  >> , ^                                           =>
+a percentage is a fraction
+  <n> ^ %                                          => @percent
+  <value> ^ % <value:by>                           => {value} - {value} // {by} * {by}
+branches start with `|`
+  { ^VBAR <token>                                  ! write `|` before each branch, the first one too
+branches are in a join
+  ^ |                                              ! write it in `add { … }`, `concat { … }` or `mul { … }`
+no sign between key and value
+  entry: <word> ^ [=:] <rest>                      => {word} {rest}
+"""
+
+
+def _input(found: Found) -> Mistake | None:
+    """`input 3 x 32 x 32`, `input (None, 3, 32, 32)`."""
+    own = shape(re.sub(r"None|-1", "", found["rest"] + found.texts.get("more", "")))
+    return (found.write(f"input {own}")) if re.fullmatch(r"\d+(x\d+)*", own) else None
+
+
+def _pair(found: Found) -> Mistake | None:
+    height, width = found["n"], found["b"]
+    equal = height == width
+    why = ": one number applies to both directions" if equal else ""
+    return found.write(height if equal else f"{height}x{width}", why)
+
+
+def _straight(found: Found) -> Mistake | None:
+    return found.write(f'"{found["text"].strip(chr(39))}"') if found["text"].startswith("'") else None
+
+
+def _attribute(found: Found) -> Mistake | None:
+    """`out.channels`, `x.shape[1]`, `self.width`, `math.sqrt(2)`, `blocks.residual(16)`."""
+    name, attribute = found["word"], found["attribute"][1:]
+    called = found.span.text[found.span.text.index(found["attribute"]) + len(found["attribute"]) :]
+    if attribute in _SIZES:
+        own = "in" if name in _INPUTS else name
+    elif name in _PREFIXES or (found.line.rule == "step" and found.line.first == name):
+        own = attribute + called
+    else:
+        own = f"{name}_{attribute}"
+    return found.write(own)
+
+
+def _added(found: Found) -> Mistake | None:
+    """`skip { … } + x`, `skip { … } + conv(16, 1)`, `skip { … } + relu`."""
+    call = found["call"]
+    if call in TENSORS or call in _INPUTS:
+        return found.write("")
+    if re.match(r"(conv|linear|avgpool|maxpool)\b", call):
+        return found.write(f" shortcut {{ {call} }}")
+    return found.write(f", {call}")
+
+
+def _types(found: Found) -> Mistake:
+    """`block b(out: int, stride: int = 1)`, `block b(int out)`."""
+    line = found.line
+    edits = []
+    for index, token in enumerate(line.tokens):
+        if token.text in ("int", "float", "bool", "str"):
+            colon = index > 0 and line.tokens[index - 1].text == ":"
+            end = index + 1 if colon else index + 2
+            span = line.span(index - 1 if colon else index, index + 1)
+            if not colon and end <= len(line.tokens):  # with the space after it
+                span = Span(span.source, span.start, line.tokens[index + 1].start)
+            edits.append(Edit(span, ""))
+    return Mistake(found.message, Fix("remove the types", tuple(edits)))
+
+
+def _point(found: Found) -> Mistake | None:
+    """`4. 3`."""
+    number = found["n"].removesuffix(".")
+    return (found.write(f"{number}, {found['b']}")) if number.isdigit() and number != found["n"] else None
+
+
+def _digits(found: Found) -> Mistake | None:
+    groups = [group for group in (found["b"], found["c"]) if group]
+    if not all(re.fullmatch(r"\d{3}", group) for group in groups):
+        return None
+    return found.write("".join([found["n"], *groups]))
+
+
+def _power(found: Found) -> Mistake | None:
+    if not found["n"].isdigit():
+        return None
+    base, name = int(found["n"][:9]), found["word"]
+    few = f"if {name} == 0 then 1 else if {name} == 1 then {base} else {base**2}"
+    return found.write(f"({few})", safe=False)
+
+
+def _times(found: Found) -> Mistake | None:
+    times = re.fullmatch(r"(\d+)x", found["n"])
+    return (found.write(f"repeat={times[1]}")) if times else None
+
+
+def _percent(found: Found) -> Mistake | None:
+    """`50%`, but not `n % 2`."""
+    line = found.line
+    after = line.tokens[line.wrong + 1 : line.wrong + 2]
+    if not found["n"].isdigit() or any(token.kind in ("NAME", "NUMBER") for token in after):
+        return None
+    return found.write(f"{int(found['n'][:9]) / 100:g}")
+
+
+@cache
+def _rules() -> list[Rule]:
+    functions = {
+        "input": _input,
+        "pair": _pair,
+        "straight": _straight,
+        "attribute": _attribute,
+        "added": _added,
+        "types": _types,
+        "point": _point,
+        "digits": _digits,
+        "power": _power,
+        "times": _times,
+        "percent": _percent,
+    }
+    return read_table(_TABLE, functions)
+
+
+def mistake_at(line: Line) -> Mistake | None:
+    """The known mistake at the place of a syntax error; None if it isn't one."""
+    if not line.tokens:
+        return None
+    return _word(line) or first_mistake(_rules(), line) or _number(line)
+
+
+def _word(line: Line) -> Mistake | None:
+    """Words of the language in the wrong place, or misspelt."""
+    found = line.tokens[line.wrong].text if line.wrong < len(line.tokens) else ""
+    before = line.tokens[: line.wrong]
+    last = before[-1].text if before else ""
+    place = line.span(line.wrong, line.wrong + bool(found))
+    alone = line.rule == "step" and len(before) == 1
+    orphan = found if last != "}" else ""
+    if found == "{" and alone:
+        orphan = last
+    if orphan in CONTINUATIONS:
+        owner = "skip" if orphan == "shortcut" else "when"
+        return Mistake(f"unexpected `{orphan}`", f"`{orphan}` must follow the body of a `{owner} {{ … }}`")
+    if alone and last not in STEPS and (near := misspelt(line.span(0, 1), (*STEPS, "shortcut"))):
+        return Mistake(f"there is no step `{last}`", near)
+    if found in STATEMENTS and line.rule == "step":
+        return Mistake(f"`{found}` is a statement and cannot be inside a body", "move it out of the braces")
+    if found in STATEMENTS and line.rule == "statement" and "$END" in line.expected:
+        fix = Fix(f"put `{found}` on a new line", (Edit(place, f"\n{found}"),))
+        return Mistake("a statement starts on its own line", fix)
+    if found in RESERVED and "NAME" in line.expected and line.first != "stages" and last != "{":
+        fix = Fix(f"choose another name, such as `my_{found}`", (Edit(place, f"my_{found}"),), safe=False)
+        return Mistake(f"`{found}` is a reserved word", fix)
+    if found == "if" and line.first == "skip":
+        return Mistake("`if same` comes before the braces", "write `skip if same { … }`")
+    if found in _WORDS and (found == "!" or "NAME" not in line.expected):
+        return Mistake(f"unexpected `{found}`", write(place, _WORDS[found]))
+    if line.rule == "step" and found[:1].isalnum() and line.expected == {"$END"}:
+        help = "write arguments in the step's parentheses, and the next step after a comma or on a new line"
+        return Mistake(f"unexpected `{found}`", help)
+    return None
+
+
+def _number(line: Line) -> Mistake | None:
+    """`2.0f`, `10_000L`, `.5`, `2.`, `300K`, `1.8B`, `16o`, `3z`."""
+    found = line.tokens[line.wrong].text if line.wrong < len(line.tokens) else ""
+    if not re.match(r"\.?\d", found) or _IS_NUMBER.fullmatch(found):
+        return None
+    place, message = line.span(line.wrong, line.wrong + 1), f"`{found}` is not a number"
+    parts = re.fullmatch(r"(\d[\d_]*)?(\.\d*)?([eE][-+]?\d+)?([A-Za-z]*)", found)
+    if own := numeral(found):
+        return Mistake(message, Fix(f"write `{own}`", (Edit(place, own),)))
+    if not parts or (parts[4] and parts[4] not in _UNITS):
+        return Mistake(message, _NUMBERS)
+    unit = _UNITS.get(parts[4], "")
+    own = (parts[1] or "0").replace("_", "") + (parts[2] or "").rstrip(".") + (parts[3] or "") + unit
+    if parts[4] in ("G", "B"):
+        digits, _, decimals = own.partition(".")
+        if len(decimals) > 3 or parts[3]:
+            return Mistake(message, _NUMBERS)
+        own = f"{digits}{decimals:0<3}M"
+    return Mistake(message, Fix(f"write `{own}`", (Edit(place, own),)))
