@@ -78,7 +78,13 @@ class Steps:
         images, train_step = self._data.train.images, self.train_step
         assert isinstance(images, Tensor)
         x = self._data.floats(images[self._index])
-        x = augment.apply(x, train_step.recipe.augment, self._draws[self._index], self._data.mean)
+        x, _ = augment.apply(
+            x,
+            self._data.train.labels[self._index],
+            train_step.recipe.augment,
+            self._draws[self._index],
+            self._data.mean,
+        )
         return train_step.speed.laid_out(self._data.normalise(x)), self._data.train.labels[self._index]
 
     def step(self) -> None:

@@ -33,6 +33,7 @@ from tests.zoo.entries import (
     ENTRIES,
     MIXERS,
     TORCHVISION,
+    UNET,
     Entry,
     same_names,
     setting,
@@ -87,6 +88,7 @@ SECTIONS = {
         "Transformers and mixers, for CIFAR",
         "The references are written from the papers; the small Swin's has torchvision's blocks.",
     ),
+    UNET: ("Other tasks", "A network that ends in a map, with a reference written from its paper."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\

@@ -72,8 +72,18 @@ class Network:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of the output for one example."""
+        """Shape of the output, the first of several, for one example."""
         return self._typed.output
+
+    @property
+    def output_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the outputs in training, by their names in the file; empty if it names none."""
+        return {output.name: output.shape for output in self._typed.outputs if output.name}
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles of code that the network can be written in."""
+        return self._compiled.styles
 
     @property
     def classes(self) -> int | None:

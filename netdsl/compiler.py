@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source
-from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.diagnostics import Diagnostic, Diagnostics, Label
+from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
 from netdsl.language.words import INPUT, VARIANT
 from netdsl.lint.warn import warn
@@ -87,6 +88,13 @@ class Compiled:
         assert self.network is not None
         return lower(self.network)
 
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The styles that the network can be written in: `sequential` only if it is one sequence."""
+        from netdsl.codegen.sequential import is_sequence
+
+        return STYLES if is_sequence(self.lowered) else ("module", "functional")
+
 
 def compile_network(
     source: Source,
@@ -139,7 +147,7 @@ def emit(compiled: Compiled, form: Form) -> str:
 
 
 def generate(compiled: Compiled, style: Style) -> str:
-    """The Python code of a network in a style."""
+    """The Python code of a network in a style. Raises NetworkError if it can't be written in this style."""
     from netdsl.codegen.render import render
 
     return render(_view(compiled, style))
@@ -158,6 +166,11 @@ def _view(compiled: Compiled, style: Style) -> View:
     from netdsl.codegen.module import module_view
     from netdsl.codegen.sequential import sequential_view
 
+    assert compiled.network is not None
+    if style not in compiled.styles:
+        message = "the network is no `nn.Sequential`, which has one output and no tensors across its parts"
+        place = compiled.network.network.span
+        raise NetworkError([Diagnostic("NET503", message, (Label(place),), help="use the style `module`")])
     views: dict[Style, Callable[[LoweredNetwork, str], View]]
     views = {"module": module_view, "functional": functional_view, "sequential": sequential_view}
     name = compiled.source.name.replace("\\", "/").rsplit("/", 1)[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from math import isfinite
@@ -56,82 +56,162 @@ def typed(kind: type[T], value: object, name: str = "") -> T:
     Keys that a dataclass lacks are ignored, since later versions may write them. Raises ValueError, which
     names the value, if the type differs.
     """
-    checked: T = _checked(kind, value, name)
+    hashable: Any = kind
+    try:
+        checked: T = _checker(hashable)(value)
+    except _Unfit as error:
+        raise ValueError(error.text(name)) from None
     return checked
 
 
-def _checked(kind: Any, value: Any, name: str) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is object:
-        return value
-    if origin in (Union, UnionType):
-        if value is None and NoneType in arguments:
-            return None
-        return _checked(next(inner for inner in arguments if inner is not NoneType), value, name)
-    if origin is Literal:
-        if value not in arguments:
-            raise _mismatch(name, value, f"one of {', '.join(map(str, arguments))}")
-    elif origin is Annotated:
-        _checked(arguments[0], value, name)
-        _require_annotation(arguments[1], value, name)
-    elif origin in (list, tuple):
-        if not isinstance(value, list):
-            raise _mismatch(name, value, "a list")
-        return origin(_checked(arguments[0], item, f"{name}[{i}]") for i, item in enumerate(value))
-    elif origin is dict or is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise _mismatch(name, value, "an object")
-        if is_dataclass(kind):
-            return _instance(kind, value, name)
-        return {key: _checked(arguments[1], item, _joined(name, key)) for key, item in value.items()}
-    elif isinstance(value, bool) != (kind is bool) or not isinstance(
-        value, (int, float) if kind is float else kind
-    ):
-        raise _mismatch(name, value, _WORDS[kind])
-    elif isinstance(value, str):
-        _require_encodable(value, name, "surrogateescape")  # As Python reads paths that aren't UTF-8.
-    return value
+class _Unfit(Exception):
+    """A value of another type than `wanted`, or one that has another `fault`; `path` are the keys and indices
+    that lead to it, the last one first.
+    """
+
+    def __init__(self, value: object, wanted: str, fault: str = "", path: tuple[str, ...] = ()) -> None:
+        super().__init__(wanted, fault)
+        self.path: list[str | int] = list(path)
+        self._value, self._wanted, self._fault = value, wanted, fault
+
+    def text(self, name: str) -> str:
+        """The message about the value, within one that is called `name`."""
+        for step in reversed(self.path):
+            name = f"{name}[{step}]" if isinstance(step, int) else f"{name}.{step}" if name else step
+        if self._fault:
+            return f"`{name}` {self._fault}"
+        shown = json.dumps(self._value)
+        value_text = f"{shown}, " if len(shown) < 40 else ""
+        return f"`{name}` is {value_text}not {self._wanted}" if name else f"it is not {self._wanted}"
 
 
-def _instance(kind: Any, values: Mapping[str, Any], name: str) -> Any:
-    hints, found = _hints(kind), {}
-    for field in fields(kind):
-        own = _joined(name, field.name)
-        if field.name in values:
-            found[field.name] = _checked(hints[field.name], values[field.name], own)
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"`{own}` is missing")
-    return kind(**found)
+# Functions that return the checked value, or raise _Unfit. They are made once for each type: annotations of
+# images have millions of values.
+_Check: TypeAlias = Callable[[Any], Any]
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)
+def _checker(kind: Any) -> _Check:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is object:
+        return lambda value: value
+    if origin in (Union, UnionType):
+        inner = _checker(next(each for each in arguments if each is not NoneType))
+        optional = NoneType in arguments
+        return lambda value: None if value is None and optional else inner(value)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is Annotated:
+        return _annotated(_checker(arguments[0]), arguments[1])
+    if origin in (list, tuple):
+        return _several(origin, _checker(arguments[0]))
+    if origin is dict:
+        return _mapping(_checker(arguments[1]))
+    return _instance(kind) if is_dataclass(kind) else _scalar(kind)
 
 
-def _require_annotation(annotation: object, value: Any, name: str) -> None:
-    if isinstance(annotation, Range):
-        if not annotation.low <= value <= annotation.high:
-            raise _mismatch(name, value, f"from {annotation.low:g} to {annotation.high:g}")
-    else:
-        _require_encodable(value, name, "strict")
+def _literal(choices: tuple[Any, ...]) -> _Check:
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise _Unfit(value, f"one of {', '.join(map(str, choices))}")
+        return value
+
+    return check
 
 
-def _require_encodable(value: str, name: str, errors: str) -> None:
+def _annotated(inner: _Check, annotation: object) -> _Check:
+    def check(value: Any) -> Any:
+        inner(value)
+        if isinstance(annotation, Range):
+            if not annotation.low <= value <= annotation.high:
+                raise _Unfit(value, f"from {annotation.low:g} to {annotation.high:g}")
+        else:
+            _require_encodable(value, "strict")
+        return value
+
+    return check
+
+
+def _several(kind: Callable[[list[Any]], Any], inner: _Check) -> _Check:
+    def check(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise _Unfit(value, "a list")
+        found: list[Any] = []
+        try:
+            for item in value:
+                found.append(inner(item))
+        except _Unfit as error:
+            error.path.append(len(found))
+            raise
+        return kind(found)
+
+    return check
+
+
+def _mapping(inner: _Check) -> _Check:
+    def check(value: Any) -> Any:
+        _require_object(value)
+        return {key: _at(key, inner, item) for key, item in value.items()}
+
+    return check
+
+
+def _instance(kind: Any) -> _Check:
+    # Made with the first value: a class may have fields of its own type.
+    @cache
+    def parts() -> list[tuple[str, _Check, bool]]:
+        hints = get_type_hints(kind, include_extras=True)
+        return [
+            (each.name, _checker(hints[each.name]), each.default is each.default_factory is MISSING)
+            for each in fields(kind)
+        ]
+
+    def check(value: Any) -> Any:
+        _require_object(value)
+        found = {}
+        for name, inner, required in parts():
+            if name in value:
+                found[name] = _at(name, inner, value[name])
+            elif required:
+                raise _Unfit(value, "", "is missing", (name,))
+        return kind(**found)
+
+    return check
+
+
+def _scalar(kind: Any) -> _Check:
+    kinds = (int, float) if kind is float else kind
+
+    def check(value: Any) -> Any:
+        if isinstance(value, bool) != (kind is bool) or not isinstance(value, kinds):
+            raise _Unfit(value, _WORDS[kind])
+        if isinstance(value, str):
+            _require_encodable(value, "surrogateescape")  # As Python reads paths that aren't UTF-8.
+        return value
+
+    return check
+
+
+def _at(key: str, inner: _Check, value: Any) -> Any:
+    try:
+        return inner(value)
+    except _Unfit as error:
+        error.path.append(key)
+        raise
+
+
+def _require_object(value: object) -> None:
+    if not isinstance(value, dict):
+        raise _Unfit(value, "an object")
+
+
+def _require_encodable(value: str, errors: str) -> None:
+    if value.isascii():
+        return
     try:
         value.encode(errors=errors)
     except UnicodeEncodeError:
-        raise ValueError(f"`{name}` is not Unicode text") from None
-
-
-def _joined(name: str, key: str) -> str:
-    return f"{name}.{key}" if name else key
-
-
-def _mismatch(name: str, value: object, wanted: str) -> ValueError:
-    shown = json.dumps(value)
-    value_text = f"{shown}, " if len(shown) < 40 else ""
-    return ValueError(f"`{name}` is {value_text}not {wanted}" if name else f"it is not {wanted}")
+        raise _Unfit(value, "", "is not Unicode text") from None
 
 
 def _require_shallow(value: object, depth: int) -> None:

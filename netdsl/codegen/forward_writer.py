@@ -14,7 +14,19 @@ from netdsl.base.source import Span
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import Names
-from netdsl.ir.lowered import Branches, From, Layer, Let, LoweredBody, LoweredStep, Save, Skip, When
+from netdsl.ir.lowered import (
+    Branches,
+    From,
+    Layer,
+    Let,
+    LoweredBody,
+    LoweredNetwork,
+    LoweredOutput,
+    LoweredStep,
+    Save,
+    Skip,
+    When,
+)
 from netdsl.language.expressions import NO, YES, Expr
 from netdsl.ops.operation import Operation
 
@@ -70,6 +82,18 @@ class ForwardWriter(ABC):
     @abstractmethod
     def inlines(self, value: py.Expression) -> bool:
         """True if a branch is written in the expression of the join, without a variable."""
+
+    # the network
+
+    def leave_in_evaluation(self, network: LoweredNetwork, training: str) -> None:
+        """Returns the outputs of evaluation, after the parts that it needs; `training` is a condition."""
+        value = self.outputs([output for output in network.outputs if not output.in_training_only])
+        self.body.append(py.If(py.negated(py.Name(training)), (py.Return(value),)))
+
+    def outputs(self, named: Sequence[LoweredOutput]) -> py.Expression:
+        """The outputs, each in its variable: one, or a tuple."""
+        values = tuple(py.Name(self._saved[output.saved]) for output in named)
+        return values[0] if len(values) == 1 else py.Sequence("", values)
 
     # variables
 

@@ -26,6 +26,7 @@ from netdsl.codegen.template_models import (
     forward_documentation,
     network_documentation,
     open_parameters,
+    returned,
 )
 from netdsl.ir.lowered import Layer, LoweredBlock, LoweredNetwork, LoweredSection
 from netdsl.ops.operation import Kind
@@ -88,7 +89,13 @@ class _Functional:
             network_documentation(network, source),
             tuple(self._functions),
             self._inits.methods,
-            FunctionView("forward", forward_documentation(network), tuple(parameters), forward),
+            FunctionView(
+                "forward",
+                forward_documentation(network),
+                tuple(parameters),
+                forward,
+                returned(network),
+            ),
             (py.Assign("init", init_params), *params) if params else (py.Return(py.Sequence("[]", ())),),
             (py.Assign("init", init_buffers), *buffers) if buffers else (),
             open_views,
@@ -142,13 +149,17 @@ class _Functional:
 
     def _forward(self, writer: FunctionalForward) -> tuple[py.Statement, ...]:
         value: py.Expression = X
-        for part in self._network.parts:
-            x = writer.assign("x", value)
+        for number, part in enumerate(self._network.parts):
+            if number == self._network.evaluated:
+                writer.leave_in_evaluation(self._network, "training")
+            x = writer.bound(value, "x")
             writer.body.append(py.Comment(part.name))
             if isinstance(part, LoweredSection):
                 value = writer.steps(part.body, x, "x")
             else:
-                value = writer.stage(part, x)
+                value = writer.stage(part, x, "x")
+        if self._network.outputs[0].saved:
+            value = writer.outputs(self._network.outputs)
         body = pruned((*writer.body, py.Return(value)))
         read = set(reads(body))
         stacks = [

@@ -189,17 +189,17 @@ class FunctionalForward(ForwardWriter):
             additions.append(py.Assign(what, call_of(signature, call, self.scope), operator="+="))
         return call_of(functions.forward, call, self.scope, (x,))
 
-    def stage(self, stage: ir.LoweredStage, x: py.Name) -> py.Expression:
-        *before, last = stage.runs
-        for run in before:
-            self.assign(x.text, self._run(run, x))
-        return self._run(last, x)
+    def stage(self, stage: ir.LoweredStage, value: py.Expression, target: str) -> py.Expression:
+        for run in stage.runs:
+            value = self._run(run, value, target)
+        return value
 
-    def _run(self, run: ir.Run, x: py.Name) -> py.Expression:
+    def _run(self, run: ir.Run, value: py.Expression, target: str) -> py.Expression:
         if run.copies == 1:
-            return self.call(run.call, x)
+            return self.call(run.call, self.bound(value, target))
+        x = self.assign(target, value)
         with self.scope.loop(run.variable) as variable:
-            bodies = self.inside(lambda: self.assign(x.text, self.call(run.call, x)))
+            bodies = self.inside(lambda: self.assign(target, self.call(run.call, x)))
         times = py.Call("range", (py.Literal(run.copies),))
         for own, body in zip((self.body, *self.beside), bodies, strict=True):
             own.append(py.For(variable, times, body))

@@ -15,6 +15,7 @@ from netdsl.codegen.template_models import (
     forward_documentation,
     network_documentation,
     open_parameters,
+    returned,
 )
 from netdsl.ir.lowered import LoweredNetwork, LoweredSection
 
@@ -39,7 +40,9 @@ def _network_class(
     labels = [part.name for part in network.parts if part.labelled]
     writer = ModuleWriter(maker, [own.body for own in flat], [own.body for own in flat], labels)
     value: py.Expression = X
-    for part in network.parts:
+    for number, part in enumerate(network.parts):
+        if number == network.evaluated:
+            writer.leave_in_evaluation(network, "self.training")
         if not isinstance(part, LoweredSection):
             made = maker.stage(part)
         elif part in flat:
@@ -52,10 +55,12 @@ def _network_class(
             views.append(view)
         attribute = writer.attribute(part.name, made, exact=part.labelled)
         value = py.Call(f"self.{attribute}", (writer.bound(value, "x"),), span=part.span)
-    forward = writer.forward(value)
+    named = network.outputs[0].saved
+    forward = writer.named_forward(network.outputs) if named else writer.forward(value)
     initialised = classes.initialised("self", "module", writer.special)
     setup = constructor((*maker.setup, *initialised))
-    return ClassView(name, forward_documentation(network), open_parameters(network), setup, forward)
+    documentation, parameters = forward_documentation(network), open_parameters(network)
+    return ClassView(name, documentation, parameters, setup, forward, returns=returned(network))
 
 
 def _is_flat(section: LoweredSection, maker: SequentialBuilder) -> bool:

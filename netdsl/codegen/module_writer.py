@@ -15,7 +15,17 @@ from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
 from netdsl.codegen.template_models import torch_call
-from netdsl.ir.lowered import BlockCall, Choice, Layer, Let, LoweredBody, LoweredStep, Skip, place
+from netdsl.ir.lowered import (
+    BlockCall,
+    Choice,
+    Layer,
+    Let,
+    LoweredBody,
+    LoweredOutput,
+    LoweredStep,
+    Skip,
+    place,
+)
 from netdsl.language.expressions import Expr, Ref, references
 from netdsl.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netdsl.ops.operation import Operation, Slot
@@ -64,6 +74,18 @@ class ModuleWriter(ForwardWriter):
             case _ if not _is_tensor(value):
                 value = self.assign("x", value)
         return pruned((*self.body, py.Return(value)))
+
+    def named_forward(self, outputs: Sequence[LoweredOutput]) -> tuple[py.Statement, ...]:
+        """The statements of `forward` of a network whose file names its outputs."""
+        evaluated = [output for output in outputs if not output.in_training_only]
+        if isinstance(alone := self.outputs(evaluated), py.Name):
+            place = next(
+                number
+                for number, own in enumerate(self.body)
+                if isinstance(own, py.Assign) and own.target == alone.text
+            )
+            self.body[place] = self.body[place]._replace(annotation="Tensor")  # type: ignore[call-arg]
+        return pruned((*self.body, py.Return(self.outputs(outputs))))
 
     def _annotate(self, variable: str) -> bool:
         """Annotates a variable as a tensor, if a single statement assigns to it."""

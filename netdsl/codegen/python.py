@@ -41,7 +41,7 @@ class Call(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """A list or tuple display."""
+    """A list or tuple display; without brackets, what a `return` lists."""
 
     brackets: str
     items: tuple[Expression, ...]
@@ -144,7 +144,7 @@ def show(expression: Expression) -> str:
             return f"{brackets[0]}{_generated(copies)}{brackets[1]}"
         case Sequence(brackets, items):
             comma = "," if brackets == "()" and len(items) == 1 else ""
-            return f"{brackets[0]}{', '.join(map(show, items))}{comma}{brackets[1]}"
+            return f"{brackets[:1]}{', '.join(map(show, items))}{comma}{brackets[1:]}"
         case Copies():
             return f"*({_generated(expression)})"
         case Item(value, key):

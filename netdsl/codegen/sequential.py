@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from netdsl.base.tree import steps
 from netdsl.codegen import python as py
 from netdsl.codegen.block_classes import Classes
 from netdsl.codegen.module_init import Special
@@ -21,8 +22,23 @@ from netdsl.codegen.template_models import (
     network_documentation,
     open_parameters,
 )
-from netdsl.ir.lowered import Layer, LoweredBody, LoweredNetwork, LoweredSection, is_chain
+from netdsl.ir.lowered import From, Layer, LoweredBody, LoweredNetwork, LoweredSection, Save, is_chain
 from netdsl.other_frameworks.torch_attributes import MODULE_ATTRIBUTES
+
+
+def is_sequence(network: LoweredNetwork) -> bool:
+    """True if a network can be an `nn.Sequential`: its output is the tensor at the end, and no section takes
+    a tensor of another one.
+    """
+    sections = [part.body for part in network.parts if isinstance(part, LoweredSection)]
+    for body in sections:
+        saved: set[str] = set()
+        for step in steps(body):
+            if isinstance(step, Save):
+                saved.add(step.name)
+            elif isinstance(step, From) and step.name not in saved:
+                return False
+    return not network.outputs[0].saved
 
 
 def sequential_entry(network: LoweredNetwork) -> str:

@@ -29,6 +29,7 @@ class ClassView(NamedTuple):
     forward: tuple[Statement, ...]
     base: str = "nn.Module"
     kind: str = "class"
+    returns: str = "Tensor"
 
 
 class FunctionView(NamedTuple):
@@ -72,11 +73,28 @@ def open_parameters(network: LoweredNetwork) -> tuple[ParameterView, ...]:
 
 def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
     """The docstring of the network: its comment, and `(N, 3, 32, 32) -> (N, num_classes) logits`."""
-    inside, outside = (", ".join(map(str, shape)) for shape in (network.network.input, network.output))
-    outside = CONSTANTS["classes"] if network.open_classes else outside
-    logits = " logits" if network.network.classes is not None else ""
-    text = docstring(network.network.documentation or f"The network {network.network.name}.")
-    return (*text.split("\n"), "", f"(N, {inside}) -> (N, {outside}){logits}")
+    resolved = network.network
+    text = docstring(resolved.documentation or f"The network {resolved.name}.")
+    lines = [f"(N, {', '.join(map(str, resolved.input))}) ->"]
+    for number, (name, _, shape, in_training_only) in enumerate(network.outputs):
+        sizes = list(map(str, shape))
+        if network.open_classes and shape[0] == resolved.classes:
+            sizes[0] = CONSTANTS["classes"]
+        scores = "logits" if resolved.classes is not None and not number else ""
+        own = f"(N, {', '.join(sizes)}) {name or scores}".rstrip()
+        lines.append(f"{own}, in training" if in_training_only else own)
+    if len(lines) == 2:
+        lines = [" ".join(lines)]
+    return (*text.split("\n"), "", lines[0], *(f"    {line}" for line in lines[1:]))
+
+
+def returned(network: LoweredNetwork) -> str:
+    """The type of what the network returns."""
+    counts = {
+        sum(training or not output.in_training_only for output in network.outputs) for training in (0, 1)
+    }
+    kinds = ["Tensor" if n == 1 else f"tuple[{', '.join(['Tensor'] * n)}]" for n in sorted(counts)]
+    return " | ".join(kinds)
 
 
 def block_documentation(block: LoweredBlock, scope: Scope) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdsl.commands.shared_code import file_name, is_current, style_options, styles_of
+from netdsl.commands.shared_code import chosen_styles, file_name, is_current, style_options
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR, fail
 from netdsl.commands.shared_networks import compile_file, net_files, short_lived
@@ -104,8 +104,8 @@ def _generated(
     from netdsl.codegen.source_map import as_json
     from netdsl.compiler import generate, trace
     from netdsl.diagnostics import Diagnostic, Label
+    from netdsl.diagnostics.network_error import NetworkError
 
-    styles = styles_of(chosen)
     named: dict[str, Span] = {}
     codes: dict[str, str] = {}
     for file in files:
@@ -113,6 +113,7 @@ def _generated(
         if compiled is None or compiled.network is None:
             continue
         name, span = compiled.network.network.name, compiled.network.network.span
+        styles = chosen_styles(chosen, compiled)
         if name in named:
             labels = (Label(span), Label(named[name], "the other one"))
             message = f"two networks would both be written to {file_name(name, styles[0])}"
@@ -122,7 +123,11 @@ def _generated(
             continue
         for style in styles:
             target = file_name(name, style)
-            codes[target] = generate(compiled, style)
+            try:
+                codes[target] = generate(compiled, style)
+            except NetworkError as error:
+                report.add(error.diagnostics)
+                continue
             if mapped:
                 codes[f"{target}.map"] = as_json(target, trace(compiled, style, codes[target]))
     if not named and not report.failed:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 @click.command(name="eval")
 @run_argument
 @weights_option
-@click.option("--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, or folder:PATH.")
+@click.option(
+    "--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, folder:PATH, boxes:PATH."
+)
 @device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
-    """Evaluate a run on the test images: loss and accuracy."""
+    """Evaluate a run on the test images: loss and accuracy, or average precision."""
     from netdsl.trained.evaluate import evaluate_run
 
     other_data = None if data is None else data_override(data)

@@ -12,6 +12,7 @@ import click
 
 from netdsl.commands.shared_errors import INPUT_ERROR, errors_shown
 from netdsl.commands.shared_options import PATH, counted, device_option, run_argument, weights_option
+from netdsl.commands.shared_outputs import output_option, print_written
 from netdsl.commands.shared_tables import (
     answer_record,
     echo,
@@ -23,36 +24,87 @@ from netdsl.commands.shared_tables import (
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
-    from netdsl.trained.predict import Prediction
+    from netdsl.trained.predict import FoundBoxes, Prediction
 
 
 @click.command()
 @run_argument
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
 @click.option("--top", type=counted(), default=3, help="Number of classes per image.")
+@click.option(
+    "--score", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score of a box."
+)
+@output_option("Also draw the boxes in the image, of which there may be one, into this file.", required=False)
 @weights_option
 @device_option
 @format_option
-def predict(run: Path, images: tuple[Path, ...], top: int, weights: Which, device: str, form: str) -> None:
-    """Predict the classes of images, with probabilities.
+def predict(
+    run: Path,
+    images: tuple[Path, ...],
+    top: int,
+    score: float,
+    output: Path | None,
+    weights: Which,
+    device: str,
+    form: str,
+) -> None:
+    """Predict the classes of images, with probabilities, or the boxes in them.
 
     A file that is not an image is reported and skipped, and the exit status is then 1.
     """
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.open_run import open_run
-    from netdsl.trained.predict import image_files, predict
+    from netdsl.trained.predict import detect, draw_boxes, image_files, predict
 
     with errors_shown():
-        files = image_files(images)
-        predictions = list(predict(open_run(run), weights, files, top, choose_device(device)))
-    if form == "json":
+        files, opened, where = image_files(images), open_run(run), choose_device(device)
+        if opened.network.typed.network.detect:
+            boxes = list(detect(opened, weights, files, score, where))
+            if output:
+                draw_boxes(boxes, opened.preprocessing(weights).classes, output)
+            remarks = [(found.image, found.remark, found.boxes is not None) for found in boxes]
+        else:
+            if output:
+                raise click.UsageError("`--output` draws boxes, and the network is a classifier")
+            predictions = list(predict(opened, weights, files, top, where))
+            remarks = [(found.image, found.remark, bool(found.classes)) for found in predictions]
+    if opened.network.typed.network.detect:
+        _show_boxes(boxes, form)
+    elif form == "json":
         print_json([_record(prediction) for prediction in predictions if prediction.classes])
     else:
         _print(predictions)
-    for prediction in predictions:
-        if prediction.remark:
-            echo(f"{prediction.image}: {prediction.remark}", err=True)
-    sys.exit(0 if all(prediction.classes for prediction in predictions) else INPUT_ERROR)
+    if output:
+        print_written(output, err=form == "json")
+    for image, remark, _ in remarks:
+        if remark:
+            echo(f"{image}: {remark}", err=True)
+    sys.exit(0 if all(readable for _, _, readable in remarks) else INPUT_ERROR)
+
+
+def _show_boxes(images: Sequence[FoundBoxes], form: str) -> None:
+    """Prints a row per box, or all as JSON."""
+    found = [(image, box) for image in images for box in image.boxes or ()]
+    if form == "json":
+        records = [
+            {
+                "image": str(image.image),
+                "boxes": [
+                    {"class": kind, "score": score, "box": corners} for kind, score, *corners in image.boxes
+                ],
+            }
+            for image in images
+            if image.boxes is not None
+        ]
+        print_json(records)
+    elif found:
+        rows = [
+            [image.image, kind, percent(score), *(f"{corner:.0f}" for corner in corners)]
+            for image, (kind, score, *corners) in found
+        ]
+        print_table(["image", "class", ">score", ">left", ">top", ">right", ">bottom"], rows)
+    else:
+        echo("no boxes: a lower `--score` finds more", err=True)
 
 
 def _print(predictions: Sequence[Prediction]) -> None:

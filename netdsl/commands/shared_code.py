@@ -12,7 +12,7 @@ from netdsl.commands.shared_help import option_group
 from netdsl.commands.shared_outputs import OutputPath
 
 if TYPE_CHECKING:
-    from netdsl.compiler import Style
+    from netdsl.compiler import Compiled, Style
 
 
 style_options = option_group(
@@ -32,11 +32,9 @@ style_options = option_group(
 )
 
 
-def styles_of(chosen: str) -> Sequence[Style]:
-    """The styles that `--style` selects."""
-    from netdsl.compiler import STYLES
-
-    return STYLES if chosen == "all" else [chosen]  # type: ignore[list-item]
+def chosen_styles(chosen: str, compiled: Compiled) -> Sequence[Style]:
+    """The styles that `--style` selects for a network: `all` are those that it can be written in."""
+    return compiled.styles if chosen == "all" else [chosen]  # type: ignore[list-item]
 
 
 def file_name(name: str, style: str) -> str:

@@ -155,10 +155,11 @@ def data_override(data: str) -> str:
     kind, colon, path = data.partition(":")
     if not colon:
         return data
-    if kind != "folder" or not path:
-        raise click.BadParameter("cifar10, cifar100, digits, or folder:PATH", param_hint="--data")
+    if kind not in ("folder", "boxes") or not path:
+        known = "cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH"
+        raise click.BadParameter(known, param_hint="--data")
     if '"' in path or "\n" in path:
         raise click.BadParameter(
             f"{path} has a quote or a line break: rename the folder", param_hint="--data"
         )
-    return f'folder("{path}")'
+    return f'{kind}("{path}")'

@@ -84,6 +84,9 @@ def _print(summary: Summary) -> None:
     echo(f"{summary.title}: {shapes}, depth {summary.depth}")
     echo()
     rows = _rows(summary.parts, 0)
+    for name, shape, in_training_only in summary.outputs if summary.outputs[0].name else ():
+        title = f"output {name}{' (training)' if in_training_only else ''}"
+        rows.append([title, show_shape(shape), "", "", "", ""])
     total = _row("total", show_shape(summary.output), summary.figures, summary.receptive_field)
     print_table(COLUMNS, [*rows, total])
     if summary.figures.frozen:

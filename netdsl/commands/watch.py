@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from netdsl.commands.shared_code import file_name, is_current, style_options, styles_of
+from netdsl.commands.shared_code import chosen_styles, file_name, is_current, style_options
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR
 from netdsl.commands.shared_networks import facts
@@ -150,15 +150,17 @@ def _write(compiled: Compiled, chosen: str, output: Path) -> str:
     """Writes the files that are out of date; returns what was written, as text."""
     from netdsl.base.atomic import write
     from netdsl.compiler import generate
+    from netdsl.diagnostics.network_error import NetworkError
 
     assert compiled.network is not None
     written = []
-    for style in styles_of(chosen):
-        place, code = output / file_name(compiled.network.network.name, style), generate(compiled, style)
+    for style in chosen_styles(chosen, compiled):
+        place = output / file_name(compiled.network.network.name, style)
         try:
+            code = generate(compiled, style)
             if not is_current(place, code):
                 write(place, code.encode())
                 written.append(str(place))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, NetworkError) as error:
             return str(error)
     return f"wrote {', '.join(written)}" if written else "the code is unchanged"

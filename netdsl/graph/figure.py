@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from netdsl.base.tree import steps
 from netdsl.graph.block_variants import BlockVariants
 from netdsl.graph.figure_nodes import (
     BlockNode,
@@ -59,6 +60,15 @@ class _Figure:
         self._variants = BlockVariants(network)
         # The variants that have a panel, in the order of their letters.
         self._shown: list[int] = []
+        named = {output.name: output for output in network.outputs}
+        # The texts for the steps that save outputs.
+        self._outputs = {
+            mark.step.span: f"output {cut(mark.step.name)}"
+            + (" (training)" if named[mark.step.name].in_training_only else "")
+            for part in network.parts
+            for mark in (steps(part.body) if isinstance(part, ir.TypedSection) else ())
+            if isinstance(mark, ir.TypedMark) and isinstance(mark.step, SaveStep) and mark.step.name in named
+        }
         self._draw: Mapping[type, Callable[[Any], Chain]] = {
             ir.TypedOperation: lambda steps: (self._operation(steps),),
             ir.TypedParameterCall: lambda steps: (self._parameter_call(steps),),
@@ -84,6 +94,7 @@ class _Figure:
             f"{totals(cost)}, depth {depth}, receptive field {field}×{field}",
             tuple(cards),
             tuple(panels),
+            has_end=not network.outputs,
         )
 
     # the row of sections and stages
@@ -94,7 +105,9 @@ class _Figure:
         if isinstance(part, ir.TypedSection):
             body = part.body
             facts = (f"{title}, {place(part.section.span)}", *sizes([body]))
-            return Card(title, self._chain([body]), facts, body.input, body.output)
+            chain = self._chain([body])
+            entered = not (chain and isinstance(chain[0], MarkNode) and not chain[0].has_input)
+            return Card(title, chain, facts, body.input, body.output, entered)
         first, last = part.runs[0][0], part.runs[-1][0]
         each = "each " if len(names) > 1 else ""
         measured = tuple(each + line for line in sizes([Measured(first.input, last.output, part.cost)]))
@@ -172,10 +185,11 @@ class _Figure:
 
     def _mark(self, steps: Sequence[ir.TypedMark]) -> Chain:
         step = steps[0].step
-        word = "save" if isinstance(step, SaveStep) else "from"
+        saves = isinstance(step, SaveStep)
+        word = "save" if saves else "from"
+        text = self._outputs.get(step.span) or f"{word} {cut(step.name)}"
         facts = (f"{word} {step.name}, {place(step.span)}",)
-        output = common(step.output for step in steps)
-        return (MarkNode(f"{word} {cut(step.name)}", isinstance(step, SaveStep), facts, output),)
+        return (MarkNode(text, saves, facts, common(step.output for step in steps)),)
 
     def _operation(self, steps: Sequence[ir.TypedOperation], holder: str = "") -> OperationNode:
         """`holder` is the name of the parameter that holds the operation; shown if it holds several kinds."""

@@ -73,13 +73,14 @@ Chain: TypeAlias = tuple[Node, ...]
 
 
 class Card(NamedTuple):
-    """A section or a stage."""
+    """A section or a stage; `entered` if it takes the output of the one before it."""
 
     title: str
     chain: Chain
     facts: Facts
     input: Shape
     output: Shape
+    entered: bool = True
 
 
 class Panel(NamedTuple):
@@ -97,7 +98,9 @@ class Panel(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """`caption` is the network's documentation in the file, `totals` its size."""
+    """`caption` is the network's documentation in the file, `totals` its size; `has_end` if the output is
+    that of the last card: otherwise nodes in the cards are the outputs.
+    """
 
     name: str
     settings: tuple[str, ...]
@@ -105,6 +108,7 @@ class Figure(NamedTuple):
     totals: str
     cards: tuple[Card, ...]
     panels: tuple[Panel, ...]
+    has_end: bool = True
 
 
 def boxes(figure: Figure) -> int:

@@ -24,7 +24,7 @@ TITLE = 18.0
 
 
 class _Entered(NamedTuple):
-    """A card, and the shape on the edge to it."""
+    """A card, and the shape on the edge to it; empty if there is no edge."""
 
     label: str
     card: Area
@@ -36,10 +36,10 @@ class _Entered(NamedTuple):
 
 def overview(figure: Figure) -> Area:
     """All cards, with the edges between them."""
-    end = shape_text(figure.cards[-1].output)
+    end = shape_text(figure.cards[-1].output) if figure.has_end else ""
     start = text_width("input", theme.LABEL) + 4
     room = theme.WIDEST - start - _lead(end) - text_width("output", theme.LABEL)
-    entered = [_Entered(shape_text(card.input), _card(card)) for card in figure.cards]
+    entered = [_Entered(shape_text(card.input) * card.entered, _card(card)) for card in figure.cards]
     items: list[Item] = []
     x, y, before = start, 0.0, 0.0
     for number, row in enumerate(_balanced(entered, room)):
@@ -47,18 +47,18 @@ def overview(figure: Figure) -> Area:
         middle = y + height / 2
         if number:
             ways = ((x, before), (x + 12, before), (x + 12, y - ROW_GAP / 2), (2.0, y - ROW_GAP / 2))
-            items.append(Line((*ways, (2.0, middle), (INDENT, middle))))
+            items += [Line((*ways, (2.0, middle), (INDENT, middle)))] if row[0].label else []
             x = INDENT
         else:
             items.append(_word(0, middle, "input"))
         for label, card in row:
-            items += _edge(x, middle, label)
+            items += _edge(x, middle, label) if label else ()
             x += _lead(label)
             items += card.at(x, middle - card.height / 2)
             x += card.width
         before, y = middle, y + height + ROW_GAP
-    items += _edge(x, before, end)
-    items.append(_word(x + _lead(end) + 4, before, "output"))
+    if end:
+        items += (*_edge(x, before, end), _word(x + _lead(end) + 4, before, "output"))
     return Area(right_edge(items), y - ROW_GAP, tuple(items))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.names import numbered
@@ -99,11 +99,13 @@ class _Walk:
 
     def network(self, typed: ir.TypedNetwork) -> list[Layer]:
         current = None
-        for name, part in typed.named_parts:
+        saved: _Saved = {}
+        # The others run in training only.
+        for name, part in islice(typed.named_parts, typed.evaluated):
             if isinstance(part, ir.TypedStage):
                 current = self._alias(name, "stage", self._stage(part, name, current))
             else:
-                current = self._alias(name, "section", self._body(part.body, _Scope(name), current, {}))
+                current = self._alias(name, "section", self._body(part.body, _Scope(name), current, saved))
         return self._layers
 
     def _stage(self, part: ir.TypedStage, path: str, current: int | None) -> int | None:
@@ -118,7 +120,6 @@ class _Walk:
         return self._alias(name, instance.block.name, current)
 
     def _body(self, body: ir.TypedBody, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
-        saved = dict(saved)
         for step in body.steps:
             current = self._step(step, scope, current, saved)
         return current

@@ -223,15 +223,28 @@ class LoweredStage(NamedTuple):
 LoweredPart: TypeAlias = LoweredSection | LoweredStage
 
 
+class LoweredOutput(NamedTuple):
+    """An output: its name in the file, if it has one, and that of the saved tensor; this is empty for the
+    tensor at the end.
+    """
+
+    name: str
+    saved: str
+    shape: tuple[int, ...]
+    in_training_only: bool = False
+
+
 class LoweredNetwork(NamedTuple):
-    """A network to generate code from; called blocks precede their callers.
+    """A network to generate code from; called blocks precede their callers. The parts from number
+    `evaluated` on run in training only.
 
     With `open_classes` the sections refer to the number of classes as `classes`, which can be an argument of
     the network.
     """
 
     network: ResolvedNetwork
-    output: tuple[int, ...]
+    outputs: tuple[LoweredOutput, ...]
+    evaluated: int
     blocks: tuple[LoweredBlock, ...]
     parts: tuple[LoweredPart, ...]
     open_classes: bool

@@ -11,6 +11,7 @@ from netdsl.base.source import Span
 from netdsl.base.tree import map_bodies, nested
 from netdsl.base.values import Value
 from netdsl.diagnostics import Diagnostic
+from netdsl.language.detectors import DetectorKind
 from netdsl.language.expressions import Expr, Operator, Ref, references
 from netdsl.language.recipe import Recipe
 from netdsl.ops import Operation
@@ -174,6 +175,23 @@ class Stage(NamedTuple):
 Part: TypeAlias = Section | Stage
 
 
+class NetworkOutput(NamedTuple):
+    """A saved tensor that the network returns, under its name; its span is that of the name in `output`."""
+
+    name: str
+    span: Span
+    in_training_only: bool
+
+
+class Detect(NamedTuple):
+    """What the outputs of a detector mean; its span is that of its name and arguments."""
+
+    name: str
+    kind: DetectorKind
+    classes: int
+    span: Span
+
+
 class Rule(NamedTuple):
     """The initialisation of a tensor: a function of `torch.nn.init` without its last `_`, and its arguments
     by name; `pytorch` is the default of the layer.
@@ -209,7 +227,9 @@ class Expectation(NamedTuple):
 class ResolvedNetwork(NamedTuple):
     """A network. After errors it has `WrongStep`s, and its input may be unknown.
 
-    `sound` is true if no error is in its layers. `class_name` is the name that the file gives to the class in
+    `outputs` are those that the file names; without, the output is the tensor after the last part. They
+    are scores of classes unless `detect` says otherwise. `sound` is
+    true if no error is in its layers. `class_name` is the name that the file gives to the class in
     generated code. `open_classes`: the number of classes is only in arguments of steps in sections, so that
     generated code can leave it open.
     """
@@ -229,6 +249,8 @@ class ResolvedNetwork(NamedTuple):
     sound: bool
     class_name: str | None = None
     open_classes: bool = False
+    outputs: tuple[NetworkOutput, ...] = ()
+    detect: Detect | None = None
 
     def block(self, key: str) -> BlockDefinition:
         return next(block for block in self.blocks if block.key == key)

@@ -249,20 +249,35 @@ class TypedStage(NamedTuple):
 TypedPart: TypeAlias = TypedSection | TypedStage
 
 
+class TypedOutput(NamedTuple):
+    """An output and its shape; the name is empty where the file gives none: the tensor at the end."""
+
+    name: str
+    shape: Shape
+    in_training_only: bool = False
+
+
 class TypedNetwork(NamedTuple):
     """A network with its shapes. `instances` are all distinct ones, called ones before their callers.
 
-    `depth` counts convolutions and linear layers on the longest path; `receptive_field` is that of the last
-    feature map, as the side of a square of input pixels.
+    The parts from number `evaluated` on run in training only; their MACs aren't in the `cost`, which is that
+    of evaluation. `depth` counts convolutions and linear layers on the longest path to the first output;
+    `receptive_field` is that of its last feature map, as the side of a square of input pixels.
     """
 
     network: ResolvedNetwork
     parts: tuple[TypedPart, ...]
     instances: tuple[Instance, ...]
-    output: Shape
+    outputs: tuple[TypedOutput, ...]
+    evaluated: int
     cost: Cost
     depth: int
     receptive_field: int
+
+    @property
+    def output(self) -> Shape:
+        """The shape of the first output."""
+        return self.outputs[0].shape
 
     @property
     def named_parts(self) -> Iterator[tuple[str, TypedPart]]:

@@ -114,6 +114,17 @@ class Wholes(NamedTuple):
         return Mismatch("a list of increasing whole numbers, such as `[6, 8]`")
 
 
+class Sizes(NamedTuple):
+    """A list of heights and widths, `[32x32, 64x64]`, given to Python as pairs."""
+
+    def convert(self, value: Value) -> object:
+        pair = Pair()
+        items = [pair.convert(item) for item in (value if isinstance(value, tuple) else (value,))]
+        if items and not any(isinstance(item, Mismatch) for item in items):
+            return tuple(items)
+        return Mismatch("a list of heights and widths in pixels, such as `[32x32, 64x64]`")
+
+
 class Path(NamedTuple):
     """A text, `"images"`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from netdsl.language.argument_types import Flag, Path, Real, Whole, Wholes, Word, arg
 
@@ -28,6 +28,25 @@ class Folder:
     """Images in `train/<class>/` and `test/<class>/`, or in `<class>/`."""
 
     path: str = arg(Path(), usual='"images"')
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each
+    epoch, and fixed ones for validation and test.
+    """
+
+    count: int = arg(Whole(), 1200)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Images with boxes, as COCO JSON, Pascal VOC XML or YOLO text."""
+
+    path: str = arg(Path(), usual='"images"')
+
+
+Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,19 @@ class Cutout:
 
 
 @dataclass(frozen=True, slots=True)
+class Zoom:
+    """Images scaled by a random factor from `low` to `high` about a random place; the canvas around smaller
+    ones has the mean colour. Boxes move along, and are lost with three quarters of their area.
+    """
+
+    low: float = arg(Real(above=True), usual="0.8")
+    high: float = arg(Real(above=True), usual="1.25")
+
+
+Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom
+
+
+@dataclass(frozen=True, slots=True)
 class NoAverage:
     """The weights are used as the last step left them."""
 
@@ -166,19 +198,50 @@ class Lookahead:
 
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
-    """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7)."""
+    """Cross entropy of the logits, with label smoothing (Szegedy et al. 2016, section 7). The losses of
+    further outputs that are logits are added with the weight `aux` (Szegedy et al. 2014, section 5).
+    """
 
     smoothing: float = arg(Real(0, 1, below=True), 0.0)
+    aux: float = arg(Real(), 0.3, named=True)
+
+
+@dataclass(frozen=True, slots=True)
+class YoloLoss:
+    """The weights of the three parts of YOLO's loss (Redmon et al. 2016, equation 3): squared errors of the
+    confidences and of the boxes, cross entropy of the classes.
+    """
+
+    confidence: float = arg(Real(), 1.0)
+    box: float = arg(Real(), 1.0)
+    classes: float = arg(Real(), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FcosLoss:
+    """The weights of two parts of FCOS's loss beside the focal loss of the classes (Tian et al. 2019, section
+    3.1): generalised IoU of the boxes, binary cross entropy of the centerness.
+    """
+
+    box: float = arg(Real(), 1.0)
+    centerness: float = arg(Real(), 1.0)
 
 
 # The values of keys that take a choice, by name.
 CHOICES: dict[str, dict[str, type]] = {
-    "data": {"cifar10": Cifar10, "cifar100": Cifar100, "digits": Digits, "folder": Folder},
+    "data": {
+        "cifar10": Cifar10,
+        "cifar100": Cifar100,
+        "digits": Digits,
+        "folder": Folder,
+        "scenes": Scenes,
+        "boxes": Boxes,
+    },
     "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
     "schedule": {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
-    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout},
+    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
     "average": {"none": NoAverage, "ema": Ema, "lookahead": Lookahead},
-    "loss": {"cross_entropy": CrossEntropy},
+    "loss": {"cross_entropy": CrossEntropy, "yolo": YoloLoss, "fcos": FcosLoss},
 }
 
 
@@ -186,16 +249,16 @@ CHOICES: dict[str, dict[str, type]] = {
 class Recipe:
     """Everything that `netdsl train` needs besides the network, with the defaults of the language."""
 
-    data: Cifar10 | Cifar100 | Digits | Folder = field(default_factory=Cifar10)
+    data: Data = field(default_factory=Cifar10)
     epochs: int = arg(Whole(), 10)
     batch: int = arg(Whole(), 64)
     # The number of parts into which a batch is divided: less memory, the same step.
     accumulate: int = arg(Whole(), 1)
     optimizer: Sgd | Adam | AdamW | Muon = Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4)
     schedule: Constant | Step | Cosine | OneCycle = Constant()
-    augment: tuple[Flip | Crop | Cutout, ...] = ()
+    augment: tuple[Augmentation, ...] = ()
     average: NoAverage | Ema | Lookahead = NoAverage()
-    loss: CrossEntropy = CrossEntropy()
+    loss: CrossEntropy | YoloLoss | FcosLoss = CrossEntropy()
     # Test-time augmentation: with `flip`, the mean of the logits of an image and of its mirror image.
     tta: Literal["none", "flip"] = arg(Word(("none", "flip")), "none")
     # None: 1,000, but at most a tenth of the training images.

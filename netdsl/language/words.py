@@ -51,6 +51,13 @@ STATEMENTS = {
     "block": Keyword(
         "block name(out, stride=1) { … }", "Defines a block, which is called like an operation."
     ),
+    "output": Keyword(
+        "output a, b", "The saved tensors that the network returns, in order; `when training`: only then."
+    ),
+    "detect": Keyword(
+        "detect yolo(anchors=[32x32, 64x64])",
+        "The outputs are those of a detector of boxes: `yolo` with anchors, or `fcos`.",
+    ),
     "init": Keyword("init kaiming", "Initialisation of the weights: `kaiming` or `pytorch`, and rules."),
     "train": Keyword("train { … }", "The recipe: how the network is trained."),
     "expect": Keyword("expect params < 125k", "A property of the network that the compiler checks."),
@@ -71,7 +78,7 @@ STEPS = {
     "mul": Keyword("mul { | … | … }", "Product of branches that have the same input."),
     "repeat": Keyword("repeat 3 as i { … }", "Repeats the body; `as i` counts the repetitions from 0."),
     "when": Keyword("when stride == 1 { … }", "Selects one of several bodies at compile time."),
-    "save": Keyword("save name", "Names the current tensor."),
+    "save": Keyword("save name", "Names the current tensor; directly in a section, to the end of the file."),
     "from": Keyword("from name", "Continues from a saved tensor."),
     "let": Keyword("let h = in * 4", "Defines a constant, from here to the end of the body."),
     "default": STATEMENTS["default"],
@@ -95,6 +102,7 @@ STAGE_NAMES = {
     "block_index": Keyword("block_index", "The index of a block among those of all stages, from 0."),
     "block_count": Keyword("block_count", "The number of blocks of all stages."),
 }
+TRAINING = Keyword("training", "In the condition of an `output`: whether the network is trained.")
 LITERALS = {"yes": Keyword("yes", "True."), "no": Keyword("no", "False.")}
 CONDITIONAL = Keyword("if c then a else b", "`if c then a else b`: a value that depends on a condition.")
 CONDITIONAL_WORDS = ("if", "then", "else")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from typing import cast
@@ -11,7 +11,7 @@ from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
 from netdsl.base.values import is_number, normal, show
 from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
-from netdsl.ir.resolved import Expectation, FromStep
+from netdsl.ir.resolved import Expectation, FromStep, SaveStep
 from netdsl.ir.typed import (
     TypedBody,
     TypedLet,
@@ -20,7 +20,9 @@ from netdsl.ir.typed import (
     TypedOperation,
     TypedSection,
     TypedSkip,
+    TypedStage,
     TypedStep,
+    TypedWhen,
     operations,
 )
 from netdsl.language.expressions import Const, constant, known
@@ -56,8 +58,13 @@ class _Layers:
         for part in self._network.parts:
             if isinstance(part, TypedSection):
                 self._shortcuts(part.body)
-        for body in self._network.bodies:
-            self._body(body)
+        before: TypedStep | TypedStage | None = None
+        for part in self._network.parts:
+            before = part if isinstance(part, TypedStage) else self._body(part.body, before)
+        if self._network.network.outputs:
+            self._unused(before, self._network.network.outputs[-1].span, "the `output`s are other tensors")
+        for instance in self._network.instances:
+            self._body(instance.body)
         self._input()
         self._biases()
         self._end()
@@ -79,24 +86,39 @@ class _Layers:
 
     # steps
 
-    def _body(self, body: TypedBody) -> None:
-        before: TypedStep | None = None
+    def _body(
+        self, body: TypedBody, before: TypedStep | TypedStage | None = None
+    ) -> TypedStep | TypedStage | None:
+        """Checks the steps of a body, which follows the step or stage `before`; returns its last step."""
+        previous: TypedStep | None = None  # in this body
         for step in body.steps:
             if isinstance(step, TypedLet):
                 continue
+            if isinstance(step, TypedWhen):
+                before, previous = self._body(step.body, before), None
+                continue
+            if isinstance(step, TypedMark) and isinstance(step.step, FromStep):
+                self._unused(before, step.step.span, f"`{step.step.span.text}` takes another tensor")
             if isinstance(step, TypedOperation):
                 self._operation(step)
-                if isinstance(before, TypedOperation):
-                    self._pair(before, step)
-            if isinstance(step, TypedMark) and isinstance(step.step, FromStep):
-                unused = before is not None and not isinstance(before, TypedMark)
-                message = f"the output of the step before `from {step.step.name}` is not used"
-                help = "save it with `save`, or remove the steps that make it"
-                self._check(unused, "NET708", step.step.span, message, help)
+                if isinstance(previous, TypedOperation):
+                    self._pair(previous, step)
             for inner in bodies(step):
                 self._body(inner)
-            before = step
+            before = previous = step
         self._flattened(body.steps)
+        return before
+
+    def _unused(self, before: TypedStep | TypedStage | None, place: Span, why: str) -> None:
+        """Warns of the result of a step that isn't saved where the next one doesn't take it."""
+        if before is None or isinstance(before, TypedMark):
+            return
+        span = before.stage.span if isinstance(before, TypedStage) else before.step.span
+        if isinstance(before, TypedOperation):
+            span = before.step.unit or span
+        span = span.first_line
+        message = f"the result of `{span.text}` is not used: {why}"
+        self._check(True, "NET708", span, message, "save it, or remove it", [Label(place)])
 
     def _flattened(self, steps: Sequence[TypedStep]) -> None:
         """Warns of linear layers on a map that is flattened after them."""
@@ -168,7 +190,8 @@ class _Layers:
 
     def _biases(self) -> None:
         """Warns of biases without effect, once for the network: one `default` corrects them all."""
-        spans = sorted({typed.step.span for typed in self._biased}, key=lambda span: span.start)
+        places = {typed.step.span for typed in self._biased}
+        spans = sorted((span for span in places if not span.source.builtin), key=lambda span: span.start)
         if spans:
             name = self._biased[0].operation.name
             self._check(
@@ -185,10 +208,9 @@ class _Layers:
 
     def _end(self) -> None:
         """Warns of an activation or dropout after the scores."""
-        part = self._network.parts[-1]
-        if self._network.network.classes is None or not isinstance(part, TypedSection) or not part.body.steps:
+        if self._network.network.classes is None:
             return
-        last = part.body.steps[-1]
+        last = self._scores()
         if isinstance(last, TypedOperation) and (last.operation.is_activation or _in_training(last)):
             self._check(
                 True,
@@ -197,6 +219,21 @@ class _Layers:
                 f"`{last.operation.name}` changes the scores, which the loss needs unchanged",
                 _removed(last),
             )
+
+    def _scores(self) -> TypedStep | TypedStage | None:
+        """The step or stage that makes the first output."""
+        before: TypedStep | TypedStage | None = None
+        name = self._network.outputs[0].name
+        for part in self._network.parts:
+            for step in (part,) if isinstance(part, TypedStage) else _in_line(part.body):
+                match step:
+                    case TypedMark(SaveStep(saved)) if saved == name:
+                        return before
+                    case TypedMark():
+                        pass
+                    case _:
+                        before = step
+        return before
 
     def _field(self) -> None:
         """Warns of a small receptive field before the only global pool."""
@@ -236,6 +273,15 @@ def _removed(typed: TypedOperation, title: str = "remove it") -> Help:
     return remove(typed.step.span, title) if typed.step.unit is None else title
 
 
+def _in_line(body: TypedBody) -> Iterator[TypedStep]:
+    """The steps of a body and of the chosen cases in it."""
+    for step in body.steps:
+        if isinstance(step, TypedWhen):
+            yield from _in_line(step.body)
+        elif not isinstance(step, TypedLet):
+            yield step
+
+
 def _arguments(operation: Operation) -> dict[str, Const]:
     return {f.name: constant(getattr(operation, f.name)) for f in fields(operation)}
 
@@ -256,7 +302,11 @@ def _adds_bias(typed: TypedOperation) -> bool:
 
 
 def _side_by_side(first: TypedOperation, second: TypedOperation) -> bool:
-    """True if the file has them side by side; units follow the `order`, which is written on purpose."""
+    """True if the file has them side by side, or one unit has both; two units follow the `order`, which is
+    written on purpose.
+    """
+    if second.step.unit:
+        return second.step.unit == (first.step.unit or first.step.span)
     one, other = first.step.span, second.step.span
     between = one.source.text[one.end : other.start]
     return one.source is other.source and one.end <= other.start and not between.strip(" ,\n\r\t")

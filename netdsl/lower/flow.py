@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from netdsl.language.expressions import ONE, Expr, operator
 from netdsl.ops.operation import Symbolic
+
+
+class Saved(NamedTuple):
+    """A saved tensor: its unique name, and its state. In another section this is None: the size there is a
+    number.
+    """
+
+    name: str
+    tensor: Symbolic | None = None
+    reduction: Expr | None = None
 
 
 @dataclass(slots=True)
@@ -17,7 +28,7 @@ class Flow:
     tensor: Symbolic
     reduction: Expr | None = ONE
     names: dict[str, Expr] = field(default_factory=dict)
-    saved: dict[str, tuple[str, Symbolic, Expr | None]] = field(default_factory=dict)
+    saved: dict[str, Saved] = field(default_factory=dict)
     running: tuple[str, Expr] | None = None
 
     def inner(self) -> Flow:

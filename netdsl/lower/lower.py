@@ -7,15 +7,15 @@ features after a `flatten`, are constants if all instances agree, else extra par
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from netdsl.base.names import numbered
-from netdsl.base.tree import steps
+from netdsl.base.tree import map_bodies, steps
 from netdsl.ir import lowered as ir
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
 from netdsl.lower.context import Context, NotUniform, Values, of_frame
-from netdsl.lower.flow import Flow
+from netdsl.lower.flow import Flow, Saved
 from netdsl.lower.lower_body import BodyLowering
 from netdsl.lower.parameter_types import PAIR, annotated, both, parameters
 from netdsl.lower.stage_runs import Copy, runs_of
@@ -31,7 +31,16 @@ def lower(network: TypedNetwork) -> ir.LoweredNetwork:
     parts = lowering.parts(open_classes=network.network.open_classes)
     open_classes = _is_last(CLASSES, parts)
     parts = parts if open_classes else lowering.parts(open_classes=False)
-    return ir.LoweredNetwork(network.network, network.output, tuple(lowering.blocks), parts, open_classes)
+    outputs = tuple(
+        ir.LoweredOutput(name, lowering.saved[name].name if name else "", shape, in_training_only)
+        for name, shape, in_training_only in network.outputs
+    )
+    if len(outputs) == 1 and outputs[0].saved == _saved_at_end(parts):
+        outputs = (outputs[0]._replace(saved=""),)
+    parts = _with_saves(parts, {output.saved for output in outputs})
+    return ir.LoweredNetwork(
+        network.network, outputs, network.evaluated, tuple(lowering.blocks), parts, open_classes
+    )
 
 
 class _Lowering:
@@ -40,6 +49,8 @@ class _Lowering:
         self.blocks: list[ir.LoweredBlock] = []
         self._lowered: dict[Instance, tuple[ir.LoweredBlock, Mapping[str, Values]]] = {}
         self._names: set[str] = set()
+        # What the sections have saved.
+        self.saved: dict[str, Saved] = {}
         # A block on maps and the same block on vectors have different torch layers.
         groups: dict[tuple[str, int], list[Instance]] = {}
         for instance in network.instances:
@@ -118,6 +129,7 @@ class _Lowering:
 
     def parts(self, *, open_classes: bool) -> tuple[ir.LoweredPart, ...]:
         """The parts; with `open_classes` the number of classes is a name in them."""
+        self.saved = {}
         return tuple(
             (
                 self._stage(part, name)
@@ -130,13 +142,15 @@ class _Lowering:
     def _section(self, part: TypedSection, name: str, open_classes: bool) -> ir.LoweredSection:
         shape, frame, section = part.body.input, part.body.frame, part.section
         size: Expr = Const(shape[0])
-        flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size})
-        context = Context()
+        flow = Flow(Symbolic(size, is_map=len(shape) == 3), names={"in": size}, saved=dict(self.saved))
+        context = Context(taken={saved.name for saved in self.saved.values()})
         classes = self._network.network.classes
         if open_classes and classes is not None:
-            context = Context(taken={CLASSES}, constants=(CLASSES,))
+            context.taken.add(CLASSES)
+            context.constants = (CLASSES,)
             context.define(CLASSES, {frame: classes})
         body = BodyLowering(self, context).body([(frame, part.body)], flow)
+        self.saved = {name: Saved(saved.name) for name, saved in flow.saved.items()}
         return ir.LoweredSection(name, section.kind, body, section.span, bool(section.name))
 
     def _stage(self, part: TypedStage, name: str) -> ir.LoweredStage:
@@ -148,21 +162,53 @@ class _Lowering:
         return ir.LoweredStage(name, runs_of(part, copies), part.stage.span, bool(part.stage.label))
 
 
+def _saved_at_end(parts: Sequence[ir.LoweredPart]) -> str | None:
+    """The name under which the tensor at the end of the parts is saved, if it is."""
+    for part in reversed(parts):
+        last = part.body[-1:] if isinstance(part, ir.LoweredSection) else (part,)
+        if last:
+            return last[0].name if isinstance(last[0], ir.Save) else None
+    return None
+
+
+def _with_saves(parts: Sequence[ir.LoweredPart], outputs: Collection[str]) -> tuple[ir.LoweredPart, ...]:
+    """The parts, with only those tensors of sections saved that are used, or are `outputs`."""
+    bodies = [part.body for part in parts if isinstance(part, ir.LoweredSection)]
+    taken = (step.name for body in bodies for step in steps(body) if isinstance(step, ir.From))
+    used = {*taken, *outputs}
+
+    def kept(body: ir.LoweredBody) -> ir.LoweredBody:
+        return tuple(map_bodies(s, kept) for s in body if not isinstance(s, ir.Save) or s.name in used)
+
+    return tuple(map_bodies(part, kept) for part in parts)
+
+
 def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:
-    """True if a single step has the name in its arguments, and nothing with weights comes after it."""
-    found = False
+    """True if steps have the name in their arguments, and no step with weights comes after one of them: only
+    after a tensor that was saved before it.
+    """
+    found = depends = False
+    saved: dict[str, bool] = {}
     for part in parts:
         if isinstance(part, ir.LoweredStage):
-            if found:
+            if depends:
                 return False
             continue
-        for step in steps(part.body):
-            if not isinstance(step, (ir.Layer, ir.BlockCall)):
-                continue
-            has_name = name in _references(step)
-            if found and (has_name or isinstance(step, ir.BlockCall) or step.weights):
-                return False
-            found = found or has_name
+        for outer in part.body:
+            if isinstance(outer, ir.From):
+                depends = False
+            for step in steps((outer,)):
+                match step:
+                    case ir.Save(own):
+                        saved[own] = depends
+                    case ir.From(own):
+                        depends |= saved[own]
+                    case ir.Layer() | ir.BlockCall():
+                        has_name = name in _references(step)
+                        if depends and (has_name or isinstance(step, ir.BlockCall) or step.weights):
+                            return False
+                        depends |= has_name
+                        found |= has_name
     return found
 
 

@@ -31,7 +31,7 @@ from netdsl.ir.typed import (
 )
 from netdsl.language.expressions import NO, ONE, YES, Const, Expr, Operator, Ref, operator, substitute
 from netdsl.lower.context import Context, NotUniform, Values, of_frame
-from netdsl.lower.flow import Flow
+from netdsl.lower.flow import Flow, Saved
 from netdsl.lower.loops import Loops
 from netdsl.lower.parameter_types import paired
 from netdsl.lower.python_arithmetic import length
@@ -221,12 +221,13 @@ class BodyLowering:
         return (ir.Let(name, expr),)
 
     def _mark(self, column: Column[TypedMark], flow: Flow) -> Sequence[ir.LoweredStep]:
-        step = next(iter(column.values())).step
+        step, shape, _ = next(iter(column.values()))
         if isinstance(step, SaveStep):
             name = self._context.free(step.name)
-            flow.saved[step.name] = name, flow.tensor, flow.reduction
+            flow.saved[step.name] = Saved(name, flow.tensor, flow.reduction)
             return (ir.Save(name),)
-        name, flow.tensor, flow.reduction = flow.saved[step.name]
+        name, tensor, flow.reduction = flow.saved[step.name]
+        flow.tensor = tensor or Symbolic(Const(shape[0]), is_map=len(shape) == 3)
         return (ir.From(name),)
 
     # joins
@@ -294,6 +295,8 @@ class BodyLowering:
                 body = self.body(part, inner)
                 ends.append((YES, inner))
                 self._meet(ends, flow, column)
+                if not cases:  # What a section saves here is known in those after it.
+                    flow.saved.update(inner.saved)
                 return (ir.When(tuple(cases), body),) if cases else body
             condition = self._context.argument(step.cases[index][0], flow.names, left)
             cases.append((condition, self.body(part, inner)))

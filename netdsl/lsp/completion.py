@@ -27,6 +27,7 @@ from netdsl.language.words import (
     STAGE_NAMES,
     STATEMENTS,
     STEPS,
+    TRAINING,
     UNIT,
     Keyword,
 )
@@ -63,11 +64,14 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """The names known to a file. `files` returns the `.net` files that a `use` can import."""
+    """The names known to a file. `saved` are the tensors that its sections save, `files` returns the `.net`
+    files that a `use` can import.
+    """
 
     blocks: Mapping[str, Symbol] = field(default_factory=dict)
     constants: Mapping[str, Symbol] = field(default_factory=dict)
     labels: Iterable[str] = ()
+    saved: Iterable[str] = ()
     files: Callable[[], Iterable[str]] = tuple
 
 
@@ -133,6 +137,13 @@ def _statement(context: Context, known: Known) -> Iterator[Candidate]:
             yield from _expression(context, known)
         case "classes" | "input" if _operand(rest):
             yield from _expression(context, known)
+        case "output" if "when" in rest and _operand(rest[rest.index("when") + 1 :]):
+            yield Candidate("training", "word", *TRAINING)
+            yield from _expression(context, known)
+        case "output" if not rest or "when" not in rest:
+            yield from (Candidate(name, "name", "saved tensor") for name in known.saved if name not in rest)
+            if rest:
+                yield Candidate("when", "keyword", "when training", "Outputs of training only.")
 
 
 def _operand(before: list[str] | tuple[str, ...]) -> bool:
@@ -175,7 +186,7 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
     elif clause == ("default",):
         yield from _operations()
     elif clause == ("from",):
-        yield from (Candidate(name, "name", "saved tensor") for name in context.saved)
+        yield from (Candidate(name, "name", "saved tensor") for name in (*context.saved, *known.saved))
     elif clause == ("skip",):
         yield Candidate("if", "keyword", "if same", "Adds x only where the body keeps the shape.")
     elif clause == ("skip", "if"):

@@ -43,11 +43,14 @@ def known(document: Document, files: Callable[[], Iterable[str]] = tuple) -> Kno
     blocks: dict[str, Symbol] = {}
     constants: dict[str, Symbol] = {}
     labels: dict[str, None] = {}
+    saved: dict[str, None] = {}
     for reading in reversed(document.readings()):
         blocks.update(reading.names.main.blocks)
         constants.update(reading.names.main.constants)
         labels.update({symbol.name: None for symbol in reading.names.definitions if symbol.kind == "label"})
-    return Known(blocks, constants, labels, files)
+        own = reading.names.main.own
+        saved.update(dict.fromkeys(own.known_at(own.end, tensor=True) if own.source else ()))
+    return Known(blocks, constants, labels, saved, files)
 
 
 def completion(document: Document, offset: int, files: Callable[[], Iterable[str]]) -> list[Candidate]:

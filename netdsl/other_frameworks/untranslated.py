@@ -44,18 +44,14 @@ _NO_STEPS = {
         Untranslated("conv({0=768}, {1=16}, stride={1=16}, padding=0)", ", for patches of this size"),
     ),
     **dict.fromkeys(
-        (
-            "lstm",
-            "gru",
-            "rnn",
-            "embedding",
-            "transformer",
-            "attention",
-            "selfattention",
-            "multiheadattention",
-        ),
-        Untranslated("", ": there are no recurrent, embedding or attention layers"),
+        ("lstm", "gru", "rnn", "embedding"),
+        Untranslated("", ": there are no recurrent or embedding layers"),
     ),
+    **dict.fromkeys(
+        ("transformer", "transformerencoder"), Untranslated("", ", and write its blocks with `attention`")
+    ),
+    "multiheadattention": Untranslated("attention({1=8})", ": the channels are known"),
+    "selfattention": Untranslated("attention({0=8})", ""),
     **dict.fromkeys(
         ("reshape", "view", "unflatten", "permute", "transpose", "unsqueeze", "einsum"),
         Untranslated("flatten", " or remove it: no other operation changes the order of numbers"),

@@ -83,8 +83,8 @@ class Definitions:
             for first, second, _ in program.unread
             for word in ((first,) if first in STATEMENTS.keys() - _DEFINING else (first, second))
         }
-        # Labels of a symbol that is defined at another place.
-        self.labels: list[Occurrence] = []
+        # Labels and saved tensors that are defined at another place, too.
+        self.further: list[Occurrence] = []
         self._shared, self._of_all = shared, {} if labels is None else labels
         # Values and tensors by name, in the order of the text, with the index of the one around each.
         self._known: dict[tuple[bool, str], list[tuple[Symbol, int]]] = {}
@@ -104,6 +104,16 @@ class Definitions:
         while index >= 0 and found[index][0].known.end < place.end:
             index = found[index][1]
         return found[index][0] if index >= 0 else None
+
+    def saved_at_end(self, name: str) -> Symbol | None:
+        """The tensor that is known to the end of the text, which an `output` can name."""
+        return self.find(name, self.end, tensor=True) if self.source else None
+
+    @property
+    def end(self) -> Span:
+        """The empty span at the end of the text."""
+        assert self.source is not None
+        return Span(self.source, len(self.source.text), len(self.source.text))
 
     def known_at(self, place: Span, *, tensor: bool = False) -> list[str]:
         """The names of values or tensors that are known at a place."""
@@ -142,9 +152,19 @@ class Definitions:
             case nodes.Classes(number) if "classes" not in self.constants:
                 word = Span(span.source, span.start, span.start + len("classes"))
                 self._define(Symbol("constant", "classes", word, span, file, value=number))
-            case nodes.Section(body=body):
+            case nodes.Detect(call) if "anchors" not in self.constants:
+                # The number of the anchors, whose list is the first argument.
+                values = (argument.value for argument in call.arguments)
+                listed = [value for value in values if isinstance(value, nodes.ListOf)]
+                if listed:
+                    number = nodes.Literal(len(listed[0].items), listed[0].span)
+                    self._define(Symbol("constant", "anchors", listed[0].span, span, file, value=number))
+            case nodes.Section(body=body, name=name):
                 self._words(("in",), body.span)
-                self._body(body, None, of_sections)
+                # A section with a name is a module of its own, which keeps its tensors to itself.
+                self._body(body, None, of_sections, None if name else file.end)
+            case nodes.Output(condition=condition) if condition:
+                self._words(("training",), condition.span)
             case nodes.Stage():
                 self._words(("in", *STAGE_NAMES), span)
             case nodes.Stages():
@@ -171,18 +191,26 @@ class Definitions:
             head.parameters.setdefault(name.text, self._define(symbol))
         return head
 
-    def _body(self, body: nodes.Body, owner: Symbol | None, labels: dict[str, Symbol]) -> None:
+    def _body(
+        self, body: nodes.Body, owner: Symbol | None, labels: dict[str, Symbol], end: int | None = None
+    ) -> None:
+        """Defines the names of a body; the tensors that it saves itself are known up to `end`, if given."""
         for step in body.steps:
             rest = Span(body.span.source, step.span.end, body.span.end)
+            further = Span(body.span.source, step.span.end, body.span.end if end is None else end)
             inside = labels
             match step:
                 case nodes.Let(name, value):
                     self._define(Symbol("local", name.text, name.span, step.span, rest, owner, value))
+                case nodes.Save(name) if end is not None and (first := self.saved_at_end(name.text)):
+                    # In the other case of a `when`, if it isn't an error.
+                    self.further.append(Occurrence(name.span, first))
                 case nodes.Save(name):
-                    self._define(Symbol("tensor", name.text, name.span, step.span, rest, owner))
-                case nodes.Unread("let" | "save" as kind, text):
-                    of: Kind = "local" if kind == "let" else "tensor"
-                    self._define(Symbol(of, text, step.span, step.span, rest, owner))
+                    self._define(Symbol("tensor", name.text, name.span, step.span, further, owner))
+                case nodes.Unread("let", text):
+                    self._define(Symbol("local", text, step.span, step.span, rest, owner))
+                case nodes.Unread("save", text):
+                    self._define(Symbol("tensor", text, step.span, step.span, further, owner))
                 case nodes.Call(label=nodes.Word() as label):
                     self._label(label, step.span, owner, labels)
                 case nodes.Repeat(variable=variable, body=inner):
@@ -193,12 +221,12 @@ class Definitions:
                         )
                         self._define(index)
             for inner in tree.bodies(step):
-                self._body(inner, owner, inside)
+                self._body(inner, owner, inside, end if isinstance(step, nodes.When) else None)
 
     def _label(self, label: nodes.Word, step: Span, owner: Symbol | None, labels: dict[str, Symbol]) -> None:
         labels = self._of_all if label.text in self._shared else labels
         if known := labels.get(label.text):
-            self.labels.append(Occurrence(label.span, known))
+            self.further.append(Occurrence(label.span, known))
         else:
             labels[label.text] = self._define(Symbol("label", label.text, label.span, step, step, owner))
 
@@ -263,7 +291,7 @@ class FileNames:
         """All places of names in the file's own text; `labels` are those that init rules name."""
         for symbol in self.own.symbols:
             yield Occurrence(symbol.span, symbol, "definition")
-        yield from self.own.labels
+        yield from self.own.further
         for statement in self.own.program.statements:
             if isinstance(statement, nodes.Init):
                 for rule in nested(statement, nodes.InitRule):
@@ -274,7 +302,7 @@ class FileNames:
 
     def references(self, node: object) -> Iterator[Occurrence]:
         """The places in a part of the file's tree where names are used."""
-        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From, nodes.Variant)
+        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From, nodes.Output, nodes.Variant)
         for found in nested(node, kinds):
             match found:
                 case nodes.Name(name, span):
@@ -289,6 +317,9 @@ class FileNames:
                             yield from _at(word.span, self.constants.get(word.text))
                 case nodes.From(name, span):
                     yield from _at(name.span, self.own.find(name.text, span, tensor=True))
+                case nodes.Output(names):
+                    for name in names:
+                        yield from _at(name.span, self.own.saved_at_end(name.text))
 
     def _call(self, name: nodes.Word, arguments: Iterable[nodes.Word | None]) -> Iterator[Occurrence]:
         target = self.callee(name)

@@ -14,17 +14,23 @@ from netdsl.base.source import Span
 from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write
 from netdsl.diagnostics.suppressions import is_allowed
+from netdsl.ir.resolved import Detect
 from netdsl.language.recipe import (
+    CHOICES,
+    Boxes,
     Cifar10,
     Cifar100,
     Crop,
+    CrossEntropy,
     Cutout,
     Digits,
     Flip,
     OneCycle,
     Recipe,
+    Scenes,
     Sgd,
     Step,
+    Zoom,
     held_out,
 )
 from netdsl.ops.operation import Shape, show_shape
@@ -48,6 +54,7 @@ class Subject(NamedTuple):
     input: Shape
     input_span: Span
     classes: int | None
+    detect: Detect | None
 
 
 def check_recipe(subject: Subject, diagnostics: Diagnostics) -> None:
@@ -76,6 +83,7 @@ class _Checks:
         if checked and self._known("epochs", "schedule") and "schedule" in self._places:
             self._schedule(self._places["schedule"])
         self._data()
+        self._task()
 
     def _known(self, *keys: str) -> bool:
         return not set(keys) & set(self._subject.wrong)
@@ -176,16 +184,48 @@ class _Checks:
                     self._warn(
                         "NET712", message, place, self._argument("augment", r"crop\([^)]*\)", own, why)
                     )
+                case Zoom(low, high) if low > high:
+                    message = f"`zoom({low:g}, {high:g})` has no factor from {low:g} to {high:g}"
+                    own = f"zoom({high:g}, {low:g})"
+                    self._error("augment", message, self._argument("augment", r"zoom\([^)]*\)", own))
                 case Cutout(cut) if cut >= shortest:
                     message = f"`cutout({cut})` can hide all of an image of {size}"
                     own = f"cutout({max(1, shortest // 2)})"
                     self._warn("NET712", message, place, self._argument("augment", r"cutout\([^)]*\)", own))
 
+    def _task(self) -> None:
+        """Reports data, a loss or augmentations that aren't for the network's kind of outputs."""
+        detect, recipe = self._subject.detect, self._recipe
+        boxes = isinstance(recipe.data, Scenes | Boxes)
+        if "data" in self._places and self._known("data") and boxes != bool(detect):
+            name = type(recipe.data).__name__.lower()
+            if detect:
+                message, own = f"the images of `{name}` have no boxes", "scenes"
+            else:
+                message, own = f"`{name}` is data for a detector", "digits"
+            fix = write(self._places["data"], f"data {own}", safe=False)
+            also = "" if detect else "add what the outputs mean, as `detect yolo(anchors=[32x32])`"
+            self._error("data", message, (fix, also) if also else fix)
+        wanted = detect.kind.loss if detect else CrossEntropy
+        if "loss" in self._places and self._known("loss") and not isinstance(recipe.loss, wanted):
+            name = next(name for name, cls in CHOICES["loss"].items() if cls is wanted)
+            what = f"`detect {detect.name}`" if detect else "a classifier"
+            self._error(
+                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {name}")
+            )
+        for key, allowed in (("augment", "flip"), ("tta", "none")):
+            step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
+            wrong = step is not None if key == "augment" else recipe.tta != "none"
+            if detect and key in self._places and self._known(key) and wrong:
+                word = type(step).__name__.lower() if key == "augment" else recipe.tta
+                message = f"`{word}` does not move boxes"
+                self._error(key, message, write(self._places[key], f"{key} {allowed}", safe=False))
+
     def _mirrored(self) -> None:
         """Warns of mirrored digits, which are other shapes."""
         recipe = self._recipe
         mirrored = {"augment": any(isinstance(s, Flip) for s in recipe.augment), "tta": recipe.tta != "none"}
-        for key in mirrored if isinstance(recipe.data, Digits) else ():
+        for key in mirrored if isinstance(recipe.data, Digits | Scenes) else ():
             if mirrored[key]:
                 items = split(self._places[key].text.removeprefix(key))
                 left = ", ".join(item for item in items if not item.startswith("flip")) or "none"

@@ -29,6 +29,7 @@ S = TypeVar("S")
 _FOR_ALL = {
     nodes.Order: "an order applies to the whole file: ",
     nodes.Network: "a file has one network: ",
+    nodes.Detect: "the outputs have one meaning: ",
     nodes.Init: "a file has one `init`, with any number of rules: ",
 }
 
@@ -144,7 +145,7 @@ class FileScope:
                 self._diagnostics.error("NET106", message, place, help=Fix("leave `in […]` out", (edit,)))
             value = default and self.scope.held(name, default)
             parameters.append((name.text, value))
-        body = self.steps.body(block.body, key)
+        body = self.steps.block(block.body, key)
         return BlockDefinition(
             key, block.name.text, tuple(parameters), body, block.documentation, block.name.span
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import cast
 
 from netdsl.base.values import Size, Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, listing, misspelt, remove, write
-from netdsl.ir.resolved import Expectation, Quantity
+from netdsl.ir.resolved import Expectation, NetworkOutput, Quantity
 from netdsl.language.words import QUANTITIES
 from netdsl.ops.operation import Shape
 from netdsl.other_frameworks.init_and_expect import FLOPS, OF_MACHINES, OF_TRAINING, own_quantity
@@ -86,7 +87,9 @@ def _short(number: str) -> str:
     return f"{count // 1000}k" if count % 1000 == 0 and count else str(count)
 
 
-def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnostics) -> Expectation | None:
+def read_expectation(
+    statement: nodes.Expect, scope: Scope, outputs: Sequence[NetworkOutput], diagnostics: Diagnostics
+) -> Expectation | None:
     """The expectation of an `expect` statement, or None after a diagnostic."""
     quantity = statement.quantity.text
     if quantity not in QUANTITIES:
@@ -113,10 +116,11 @@ def read_expectation(statement: nodes.Expect, scope: Scope, diagnostics: Diagnos
             message = f"`output` is a shape, which can't be compared with `{statement.comparison}`"
             diagnostics.error("expected-value", message, statement.span, help="compare it with `==` or `!=`")
             return None
-        sound = isinstance(value, (Size, int))
-        help: Help = "write a shape, as `512x7x7`, or a number of features"
-        if isinstance(value, tuple):
-            help = write(node.span, shape_of(node.span.text))
+        shapes = value if isinstance(value, tuple) else (value,)
+        sound = all(isinstance(shape, (Size, int)) and not isinstance(shape, bool) for shape in shapes)
+        help: Help = "write a shape, as `512x7x7`, a number of features, or a list of these"
+        if isinstance(value, tuple) and not outputs:
+            sound, help = False, write(node.span, shape_of(node.span.text))
     else:
         sound, help = is_number(value), "write a number, as `125k`"
         if isinstance(value, Size) and quantity == "receptive_field":

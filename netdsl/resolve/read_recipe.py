@@ -162,7 +162,7 @@ class RecipeReader:
             if text in choices:
                 help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
-                known = listing(choice for choice in choices if choice != "folder")
+                known = listing(choice for choice in choices if choice not in ("folder", "boxes"))
                 help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")

@@ -11,7 +11,17 @@ from netdsl.base.tree import bodies, map_bodies, steps
 from netdsl.base.values import Symbol, show
 from netdsl.diagnostics import Diagnostics, Label, add_line, listing, write
 from netdsl.diagnostics.spelling import closest
-from netdsl.ir.resolved import BlockDefinition, Bound, Init, Part, ResolvedNetwork, Section, Stage, WrongStep
+from netdsl.ir.resolved import (
+    BlockDefinition,
+    Bound,
+    Detect,
+    Init,
+    Part,
+    ResolvedNetwork,
+    Section,
+    Stage,
+    WrongStep,
+)
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
@@ -22,7 +32,9 @@ from netdsl.resolve.file_scope import FileScope, Registry, names_in, statements,
 from netdsl.resolve.input_and_expect import read_expectation, read_input
 from netdsl.resolve.last_norm import LastNorms
 from netdsl.resolve.load_files import LIBRARY, File
+from netdsl.resolve.read_detect import for_detector, read_detect
 from netdsl.resolve.read_init import LAST_NORM, read_init
+from netdsl.resolve.read_outputs import read_outputs
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import rows_of
@@ -32,7 +44,7 @@ from netdsl.syntax.errors.patterns import shape
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
-_APART = {"network", "classes", "order", "let", "block", "init", "train", "expect"}
+_APART = {"network", "classes", "order", "let", "block", "output", "detect", "init", "train", "expect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +134,36 @@ class _Resolver:
         recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
             train, self._overrides.recipe
         )
+        outputs = read_outputs(
+            statements(self._program, nodes.Output), main.names.own, main.scope, self._diagnostics
+        )
+        classes = self._classes()
+        detect = self._detect(classes)
+        lost = detect is None and main.single(nodes.Detect) is not None
+        if lost or any(found.kind in ("output", "detect") for found in self._program.unread):
+            outputs = None
         expected = (
-            read_expectation(e, main.scope, self._diagnostics)
+            read_expectation(e, main.scope, outputs or (), self._diagnostics)
             for e in statements(self._program, nodes.Expect)
         )
         # Expectations that depend on the input's size are for the file's own input.
         other = ("macs", "output") if self._input_shape else ()
         expectations = tuple(found for found in expected if found and found.quantity not in other)
-        classes = self._classes()
-        subject = Subject(recipe, places, wrong, self._program, entering, place, classes)
+        if detect:
+            recipe = for_detector(recipe, places, detect)
+        subject = Subject(recipe, places, wrong, self._program, entering, place, classes, detect)
         check_recipe(subject, self._diagnostics)
         if not finite:
             return None
         parts, blocks = self._marked(init, parts, blocks)
         values = ((p.name.text, main.scope.constant(p.name.text)) for p in network.parameters)
         parameters = tuple((name, value) for name, value in values if value is not None)
+        if outputs is None:  # The output is unknown, and not compared with the classes.
+            classes = None
         return ResolvedNetwork(
             self._variant.name, network.documentation, parameters, entering, place, classes, parts,
             tuple(blocks), init, recipe, expectations, network.name.span, self._is_sound(parts, blocks),
-            network.class_name and network.class_name.text, self._open_classes(),
+            network.class_name and network.class_name.text, self._open_classes(), outputs or (), detect,
         )  # fmt: skip
 
     def _is_sound(self, parts: Sequence[Part], blocks: Sequence[BlockDefinition]) -> bool:
@@ -243,6 +266,16 @@ class _Resolver:
         self._diagnostics.error("number-of-classes", message, statement.number.span, help=help)
         return None
 
+    def _detect(self, classes: int | None) -> Detect | None:
+        statement = self._main.single(nodes.Detect)
+        if statement is None:
+            return None
+        if classes is None and self._main.single(nodes.Classes) is None:
+            message, above = "a detector needs the number of classes", statement.span
+            help = add_line(above, "classes 10", ", with the number of classes", before=True, safe=False)
+            self._diagnostics.error("missing-statement", message, above, help=help)
+        return read_detect(statement, classes, self._main.scope, self._diagnostics)
+
     # parts
 
     def _parts(self) -> tuple[Part, ...]:
@@ -299,7 +332,7 @@ class _Resolver:
 
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind
-        body = self._main.steps.section(statement.body, kind.text)
+        body = self._main.steps.section(statement)
         if kind.text != "layers":
             if kind.text in seen:
                 # The intended position, and the intended output, are unknown.

@@ -50,11 +50,19 @@ OUTER_IN = "block_in"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The context of the steps of a body: the block or section that owns them, its defaults and labels."""
+    """The context of the steps of a body: the block or section that owns them, its defaults, labels, and the
+    tensors saved so far; those are `shared` if the sections after it know them.
+    """
 
     owner: str
     defaults: Defaults = field(default_factory=dict)
     labels: dict[str, Span] = field(default_factory=dict)
+    saved: dict[str, Span] = field(default_factory=dict)
+    shared: bool = False
+
+    def inner(self) -> Local:
+        """The context of a body inside."""
+        return replace(self, saved=dict(self.saved), shared=False)
 
 
 class StepResolver:
@@ -80,16 +88,22 @@ class StepResolver:
         self._diagnostics = diagnostics
         self.outlined: list[BlockDefinition] = []
         self.labels = Labels(diagnostics)
+        self._saved: dict[str, Span] = {}
 
-    def section(self, body: nodes.Body, kind: str) -> Body:
+    def section(self, section: nodes.Section) -> Body:
         """The steps of a section of the network."""
-        return self.body(body, kind, labels=self.labels.of_sections)
+        local = Local(section.kind.text, labels=self.labels.of_sections)
+        if not section.name:  # A section with a name is a module of its own.
+            local = replace(local, saved=self._saved, shared=True)
+        return self._body(section.body, local)
 
-    def body(self, body: nodes.Body, owner: str, labels: dict[str, Span] | None = None) -> Body:
+    def block(self, body: nodes.Body, owner: str) -> Body:
         """The steps of a block; one with an error becomes a `WrongStep`."""
+        return self._body(body, Local(owner))
+
+    def _body(self, body: nodes.Body, local: Local) -> Body:
         defaults, steps = _apart(body.steps)
-        local = Local(owner, read_defaults(defaults, self._diagnostics))
-        return self._steps(steps, local if labels is None else replace(local, labels=labels))
+        return self._steps(steps, replace(local, defaults=read_defaults(defaults, self._diagnostics)))
 
     def _steps(self, steps: Sequence[nodes.Step], local: Local) -> Body:
         # A step without a result had an error.
@@ -111,10 +125,11 @@ class StepResolver:
             case nodes.Let():
                 return self._let(step)
             case nodes.Save():
-                return self._save(step)
+                return self._save(step, local)
             case nodes.From():
-                return self._from(step)
+                return self._from(step, local)
             case nodes.Unread("save", name, span):
+                local.saved.setdefault(name, span)
                 return (SaveStep(name, span),)
             case nodes.Unread("label", name):
                 self.labels.steps.setdefault(name, set())
@@ -175,11 +190,12 @@ class StepResolver:
         else:
             self._error("NET202", f"`{name.text}` is defined twice", name.span, "rename one", found.span)
 
-    def _save(self, step: nodes.Save) -> Sequence[Step]:
+    def _save(self, step: nodes.Save, local: Local) -> Sequence[Step]:
         name = step.name
         check_name(name, self._diagnostics)
-        if first := self._tensor(name):
-            self._error("NET202", f"`{name.text}` is saved twice", name.span, "rename one", first.span)
+        if first := local.saved.get(name.text):
+            self._error("NET202", f"`{name.text}` is saved twice", name.span, "rename one", first)
+        local.saved.setdefault(name.text, name.span)
         return (SaveStep(name.text, step.span),)
 
     def _tensor(self, name: nodes.Word) -> Symbol | None:
@@ -187,8 +203,8 @@ class StepResolver:
         text = self._scope.names.text(name.span)
         return text.find(name.text, name.span, tensor=True) if text else None
 
-    def _from(self, step: nodes.From) -> Sequence[Step]:
-        if self._tensor(step.name):
+    def _from(self, step: nodes.From, local: Local) -> Sequence[Step]:
+        if step.name.text in local.saved:
             return (FromStep(step.name.text, step.span),)
         if not self._diagnostics.full:
             found = undefined_tensor(step.name, self._scope.names)
@@ -209,19 +225,23 @@ class StepResolver:
             help = "join some of them first, in a branch of their own"
             self._error("NET602", f"`{step.join.text}` has {count}", step.join.span, help)
             return ()
-        branches = tuple(self._steps(branch.steps, local) for branch in step.branches)
+        branches = tuple(self._steps(branch.steps, local.inner()) for branch in step.branches)
         spans = tuple(branch.span for branch in step.branches)
         return (BranchesStep(cast(Join, step.join.text), branches, spans, step.join.span),)
 
     def _when(self, step: nodes.When, local: Local) -> Sequence[Step]:
         cases = []
         labels: dict[str, Span] = {}
+        saved: dict[str, Span] = {}
         for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
-            # Only one of the cases is in the network, so that each can have the same label.
-            inner = replace(local, labels=dict(local.labels))
+            # Only one of the cases is in the network, so that each can have the same labels and tensors.
+            inner = replace(local, labels=dict(local.labels), saved=dict(local.saved))
             cases.append((condition, self._steps(body.steps, inner)))
             labels |= inner.labels
+            saved |= inner.saved
         local.labels.update(labels)
+        if local.shared:
+            local.saved.update(saved)
         otherwise = cases.pop()[1] if step.otherwise else ()
         chosen = []
         for condition, steps in cases:
@@ -238,7 +258,7 @@ class StepResolver:
         if step.variable:
             self._check_new(step.variable)
         index = step.variable and step.variable.text
-        inner = replace(local, labels={})
+        inner = replace(local.inner(), labels={})
         outlined = _needs_block(step.body.steps) and not self._goes_back(step.body)
         body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
@@ -249,7 +269,7 @@ class StepResolver:
         """
         key = self._free_key(f"{local.owner}_unit")
         outer, self._scope.incoming = self._scope.incoming, OUTER_IN
-        body = self._steps(step.body.steps, Local(key, local.defaults))
+        body = self._steps(step.body.steps, replace(local, owner=key, labels={}))
         self._scope.incoming = outer
         own = {let.name for let in nested(body, LetStep)} | {r.variable for r in nested(body, RepeatStep)}
         used = [name for name in dict.fromkeys(names(body)) if name not in own]
@@ -272,13 +292,13 @@ class StepResolver:
             message = "`skip if same` can't have a shortcut: if the shape changes, nothing is added"
             self._error("NET106", message, step.keyword, "remove `if same` or the shortcut")
             return ()
-        steps = step.body.steps
+        steps, inner = step.body.steps, local.inner()
         plus = plus_of(self._order)
         after: list[Step] = []
         if plus is not None and uses_units(steps):
             last = steps[-1]
             if isinstance(last, nodes.Unread):
-                self._steps(steps, local)
+                self._steps(steps, inner)
                 return ()
             if not is_unit(last):
                 message = "with a `+` in the order, a `skip` body that uses units must end in one"
@@ -291,12 +311,12 @@ class StepResolver:
                 self._error("NET304", message, last.span, help)
                 return ()
             assert isinstance(last, nodes.Call)
-            before = self._steps(steps[:-1], local)
-            body = (*before, *self._unit(last, local, self._order[:plus]))
+            before = self._steps(steps[:-1], inner)
+            body = (*before, *self._unit(last, inner, self._order[:plus]))
             after = self._unit(last, local, self._order[plus + 1 :])
         else:
-            body = self._steps(steps, local)
-        shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local)
+            body = self._steps(steps, inner)
+        shortcut = None if step.shortcut is None else self._steps(step.shortcut.steps, local.inner())
         return (SkipStep(body, shortcut, step.if_same, step.keyword, drop_path), *after)
 
     def _drop_path(self, step: nodes.Skip) -> OperationStep | None:

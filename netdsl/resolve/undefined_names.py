@@ -54,8 +54,17 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
     tensors = [symbol for symbol in elsewhere if symbol.kind == "tensor"]
     known = names.text(place) or names.own
     message = f"no tensor is saved as `{text}` here"
-    if found := _later(tensors, place, list(around(known.program, place))):
+    way = list(around(known.program, place))
+    section = _around(way, nodes.Section)
+    if found := _later(tensors, place, way):
         return found
+    if section and section.name and known.find(text, place, tensor=True):
+        message = f"the section `{section.name.text}` is a module of its own, which doesn't know `{text}`"
+        fix = remove(section.name.span, "remove the name of the section", safe=False)
+        return UndefinedName(message, fix, (Label(tensors[0].whole, "saved outside of it"),))
+    if section and tensors and known.saved_at_end(text):
+        message = f"`{text}` is saved later, in line {_line(tensors[0].whole)}"
+        return UndefinedName(message, "save it above this line", (Label(tensors[0].whole, "saved here"),))
     help: Help
     if tensors:
         help = "move both into one body: a saved tensor is known in its body and in those inside"

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.language.recipe import Crop, Cutout, Flip
+from netdsl.language.recipe import Augmentation, Crop, Cutout, Flip, Zoom
 from netdsl.runtime import seeds
+from netdsl.runtime.detection import augment_boxes
 from netdsl.runtime.errors import RunError
 
 
@@ -22,7 +23,7 @@ from netdsl.runtime.errors import RunError
 class Draws:
     """The random numbers for N images: a tensor for each step of the recipe, with a row for each image.
 
-    (N,) bool for `flip`, (N, 2) int64 with a row and a column for `crop` and `cutout`.
+    (N,) bool for `flip`, (N, 2) int64 with a row and a column for `crop` and `cutout`, (N, 3) for `zoom`.
     """
 
     steps: tuple[Tensor, ...]
@@ -35,9 +36,7 @@ class Draws:
         return Draws(tuple(step.to(device, non_blocking=True) for step in self.steps))
 
 
-def draw(
-    steps: tuple[Flip | Crop | Cutout, ...], count: int, size: tuple[int, int], epoch: int, seed: int
-) -> Draws:
+def draw(steps: tuple[Augmentation, ...], count: int, size: tuple[int, int], epoch: int, seed: int) -> Draws:
     """The draws of one epoch, counted from 0, for `count` training images of `size` (height, width).
 
     Row i belongs to image i of the training set, in any order of the epoch. Raises RunError if the images
@@ -46,9 +45,7 @@ def draw(
     return Draws(tuple(_draw(step, place, count, size, epoch, seed) for place, step in enumerate(steps)))
 
 
-def _draw(
-    step: Flip | Crop | Cutout, place: int, count: int, size: tuple[int, int], epoch: int, seed: int
-) -> Tensor:
+def _draw(step: Augmentation, place: int, count: int, size: tuple[int, int], epoch: int, seed: int) -> Tensor:
     generator = seeds.generator("augment", seed, place, epoch)
     match step:
         case Flip(alternating=True):
@@ -68,22 +65,30 @@ def _draw(
         case Cutout():
             places = [torch.randint(length, (count,), generator=generator) for length in size]
             return torch.stack(places, 1)
+        case Zoom(low, high):
+            return augment_boxes.draw_zoom(count, low, high, generator)
 
 
-def apply(images: Tensor, steps: tuple[Flip | Crop | Cutout, ...], draws: Draws, mean: Tensor) -> Tensor:
-    """Applies the steps of a recipe to float images (N, C, H, W), with their N draws.
+def apply(
+    images: Tensor, targets: Tensor, steps: tuple[Augmentation, ...], draws: Draws, mean: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Applies the steps of a recipe to float images (N, C, H, W) and their targets, with their N draws.
 
-    `mean`, (C,), is the fill colour of cutout. All tensors must be on one device; it is not synchronised.
+    Of the targets, boxes (N, M, 5) move with their images; classes (N,) stay. `mean`, (C,), is the fill
+    colour of cutout and zoom. All tensors must be on one device; it is not synchronised.
     """
+    boxes = targets if targets.dim() == 3 else images.new_zeros(len(images), 0, 5)
     for step, drawn in zip(steps, draws.steps, strict=True):
         match step:
             case Flip():
-                images = torch.where(drawn[:, None, None, None], images.flip(3), images)
+                images, boxes = augment_boxes.flip(images, boxes, drawn)
+            case Zoom():
+                images, boxes = augment_boxes.zoom(images, boxes, drawn, mean)
             case Crop(padding, mode):
                 images = _crop(images, padding, mode, drawn)
             case Cutout(size):
                 images = _cutout(images, size, mean, drawn)
-    return images
+    return images, boxes if targets.dim() == 3 else targets
 
 
 def _crop(images: Tensor, padding: int, mode: Literal["zeros", "reflect"], corners: Tensor) -> Tensor:

@@ -62,14 +62,18 @@ def load(
     shares = [processes.share(batch) for batch in batches]
     # One transfer to the device for the rows of all batches.
     rows = torch.cat(shares).to(device).split([len(share) for share in shares])
-    images: Iterator[Tensor]
+    examples: Iterator[tuple[Tensor, Tensor]]
     match part.images:
         case Files() as files:
-            images = files.batches(shares, workers, pin=device.type == "cuda")
+            decoded = files.batches(shares, workers, pin=device.type == "cuda")
+            examples = ((images, part.labels[index]) for images, index in zip(decoded, rows, strict=True))
         case Tensor() as tensor:
-            images = (tensor[index] for index in rows)
-    for batch, index, pixels in zip(batches, rows, images, strict=True):
-        yield Batch(index, pixels.to(device, non_blocking=True), part.labels[index], len(batch))
+            examples = ((tensor[index], part.labels[index]) for index in rows)
+        case drawn:
+            examples = map(drawn.draw, shares)
+    for batch, index, (images, targets) in zip(batches, rows, examples, strict=True):
+        images, targets = (tensor.to(device, non_blocking=True) for tensor in (images, targets))
+        yield Batch(index, images, targets, len(batch))
 
 
 def load_batch(part: Split, rows: Tensor, device: torch.device, processes: Processes = ALONE) -> Batch:

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.language.recipe import Cifar10, Cifar100, Digits, Folder, held_out
+from netdsl.language.recipe import Boxes, Data, Digits, Folder, Scenes, held_out
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import RULES, Rules, Source, Split, physical_memory, split_off
 
@@ -67,7 +67,7 @@ class Dataset:
 
 
 def read(
-    data: Cifar10 | Cifar100 | Digits | Folder,
+    kind: Data,
     input_shape: tuple[int, ...],
     console: Console,
     *,
@@ -92,12 +92,20 @@ def read(
             "write `input 3x32x32` or `input 1x32x32`",
         )
     from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
+    from netdsl.runtime.detection import box_folder, scenes
 
-    if isinstance(data, Folder):
-        return folder.read(data.path, input_shape, console, stream, room, rules)
+    if isinstance(kind, Folder | Boxes):
+        read_folder = folder.read if isinstance(kind, Folder) else box_folder.read
+        return read_folder(kind.path, input_shape, console, stream, room, rules)
     if stream:
         raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
-    source = digits.read(input_shape) if isinstance(data, Digits) else cifar.read(data, input_shape)
+    match kind:
+        case Digits():
+            source = digits.read(input_shape)
+        case Scenes(count):
+            source = scenes.read(input_shape, count)
+        case _:
+            source = cifar.read(kind, input_shape)
     return replace(source, rules=rules)
 
 
@@ -122,7 +130,10 @@ def divide(source: Source, classes: int, validation: int | None, seed: int, imag
             f"{count} images for validation leave none of the {len(source.train)} for training",
             "choose a smaller `validation`",
         )
-    left, taken = split_off(source.train.labels, count, seed, source.rules)
+    # Images with boxes are of no class.
+    labels = source.train.labels
+    strata = labels if labels.dim() == 1 else labels.new_zeros(len(labels), dtype=torch.int64)
+    left, taken = split_off(strata, count, seed, source.rules)
     train, held = source.train[left], source.train[taken]
     if source.validation is not None and validation != 0:
         held = source.validation

@@ -12,7 +12,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.task import CLASSIFICATION, Outputs, Task
+from netdsl.runtime.task import CLASSIFICATION, Task
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
 BATCH = {"cpu": 256, "cuda": 2048}
@@ -44,14 +44,13 @@ def evaluate(
         for rows in load(part, batches, ALONE, speed.device, workers):
             images = data.inputs(rows.images, speed.layout)
             with speed.autocast():
-                outputs = _floats(model(images, training=False))
+                outputs = _floats(model.outputs(images, training=False))
                 if flip:
-                    mirrored = _floats(model(images.flip(3), training=False))
+                    mirrored = _floats(model.outputs(images.flip(3), training=False))
                     outputs = tuple((a + b) / 2 for a, b in zip(outputs, mirrored, strict=True))
             scoring.add(outputs, rows.targets)
         return scoring.result(processes)
 
 
-def _floats(outputs: Outputs) -> tuple[Tensor, ...]:
-    every = outputs if isinstance(outputs, tuple) else (outputs,)
-    return tuple(output.float() for output in every)
+def _floats(outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(output.float() for output in outputs)

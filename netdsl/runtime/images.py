@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,30 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.image_files import Files
 
 
+class Drawn(Protocol):
+    """Images that are drawn when they are asked for, other ones in each epoch."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: Tensor) -> Drawn: ...
+
+    def at(self, epoch: int) -> Drawn:
+        """The images of an epoch, counted from 0."""
+
+    def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) uint8 and their labels (n, ...)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images, (N, C, H, W) uint8, their labels, (N,) int64 or boxes (N, M, 5), and their `moments`."""
+    """Images, (N, C, H, W) uint8, their labels, and their `moments`.
 
-    images: Tensor | Files
+    The labels are what a network is to predict: classes (N,) int64, or boxes (N, M, 5). Those of `Drawn`
+    images are of the first epoch.
+    """
+
+    images: Tensor | Files | Drawn
     labels: Tensor
     moments: Tensor
 
@@ -34,8 +53,14 @@ class Split:
     def __getitem__(self, index: Tensor) -> Split:
         return Split(self.images[index], self.labels[index], self.moments[index])
 
+    def at(self, epoch: int) -> Split:
+        """The split in an epoch, counted from 0."""
+        if isinstance(self.images, Tensor | Files):
+            return self
+        return replace(self, images=self.images.at(epoch))
+
     def to(self, device: torch.device) -> Split:
-        images = self.images if isinstance(self.images, Files) else self.images.to(device)
+        images = self.images.to(device) if isinstance(self.images, Tensor) else self.images
         return replace(self, images=images, labels=self.labels.to(device))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from netdsl.runtime.model import Model
+from netdsl.runtime.model import Model, all_outputs
 from netdsl.runtime.preprocessing import Preprocessing
 
 
@@ -27,7 +27,9 @@ class Normalising(nn.Module):
 
 
 class InferenceModel(Normalising):
-    """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes); shares the weights of `model`."""
+    """Images (N, C, H, W), float32 from 0 to 1, -> logits (N, classes), the first output of the network;
+    shares the weights of `model`.
+    """
 
     def __init__(self, model: Model, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -37,5 +39,8 @@ class InferenceModel(Normalising):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(self.normalise(images))
-        return logits
+        return self.outputs(images)[0]
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """All outputs of the network in evaluation."""
+        return all_outputs(self.network(self.normalise(images)))

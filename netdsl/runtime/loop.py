@@ -122,7 +122,7 @@ def train_epoch(
     looks = _Looks(processes)
     started = time.perf_counter() - progress.seconds
 
-    for batch in load(data.train, batches, processes, train_step.speed.device, workers):
+    for batch in load(data.train.at(epoch), batches, processes, train_step.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
         progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
         # For dropout and stochastic depth.

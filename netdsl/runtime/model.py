@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.synced import synchronised
+
+# What generated code returns: one tensor, or those that `output` names, in its order.
+Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
+
+
+def all_outputs(returned: Outputs) -> tuple[Tensor, ...]:
+    """The outputs, also where there is only one."""
+    return returned if isinstance(returned, tuple) else (returned,)
 
 
 class Model(Protocol):
@@ -25,7 +33,10 @@ class Model(Protocol):
         """The running statistics of batch norms, and their counters."""
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
-        """The logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
+        """The first output, the logits of a batch: (N, C, H, W) or (N, D) -> (N, classes)."""
+
+    def outputs(self, x: Tensor, training: bool) -> tuple[Tensor, ...]:
+        """All outputs: in training also those that the network has only then."""
 
     def prepare(self, training: bool) -> None:
         """Sets the mode that a call with `training` would set; compiled code needs it to be set before."""
@@ -64,9 +75,11 @@ class ModuleModel:
         return list(self._module.buffers())
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
+        return self.outputs(x, training)[0]
+
+    def outputs(self, x: Tensor, training: bool) -> tuple[Tensor, ...]:
         self.prepare(training)
-        logits: Tensor = self._module(x)
-        return logits
+        return all_outputs(self._module(x))
 
     def prepare(self, training: bool) -> None:
         if self._module.training != training:
@@ -96,7 +109,7 @@ class FunctionalModel:
 
     def __init__(
         self,
-        forward: Callable[..., Tensor],
+        forward: Callable[..., Outputs],
         params: list[Tensor],
         buffers: list[Tensor] | None = None,
     ) -> None:
@@ -114,10 +127,12 @@ class FunctionalModel:
         return self._buffers or []
 
     def __call__(self, x: Tensor, training: bool) -> Tensor:
+        return self.outputs(x, training)[0]
+
+    def outputs(self, x: Tensor, training: bool) -> tuple[Tensor, ...]:
         lists = [self._params] if self._buffers is None else [self._params, self._buffers]
-        if self._takes_training:
-            return self._forward(x, *lists, training=training)
-        return self._forward(x, *lists)
+        mode = {"training": training} if self._takes_training else {}
+        return all_outputs(self._forward(x, *lists, **mode))
 
     def prepare(self, training: bool) -> None:
         pass
@@ -152,7 +167,7 @@ class _Wrapped(nn.Module):
     """A function and its lists of tensors as an `nn.Module`."""
 
     def __init__(
-        self, forward: Callable[..., Tensor], params: list[Tensor], buffers: list[Tensor] | None
+        self, forward: Callable[..., Outputs], params: list[Tensor], buffers: list[Tensor] | None
     ) -> None:
         super().__init__()
         self._function = forward
@@ -161,11 +176,12 @@ class _Wrapped(nn.Module):
         for name, buffer in zip(self._statistics or [], buffers or [], strict=True):
             self.register_buffer(name, buffer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Outputs:
         # By name: torch.export replaces the buffers.
         names = self._statistics
         buffers = None if names is None else [self.get_buffer(name) for name in names]
-        return FunctionalModel(self._function, list(self.params), buffers)(x, training=False)
+        found = FunctionalModel(self._function, list(self.params), buffers).outputs(x, training=False)
+        return found if len(found) > 1 else found[0]
 
 
 def create(

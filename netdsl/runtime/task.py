@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from netdsl.language.recipe import CrossEntropy, Recipe
 from netdsl.runtime.distributed import Processes
-
-# One tensor, or those that `output` names, in its order.
-Outputs: TypeAlias = "Tensor | tuple[Tensor, ...]"
+from netdsl.runtime.model import Outputs, all_outputs
 
 
 class Scoring(Protocol):
@@ -52,17 +51,27 @@ class Task(Protocol):
 class Classification:
     """One class for each image: targets are (N,) int64, outputs logits (N, classes).
 
-    The loss is cross entropy, in training with label smoothing (Szegedy et al. 2016, section 7).
+    The loss is cross entropy, in training with label smoothing (Szegedy et al. 2016, section 7). There the
+    losses of further outputs that are logits, as of auxiliary heads, have the weight `aux`: the gradient is
+    that of the sum, the value that of the first output, so that it can be compared with other networks.
     """
 
     smoothing: float = 0.0
+    aux: float = 0.3
     metric = "accuracy"
     figures = ("accuracy",)
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits = _single(outputs).float()
-        loss = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
+        logits, *others = (output.float() for output in all_outputs(outputs))
+        loss = self._loss(logits, targets)
+        for other in others:
+            if other.shape == logits.shape:
+                further = self._loss(other, targets)
+                loss = loss + self.aux * (further - further.detach())
         return loss, (logits.argmax(1) == targets).sum()[None].float()
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
 
     def example(self, count: int, device: torch.device) -> Tensor:
         return torch.zeros(count, dtype=torch.int64, device=device)
@@ -74,6 +83,12 @@ class Classification:
 CLASSIFICATION = Classification()
 
 
+def classification(recipe: Recipe) -> Classification:
+    """Classification with the loss of a recipe."""
+    assert isinstance(recipe.loss, CrossEntropy)
+    return Classification(recipe.loss.smoothing, recipe.loss.aux)
+
+
 class _ClassScores:
     """Mean cross entropy (without label smoothing) and accuracy."""
 
@@ -81,7 +96,7 @@ class _ClassScores:
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
-        logits = _single(outputs)
+        logits = all_outputs(outputs)[0]
         loss = F.cross_entropy(logits, targets, reduction="sum")
         right = (logits.argmax(1) == targets).sum()
         self._sums += torch.stack((loss, right, right.new_tensor(len(targets))))
@@ -89,8 +104,3 @@ class _ClassScores:
     def result(self, processes: Processes) -> dict[str, float]:
         loss, right, count = processes.total(self._sums).tolist()
         return {"loss": loss / count, "accuracy": right / count}
-
-
-def _single(outputs: Outputs) -> Tensor:
-    """The first output: others have no part in this task."""
-    return outputs if isinstance(outputs, Tensor) else outputs[0]

@@ -19,7 +19,7 @@ from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Model
 from netdsl.runtime.replica import Objective, Replica
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.task import Classification, Task
+from netdsl.runtime.task import Task, classification
 
 
 class TrainStep:
@@ -39,7 +39,7 @@ class TrainStep:
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
         self.model = model
-        self.task = task or Classification(recipe.loss.smoothing)
+        self.task = task or classification(recipe)
         self.recipe = recipe
         self.speed = speed
         self.processes = processes
@@ -54,7 +54,7 @@ class TrainStep:
 
     def plain_objective(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with self.speed.autocast():
-            outputs = self.model(images, training=True)
+            outputs = self.model.outputs(images, training=True)
         return self.task.objective(outputs, targets)
 
     def step(self, batch: Batch, draws: Draws, data: Dataset, lr: float) -> Tensor:
@@ -62,9 +62,11 @@ class TrainStep:
 
         Returns the sums of this process's losses and figures, (1 + k,) on the device.
         """
-        x = augment.apply(data.floats(batch.images), self.recipe.augment, draws, data.mean)
+        x, targets = augment.apply(
+            data.floats(batch.images), batch.targets, self.recipe.augment, draws, data.mean
+        )
         x = self.speed.laid_out(data.normalise(x))
-        sums = self.gradients(x, batch.targets, batch.whole)
+        sums = self.gradients(x, targets, batch.whole)
         self.optimizer.step(lr)
         if self.average is not None:
             self.average.update()

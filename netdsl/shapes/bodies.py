@@ -78,6 +78,7 @@ class Bodies:
         self, network: ResolvedNetwork, reports: ErrorReporter, attempt: Attempt | None, most: int = MAX_STEPS
     ) -> None:
         self._most = most
+        self._sound = network.sound
         self._reports = reports
         self._blocks = {block.key: block for block in network.blocks}
         self._instances: dict[tuple[object, ...], tuple[Instance, TensorState]] = {}
@@ -96,9 +97,11 @@ class Bodies:
         """All distinct instances, called ones before their callers."""
         return tuple(instance for instance, _ in self._instances.values())
 
-    def section(self, body: Body, state: TensorState) -> tuple[TypedBody, TensorState]:
-        """The typed body of a section, and the state after it."""
-        return self._body(body, BodyScope.root(entering(state)), state)
+    def section(
+        self, body: Body, state: TensorState, saved: dict[str, TensorState]
+    ) -> tuple[TypedBody, TensorState]:
+        """The typed body of a section, and the state after it; `saved` are the tensors of all sections."""
+        return self._body(body, BodyScope.root(entering(state), saved), state)
 
     def call(
         self, name: str, bound: Bound, span: Span, environment: Environment, state: TensorState
@@ -192,6 +195,12 @@ class Bodies:
                 place.saved[name] = state
                 return TypedMark(step, state.shape), state
             case FromStep(name):
+                if name not in place.saved:  # It may be in what had an error.
+                    if self._sound:
+                        message = f"`{name}` is saved in a case of a `when` that isn't chosen"
+                        help = "write the `from` into a `when` with the same condition"
+                        self._reports.error("undefined-tensor", message, step.span, help=help)
+                    return None, state.lost()
                 state = place.saved[name]
                 return TypedMark(step, state.shape), state
             case WrongStep():
@@ -244,7 +253,7 @@ class Bodies:
             if value:
                 chosen, body = index, inside
                 break
-        typed, state = self._body(body, place.inner(), state)
+        typed, state = self._body(body, place.inner()._replace(saved=place.saved), state)
         return TypedWhen(step, chosen, typed), state
 
     def _repeat(

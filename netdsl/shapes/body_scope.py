@@ -19,9 +19,9 @@ class BodyScope(NamedTuple):
     saved: dict[str, TensorState]
 
     @classmethod
-    def root(cls, values: Mapping[str, Value]) -> BodyScope:
+    def root(cls, values: Mapping[str, Value], saved: dict[str, TensorState] | None = None) -> BodyScope:
         own = dict(values)
-        return cls(own, Frame(own), {})
+        return cls(own, Frame(own), {} if saved is None else saved)
 
     def inner(self, **more: Value) -> BodyScope:
         values = {**self.values, **more}

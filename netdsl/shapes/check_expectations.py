@@ -21,7 +21,6 @@ from netdsl.ir.typed import (
     TypedStep,
 )
 from netdsl.language.expressions import Const, Operator, known
-from netdsl.ops.operation import Shape
 from netdsl.shapes.repair.candidates import Attempt, backwards, best
 
 # A network with more parameters fits no machine.
@@ -49,7 +48,7 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
         "macs": typed.cost.macs,
         "depth": typed.depth,
         "receptive_field": typed.receptive_field,
-        "output": _as_value(typed.output),
+        "output": _outputs(typed),
     }
     for expectation in typed.network.expectations:
         quantity = {"params": "parameters"}.get(expectation.quantity, expectation.quantity)
@@ -57,13 +56,11 @@ def check_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics
         _check(expectation, actual[expectation.quantity], typed.network, also, attempt, diagnostics)
 
 
-def check_output_expectations(
-    network: ResolvedNetwork, output: Shape, attempt: Attempt | None, diagnostics: Diagnostics
-) -> None:
+def check_output_expectations(typed: TypedNetwork, attempt: Attempt | None, diagnostics: Diagnostics) -> None:
     """Checks the expectations for the output of a network with errors elsewhere."""
-    for expectation in network.expectations:
+    for expectation in typed.network.expectations:
         if expectation.quantity == "output":
-            _check(expectation, _as_value(output), network, [], attempt, diagnostics)
+            _check(expectation, _outputs(typed), typed.network, [], attempt, diagnostics)
 
 
 def _check(
@@ -75,9 +72,10 @@ def _check(
     diagnostics: Diagnostics,
 ) -> None:
     expected = expectation.value
-    if isinstance(value, Size) == isinstance(expected, Size):
+    kinds = (Size, tuple)
+    if all(isinstance(value, kind) == isinstance(expected, kind) for kind in kinds):
         holds = known(Operator(expectation.comparison, (Const(value), Const(expected))), {})
-    else:  # a map and a vector
+    else:  # a map and a vector, or one output and several
         holds = expectation.comparison == "!="
     if holds:
         return
@@ -96,7 +94,8 @@ def _check(
 def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | None) -> Fix | None:
     """The change of one argument that makes the output the expected one."""
     wanted = expectation.value
-    if expectation.quantity != "output" or expectation.comparison != "==" or attempt is None:
+    one = expectation.quantity == "output" and not network.outputs and not isinstance(wanted, tuple)
+    if not one or expectation.comparison != "==" or attempt is None:
         return None
     channels = wanted.lengths[0] if isinstance(wanted, Size) else wanted
     changes = backwards(network, Const(channels), expectation.span)
@@ -106,7 +105,7 @@ def _fix(expectation: Expectation, network: ResolvedNetwork, attempt: Attempt | 
 
 def _advice(expectation: Expectation, shown: str) -> Help:
     """The help for an expectation that doesn't hold."""
-    plain = shown.replace(",", "")
+    plain = shown if expectation.quantity == "output" else shown.replace(",", "")
     comparison = {"<": "<=", ">": ">="}.get(expectation.comparison, expectation.comparison)
     if comparison == "!=":
         return "change the network, or remove the expectation"
@@ -157,5 +156,8 @@ def _head(part: TypedPart) -> Span:
     return span.first_line
 
 
-def _as_value(shape: Shape) -> Value:
-    return Size(shape) if len(shape) > 1 else shape[0]
+def _outputs(typed: TypedNetwork) -> Value:
+    """The shape of the output in evaluation; a list of shapes of several."""
+    shapes = [output.shape for output in typed.outputs if not output.in_training_only]
+    values: list[Value] = [Size(shape) if len(shape) > 1 else shape[0] for shape in shapes]
+    return values[0] if len(values) == 1 else tuple(values)

@@ -28,6 +28,15 @@ class _Remedy(NamedTuple):
     help: Help
 
 
+def gives_scores(network: ResolvedNetwork, output: Shape) -> bool:
+    """True if an output has a score for each class: a vector of them, or, where the file names its outputs,
+    also a map with scores at each position. Any output does where the file has no `classes`, or where
+    `detect` gives the outputs another meaning.
+    """
+    scores = output[:1] if network.outputs else output
+    return network.classes is None or network.detect is not None or scores == (network.classes,)
+
+
 def check_output(
     network: ResolvedNetwork,
     parts: Sequence[TypedPart],
@@ -35,11 +44,18 @@ def check_output(
     attempt: Attempt | None,
     diagnostics: Diagnostics,
 ) -> None:
-    """Reports an output that isn't a vector of scores. Without an `attempt`, it searches no repairs."""
+    """Reports a first output that isn't scores. Without an `attempt`, it searches no repairs."""
     classes, output = network.classes, state.shape
-    if classes is None or output == (classes,):
+    if classes is None or gives_scores(network, output):
         return
     shown = f"a vector of {output[0]}" if len(output) == 1 else f"a map of {show_shape(output)}"
+    if network.outputs:
+        name, span, _ = network.outputs[0]
+        also = [Label(state.made, f"{show_shape(output)} comes from here")] if state.made else []
+        message = f"the first output must have {classes} scores, but `{name}` is {shown}"
+        first = f"name the scores first, or end the steps before `save {name}` in {classes} channels"
+        diagnostics.error("NET403", message, span, also=also, help=first)
+        return
     place = _last(network)
     remedy = (
         _in_the_last_layer(classes, output, parts, attempt)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
+from netdsl.base.tree import steps
 from netdsl.diagnostics import Diagnostic, Diagnostics
-from netdsl.ir.resolved import ResolvedNetwork, Section, Stage, WrongStep
-from netdsl.ir.typed import NOTHING, Instance, TypedNetwork, TypedPart, TypedSection, TypedStage
+from netdsl.ir.resolved import ResolvedNetwork, SaveStep, Section, Stage, WrongStep
+from netdsl.ir.typed import (
+    NOTHING,
+    Instance,
+    TypedMark,
+    TypedNetwork,
+    TypedOutput,
+    TypedPart,
+    TypedSection,
+    TypedStage,
+)
 from netdsl.language.expressions import references
 from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
 from netdsl.shapes.body_scope import entering
+from netdsl.shapes.check_detector import check_detector
 from netdsl.shapes.check_expectations import check_expectations, check_output_expectations
-from netdsl.shapes.check_output import check_output
+from netdsl.shapes.check_output import check_output, gives_scores
 from netdsl.shapes.error_reporter import ErrorReporter, Via
 from netdsl.shapes.repair.candidates import Change, changed
 from netdsl.shapes.repair.reorder import whole_changes
@@ -82,32 +94,61 @@ class _Inference:
     def run(self) -> TypedNetwork:
         state = TensorState.of_input(self._network.input, self._network.input_span)
         parts: list[TypedPart] = []
+        saved: dict[str, TensorState] = {}
         try:
             for part in self._network.parts:
-                typed, state = (
-                    self._section(part, state) if isinstance(part, Section) else self._stage(part, state)
+                one, state = (
+                    self._section(part, state, saved)
+                    if isinstance(part, Section)
+                    else self._stage(part, state)
                 )
-                parts.append(typed)
+                parts.append(one)
         except TooLarge:
-            return self._typed(parts, state.lost())
-        if state.known and parts:
-            check_output(self._network, parts, state, self._attempt, self.found)
+            return self._typed(parts, {"": state.lost()})
+        outputs = self._outputs(state, saved)
+        first = next(iter(outputs.values()))
+        known = all(output.known for output in outputs.values())
+        if detect := self._network.detect:
+            if known:
+                check_detector(self._network, detect, parts, outputs, self._attempt, self.found)
+        elif first.known and parts:
+            check_output(self._network, parts, first, self._attempt, self.found)
+        typed = self._typed(parts, outputs)
         # After an error the total costs are unknown, and their expectations are not checked.
-        if self.found.errors or not self._sound or not state.known:
+        if self.found.errors or not self._sound or not known:
             attempt = None if self.found.errors else self._attempt
-            if state.known and (self._network.classes is None or state.shape == (self._network.classes,)):
-                check_output_expectations(self._network, state.shape, attempt, self.found)
+            if known and gives_scores(self._network, first.shape):
+                check_output_expectations(typed, attempt, self.found)
         else:
-            check_expectations(self._typed(parts, state), self._attempt, self.found)
-        return self._typed(parts, state)
+            check_expectations(typed, self._attempt, self.found)
+        return typed
 
-    def _typed(self, parts: Sequence[TypedPart], state: TensorState) -> TypedNetwork:
+    def _outputs(self, end: TensorState, saved: Mapping[str, TensorState]) -> Mapping[str, TensorState]:
+        """The states of the outputs by name; `end` is the state after the last part."""
+        for output in self._network.outputs:
+            if output.name not in saved and self._sound and not self.found.errors:
+                message = f"`{output.name}` is saved in a case of a `when` that isn't chosen"
+                help = "give the `output` the condition of that case: `output … when CONDITION`"
+                self.found.error("undefined-tensor", message, output.span, help=help)
+        named = {output.name: saved.get(output.name, end.lost()) for output in self._network.outputs}
+        return named or {"": end}
+
+    def _typed(self, parts: Sequence[TypedPart], outputs: Mapping[str, TensorState]) -> TypedNetwork:
+        network, states = self._network, list(outputs.values())
+        in_training = {output.name for output in network.outputs if output.in_training_only}
+        typed = tuple(TypedOutput(name, state.shape, name in in_training) for name, state in outputs.items())
+        evaluated = _evaluated(parts, outputs.keys() - in_training) if in_training else len(parts)
         cost = sum((part.cost for part in parts), NOTHING)
-        instances, field = self._bodies.instances(), state.receptive_field
-        return TypedNetwork(self._network, tuple(parts), instances, state.shape, cost, state.depth, field)
+        cost = replace(cost, macs=sum(part.cost.macs for part in parts[:evaluated]))
+        instances, first = self._bodies.instances(), states[0]
+        return TypedNetwork(
+            network, tuple(parts), instances, typed, evaluated, cost, first.depth, first.receptive_field
+        )
 
-    def _section(self, section: Section, state: TensorState) -> tuple[TypedSection, TensorState]:
-        body, state = self._bodies.section(section.body, state)
+    def _section(
+        self, section: Section, state: TensorState, saved: dict[str, TensorState]
+    ) -> tuple[TypedSection, TensorState]:
+        body, state = self._bodies.section(section.body, state, saved)
         return TypedSection(section, body), state
 
     def _stage(self, stage: Stage, state: TensorState) -> tuple[TypedStage, TensorState]:
@@ -138,3 +179,15 @@ class _Inference:
                 state = before.repeated(state, left + 1)
                 break
         return TypedStage(stage, tuple(runs), self._blocks), state
+
+
+def _evaluated(parts: Sequence[TypedPart], names: Collection[str]) -> int:
+    """The number of parts up to the one that saves the last of these tensors."""
+    saving = [
+        number
+        for number, part in enumerate(parts, 1)
+        if isinstance(part, TypedSection)
+        for step in steps(part.body)
+        if isinstance(step, TypedMark) and isinstance(step.step, SaveStep) and step.step.name in names
+    ]
+    return max(saving, default=len(parts))

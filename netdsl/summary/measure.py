@@ -41,8 +41,8 @@ def measure(typed: ir.TypedNetwork, depth: int) -> Summary:
         tuple((name, show(value)) for name, value in resolved.parameters),
         resolved.span.source.name,
         resolved.input,
-        typed.output,
-        sum((part.figures for part in parts), Figures()),
+        typed.outputs,
+        replace(sum((part.figures for part in parts), Figures()), macs=typed.cost.macs),
         typed.depth,
         typed.receptive_field,
         parts,
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
     levels: int
 
     def inner(self, body: ir.TypedBody, deeper: int = 0) -> _Place:
-        return _Place(body.frame, dict(self.saved), self.levels - deeper)
+        return _Place(body.frame, self.saved, self.levels - deeper)
 
 
 _Found: TypeAlias = tuple[tuple[Part, ...], _Point]
@@ -104,14 +104,17 @@ class _Measure:
         shape = typed.network.input
         point = _Point(TensorState.of_input(shape), _Tensor(math.prod(shape)))
         parts: list[Part] = []
-        for name, part in typed.named_parts:
+        saved: dict[str, _Point] = {}
+        for number, (name, part) in enumerate(typed.named_parts):
             start = point
+            if number >= typed.evaluated:
+                name = f"{name} (training)"
             if isinstance(part, ir.TypedStage):
                 kind, span = "stage", part.stage.span
                 inside, point = self._stage(part, point, depth - 1)
             else:
                 kind, span = part.section.kind, part.section.span
-                inside, point = self._body(part.body, _Place(part.body.frame, {}, depth - 1), point)
+                inside, point = self._body(part.body, _Place(part.body.frame, saved, depth - 1), point)
             parts.append(_container(kind, name, inside, start, point, depth - 1, span))
         return tuple(parts)
 

@@ -1,4 +1,4 @@
-"""The differences between two networks in their initialisation and recipe."""
+"""The differences between two networks in their outputs, initialisation and recipe."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _WORDS = {choice: word for choices in CHOICES.values() for word, choice in choic
 
 
 def compare_settings(before: ResolvedNetwork, after: ResolvedNetwork) -> list[Change]:
-    """The differences of `init` and `train` that have an effect."""
+    """The differences of `output`, `init` and `train` that have an effect."""
     return [
+        *_changes("output", _outputs(before), _outputs(after)),
         *_changes("init", _rules(before.init), _rules(after.init)),
         *_changes("train", _keys(before.recipe, after.recipe), _keys(after.recipe, before.recipe)),
     ]
@@ -28,6 +29,14 @@ def _changes(place: str, before: Mapping[str, str], after: Mapping[str, str]) ->
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
             yield Change((place,), key, before.get(key), after.get(key))
+
+
+def _outputs(network: ResolvedNetwork) -> dict[str, str]:
+    """The outputs by their places: `logits`, `aux when training`."""
+    return {
+        str(number): f"{output.name} when training" if output.in_training_only else output.name
+        for number, output in enumerate(network.outputs, 1)
+    }
 
 
 def _rules(init: Init) -> dict[str, str]:

@@ -21,6 +21,10 @@ def totals(summary: Summary) -> dict[str, object]:
         "file": summary.file,
         "input": list(summary.input),
         "output": list(summary.output),
+        "outputs": [
+            {"name": name, "shape": list(shape), "in_training_only": in_training_only}
+            for name, shape, in_training_only in summary.outputs
+        ],
         **_figures(summary.figures),
         "depth": summary.depth,
         "receptive_field": summary.receptive_field,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netdsl.base.source import Span
+from netdsl.ir.typed import TypedOutput
 from netdsl.ops.operation import Shape
 from netdsl.shapes.tensor_state import TensorState
 
@@ -62,17 +63,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network's parts and totals; `parameters` are those of the `network` line, with their values."""
+    """A network's parts and totals; `parameters` are those of the `network` line, with their values. The MACs
+    in `figures` are those of evaluation.
+    """
 
     name: str
     parameters: tuple[tuple[str, str], ...]
     file: str
     input: Shape
-    output: Shape
+    outputs: tuple[TypedOutput, ...]
     figures: Figures
     depth: int
     receptive_field: int
     parts: tuple[Part, ...]
+
+    @property
+    def output(self) -> Shape:
+        """The shape of the first output."""
+        return self.outputs[0].shape
 
     @property
     def title(self) -> str:

@@ -80,6 +80,7 @@ class TreeBuilder:
     classes = _node(nodes.Classes)
     let = _node(nodes.Let)
     stage = _node(nodes.Stage)
+    detect = _node(nodes.Detect)
     init_rule = _node(nodes.InitRule, spanned=False)
     list_of = _node_of_items(nodes.ListOf)
     body = _node_of_items(nodes.Body)
@@ -210,6 +211,10 @@ class TreeBuilder:
     def block(self, span: Span, children: list[Any]) -> nodes.Block:
         name, parameters, body = children
         return nodes.Block(self._word(name), parameters or (), body, "", span)
+
+    def output(self, span: Span, children: list[Any]) -> nodes.Output:
+        *names, condition = children
+        return nodes.Output(tuple(map(self._word, names)), condition, span)
 
     def init(self, span: Span, children: list[Any]) -> nodes.Init:
         base, *rules = children

@@ -272,6 +272,21 @@ class Block(NamedTuple):
     span: Span
 
 
+class Output(NamedTuple):
+    """`output a, b when training`: saved tensors that the network returns, in order."""
+
+    names: tuple[Word, ...]
+    condition: Expr | None
+    span: Span
+
+
+class Detect(NamedTuple):
+    """`detect yolo(anchors=[32x32])`: what the outputs of a detector mean."""
+
+    kind: Call
+    span: Span
+
+
 class InitRule(NamedTuple):
     key: Word
     rule: Call
@@ -320,6 +335,8 @@ Statement: TypeAlias = (
     | Stage
     | Stages
     | Block
+    | Output
+    | Detect
     | Init
     | Train
     | Expect

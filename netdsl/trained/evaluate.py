@@ -12,10 +12,11 @@ from netdsl.runtime.console import say
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.evaluate import evaluate
 from netdsl.trained.open_run import Which, open_run
+from netdsl.trained.tasks import task_of
 
 
 def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> None:
-    """Prints loss and accuracy of a run's weights on the test images, of other `data` if given.
+    """Prints the scores of a run's weights on the test images, of other `data` if given.
 
     Raises RunError and NetworkError.
     """
@@ -28,10 +29,10 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> N
     with suppress(RunError):  # of a run without metrics
         if metrics.read(folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
-    scores = evaluate(model, dataset, dataset.test, speed, flip=run.network.recipe.tta == "flip")
-    accuracy, loss = scores["accuracy"], scores["loss"]
+    task, flip = task_of(run.network), run.network.recipe.tta == "flip"
+    scores = evaluate(model, dataset, dataset.test, speed, task=task, flip=flip)
     say(
         console,
-        f"{run.network.name}, {which} weights: test accuracy {accuracy:.2%}, loss {loss:.4f} "
+        f"{run.network.name}, {which} weights: test {metrics.scores_text(scores)} "
         f"({len(dataset.test):,} images, {speed.precision})",
     )

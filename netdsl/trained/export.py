@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say
@@ -28,9 +28,9 @@ _TEST_IMAGES = 100
 
 
 class Exported(NamedTuple):
-    """An export: the version of ONNX's operators, and the difference of the file's logits from torch's.
+    """An export: the version of ONNX's operators, and the difference of the file's outputs from torch's.
 
-    `difference` is the largest one on `images` images, relative to the largest logit.
+    `difference` is the largest one on `images` images, relative to the largest number of an output.
     """
 
     opset: int
@@ -40,21 +40,25 @@ class Exported(NamedTuple):
 
 def export(run: OpenedRun, which: Which, output: Path, opset: int | None, console: Console) -> Exported:
     """Writes the network with its normalisation: `images`, (N, C, H, W) float32 from 0 to 1, for any N,
-    -> `logits`, (N, classes). The names of the classes are in the file's metadata, `classes`, as JSON.
+    -> `logits`, (N, classes), or the outputs of evaluation under their names. The names of the classes are in
+    the file's metadata, `classes`, as JSON.
 
     The file is compared with torch on random images and on test images before it is written; if the run's
     data are not available, that is reported on `console`, and only random images are compared. Raises
-    RunError if the extra `onnx` is not installed, torch can't translate the network, or the logits differ.
+    RunError if the extra `onnx` is not installed, torch can't translate the network, or the outputs differ.
     """
     _require_packages()
     deployed = InferenceModel(run.model(which, torch.device("cpu")), run.preprocessing(which))
     metadata = {"network": run.title, "classes": run.preprocessing(which).metadata()["classes"]}
-    content, written_opset = _translate(deployed, run.network.input_shape, opset, metadata)
+    names = [output.name for output in run.network.typed.outputs if not output.in_training_only]
+    names = names if all(names) else ["logits"]
+    content, written_opset = _translate(deployed, run.network.input_shape, names, opset, metadata)
     batches = [*_random_images(run.network.input_shape), *_test_images(run, console)]
-    difference = _largest_difference(deployed, content, batches)
+    difference = _largest_difference(deployed, content, names, batches)
     if not difference <= _TOLERANCE:  # also if it is NaN
         raise RunError(
-            f"the ONNX file computes other logits than torch: they differ by {difference:.1e} of the largest",
+            "the ONNX file computes other outputs than torch: "
+            f"they differ by {difference:.1e} of the largest",
             "nothing was written; try another `--opset`, and check that the weights are finite",
         )
     write_atomic(output, content)
@@ -67,18 +71,33 @@ def _require_packages() -> None:
         require_extra("onnx", name, name, "--onnx")
 
 
+class _AllOutputs(nn.Module):
+    """A network that returns all outputs of evaluation."""
+
+    def __init__(self, deployed: InferenceModel) -> None:
+        super().__init__()
+        self.deployed = deployed
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return self.deployed.outputs(images)
+
+
 def _translate(
-    deployed: InferenceModel, shape: tuple[int, ...], opset: int | None, metadata: dict[str, str]
+    deployed: InferenceModel,
+    shape: tuple[int, ...],
+    names: list[str],
+    opset: int | None,
+    metadata: dict[str, str],
 ) -> tuple[bytes, int]:
     """The file's content, and the version of its operators."""
     try:
         with silenced():
             program = torch.onnx.export(
-                deployed,
+                _AllOutputs(deployed).eval(),
                 # Two images: a dimension of one would become a constant.
                 (torch.zeros(2, *shape),),
                 input_names=["images"],
-                output_names=["logits"],
+                output_names=names,
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=opset,
                 dynamo=True,
@@ -120,8 +139,10 @@ def _test_images(run: OpenedRun, console: Console) -> list[Tensor]:
     return [data.floats(load_batch(data.test, rows, torch.device("cpu")).images)]
 
 
-def _largest_difference(deployed: InferenceModel, content: bytes, images: list[Tensor]) -> float:
-    """The largest difference of a file's logits from torch's, relative to the largest logit."""
+def _largest_difference(
+    deployed: InferenceModel, content: bytes, names: list[str], images: list[Tensor]
+) -> float:
+    """The largest difference of a file's outputs from torch's, relative to the largest number of each."""
     import onnxruntime
 
     try:
@@ -132,8 +153,11 @@ def _largest_difference(deployed: InferenceModel, content: bytes, images: list[T
             "nothing was written; try a lower `--opset`, or a newer onnxruntime",
         ) from error
     with torch.inference_mode():
-        expected = torch.cat([deployed(part) for part in images])
-    found = [session.run(["logits"], {"images": part.contiguous().numpy()})[0] for part in images]
-    differences = torch.cat([torch.from_numpy(logits) for logits in found]) - expected
+        expected = map(torch.cat, zip(*(deployed.outputs(part) for part in images), strict=True))
+    runs = [session.run(names, {"images": part.contiguous().numpy()}) for part in images]
+    found = (torch.cat(list(map(torch.from_numpy, parts))) for parts in zip(*runs, strict=True))
     # The logits of an untrained network may all be zero.
-    return (differences.abs().max() / expected.abs().max().clamp_min(1e-30)).item()
+    return max(
+        ((own - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30)).item()
+        for own, theirs in zip(found, expected, strict=True)
+    )

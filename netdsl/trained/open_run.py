@@ -19,6 +19,7 @@ from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.ops.conv import Conv, Depthwise
+from netdsl.ops.operation import describe
 from netdsl.runtime import checkpoint, data, images, model
 from netdsl.runtime.console import warn
 from netdsl.runtime.errors import RunError
@@ -130,10 +131,23 @@ def divide(network: Network, source: images.Source) -> data.Dataset:
 
 
 def require_classes(network: Network) -> int:
-    """The number of a network's classes. Raises RunError if it has no `classes`."""
-    if network.classes is None:
+    """The number of a network's classes. Raises RunError if it has no `classes`, or if its first output, or
+    one of training only, which is for the loss, isn't a vector of their scores, and no `detect` gives it
+    another meaning.
+    """
+    classes = network.classes
+    if classes is None:
         raise RunError("the network has no `classes`", "add `classes 10` and end it in `linear(classes)`")
-    return network.classes
+    if network.typed.network.detect:
+        return classes
+    first, *others = network.typed.outputs
+    for output in (first, *(other for other in others if other.in_training_only)):
+        if output.shape != (classes,):
+            raise RunError(
+                f"the output `{output.name}` is {describe(output.shape)}, but an image has one label",
+                f"end it in a vector of {classes} scores: `global_avgpool, flatten, linear(classes)`",
+            )
+    return classes
 
 
 def convolutions(network: Network) -> tuple[Convolution, ...]:

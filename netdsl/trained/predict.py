@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
-from netdsl.runtime.open_image import Undecodable, decode_one, is_named_image
+from netdsl.runtime.open_image import Undecodable, decode_one, is_named_image, open_image
 from netdsl.trained.open_run import OpenedRun, Which
+from netdsl.trained.tasks import task_of
 
 # The number of images in a batch.
 _BATCH = 64
@@ -67,6 +70,80 @@ def predict(
         for file, (image, remark) in zip(files, decoded, strict=True):
             found = [] if image is None else [(preprocessing.classes[i], share) for i, share in next(rows)]
             yield Prediction(file, found, remark)
+
+
+class Box(NamedTuple):
+    """A box that was found, with its corners in pixels of the file's own image, upright."""
+
+    kind: str
+    score: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class FoundBoxes(NamedTuple):
+    """The boxes in an image, the surest first; None if the file can't be read. `remark` is what is wrong with
+    the file.
+    """
+
+    image: Path
+    boxes: list[Box] | None
+    remark: str
+
+
+def detect(
+    run: OpenedRun, which: Which, images: Sequence[Path], least: float, device: torch.device
+) -> Iterator[FoundBoxes]:
+    """The boxes with a score of at least `least` in each image. Files are decoded as in training.
+
+    Raises RunError if the network is not a detector.
+    """
+    from netdsl.runtime.detection.task import Detection  # late: slow to import
+
+    task = task_of(run.network)
+    if not isinstance(task, Detection):
+        raise RunError(f"{run.network.name} is a classifier, which finds no boxes", "leave `--score` out")
+    task = replace(task, least=least)
+    preprocessing = run.preprocessing(which)
+    deployed = InferenceModel(run.model(which, device), preprocessing)
+    _, height, width = shape = run.network.input_shape
+    for file in images:
+        try:
+            pixels, opened = decode_one(file, shape)
+        except Undecodable as error:
+            yield FoundBoxes(file, None, str(error))
+            continue
+        image = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            (found,) = task.detections(deployed.outputs(image.float() / 255))
+        _, own_height, own_width = opened.size
+        scale = torch.tensor([own_width / width, own_height / height]).repeat(2)
+        rows = zip(
+            found.classes.tolist(), found.scores.tolist(), (found.boxes.cpu() * scale).tolist(), strict=True
+        )
+        boxes = [Box(preprocessing.classes[kind], score, *corners) for kind, score, corners in rows]
+        yield FoundBoxes(file, boxes, opened.remark)
+
+
+def draw_boxes(found: Sequence[FoundBoxes], classes: Sequence[str], picture: Path) -> None:
+    """Draws the boxes in their image. Raises RunError if there are several images, or it can't be written."""
+    from netdsl.runtime.detection import draw  # late: slow to import
+
+    if len(found) != 1:
+        raise RunError(
+            f"a picture has one image, not {len(found)}", "name one image, or leave `--output` out"
+        )
+    (image,) = found
+    if image.boxes is None:
+        raise RunError(f"{image.image}: {image.remark}")
+    pixels = np.asarray(open_image(image.image, 3).image)
+    boxes = torch.tensor([box[2:] for box in image.boxes]).view(-1, 4)
+    scores = torch.tensor([box.score for box in image.boxes])
+    kinds = torch.tensor([classes.index(box.kind) for box in image.boxes], dtype=torch.int64)
+    whole = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+    draw.write_picture(draw.with_detections(whole, Detections(boxes, scores, kinds), classes), picture)
 
 
 def _decoded(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:

@@ -24,7 +24,7 @@ from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
-from netdsl.runtime.metrics import METRICS, Metrics
+from netdsl.runtime.metrics import METRICS, Metrics, scores_text
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
@@ -36,6 +36,7 @@ from netdsl.runtime.train import Report, Training
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
+from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
 
@@ -158,7 +159,7 @@ def _prepared(
     say(console, f"{network.name} ({record.style}): {size}; {images}")
     run.texts = Preprocessing.of(data).metadata()
     model = create_model(network, record.style, network.recipe.seed, speed.device)
-    return Training(model, data, network.recipe, run, speed, console, request)
+    return Training(model, data, network.recipe, run, speed, console, request, task_of(network))
 
 
 def _trained(training: Training, network: Network, record: Record, tensorboard: bool) -> Report:
@@ -174,12 +175,11 @@ def _trained(training: Training, network: Network, record: Record, tensorboard: 
     if run.writes:
         report.write(run.folder, done)
     which = "last"
-    name = METRICS[done.metric]
     if done.validation_score is not None:
         which = "best"
-        say(console, f"best validation {name} {done.validation_score:.2%}")
-    test = f"test {name} {done.test_score:.2%}, loss {done.test['loss']:.4f}"
-    say(console, f"{test} ({len(training.data.test):,} images, {which} weights)")
+        say(console, f"best validation {METRICS[done.metric]} {done.validation_score:.2%}")
+    test = scores_text(done.test)
+    say(console, f"test {test} ({len(training.data.test):,} images, {which} weights)")
     rate = f"{done.images_per_second:,.0f} images/s"
     say(console, f"{done.seconds:.0f} s, {rate}; the run is in {run.folder}")
     return done

@@ -14,7 +14,13 @@ from tests.support.building import build
 PLAIN = "attention(2)"
 WINDOWS = "attention(2, window=4, shift=2, bias=relative)"
 COSINES = "attention(2, window=4, shift=2, bias=continuous, cosine=yes)"
-FORMS = (PLAIN, WINDOWS, COSINES, "attention(2, window=2, grid=yes, scale=0.2)", "attention(2, window=4, shift=1)")
+FORMS = (
+    PLAIN,
+    WINDOWS,
+    COSINES,
+    "attention(2, window=2, grid=yes, scale=0.2)",
+    "attention(2, window=4, shift=1)",
+)
 
 
 def network(step: str) -> Network:

@@ -31,7 +31,7 @@ ARGUMENTS = {
     "xavier_uniform": ["", "gain=0.5"],
     "normal": ["", "std=0.01", "0.5, 0.1"],
     "uniform": ["-0.1, 0.3", "a=0, b=2"],
-    "trunc_normal": ["std=0.02", "3"],
+    "trunc_normal": ["std=0.02", "1"],
     "constant": ["0.25"],
     "zeros": [""],
     "ones": [""],

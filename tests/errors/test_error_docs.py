@@ -13,7 +13,7 @@ from netdsl.cli import main
 from netdsl.errors.error_docs import codes, diagnose, error_doc
 
 # Shown when a network runs, not when it is compiled.
-AT_RUNTIME = {"NET502"}
+AT_RUNTIME = {"NET502", "NET503"}
 COMPILED = [code for code in codes() if code not in AT_RUNTIME]
 
 

@@ -43,7 +43,9 @@ stages wide {
   8       1       1
   deep    3       2
 }
-head { global_avgpool, flatten, last: linear(classes) }
+head { global_avgpool, flatten, last: linear(classes), save scores }
+output scores
+output early when training
 
 # Twice as wide in the middle.
 block wide(out, stride=1) {
@@ -148,6 +150,9 @@ def test_nothing_is_said_of_comments(editor: Editor) -> None:
         ("stages ", {"wide", "residual", "gated"}, {"conv"}),
         ("\n  out   ", {"repeat", "stride"}, {"out", "conv"}),
         ("from ", {"early"}, {"conv"}),
+        ("\noutput ", {"early", "scores"}, {"conv", "when"}),
+        ("\noutput early ", {"when"}, {"conv"}),
+        ("when ", {"training", "width", "deep"}, {"conv"}),
         ("\ninput 3x32x32\n", {"network", "stem", "train"}, {"conv"}),
         ("repeat 2 as i { conv(", {"i", "hidden", "in", "out"}, {"width2"}),
     ],

@@ -5,13 +5,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.language.recipe import Crop, Cutout, Flip
-from netdsl.runtime.augment import Draws, apply, draw
+from netdsl.language.recipe import Augmentation, Crop, Cutout, Flip
+from netdsl.runtime.augment import Draws, draw
+from netdsl.runtime.augment import apply as apply_to_both
 from netdsl.runtime.errors import RunError
 
 Steps = tuple[Flip | Crop | Cutout, ...]
 STEPS: Steps = (Flip(), Flip(alternating=True), Crop(2, "reflect"), Cutout(4), Cutout(2))
 MEAN = torch.tensor([0.25, 0.5, 0.75])
+
+
+def apply(
+    images: torch.Tensor, steps: tuple[Augmentation, ...], draws: Draws, mean: torch.Tensor
+) -> torch.Tensor:
+    labels = torch.arange(len(images))
+    augmented, same = apply_to_both(images, labels, steps, draws, mean)
+    assert same is labels
+    return augmented
 
 
 def augmented(images: Tensor, steps: Steps, epoch: int = 0, seed: int = 0) -> Tensor:

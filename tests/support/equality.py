@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from netdsl.api import Network
+from netdsl.runtime.model import Outputs, all_outputs
 
 TOLERANCE = 1e-10
 
@@ -53,48 +54,48 @@ def functional_state(module: ModuleType, model: nn.Module) -> tuple[list[Tensor]
 
 def call_functional(
     module: ModuleType, x: Tensor, params: list[Tensor], buffers: list[Tensor], training: bool
-) -> Tensor:
+) -> Outputs:
     code: Any = module
     takes = inspect.signature(code.forward).parameters
     lists = [params, buffers] if "buffers" in takes else [params]
     options = {"training": training} if "training" in takes else {}
-    result: Tensor = code.forward(x, *lists, **options)
+    result: Outputs = code.forward(x, *lists, **options)
     return result
 
 
-def seeded(seed: int, call: Callable[..., Tensor], *arguments: object) -> Tensor:
-    """The call's result, with the same dropout masks for the same seed."""
+def seeded(seed: int, call: Callable[..., Outputs], *arguments: object) -> tuple[Tensor, ...]:
+    """The call's outputs, with the same dropout masks for the same seed."""
     torch.manual_seed(seed)
-    return call(*arguments)
+    return all_outputs(call(*arguments))
 
 
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
     module = randomised(network.module(), seed)
-    sequential = network.sequential().double()
+    sequential = [network.sequential().double()] if "sequential" in network.styles else []
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]
-    copy_by_position(module, sequential)
+    for model in sequential:
+        copy_by_position(module, model)
     functional = network.imported("functional")
     params, buffers = functional_state(functional, module)
     generator = torch.Generator().manual_seed(seed + 1)
     x = torch.randn(batch, *network.input_shape, generator=generator, dtype=torch.float64)
     for mode in (False, True):
-        module.train(mode)
-        sequential.train(mode)
-        outputs = [
-            seeded(seed, module, x),
-            seeded(seed, sequential, x),
-            seeded(seed, call_functional, functional, x, params, buffers, mode),
-        ]
-        assert outputs[0].shape == (batch, *network.output_shape)
+        for model in (module, *sequential):
+            model.train(mode)
+        results = [seeded(seed, model, x) for model in (module, *sequential)]
+        results.append(seeded(seed, call_functional, functional, x, params, buffers, mode))
+        wanted = [own.shape for own in network.typed.outputs if mode or not own.in_training_only]
+        assert [tuple(output.shape) for output in results[0]] == [(batch, *shape) for shape in wanted]
+        outputs = [torch.cat([output.flatten() for output in result]) for result in results]
         weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
-        parameters: list[list[Tensor]] = [[*module.parameters()], [*sequential.parameters()], params]
+        parameters = [*([*model.parameters()] for model in (module, *sequential)), params]
         gradients = [
             gradients_of((output * weights).sum(), own)
             for output, own in zip(outputs, parameters, strict=True)
         ]
-        for other in (1, 2):
+        for other in range(1, len(outputs)):
             torch.testing.assert_close(outputs[other], outputs[0], rtol=TOLERANCE, atol=TOLERANCE)
             for name, expected, actual in zip(names, gradients[0], gradients[other], strict=True):
                 if expected is None or actual is None:
@@ -103,7 +104,7 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
                 scale = max(1.0, float(expected.abs().max()))
                 difference = float((actual - expected).abs().max())
                 assert difference <= TOLERANCE * scale, f"gradient of {name}: {difference}"
-        for expected, *others in zip(statistics(module), statistics(sequential), buffers, strict=True):
+        for expected, *others in zip(statistics(module), *map(statistics, sequential), buffers, strict=True):
             for actual in others:
                 torch.testing.assert_close(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
@@ -127,10 +128,10 @@ def without_norms() -> Iterator[None]:
 def assert_counts_are_torchs(network: Network, batch: int = 2) -> None:
     """Parameters and multiply-accumulates, counted by torch on the meta device."""
     with torch.device("meta"):
-        module = network.module()
+        module = network.module().eval()
         x = torch.empty(batch, *network.input_shape)
     with without_norms(), FlopCounterMode(display=False) as flops:
-        y = module(x)
+        y, *_ = all_outputs(module(x))
     assert tuple(y.shape) == (batch, *network.output_shape)
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     assert 2 * batch * network.macs == flops.get_total_flops()

@@ -18,7 +18,10 @@ HEAD = "network wrong\n\ninput 3x8x8\nclasses 2\n\n"
 # An argument of each kind that operations without defaults need.
 VALUES = {"out": 8, "kernel": 3, "groups": 1, "size": 7, "p": 0.5, "factor": 2, "n": 1, "initial": 1}
 # What torch has no module for, or whose module's name is ours already.
-OWN = {"depthwise", "layer_scale", "slice", "scale", "drop_path", "channel_shuffle", "global_avgpool", "pad"}
+OWN = {
+    *("depthwise", "layer_scale", "slice", "scale", "drop_path", "channel_shuffle", "global_avgpool", "pad"),
+    *("attention", "attention_pool", "class_token", "merge", "mix", "positions", "token"),
+}
 
 
 def check(text: str) -> Compiled:

@@ -14,7 +14,7 @@ from netdsl.trained import export
 from netdsl.trained.open_run import open_run
 from tests.support.commands import netdsl
 from tests.support.samples import pixels
-from tests.trained.conftest import STYLES
+from tests.trained.conftest import SMALL, STYLES
 
 MISSING = 'needs the extra: pip install "netdsl[onnx]"'
 
@@ -66,7 +66,7 @@ def test_nothing_is_replaced_by_a_file_that_differs(
     monkeypatch.setattr(export, "_TOLERANCE", -1)
     result = netdsl("export", trained / "module", "--onnx", file)
     assert result.exit_code == 1
-    assert "other logits than torch" in result.output
+    assert "other outputs than torch" in result.output
     assert file.read_text() == "what was there"
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
 
@@ -87,3 +87,28 @@ def test_a_missing_extra_is_named(trained: Path, tmp_path: Path, monkeypatch: py
     assert result.exit_code == 1
     assert 'pip install "netdsl[onnx]"' in result.output
     assert not any(tmp_path.iterdir())
+
+
+def test_a_file_of_a_network_with_outputs_has_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason=MISSING)
+    onnxruntime = pytest.importorskip("onnxruntime", reason=MISSING)
+    monkeypatch.setenv("NETDSL_CACHE", str(tmp_path / "cache"))
+    body, recipe = SMALL.split("linear(classes) }\n")
+    text = (
+        f"{body}save features, linear(classes), save logits }}\n"
+        "layers { from features, linear(classes), save aux }\n"
+        f"output logits, features\noutput aux when training\n{recipe}"
+    )
+    (tmp_path / "small.net").write_text(text)
+    result = netdsl("train", tmp_path / "small.net", "--run", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    file = tmp_path / "small.onnx"
+    result = netdsl("export", tmp_path / "run", "--onnx", file)
+    assert result.exit_code == 0, result.output
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
+    outputs = [(output.name, output.shape) for output in session.get_outputs()]
+    assert outputs == [("logits", ["batch", 10]), ("features", ["batch", 512])]
+    assert netdsl("eval", tmp_path / "run").exit_code == 0

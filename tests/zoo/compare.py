@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
+from netdsl.runtime.model import all_outputs
 from netdsl.trained.checkpoint_orders import Behind, in_file_order
 from tests.support.equality import statistics, without_norms
 
@@ -83,11 +84,11 @@ def compare(
                 module.p = 0.0  # type: ignore[assignment]
     theirs.eval(), ours.eval()
     with torch.no_grad():
-        expected, actual = theirs(x), ours(x)
+        expected, actual = outputs(theirs, x), outputs(ours, x)
     response = float((expected[0] - expected[1]).abs().max())
     evaluation = difference(actual, expected)
     theirs.train(), ours.train()
-    expected, actual = theirs(x), ours(x)
+    expected, actual = outputs(theirs, x), outputs(ours, x)
     weights = torch.randn_like(expected)
     wanted, found = (
         torch.autograd.grad((output * weights).sum(), parameters)
@@ -104,6 +105,11 @@ def compare(
         gradients=max(difference(a, b.reshape_as(a)) for a, b in zip(found, wanted, strict=True)),
         running=max(map(difference, statistics(ours), expected_statistics), default=0.0),
     )
+
+
+def outputs(model: nn.Module, x: Tensor) -> Tensor:
+    """All outputs of a model side by side, (N, D)."""
+    return torch.cat([output.flatten(1) for output in all_outputs(model(x)) if output is not None], 1)
 
 
 def on_meta(create: Callable[[], T]) -> T:

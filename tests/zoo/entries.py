@@ -31,6 +31,7 @@ from netdsl.trained.checkpoint_orders import ORDERS, Behind
 from tests.support.building import narrowed
 from tests.zoo import cifar, collection, course, mixers
 from tests.zoo.compare import narrow_linears
+from tests.zoo.unet import unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -39,6 +40,7 @@ CIFAR = "tests/zoo/cifar.py"
 COLLECTION = "tests/zoo/collection.py"
 COURSE = "tests/zoo/course.py"
 MIXERS = "tests/zoo/mixers.py"
+UNET = "tests/zoo/unet.py"
 
 
 # From the order of a reference's tensors to that of the file.
@@ -231,6 +233,8 @@ ENTRIES = [
     entry("plain32", course.plain32, COURSE),
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
+    # 32: its deepest maps have a sixteenth of the size.
+    entry("U-Net", partial(unet, 64), UNET, 32, "unet"),
 ]
 
 
@@ -451,6 +455,7 @@ SMALL = [
     small("plain32", course.plain32, 16),
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
+    small("unet", partial(unet, 4), width=4),
 ]
 
 
@@ -462,7 +467,8 @@ def setting(value: Setting) -> str:
 def same_names(network: netdsl.Network, reference: nn.Module) -> bool:
     """True if the reference's state dict loads into the styles that are modules, name by name."""
     weights = {name: tensor.shape for name, tensor in reference.state_dict().items()}
+    sequential = [network.sequential] if "sequential" in network.styles else []
     return all(
-        {name: tensor.shape for name, tensor in model.state_dict().items()} == weights
-        for model in (network.module(), network.sequential())
+        {name: tensor.shape for name, tensor in create().state_dict().items()} == weights
+        for create in (network.module, *sequential)
     )

@@ -20,6 +20,9 @@ class Detections(NamedTuple):
     scores: Tensor
     classes: Tensor
 
+    def cpu(self) -> Detections:
+        return Detections(self.boxes.cpu(), self.scores.cpu(), self.classes.cpu())
+
 
 def keep_best(
     boxes: Tensor, scores: Tensor, size: tuple[int, int], least: float, overlap: float, most: int = MOST

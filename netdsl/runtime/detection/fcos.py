@@ -91,8 +91,9 @@ class Fcos:
     # Weights of the loss.
     box: float = 1.0
     centerness: float = 1.0
+    parts = ("class", "box", "centerness")
 
-    def parts(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def split(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Class scores (N, L, C), distances in strides (N, L, 4) and centerness scores (N, L)."""
         flat = torch.cat([output.float().flatten(2) for output in outputs], 2).transpose(1, 2)
         scores, distances, centre = flat.split([self.classes, 4, 1], 2)
@@ -114,7 +115,7 @@ class Fcos:
         """
         from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss  # late: slow to import
 
-        scores, distances, centre = self.parts(outputs)
+        scores, distances, centre = self.split(outputs)
         wanted = targets(boxes, self._points(outputs), self.strides)
         real = wanted.classes >= 0
         positives = real.sum().clamp(min=1)
@@ -134,7 +135,7 @@ class Fcos:
 
         A score is the geometric mean of the probability of the class and the centerness.
         """
-        scores, distances, centre = self.parts(outputs)
+        scores, distances, centre = self.split(outputs)
         points = self._points(outputs)
         every = torch.cat(points)
         stride = _by_location(self.strides, points)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from netdsl.runtime import digits, seeds
+from netdsl.runtime.images import Source, Split, moments
 
 # Digits of a scene, at most, and the share of a canvas's shorter side that one takes: 14 to 40 of 96 pixels.
 MOST = 6
@@ -24,29 +25,33 @@ _INK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """`count` scenes (C, H, W), each drawn from a seed of its own when it is asked for.
+    """The scenes (C, H, W) of these `numbers`, each drawn from a seed of its own when it is asked for.
 
     Each `part` has digits of its own. Another `epoch` has other scenes with the same digits.
     """
 
     part: digits.Part
-    count: int
+    numbers: Tensor
     input_shape: tuple[int, ...]
     seed: int
     epoch: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.count, *self.input_shape)
+        return (len(self.numbers), *self.input_shape)
+
+    def __getitem__(self, index: Tensor) -> Scenes:
+        return replace(self, numbers=self.numbers[index])
 
     def at(self, epoch: int) -> Scenes:
         """The scenes of an epoch, counted from 0."""
         return replace(self, epoch=epoch)
 
     def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Scenes by number: images (n, C, H, W) uint8, and their boxes (n, 6, 5), padded with -1."""
+        """Some of the scenes: images (n, C, H, W) uint8, and their boxes (n, 6, 5), padded with -1."""
         channels, height, width = self.input_shape
-        generators = [seeds.generator("scene", self.part, self.seed, self.epoch, i) for i in index.tolist()]
+        every = self.numbers[index].tolist()
+        generators = [seeds.generator("scene", self.part, self.seed, self.epoch, i) for i in every]
         numbers = torch.stack([torch.rand(1 + MOST * _NUMBERS, generator=own) for own in generators])
         colours = torch.stack([torch.rand(2, channels, 1, 1, generator=own) for own in generators])
         noise = torch.stack([torch.randn(1, height, width, generator=own) for own in generators])
@@ -64,6 +69,21 @@ class Scenes:
         dark, bright = 0.3 * colours[:, 0], 0.7 + 0.3 * colours[:, 1]
         images = dark + shade * (bright - dark) + 0.05 * noise
         return (images * 255).round().clamp(0, 255).to(torch.uint8), _bounds(ink, labels[chosen])
+
+
+def read(input_shape: tuple[int, ...], count: int) -> Source:
+    """Scenes of (C, H, W): `count` for training, other ones in each epoch. A sixth as many are for
+    validation, a third for the test, and stay.
+    """
+    splits = {}
+    counts: dict[digits.Part, int] = {"train": count, "validation": -(-count // 6), "test": -(-count // 3)}
+    for part, number in counts.items():
+        scenes = Scenes(part, torch.arange(number), input_shape, seed=0)
+        drawn = [scenes.draw(rows) for rows in scenes.numbers.split(100)]
+        images, boxes = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        splits[part] = Split(scenes if part == "train" else images, boxes, moments(images))
+    names = tuple(map(str, range(10)))
+    return Source(splits["train"], splits["test"], names, splits["validation"])
 
 
 def _place(places: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ Units are cells of the output map, unless pixels are named.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,8 +86,9 @@ class Yolo:
     confidence: float = 1.0
     box: float = 1.0
     class_: float = 1.0
+    parts = ("confidence", "box", "class")
 
-    def parts(self, output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def split(self, output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Confidences (N, A, h, w), offsets (N, A, h, w, 4) and class scores (N, C, h, w)."""
         number = len(self.anchors)
         heads = output[:, : 5 * number].unflatten(1, (number, 5)).float()
@@ -101,7 +103,17 @@ class Yolo:
     def _anchors(self, device: torch.device) -> Tensor:
         return torch.tensor(self.anchors, device=device).flip(1) / self.stride
 
-    def loss(self, output: Tensor, boxes: Tensor, order: Tensor) -> Tensor:
+    def loss(self, outputs: Sequence[Tensor], boxes: Tensor) -> Tensor:
+        """The losses of confidence, box and class, (3,), with their weights, for boxes in pixels.
+
+        The negative anchors are drawn by torch's own random numbers.
+        """
+        (output,) = outputs
+        height, width = output.shape[2:]
+        order = torch.rand(len(output), len(self.anchors), height, width, device=output.device)
+        return self.ordered_loss(output, boxes, order)
+
+    def ordered_loss(self, output: Tensor, boxes: Tensor, order: Tensor) -> Tensor:
         """The losses of confidence, box and class, (3,), with their weights.
 
         The mean over positive and as many negative anchors of (confidence - target)², with targets 1 and 0;
@@ -109,7 +121,7 @@ class Yolo:
         boxes of an image and then over the images that have any. `boxes` are in pixels. `order`, (N, A, h,
         w), are numbers from 0 to 1, by which the negatives are drawn: the smallest are taken.
         """
-        confidences, offsets, scores = self.parts(output)
+        confidences, offsets, scores = self.split(output)
         height, width = output.shape[2:]
         cells = torch.cat((boxes[:, :, :4] / self.stride, boxes[:, :, 4:]), 2)
         found = match(cells, self._anchors(output.device), height, width)
@@ -142,12 +154,13 @@ class Yolo:
         found = scores.flatten(2).gather(2, cell[:, None].expand(-1, self.classes, -1))  # (N, C, M)
         return F.cross_entropy(found, boxes[:, :, 4].long().clamp(min=0), reduction="none")
 
-    def candidates(self, output: Tensor) -> tuple[Tensor, Tensor]:
+    def candidates(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """All boxes in pixels, (N, A * h * w, 4), and their scores by class, (N, A * h * w, C).
 
         Only the score of a box's most likely class isn't zero; it is the confidence.
         """
-        confidences, offsets, scores = self.parts(output)
+        (output,) = outputs
+        confidences, offsets, scores = self.split(output)
         height, width = output.shape[2:]
         anchors = self._anchors(output.device)[:, None, None]
         middle = centres(height, width, output.device) + offsets[..., :2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,11 @@ def read(tree: Tree, remarks: Remarks) -> tuple[dict[Part | None, list[Annotated
             labels[key] = file
         elif "labels" in (folder.name.lower() for folder in file.relative_to(tree.root).parents):
             remarks.add("missing images, left out", f"that of {tree.name(file)}")
-    if not labels:
+    names = _class_names(tree) if labels else None
+    if names is None and not _is_yolo(labels.values()):
         return None
     numbered = {key: _boxes(file) for key, file in labels.items()}
     largest = max((number for boxes in numbered.values() for _, number in boxes), default=-1)
-    names = _class_names(tree)
     if names is None:
         names = [str(number) for number in range(largest + 1)]
         remarks.notes.append(f"no names of classes in data.yaml or classes.txt: they are 0 to {largest}")
@@ -54,6 +56,15 @@ def read(tree: Tree, remarks: Remarks) -> tuple[dict[Part | None, list[Annotated
                 )
         images.setdefault(tree.part(path), []).append(Annotated(path, (1, 1), boxes))
     return images, tuple(names)
+
+
+def _is_yolo(labels: Collection[Path]) -> bool:
+    """True if a file is in a folder `labels`, or all are lists of boxes: others may be captions of images."""
+    if any("labels" in map(str.lower, file.parts[-3:-1]) for file in labels):
+        return True
+    with suppress(RunError):
+        return sum(len(_boxes(file)) for file in labels) > 0
+    return False
 
 
 def _boxes(file: Path) -> list[tuple[tuple[float, float, float, float], int]]:

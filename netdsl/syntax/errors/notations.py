@@ -56,6 +56,40 @@ this is Python
 `def` is Python syntax
   statement: def <word> ( <args> ) :                        => @defined
   statement: def <word> ( <args> ) {                        => @defined
+write no space between a number and its suffix
+  expect: expect <word> <token:sign> <n> k                  => expect {word} {sign} {n}k
+  expect: expect <word> <token:sign> <n> M                  => expect {word} {sign} {n}M
+`expect` takes one comparison
+  expect: expect <word> between <value> and <value:b>       => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in [ <value> , <value:b> ]          => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in ( <value> , <value:b> )          => expect {word} >= {value}\\nexpect {word} <= {b}
+  expect: expect <word> in <n> -|to <n:b>                   => expect {word} >= {n}\\nexpect {word} <= {b}
+  expect: expect <word> in <n>                              => @range
+  expect: expect <n> <token:low> <word> <token:high> <n:b>  => @bounded
+`expect` needs a comparison
+  expect: expect <word> [~≈] =? <n>                         => expect {word} <= {n}
+  expect: expect <word> about <n>                           => expect {word} <= {n}
+  expect: expect <word>                     =>? expect {word} < 1M ;;, with the limit that you mean
+`expect` applies to the whole network
+  expect: expect <word> <attribute> <any>         ! remove the line, or the name before the `.`
+the quantity must come first
+  expect: expect <n> < <word>                               => expect {word} >= {n}
+  expect: expect <n> <= <word>                              => expect {word} >= {n}
+  expect: expect <n> > <word>                               => expect {word} <= {n}
+  expect: expect <n> >= <word>                              => expect {word} <= {n}
+`let` defines one constant
+  let: let <word> , <word:b> = <value> , <value:d>          => let {word} = {value}\\nlet {b} = {d}
+`let` needs `=`
+  let: let <word> : =? <rest>                               => let {word} = {rest}
+write no number or `:` before the block
+  stage: stage <n>? : <call>                                => stage {call}
+`default` takes no braces
+  default: default :? { <any:args> }                        => default {args}
+arguments must be in parentheses
+  default: default <word> <word:key> = <rest>               => default {word}({key}={rest})
+`use` imports all blocks of a file
+  use: use <rest> <text>                                    => use {text}
+  use: use <text> <rest>                                    => use {text}
 `{word}` must be inside `train`
   statement: <word> [:=]? <rest>                            => @recipe_key
 there are no environment variables
@@ -202,6 +236,20 @@ def _merged(lines: Sequence[str]) -> list[str]:
     return [*(line for line in lines if not line.startswith("optimizer ")), f"optimizer {name}({given})"]
 
 
+def _bounded(found: Found) -> Mistake:
+    """`expect 100 < params < 1000`."""
+    turned = found["low"].translate(str.maketrans("<>", "><"))
+    name = found["word"]
+    return found.write(f"expect {name} {turned} {found['n']}\nexpect {name} {found['high']} {found['b']}")
+
+
+def _range(found: Found) -> Mistake | None:
+    """`expect params in 10k..20k`."""
+    ends = re.fullmatch(r"(\w+)\.{2,3}(\w+)", found["n"])
+    name = found["word"]
+    return ends and found.write(f"expect {name} >= {ends[1]}\nexpect {name} <= {ends[2]}")
+
+
 def _train(source: Source) -> int | None:
     """The end of the `train` of a file, if it is over several lines: the offset of its `}`."""
     found = tokens(source)
@@ -239,6 +287,8 @@ def _rules() -> list[Rule]:
         _caffe,
         _defined,
         _recipe_key,
+        _bounded,
+        _range,
         _environment,
     )
     return read_table(_TABLE, {function.__name__[1:]: function for function in functions})

@@ -210,7 +210,7 @@ def _item(item: str) -> str:
     item = item.removesuffix("?") if optional else item
     if len(item) > 2 and item.startswith("[") and item.endswith("]"):
         one = "|".join(map(re.escape, item[1:-1]))
-    elif re.fullmatch(r"\w+(\|\w+)+", item):
+    elif re.fullmatch(r"[\w-]+(\|\w+)+", item):
         one = item
     else:
         one = re.escape(item)

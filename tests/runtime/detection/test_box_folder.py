@@ -7,15 +7,19 @@ import re
 import sys
 import tarfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 
 from netdsl.runtime.detection import coco_json
-from netdsl.runtime.detection.box_folder import read
+from netdsl.runtime.detection.box_folder import list_boxes, read
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import RULES, Source
 from tests.support.boxes import HEIGHT, WIDTH, Boxes, coco, save, voc, write, yolo
@@ -360,7 +364,7 @@ NAMES_BOMB = "a: &a [x, x]\n" + "".join(f"b{i}: &b{i} [*a, *a]\n" for i in range
         (in_yolo, "labels/train/a.txt", b"0 .5 .5 .5 .5\n" * 10_001, "a.png has 10,001 boxes"),
         (in_yolo, "labels/train/a.txt", b"\xff", "it is not UTF-8 text"),
         (in_yolo, "data.yaml", b"names: [", "it is not YAML"),
-        (in_yolo, "data.yaml", b"[" * 100_000, "it is not YAML"),
+        (in_yolo, "data.yaml", b"[" * 5_000, "it is not YAML"),
         (in_yolo, "data.yaml", NAMES_BOMB.encode(), "`names` is not a list of names"),
         (in_yolo, "data.yaml", b"names: !!python/object/apply:os.abort []", "`names` is not a list of names"),
         (in_yolo, "data.yaml", b"names: {1: a, 2: b}", "the keys of `names` are not 0, 1, 2"),
@@ -471,6 +475,85 @@ def test_blood_cells(tmp_path: Path, console: Console) -> None:
         corners = part.labels[kinds >= 0][:, :4]
         assert corners.min() >= 0 and (corners.amax(0) <= torch.tensor([64, 48, 64, 48])).all()
     assert said(console) == ""
+
+
+def test_boxes_are_those_of_upright_images(tmp_path: Path, console: Console) -> None:
+    """An image that its orientation turns is annotated as people see it; else its boxes mean other places."""
+    turned = Image.Exif()
+    turned[274] = 6  # by a quarter
+    names: dict[str, Boxes] = {f"{i}.png": [(1, 2, 5, 4, "cat")] for i in range(12)}
+    value = coco(names)
+    for i, entry in enumerate(value["images"]):
+        file = save(tmp_path / entry["file_name"])
+        with Image.open(file) as image:
+            image.save(file, exif=turned)
+        if i:  # the first is annotated as it is in its file
+            entry |= {"height": WIDTH, "width": HEIGHT}
+    write(tmp_path / "all.json", value)
+    source = load(tmp_path, console, (3, WIDTH, HEIGHT))
+    assert len(source.train) + len(source.test) == 11 and not source.conversion
+    assert source.train.labels[0, 0].tolist() == [1, 2, 5, 4, 0]
+    assert said(console).splitlines()[-1] == (
+        "images of another size than annotated, left out: 1, such as 0.png: 20x10, not 10x20"
+    )
+
+
+def test_captions_of_images_are_no_boxes(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        save(tmp_path / name / "a.png")
+        write(tmp_path / name / "a.txt", f"a picture of a {name}")
+    assert list_boxes(tmp_path) is None
+    for name in ("cat", "dog"):
+        write(tmp_path / name / "a.txt", "0 0.5 0.5 0.5 0.5\n")
+    assert list_boxes(tmp_path) is not None
+
+
+NUMBERS: st.SearchStrategy[Any] = st.sampled_from(
+    [0, -1, 1, 7, 10**20, 1e308, -1e308, 0.1, True, None, "", "x", [], {}, [[]]]
+)
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_changed_coco_is_read_or_an_error(data: st.DataObject, tmp_path: Path) -> None:
+    """Any value of a file may be another one."""
+    root = tmp_path / "data"
+    if not root.exists():
+        layout(root, {"train": IMAGES["train"]}, "train")
+    value = coco(IMAGES["train"])
+    table = data.draw(st.sampled_from(sorted(value)))
+    entry = data.draw(st.sampled_from(value[table]))
+    key = data.draw(st.sampled_from(sorted(entry)))
+    place, key = (entry[key], data.draw(st.integers(0, 3))) if key == "bbox" else (entry, key)
+    place[key] = data.draw(NUMBERS)
+    write(root / "train.json", value)
+    with suppress(RunError):
+        found = list_boxes(root)
+        assert found is not None
+        boxes = found.parts["train"].padded(10, 20, 3)
+        real = boxes[boxes[:, :, 4] >= 0]
+        assert (real[:, :2] < real[:, 2:4]).all() and real.min() >= 0 and real[:, :4].max() <= 20
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(write_layout=st.sampled_from([in_coco, xml_beside_the_images, in_yolo]), data=st.data())
+def test_changed_bytes_are_read_or_an_error(
+    write_layout: Callable[[Path], None], data: st.DataObject, tmp_path: Path
+) -> None:
+    root = tmp_path / write_layout.__name__
+    if not root.exists():
+        write_layout(root)
+    files = sorted(file for file in root.rglob("*") if file.suffix in (".json", ".xml", ".txt", ".yaml"))
+    file = data.draw(st.sampled_from(files))
+    before = file.read_bytes()
+    start = data.draw(st.integers(0, len(before)))
+    end = data.draw(st.integers(start, min(len(before), start + 9)))
+    file.write_bytes(before[:start] + data.draw(st.binary(max_size=6)) + before[end:])
+    try:
+        with suppress(RunError):
+            list_boxes(root)
+    finally:
+        file.write_bytes(before)
 
 
 def test_the_limit_of_a_file_is_above_published_ones() -> None:

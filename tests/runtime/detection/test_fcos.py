@@ -105,7 +105,7 @@ def test_the_loss_equals_its_parts() -> None:
     outputs = [torch.randn(output.shape, generator=generator) for output in heads(3, 0)]
     points = [locations(192 // stride, 256 // stride, stride) for stride in STRIDES]
     wanted = targets(BOXES, points, STRIDES)
-    scores, distances, centre = HEAD.parts(outputs)
+    scores, distances, centre = HEAD.split(outputs)
     focal = overlap = near = 0.0
     positives = 0
     for n in range(2):

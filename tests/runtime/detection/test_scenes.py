@@ -9,14 +9,14 @@ from netdsl.runtime import digits
 from netdsl.runtime.detection.boxes import without_padding
 from netdsl.runtime.detection.scenes import Scenes
 
-SCENES = Scenes("train", 300, (1, 96, 96), seed=0)
+SCENES = Scenes("train", torch.arange(300), (1, 96, 96), seed=0)
 
 
 def test_a_scene_depends_on_its_number_only() -> None:
     images, boxes = SCENES.draw(torch.arange(8))
     again, same = SCENES.draw(torch.tensor([5, 2]))
     assert torch.equal(images[[5, 2]], again) and torch.equal(boxes[[5, 2]], same)
-    for other in (SCENES.at(1), Scenes("train", 300, (1, 96, 96), seed=1)):
+    for other in (SCENES.at(1), Scenes("train", torch.arange(300), (1, 96, 96), seed=1)):
         assert not torch.equal(other.draw(torch.arange(8))[0], images)
 
 

@@ -117,9 +117,9 @@ def test_targets_that_are_predicted_give_the_boxes_back() -> None:
         heads[n, a, 1:3, row, column] = (shift / (1 - shift)).log()
         heads[n, a, 3:, row, column] = found.offsets[n, m, 2:]
         output[n, 45 + int(boxes[n, m, 4]), row, column] = 20
-    losses = HEAD.loss(output, boxes, torch.rand(3, 9, 7, 7))
+    losses = HEAD.ordered_loss(output, boxes, torch.rand(3, 9, 7, 7))
     assert losses.tolist() == pytest.approx([0, 0, 0], abs=1e-6)
-    decoded, scores = HEAD.candidates(output)
+    decoded, scores = HEAD.candidates([output])
     assert decoded.shape == (3, 441, 4) and scores.shape == (3, 441, 20)
     sure = (scores > 0.5).nonzero()
     assert len(sure) == 4
@@ -131,7 +131,7 @@ def test_targets_that_are_predicted_give_the_boxes_back() -> None:
 def test_loss_of_confidences_has_as_many_negatives_as_positives() -> None:
     boxes = torch.cat((BOXES[..., :4] * 32, BOXES[..., 4:]), 2).where(BOXES[..., 4:] >= 0, torch.tensor(-1.0))
     output = torch.zeros(3, 65, 7, 7)  # All confidences are 1/2, all offsets 0, all classes equally likely.
-    confidence, box, kind = HEAD.loss(output, boxes, torch.rand(3, 9, 7, 7)).tolist()
+    confidence, box, kind = HEAD.ordered_loss(output, boxes, torch.rand(3, 9, 7, 7)).tolist()
     assert confidence == pytest.approx(0.25)
     expected = float(match(BOXES, ANCHORS, 7, 7).offsets[BOXES[..., 4] >= 0].square().sum() / 4)
     assert box == pytest.approx(expected)
@@ -150,7 +150,7 @@ def test_the_class_loss_is_averaged_by_image() -> None:
             scores = output[n, 45:, place // 7, place % 7].double()
             losses.append(float(-scores.log_softmax(0)[int(boxes[n, m, 4])]))
         by_image.append(sum(losses) / len(losses))
-    assert HEAD.loss(output, boxes, torch.rand(3, 9, 7, 7))[2].item() == pytest.approx(
+    assert HEAD.ordered_loss(output, boxes, torch.rand(3, 9, 7, 7))[2].item() == pytest.approx(
         sum(by_image) / 3, abs=1e-5
     )
 
@@ -158,7 +158,7 @@ def test_the_class_loss_is_averaged_by_image() -> None:
 def test_an_image_without_boxes_has_a_loss_of_zero() -> None:
     for boxes in (torch.full((2, 3, 5), -1.0), torch.zeros(2, 0, 5)):
         output = torch.randn(2, 65, 7, 7, requires_grad=True)
-        losses = HEAD.loss(output, boxes, torch.rand(2, 9, 7, 7))
+        losses = HEAD.ordered_loss(output, boxes, torch.rand(2, 9, 7, 7))
         assert losses.tolist() == [0, 0, 0]
         losses.sum().backward()
         assert output.grad is not None and bool(output.grad.isfinite().all())
@@ -169,7 +169,7 @@ def test_gradients_of_the_loss() -> None:
     order = torch.rand(3, 9, 7, 7)
     output = torch.randn(3, 65, 7, 7, generator=torch.Generator().manual_seed(1))
     output.requires_grad_()
-    HEAD.loss(output, boxes, order).sum().backward()
+    HEAD.ordered_loss(output, boxes, order).sum().backward()
     assert output.grad is not None
     largest = output.grad.abs().flatten().topk(20).indices.tolist()
     for place in largest:
@@ -177,7 +177,7 @@ def test_gradients_of_the_loss() -> None:
         for sign in (1, -1):
             moved = output.detach().clone()
             moved.view(-1)[place] += sign * 1e-2
-            difference += sign * float(HEAD.loss(moved, boxes, order).double().sum())
+            difference += sign * float(HEAD.ordered_loss(moved, boxes, order).double().sum())
         assert difference / 2e-2 == pytest.approx(float(output.grad.view(-1)[place]), rel=2e-2, abs=1e-4)
 
 

@@ -1,0 +1,32 @@
+"""The task of a network: what its outputs mean, by its `classes`, `detect` and recipe."""
+
+from __future__ import annotations
+
+from netdsl.api import Network
+from netdsl.language import detectors
+from netdsl.language.recipe import FcosLoss, YoloLoss
+from netdsl.runtime.task import Task, classification
+from netdsl.shapes.check_detector import strides
+
+
+def task_of(network: Network) -> Task:
+    """The task that a network is trained for, with the loss of its recipe."""
+    detect, loss = network.typed.network.detect, network.recipe.loss
+    if detect is None:
+        return classification(network.recipe)
+    from netdsl.runtime.detection.fcos import Fcos
+    from netdsl.runtime.detection.task import Detection, Head
+    from netdsl.runtime.detection.yolo import Yolo
+
+    _, height, width = network.input_shape
+    pixels = strides(network.input_shape, [output.shape for output in network.typed.outputs])
+    assert pixels is not None
+    head: Head
+    match detect.kind, loss:
+        case detectors.Yolo() as kind, YoloLoss(confidence, box, classes):
+            head = Yolo(kind.anchors, detect.classes, pixels[0], confidence, box, classes)
+        case _, FcosLoss(box, centerness):
+            head = Fcos(detect.classes, pixels, box, centerness)
+        case _:
+            raise AssertionError
+    return Detection(head, (height, width), detect.kind.score, detect.kind.nms)
