@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> Iterator[str]:
     """
     folder, slash, start = incomplete.rpartition("/")
     try:
-        inside = sorted((Path(folder + slash).expanduser()).iterdir())
+        inside = sorted(Path(os.path.expanduser(folder + slash)).iterdir())
     except OSError:
         return
     matching = [path for path in inside if path.name.startswith(start) and _is_shown(path, start)]

@@ -34,6 +34,8 @@ class CommandGroup(click.Group):
     def main(self, *arguments: Any, **settings: Any) -> Any:
         adapt_streams()
         os.environ.pop("MPLBACKEND", None)  # of a notebook: it may be missing here, and no figure needs it
+        if os.environ.get("COLUMNS", "").strip("0") == "":  # rich prints nothing in 0 columns
+            os.environ.pop("COLUMNS", None)
         return super().main(*arguments, **settings)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

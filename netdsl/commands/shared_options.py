@@ -93,7 +93,9 @@ speed_options = option_group(
     _speed_option("--fused", "Use fused optimizer kernels."),
     _speed_option("--batch-norm", "Statistics: per process, or over all (sync)."),
     _speed_option("--loader", "Images: in memory, or decoded as needed."),
-    click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images."),
+    click.option(
+        "--workers", type=click.IntRange(0, 1000), metavar="N", help="Processes that decode images."
+    ),
 )
 
 

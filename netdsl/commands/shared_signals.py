@@ -25,7 +25,7 @@ def ended_by_second_signal() -> Iterator[None]:
     signal that has a handler into a pipe at once, which a thread reads here. For the main thread; the
     processes of torchrun are left to torchrun, which sends signals more than once.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or os.name == "nt":
+    if os.environ.get("WORLD_SIZE", "1") != "1" or os.name == "nt":
         yield
         return
     reader, writer = os.pipe()

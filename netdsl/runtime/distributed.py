@@ -32,6 +32,7 @@ T = TypeVar("T")
 _PATIENCE = timedelta(hours=6)
 # An environment variable that torchrun sets.
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
+_BY_TORCHRUN = "start them with torchrun, which sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT"
 # Seconds in which a process must save its run after torchrun has ended.
 _GRACE = 60
 
@@ -124,15 +125,12 @@ def joined(device: str = "auto") -> Iterator[Processes]:
     `device` is "cpu". An error in the block is reported by one process only: it is raised in the first
     process that fails, and Elsewhere is raised in the others.
     """
-    size = int(os.environ.get("WORLD_SIZE", 1))
+    size = _variable("WORLD_SIZE", 1)
     if size == 1 or "RANK" not in os.environ:
         yield ALONE
         return
     processes = Processes(
-        int(os.environ["RANK"]),
-        size,
-        int(os.environ.get("LOCAL_RANK", 0)),
-        int(os.environ.get("LOCAL_WORLD_SIZE", size)),
+        _variable("RANK", 0), size, _variable("LOCAL_RANK", 0), _variable("LOCAL_WORLD_SIZE", size)
     )
     store = _meet(processes, on_gpus=device != "cpu" and torch.cuda.is_available())
     try:
@@ -155,6 +153,14 @@ def joined(device: str = "auto") -> Iterator[Processes]:
         raise
     else:
         _part()
+
+
+def _variable(name: str, default: int) -> int:
+    """The number in an environment variable. Raises RunError."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise RunError(f"the environment variable {name} is `{value}`, which is no number", _BY_TORCHRUN)
+    return int(value)
 
 
 @contextmanager
@@ -203,7 +209,7 @@ def _meet(processes: Processes, *, on_gpus: bool) -> Store:
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"process {processes.rank} of {processes.size} can't reach the others: {first_line(error)}",
-            "start them with torchrun, which sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT",
+            _BY_TORCHRUN,
         ) from error
     return store
 

@@ -65,10 +65,11 @@ def read_json(path: Path, kind: type[T], help: str = "") -> T | None:
 
 def cache_folder() -> Path:
     """`$NETDSL_CACHE`, else the platform's cache folder; not created here."""
+    home = os.path.expanduser("~")  # `Path.home` raises where there is none, as in containers.
     if given := os.environ.get("NETDSL_CACHE"):
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "netdsl"
+        return Path(home, "Library", "Caches", "netdsl")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "netdsl"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netdsl"
+        return Path(os.environ.get("LOCALAPPDATA") or Path(home, "AppData", "Local"), "netdsl")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path(home, ".cache"), "netdsl")

@@ -78,3 +78,20 @@ def test_the_current_folder_was_removed(tmp_path: Path) -> None:
     )
     done = run_program([sys.executable, "-c", remove, "eval", "run"], cwd=tmp_path / "gone")
     assert done.returncode == 1 and done.stderr.startswith("error: the current folder was removed")
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("WORLD_SIZE", "abc", "error: the environment variable WORLD_SIZE is `abc`, which is no number"),
+        ("COLUMNS", "0", "test accuracy"),
+        ("NETDSL_CACHE", "~nobody-of-this-name/cache", "test accuracy"),
+    ],
+)
+def test_odd_environment_variables(
+    name: str, value: str, message: str, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no traceback, and none silences a training."""
+    monkeypatch.setenv(name, value)
+    result = netdsl("train", "two.net", "--data", "folder:images", "--batch", "8", "--epochs", "1")
+    assert message in result.output
