@@ -49,6 +49,8 @@ def recipe_line(key: str, value: str) -> str:
     value = value.strip().rstrip(";,")
     if key in _OF_OPTIMIZER:
         return f"optimizer sgd({_OF_OPTIMIZER[key]}={own_value(value)})"
+    if key == "label_smoothing":
+        return f"loss cross_entropy(smoothing={own_value(value)})"
     own = _KEYS.get(key, key)
     if own == "schedule" and re.fullmatch(r"\[[\d\s,]+\]", value):
         return f"schedule step(at={value})"

@@ -223,8 +223,9 @@ class Scope:
     def _unknown(
         self, node: nodes.Name, known: Collection[str], words: Collection[str], expected: str
     ) -> None:
-        if self._diagnostics.full:
-            return
+        unread = self.names.own.program.unread
+        if self._diagnostics.full or any(found.kind == "network" for found in unread):
+            return  # it may be a parameter of the network
         place = node.span
         explains = self._diagnostics.explains
         if explains and (found := undefined_name_help(node.name, node.span, self.names)):

@@ -29,6 +29,20 @@ a repeated bracket of a paper is a block
   statement: [ <any:layers> ] <word:times>                  => @bracket
   stage: stage [ <any:layers> ] [xX×*] <n:times>            => @bracket
   stage: stage [ <any:layers> ] <word:times>                => @bracket
+the parameters of a network are in parentheses
+  network: network <word> <word:key> = <rest>               => network {word}({key}={rest})
+  network: network <word> [ <any:args> ]                    => network {word}({args})
+  network: network <word> { <word:key> = <any:args> }       => network {word}({key}={args})
+the values of a parameter follow its default
+  network: network <word> ( <word:key> in [ <any:values> ] = <value> ) => @declared
+a stage is labelled by an argument
+  statement: <word> : stage <word:block> ( <args> )         => stage {block}({args}, label={word})
+a body returns the output of its last step
+  step: return x|y|h|out|output|net                         => @removed
+  step: >> return << <call>                                 =>
+a comment starts with `#`
+  step: <call> >> / * <any:words> * / <<                    => @comment
+  step: <call> >> // <rest:words>                           => @comment
 use `repeat` to repeat steps
   step: <n> [x×*] ( <args> )                                => repeat {n} { {args} }
 there is no `if` step; use `when`
@@ -136,6 +150,20 @@ def _bracket(found: Found) -> Mistake | None:
     if found.line.rule == "step":
         return found.write(f"repeat {times} {{ residual({channels[-1]}) }}", safe=False)
     return found.write(f"stage residual({channels[-1]}, repeat={times})", safe=False)
+
+
+def _declared(found: Found) -> Mistake:
+    """`network t(depth in [18, 34] = 18)`."""
+    return found.write(f"network {found['word']}({found['key']}={found['value']} in [{found['values']}])")
+
+
+def _comment(found: Found) -> Mistake | None:
+    """A comment after a step; it is removed where the line goes on behind it."""
+    if found["words"][:1].isdigit():
+        return None  # a division
+    text = found.span.source.text
+    rest = text[found.span.end : text.find("\n", found.span.end)]
+    return found.write("" if rest.strip() else f"# {found['words']}")
 
 
 def _removed(found: Found) -> Mistake:
@@ -280,6 +308,8 @@ def _rules() -> list[Rule]:
         _pool,
         _bracket,
         _removed,
+        _declared,
+        _comment,
         _stage_args,
         _one_line,
         _input_layer,

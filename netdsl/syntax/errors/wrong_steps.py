@@ -18,7 +18,6 @@ from netdsl.syntax.errors.patterns import (
     Advice,
     Rule,
     Write,
-    comment,
     own_step,
     pasted,
 )
@@ -113,7 +112,7 @@ def _side_by_side(match: re.Match[str]) -> Advice | None:
 
 def _joined(match: re.Match[str]) -> Advice:
     """`concat(a, conv(64, 3))`, where a name is a saved tensor."""
-    parts = split(match[2])
+    parts = [part for part in split(match[2]) if not re.match(r"(dim|axis)\s*=", part)]
     if len(parts) == 1 and parts[0].isidentifier() and parts[0] not in OPERATIONS:
         parts = ["identity", f"from {parts[0]}"]
     elif len(parts) < 2:
@@ -214,7 +213,6 @@ STEPS: list[Rule] = [
         "write `skip { … }` around the steps whose input is added",
     ),
     *COMMENTS,
-    (r"(?:[\w.]+(?:\(.*?\))?)\s*(?://|/\*)(?!\s*\d)(.*)", comment),
     *PYTHON,
     (r"[\"'](\w+)[\"']$", _quoted),
     (

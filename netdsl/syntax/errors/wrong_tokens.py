@@ -65,6 +65,8 @@ the last case is `else`
   ^ otherwise                                      => else
 `repeat` has no `times`
   ^ times                                          =>
+the index of a `repeat` is a plain name
+  as >> ^ ( <word> )                               => {word}
 `repeat` needs a number
   repeat ^ {                                       =>? repeat 3 {
 lists cannot be indexed
