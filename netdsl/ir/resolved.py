@@ -184,7 +184,7 @@ class NetworkOutput(NamedTuple):
 
 
 class Detect(NamedTuple):
-    """What the outputs of a detector mean; its span is that of its name and arguments."""
+    """Meaning of the outputs of a detector; its span is that of its name and arguments."""
 
     name: str
     kind: DetectorKind

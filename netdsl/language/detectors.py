@@ -1,4 +1,4 @@
-"""What the outputs of a detector mean: the kinds of `detect`, with their arguments."""
+"""The kinds of `detect`: the meanings of a detector's outputs, with their arguments."""
 
 from __future__ import annotations
 

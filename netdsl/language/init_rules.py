@@ -58,6 +58,15 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """Biases of -ln((1 - p) / p), with which a sigmoid begins at the probability `p` (Lin et al. 2017,
+    section 4.1). The rule is for the biases of what it names, and leaves the weights alone.
+    """
+
+    p: float = arg(Real(0, 1, above=True, below=True), usual="0.01")
+
+
+@dataclass(frozen=True, slots=True)
 class Fixed:
     """A rule without arguments."""
 
@@ -71,6 +80,7 @@ RULES: dict[str, type] = {
     "uniform": Uniform,
     "trunc_normal": TruncNormal,
     "constant": Constant,
+    "prior": Prior,
     "zeros": Fixed,
     "ones": Fixed,
     "dirac": Fixed,

@@ -40,7 +40,6 @@ NO_KEYS = {
     ),
     **dict.fromkeys(("shuffle",), f"{_WITHOUT}: training images are always shuffled"),
     **dict.fromkeys(("metrics", "metric"), f"{_WITHOUT}: the accuracy is always reported"),
-    "warmup": "write it in the schedule: `schedule cosine(warmup=5)`",
 }
 
 

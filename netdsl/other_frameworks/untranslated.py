@@ -79,7 +79,7 @@ _CURRENT = ("x", "input", "inputs", "identity")
 
 
 def no_step(name: str, arguments: Sequence[str] = ()) -> Untranslated | None:
-    """What to write for a layer that has no translation; None if it is unknown."""
+    """Replacement for a layer that has no translation; None if it is unknown."""
     if name.lower() in ACTIVATIONS and arguments:
         return no_step(arguments[0].strip("\"'"))
     if join := _JOINS.get(name.lower()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING
 from fractions import Fraction
@@ -74,6 +75,8 @@ class _InitReader:
                 self._unknown(key, call)
                 continue
             rule = self._rule(call)
+            if call.name.text == "prior" and not key.text.endswith(BIAS):
+                key = key._replace(text=f"{key.text}_{BIAS}")
             if rule and self._applies(key, label, rule, call):
                 (kinds if label is None else labels)[key.text] = rule
         base = "pytorch" if self._base(statement.base) == "pytorch" else "kaiming"
@@ -82,8 +85,9 @@ class _InitReader:
     def _label(self, key: str) -> str | None:
         """The label of the steps whose weights (with `_bias`: biases) a key is for; None for others."""
         for label in (key, key.removesuffix(f"_{BIAS}")):
-            # `conv: conv(…)`: what has the name of its kind has the rule of its kind.
-            if label in self._labels and self._labels[label] != {label}:
+            # `conv: conv(…)`: what has the name of its kind has the rule of its kind; a block has none.
+            operations = OPERATIONS.keys() & self._labels.get(label, ())
+            if label in self._labels and not (label in self._kinds and operations <= {label}):
                 return label
         return None
 
@@ -183,6 +187,10 @@ class _InitReader:
             fix = Fix("exchange `a` and `b`", (*write(a, b.text).edits, *write(b, a.text).edits))
             self._diagnostics.error("NET302", message, call.span, help=fix)
             return None
+        if name == "prior":
+            probability = float(cast(Fraction, values["p"]))
+            logit = math.log(probability / (1 - probability))
+            return Rule("constant", (("val", Fraction(str(round(logit, 5)))),))
         return Rule(name, tuple((key, _plain(value)) for key, value in values.items()))
 
 

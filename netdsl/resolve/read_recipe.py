@@ -225,11 +225,25 @@ def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
         moved = add_line(start, entry.span.text, before=True)
         title = "move the line out of `train`: it is a statement"
         return Fix(title, (*remove(entry.span).edits, *moved.edits))
+    if key == "warmup" and train:
+        return _of_schedule(entry, train)
     why = NO_KEYS.get(key, "")
     if why.startswith("leave the line out"):
         return remove(entry.span, why)
     left = remove(entry.span, f"leave the line out: the keys are {', '.join(KEYS)}", safe=False)
     return why or misspelt(entry.key.span, KEYS) or left
+
+
+def _of_schedule(warmup: nodes.Entry, train: nodes.Train) -> Fix:
+    """The fix that gives the schedule the warm-up that is a key; cosine is the usual one."""
+    given = f"warmup={warmup.values[0].span.text}"
+    entries = (entry for entry in train.entries if isinstance(entry, nodes.Entry))
+    chosen = next((entry.values[0].span for entry in entries if entry.key.text == "schedule"), None)
+    if chosen is None:
+        return write(warmup.span, f"schedule cosine({given})", safe=False)
+    new = f"{chosen.text[:-1]}, {given})" if chosen.text.endswith(")") else f"{chosen.text}({given})"
+    edits = (*remove(warmup.span).edits, *write(chosen, new).edits)
+    return Fix(f"leave the line out, and write `schedule {new}`", edits)
 
 
 def _as_argument(name: str, node: nodes.Expr, choices: Mapping[str, type]) -> Help:

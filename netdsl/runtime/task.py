@@ -25,7 +25,7 @@ class Scoring(Protocol):
 
 
 class Task(Protocol):
-    """What the outputs of a network mean.
+    """Meaning of the outputs of a network.
 
     `metric` names the score by which the best epoch is chosen, from 0 to 1. `figures` are what a training
     step counts beside its loss; the metric may be one of them.

@@ -20,6 +20,8 @@ ORDERS: dict[str, tuple[Behind, ...]] = {
     "regnet": (Behind("proj"),),
     "convnext": (Behind("layer_scale"),),
     "convnext of timm": (Behind("gamma"),),
+    "googlenet": (Behind("aux1"), Behind("aux2")),
+    "inception_v3": (Behind("AuxLogits"),),
     "maxvit": (Behind("proj"),),
     "vit": (Behind("class_token", "conv_proj"),),
     "vit of timm": (Behind("cls_token", "patch_embed"), Behind("pos_embed", "cls_token")),

@@ -55,13 +55,31 @@ SOME = ["kaiming_normal(mode=fan_out)", "xavier_uniform", "normal(std=0.01)", "c
 
 def cases() -> list[tuple[str, str]]:
     """Keys and rules that go together."""
-    every = [f"{name}({given})" if given else name for name in RULES for given in ARGUMENTS[name]]
+    every = [f"{name}({given})" if given else name for name in ARGUMENTS for given in ARGUMENTS[name]]
     found = [(key, rule) for key in KINDS for rule in (every if key == "conv" else SOME)]
     return [
         (key, rule)
         for key, rule in found
         if key not in ("bias", "bn") or rule.partition("(")[0] not in FOR_KERNELS
     ]
+
+
+def test_every_rule_has_arguments() -> None:
+    assert ARGUMENTS.keys() | {"prior"} == RULES.keys()
+
+
+@pytest.mark.parametrize("key", ["named", "linear", "bias"])
+def test_a_prior_is_the_probability_that_a_sigmoid_begins_with(key: str) -> None:
+    layers = {
+        name: module
+        for name, module in build(f"{NETWORK}init pytorch {{ {key} prior(0.01) }}\n").module().named_modules()
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.bias is not None
+    }
+    for name, layer in layers.items():
+        meant = key == "bias" or (isinstance(layer, nn.Linear) if key == "linear" else name == key)
+        assert layer.bias is not None
+        assert ((layer.bias.sigmoid() - 0.01).abs().max() < 1e-6) == meant, name
+    assert all(layer.weight.std() > 0 for layer in layers.values())
 
 
 def reference(rule: str, tensor: Tensor) -> Tensor:

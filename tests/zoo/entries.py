@@ -96,14 +96,16 @@ def entry(
 
 def imagenet() -> Iterator[Entry]:
     """All of torchvision's classification networks that have a bare name."""
-    options = {"googlenet": {"aux_logits": False, "init_weights": True}}
+    options = dict.fromkeys(("googlenet", "inception_v3"), {"aux_logits": False, "init_weights": True})
     # The classifiers of VGG have 120 million weights, whatever the size.
-    sizes = {"alexnet": 64, "vgg": 32, "vit": 64, "maxvit": 224}
+    sizes = {"alexnet": 64, "vgg": 32, "inception_v3": 75, "vit": 64, "maxvit": 224}
     names = bare_names()
     for name in torchvision.models.list_models(module=torchvision.models):
         if name in names:
             reference = partial(torchvision.models.get_model, name, weights=None, **options.get(name, {}))
             yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 48))
+    with_heads = partial(torchvision.models.googlenet, aux_logits=True, init_weights=True)
+    yield entry("googlenet with auxiliary heads", with_heads, TORCHVISION, 64, "googlenet", aux=True)
 
 
 def cifar_swin(width: int) -> nn.Module:
@@ -384,6 +386,8 @@ SMALL = [
     small("swin_v2", swin_v2, 52, width=32, depth=2),
     small("maxvit", max_vit, 64, width=32, n1=1, n2=1, n3=1, n4=1, head=16, window=2),
     small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
+    small("googlenet", torch_vision("googlenet", aux_logits=True, init_weights=True), aux=True),
+    small("inception_v3", torch_vision("inception_v3", aux_logits=False, init_weights=True), 75),
     small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
     small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
     small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),

@@ -16,7 +16,7 @@ _REACH = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What the locations of all levels are to predict.
+    """The targets of the locations of all levels.
 
     `classes`, (N, L), is the class, -1 where there is no box; elsewhere `distances`, (N, L, 4), to left, top,
     right and bottom of the box in strides, and `centerness`, (N, L), are meant.
@@ -43,7 +43,7 @@ def _by_location(values: Sequence[float], points: Sequence[Tensor]) -> Tensor:
 
 
 def centerness(distances: Tensor) -> Tensor:
-    """How near a location is to the centre of a box, 0 to 1, from its distances (..., 4) (equation 3)."""
+    """The nearness of a location to the centre of a box, 0 to 1, from its distances (..., 4) (equation 3)."""
     left, top, right, bottom = distances.unbind(-1)
     wide = torch.minimum(left, right) / torch.maximum(left, right)
     high = torch.minimum(top, bottom) / torch.maximum(top, bottom)

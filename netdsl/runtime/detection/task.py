@@ -17,7 +17,7 @@ from netdsl.runtime.task import Scoring
 
 
 class Head(Protocol):
-    """What the maps of a detector mean; `parts` are the names of the parts of its loss."""
+    """Meaning of the maps of a detector; `parts` are the names of the parts of its loss."""
 
     @property
     def parts(self) -> tuple[str, ...]: ...

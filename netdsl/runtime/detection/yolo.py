@@ -39,7 +39,7 @@ def centres(height: int, width: int, device: torch.device | None = None) -> Tens
 
 
 def match(boxes: Tensor, anchors: Tensor, height: int, width: int) -> Matches:
-    """Which anchors the boxes activate.
+    """The anchors that the boxes activate.
 
     Each box activates, in the cell whose centre is nearest to its own, the anchor with the largest IoU.
     `boxes` are (N, M, 5) in cells, `anchors` (A, 2): width and height.
