@@ -31,8 +31,8 @@ from tests.zoo.entries import (
     COLLECTION,
     COURSE,
     ENTRIES,
+    MAPS,
     TORCHVISION,
-    UNET,
     Entry,
     same_names,
     setting,
@@ -83,7 +83,7 @@ SECTIONS = {
         "left out.",
     ),
     CIFAR: ("Of papers, for CIFAR", "The references are written from the papers."),
-    UNET: ("Other tasks", "A network that ends in a map, with a reference written from its paper."),
+    MAPS: ("Other tasks", "Networks that end in maps, with references written from their papers."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\

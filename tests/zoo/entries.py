@@ -27,7 +27,7 @@ from netdsl.syntax.net_files import bare_names
 from tests.support.building import narrowed
 from tests.zoo import cifar, collection, course
 from tests.zoo.compare import narrow_linears
-from tests.zoo.unet import unet
+from tests.zoo.maps import scenes_fcos, unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -35,7 +35,7 @@ TORCHVISION = "torchvision"
 CIFAR = "tests/zoo/cifar.py"
 COLLECTION = "tests/zoo/collection.py"
 COURSE = "tests/zoo/course.py"
-UNET = "tests/zoo/unet.py"
+MAPS = "tests/zoo/maps.py"
 
 
 # The children that torchvision registers before those that the file has first.
@@ -209,7 +209,8 @@ ENTRIES = [
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
     # 32: its deepest maps have a sixteenth of the size.
-    entry("U-Net", partial(unet, 64), UNET, 32, "unet"),
+    entry("U-Net", partial(unet, 64), MAPS, 32, "unet"),
+    entry("scenes_fcos", partial(scenes_fcos, 16), MAPS, 32),
 ]
 
 
@@ -391,6 +392,7 @@ SMALL = [
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
     small("unet", partial(unet, 4), width=4),
+    small("scenes_fcos", partial(scenes_fcos, 4), width=4),
 ]
 
 
