@@ -656,3 +656,17 @@ def test_comments_become_docstrings_and_nothing_else() -> None:
     for style in STYLES:
         assert "{{ view }}" in network.source(style)
     assert_styles_agree(network)
+
+
+def test_items_of_lists() -> None:
+    network = build(
+        "network n(size=8, level=1)\nlet widths = [4, 6, 8]\ninput [3, size, size]\nclasses 2\n"
+        "stem { conv(widths[level], 3), repeat 3 as i { conv(widths[i], 3), relu } }\n"
+        "stages b(inner=[2, 3]) {\n  out\n  widths[2]\n  widths[0]\n}\n"
+        "block b(out, inner) { conv(out, 1), repeat 2 as i { conv(inner[i], 1) } }\n" + HEAD,
+        size="6",
+    )
+    assert network.input_shape == (3, 6, 6)
+    sizes = [module.out_channels for module in network.module().modules() if isinstance(module, nn.Conv2d)]
+    assert sizes == [6, 4, 6, 8, 8, 2, 3, 4, 2, 3]
+    assert_styles_agree(network)

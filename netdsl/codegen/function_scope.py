@@ -79,7 +79,7 @@ class Scope:
                 return Call(expr.name, operands)
             case "pair" if (whole := _taken_apart(expr)) is not None:
                 return self(whole)
-            case "item":
+            case "item" | "index":
                 return Item(*operands)
             case "pair" | "list":
                 return Sequence("()", operands)

@@ -93,7 +93,7 @@ def grouped(source: Source, program: nodes.Program) -> list[Item]:
         if text in CLOSING:
             of_statement = text == "{" and not open_groups
             braces: Kind = _KINDS.get(statement, "body") if of_statement else "body"
-            group = Group(text, braces if text == "{" else "inline", text == "(" and word_end in called)
+            group = Group(text, braces if text == "{" else "inline", text in "([" and word_end in called)
             items.append(group)
             open_groups.append(group)
         elif text in OPENING:
@@ -113,7 +113,7 @@ def grouped(source: Source, program: nodes.Program) -> list[Item]:
 
 
 def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
-    """The ends of words that take arguments (calls and definitions), and the places of unary `-`."""
+    """The ends of words that a bracket belongs to (calls, definitions, items), and places of unary `-`."""
     called: set[int] = set()
     negative: set[int] = set()
     for node in nested(program, tuple):
@@ -126,6 +126,8 @@ def _roles(program: nodes.Program) -> tuple[set[int], set[int]]:
                 called.add(word.span.end)
             case nodes.Skip(keyword=keyword, if_same=False):
                 called.add(keyword.end)
+            case nodes.Binary(operator="index", left=items):
+                called.add(items.span.end)
             case nodes.Unary(operator="-", span=span):
                 negative.add(span.start)
     return called, negative

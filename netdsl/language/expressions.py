@@ -149,9 +149,21 @@ def _value(expr: Expr, environment: Environment) -> Value:
     if expr.name == "item":
         pair, index = values
         return pair.lengths[cast(int, index)] if isinstance(pair, Size) else pair
+    if expr.name == "index":
+        return _item(expr, *values)
     if expr.name in ("==", "!="):
         return _equal(expr, values[0], values[1]) == (expr.name == "==")
     return _number(expr, values)
+
+
+def _item(expr: Operator, items: Value, index: Value) -> Value:
+    """An item of a list, counted from 0."""
+    if not isinstance(items, tuple):
+        raise _NoValue(f"{show(items)} is no list", expr.operands[0].span or expr.span)
+    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(items):
+        message = f"the list has {len(items)} items, counted from 0, and no item {show(index)}"
+        raise _NoValue(message, expr.operands[1].span or expr.span)
+    return items[index]
 
 
 def _number(expr: Operator, values: tuple[Value, ...]) -> Value:

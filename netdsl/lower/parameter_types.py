@@ -38,7 +38,9 @@ def annotated(values: Sequence[Value]) -> str:
         return PAIR
     if any(isinstance(value, Fraction) for value in values):
         return "float"
-    kinds: dict[type, str] = {bool: "bool", int: "int", Symbol: "str", str: "str"}
+    if any(isinstance(value, tuple) and any(isinstance(v, Fraction) for v in value) for value in values):
+        return "tuple[float, ...]"
+    kinds: dict[type, str] = {bool: "bool", int: "int", Symbol: "str", str: "str", tuple: "tuple[int, ...]"}
     if all(isinstance(value, Symbol) and value.name in OPERATIONS for value in values):
         return "operation"
     return " | ".join(dict.fromkeys(kinds.get(type(value), "object") for value in values))

@@ -31,6 +31,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sqrt": lambda x: x**0.5,
     "pair": lambda *sides: Size(sides),
     "list": lambda *items: items,
+    "index": lambda items, index: items[index],
     "item": lambda pair, index: pair.lengths[index] if isinstance(pair, Size) else pair,
 }
 

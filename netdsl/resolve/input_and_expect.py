@@ -22,7 +22,12 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
     value = scope.value(statement.shape)
     if value is None:
         return None
-    shape = value.lengths if isinstance(value, Size) else (value,)
+    shape: tuple[Value, ...] = value.lengths if isinstance(value, Size) else (value,)
+    # Numbers are written `3x32x32`.
+    if isinstance(value, tuple) and any(
+        not isinstance(item, nodes.Literal) for item in _items(statement.shape)
+    ):
+        shape = value
     product = isinstance(statement.shape, nodes.Binary) and statement.shape.span.text.count("*") == 2
     if product:
         meant = shape_of(statement.shape.span.text)
@@ -41,9 +46,13 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
     return None
 
 
+def _items(node: nodes.Expr) -> tuple[nodes.Expr, ...]:
+    return node.items if isinstance(node, nodes.ListOf) else ()
+
+
 def _input_help(node: nodes.Expr, value: Value) -> Help:
     place, text = node.span, node.span.text
-    if isinstance(value, tuple) and len(value) == 3:
+    if isinstance(value, tuple) and len(value) == 3 and shape_of(text) != text:
         return write(place, shape_of(text), shown=f"input {shape_of(text)}")
     if isinstance(value, Size) and len(value.lengths) == 2:
         colour = write(place, f"3x{text}", ", with the channels first", safe=False)

@@ -113,6 +113,11 @@ class TreeBuilder:
     def name(self, span: Span, children: list[Token]) -> nodes.Name:
         return nodes.Name(children[0].text, span)
 
+    def item(self, span: Span, children: list[Any]) -> nodes.Binary:
+        name, index = children
+        word = self._word(name)
+        return nodes.Binary("index", nodes.Name(*word), index, span)
+
     def negative(self, span: Span, children: list[Any]) -> nodes.Unary:
         operand = children[0]
         if isinstance(operand, Token):

@@ -18,6 +18,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.ir.typed import operations
+from netdsl.language.words import VARIANT
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.ops.operation import describe
 from netdsl.runtime import checkpoint, data, images, model
@@ -51,8 +52,9 @@ class OpenedRun:
 
     @property
     def title(self) -> str:
-        """The network with its settings: `preresnet(depth=110)`."""
-        settings = ", ".join(f"{name}={text.strip()}" for name, text in self.settings.items())
+        """The network with its settings: `preresnet(depth=110)`. The name of a variant is its own."""
+        given = (f"{name}={text.strip()}" for name, text in self.settings.items() if name != VARIANT)
+        settings = ", ".join(given)
         return f"{self.network.name}({settings})" if settings else self.network.name
 
     def weights_file(self, which: Which) -> Path:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from netdsl.runtime.errors import Interrupted, RunError
 from netdsl.runtime.run_files import CHECKPOINT, locked
 from netdsl.runtime.speed import SpeedRequest
 from netdsl.trained.failure import StepFailed
+from netdsl.trained.open_run import open_run
 from netdsl.training.reproduce import reproduce_run
 from netdsl.training.train_run import resume_run, train_run
 from tests.support.programs import LONGEST
@@ -430,3 +432,15 @@ def test_batch_norm_on_one_image_is_explained(net: Path, tmp_path: Path, cache: 
     with pytest.raises(StepFailed, match="statistics of a single image") as raised:
         begin(net, tmp_path / "run", batch="8", accumulate="8", epochs="1")
     assert "--accumulate" in raised.value.diagnostics[0].help_text
+
+
+def test_a_run_of_a_variant_is_of_its_values(net: Path, tmp_path: Path) -> None:
+    text = net.read_text().replace("network stateful", "network stateful(rate=0.2)\nvariant strict(rate=0.5)")
+    net.write_text(text.replace("dropout(0.2)", "dropout(rate)"))
+    overrides = {"epochs": "1", "images": "128"}
+    run = tmp_path / "run"
+    compiled = compiled_network(str(net), {"variant": "strict"}, overrides)
+    train_run(compiled, overrides, "module", run, FP32)
+    opened = open_run(run)
+    assert opened.title == opened.network.name == "strict"
+    assert dict(opened.network.parameters) == {"rate": Fraction(1, 2)}

@@ -285,7 +285,7 @@ def _expectation(expected: Set[str], statement: str, before: str) -> str:
         words.append("a value")
         hidden |= _VALUES | _OPERATORS
     elif "TIMES" in expected:
-        hidden |= _OPERATORS | {"LPAR"}
+        hidden |= _OPERATORS | {"LPAR", "LSQB"}
     if "JOIN" in expected:
         hidden |= {"JOIN"}
         words += ["`add`", "`concat`", "`mul`"]
