@@ -31,9 +31,9 @@ from tests.zoo.entries import (
     COLLECTION,
     COURSE,
     ENTRIES,
+    MAPS,
     MIXERS,
     TORCHVISION,
-    UNET,
     Entry,
     same_names,
     setting,
@@ -88,7 +88,7 @@ SECTIONS = {
         "Transformers and mixers, for CIFAR",
         "The references are written from the papers; the small Swin's has torchvision's blocks.",
     ),
-    UNET: ("Other tasks", "A network that ends in a map, with a reference written from its paper."),
+    MAPS: ("Other tasks", "Networks that end in maps, with references written from their papers."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\

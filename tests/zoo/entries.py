@@ -31,7 +31,7 @@ from netdsl.trained.checkpoint_orders import ORDERS, Behind
 from tests.support.building import narrowed
 from tests.zoo import cifar, collection, course, mixers
 from tests.zoo.compare import narrow_linears
-from tests.zoo.unet import unet
+from tests.zoo.maps import scenes_fcos, unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -39,8 +39,8 @@ TORCHVISION = "torchvision"
 CIFAR = "tests/zoo/cifar.py"
 COLLECTION = "tests/zoo/collection.py"
 COURSE = "tests/zoo/course.py"
+MAPS = "tests/zoo/maps.py"
 MIXERS = "tests/zoo/mixers.py"
-UNET = "tests/zoo/unet.py"
 
 
 # From the order of a reference's tensors to that of the file.
@@ -236,7 +236,8 @@ ENTRIES = [
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
     # 32: its deepest maps have a sixteenth of the size.
-    entry("U-Net", partial(unet, 64), UNET, 32, "unet"),
+    entry("U-Net", partial(unet, 64), MAPS, 32, "unet"),
+    entry("scenes_fcos", partial(scenes_fcos, 16), MAPS, 32),
 ]
 
 
@@ -460,6 +461,7 @@ SMALL = [
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
     small("unet", partial(unet, 4), width=4),
+    small("scenes_fcos", partial(scenes_fcos, 4), width=4),
 ]
 
 
