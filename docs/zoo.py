@@ -31,8 +31,9 @@ from tests.zoo.entries import (
     COLLECTION,
     COURSE,
     ENTRIES,
+    MAPS,
+    MIXERS,
     TORCHVISION,
-    UNET,
     Entry,
     same_names,
     setting,
@@ -83,7 +84,11 @@ SECTIONS = {
         "left out.",
     ),
     CIFAR: ("Of papers, for CIFAR", "The references are written from the papers."),
-    UNET: ("Other tasks", "A network that ends in a map, with a reference written from its paper."),
+    MIXERS: (
+        "Transformers and mixers, for CIFAR",
+        "The references are written from the papers; the small Swin's has torchvision's blocks.",
+    ),
+    MAPS: ("Other tasks", "Networks that end in maps, with references written from their papers."),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\
@@ -125,12 +130,13 @@ def compared(entry: Entry) -> Figures:
     torch.manual_seed(0)
     network, reference = entry.load(), entry.reference()
     whole = on_meta(network.module)
-    assert shapes(whole) == shapes(reference, entry.late)
+    assert shapes(whole) == shapes(reference, entry.moves)
     assert 2 * network.macs == flops(network, whole)
     loads = entry.is_torchvision and on_meta(lambda: same_names(network, reference))
     differences = None
     if network.parameters_count <= LARGEST:
-        found = compare(network.module(), reference, entry.size, entry.late)
+        ours, theirs = entry.at_its_size()
+        found = compare(ours.module(), theirs, entry.size, entry.moves)
         assert found.response > 1e-3, "the outputs must depend on the images"
         assert not [spread for spread in found.spreads if not spread.agrees]
         assert max(found.differences) <= 1e-10

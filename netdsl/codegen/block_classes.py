@@ -69,7 +69,7 @@ class Classes:
             maker = self.maker(own.scope())
             made = maker.sequential(block.body)
             setup = pruned((*maker.setup, py.Evaluate(made._replace(function=SUPER))))
-            return ClassView(*self._declared(own, name, setup), setup, (), "nn.Sequential")
+            return ClassView(*self._declared(own, name, setup), setup, (), made.function)
         writer = ModuleWriter(self.maker(own.scope()), [block.body])
         forward = writer.forward(writer.steps(block.body, X, "x"))
         setup = constructor(writer.maker.setup)

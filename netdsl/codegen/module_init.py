@@ -36,8 +36,8 @@ class _Kind(NamedTuple):
     checked: set[str]
 
 
-# Classes of generated code and their bases, whose rules they have.
-_BASES = {"Linear2d": "nn.Linear"}
+# Classes of generated code for maps and their bases for vectors, whose rules they have.
+OF_VECTORS = {"Linear2d": "nn.Linear", "LayerNorm2d": "nn.LayerNorm"}
 
 
 class ModuleInit:
@@ -56,7 +56,7 @@ class ModuleInit:
         self.variants: dict[str, str] = {}
         found: dict[tuple[str, str], list[Layer]] = {}
         for layer in (layer for body in bodies(network) for layer in layers(body)):
-            target = _BASES.get(layer.module.target, layer.module.target)
+            target = OF_VECTORS.get(layer.module.target, layer.module.target)
             found.setdefault((target, layer.operation.name), []).append(layer)
         for (target, operation), same in found.items():
             kind = _kind(self._init, same)

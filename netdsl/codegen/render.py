@@ -19,10 +19,9 @@ class BrokenCode(Exception):
 # Longer code is left as the template wrote it: black takes a second for 100,000 characters.
 MAX_FORMATTED = 50_000
 
-# The possible imports of generated code, in their order.
+# The possible imports of generated code, in their order: of the standard library, then of torch.
+_STANDARD = {"math": "import math", "OrderedDict": "from collections import OrderedDict"}
 _IMPORTS = {
-    "math": "import math",
-    "OrderedDict": "from collections import OrderedDict\n",
     "torch": "import torch",
     "F": "import torch.nn.functional as F",
     "Tensor": "from torch import Tensor",
@@ -33,11 +32,11 @@ _IMPORTS = {
 def _imports(code: str) -> list[str]:
     """The imports that the code needs."""
     used = names_in(code)
+    standard = [line for name, line in _STANDARD.items() if name in used]
+    own = [line for name, line in _IMPORTS.items() if name in used]
     if {"Tensor", "nn"} <= used:
-        return [line for name, line in _IMPORTS.items() if name in used - {"Tensor", "nn"}] + [
-            "from torch import Tensor, nn"
-        ]
-    return [line for name, line in _IMPORTS.items() if name in used]
+        own[-2:] = ["from torch import Tensor, nn"]
+    return [*standard, "", *own] if standard else own
 
 
 class View(Protocol):

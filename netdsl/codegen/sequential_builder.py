@@ -10,13 +10,28 @@ from netdsl.base.values import Symbol
 from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.list_builder import added, constant, gathered, loop
-from netdsl.codegen.module_init import ModuleInit
+from netdsl.codegen.module_init import OF_VECTORS, ModuleInit
 from netdsl.codegen.names import label_of
 from netdsl.codegen.prune import copies
 from netdsl.codegen.signatures import Signature, call_of
 from netdsl.codegen.template_models import torch_call
 from netdsl.ir import lowered as ir
 from netdsl.language.expressions import NO, YES, Ref
+
+
+def at_each_position(body: ir.LoweredBody) -> bool:
+    """True for several layers on the channels at each position of a map, and what acts on each number."""
+    layers = [step for step in body if isinstance(step, ir.Layer)]
+    permuting = [layer for layer in layers if layer.module.target in OF_VECTORS]
+    others = (layer for layer in layers if layer not in permuting)
+    return len(layers) == len(body) and len(permuting) > 1 and all(own.operation.by_number for own in others)
+
+
+def _of_vectors(layer: ir.LoweredStep) -> ir.LoweredStep:
+    """The layer for the channels as vectors."""
+    assert isinstance(layer, ir.Layer)
+    target = layer.module.target
+    return layer._replace(module=layer.module._replace(target=OF_VECTORS.get(target, target)))
 
 
 class SequentialBuilder:
@@ -57,7 +72,13 @@ class SequentialBuilder:
         return made.positional[0] if alone else made
 
     def sequential(self, body: ir.LoweredBody, name: str = "layers") -> py.Call:
-        """A chain as an `nn.Sequential`; `name` is that of the list of its modules, if it needs one."""
+        """A chain as an `nn.Sequential`; `name` is that of the list of its modules, if it needs one.
+
+        Layers on the channels at each position of a map are a `ChannelsLast`, which permutes the map once:
+        torch's activations are slower on a permuted one.
+        """
+        if at_each_position(body):
+            return py.Call("ChannelsLast", tuple(map(self.item, map(_of_vectors, body))))
         if all(isinstance(step, ir.Let) or self._is_item(step) for step in body):
             self.setup += [constant(self.scope, step) for step in body if isinstance(step, ir.Let)]
             return py.Call(

@@ -80,7 +80,7 @@ def forward_documentation(network: LoweredNetwork) -> tuple[str, ...]:
         sizes = list(map(str, shape))
         if network.open_classes and shape[0] == resolved.classes:
             sizes[0] = CONSTANTS["classes"]
-        scores = "logits" if resolved.classes is not None and not number else ""
+        scores = "logits" if resolved.classes is not None and not resolved.detect and not number else ""
         own = f"(N, {', '.join(sizes)}) {name or scores}".rstrip()
         lines.append(f"{own}, in training" if in_training_only else own)
     if len(lines) == 2:

@@ -28,7 +28,7 @@ from netdsl.ir.typed import (
 from netdsl.language.expressions import Const, constant, known
 from netdsl.ops import Operation
 from netdsl.ops.linear import Flatten, Linear
-from netdsl.ops.operation import Shape, Slot, Symbolic, acts_on_numbers, show_shape
+from netdsl.ops.operation import Shape, Slot, Symbolic, show_shape
 from netdsl.resolve.last_norm import roles
 from netdsl.shapes.repair.reorder import channels_last, write_input
 
@@ -138,7 +138,7 @@ class _Layers:
                     also = [Label(step.step.span, "flattened here")]
                     self._check(True, "NET714", span, message, help, also)
                     first = None
-                case TypedOperation(operation=operation) if acts_on_numbers(operation):
+                case TypedOperation(operation=operation) if operation.by_number:
                     pass
                 case _:
                     first = None

@@ -25,6 +25,7 @@ class _Activation(Operation):
     """A function of each number."""
 
     is_activation: ClassVar[bool] = True
+    by_number: ClassVar[bool] = True
     # True if the backward pass needs the output, not the input.
     keeps_output: ClassVar[bool] = False
 

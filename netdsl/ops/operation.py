@@ -163,6 +163,8 @@ class Operation(ABC):
     inherits: ClassVar[str] = ""
     # The operation of the layers inside its module, whose rules of initialisation apply to these.
     contains: ClassVar[str] = ""
+    # Computes each number from itself alone.
+    by_number: ClassVar[bool] = False
     # Its weights have the number of positions of the map as a length.
     sized: ClassVar[bool] = False
     # Arguments whose words decide which code is generated: in a block they are constants.
@@ -295,12 +297,6 @@ def unsplit(
         help = f"choose numbers of channels that {groups} divides, or write `{argument}=1`"
     message = f"{what} can't be split into {groups} {argument}"
     return ShapeMismatch(message, help, output, own=f"{argument}={below}")
-
-
-def acts_on_numbers(operation: Operation) -> bool:
-    """True if it computes each number from itself alone: an activation, dropout."""
-    family = type(operation).__module__.rpartition(".")[2]
-    return family in ("activation", "regularise")
 
 
 def needs_map(name: str, x: Shape) -> ShapeMismatch | None:

@@ -19,6 +19,7 @@ from netdsl.ops.operation import (
 class _Dropout(Operation):
     """Sets values to 0 with probability `p` in training."""
 
+    by_number: ClassVar[bool] = True
     # True if one value is drawn for a whole example.
     by_example: ClassVar[bool]
 

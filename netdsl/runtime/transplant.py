@@ -84,9 +84,9 @@ def transplant(
             'load them into the reference, and use `torch.save(model.state_dict(), "weights.pth")`',
         )
     else:
-        if unknown := [name for name in order if name not in named]:
+        if unknown := [name for name in order if name not in reference_state_dict]:
             raise TransplantError(f"`order` has `{unknown[0]}`, but the weights have no such name")
-        theirs = in_order(named, order)
+        theirs = in_order(named, [name for name in order if name in named])
     pairs = _pairs(theirs, ours)
     if shape_errors := [pair for pair in pairs if not _fit(*pair)]:
         raise _report(shape_errors, len(theirs), len(ours))

@@ -13,7 +13,7 @@ from netdsl.ir.resolved import OperationStep, ResolvedNetwork, Section
 from netdsl.ir.typed import TypedCall, TypedOperation, TypedPart, TypedSection, TypedStep
 from netdsl.language.expressions import Const
 from netdsl.ops.linear import Linear
-from netdsl.ops.operation import Shape, acts_on_numbers, show_shape
+from netdsl.ops.operation import Shape, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
 from netdsl.shapes.tensor_state import TensorState
 
@@ -116,7 +116,7 @@ def _before_linear(parts: Sequence[TypedPart]) -> _Remedy | None:
             break
         if isinstance(step.operation, Linear):
             first = step
-        elif not acts_on_numbers(step.operation):
+        elif not step.operation.by_number:
             break
     if first is None:
         return None

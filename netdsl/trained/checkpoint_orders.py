@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-# Children that come before their siblings in a state dict, and after them in the file: the projections of
-# torchvision's RegNet, the layer scales of its ConvNeXt and of timm's.
-LATE_CHILDREN = ("proj", "layer_scale", "gamma")
+
+class Behind(NamedTuple):
+    """A child that comes before its `sibling` in a state dict, and behind it in the file; without a sibling,
+    behind all of them.
+    """
+
+    child: str
+    sibling: str = ""
+
+
+# Of torchvision, and of timm where the names are others.
+ORDERS: dict[str, tuple[Behind, ...]] = {
+    "regnet": (Behind("proj"),),
+    "convnext": (Behind("layer_scale"),),
+    "convnext of timm": (Behind("gamma"),),
+    "googlenet": (Behind("aux1"), Behind("aux2")),
+    "inception_v3": (Behind("AuxLogits"),),
+    "maxvit": (Behind("proj"),),
+    "vit": (Behind("class_token", "conv_proj"),),
+    "vit of timm": (Behind("cls_token", "patch_embed"), Behind("pos_embed", "cls_token")),
+    "swin": (Behind("reduction"),),
+    "swin_v2": (Behind("norm1", "attn"), Behind("norm2", "mlp")),
+}
 
 
 def known_orders(names: Iterable[str]) -> Iterator[list[str]]:
     """The orders of a checkpoint's names that its network's file may have, apart from its own."""
     own = list(names)
-    for child in LATE_CHILDREN:
-        if (order := behind_siblings(own, child)) != own:
+    for moves in ORDERS.values():
+        if (order := in_file_order(own, moves)) != own:
             yield order
 
 
-def behind_siblings(names: Iterable[str], child: str) -> list[str]:
-    """The names of tensors, those of each `child` behind those of its siblings."""
-    found = [f".{name}" for name in names]  # The whole network is an owner, too.
-    owners = dict.fromkeys(name.partition(f".{child}")[0] for name in found if f".{child}" in name)
-    for owner in owners:
-        moved = [name for name in found if name.startswith(f"{owner}.{child}")]
-        rest = [name for name in found if name not in moved]
-        last = max((n for n, name in enumerate(rest) if name.startswith(f"{owner}.")), default=-1)
-        found = [*rest[: last + 1], *moved, *rest[last + 1 :]]
-    return [name[1:] for name in found]
+def in_file_order(names: Iterable[str], moves: Iterable[Behind]) -> list[str]:
+    """The names of tensors after the moves of children."""
+    found = list(names)
+    for child, sibling in moves:
+        paths = [tuple(name.split(".")) for name in found]
+        owners = dict.fromkeys(path[: path.index(child)] for path in paths if child in path)
+        for owner in owners:
+            moved = [path for path in paths if path[: len(owner) + 1] == (*owner, child)]
+            rest = [path for path in paths if path not in moved]
+            before = (*owner, sibling) if sibling else owner
+            last = max((n for n, path in enumerate(rest) if path[: len(before)] == before), default=-1)
+            paths = [*rest[: last + 1], *moved, *rest[last + 1 :]]
+        found = [".".join(path) for path in paths]
+    return found

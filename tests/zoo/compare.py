@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import netdsl
 from netdsl.runtime.model import all_outputs
-from netdsl.trained.checkpoint_orders import behind_siblings
+from netdsl.trained.checkpoint_orders import Behind, in_file_order
 from tests.support.equality import statistics, without_norms
 
 T = TypeVar("T")
@@ -61,20 +61,23 @@ class Comparison(NamedTuple):
         return self.evaluation, self.training, self.gradients, self.running
 
 
-def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed: int = 0) -> Comparison:
+def compare(
+    ours: nn.Module, theirs: nn.Module, size: int, moves: Sequence[Behind] = (), seed: int = 0
+) -> Comparison:
     """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
-    `size` x `size`. The reference registers its children `late` before their siblings, which come first in
-    ours. Changes both.
+    `size` x `size`. `moves` make the file's order of the reference's. Changes both.
     """
     named = dict(theirs.named_parameters())
-    pairs = [(name, named[name], q) for name, q in zip(ordered(named, late), ours.parameters(), strict=True)]
+    pairs = [
+        (name, named[name], q) for name, q in zip(in_file_order(named, moves), ours.parameters(), strict=True)
+    ]
     spreads = [Spread(name, p.numel(), spread(q), spread(p)) for name, p, q in pairs]
     theirs.double(), ours.double()
     torch.manual_seed(seed)
     x = torch.randn(BATCH, 3, size, size, dtype=torch.float64)
     randomise(theirs, x)
     state = theirs.state_dict()
-    netdsl.transplant(state, ours, order=ordered(state, late))
+    netdsl.transplant(state, ours, order=in_file_order(state, moves))
     for model in (theirs, ours):
         for module in model.modules():
             if type(module).__name__ in RANDOM:
@@ -92,7 +95,8 @@ def compare(ours: nn.Module, theirs: nn.Module, size: int, late: str = "", seed:
         for output, parameters in ((expected, [p for _, p, _ in pairs]), (actual, [q for *_, q in pairs]))
     )
     buffers = dict(theirs.named_buffers())
-    expected_statistics = [buffers[name] for name in ordered(buffers, late) if not name.endswith("tracked")]
+    names = (name for name in in_file_order(buffers, moves) if name.endswith(("running_mean", "running_var")))
+    expected_statistics = [buffers[name] for name in names]
     return Comparison(
         spreads=spreads,
         response=response,
@@ -108,24 +112,22 @@ def outputs(model: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([output.flatten(1) for output in all_outputs(model(x)) if output is not None], 1)
 
 
-def ordered(names: Iterable[str], late: str) -> list[str]:
-    """The names of a reference's tensors in the order of our file."""
-    return behind_siblings(names, late) if late else list(names)
-
-
 def on_meta(create: Callable[[], T]) -> T:
     """The result of a call that makes modules: without values, in no time."""
     with torch.device("meta"):
         return create()
 
 
-def shapes(module: nn.Module, late: str = "") -> list[tuple[int, ...]]:
+def shapes(module: nn.Module, moves: Sequence[Behind] = ()) -> list[tuple[int, ...]]:
     """The shapes of the parameters, in order; lengths of 1 at their ends don't count."""
     named = dict(module.named_parameters())
-    found = ([*named[name].shape] for name in ordered(named, late))
-    return [
-        tuple(shape[: max((n for n, size in enumerate(shape, 1) if size > 1), default=0)]) for shape in found
-    ]
+    found = ([*named[name].shape] for name in in_file_order(named, moves))
+    return [tuple(_without_ones(_without_ones(shape)[::-1])[::-1]) for shape in found]
+
+
+def _without_ones(shape: list[int]) -> list[int]:
+    """The shape without lengths of 1 at its end."""
+    return shape[: max((n for n, size in enumerate(shape, 1) if size > 1), default=0)]
 
 
 @contextmanager
@@ -158,6 +160,8 @@ def randomise(model: nn.Module, x: Tensor) -> None:
     with torch.no_grad():
         for p in model.parameters():
             if p.dim() > 1 and p.numel() > len(p):
+                if not p.any():  # the last layer of a vision transformer
+                    p.normal_()
                 p.mul_((2 / p[0].numel()) ** 0.5 / p.std())
             else:
                 p.add_(torch.randn_like(p), alpha=0.1)

@@ -13,21 +13,25 @@ from torchvision.models import (
     convnext,
     densenet,
     efficientnet,
+    maxvit,
     mnasnet,
     mobilenetv2,
     regnet,
     resnet,
     shufflenetv2,
+    swin_transformer,
+    vision_transformer,
 )
 
 import netdsl
 from benchmarks.placements import placement
 from netdsl.base.values import show
 from netdsl.syntax.net_files import bare_names
+from netdsl.trained.checkpoint_orders import ORDERS, Behind
 from tests.support.building import narrowed
-from tests.zoo import cifar, collection, course
+from tests.zoo import cifar, collection, course, mixers
 from tests.zoo.compare import narrow_linears
-from tests.zoo.unet import unet
+from tests.zoo.maps import scenes_fcos, unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -35,11 +39,12 @@ TORCHVISION = "torchvision"
 CIFAR = "tests/zoo/cifar.py"
 COLLECTION = "tests/zoo/collection.py"
 COURSE = "tests/zoo/course.py"
-UNET = "tests/zoo/unet.py"
+MAPS = "tests/zoo/maps.py"
+MIXERS = "tests/zoo/mixers.py"
 
 
-# The children that torchvision registers before those that the file has first.
-LATE = {"regnet": "proj", "convnext": "layer_scale", "googlenet": "aux", "inception_v3": "AuxLogits"}
+# From the order of a reference's tensors to that of the file.
+MOVES = {**ORDERS, "cifar_swin": ORDERS["swin"]}
 
 
 class Entry(NamedTuple):
@@ -58,8 +63,15 @@ class Entry(NamedTuple):
     settings: Mapping[str, Setting]
 
     @property
-    def late(self) -> str:
-        return LATE.get(self.file, "") if self.is_torchvision else ""
+    def moves(self) -> tuple[Behind, ...]:
+        return MOVES.get(self.file, ())
+
+    def at_its_size(self) -> tuple[netdsl.Network, nn.Module]:
+        """The network and the reference, for images of the entry's size if they have weights of that size."""
+        if self.file != "vit":
+            return self.load(), self.reference()
+        network = netdsl.load(self.network, input=f"3x{self.size}x{self.size}")
+        return network, torchvision.models.get_model(self.name, weights=None, image_size=self.size)
 
     @property
     def is_torchvision(self) -> bool:
@@ -86,7 +98,7 @@ def imagenet() -> Iterator[Entry]:
     """All of torchvision's classification networks that have a bare name."""
     options = dict.fromkeys(("googlenet", "inception_v3"), {"aux_logits": False, "init_weights": True})
     # The classifiers of VGG have 120 million weights, whatever the size.
-    sizes = {"alexnet": 64, "vgg": 32, "inception_v3": 75}
+    sizes = {"alexnet": 64, "vgg": 32, "inception_v3": 75, "vit": 64, "maxvit": 224}
     names = bare_names()
     for name in torchvision.models.list_models(module=torchvision.models):
         if name in names:
@@ -94,6 +106,15 @@ def imagenet() -> Iterator[Entry]:
             yield entry(name, reference, TORCHVISION, sizes.get(names[name].path.stem, 48))
     with_heads = partial(torchvision.models.googlenet, aux_logits=True, init_weights=True)
     yield entry("googlenet with auxiliary heads", with_heads, TORCHVISION, 64, "googlenet", aux=True)
+
+
+def cifar_swin(width: int) -> nn.Module:
+    """The blocks of torchvision's; for images of 32x32."""
+    heads = [width // 16 << stage for stage in range(3)]
+    create = swin_transformer.SwinTransformer
+    sizes = [2, 2], width, [2, 4, 2], heads, [4, 4]
+    made: nn.Module = create(*sizes, stochastic_depth_prob=0.1, num_classes=10)
+    return made
 
 
 def placed(letter: str) -> Entry:
@@ -196,6 +217,12 @@ ENTRIES = [
         widen=8,
         drop=0.3,
     ),
+    entry("cifar_vit", partial(mixers.ViT, 128, 6, 4, 4, 32), MIXERS, 32),
+    entry("cifar_swin", partial(cifar_swin, 48), MIXERS, 32),
+    entry("cct_7_3x1", partial(mixers.CCT, 256, 7, 4, 2, 1, 32), MIXERS, 32),
+    entry("cct_2_3x2", partial(mixers.CCT, 128, 2, 2, 1, 2, 32), MIXERS, 32),
+    entry("mlp_mixer", partial(mixers.MLPMixer, 128, 8, 4, 64, 512, 32), MIXERS, 32),
+    entry("convmixer", partial(mixers.conv_mixer, 256, 8), MIXERS),
     entry("DenseNet-BC-100-12", partial(cifar.densenet_bc, 100, 12), CIFAR, 16, "densenet_bc"),
     entry("ResNeXt-29 8x64d", partial(cifar.resnext29, 8, 64), CIFAR, 16, "resnext29"),
     entry("SE-ResNet-18", cifar.senet18, CIFAR, 16, "senet18"),
@@ -209,7 +236,8 @@ ENTRIES = [
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
     # 32: its deepest maps have a sixteenth of the size.
-    entry("U-Net", partial(unet, 64), UNET, 32, "unet"),
+    entry("U-Net", partial(unet, 64), MAPS, 32, "unet"),
+    entry("scenes_fcos", partial(scenes_fcos, 16), MAPS, 32),
 ]
 
 
@@ -222,8 +250,8 @@ class Small(NamedTuple):
     settings: Mapping[str, Setting]
 
     @property
-    def late(self) -> str:
-        return LATE.get(self.file, "")
+    def moves(self) -> tuple[Behind, ...]:
+        return MOVES.get(self.file, ())
 
     def load(self) -> netdsl.Network:
         """Takes images of `size` x `size`, and has narrow classifiers."""
@@ -236,6 +264,22 @@ class Small(NamedTuple):
 
 def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **settings: Setting) -> Small:
     return Small(file, reference, size, settings)
+
+
+def swin(window: int = 7, **options: Any) -> nn.Module:
+    heads, windows = [1, 2, 4, 8], [window, window]
+    made: nn.Module = swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+    return made
+
+
+def swin_v2() -> nn.Module:
+    block, merging = swin_transformer.SwinTransformerBlockV2, swin_transformer.PatchMergingV2
+    return swin(8, block=block, downsample_layer=merging)
+
+
+def max_vit() -> nn.Module:
+    made: nn.Module = maxvit.MaxVit((64, 64), 64, 2, [32, 64, 128, 256], [1, 1, 1, 1], 16, 0.2)
+    return made
 
 
 def torch_vision(name: str, **options: Any) -> Callable[[], nn.Module]:
@@ -330,6 +374,18 @@ SMALL = [
     small("convnext", next_convolutional, 64, width=8, depth=1),
     small("regnet", partial(regular, True), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32),
     small("regnet", partial(regular, False), 48, d2=2, d3=1, d4=1, w1=8, w2=16, w3=24, w4=32, se=False),
+    small(
+        "vit",
+        partial(vision_transformer.VisionTransformer, 32, 8, 2, 2, 32, 128),
+        width=32,
+        depth=2,
+        heads=2,
+        patch=8,
+    ),
+    # Odd maps are padded and merged: 13, 7, 4 and 2 positions.
+    small("swin", swin, 52, width=32, depth=2),
+    small("swin_v2", swin_v2, 52, width=32, depth=2),
+    small("maxvit", max_vit, 64, width=32, n1=1, n2=1, n3=1, n4=1, head=16, window=2),
     small("googlenet", torch_vision("googlenet", aux_logits=False, init_weights=True)),
     small("googlenet", torch_vision("googlenet", aux_logits=True, init_weights=True), aux=True),
     small("inception_v3", torch_vision("inception_v3", aux_logits=False, init_weights=True), 75),
@@ -384,6 +440,20 @@ SMALL = [
     small("pnasnet", partial(collection.pnasnet, collection.cell_a, 8), 16, width=8),
     small("pnasnet", partial(collection.pnasnet, collection.CellB, 8), 16, width=8, cell="cell_b"),
     small("placements", partial(cifar.placements, "e", 8), 16, depth=8),
+    small("cifar_vit", partial(mixers.ViT, 32, 2, 4, 4, 16), 16, width=32, depth=2),
+    small("cifar_swin", partial(cifar_swin, 16), 32, width=16),
+    small("cct", partial(mixers.CCT, 32, 2, 4, 2, 1, 16), 16, width=32, depth=2),
+    small("cct", partial(mixers.CCT, 32, 2, 2, 1, 2, 16), 16, width=32, depth=2, heads=2, ratio=1, convs=2),
+    small(
+        "mlp_mixer",
+        partial(mixers.MLPMixer, 32, 2, 4, 8, 48, 16),
+        16,
+        width=32,
+        depth=2,
+        tokens=8,
+        channels=48,
+    ),
+    small("convmixer", partial(mixers.conv_mixer, 16, 2), 16, width=16, depth=2),
     small("two_layer_fc", kaiming(course.two_layer_fc), 32),
     small("three_layer_convnet", kaiming(course.three_layer_convnet), 32),
     small("convnet", kaiming(course.a3_good_model_batchnorm), 32),
@@ -391,6 +461,7 @@ SMALL = [
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
     small("unet", partial(unet, 4), width=4),
+    small("scenes_fcos", partial(scenes_fcos, 4), width=4),
 ]
 
 
