@@ -61,7 +61,8 @@ class ScenesFCOS(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.constant_(self.scores.bias, -4.59512)
+        if self.scores.bias is not None:
+            nn.init.constant_(self.scores.bias, -4.59512)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

@@ -18,13 +18,14 @@ from netdsl.ops.operation import TorchCall, Weight
 
 class Special(NamedTuple):
     """A weight with a rule of its own: the attribute of its layer, and the values of the class's flags with
-    which the layer exists. To mypy a layer that isn't `typed` is any module.
+    which the layer exists. To mypy a layer that isn't `typed` is any module. A `checked` weight may be None.
     """
 
     attribute: str
     weight: Weight
     rule: Rule
     typed: bool
+    checked: bool = False
     flags: tuple[tuple[str, bool], ...] = ()
 
 
@@ -160,10 +161,14 @@ def _kind(init: Init, layers: Iterable[Layer]) -> _Kind:
             kind.rules[weight.name] = kind_rule(init, layer, weight)
             if weight.present != NO:
                 kind.present.add(weight.name)
-            # To mypy a convolution's bias may be None.
-            if (weight.role == "bias" and layer.module.target != "nn.Linear") or weight.present != YES:
+            if may_be_none(layer, weight):
                 kind.checked.add(weight.name)
     return kind
+
+
+def may_be_none(layer: Layer, weight: Weight) -> bool:
+    """True if a weight may be missing; to mypy a convolution's bias always may."""
+    return (weight.role == "bias" and layer.module.target != "nn.Linear") or weight.present != YES
 
 
 def _union(one: _Kind, other: _Kind) -> _Kind:
@@ -183,7 +188,7 @@ def _explicit(rule: Rule, weight: Weight) -> Rule:
 def _statement(special: Special, owner: str) -> py.Statement:
     path = f"{special.attribute}.{special.weight.name}"
     tensor = _parameter(owner, path, special.typed)
-    statement = _checked(special.rule, tensor, special.typed and special.weight.present != YES)
+    statement = _checked(special.rule, tensor, special.typed and special.checked)
     for flag, holds in reversed(special.flags):
         condition = py.Name(f"{owner}.{flag}")
         statement = py.If(condition if holds else py.negated(condition), (statement,))

@@ -10,7 +10,7 @@ from netdsl.base.tree import bodies
 from netdsl.codegen import python as py
 from netdsl.codegen.forward_writer import ForwardWriter
 from netdsl.codegen.list_builder import constant
-from netdsl.codegen.module_init import Special
+from netdsl.codegen.module_init import Special, may_be_none
 from netdsl.codegen.names import Names, label_of, step_name
 from netdsl.codegen.prune import pruned
 from netdsl.codegen.sequential_builder import SequentialBuilder
@@ -122,7 +122,9 @@ class ModuleWriter(ForwardWriter):
         if isinstance(step, Layer):
             typed = not several and not (isinstance(made, py.Call) and made.function == "freeze")
             for weight, rule in self.maker.initialisation.own_rules(step):
-                self.special.append(Special(name, weight, rule, typed, self._flags))
+                self.special.append(
+                    Special(name, weight, rule, typed, may_be_none(step, weight), self._flags)
+                )
         return name
 
     def _annotation(self, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,7 +28,8 @@ def test_outputs_are_a_tuple_in_their_order_and_more_in_training() -> None:
     model, x = network.module(), torch.randn(2, 3, 8, 8)
     assert [tuple(output.shape) for output in model.train()(x)] == [(2, 2), (2, 4, 8, 8), (2, 2)]
     logits, early = model.eval()(x)
-    torch.testing.assert_close(model.bn(model.conv(x)).relu(), early)
+    known: Any = model
+    torch.testing.assert_close(known.bn(known.conv(x)).relu(), early)
     assert tuple(logits.shape) == (2, 2)
     assert_styles_agree(network)
     assert_counts_are_torchs(network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -24,8 +25,8 @@ def test_a_line_for_each_class_with_boxes(figures: list[Figure], tmp_path: Path)
     charts.write_precision_recall(curves, (0.5, 0.9, None), ("a", "_b", "c"), tmp_path / "x.png", "$a$")
     (axes,) = figures[0].axes
     assert [line.get_label() for line in axes.lines] == [" _b 0.900", " a 0.500"]  # the best first
-    assert list(axes.lines[1].get_ydata()) == [1, 0.5, 0]
-    assert list(axes.lines[1].get_xdata()) == [0, 0.5, 1]
+    assert np.asarray(axes.lines[1].get_ydata()).tolist() == [1, 0.5, 0]
+    assert np.asarray(axes.lines[1].get_xdata()).tolist() == [0, 0.5, 1]
     assert axes.get_title() == r"\$a\$"
 
 
@@ -39,7 +40,7 @@ def test_of_many_classes_the_best_and_the_worst_are_named(figures: list[Figure],
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels[:2] == [" class 29 0.967", " class 28 0.933"] and labels[-2:] == [" class 0 0.000", "mean"]
     assert len(labels) == 11
-    assert list(axes.lines[-1].get_ydata()) == pytest.approx(curves.mean(0).tolist())
+    assert np.asarray(axes.lines[-1].get_ydata()).tolist() == pytest.approx(curves.mean(0).tolist())
 
 
 def test_nothing_is_known_of_no_boxes(tmp_path: Path) -> None:

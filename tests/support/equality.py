@@ -72,7 +72,7 @@ def seeded(seed: int, call: Callable[..., Outputs], *arguments: object) -> tuple
 def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None:
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
     module = randomised(network.module(), seed)
-    sequential = [network.sequential().double()] if "sequential" in network.styles else []
+    sequential: list[nn.Module] = [network.sequential().double()] if "sequential" in network.styles else []
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]
     for model in sequential:
@@ -90,7 +90,10 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
         assert [tuple(output.shape) for output in results[0]] == [(batch, *shape) for shape in wanted]
         outputs = [torch.cat([output.flatten() for output in result]) for result in results]
         weights = torch.randn(outputs[0].shape, generator=generator, dtype=torch.float64)
-        parameters = [*([*model.parameters()] for model in (module, *sequential)), params]
+        parameters: list[list[Tensor]] = [
+            *(list[Tensor](model.parameters()) for model in (module, *sequential)),
+            params,
+        ]
         gradients = [
             gradients_of((output * weights).sum(), own)
             for output, own in zip(outputs, parameters, strict=True)
