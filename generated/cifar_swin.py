@@ -199,7 +199,7 @@ class CifarSwin(nn.Module):
         )
         self.patch_merging1 = PatchMerging(48)
         self.stage2 = nn.Sequential(
-            *(Swin(96, 6, 2 * (i - i // 2 * 2), 0.1 * (i + 2) / 7) for i in range(4))
+            *(Swin(96, 6, 2 * (i % 2), 0.1 * (i + 2) / 7) for i in range(4))
         )
         self.patch_merging2 = PatchMerging(96)
         self.stage3 = nn.Sequential(

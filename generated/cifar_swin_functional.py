@@ -201,7 +201,7 @@ def forward(
     x = patch_merging(x, p)
     # stage2
     for i in range(4):
-        x = swin(x, p, training, generator, 6, 2 * (i - i // 2 * 2), 0.1 * (i + 2) / 7)
+        x = swin(x, p, training, generator, 6, 2 * (i % 2), 0.1 * (i + 2) / 7)
     # layers2
     x = patch_merging(x, p)
     # stage3

@@ -198,10 +198,7 @@ def cifar_swin(num_classes: int = 10) -> nn.Sequential:
             ),
             layers1=patch_merging(48),
             stage2=nn.Sequential(
-                *(
-                    Swin(96, 6, 2 * (i - i // 2 * 2), 0.1 * (i + 2) / 7)
-                    for i in range(4)
-                )
+                *(Swin(96, 6, 2 * (i % 2), 0.1 * (i + 2) / 7) for i in range(4))
             ),
             layers2=patch_merging(96),
             stage3=nn.Sequential(

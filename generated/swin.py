@@ -203,10 +203,7 @@ class Swin(nn.Module):
         )
         self.patch_merging2 = PatchMerging(192)
         self.stage3 = nn.Sequential(
-            *(
-                SwinBlock(384, 12, 3 * (i - i // 2 * 2), 0.2 * (i + 4) / 11)
-                for i in range(6)
-            )
+            *(SwinBlock(384, 12, 3 * (i % 2), 0.2 * (i + 4) / 11) for i in range(6))
         )
         self.patch_merging3 = PatchMerging(384)
         self.stage4 = nn.Sequential(

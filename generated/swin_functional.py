@@ -208,9 +208,7 @@ def forward(
     x = patch_merging(x, p)
     # stage3
     for i in range(6):
-        x = swin(
-            x, p, training, generator, 12, 3 * (i - i // 2 * 2), 0.2 * (i + 4) / 11
-        )
+        x = swin(x, p, training, generator, 12, 3 * (i % 2), 0.2 * (i + 4) / 11)
     # layers3
     x = patch_merging(x, p)
     # stage4

@@ -222,7 +222,7 @@ class SwinV2(nn.Module):
         )
         self.patch_merging2 = PatchMerging(192)
         self.stage3 = nn.Sequential(
-            *(Swin(384, 12, 4 * (i - i // 2 * 2), 0.2 * (i + 4) / 11) for i in range(6))
+            *(Swin(384, 12, 4 * (i % 2), 0.2 * (i + 4) / 11) for i in range(6))
         )
         self.patch_merging3 = PatchMerging(384)
         self.stage4 = nn.Sequential(

@@ -230,9 +230,7 @@ def forward(
     x = patch_merging(x, p)
     # stage3
     for i in range(6):
-        x = swin(
-            x, p, training, generator, 12, 4 * (i - i // 2 * 2), 0.2 * (i + 4) / 11
-        )
+        x = swin(x, p, training, generator, 12, 4 * (i % 2), 0.2 * (i + 4) / 11)
     # layers3
     x = patch_merging(x, p)
     # stage4

@@ -221,10 +221,7 @@ def swin_v2(num_classes: int = 1000) -> nn.Sequential:
             ),
             layers2=patch_merging(192),
             stage3=nn.Sequential(
-                *(
-                    Swin(384, 12, 4 * (i - i // 2 * 2), 0.2 * (i + 4) / 11)
-                    for i in range(6)
-                )
+                *(Swin(384, 12, 4 * (i % 2), 0.2 * (i + 4) / 11) for i in range(6))
             ),
             layers3=patch_merging(384),
             stage4=nn.Sequential(

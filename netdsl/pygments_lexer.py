@@ -30,7 +30,7 @@ _KINDS = {
     "SIZE": Number.Size,
     "NUMBER": Number,
     "OTHER": Error,
-    **dict.fromkeys(("COMPARISON", "PLUS", "MINUS", "TIMES", "FLOOR", "DIVIDE", "EQUAL"), Operator),
+    **dict.fromkeys(("COMPARISON", "PLUS", "MINUS", "TIMES", "FLOOR", "DIVIDE", "MODULO", "EQUAL"), Operator),
     **dict.fromkeys(("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE"), Punctuation),
     **dict.fromkeys(("VBAR", "COLON", "_COMMA"), Punctuation),
 }

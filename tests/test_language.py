@@ -670,3 +670,15 @@ def test_items_of_lists() -> None:
     sizes = [module.out_channels for module in network.module().modules() if isinstance(module, nn.Conv2d)]
     assert sizes == [6, 4, 6, 8, 8, 2, 3, 4, 2, 3]
     assert_styles_agree(network)
+
+
+def test_remainders_are_those_of_python() -> None:
+    text = (
+        "network n(a=7)\ninput 3x4x4\nstage b(repeat=4, wide=2 + 3 * (index % 2))\n"
+        "block b(wide) { conv(wide * (a % 4) % 5 + 1, 3), conv(-1 % 5, 1) }\n"
+    )
+    network = build(text)
+    convolutions = [m for m in network.module().modules() if isinstance(m, nn.Conv2d)]
+    assert [conv.out_channels for conv in convolutions] == [2 * 3 % 5 + 1, 4, 5 * 3 % 5 + 1, 4] * 2
+    assert_styles_agree(network)
+    assert codes("network n\ninput 3x4x4\nlayers { conv(4 % 0, 3) }\n") == ["NET303"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netdsl.base.source import Source
-from netdsl.compiler import STYLES, compile_network, generate
+from netdsl.compiler import compile_network, generate
 from netdsl.diagnostics.render_text import render
 from netdsl.syntax.net_files import shipped
 from tests.support import strategies
@@ -60,7 +60,7 @@ def check(text: str) -> None:
         assert "\x00" not in shown
     if compiled.network is not None:
         assert not compiled.errors
-        for style in STYLES:
+        for style in compiled.styles:
             assert generate(compiled, style)
 
 

@@ -120,6 +120,7 @@ class ModuleInit:
         initialise otherwise.
         """
         linear = self._kinds["nn.Linear"].rules if "nn.Linear" in self._kinds else {}
+        alike: dict[tuple[py.Statement, ...], list[str]] = {}
         for name, (kind, weights) in self._containers.items():
             statements: list[py.Statement] = []
             for path, rule in kind.rules.items():
@@ -130,7 +131,9 @@ class ModuleInit:
                 if path in kind.present and rule != set_before:
                     statements.append(py.Evaluate(fill(rule, _parameter(module, path))))
             if statements:
-                yield _is_instance(module, [name]), tuple(statements)
+                alike.setdefault(tuple(statements), []).append(name)
+        for same, names in alike.items():
+            yield _is_instance(module, names), same
 
     def _cases(self, module: str) -> Iterator[tuple[py.Expression, tuple[py.Statement, ...]]]:
         """The classes with equal rules, and their statements; variants before their base classes."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )
 @device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
-    """Evaluate a run on the test images: loss and accuracy, or average precision."""
+    """Evaluate a run on the test images: loss and accuracy."""
     from netdsl.trained.evaluate import evaluate_run
 
     other_data = None if data is None else data_override(data)

@@ -77,6 +77,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "*": lambda a, b: a * b,
     "/": lambda a, b: Fraction(a) / Fraction(b),
     "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,

@@ -44,6 +44,7 @@ _SIGN_NAMES = {
     "-": "MINUS",
     "*": "TIMES",
     "//": "FLOOR",
+    "%": "MODULO",
     "/": "DIVIDE",
     "=": "EQUAL",
     ":": "COLON",

@@ -61,7 +61,15 @@ def numbers(draw: st.DrawFn, names: Names) -> str:
     """A small whole number of at least 1."""
     name = draw(st.sampled_from(names.numbers))
     flag = draw(st.sampled_from([*names.flags, f"{name} > 3"]))
-    forms = ["2", "4", "6", f"min({name}, 8)", f"max({name} // 2, 1)", f"min({name}, 6) + 2"]
+    forms = [
+        "2",
+        "4",
+        "6",
+        f"min({name}, 8)",
+        f"max({name} // 2, 1)",
+        f"min({name}, 6) + 2",
+        f"{name} % 3 + 1",
+    ]
     forms += [
         f"if {flag} then 4 else min({name}, 5)",
         f"round_to(min({name}, 9), 4)",

@@ -48,6 +48,7 @@ COMMANDS = """
     train NAME.net --NAME
     eval NAME
     eval NAME --data folder:NAME-none
+    data NAME
     predict NAME NAME.jpg NAME-none.jpg NAME.net
     compare NAME NAME -o NAME.png
     plot NAME NAME -o NAME.png

@@ -61,7 +61,7 @@ def test_it_goes_with_one_network_and_leaves_no_run() -> None:
     assert netdsl("train", "plain.net", "normed.net", *FP32).exit_code == 2
     assert netdsl("train", "plain.net", *FP32, "--run", "out").exit_code == 2
     many = netdsl("train", "plain.net", "--overfit", 5000)
-    assert many.exit_code == 1 and "`images 5000` is more than the 1,437 images" in many.output
+    assert many.exit_code == 2 and "5000 is not in the range 2<=x<=1000" in many.output
 
 
 def attempt(lr: float, loss: float, **changes: object) -> Attempt:

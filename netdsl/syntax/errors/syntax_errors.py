@@ -79,7 +79,7 @@ _LOOK_ALIKE = {
 # Any of these is possible where a value is, and any operator after a value. The full list would
 # hide the point.
 _VALUES = {"NUMBER", "NAME", "SIZE", "STRING", "TRUE", "FALSE", "LPAR", "LSQB", "NOT", "IF", "MINUS"}
-_OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "OR", "AND", "COMPARISON"}
+_OPERATORS = {"PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR", "MODULO", "OR", "AND", "COMPARISON"}
 
 
 class Reported(NamedTuple):

@@ -39,7 +39,6 @@ _CHOICES = (
         rf"\bif\s+({_CONDITIONS})\s*\{{\s*({_TERM})\s*\}}\s*else\s*\{{\s*({_TERM})\s*\}}",
         r"if \1 then \2 else \3",
     ),
-    (rf"({_ATOM})\s*%\s*({_ATOM})", r"\1 - \1 // \2 * \2"),
 )
 
 

@@ -101,8 +101,8 @@ a conditional expression needs both values
 the comma must be followed by an item
   >> , ^                                           =>
 a percentage is a fraction
-  <n> ^ %                                          => @percent
-  <value> ^ % <value:by>                           => {value} - {value} // {by} * {by}
+  >> <n> % << ^ ⏎                                  => @percent
+  >> <n> % << ^ <token>                            => @percent
 branches start with `|`
   { ^VBAR <token>                                  ! write `|` before each branch, the first one too
 branches are in a join
@@ -194,10 +194,8 @@ def _times(found: Found) -> Mistake | None:
 
 
 def _percent(found: Found) -> Mistake | None:
-    """`50%`, but not `n % 2`."""
-    line = found.line
-    after = line.tokens[line.wrong + 1 : line.wrong + 2]
-    if not found["n"].isdigit() or any(token.kind in ("NAME", "NUMBER") for token in after):
+    """`50%`."""
+    if not found["n"].isdigit():
         return None
     return found.write(f"{int(found['n'][:9]) / 100:g}")
 
