@@ -48,7 +48,7 @@ def predict(
     device: str,
     form: str,
 ) -> None:
-    """Predict the classes of images, with probabilities, or the boxes in them.
+    """Predict the classes of images, or the boxes in them.
 
     A file that is not an image is reported and skipped, and the exit status is then 1.
     """

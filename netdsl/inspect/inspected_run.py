@@ -32,8 +32,16 @@ class InspectedRun:
 
     @classmethod
     def open(cls, folder: Path, which: Which, device: str) -> InspectedRun:
-        """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does."""
+        """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does.
+
+        A detector, which has no scores of an image to explain, is a RunError, too.
+        """
         run = open_run(folder)
+        if run.network.typed.network.detect:
+            raise RunError(
+                f"{folder} is the run of a detector, and this is for classifiers",
+                "`netdsl predict RUN IMAGE -o boxes.png` shows what it finds",
+            )
         return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))
 
     @property

@@ -83,6 +83,11 @@ def overfit(
     the recipe's optimizer. If that fails, a tenth and ten times of the rate are tried; then RunError has the
     diagnosis.
     """
+    if Network(compiled).typed.network.detect:
+        raise RunError(
+            "`--overfit` counts images that are classified right, and the network is a detector",
+            "train it on a few images: `--images 16 --batch 16 --validation 0 --epochs 100`",
+        )
     size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
     network = Network(compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__))

@@ -83,5 +83,14 @@ def test_boxes_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     table = netdsl("predict", "run", "scene.png", "--score", 0.001).output.splitlines()
     assert table[0].split() == ["image", "class", "score", "left", "top", "right", "bottom"]
     assert len(table) == 1 + len(record["boxes"])
+    for command in (
+        ("saliency", "run", "scene.png", "-o", "s.png"),
+        ("features", "run", "-o", "f"),
+        ("robustness", "run"),
+    ):
+        refused = netdsl(*command)
+        assert refused.exit_code == 1 and "run is the run of a detector" in refused.output
+    refused = netdsl("train", "tiny.net", "--overfit", 10)
+    assert refused.exit_code == 1 and "the network is a detector" in refused.output
     none = netdsl("predict", "run", "scene.png", "--score", 1)
     assert none.exit_code == 0 and "a lower `--score` finds more" in none.stderr
