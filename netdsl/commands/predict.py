@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,21 +60,19 @@ def predict(
     with errors_shown():
         files, opened, where = image_files(images), open_run(run), choose_device(device)
         if opened.network.typed.network.detect:
+            classes = opened.preprocessing(weights).classes
             boxes = list(detect(opened, weights, files, score, where))
             if output:
-                draw_boxes(boxes, opened.preprocessing(weights).classes, output)
-            remarks = [(found.image, found.remark, found.boxes is not None) for found in boxes]
+                draw_boxes(boxes, classes, output)
+            show = partial(_show_boxes, boxes, classes, form)
+            remarks = [(file, remark, found is not None) for file, found, remark in boxes]
         else:
             if output:
                 raise click.UsageError("`--output` draws boxes, and the network is a classifier")
             predictions = list(predict(opened, weights, files, top, where))
-            remarks = [(found.image, found.remark, bool(found.classes)) for found in predictions]
-    if opened.network.typed.network.detect:
-        _show_boxes(boxes, form)
-    elif form == "json":
-        print_json([_record(prediction) for prediction in predictions if prediction.classes])
-    else:
-        _print(predictions)
+            show = partial(_show_classes, predictions, form)
+            remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
+    show()
     if output:
         print_written(output, err=form == "json")
     for image, remark, _ in remarks:
@@ -82,29 +81,38 @@ def predict(
     sys.exit(0 if all(readable for _, _, readable in remarks) else INPUT_ERROR)
 
 
-def _show_boxes(images: Sequence[FoundBoxes], form: str) -> None:
+def _show_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], form: str) -> None:
     """Prints a row per box, or all as JSON."""
-    found = [(image, box) for image in images for box in image.boxes or ()]
+    named = [
+        (
+            str(image),
+            [
+                {"class": classes[kind], "score": score, "box": corners}
+                for corners, score, kind in zip(*(part.tolist() for part in found), strict=True)
+            ],
+        )
+        for image, found, _ in images
+        if found is not None
+    ]
+    rows = [
+        [image, box["class"], percent(box["score"]), *(f"{corner:.0f}" for corner in box["box"])]
+        for image, boxes in named
+        for box in boxes
+    ]
     if form == "json":
-        records = [
-            {
-                "image": str(image.image),
-                "boxes": [
-                    {"class": kind, "score": score, "box": corners} for kind, score, *corners in image.boxes
-                ],
-            }
-            for image in images
-            if image.boxes is not None
-        ]
-        print_json(records)
-    elif found:
-        rows = [
-            [image.image, kind, percent(score), *(f"{corner:.0f}" for corner in corners)]
-            for image, (kind, score, *corners) in found
-        ]
+        print_json([{"image": image, "boxes": boxes} for image, boxes in named])
+    elif rows:
         print_table(["image", "class", ">score", ">left", ">top", ">right", ">bottom"], rows)
     else:
         echo("no boxes: a lower `--score` finds more", err=True)
+
+
+def _show_classes(predictions: Sequence[Prediction], form: str) -> None:
+    """Prints the predictions as a table, or as JSON."""
+    if form == "json":
+        print_json([_record(prediction) for prediction in predictions if prediction.classes])
+    else:
+        _print(predictions)
 
 
 def _print(predictions: Sequence[Prediction]) -> None:

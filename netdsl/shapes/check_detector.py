@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
-from netdsl.base.tree import steps
 from netdsl.diagnostics import Diagnostics, Help, Label
 from netdsl.ir.resolved import Detect, ResolvedNetwork
-from netdsl.ir.typed import TypedOperation, TypedPart, TypedSection
+from netdsl.ir.typed import TypedPart, TypedSection, body_operations
 from netdsl.language.expressions import Const
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.shapes.repair.candidates import Attempt, with_arguments
@@ -77,18 +77,11 @@ def _with_channels(
     parts: Sequence[TypedPart], state: TensorState, formula: str, channels: int, attempt: Attempt | None
 ) -> Help:
     """The help for another number of channels."""
-    for step in _operations(parts):
+    sections = (part.body for part in parts if isinstance(part, TypedSection))
+    for step in chain.from_iterable(map(body_operations, sections)):
         if step.step.span == state.made and "out" in dict(step.step.arguments) and attempt is not None:
             change = with_arguments(step.step, {"out": Const(channels)}, formula)
             errors = attempt(change)
             if errors is not None and all(error.code != "NET403" for error in errors):
                 return change.fix
     return f"end it in `conv({formula}, 1)`"
-
-
-def _operations(parts: Sequence[TypedPart]) -> Iterator[TypedOperation]:
-    for part in parts:
-        if isinstance(part, TypedSection):
-            for step in steps(part.body):
-                if isinstance(step, TypedOperation):
-                    yield step

@@ -72,42 +72,29 @@ def predict(
             yield Prediction(file, found, remark)
 
 
-class Box(NamedTuple):
-    """A box that was found, with its corners in pixels of the file's own image, upright."""
-
-    kind: str
-    score: float
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
 class FoundBoxes(NamedTuple):
-    """The boxes in an image, the surest first; None if the file can't be read. `remark` is what is wrong with
-    the file.
+    """The boxes in an image, in pixels of the file's own image, upright; None if the file can't be read.
+    `remark` is what is wrong with the file.
     """
 
     image: Path
-    boxes: list[Box] | None
+    found: Detections | None
     remark: str
 
 
 def detect(
     run: OpenedRun, which: Which, images: Sequence[Path], least: float, device: torch.device
 ) -> Iterator[FoundBoxes]:
-    """The boxes with a score of at least `least` in each image. Files are decoded as in training.
+    """The boxes with a score of at least `least` in each image; the run is that of a detector.
 
-    Raises RunError if the network is not a detector.
+    Files are decoded as in training. Raises RunError.
     """
     from netdsl.runtime.detection.task import Detection  # late: slow to import
 
     task = task_of(run.network)
-    if not isinstance(task, Detection):
-        raise RunError(f"{run.network.name} is a classifier, which finds no boxes", "leave `--score` out")
+    assert isinstance(task, Detection)
     task = replace(task, least=least)
-    preprocessing = run.preprocessing(which)
-    deployed = InferenceModel(run.model(which, device), preprocessing)
+    deployed = InferenceModel(run.model(which, device), run.preprocessing(which))
     _, height, width = shape = run.network.input_shape
     for file in images:
         try:
@@ -117,33 +104,25 @@ def detect(
             continue
         image = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            (found,) = task.detections(deployed.outputs(image.float() / 255))
+            (found,) = map(Detections.cpu, task.detections(deployed.outputs(image.float() / 255)))
         _, own_height, own_width = opened.size
         scale = torch.tensor([own_width / width, own_height / height]).repeat(2)
-        rows = zip(
-            found.classes.tolist(), found.scores.tolist(), (found.boxes.cpu() * scale).tolist(), strict=True
-        )
-        boxes = [Box(preprocessing.classes[kind], score, *corners) for kind, score, corners in rows]
-        yield FoundBoxes(file, boxes, opened.remark)
+        yield FoundBoxes(file, found._replace(boxes=found.boxes * scale), opened.remark)
 
 
-def draw_boxes(found: Sequence[FoundBoxes], classes: Sequence[str], picture: Path) -> None:
+def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Path) -> None:
     """Draws the boxes in their image. Raises RunError if there are several images, or it can't be written."""
     from netdsl.runtime.detection import draw  # late: slow to import
 
-    if len(found) != 1:
+    if len(images) != 1:
         raise RunError(
-            f"a picture has one image, not {len(found)}", "name one image, or leave `--output` out"
+            f"a picture has one image, not {len(images)}", "name one image, or leave `--output` out"
         )
-    (image,) = found
-    if image.boxes is None:
-        raise RunError(f"{image.image}: {image.remark}")
-    pixels = np.asarray(open_image(image.image, 3).image)
-    boxes = torch.tensor([box[2:] for box in image.boxes]).view(-1, 4)
-    scores = torch.tensor([box.score for box in image.boxes])
-    kinds = torch.tensor([classes.index(box.kind) for box in image.boxes], dtype=torch.int64)
-    whole = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-    draw.write_picture(draw.with_detections(whole, Detections(boxes, scores, kinds), classes), picture)
+    ((file, found, remark),) = images
+    if found is None:
+        raise RunError(f"{file}: {remark}")
+    pixels = torch.from_numpy(np.array(open_image(file, 3).image)).permute(2, 0, 1)
+    draw.write_picture(draw.with_detections(pixels, found, classes), picture)
 
 
 def _decoded(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:

@@ -46,6 +46,14 @@ def keep_best(
     return found
 
 
+def centres(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """The centres of a map's positions in its own units, (h, w, 2): x, y."""
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device) + 0.5, torch.arange(width, device=device) + 0.5, indexing="ij"
+    )
+    return torch.stack((x, y), 2)
+
+
 def without_padding(boxes: Tensor) -> Tensor:
     """The boxes of one image, (M, 5), without the rows that pad it."""
     return boxes[boxes[:, 4] >= 0]

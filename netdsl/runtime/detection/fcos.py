@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from netdsl.runtime.detection.boxes import centres
+
 # A level's boxes are those whose largest distance from a location is at most 8 strides, and which are too
 # large for the level before: 64, 128 for the strides 8, 16, 32 (section 3.2).
 _REACH = 8.0
@@ -29,10 +31,7 @@ class Targets:
 
 def locations(height: int, width: int, stride: int, device: torch.device | None = None) -> Tensor:
     """The centres of a level's positions in pixels, (h * w, 2): x, y."""
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device) + 0.5, torch.arange(width, device=device) + 0.5, indexing="ij"
-    )
-    return torch.stack((x, y), 2).view(-1, 2) * stride
+    return centres(height, width, device).view(-1, 2) * stride
 
 
 def _by_location(values: Sequence[float], points: Sequence[Tensor]) -> Tensor:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from netdsl.runtime.detection.boxes import centres
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -28,14 +30,6 @@ class Matches:
     iou: Tensor
     offsets: Tensor
     negative: Tensor
-
-
-def centres(height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """The centres of cells, (h, w, 2): x, y."""
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device) + 0.5, torch.arange(width, device=device) + 0.5, indexing="ij"
-    )
-    return torch.stack((x, y), 2)
 
 
 def match(boxes: Tensor, anchors: Tensor, height: int, width: int) -> Matches:

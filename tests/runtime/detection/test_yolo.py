@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from netdsl.runtime.detection.boxes import stacked
-from netdsl.runtime.detection.yolo import Yolo, centres, match
+from netdsl.runtime.detection.boxes import centres, stacked
+from netdsl.runtime.detection.yolo import Yolo, match
 
 # The anchors of the course in cells of a 7x7 map: width, height.
 ANCHORS = torch.tensor([[1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [2, 3], [3, 2], [3, 5], [5, 3]]).float()
