@@ -160,7 +160,7 @@ def _value(expr: Expr, environment: Environment) -> Value:
 def _item(expr: Operator, items: Value, index: Value) -> Value:
     """An item of a list, counted from 0."""
     if not isinstance(items, tuple):
-        raise _NoValue(f"{show(items)} is no list", expr.operands[0].span or expr.span)
+        raise _NoValue(f"{show(items)} is not a list", expr.operands[0].span or expr.span)
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(items):
         message = f"the list has {len(items)} items, counted from 0, and no item {show(index)}"
         raise _NoValue(message, expr.operands[1].span or expr.span)

@@ -229,7 +229,7 @@ class _Checks:
             if mirrored[key]:
                 items = split(self._places[key].text.removeprefix(key))
                 left = ", ".join(item for item in items if not item.startswith("flip")) or "none"
-                message = "`flip` mirrors the images, but a mirrored digit is no digit"
+                message = "`flip` mirrors the images, but a mirrored digit is not a digit"
                 self._warn("NET712", message, self._places[key], self._line(key, left))
 
     def _data(self) -> None:

@@ -37,7 +37,7 @@ from netdsl.resolve.read_init import LAST_NORM, read_init
 from netdsl.resolve.read_outputs import read_outputs
 from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
-from netdsl.resolve.stage_tables import rows_of
+from netdsl.resolve.stage_tables import has_columns, rows_of
 from netdsl.resolve.variants import check_variants, chosen
 from netdsl.syntax import nodes
 from netdsl.syntax.errors.patterns import shape
@@ -291,7 +291,8 @@ class _Resolver:
                     parts.append(_wrong(statement.span))
                 case nodes.Stages():
                     rows = list(rows_of(statement, self._diagnostics))
-                    whole = self._has_columns(statement)
+                    block = self._registry.blocks.get(self._main.known.get(statement.block.text, ""))
+                    whole = has_columns(statement, block, self._diagnostics)
                     if not rows or len(rows) < len(statement.rows) or not whole:
                         parts.append(_wrong(statement.span))
                     for row in rows:
@@ -311,24 +312,6 @@ class _Resolver:
                 help="add `stem { … }`, `layers { … }` or `stages`",
             )
         return tuple(parts)
-
-    def _has_columns(self, table: nodes.Stages) -> bool:
-        """False after a diagnostic about columns that the table lacks."""
-        if any(argument.name is None for argument in table.fixed):
-            return True
-        block = self._registry.blocks.get(self._main.known.get(table.block.text, ""))
-        given = {*table.header, *(argument.name for argument in table.fixed if argument.name)}
-        names = {word.text for word in given}
-        parameters = block.parameters if block else ()
-        known = {"repeat", "label", *(parameter.name.text for parameter in parameters)}
-        missing = [p.name.text for p in parameters if p.default is None and p.name.text not in names]
-        if not missing or not names <= known:
-            return True
-        what = f"column{'s' * (len(missing) > 1)} {listing(missing)}"
-        place = table.header[0].span.to(table.header[-1].span)
-        help = f"add the {what}, with a cell in each row"
-        self._diagnostics.error("NET105", f"the table needs the {what}", place, help=help)
-        return False
 
     def _section(self, statement: nodes.Section, seen: dict[str, Span]) -> Section:
         kind = statement.kind

@@ -21,6 +21,24 @@ class StageRow(NamedTuple):
     span: Span
 
 
+def has_columns(table: nodes.Stages, block: nodes.Block | None, diagnostics: Diagnostics) -> bool:
+    """False after a diagnostic about columns of parameters that the block needs and the table lacks."""
+    if any(argument.name is None for argument in table.fixed):
+        return True
+    given = {*table.header, *(argument.name for argument in table.fixed if argument.name)}
+    names = {word.text for word in given}
+    parameters = block.parameters if block else ()
+    known = {"repeat", "label", *(parameter.name.text for parameter in parameters)}
+    missing = [p.name.text for p in parameters if p.default is None and p.name.text not in names]
+    if not missing or not names <= known:
+        return True
+    what = f"column{'s' * (len(missing) > 1)} {listing(missing)}"
+    place = table.header[0].span.to(table.header[-1].span)
+    help = f"add the {what}, with a cell in each row"
+    diagnostics.error("NET105", f"the table needs the {what}", place, help=help)
+    return False
+
+
 def rows_of(
     table: nodes.Stages, diagnostics: Diagnostics
 ) -> Iterator[StageRow | nodes.Section | nodes.Unread]:

@@ -159,7 +159,7 @@ def _variable(name: str, default: int) -> int:
     """The number in an environment variable. Raises RunError."""
     value = os.environ.get(name, str(default))
     if not value.isdecimal():
-        raise RunError(f"the environment variable {name} is `{value}`, which is no number", _BY_TORCHRUN)
+        raise RunError(f"the environment variable {name} is `{value}`, which is not a number", _BY_TORCHRUN)
     return int(value)
 
 

@@ -83,7 +83,7 @@ def test_the_current_folder_was_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("WORLD_SIZE", "abc", "error: the environment variable WORLD_SIZE is `abc`, which is no number"),
+        ("WORLD_SIZE", "abc", "error: the environment variable WORLD_SIZE is `abc`, which is not a number"),
         ("COLUMNS", "0", "test accuracy"),
         ("NETDSL_CACHE", "~nobody-of-this-name/cache", "test accuracy"),
     ],
