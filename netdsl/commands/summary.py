@@ -27,7 +27,7 @@ MOST_ROWS = 20_000
 # own parts are shown.
 _FEWEST = 3
 # These have their own row even if they hold only one part; a stage of equal blocks does not.
-_WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
+_WITH_OWN_ROW = ("block", "skip", "each", "add", "concat", "mul")
 
 
 @click.command()

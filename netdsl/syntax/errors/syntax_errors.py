@@ -173,7 +173,7 @@ def _with_arguments(text: str, start: int, end: int) -> int:
     """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
     end at the comma.
     """
-    if re.match(r"(skip|repeat|when|order|add|concat|mul|\d+[x×]\d+)\b[^{]*$", text[start:end]):
+    if re.match(r"(skip|repeat|each|when|order|add|concat|mul|\d+[x×]\d+)\b[^{]*$", text[start:end]):
         return _end_of_line(text, end)
     if not re.match(r"\w+[ \t]+\d", text[start:end]):
         return end

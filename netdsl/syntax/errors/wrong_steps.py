@@ -23,6 +23,7 @@ from netdsl.syntax.errors.patterns import (
 )
 
 _OPERATION = "|".join(OPERATIONS)
+_EACH = r"each\s+\w+(?:\s*,\s*\w+)*"
 
 
 def assigned_step(match: re.Match[str]) -> str:
@@ -126,6 +127,9 @@ def _joined(match: re.Match[str]) -> Advice:
 def _loop(match: re.Match[str]) -> Advice:
     """`for i in range(3):`, `repeat i in 0..3 {`."""
     loop = match[0].startswith("for")
+    if named := re.fullmatch(r"[\[(]?\s*([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)+)\s*[\])]?", match[2]):
+        message = "saved tensors have the same steps in an `each`"
+        return Advice(message, Write(f"each {named[1]} {{ … }}"))
     message = "there is no `for`; use `repeat`" if loop else "`repeat` has no `in`"
     counted = re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", match[2])
     if counted:
@@ -135,6 +139,12 @@ def _loop(match: re.Match[str]) -> Advice:
         times = f"({between[2]} - {between[1]})"
         return Advice(message, Write(f"repeat {times} as {match[1]} {{ … }}", ": its index starts at 0"))
     return _of_list(match[2])
+
+
+def _spaced(match: re.Match[str]) -> Advice:
+    """`each p3 p4 {`."""
+    names = ", ".join(match[1].split())
+    return Advice("the names of `each` need commas between them", Write(f"each {names} {{ … }}"))
 
 
 def _of_list(values: str) -> Advice:
@@ -232,12 +242,24 @@ STEPS: list[Rule] = [
         "the index of a `repeat` needs `as`",
         Write(r"repeat \1 as \2 { … }"),
     ),
+    (
+        r"each\s*[\[(]([\w\s,]+)[\])]\s*\{",
+        "the names of `each` stand without brackets",
+        Write(r"each \1 { … }"),
+    ),
+    (
+        r"each\s+\w+\s+in\s*[\[(]?([\w\s,]+?)[\])]?\s*\{",
+        "`each` takes the names of saved tensors",
+        Write(r"each \1 { … }"),
+    ),
+    (r"each\s+(\w+(?:\s+\w+)+)\s*\{", _spaced),
+    (r"each\s*\{", "`each` needs the names of saved tensors", "write them, such as `each p3, p4 { … }`"),
     (r"(save|from)\s*(?:\(\s*[\"']?|as\s+|=\s*|:\s*|[\"'])(\w+)[\"']?\s*\)?$", _named),
     (r"(\w+)\s*:\s*save(?:\s+(.*))?$", _saved),
     (r"save\s+(\w+)\s*[:=]?\s*(\w+\(.*\))$", lambda m: _saved_after(m[1], m[2])),
     (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", "a label must not be in quotes", Write(r"\1: \2")),
     (
-        r"(\w+)\s*:\s*(?:skip|repeat|when|add|concat|mul)\b",
+        r"(\w+)\s*:\s*(?:skip|repeat|each|when|add|concat|mul)\b",
         "only operations and blocks can have labels",
         r"remove `\1:`",
     ),
@@ -292,10 +314,13 @@ STEPS: list[Rule] = [
     (r"unless\s+([^{]+?)\s*\{", "there is no `unless`; use `when`", Write(r"when not (\1) { … }")),
     (r"while\b", "there is no `while`; use `repeat`", Write("repeat 3 { … }", ", with a number")),
     (
-        rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
+        rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|{_EACH}|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
         _without_braces,
     ),
-    (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
+    (
+        rf"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|{_EACH}|when\s+[^{{:]+?)\s*(:[^{{]*|\s\w+\(.*|)$",
+        _without_braces,
+    ),
     (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
     (r"(.+?)\s*[x*×]\s*(\d+)$", "use `repeat` to repeat steps", Write(r"repeat \2 { \1 }")),
     (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", _added),
