@@ -90,7 +90,7 @@ SECTIONS = {
     ),
     MAPS: (
         "Other tasks",
-        "Networks that end in maps, with references written from their papers, and two detectors of torchvision.",
+        "Networks that end in maps, with references written from their papers, or torchvision's.",
     ),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }

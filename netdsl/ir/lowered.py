@@ -120,7 +120,7 @@ class From(NamedTuple):
 
 
 class Each(NamedTuple):
-    """Makes each of these saved tensors the result of the body for it, which is the call of one block. Then the
+    """Makes each of these saved tensors the result of the body for it, which is the call of a block. Then the
     last is the current tensor.
     """
 

@@ -169,7 +169,7 @@ class TypedEach(NamedTuple):
 
     @property
     def cost(self) -> Cost:
-        """That of all, whose weights are the same."""
+        """The cost for all tensors, whose weights are the same."""
         first, *others = (body.cost for body in self.tensors)
         return sum((replace(cost, parameters=0) for cost in others), first)
 

@@ -156,11 +156,11 @@ class Definitions:
                 self._define(Symbol("constant", "classes", word, span, file, value=number))
             case nodes.Detect(call) if "anchors" not in self.constants:
                 # The number of the anchors, whose list is the first argument.
-                values = (argument.value for argument in call.arguments)
-                listed = [value for value in values if isinstance(value, nodes.ListOf)]
-                if listed:
-                    number = nodes.Literal(len(listed[0].items), listed[0].span)
-                    self._define(Symbol("constant", "anchors", listed[0].span, span, file, value=number))
+                for name, value, _ in call.arguments:
+                    if isinstance(value, nodes.ListOf):
+                        number, place = nodes.Literal(len(value.items), value.span), name or value
+                        self._define(Symbol("constant", "anchors", place.span, span, file, value=number))
+                        break
             case nodes.Section(body=body, name=name):
                 self._words(("in",), body.span)
                 # A section with a name is a module of its own, which keeps its tensors to itself.

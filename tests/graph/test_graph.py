@@ -108,11 +108,11 @@ def test_shapes_on_the_edges_are_those_of_the_network(network: TypedNetwork) -> 
         assert card.input == shape
         shape = part.body.output if isinstance(part, TypedSection) else part.runs[-1][0].output
         assert card.output == shape
-    assert shape == network.output
+    assert shape == network.output or not shown.has_end
     texts = Counter(item.text for item in draw(shown).items if isinstance(item, Text))
     for wanted, count in Counter(shape_text(card.input) for card in shown.cards).items():
         assert texts[wanted] >= count
-    assert texts[shape_text(network.output)]
+    assert texts[shape_text(network.output)] or not shown.has_end
 
 
 def test_copies_are_folded_and_the_first_is_apart() -> None:

@@ -146,7 +146,7 @@ def cells(width: int, neck: int) -> nn.Module:
 
 
 def scenes_yolo(width: int) -> nn.Module:
-    """YOLO (Redmon et al. 2016) with four anchors at each position of one map of stride 8, and ten classes."""
+    """YOLO (Redmon et al. 2016) with four anchors on one map of stride 8, and ten classes."""
     blocks = [Residual(width, 2 * width, 2), Residual(2 * width, 4 * width, 2)]
     blocks += [Residual(4 * width, 4 * width, 1) for _ in range(2)]
     head = [*unit(4 * width, 4 * width), nn.Conv2d(4 * width, 30, 1)]
@@ -175,8 +175,8 @@ def pyramid(width: int, out: int) -> nn.Module:
 
 
 class Detector(nn.Module):
-    """The maps of a detector of torchvision for each size, side by side, as they are before they become rows of
-    boxes; without the ReLU of FCOS's distances.
+    """The maps of a detector of torchvision for each size, side by side, before they become rows of boxes;
+    without the ReLU of FCOS's distances.
     """
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:

@@ -1,10 +1,11 @@
-"""An `each` in an editor: its names are those of saved tensors, its body runs once for each."""
+"""Detectors in an editor: the names of an `each` are those of saved tensors, its body runs once for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from pygls.exceptions import JsonRpcException
 
 from netdsl.base.source import Source
 from netdsl.lsp.decorations import coloured_names, folds, shape_hints
@@ -53,6 +54,14 @@ def test_completion_offers_the_other_saved_tensors(editor: Editor) -> None:
 def test_a_rename_reaches_the_names(editor: Editor) -> None:
     renamed = NETWORK.replace("coarse", "small")
     assert editor.rename("heads.net", "save coa", "small") == {"heads.net": renamed}
+
+
+def test_anchors_are_a_word(editor: Editor) -> None:
+    head = "detect yolo(anchors=[2x2])\nhead { conv(5 * anchors + classes, 3) }\n"
+    editor.open("one.net", f"network one\ninput 3x8x8\nclasses 2\n{head}")
+    assert "anchors=[2x2]" in editor.hover("one.net", "5 * anch")
+    with pytest.raises(JsonRpcException, match="`anchors` is a word of the language"):
+        editor.rename("one.net", "5 * anch", "shapes")
 
 
 def test_decorations() -> None:
