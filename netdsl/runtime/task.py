@@ -19,9 +19,10 @@ from netdsl.runtime.model import Outputs, all_outputs
 class Details:
     """The scores of the classes, 0 to 1, by name; None for a class that no image has.
 
-    `things` are what is counted, such as boxes. `confusion` counts what is of each class (row) by what the network takes it for (column), (K, K) int64; a
-    further row and column stand for nothing. `sizes` are scores of small, medium and large things, if the
-    task has them, `curves` the precisions at each recall by class, (K, R).
+    `things` are what is counted, such as boxes. `confusion`, (K, K) int64, counts them by their class (row)
+    and by the one that the network takes them for (column); a further row and column stand for nothing.
+    `sizes` are scores of small, medium and large things, if the task has them, `curves`, (K, R), the
+    precisions of each class at each recall.
     """
 
     things: str
@@ -47,7 +48,7 @@ class Scoring(Protocol):
         """The scores over the images of all processes: `loss`, then the task's metric, then others."""
 
     def details(self) -> Details:
-        """What is behind the scores of `result`, which one process has called."""
+        """The scores behind those of `result`, which one process has called."""
 
 
 class Task(Protocol):

@@ -172,8 +172,8 @@ def write_precision_recall(
 ) -> None:
     """Draws the precision of each class over the recall from 0 to 1, (K, R); NaN for classes without boxes.
 
-    `precisions` are the average precisions at the curves' IoU of 0.5, by which the legend is sorted; of more than ten classes it names
-    the best and the worst five. Raises RunError if the file can't be written.
+    `precisions` are the average precisions at the curves' IoU of 0.5, by which the legend is sorted; of more
+    than ten classes it names the best and the worst five. Raises RunError if the file can't be written.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
