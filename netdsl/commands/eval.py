@@ -9,6 +9,7 @@ import click
 
 from netdsl.commands.shared_errors import errors_shown
 from netdsl.commands.shared_options import data_override, device_option, run_argument, weights_option
+from netdsl.commands.shared_tables import echo
 
 if TYPE_CHECKING:
     from netdsl.trained.open_run import Which
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 @device_option
 def evaluate(run: Path, weights: Which, data: str | None, device: str) -> None:
     """Evaluate a run on the test images: loss and accuracy."""
-    from netdsl.trained.evaluate import evaluate_run
+    from rich.console import Console
 
-    other_data = None if data is None else data_override(data)
+    from netdsl.runtime.metrics import scores_text
+    from netdsl.trained.evaluate import evaluate_run
+    from netdsl.trained.open_run import open_run
+
+    overrides = {} if data is None else {"data": data_override(data)}
     with errors_shown():
-        evaluate_run(run, weights, other_data, device)
+        opened = open_run(run, overrides)
+        found = evaluate_run(opened, weights, device, Console())
+    how = f"{found.images:,} images, {found.precision}"
+    echo(f"{opened.network.name}, {found.which} weights: test {scores_text(found.scores)} ({how})")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
 from netdsl.inspect.layer_names import Layer, last_feature_map, layers
@@ -35,7 +35,7 @@ class Inspected(Normalising):
     Without `preprocessing` the images must be normalised already. Raises RunError if the weights don't match.
     """
 
-    def __init__(self, network: Network, model: Model, preprocessing: Preprocessing | None = None) -> None:
+    def __init__(self, network: CompiledNetwork, model: Model, preprocessing: Preprocessing | None = None) -> None:
         super().__init__()
         self.network = network
         self.classes = preprocessing.classes if preprocessing else ()

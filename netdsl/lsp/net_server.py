@@ -13,7 +13,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from netdsl import __version__
+from netdsl.base.version import __version__
 from netdsl.base.resources import ERRORS
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostic

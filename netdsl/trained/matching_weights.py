@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import torch
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.compiler import Style
 from netdsl.runtime import checkpoint, checkpoint_import
 from netdsl.runtime.errors import RunError
@@ -58,7 +58,7 @@ def _fit(part: str, before: Shapes, after: Shapes) -> MatchingWeights:
     )
 
 
-def shapes_of(network: Network, style: Style) -> Shapes:
+def shapes_of(network: CompiledNetwork, style: Style) -> Shapes:
     """The shapes of a network's weights and statistics, computed on the meta device."""
     with torch.device("meta"):
         module = network.module() if style == "module" else network.sequential()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netdsl.api import Network, load
+from netdsl.api.network import Network, load
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics.network_error import NetworkError
