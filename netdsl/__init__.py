@@ -1,7 +1,7 @@
 """netdsl: a declarative language for image networks.
 
-`netdsl.load("resnet32")` gives a network: `network.module()` is its `nn.Module`, `network.train(data="digits")`
-trains it. `netdsl.NetworkError` says what is wrong with a file. docs/python.md describes all of it.
+`netdsl.load("resnet32")` gives a network: `network.module()` is its `nn.Module`, and
+`network.train(data="digits")` trains it. `netdsl.NetworkError` says what is wrong with a file. docs/python.md describes all of it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from netdsl.base.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from netdsl.api.difference import Difference
-    from netdsl.api.network import Checked, Network, check, diff, load
+    from netdsl.api.loading import Checked, check, diff, load, open
+    from netdsl.api.network import Network, Run
     from netdsl.api.notebook import load_ipython_extension
-    from netdsl.api.run import Run, open
     from netdsl.diagnostics import Diagnostic
     from netdsl.diagnostics.network_error import NetworkError
     from netdsl.language import recipe
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Callback": "runtime.callback",
-    "Checked": "api.network",
+    "Checked": "api.loading",
     "Diagnostic": "diagnostics",
     "Difference": "api.difference",
     "Network": "api.network",
     "NetworkError": "diagnostics.network_error",
-    "Run": "api.run",
+    "Run": "api.network",
     "RunError": "runtime.errors",
     "TransplantError": "runtime.transplant",
-    "check": "api.network",
-    "diff": "api.network",
-    "load": "api.network",
+    "check": "api.loading",
+    "diff": "api.loading",
+    "load": "api.loading",
     "load_ipython_extension": "api.notebook",
-    "open": "api.run",
+    "open": "api.loading",
     "recipe": "language.recipe",
     "transplant": "runtime.transplant",
 }

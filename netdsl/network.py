@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netdsl.base.values import Value
-from netdsl.compiler import Compiled, Style, compile_network, generate, trace
+from netdsl.compiler import Compiled, Style, generate, trace
 from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork

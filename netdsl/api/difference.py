@@ -72,7 +72,11 @@ class Difference(Documented):
 
     def document(self) -> Document:
         one, other = self.one, self.other
-        document: list[str | Table] = [f"A: {one.title}, {_file(one)}", f"B: {other.title}, {_file(other)}", ""]
+        document: list[str | Table] = [
+            f"A: {one.title}, {_file(one)}",
+            f"B: {other.title}, {_file(other)}",
+            "",
+        ]
         document += map(change_line, self.changes) if self.changes else ["no difference in what they do"]
         if rows := [_row(pair.name, pair.before, pair.after) for pair in self.parts if pair.differs]:
             sizes = (
@@ -121,9 +125,7 @@ def difference(before: Compiled, after: Compiled, weights: Path | None = None) -
     return Difference(one, other, changes, parts, _matching(*networks, weights) if small else None)
 
 
-def _matching(
-    one: CompiledNetwork, other: CompiledNetwork, weights: Path | None
-) -> list[MatchingWeights]:
+def _matching(one: CompiledNetwork, other: CompiledNetwork, weights: Path | None) -> list[MatchingWeights]:
     from netdsl.trained.matching_weights import matching_weights, shapes_in, shapes_of
 
     if weights is None:

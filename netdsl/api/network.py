@@ -1,33 +1,31 @@
-"""Networks: `netdsl.load`, and what can be done with a network before and by training it."""
+"""Networks and runs: what a network is, how it is trained, and what can be done with it then."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from netdsl.api.difference import Difference, difference
+from netdsl.api.curves import Curves
 from netdsl.api.picture import Picture
-from netdsl.base.document import document_html
-from netdsl.base.source import Source
-from netdsl.base.values import show
+from netdsl.api.recipe_values import recipe_overrides, recipe_value
+from netdsl.base.document import Document, Documented, Table, document_html
 from netdsl.compiler import Compiled, Style, compile_network
-from netdsl.diagnostics import Diagnostic, Diagnostics
-from netdsl.diagnostics.network_error import NetworkError
-from netdsl.diagnostics.render_html import diagnostics_html
-from netdsl.language.recipe import Folder, Recipe
-from netdsl.language.recipe_text import data_text, recipe_text
+from netdsl.language.recipe import Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.summary.network_summary import Summary
-from netdsl.syntax.net_files import find, read
 
 if TYPE_CHECKING:
-    from netdsl.api.run import Run
-    from netdsl.runtime.callback import Callback
+    import torch
 
+    from netdsl.runtime.callback import Callback
+    from netdsl.runtime.inference_model import InferenceModel
+    from netdsl.runtime.metrics import Metrics
+    from netdsl.runtime.train import Report
+    from netdsl.trained.memory_images import Images
+    from netdsl.trained.open_run import Which
+    from netdsl.trained.predict import FoundBoxes, Prediction
 
 
 class Network(CompiledNetwork):
@@ -58,9 +56,9 @@ class Network(CompiledNetwork):
 
         >>> summary = netdsl.load("convnet").summary()
         >>> summary.figures.parameters
-        1147978
+        262026
         >>> print(summary)  # doctest: +ELLIPSIS
-        convnet: 3x32x32 -> 10, depth 6
+        convnet: 3x32x32 -> 10, depth 5
         ...
         """
         from netdsl.summary.measure import measure
@@ -98,18 +96,19 @@ class Network(CompiledNetwork):
         and at the end; `loggers` are those of `--log`: "tensorboard", "mlflow", "wandb".
 
         >>> network = netdsl.load("convnet", input="1x8x8")
-        >>> run = network.train(data="digits", epochs=1, optimizer="adamw(lr=1e-3)", quiet=True)
+        >>> run = network.train(data="digits", epochs=1, images=200, optimizer="adamw(lr=1e-3)", quiet=True)
         >>> run.folder
         PosixPath('runs/convnet')
 
         Raises NetworkError for a recipe that is not valid, RunError if the training can't start or continue,
         and its subclass Interrupted if it is stopped: `netdsl.open(run).resume()` continues it.
         """
-        from netdsl.api.run import Run
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers, free_folder, train_run
 
-        overrides = _overrides(self.recipe, recipe) | {key: recipe_value(key, v) for key, v in keys.items()}
+        overrides = recipe_overrides(self.recipe, recipe) | {
+            key: recipe_value(key, v) for key, v in keys.items()
+        }
         network = CompiledNetwork(self._recompiled(overrides))
         folder = Path(fspath(run)) if run else free_folder(network.name)
         request = SpeedRequest(device=device, precision=precision, compile=compile)
@@ -123,122 +122,187 @@ class Network(CompiledNetwork):
         return compile_network(before.source, before.settings, overrides, before.used.__getitem__)
 
 
-def load(path: str | PathLike[str], **parameters: int | float | bool | str) -> Network:
-    """Compiles a `.net` file, or a shipped network or a variant of one by its bare name.
+class Run(Documented):
+    """A trained network in its folder; `Network.train` and `open` make it. A notebook shows its results and
+    curves.
 
-    `parameters` override the network's own; `input` overrides the shape of one example; of a file's own
-    variants, `variant` chooses one: `load("mine.net", variant="small")`.
+    Its methods raise RunError if a file of the run is missing or damaged. `which` are the weights: "best", of
+    the best validation score, or "last".
 
-    >>> netdsl.load("preresnet", depth=110, kind="residual").parameters_count
-    1727962
-    >>> netdsl.load("resnet50", input="3x64x64").output_shape
-    (1000,)
-
-    Raises NetworkError, which has the diagnostics.
-    """
-    diagnostics = Diagnostics()
-    file = find(fspath(path))
-    source = read(file.path, diagnostics)
-    if source is None:
-        raise NetworkError(diagnostics)
-    return Network(compile_network(source, file.settings(_settings(parameters))))
-
-
-class Checked:
-    """The diagnostics of a text, and its network if it has no errors; made by `check`. A notebook shows both.
-
-    `text` is the text, `fixed` the text after its safe fixes.
+    >>> netdsl.open("runs/convnet")  # doctest: +ELLIPSIS
+    runs/convnet: convnet(input=1x8x8), 1 epoch, test accuracy ...%
     """
 
-    def __init__(self, compiled: Compiled) -> None:
-        self._compiled = compiled
-        self.diagnostics: tuple[Diagnostic, ...] = compiled.diagnostics
-        self.network = None if compiled.network is None else Network(compiled)
+    def __init__(self, folder: Path) -> None:
+        from netdsl.trained.open_run import open_run
+
+        self.folder = folder
+        self._opened = open_run(folder)
 
     @property
-    def ok(self) -> bool:
-        """True if there are no errors; warnings there may be."""
-        return not self._compiled.errors
+    def network(self) -> Network:
+        """The network, as it was trained."""
+        return Network(self._opened.network.compiled)
 
     @property
-    def text(self) -> str:
-        return self._compiled.source.text
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the outputs."""
+        return self._opened.preprocessing("last").classes
 
     @property
-    def fixed(self) -> str:
-        from netdsl.diagnostics.apply_fixes import apply_fixes
+    def metrics(self) -> list[Metrics]:
+        """The metrics of each epoch."""
+        from netdsl.runtime import metrics
 
-        settings = self._compiled.settings
-        found = apply_fixes(
-            self._compiled.source, lambda text: compile_network(text, settings).diagnostics
-        )
-        return found.source.text
+        return metrics.read(self.folder)
 
-    def __str__(self) -> str:
-        from netdsl.diagnostics.render_text import render
+    @property
+    def report(self) -> Report | None:
+        """The final figures; None if the run isn't finished."""
+        from netdsl.runtime import report
 
-        return "\n\n".join(map(render, self.diagnostics)) or repr(self.network)
+        return report.read(self.folder)
+
+    def evaluate(self, data: object = None, which: Which = "best", device: str = "auto") -> dict[str, float]:
+        """The scores on the run's test images, or on those of other `data`: loss, accuracy and others.
+
+        >>> scores = netdsl.open("runs/convnet").evaluate()
+        >>> sorted(scores)
+        ['accuracy', 'loss']
+        """
+        from netdsl.runtime.console import user_console
+        from netdsl.trained.evaluate import evaluate_run
+        from netdsl.trained.open_run import open_run
+
+        opened = self._opened
+        if data is not None:
+            opened = open_run(self.folder, {"data": recipe_value("data", data)})
+        return evaluate_run(opened, which, device, user_console()).scores
+
+    def predict(
+        self, images: Images, top: int = 3, which: Which = "best", device: str = "auto"
+    ) -> list[Prediction]:
+        """The `top` classes of each image, with their probabilities: a list, also for one image.
+
+        Images are paths, folders, images of Pillow, arrays (H, W, C) or tensors (C, H, W), batches of these,
+        or lists; values are uint8 or from 0 to 1. They are resized and normalised as in training.
+
+        >>> import numpy as np
+        >>> (found,) = netdsl.open("runs/convnet").predict(np.zeros((8, 8), np.uint8))
+        >>> len(found.classes), found.label in "0123456789", 0 < found.score <= 1
+        (3, True, True)
+
+        Raises RunError if an image can't be read, or for the run of a detector.
+        """
+        from netdsl.trained.memory_images import as_images
+        from netdsl.trained.predict import predict
+
+        self._require(detector=False)
+        found = list(predict(self._opened, which, as_images(images), top, _device(device)))
+        for prediction in found:
+            _require_readable(prediction.image, bool(prediction.classes), prediction.remark)
+        return found
+
+    def detect(
+        self, images: Images, least: float = 0.3, which: Which = "best", device: str = "auto"
+    ) -> list[FoundBoxes]:
+        """The boxes with a score of at least `least` in each image, in its pixels; for the run of a detector.
+        Images are given as for `predict`, and raise the same errors.
+        """
+        from netdsl.trained.memory_images import as_images
+        from netdsl.trained.predict import detect
+
+        self._require(detector=True)
+        found = list(detect(self._opened, which, as_images(images), least, _device(device)))
+        for boxes in found:
+            _require_readable(boxes.image, boxes.found is not None, boxes.remark)
+        return found
+
+    def model(self, which: Which = "best", device: str = "cpu") -> InferenceModel:
+        """The trained network with its normalisation, as an `nn.Module` in evaluation mode: images
+        (N, C, H, W), float32 from 0 to 1, -> logits (N, classes). Its `network` is the bare one.
+
+        >>> import torch
+        >>> netdsl.open("runs/convnet").model()(torch.rand(5, 1, 8, 8)).shape
+        torch.Size([5, 10])
+        """
+        from netdsl.runtime.inference_model import InferenceModel
+
+        model = self._opened.model(which, _device(device))
+        return InferenceModel(model, self._opened.preprocessing(which))
+
+    def curves(self) -> Curves:
+        """Loss, scores and learning rate by epoch, as a picture that a notebook shows.
+
+        >>> netdsl.open("runs/convnet").curves().save("curves.png")
+        """
+        return Curves(self.metrics)
+
+    def resume(self, callbacks: Sequence[Callback] = (), quiet: bool = False, **keys: object) -> Run:
+        """Continues a run that was stopped, or with more `epochs` one that is finished; `keys` are those of
+        the recipe, as for `Network.train`, and so are the errors.
+
+        >>> run = netdsl.open("runs/convnet").resume(epochs=2, quiet=True)
+        >>> len(run.metrics)
+        2
+        """
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers, resume_run
+
+        overrides = {key: recipe_value(key, value) for key, value in keys.items()}
+        watchers = Watchers(callbacks=callbacks, quiet=quiet)
+        resume_run(self.folder, overrides, SpeedRequest(), watchers=watchers)
+        return Run(self.folder)
 
     def __repr__(self) -> str:
-        return f"<Checked: {len(self.diagnostics)} errors and warnings>"
+        epochs = len(self.metrics)
+        done = f"{epochs} epoch{'s' * (epochs != 1)}"
+        report = self.report
+        result = "not finished"
+        if report is not None:
+            from netdsl.runtime.metrics import METRICS
+
+            result = f"test {METRICS[report.metric]} {report.test_score:.2%}"
+        return f"{self.folder}: {self._opened.title}, {done}, {result}"
+
+    def document(self) -> Document:
+        """The run, and a row for each part of its images."""
+        from netdsl.runtime.metrics import METRICS
+
+        rows, report = self.metrics, self.report
+        score = METRICS[rows[-1].metric]
+        best = max(rows, key=lambda row: row.validation_score or 0)
+        table = [["training", rows[-1].loss, rows[-1].score]]
+        table.append(["validation", best.validation_loss, best.validation_score])
+        if report is not None:
+            table.append(["test", report.test["loss"], report.test_score])
+        shown = [
+            [part, f"{loss:.4f}", "–" if value is None else f"{value:.2%}"]
+            for part, loss, value in table
+            if loss is not None
+        ]
+        return [repr(self), "", Table(["images", ">loss", f">{score}"], shown)]
 
     def _repr_html_(self) -> str:
-        shown = diagnostics_html(self.diagnostics)
-        return shown + (self.network._repr_html_() if self.network is not None else "")
+        return document_html(self.document()) + self.curves()._repr_html_()
+
+    def _require(self, *, detector: bool) -> None:
+        from netdsl.runtime.errors import RunError
+
+        if bool(self._opened.network.typed.network.detect) != detector:
+            kinds = ("classifier", "predict"), ("detector", "detect")
+            kind, method = kinds[not detector]
+            raise RunError(f"{self.folder} is the run of a {kind}", f"use `run.{method}(images)`")
 
 
-def check(text: str, name: str = "text", **parameters: int | float | bool | str) -> Checked:
-    """Checks the text of a `.net` file: syntax, names, arguments, shapes and recipe.
+def _device(name: str) -> torch.device:
+    from netdsl.runtime.speed import choose_device
 
-    `name` is that of the file in messages; `parameters` are those of `load`.
-
-    >>> found = netdsl.check("network tiny\\ninput 3x8x8\\nhead { flaten, linear(10) }\\n")
-    >>> found.ok
-    False
-    >>> found.diagnostics[0].code
-    'NET201'
-    >>> netdsl.check(found.fixed).network
-    tiny: 3x8x8 -> 10, 1,930 parameters
-    """
-    return Checked(compile_network(Source(name, text), _settings(parameters)))
+    return choose_device(name)
 
 
-def diff(a: str | PathLike[str] | CompiledNetwork, b: str | PathLike[str] | CompiledNetwork) -> Difference:
-    """Compares two networks, given as for `load` or loaded: structure, shapes, sizes, recipe, and which
-    weights fit both.
+def _require_readable(image: object, readable: bool, remark: str) -> None:
+    from netdsl.runtime.errors import RunError
 
-    >>> found = netdsl.diff("resnet32", "plain32")
-    >>> found.same
-    False
-    >>> found.changes[0].before, found.changes[0].after
-    ('residual', 'plain')
-
-    Raises NetworkError.
-    """
-    one, other = (side if isinstance(side, CompiledNetwork) else load(side) for side in (a, b))
-    return difference(one.compiled, other.compiled)
-
-
-def _settings(parameters: Mapping[str, int | float | bool | str]) -> dict[str, str]:
-    """Parameters in the language's notation; a string becomes a name."""
-    return {
-        name: value
-        if isinstance(value, str)
-        else show(value if isinstance(value, int) else Fraction(repr(value)))
-        for name, value in parameters.items()
-    }
-
-
-def _overrides(before: Recipe, recipe: Recipe | None) -> dict[str, str]:
-    """The keys of a recipe that differ from those of the file, as text."""
-    keys: dict[str, Any] = {f.name: getattr(recipe or before, f.name) for f in fields(before)}
-    return {key: recipe_text(value) for key, value in keys.items() if value != getattr(before, key)}
-
-
-def recipe_value(key: str, value: object) -> str:
-    """A recipe's value as text; one that is not a text is one of Python."""
-    if isinstance(value, PathLike):
-        value = Folder(fspath(value))
-    if isinstance(value, str):
-        return data_text(value) if key == "data" else value
-    return recipe_text(tuple(value) if isinstance(value, list) else value)
+    if not readable:
+        raise RunError(f"{image}: {remark}", "leave this image out")

@@ -21,7 +21,7 @@ class _Cells:
 
     def net(self, line: str, cell: str) -> Any:
         """Compiles the cell and binds the network's name to it."""
-        from netdsl.api.network import check
+        from netdsl.api.loading import check
 
         words = line.split()
         fix = "--fix" in words

@@ -70,7 +70,7 @@ def document_text(document: Document) -> str:
 
 
 def document_html(document: Document) -> str:
-    """The document as HTML that can stand in any page: it has no styles but its own, and the page's colours."""
+    """The document as HTML for any page, in whose colours it is shown."""
     return "".join(_paragraph(part) if isinstance(part, str) else _table(part) for part in document)
 
 

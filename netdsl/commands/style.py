@@ -194,9 +194,9 @@ def _opened(
     settings: dict[str, str],
     device: torch.device,
 ) -> Inspected:
-    from netdsl.network import CompiledNetwork
     from netdsl.inspect import open_run, open_weights
     from netdsl.inspect.pictures import require_images
+    from netdsl.network import CompiledNetwork
 
     if run is not None:
         model = open_run(run, device=str(device))

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from netdsl.network import CompiledNetwork
 from netdsl.inspect.inspected import Inspected
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel

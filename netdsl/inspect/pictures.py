@@ -15,9 +15,9 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.network import CompiledNetwork
 from netdsl.base.paths import real
 from netdsl.inspect.inspected_run import InspectedRun
+from netdsl.network import CompiledNetwork
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
 from netdsl.runtime.console import progress

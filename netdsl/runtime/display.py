@@ -55,9 +55,7 @@ class Display:
         epoch = f"epoch {progress.epoch + 1}/{self._epochs}"
         figures = _figures(progress.loss, progress.means(self._names), progress.images_per_second)
         share = progress.seen / progress.of_images
-        self._bar.update(
-            self._training, description=epoch, completed=progress.epoch + share, figures=figures
-        )
+        self._bar.update(self._training, description=epoch, completed=progress.epoch + share, figures=figures)
         self._rewrite(f"{epoch}  {share:4.0%}  {figures}")
 
     def line(self, row: Metrics, best: bool) -> None:

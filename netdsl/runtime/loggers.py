@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 from netdsl.runtime.callback import Beginning, Callback

@@ -64,9 +64,7 @@ def is_named_image(file: Path) -> bool:
     return kind in Image.OPEN and not file.name.startswith(".")
 
 
-def decode_one(
-    file: Path | Image.Image, input_shape: tuple[int, ...]
-) -> tuple[NDArray[np.uint8], Opened]:
+def decode_one(file: Path | Image.Image, input_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Opened]:
     """An image fitted to a shape (C, H, W), as (H, W, C) uint8, and as it was opened. Raises Undecodable."""
     channels, height, width = input_shape
     opened = open_image(file, channels)

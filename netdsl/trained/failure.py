@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from netdsl.network import CompiledNetwork
 from netdsl.base.atomic import write
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import Place, watched
 from netdsl.compiler import Style
 from netdsl.diagnostics import Diagnostic, Label
 from netdsl.diagnostics.network_error import NetworkError
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.distributed import lost_others
 from netdsl.runtime.errors import RunError
 
@@ -139,7 +139,10 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]
 
 
 def _in_modules(
-    frames: Sequence[tuple[FrameType, Position]], network: CompiledNetwork, style: Style, places: Sequence[Place]
+    frames: Sequence[tuple[FrameType, Position]],
+    network: CompiledNetwork,
+    style: Style,
+    places: Sequence[Place],
 ) -> Iterator[tuple[Span | None, str]]:
     """The steps of the running modules, and the innermost step that is not a module."""
     running = [

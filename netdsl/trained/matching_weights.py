@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import torch
 
-from netdsl.network import CompiledNetwork
 from netdsl.compiler import Style
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint, checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.trained.open_run import open_run

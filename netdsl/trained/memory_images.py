@@ -22,9 +22,9 @@ Images: TypeAlias = OneImage | Iterable[OneImage]
 def as_images(images: Images) -> list[Path | Image.Image]:
     """All images, in order: a folder is replaced by the images in it, a batch by its images.
 
-    Arrays are (H, W), (H, W, C) or (N, H, W, C); tensors (H, W), (C, H, W) or (N, C, H, W), as their libraries
-    have it: C is 1 or 3, and values are uint8, or floating point numbers from 0 to 1, which are rounded to 8
-    bits, as files have them. Raises RunError for others.
+    Arrays are (H, W), (H, W, C) or (N, H, W, C); tensors (H, W), (C, H, W) or (N, C, H, W), as in their
+    libraries: C is 1 or 3, and values are uint8, or floating point numbers from 0 to 1, which are rounded to
+    8 bits, as files have them. Raises RunError for others.
     """
     match images:
         case str() | PathLike():

@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias
 import torch
 from rich.console import Console
 
-from netdsl.network import CompiledNetwork
 from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.language.words import VARIANT
+from netdsl.network import CompiledNetwork
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.ops.operation import describe
 from netdsl.runtime import checkpoint, data, images, model

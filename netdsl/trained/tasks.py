@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdsl.network import CompiledNetwork
 from netdsl.language import detectors
 from netdsl.language.recipe import FcosLoss, YoloLoss
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.task import Task, classification
 from netdsl.shapes.check_detector import strides
 

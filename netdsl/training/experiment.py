@@ -9,8 +9,8 @@ from signal import Signals
 
 from rich.console import Console
 
-from netdsl.network import CompiledNetwork
 from netdsl.compiler import Style
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import Processes
@@ -92,7 +92,12 @@ def resume_experiment(
 
 
 def _go_on(
-    folder: Path, plan: Plan, request: SpeedRequest, watchers: Watchers, inputs: DatasetCache, console: Console
+    folder: Path,
+    plan: Plan,
+    request: SpeedRequest,
+    watchers: Watchers,
+    inputs: DatasetCache,
+    console: Console,
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
     way_out = f"continue with `netdsl train --resume {folder}`"

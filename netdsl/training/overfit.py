@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from rich.console import Console
 
-from netdsl.network import CompiledNetwork
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
@@ -90,7 +90,9 @@ def overfit(
         )
     size = {"images": str(images), "batch": str(min(CompiledNetwork(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
-    network = CompiledNetwork(compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__))
+    network = CompiledNetwork(
+        compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__)
+    )
     recipe, console = network.recipe, Console()
     speed = choose(request, convolutions(network))
     data = DatasetCache().of(network, request, speed, console).to(speed.device)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from netdsl.network import CompiledNetwork
 from netdsl.base.source import Source
 from netdsl.base.typed_json import Text
 from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.images import Rules
 from netdsl.runtime.speed import SpeedRequest

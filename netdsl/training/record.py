@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from netdsl.network import CompiledNetwork
 from netdsl.base.typed_json import Text, typed
 from netdsl.compiler import Compiled, Style
 from netdsl.language.recipe import Recipe
 from netdsl.language.recipe_text import WORDS
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import damaged
 from netdsl.runtime.images import RULES, Rules
 from netdsl.trained.run_settings import RunSettings

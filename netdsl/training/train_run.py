@@ -13,21 +13,21 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from netdsl.network import CompiledNetwork
 from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
 from netdsl.language.recipe import Recipe
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
-from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.callback import Beginning, Callback, Callbacks
+from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say, user_console
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.loggers import Csv, create_loggers
-from netdsl.runtime.layout import Convolution, choose_layout
-from netdsl.runtime.metrics import METRICS, Metrics, scores_text
+from netdsl.runtime.metrics import METRICS, scores_text
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
@@ -44,7 +44,7 @@ from netdsl.training.record import Record, recipe_record
 
 @dataclass(frozen=True, slots=True)
 class Watchers:
-    """What is told of a training: `loggers` by name, `callbacks` of the caller, and a console unless `quiet`."""
+    """What watches a training: `loggers` by name, `callbacks`, and a console unless `quiet`."""
 
     loggers: Sequence[str] = ()
     callbacks: Sequence[Callback] = ()

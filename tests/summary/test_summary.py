@@ -23,8 +23,8 @@ from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.ir.typed import TypedStage
 from netdsl.summary.measure import EVERYTHING, measure
-from netdsl.summary.summary_json import record
 from netdsl.summary.network_summary import Summary
+from netdsl.summary.summary_json import record
 from netdsl.summary.tree import Figures, Part
 from netdsl.syntax.net_files import read_text, shipped
 from tests.ops.test_operations import EXAMPLES
