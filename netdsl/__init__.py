@@ -1,7 +1,8 @@
 """netdsl: a declarative language for image networks.
 
 `netdsl.load("resnet32")` gives a network: `network.module()` is its `nn.Module`, and
-`network.train(data="digits")` trains it. `netdsl.NetworkError` says what is wrong with a file. docs/python.md describes all of it.
+`network.train(data="digits")` trains it. `netdsl.NetworkError` says what is wrong with a file.
+docs/python.md describes all of it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The Python API: what `import netdsl` gives, and what the commands print.
 
 Start at `loading`; `network` has networks and runs. Results are values that `print` and notebooks show;
-nothing here reads arguments of a command line or ends the process. torch is imported when a function needs it.
+nothing here reads arguments of a command line or ends the process. torch is imported when a function needs
+it.
 """

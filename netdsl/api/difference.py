@@ -109,7 +109,7 @@ def difference(before: Compiled, after: Compiled, weights: Path | None = None) -
     """The difference of two networks without errors; `weights` is a file with those of the first, or a run of
     it. Raises RunError if it can't be read.
     """
-    networks = [CompiledNetwork(compiled) for compiled in (before, after)]
+    networks = CompiledNetwork(before), CompiledNetwork(after)
     typed = [network.typed for network in networks]
     one, other = (measure(network, 1) for network in typed)
     changes, places = compare(*map(structure, typed))

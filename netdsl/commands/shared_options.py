@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
+from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
 # Upper bound of counts: larger numbers never finish, or overflow in a library.
@@ -79,7 +80,7 @@ _OTHER_OPTIONS = {
     **dict.fromkeys(("gpu", "cuda"), "--device cuda"),
     **dict.fromkeys(("batch-size", "bs"), "--batch 64"),
     **dict.fromkeys(("dataset", "data-path"), "--data folder:images"),
-    "tensorboard": "--log tensorboard",
+    **{name: f"--log {name}" for name in LOGGERS},
     "num-workers": "--workers 2",
     "scheduler": "--schedule cosine",
     "label-smoothing": "--loss.smoothing 0.1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from netdsl.runtime.metrics import Metrics
 
@@ -28,7 +28,7 @@ class Beginning:
     rows: Sequence[Metrics] = ()
 
 
-class Callback(Protocol):
+class Callback:
     """Is told of a training; a subclass overrides the methods that it needs.
 
     The methods run between epochs, in the first process only, after the files of the epoch are written: a

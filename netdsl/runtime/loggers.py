@@ -168,7 +168,7 @@ _CLASSES: dict[str, type[Callback]] = {"tensorboard": TensorBoard, "mlflow": MLf
 
 def create_loggers(names: Sequence[str]) -> list[Callback]:
     """The loggers of these names (`logger_names.LOGGERS`). Raises RunError if an extra is not installed."""
-    return [_CLASSES[name]() for name in names if name in _CLASSES]  # not `none`
+    return [_CLASSES[name]() for name in names]
 
 
 @contextmanager

@@ -50,15 +50,19 @@ class Watchers:
     callbacks: Sequence[Callback] = ()
     quiet: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """The loggers that a run has: `none` is not one."""
+        return [name for name in LOGGERS if name in self.loggers]
+
     def created(self) -> list[Callback]:
         """The loggers and callbacks. Raises RunError if the extra of a logger is not installed."""
-        return [*create_loggers(self.loggers), *self.callbacks]
+        return [*create_loggers(self.names), *self.callbacks]
 
     def resumed(self, how: Mapping[str, object]) -> Watchers:
         """Those of a resumed run: without other loggers, those that it had; `none` is an empty one."""
         before = how.get("log")
-        names = self.loggers or (before if isinstance(before, list) else [])
-        return replace(self, loggers=[name for name in LOGGERS if name in names])
+        return replace(self, loggers=self.loggers or (before if isinstance(before, list) else []))
 
 
 NO_WATCHERS = Watchers()
@@ -92,7 +96,7 @@ def train_run(
     fingerprint = data.fingerprint()
     record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules)
     _require_same(processes, record, speed)
-    run = Run(folder, record.to_json(), how={"log": list(watchers.loggers)}, processes=processes)
+    run = Run(folder, record.to_json(), how={"log": watchers.names}, processes=processes)
     training = _prepared(network, record, data, run, request, speed, console)
     with _locked(folder, processes):
         if processes.first:
@@ -159,7 +163,7 @@ def resume_run(
         _require_same(processes, record, speed)
         watchers = watchers.resumed(run.how)
         callbacks = watchers.created()
-        run.how["log"] = list(watchers.loggers)
+        run.how["log"] = watchers.names
         training = _prepared(network, record, data, run, request, speed, console)
         training.restore(found, progress)
         del found  # Its memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,19 @@ import torch
 from PIL import Image
 
 import netdsl
-from netdsl.language.recipe import CHOICES, AdamW, Crop, Flip, Folder, Recipe
+from netdsl.language.argument_types import signature
+from netdsl.language.recipe import CHOICES, AdamW, Crop, Flip, Folder
 from netdsl.language.recipe_text import recipe_text
 from netdsl.runtime import digits
 from tests.support.commands import netdsl as command
+from tests.support.samples import pixels
 
 
 def test_a_recipe_as_text_as_numbers_and_as_dataclasses(place: Path, tiny: Path) -> None:
     network = netdsl.load(tiny / "tiny.net", width=3)
     texts = network.train(epochs=1, optimizer="adamw(lr=1e-3)", quiet=True)
     values = network.train(epochs=1, optimizer=AdamW(lr=1e-3), quiet=True)
-    whole = network.train(
-        recipe=Recipe(**{**fields(network.recipe), "epochs": 1, "optimizer": AdamW()}), quiet=True
-    )
+    whole = network.train(recipe=replace(network.recipe, epochs=1, optimizer=AdamW()), quiet=True)
     recipes = [run.network.recipe for run in (texts, values, whole)]
     assert recipes[0] == recipes[1] == recipes[2]
     assert recipes[0].optimizer == AdamW(lr=1e-3) and recipes[0].epochs == 1
@@ -32,15 +33,15 @@ def test_a_recipe_as_text_as_numbers_and_as_dataclasses(place: Path, tiny: Path)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def fields(recipe: Recipe) -> dict[str, object]:
-    return {name: getattr(recipe, name) for name in recipe.__dataclass_fields__}
+def signature_names(choice: type) -> list[str]:
+    return [parameter.name for parameter in signature(choice)]
 
 
 @pytest.mark.parametrize("key", CHOICES)
 def test_recipe_text_is_read_back(key: str) -> None:
     usual = {"path": "images", "at": (6, 8), "padding": 4, "size": 2, "low": 0.8, "high": 1.25}
     for choice in CHOICES[key].values():
-        needed = {n: usual[n] for n, f in choice.__dataclass_fields__.items() if n in usual}
+        needed = {n: usual[n] for n in signature_names(choice) if n in usual}
         value = choice(**needed)
         text = recipe_text((value,) if key == "augment" else value)
         found = netdsl.check(
@@ -80,8 +81,7 @@ def test_evaluation_is_that_of_the_command(place: Path, tiny: Path) -> None:
 
 def test_images_of_all_kinds_are_predicted_alike(place: Path, tiny: Path) -> None:
     run = netdsl.open(tiny / "runs" / "tiny")
-    images = digits.read((1, 8, 8)).test.images[:3]
-    assert isinstance(images, torch.Tensor)
+    images = pixels(digits.read((1, 8, 8)).test)[:3]
     pictures = [Image.fromarray(image[0].numpy()) for image in images]
     Path("some").mkdir()
     for number, picture in enumerate(pictures):
