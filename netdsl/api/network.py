@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netdsl.runtime.inference_model import InferenceModel
     from netdsl.runtime.metrics import Metrics
     from netdsl.runtime.train import Report
+    from netdsl.trained.evaluate import Evaluation
     from netdsl.trained.memory_images import Images
     from netdsl.trained.open_run import Which
     from netdsl.trained.predict import FoundBoxes, Prediction
@@ -163,21 +164,20 @@ class Run(Documented):
 
         return report.read(self.folder)
 
-    def evaluate(self, data: object = None, which: Which = "best", device: str = "auto") -> dict[str, float]:
-        """The scores on the run's test images, or on those of other `data`: loss, accuracy and others.
+    def evaluate(self, data: object = None, which: Which = "best", device: str = "auto") -> Evaluation:
+        """The scores on the run's test images, or on those of other `data`, of all and of each class.
 
-        >>> scores = netdsl.open("runs/convnet").evaluate()
-        >>> sorted(scores)
+        >>> found = netdsl.open("runs/convnet").evaluate()
+        >>> sorted(found.scores)
         ['accuracy', 'loss']
+        >>> print(found)  # doctest: +ELLIPSIS
+        convnet, best weights: test accuracy ...%, loss ... (360 images, ...)
         """
         from netdsl.runtime.console import user_console
         from netdsl.trained.evaluate import evaluate_run
-        from netdsl.trained.open_run import open_run
 
-        opened = self._opened
-        if data is not None:
-            opened = open_run(self.folder, {"data": recipe_value("data", data)})
-        return evaluate_run(opened, which, device, user_console()).scores
+        other = None if data is None else recipe_value("data", data)
+        return evaluate_run(self.folder, which, other, device, user_console())
 
     def predict(
         self, images: Images, top: int = 3, which: Which = "best", device: str = "auto"

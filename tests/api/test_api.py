@@ -75,7 +75,7 @@ def test_an_unknown_key_is_an_error(place: Path, tiny: Path) -> None:
 def test_evaluation_is_that_of_the_command(place: Path, tiny: Path) -> None:
     run = netdsl.open(tiny / "runs" / "tiny")
     assert run.report is not None
-    assert run.evaluate() == run.report.test
+    assert run.evaluate().scores == run.report.test
     assert f"{run.report.test_score:.2%}" in command("eval", run.folder).output
 
 
