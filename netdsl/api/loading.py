@@ -1,4 +1,4 @@
-"""Where a program begins: `load`, `check`, `diff` and `open`."""
+"""The first functions of a program: `load`, `check`, `diff` and `open`."""
 
 from __future__ import annotations
 

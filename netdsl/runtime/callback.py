@@ -1,4 +1,4 @@
-"""What is called during a training: loggers, and code of users."""
+"""Callbacks of a training: loggers, and code of users."""
 
 from __future__ import annotations
 

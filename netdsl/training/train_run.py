@@ -44,7 +44,7 @@ from netdsl.training.record import Record, recipe_record
 
 @dataclass(frozen=True, slots=True)
 class Watchers:
-    """What watches a training: `loggers` by name, `callbacks`, and a console unless `quiet`."""
+    """Watchers of a training: `loggers` by name, `callbacks`, and a console unless `quiet`."""
 
     loggers: Sequence[str] = ()
     callbacks: Sequence[Callback] = ()
