@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, add_line, listing, remove
 from netdsl.language.words import RESERVED, STATEMENTS
 from netdsl.other_frameworks.recipe_lines import recipe_line
-from netdsl.syntax.errors.line_fixes import write_line
-from netdsl.syntax.errors.patterns import Write, shape
-from netdsl.syntax.errors.token_patterns import PASTED, Found, Line, Mistake, Rule, first_mistake, read_table
+from netdsl.other_frameworks.translation import own_shape
+from netdsl.syntax.errors.token_patterns import PASTED, Found, Mistake, read_table
 from netdsl.syntax.tokens import closing, tokens
 
 _TABLE = """
@@ -106,9 +104,6 @@ arguments must be in parentheses
   use: use <text> <rest>                                    => use {text}
 `{word}` must be inside `train`
   statement: <word> [:=]? <rest>                            => @recipe_key
-there are no environment variables
-  let: let <word> = $ <any>                                 => @environment
-  >> ^ $ { <word> }                                         => @environment
 """
 
 _LAYERS = re.compile(r"^\s*layers\s*:", re.MULTILINE)
@@ -197,7 +192,7 @@ def _input_layer(found: Found) -> Mistake | None:
     """`inputs = keras.Input(shape=(32, 32, 3))`."""
     if not re.search(r"\bInput\b", found.span.text):
         return None
-    own = shape(re.sub(r"\w+\s*=", "", found["args"]))
+    own = own_shape(re.sub(r"\w+\s*=", "", found["args"]))
     return found.write(f"input {own}") if re.fullmatch(r"\d+(x\d+)*", own) else None
 
 
@@ -224,8 +219,7 @@ def _defined(found: Found) -> Mistake | None:
     ):
         return None
     name = f"my_{name}" if name in RESERVED else name
-    head = Write(f"block {name}({found['args']}) {{ … }}", safe=False)
-    return Mistake(found.message, write_line(head, found.span, None, whole=True), found.span)
+    return found.write(f"block {name}({found['args']}) {{ … }}", safe=False)
 
 
 def _recipe_key(found: Found) -> Mistake | None:
@@ -288,42 +282,4 @@ def _train(source: Source) -> int | None:
     return None
 
 
-def _environment(found: Found) -> Mistake:
-    """`let width = ${WIDTH}`: a parameter of the network."""
-    source, of_let = found.line.source, found.line.first == "let"
-    name = found["word"] if of_let else found["word"].lower()
-    title = f"write a parameter, `network NAME({name}=16)`, which `--set {name}=32` overrides"
-    head = re.compile(r"^network[ \t]+\w+[ \t]*(\()?", re.MULTILINE).search(source.text)
-    if head is None:
-        return Mistake(found.message, title, found.span)
-    more = Edit(Span(source, head.end(), head.end()), f"{name}=16, " if head[1] else f"({name}=16)")
-    here = remove(found.span).edits if of_let else (Edit(found.span, name),)
-    return Mistake(found.message, Fix(title, (more, *here), safe=False), found.span)
-
-
-@cache
-def _rules() -> list[Rule]:
-    functions = (
-        _convolution,
-        _pool,
-        _bracket,
-        _removed,
-        _declared,
-        _comment,
-        _stage_args,
-        _one_line,
-        _input_layer,
-        _neural,
-        _caffe,
-        _defined,
-        _recipe_key,
-        _bounded,
-        _range,
-        _environment,
-    )
-    return read_table(_TABLE, {function.__name__[1:]: function for function in functions})
-
-
-def notation(line: Line) -> Mistake | None:
-    """The mistake of a line in another notation; None if it isn't a known one."""
-    return first_mistake(_rules(), line)
+NOTATIONS = read_table(_TABLE, globals())
