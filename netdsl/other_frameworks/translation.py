@@ -222,7 +222,7 @@ def own_value(text: str) -> str:
 
 
 def own_shape(text: str) -> str:
-    """`(3, 32, 32)` as the language writes it, with the channels first; a text that isn't a shape as a value."""
+    """`(3, 32, 32)` as the language writes it, with the channels first; another text as a value."""
     text = re.sub(r"\b(?:None|-1)\s*,", "", text.strip())
     if not re.fullmatch(r"[\d\sxX×*,()\[\]]+", text):
         return own_value(text)

@@ -12,8 +12,8 @@ from netdsl.ir.resolved import Expectation, NetworkOutput, Quantity
 from netdsl.language.words import QUANTITIES
 from netdsl.ops.operation import Shape
 from netdsl.other_frameworks.init_and_expect import FLOPS, OF_MACHINES, OF_TRAINING, own_quantity
-from netdsl.resolve.scope import Scope
 from netdsl.other_frameworks.translation import own_shape
+from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
 
 

@@ -25,6 +25,7 @@ from netdsl.ir.resolved import (
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.other_frameworks.translation import own_shape
 from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
@@ -39,7 +40,6 @@ from netdsl.resolve.read_recipe import RecipeReader
 from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import has_columns, rows_of
 from netdsl.resolve.variants import check_variants, chosen
-from netdsl.other_frameworks.translation import own_shape
 from netdsl.syntax import nodes
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an

@@ -32,7 +32,7 @@ the parameters of a network are in parentheses
   network: network <word> [ <any:args> ]                    => network {word}({args})
   network: network <word> { <word:key> = <any:args> }       => network {word}({key}={args})
 the values of a parameter follow its default
-  network: network <word> ( <word:key> in [ <any:values> ] = <value> ) => @declared
+  network: network <word> ( <word:key> in [ <any> ] = <value> ) => network {word}({key}={value} in [{any}])
 a stage is labelled by an argument
   statement: <word> : stage <word:block> ( <args> )         => stage {block}({args}, label={word})
 a body returns the output of its last step
@@ -118,7 +118,7 @@ def _stride(rest: str) -> str | None:
 
 
 def _kernel(found: Found) -> str:
-    height, width = found["kernel"], found.texts.get("width", "")
+    height, width = found["kernel"], found["width"]
     sides = [*height.split("x"), *([width] if width else [])]
     return sides[0] if len(set(sides)) == 1 else "x".join(sides)
 
@@ -147,11 +147,6 @@ def _bracket(found: Found) -> Mistake | None:
     return found.write(f"stage residual({channels[-1]}, repeat={times})", safe=False)
 
 
-def _declared(found: Found) -> Mistake:
-    """`network t(depth in [18, 34] = 18)`."""
-    return found.write(f"network {found['word']}({found['key']}={found['value']} in [{found['values']}])")
-
-
 def _comment(found: Found) -> Mistake | None:
     """A comment after a step; it is removed where the line goes on behind it."""
     if found["words"][:1].isdigit():
@@ -171,7 +166,7 @@ def _stage_args(found: Found) -> Mistake | None:
     if not rows:
         return None
     lines = [f"  {out}  {blocks}  {2 if shrinks == 'True' else 1}" for out, blocks, shrinks in rows]
-    block = found.texts.get("word", "") or "residual"
+    block = found["word"] or "residual"
     return found.write("\n".join([f"stages {block} {{", "  out  repeat  stride", *lines, "}"]))
 
 

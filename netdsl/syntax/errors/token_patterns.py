@@ -9,13 +9,15 @@ Items of a pattern are separated by blanks. `<word>` matches tokens of a kind an
 name of the kind, or under another one: `<word:key>`. `[:=]` is one of these tokens, `x|y` one of these words,
 `<x|y:name>` and `<[:=]:name>` keep which. `?` makes an item optional, and all others are tokens themselves.
 `^` is the place of the first wrong token; `^RPAR` needs that this terminal could be there, `^-RPAR` that it
-couldn't. `step|row:` restricts a rule to rules of the grammar, or to texts that start with one of these words.
-Only the tokens between `>>` and `<<` are replaced, if there are any. `⏎` is the end of the line; without a
-`^`, a pattern matches the whole text that the grammar refuses, up to a `{`, or its whole line.
+couldn't. `step|row:` restricts a rule to rules of the grammar, or to texts that start with one of these
+words. Only the tokens between `>>` and `<<` are replaced, if there are any. `⏎` is the end of the line;
+without a `^`, a pattern matches the text that the grammar refuses, up to a `{`, or its whole line.
 
 Behind the `=>` is the text in place of the tokens, none if they are to be removed, or a function, `@name`;
-the reason follows `;;`. `=>?` is a guess. In the text, `…` is the body that the line opens, and `{bare}` a
-text without its quotes. Behind a `!` is a sentence, behind a `~` the language of a text.
+the reason follows `;;`. `=>?` is a guess. In the text, `…` is the body that the line opens, `{bare}` a text
+without its quotes, `{item|filter}` the result of one of `FILTERS`, without which the rule doesn't match, and
+`{item,kind}` the parts of a kind with commas between them, `{item;kind}` with spaces. Behind a `!` is a
+sentence, behind a `~` the language of a text.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Any, NamedTuple, TypeAlias
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, Help, listing
 from netdsl.language.words import STATEMENTS, STEPS
+from netdsl.syntax.errors.filters import FILTERS
 from netdsl.syntax.errors.line_fixes import write_body
 from netdsl.syntax.tokens import CLOSING, OPENING, Token
 
@@ -53,6 +56,8 @@ _CELL = rf"(?:-\n)?(?:{_CALL}|{_NUMBER}|{_TEXT}|\(\n{_DEEP}*\)\n)"
 _KINDS = {
     "word": _WORD,
     "dotted": _DOTTED,
+    "untyped": rf"(?:(?!(?:int|float|bool|str)\n){_WORD})+",
+    "sized": r"conv\d+\n",
     "dashed": rf"{_WORD}(?:-\n(?:{_WORD}|{_NUMBER}))+",
     "n": _NUMBER,
     "text": _TEXT,
@@ -63,7 +68,7 @@ _KINDS = {
     "sum": _SUM,
     "test": _TESTS,
     "call": _CALL,
-    "steps": rf"{_CALL}(?:,\n{_CALL})*(?:,\n)?",
+    "steps": rf"{_CALL}(?:,\n{_CALL})*",
     "chain": rf"{_CALL}(?:(?:[-=>]\n>\n|;\n|→\n)(?:{_CALL})?)+",
     "beside": rf"{_CALL}(?:(?:[+&]\n)?{_CALL})+",
     "given": _GIVEN,
@@ -74,7 +79,8 @@ _KINDS = {
     "names": rf"(?:{_WORD})+",
     "columns": rf"[\[(]?\n?(?:[,|;]\n|{_WORD})+[\])]?\n?",
     "cell": _CELL,
-    "cells": rf"(?:[,|;]\n|{_CELL})+",
+    "cells": rf"(?:{_CELL})*[,|;]\n(?:[,|;]\n|{_CELL})*",
+    "assigned": rf"(?<==\n){_VALUE}",
     "sums": rf"(?:{_SUM})+",
     "numbers": rf"(?:-\n)?{_NUMBER}(?:{_ANY})*",
     "dashes": r"(?:[-|:+=]\n)+",
@@ -139,28 +145,40 @@ PASTED = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A rule that matches: the line, the place that it replaces without the `{` at its end, the offset of
-    this brace, the texts of its items by name, and where it is in the encoded tokens.
+    """A rule that matches: the line, the span that it replaces without the `{` at its end, the offset of this
+    brace, and the places of its items in the encoded tokens, by name.
     """
 
     message: str
     line: Line
     span: Span
-    texts: Mapping[str, str]
     brace: int | None
     encoded: Encoded
-    place: tuple[int, int]
+    places: Mapping[str, tuple[int, int]]
 
     def __getitem__(self, name: str) -> str:
-        return self.texts[name]
+        """The text of an item; empty if the rule has none of this name."""
+        text = self.encoded.text(*self.places.get(name, (-1, -1)))
+        return text.strip("\"'") if name == "bare" else text
+
+    def pieces(self, name: str, kind: str) -> list[str]:
+        """The parts of a kind in an item, in order."""
+        return self.encoded.texts(kind, *self.places[name])
 
     def filled(self, template: str) -> str:
-        """A template with the texts."""
-        return re.sub(r"{(\w+)}", lambda name: self[name[1]], template).replace("\\n", "\n")
+        """A template with the texts of the items; empty if a filter has none."""
 
-    def pieces(self, kind: str) -> list[str]:
-        """The parts of a kind, in order."""
-        return self.encoded.texts(kind, *self.place)
+        def text(match: re.Match[str]) -> str:
+            name, sign, other = match.groups()
+            if sign in (",", ";"):
+                return {",": ", ", ";": "  "}[sign].join(self.pieces(name, other))
+            own = FILTERS[other](self[name]) if sign else self[name]
+            failed.append(bool(sign) and not own)
+            return own
+
+        failed: list[bool] = []
+        full = re.sub(r"{(\w+)(?:([|,;])(\w+))?}", text, template).replace("\\n", "\n")
+        return "" if any(failed) else full
 
     def write(self, text: str, why: str = "", *, safe: bool = True) -> Mistake:
         """The mistake whose fix replaces what matches; removes it where there is no text."""
@@ -210,9 +228,12 @@ class Rule(NamedTuple):
             return self.function(found) if self.function and found else None
         if self.kind == "~":
             return found.says(PASTED, self.text)
+        text = found.filled(self.text)
+        if not text and self.text:
+            return None
         if self.kind == "!":
-            return found.says(found.filled(self.text))
-        return found.write(found.filled(self.text), found.filled(self.why), safe=self.kind == "=>")
+            return found.says(text)
+        return found.write(text, found.filled(self.why), safe=self.kind == "=>")
 
 
 class Encoded:
@@ -251,26 +272,22 @@ class Encoded:
         first, end = self._inside(*match.span(edited))
         opens = self._mark < 0 and first < end - 1 and self._tokens[end - 1].text == "{"
         brace = self._tokens[end - 1].start if opens else None
-        texts = {
-            name: self._text_of(*match.span(name)) if text else "" for name, text in match.groupdict().items()
-        }
-        if "bare" in texts:
-            texts["bare"] = texts["bare"].strip("\"'")
         span = _span(self.line.source, self._tokens, first, end - opens)
-        return Found(message, self.line, span, texts, brace, self, match.span(edited))
+        places = {name: match.span(name) for name in match.groupdict()}
+        return Found(message, self.line, span, brace, self, places)
 
     def texts(self, kind: str, start: int, end: int) -> list[str]:
         """The texts of a kind between two places."""
         return [
-            self._text_of(*match.span())
-            for match in re.compile(_KINDS[kind]).finditer(self._text, start, end)
+            self.text(*match.span()) for match in re.compile(_KINDS[kind]).finditer(self._text, start, end)
         ]
 
     def _inside(self, start: int, end: int) -> tuple[int, int]:
         return bisect_left(self._starts, start), bisect_left(self._starts, end)
 
-    def _text_of(self, start: int, end: int) -> str:
-        return _span(self.line.source, self._tokens, *self._inside(start, end)).text
+    def text(self, start: int, end: int) -> str:
+        """The text of the tokens between two places; empty for places before the first."""
+        return _span(self.line.source, self._tokens, *self._inside(start, end)).text if start < end else ""
 
 
 @cache
@@ -412,8 +429,7 @@ def _listed(line: Sequence[Token], end: int) -> int:
     if not texts or "{" in texts[:end]:
         return end
     if texts[0] in _LISTED or line[0].kind == "SIZE":
-        bar = next((n for n in range(end, len(texts)) if texts[n] in ("|", "{")), len(texts))
-        return bar
+        return next((n for n in range(end, len(texts)) if texts[n] in ("|", "{")), len(texts))
     if [token.kind for token in line[:2]] in (["NAME", "NUMBER"], ["NAME", "SIZE"]):
         rest = "".join(text.replace("\n", "⏎") + "\n" for text in texts[end:])
         more = re.match(rf"(?:,\n{_GIVEN})*", rest)

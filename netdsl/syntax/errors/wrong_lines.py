@@ -27,15 +27,15 @@ write no `{{sign}}` between key and value
 separate augmentations by commas
   entry: augment <rest:given>                                  => @augment
 `{{word}}` is a number of images, not a percentage
-  entry: <validation|images:word> <n> %                        => @percentage
+  entry: <validation|images:word> <n> %        => {{word}} {{n|images}} ;;, of CIFAR's 50,000
 a path must be inside `folder(…)`
-  entry: data <rest>                                           => @folder
+  entry: data <rest>                                           => data folder("{{rest|folder}}")
 no `,` at the end of a line
   entry: <word> <any:value> ,                                  => {{word}} {{value}}
 there is no key `{{word}}`
   entry: <batch:word> size [:=]? <n>                           => {{word}} {{n}}
 arguments must be in parentheses
-  entry: <word> <word:choice> ,? <pairs>                       => @parentheses
+  entry: <word> <word:choice> ,? <pairs>                       => {{word}} {{choice|choice}}({{pairs,given}})
   entry: <word> <word:choice> <text:pairs>                     => {{word}} {{choice}}({{pairs}})
 it has another name in netdsl
   entry: <word> <call>                                         => @choice
@@ -53,7 +53,7 @@ a row of a table has no names
 a table needs a header line, and a line for each row
   header: <names> <numbers>       ! write `{{names}}` on the line after the `{{`, and `{{numbers}}` below it
 separate the columns by spaces
-  header: <columns>                                            => @columns
+  header: <columns>                                            => {{columns;word}}
 no line between the header and the rows
   row: <dashes>                                                => @removed
 {NO_SPACE}
@@ -63,14 +63,16 @@ an expression in a table must be in parentheses
 {NEEDS_LAYERS}
   row: [{{|]? <rest> }}?                                         => @transition
 separate the cells by spaces
-  row: <cells>                                                 => @cells
-  row: [ <args:cells> ] ,?                                     => @cells
+  row: <cells>                                                 => {{cells;cell}}
+  row: [ <args> ] ,?                                           => {{args;cell}}
 an expression in a table must be in parentheses
   row: <sums>                                                  => @sums
 cells have no names: the header names the columns
-  row: <keyed>                                                 => @unnamed
+  row: <keyed>                                                 => {{keyed;assigned}}
 a rule must be a word
-  init_rule: <word> [:=]? <n>                                  => @constant
+  init_rule: <word> [:=]? 0|0.0                                => {{word}} zeros
+  init_rule: <word> [:=]? 1|1.0                                => {{word}} ones
+  init_rule: <word> [:=]? <n>                                  => {{word}} constant({{n}})
 no `{{part}}` after `{{word}}`: a rule applies to the weights
   init_rule: <word> <.weight|.kernel|.gamma:part> [:=]? <call> => {{word}} {{call}}
 one rule applies to all biases
@@ -90,7 +92,7 @@ def _keys(found: Found) -> Mistake | None:
 
 def _entry(found: Found) -> Mistake:
     """`epochs: 10`, `"batch": 128,`."""
-    key, given = found.texts.get("word") or found["bare"], found["given"]
+    key, given = found["word"] or found["bare"], found["given"]
     if key == "augment":
         return _augmented(found, given)
     return found.write(recipe_line(key, given) or f"{key} {own_value(given.rstrip(';,'))}")
@@ -107,40 +109,16 @@ def _augmented(found: Found, text: str) -> Mistake:
     return mistake._replace(message="separate augmentations by commas")
 
 
-def _percentage(found: Found) -> Mistake | None:
-    """`validation 10 %`, of CIFAR's images."""
-    if not re.fullmatch(r"\d{1,2}", found["n"]):
-        return None
-    return found.write(f"{found['word']} {500 * int(found['n'])}", ", of CIFAR's 50,000")
-
-
-def _folder(found: Found) -> Mistake | None:
-    """`data images/train`."""
-    path = re.fullmatch(r"[\"']?([\w~-]*[./][^\s\"',]*)[\"']?", found["rest"])
-    return path and found.write(f'data folder("{path[1]}")')
-
-
-def _parentheses(found: Found) -> Mistake:
-    """`optimizer sgd lr=0.1`."""
-    name = own_choice(found["choice"]) or found["choice"]
-    return found.write(f"{found['word']} {name}({', '.join(found.pieces('given'))})")
-
-
 def _choice(found: Found) -> Mistake | None:
     """`schedule MultiStepLR(milestones=[6, 8])`, `optimizer sgd(lr=0.1; weight-decay=5e-4)`."""
-    given = found.texts.get("call") or found["rest"]
+    given = found["call"] or found["rest"]
     plain = re.sub(r"(?<=[a-z])-(?=[a-z]+\s*=)", "_", given).replace(";", ",")
-    own = own_choice(plain) if "(" in plain and (plain == given) == ("call" in found.texts) else ""
+    own = own_choice(plain) if "(" in plain and (plain == given) == bool(found["call"]) else ""
     return found.write(f"{found['word']} {own}") if own and own != given else None
 
 
 def _removed(found: Found) -> Mistake:
     return found.says("remove it")
-
-
-def _columns(found: Found) -> Mistake:
-    """`out, repeat, stride`."""
-    return found.write("  ".join(found.pieces("word")))
 
 
 def _named_rows(found: Found) -> Mistake | None:
@@ -188,29 +166,13 @@ def _transition(found: Found) -> Mistake | None:
     return found.write(f"layers {{ {steps} }}")
 
 
-def _cells(found: Found) -> Mistake | None:
-    """`16, 2, 1`, `| 16 | 2 | 1 |`."""
-    cells = found.pieces("cell") if re.search(r"[,|;]", found["cells"]) else []
-    return found.write("  ".join(cells)) if cells else None
-
-
 def _sums(found: Found) -> Mistake | None:
     """`16 * k  2  1`."""
-    values = set(found.pieces("value"))
-    cells = [cell if cell in values else f"({' '.join(cell.split())})" for cell in found.pieces("sum")]
+    values = set(found.pieces("sums", "value"))
+    cells = [
+        cell if cell in values else f"({' '.join(cell.split())})" for cell in found.pieces("sums", "sum")
+    ]
     return found.write("  ".join(cells)) if not values.issuperset(cells) else None
-
-
-def _unnamed(found: Found) -> Mistake | None:
-    """`out=16 repeat=2`."""
-    return found.write("  ".join(cell.partition("=")[2] for cell in found.pieces("given")))
-
-
-def _constant(found: Found) -> Mistake:
-    """`bias 0`, `bn: 1`."""
-    value = found["n"]
-    rule = {0.0: "zeros", 1.0: "ones"}.get(float(value)) if re.fullmatch(r"[\d.]+", value) else None
-    return found.write(f"{found['word']} {rule or f'constant({value})'}")
 
 
 LINE_RULES = read_table(_TABLE, globals())

@@ -8,9 +8,10 @@ from netdsl.language.argument_types import signature
 from netdsl.language.words import STATEMENTS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import recipe_line
-from netdsl.other_frameworks.translation import own_name, own_shape, split, translated
+from netdsl.other_frameworks.translation import own_name, split, translated
+from netdsl.syntax.errors.filters import WORDS
 from netdsl.syntax.errors.token_patterns import PASTED, Found, Mistake, read_table
-from netdsl.syntax.errors.wrong_steps import TENSORS, WORDS, assigned_step, own_call, own_step
+from netdsl.syntax.errors.wrong_steps import TENSORS, assigned_step, own_call
 
 # Files in these languages have one error.
 WHOLE_FILES = ("YAML", "Caffe", "NNEF", "MontiAnna", "Neural")
@@ -27,14 +28,16 @@ this is NNEF
 this is MontiAnna
   statement: architecture <word> [({] <any>                    ~ MontiAnna
 a comment starts with `#`
-  // <any:words>                                               => @comment
-  / <any:words>                                                => @comment
-  - - <any:words>                                              => @comment
-  % <any:words>                                                => @comment
-  * / <any:words>                                              => @comment
-  <quotes> <any:words>                                         => @comment
+  // <rest>                                                    => # {rest|comment}
+  //                                                           => #
+  / <rest>                                                     => # {rest|comment}
+  - - <rest>                                                   => # {rest|comment}
+  % <rest>                                                     => # {rest|comment}
+  * / <any>                                                    => #
+  <quotes> <rest>                                              => # {rest|comment}
+  <quotes>                                                     => #
 use `use` to import the blocks of a file
-  statement: import|include|require|from <rest:path>           => @imported
+  statement: import|include|require|from <rest:path>           => use "{path|library}"
   import|from <word> <any>                                     => @module
 there is no `class`; use `classes`
   statement: class <n>                                         => classes {n}
@@ -56,15 +59,16 @@ this is JSON
 this is Markdown
   statement: ` ` ` <any>                             ! remove it: a `.net` file contains only code
 there is no `{word}`; use `input`
-  statement: <input_shape|input_size|shape:word> [:=]? <rest:given>          => @shape
+  statement: <input_shape|input_size|shape:word> [:=]? <rest:given>          => input {given|shape}
 there is no `{word}`; use `output`
   statement: <outputs:word> [:=]? <names:given>                => output {given}
 there is no `{word}`; use `classes`
   statement: <num_classes|nclasses|n_classes|nb_classes:word> [:=]? <value>  => classes {value}
 a loop over blocks is a stage
-  statement: for <word> in range ( <value> ) : <word:block> ( <args> ) => stage {block}({args}, repeat={value})
+  statement: for <word> in range ( <n> ) : <word:block> ( <args> ) => stage {block}({args}, repeat={n})
 a body must be in braces
-  statement: <word> = nn? .Sequential|Sequential ( <args> )    => @sequential
+  stem|head|layers: <word> = nn? .Sequential|Sequential ( <args> ,? )  => {word} { {args} }
+  statement: <word> = nn? .Sequential|Sequential ( <args> ,? ) => layers { {args} }
 steps must be inside a section
   statement: self <attribute> = <rest>                         => @assigned
   statement: <word> = <rest>                                   => @assigned
@@ -95,29 +99,29 @@ parameters must be in parentheses
   block: block <word> [[<] <args> []>] {                       => block {word}({args}) { … }
   block: block <word> <word:b> <args> {                        => block {word}({b}{args}) { … }
 parameters are separated by commas
-  block: block <word> ( <names> ) {                            => @parameters
+  block: block <word> ( <untyped> ) {                          => block {word}({untyped,word}) { … }
 a block has no return type: it returns the output of its last step
   block: block <word> ( <args> ) - > <any> {                   => block {word}({args}) { … }
   block: block <word> - > <any> {                              => block {word} { … }
 `default` needs an operation's name
   default: default <word:key> = <value>                        => @default
 a number has no thousands separators
-  expect: expect <word> <token:sign> <rest:number>             => @thousands
+  expect: expect <word> <token:sign> <rest:number>             => expect {word} {sign} {number|thousands}
 write a shape as one word
-  expect: expect output <token:sign> [([] <args> [)]]          => @output_shape
+  expect: expect output <token:sign> [([] <args> [)]]          => expect output == {args|shape}
 `expect` needs a comparison
   expect: expect <word> [=:]? <value>                          => expect {word} == {value}
 a network has one input, without a name
   input: input <word> [:=]? <n> <any>                          => input {n}
 write a shape as one word
-  input: input ( <word> = <any:given> )                        => @shape
-  input: input [:=]? <rest:given>                              => @shape
+  input: input ( <word> = <any:given> )                        => input {given|shape}
+  input: input [:=]? <rest:given>                              => input {given|shape}
 `network` takes no braces: its statements follow on the next lines
   network: network <word> {                                    => network {word}
   network: network <word> ( <args> ) {                         => network {word}({args})
 a name may contain only letters, digits and `_`
-  network: network [:=]? <any:name> ( <args> )                 => @name
-  network: network [:=]? <rest:name>                           => @name
+  network: network [:=]? <any:name> ( <args> )                 => network {name|renamed}({args})
+  network: network [:=]? <rest:name>                           => network {name|renamed}
 `output` takes no braces: it names saved tensors
   output: output [:=]? {                                       => head { … }
 outputs are listed without brackets
@@ -125,29 +129,29 @@ outputs are listed without brackets
 a condition follows `when`
   output: output <args> if|in|during <rest>                    => output {args} when {rest}
 separate the items of an order by commas
-  order: order <rest>                                          => @order
+  order: order <rest>                                          => order {rest|order}
 the block must come first
-  stage: stage <n> <word:block> ( <args> )                     => @times
+  stage: stage <n> <word:block> ( <args> )                     => stage {block}({args}, repeat={n|number})
 the arguments of a stage must be in parentheses
   stage: stage <word> {                        =>? stages {word} { … } ;;, with a header line
   stage: stage { <call> }                                      => stage {call}
-  stage: stage { <call> <times> }                              => @stage_times
+  stage: stage { <word> ( <args> ) <times> }       => stage {word}({args}, repeat={times|number})
   stage: stage :? <word> ( <args> ) <rest>                     => @stage
   stage: stage :? <word> <numbers:rest>                        => @stage
   stage: stage :? <word> <word:block> <any:rest>               => @stage
 a name cannot contain `-`
-  stage: stage <dashed> <any:rest>                             => @dashed
+  stage: stage <dashed> <any:rest>                             => stage {dashed|plain}{rest}
 `let` needs `=`
   let: let <word> <sum>                                        => let {word} = {sum}
 a rule must follow the key that it applies to
-  init: init <call>                                            => @initialised
+  init: init <call>                                     => init { conv {call|rule}, linear {call|rule} }
 only a rule takes arguments
   init: init kaiming|pytorch|he ( <args> )                     => init { conv kaiming_normal({args}) }
 the initialisation must be a plain word
   init: init [:=]? <word>                                      => init {word}
   init: init [:=]? <bare>                                      => init {bare}
 a path must be in double quotes
-  use: use <rest>                                              => @path
+  use: use <rest>                                              => use "{rest|path}"
 a body must be in braces
   stem|head|layers|train|init: <word:head> [=:]? <any:inside>              => @body
   stages|block: <stages|block:word> <call:head> :? <any:inside>            => @body
@@ -160,17 +164,6 @@ def _yaml(found: Found) -> Mistake | None:
     if re.search(r"^(stem|head|layers)\b.*{", found.line.source.text, re.MULTILINE) and name.isidentifier():
         return found.write(f"network {name}")._replace(message=f"there is no `{found['key']}`; use `network`")
     return found.says(PASTED, "YAML")
-
-
-def _comment(found: Found) -> Mistake:
-    words = found["words"].removesuffix("*/").removesuffix('""').strip("* \"'")
-    return found.write(f"# {words}" if words else "#")
-
-
-def _imported(found: Found) -> Mistake | None:
-    """`import "blocks.net"`, `from blocks.net import gate`."""
-    path = re.match(r"[\"']?([\w./-]+\.net)\b", found["path"])
-    return path and found.write(f'use "{path[1]}"')
 
 
 def _module(found: Found) -> Mistake | None:
@@ -199,21 +192,9 @@ def _python(found: Found) -> Mistake:
     return Mistake(f"`{word}` is Python syntax", help, found.span, "Python")
 
 
-def _shape(found: Found) -> Mistake | None:
-    """`input (3, 32, 32)`, `input_shape = (32, 32, 3)`."""
-    own = own_shape(found["given"])
-    return found.write(f"input {own}") if re.fullmatch(r"\w+", own) else None
-
-
-def _sequential(found: Found) -> Mistake:
-    """`stem = nn.Sequential(conv(16, 3), relu)`."""
-    section = found["word"] if found["word"] in ("stem", "head", "layers") else "layers"
-    return found.write(f"{section} {{ {found['args'].strip(' ,')} }}")
-
-
 def _assigned(found: Found) -> Mistake | None:
     """`width = 32`, `self.conv1 = nn.Conv2d(3, 64, 3)`."""
-    name, rest = found.texts.get("word", ""), found["rest"]
+    name, rest = found["word"], found["rest"]
     if step := assigned_step(found):
         return found.write(f"layers {{ {step} }}")._replace(language="Python")
     if not name or re.search(r"\w\.\w|['\"(]", rest) or (name in TENSORS and "+" in rest):
@@ -254,13 +235,6 @@ def _block_name(found: Found) -> Mistake | None:
     )
 
 
-def _parameters(found: Found) -> Mistake | None:
-    """`block gate(out reduction) {`."""
-    if found["names"].split()[0] in ("int", "float", "bool", "str"):
-        return None
-    return found.write(f"block {found['word']}({', '.join(found['names'].split())}) {{ … }}")
-
-
 def _default(found: Found) -> Mistake:
     """`default bias=no`."""
     key = found["key"]
@@ -270,74 +244,13 @@ def _default(found: Found) -> Mistake:
     return found.says("remove it: no operation has this argument")
 
 
-def _thousands(found: Found) -> Mistake | None:
-    """`expect params < 1,000,000`."""
-    if not re.fullmatch(r"\d{1,3}(?:[,_' ]\d{3})+", found["number"]):
-        return None
-    return found.write(f"expect {found['word']} {found['sign']} {re.sub(r'[^0-9]', '', found['number'])}")
-
-
-def _output_shape(found: Found) -> Mistake:
-    """`expect output == (10,)`."""
-    return found.write(f"expect output == {own_shape(found['args'])}")
-
-
-def _name(found: Found) -> Mistake | None:
-    """`network res-net(depth=20)`, `network "vgg"`."""
-    given = found["name"]
-    name = re.sub(r"\W+", "_", given.strip(" \"'{:")).strip("_")
-    name = f"net_{name}" if name[:1].isdigit() else name
-    if not name or name == given or "(" in given or re.fullmatch(r"\w+\s*;", given):
-        return None
-    return found.write(f"network {name}" + (f"({found['args']})" if "args" in found.texts else ""))
-
-
-def _order(found: Found) -> Mistake | None:
-    items = ", ".join(re.findall(r"\+|\w+(?:\([^()]*\))?", found["rest"]))
-    return found.write(f"order {items}") if items else None
-
-
-def _times(found: Found) -> Mistake | None:
-    """`stage 3x residual(16)`."""
-    times = found["n"].rstrip("x")
-    return (
-        found.write(f"stage {found['block']}({found['args']}, repeat={times})") if times.isdigit() else None
-    )
-
-
-def _stage_times(found: Found) -> Mistake | None:
-    """`stage { residual(16) x 3 }`."""
-    times, call = found["times"].lstrip("xX×* "), found["call"].removesuffix(")")
-    joint = ", " if "(" in call and not call.endswith("(") else "" if "(" in call else "("
-    return found.write(f"stage {call}{joint}repeat={times})")
-
-
 def _stage(found: Found) -> Mistake:
     """`stage residual(16) x5`, `stage residual 16, repeat=5`."""
-    given = found.texts.get("block", "") + " " + found["rest"]
+    given = found["block"] + " " + found["rest"]
     rest = re.sub(r"(?:^|[\s,]+)(?:[x*×]|repeat\b\s*=?)\s*(\d+)", r" repeat=\1", given.strip())
-    inside = found.texts.get("args", "").strip()
+    inside = found["args"].strip()
     listed = ", ".join(filter(None, (inside, *re.split(r"[\s,]+", rest.strip(" ,")))))
     return found.write(f"stage {found['word']}({listed})")
-
-
-def _dashed(found: Found) -> Mistake:
-    """`stage res-block(16)`."""
-    return found.write(f"stage {found['dashed'].replace('-', '_')}{found['rest']}")
-
-
-def _initialised(found: Found) -> Mistake | None:
-    """`init xavier_uniform`, `init kaiming_normal(mode=fan_out)`."""
-    rule = found["call"]
-    if not re.match(r"((?:kaiming|xavier)_\w+|\w*normal|\w*uniform)\b", rule):
-        return None
-    return found.write(f"init {{ conv {rule}, linear {rule} }}")
-
-
-def _path(found: Found) -> Mistake | None:
-    """`use blocks.net`, `use 'blocks.net'`."""
-    path = found["rest"].strip("\"'“” ")
-    return found.write(f'use "{path}"') if re.fullmatch(r"[\w./ -]+", path) else None
 
 
 def _body(found: Found) -> Mistake | None:

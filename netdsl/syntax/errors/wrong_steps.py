@@ -5,34 +5,31 @@ from __future__ import annotations
 import re
 
 from netdsl.diagnostics import listing
-from netdsl.language.words import CONTINUATIONS, STEPS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_name, split, translated
-from netdsl.other_frameworks.untranslated import joined, no_step
+from netdsl.other_frameworks.untranslated import no_step
+from netdsl.syntax.errors.filters import LIKE_PYTHON, WORDS, own_step
 from netdsl.syntax.errors.token_patterns import Found, Mistake, read_table
 
-# The first words of steps that aren't calls, and of their continuations.
-WORDS = {*STEPS, *CONTINUATIONS, "if"}
 # Usual names of tensors in Python.
 TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
-# In a call: a tuple, a text, a tensor, an argument of torch.
-_LIKE_PYTHON = re.compile(r"[(,=]\s*\(|['\"]|\(\s*[a-z]\s*\)|_size|inplace")
 
 _TABLE = """
 this is a row of Ultralytics' YAML
-  step: [ -? <n> , <n:b> , <dotted:name> , [ <args> ] ]        => @row
+  step: [ -? <n> , <n:b> , <dotted:name> , [ <args> ] ]        => {name|row}({args})
 a convolution is a call
-  step: <word> - <n>                                      => @paper_convolution
+  step: <sized> - <n>                                     => conv({n}, {sized|number})
 weights are frozen by the argument `freeze`
-  step: self? <word> <any> .requires_grad <any:value>      ! add `freeze=yes` to the call of `{word}`
-  step: self <attribute> .requires_grad <any:value>            => @frozen
+  step: self <attribute> .requires_grad <any>        ! add `freeze=yes` to the call of `{attribute|member}`
+  step: <word> <any> .requires_grad <any:value>      ! add `freeze=yes` to the call of `{word}`
 a `shortcut` must follow the body of its `skip`
   step: shortcut <word> = <any>              ! write `skip { … }` around the steps whose input is added
 `torch{join}` is a `concat` in netdsl
-  step: <word> = torch <.cat|.concat:join> ( [([] <args> [)]] <any> )  => @concatenated
+  step: <word> = torch <.cat|.concat:join> ( [([] <args> [)]] <any> )  => {args|concat}
 `{word}` is a statement and cannot be inside a body
   step: <order:word> <rest>            ! move it out of the braces: `order` applies to the whole file
-  step: <network|input|classes|stage|stages|block|train|expect|use|stem|head|layers|init:word> <rest> => @misplaced
+  step: <network|input|classes|stage|stages|block|train|expect|use:word> <rest>    => @misplaced
+  step: <stem|head|layers|init:word> <rest>                                        => @misplaced
 there is no `for`; use `repeat`
   step: for <word> in <args:values> :? {?                      => @loop
   step: for <word> in <args:values> : <steps>                  => @loop
@@ -47,18 +44,20 @@ the index of a `repeat` needs `as`
   step: <save|from:verb> (? [=:]? <bare> )?                    => {verb} {bare}
 `save` must follow the step whose output it saves
   step: <word> [:=] save                                       => save {word}
-  step: <word> [:=] save <word:name>                           => @saved
+  step: <word> [:=] save <word:name>                           => {name|known}, save {word}
+  step: <word> [:=] save <word:name>                           => save {name}
   step: <word> [:=] save <call>                                => {call}, save {word}
   step: save <word> [:=]? <word:step> ( <args> )               => {step}({args}), save {word}
 a step must not be in quotes
-  step: <bare>                                                 => @quoted
+  step: <bare>                                                 => {bare|step}
+  step: <bare>                                                 => {bare}
 a label must not be in quotes
   step: <bare> : <call>                                        => {bare}: {call}
 only operations and blocks can have labels
   step: >> <word> : << skip|repeat|when|add|concat|mul <any>   =>
   step: <word> : {                                             ! remove the label and its braces
 a name cannot contain `-`
-  step: <dashed> : <rest>                                      => @dashed
+  step: <dashed> : <rest>                                      => {dashed|plain}: {rest}
 a label must start with a letter
   step: <n> : <rest>                                           => step{n}: {rest}
 a step can have only one label
@@ -104,10 +103,9 @@ tensors are not added by `+`
   step: + <any>                                                ! put the steps before it into `skip { … }`
   step: x|y|h|z|out|output|net|res + = <any>                   ! put the steps before it into `skip { … }`
 a constant cannot be changed
-  let? <word> <[-+*/]:sign> = <sum>  =>? let new_{word} = {word} {sign} {sum} ;;, and use `new_{word}` from there on
-  let? <word> // = <sum>      =>? let new_{word} = {word} // {sum} ;;, and use `new_{word}` from there on
-  let? <word> + +                    =>? let new_{word} = {word} + 1 ;;, and use `new_{word}` from there on
-  let? <word> - -                    =>? let new_{word} = {word} - 1 ;;, and use `new_{word}` from there on
+  let? <word> <[-+*/]:sign> = <sum>  =>? let new_{word} = {word} {sign} {sum} ;;, and use it from there on
+  let? <word> // = <sum>             =>? let new_{word} = {word} // {sum} ;;, and use it from there on
+  let? <word> <[-+]:sign> [-+]       =>? let new_{word} = {word} {sign} 1 ;;, and use it from there on
 use `add` to add tensors
   step: from <word> + from <word:b>                            => add { | from {word} | from {b} }
 `when` needs a condition
@@ -118,32 +116,23 @@ there is no `while`; use `repeat`
   step: while <any> {?                                         => repeat 3 { … } ;;, with a number
 there is no step `{word}`
   step: <word> {                                               => @named
-the second body of a `skip` is its `shortcut`
-  step: downsample|projection|proj <any> {                     ! write `shortcut { … }` after the `}` of its `skip`
 a body must be in braces
-  step: <opener> :? <steps>                                    => @braced
+  step: <opener> :? <steps> ,?                                 => {opener} { {steps} }
   step: <opener> :?                                            => {opener} { … }
 arguments must be in parentheses
-  step: <word> <pairs>                                         => @bracketless
+  step: <word> <n>                                             => {word|convolution}({n}, 3)
+  step: <word> <pairs>                                         => {word|operation}({pairs,given})
 use `repeat` to repeat steps
-  step: <call> <times>                                         => @repeated
+  step: <call> <times>                                         => repeat {times|number} { {call} }
 steps are written one after another
-  step: model|self|net|layers .add|.append ( <args> )          => @added
+  step: model|self|net|layers .add|.append ( <args> )          => {args|step}
 `{call}` is not a step
   step: <call> [;,]?                                            => @translated
 separate steps by commas or new lines
-  step: <chain>                                                => @chained
+  step: <chain>                                                => {chain,call}
 missing comma between steps
   step: <beside>                                               => @side_by_side
 """
-
-
-def own_step(text: str) -> str:
-    """A step in the language, translated from another library if needed; empty if unknown."""
-    text = text.strip().rstrip(";,")
-    name = re.match(r"[\w.]*", text)
-    own = name and name[0] in OPERATIONS and not _LIKE_PYTHON.search(text)
-    return text if own else translated(text)
 
 
 def own_call(name: str, given: str) -> str:
@@ -168,28 +157,6 @@ _OTHER_STEPS = {
 }
 
 
-def _row(found: Found) -> Mistake | None:
-    """`[-1, 1, Conv, [64, 3, 2]]`."""
-    name = found["name"].rpartition(".")[2]
-    own = own_name(name) or name.lower()
-    return found.write(_with(own, found["args"].strip())) if own in OPERATIONS else None
-
-
-def _paper_convolution(found: Found) -> Mistake | None:
-    """`conv3-64`."""
-    kernel = re.fullmatch(r"conv(\d+)", found["word"])
-    return kernel and found.write(f"conv({found['n']}, {kernel[1]})")
-
-
-def _frozen(found: Found) -> Mistake:
-    return found.says(f"add `freeze=yes` to the call of `{found['attribute'][1:]}`")
-
-
-def _concatenated(found: Found) -> Mistake | None:
-    """`x = torch.cat([x, early], 1)`."""
-    return found.write(joined("concat", split(found["args"])))
-
-
 def _misplaced(found: Found) -> Mistake | None:
     return found.says("move it out of the braces") if re.match(r'[\w"{]', found["rest"]) else None
 
@@ -197,7 +164,7 @@ def _misplaced(found: Found) -> Mistake | None:
 def _loop(found: Found) -> Mistake:
     """`for i in range(3):`, `repeat i in 0..3 {`, `for i in range(3): relu`."""
     counter, values = found["word"], found["values"]
-    body = found.texts.get("steps", "") or "…"
+    body = found["steps"] or "…"
     start, times = "0", re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", values)
     between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", values)
     if times is None and between is None:
@@ -206,21 +173,6 @@ def _loop(found: Found) -> Mistake:
     count = times[1] if times else f"({between[2]} - {between[1]})" if between else start
     named = "" if counter == "_" else f" as {counter}"
     return found.write(f"repeat {count}{named} {{ {body} }}", "" if times else ": its index starts at 0")
-
-
-def _saved(found: Found) -> Mistake:
-    """`early: save conv`, `early: save late`."""
-    name, word = found["name"], found["word"]
-    return found.write(f"{name}, save {word}" if name in OPERATIONS else f"save {name}")
-
-
-def _quoted(found: Found) -> Mistake:
-    return found.write(own_step(found["bare"]) or found["bare"])
-
-
-def _dashed(found: Found) -> Mistake:
-    """`conv-1: conv(16, 3)`."""
-    return found.write(f"{found['dashed'].replace('-', '_')}: {found['rest']}")
 
 
 def _calls(text: str) -> list[str]:
@@ -232,14 +184,14 @@ def _calls(text: str) -> list[str]:
 
 def assigned_step(found: Found) -> str:
     """The step that `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` means."""
-    label = found.texts.get("attribute", "")[1:]
+    label = found["attribute"][1:]
     called = re.fullmatch(r"(?:self\.)?(\w+)\((?:x|out|h|y)\)", found["rest"])
     step = own_step(found["rest"]) or (called[1] if called else "")
     return f"{label}: {step}" if label and step and ")," not in step else step
 
 
 def _assigned(found: Found) -> Mistake | None:
-    name, rest = found.texts.get("word", ""), found["rest"]
+    name, rest = found["word"], found["rest"]
     if len(calls := _calls(rest)) > 1:
         return found.says(f"write a step for each call, the innermost first: {listing(calls)}")
     called = re.match(r"\w+\s*\(", rest)
@@ -258,7 +210,7 @@ def _assigned(found: Found) -> Mistake | None:
 
 def _listed(found: Found) -> Mistake | None:
     """`conv: 64`, `"conv": [64, 3]`, `- relu:`."""
-    name, given = found.texts.get("word") or found["bare"], found["given"]
+    name, given = found["word"] or found["bare"], found["given"]
     step = own_call(name, given) or own_step(name + given)
     return found.write(step) if step and re.match(r"[\d(\[{\"']|$", given) else None
 
@@ -279,36 +231,12 @@ def _named(found: Found) -> Mistake | None:
     return found.write(f"{own} {{ … }}") if own else None
 
 
-def _braced(found: Found) -> Mistake:
-    """`skip conv(16, 3), bn`, `repeat 3: relu`."""
-    return found.write(f"{found['opener']} {{ {found['steps'].strip(' ,')} }}")
-
-
-def _bracketless(found: Found) -> Mistake | None:
-    """`conv 64, 3`."""
-    name = found["word"]
-    own = name if name in OPERATIONS else own_name(name) or name
-    return None if own in WORDS else found.write(_with(own, ", ".join(found.pieces("given"))))
-
-
-def _repeated(found: Found) -> Mistake | None:
-    """`relu x 3`, `conv(16, 3) * 2`."""
-    times = found["times"].lstrip("xX×* ")
-    return found.write(f"repeat {times} {{ {found['call']} }}") if times.isdigit() else None
-
-
-def _added(found: Found) -> Mistake | None:
-    """`model.add(Dense(10))`."""
-    step = own_step(found["args"])
-    return found.write(step) if step else None
-
-
 def _translated(found: Found) -> Mistake | None:
     """`nn.Conv2d(3, 64, 3)`, `layers.Dense(10)(x)`."""
     text = found["call"]
     full = text.partition("(")[0].strip()
     name, own = full.rpartition(".")[2], full in OPERATIONS
-    if own and not _LIKE_PYTHON.search(text):
+    if own and not LIKE_PYTHON.search(text):
         return None
     if lost := no_step(name):
         return Mistake(f"there is no step `{full}`", lost.help, found.span)
@@ -321,15 +249,9 @@ def _translated(found: Found) -> Mistake | None:
     return found.write(step)._replace(message=message) if step else None
 
 
-def _chained(found: Found) -> Mistake:
-    """`conv(16, 3) -> relu`, `conv(16, 3);`."""
-    steps = found.pieces("call")
-    return found.write(", ".join(steps)) if len(steps) > 1 else found.write(steps[0])
-
-
 def _side_by_side(found: Found) -> Mistake | None:
     """`conv(16, 3) bn relu`."""
-    steps = found.pieces("call")
+    steps = found.pieces("beside", "call")
     if any(step in WORDS or not ("(" in step or step in OPERATIONS) for step in steps):
         return None
     message = f"missing comma between {len(steps)} steps"

@@ -7,8 +7,8 @@ import re
 from netdsl.base.source import Span
 from netdsl.diagnostics import Edit, Fix, misspelt, remove
 from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
-from netdsl.other_frameworks.untranslated import numeral
 from netdsl.other_frameworks.translation import own_shape, split
+from netdsl.other_frameworks.untranslated import numeral
 from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, mistake_at, read_table
 from netdsl.syntax.errors.wrong_steps import TENSORS
 
@@ -142,7 +142,7 @@ no sign between key and value
 
 def _input(found: Found) -> Mistake | None:
     """`input 3 x 32 x 32`, `input (None, 3, 32, 32)`."""
-    own = own_shape(re.sub(r"None|-1", "", found["rest"] + found.texts.get("more", "")))
+    own = own_shape(re.sub(r"None|-1", "", found["rest"] + found["more"]))
     return (found.write(f"input {own}")) if re.fullmatch(r"\d+(x\d+)*", own) else None
 
 
