@@ -265,7 +265,8 @@ class _Reader:
             pieces = pieces[max(0, sound) + 1 :]
             if isinstance(step, nodes.Unread):
                 first = piece.tokens[0].text
-                listed = first in _LISTED and all(token.text != "{" for token in piece.tokens)
+                texts = [token.text for token in piece.tokens]
+                listed = first in _LISTED and "{" not in texts and texts[1:2] != ["("]
                 pieces = self._after_unread(pieces, listed=listed)
             place = None
         return tuple(steps)

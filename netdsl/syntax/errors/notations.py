@@ -41,6 +41,7 @@ a body returns the output of its last step
 a comment starts with `#`
   step: <call> >> / * <any:words> * / <<                    => @comment
   step: <call> >> // <rest:words>                           => @comment
+  entry|network|input|classes|order|use: <any> >> // <rest:words> << => @comment
 use `repeat` to repeat steps
   step: <n> [x×*] ( <args> )                                => repeat {n} { {args} }
 there is no `if` step; use `when`

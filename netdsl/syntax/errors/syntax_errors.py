@@ -39,10 +39,10 @@ _OTHER_WORDS = {
     "stage": ("group", "blocks"),
     "block": ("define", "function", "func", "fn", "module", "macro", "component"),
     "let": ("const", "var", "set", "int", "float", "param", "val"),
-    "train": ("training", "recipe", "config", "solver", "hyperparameters"),
+    "train": ("training", "recipe", "fit", "config", "solver", "hyperparameters"),
     "use": ("include", "require", "load"),
     "expect": ("assume", "check", "ensure"),
-    "init": ("initialize", "initialise", "initialization"),
+    "init": ("initializer", "initialiser", "initialize", "initialise", "initialization"),
 }
 
 # Names of the grammar's terminals in messages; the others are named by their text.

@@ -428,7 +428,7 @@ def _listed(line: Sequence[Token], end: int) -> int:
     texts = [token.text for token in line]
     if not texts or "{" in texts[:end]:
         return end
-    if texts[0] in _LISTED or line[0].kind == "SIZE":
+    if (texts[0] in _LISTED and texts[1:2] != ["("]) or line[0].kind == "SIZE":
         return next((n for n in range(end, len(texts)) if texts[n] in ("|", "{")), len(texts))
     if [token.kind for token in line[:2]] in (["NAME", "NUMBER"], ["NAME", "SIZE"]):
         rest = "".join(text.replace("\n", "⏎") + "\n" for text in texts[end:])
