@@ -2,9 +2,9 @@
 
     python -m benchmarks.wrong_files [--list]
 
-Each case is a sound file with a mistake: lines after `- ` are in the file, those after `+ ` are written in their
-place, and those after `= `, if there are any, mean the same. The fixed file must have the same shapes, costs and
-recipe as the sound one. `--list` prints the cases in which it hasn't, and what is left to fix.
+Each case is a sound file with a mistake: lines after `- ` are in the file, those after `+ ` are written in
+their place, and those after `= `, if there are any, mean the same. The fixed file must have the same shapes,
+costs and recipe as the sound one. `--list` prints the cases in which it hasn't, and what is left to fix.
 """
 
 from __future__ import annotations
