@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from rich.console import Console
 
-from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
@@ -91,9 +91,11 @@ def overfit(
     the recipe's optimizer. If that fails, a tenth and ten times of the rate are tried; then RunError has the
     diagnosis.
     """
-    size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
+    size = {"images": str(images), "batch": str(min(CompiledNetwork(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
-    network = Network(compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__))
+    network = CompiledNetwork(
+        compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__)
+    )
     recipe, console = network.recipe, Console()
     task, speed = task_of(network), choose(request, convolutions(network))
     if isinstance(task, Classification):
@@ -177,7 +179,7 @@ def _in_memory(data: Dataset) -> Dataset:
 
 
 def _attempt(
-    network: Network, style: str, data: Dataset, recipe: Recipe, speed: Speed, task: Task
+    network: CompiledNetwork, style: str, data: Dataset, recipe: Recipe, speed: Speed, task: Task
 ) -> Attempt:
     """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
