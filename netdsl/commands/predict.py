@@ -72,12 +72,13 @@ def predict(
         raise click.UsageError("results have ids of images: name a file of COCO's annotations as the IMAGE")
     show: Callable[[], None]
     with errors_shown():
+        files = [] if annotations else image_files(images)
         opened, where = open_run(run), choose_device(device)
         if opened.network.typed.network.detect:
             from netdsl.runtime.detection.boxes import SURE
 
             ids = listed(annotations, Console(stderr=True)) if annotations else None
-            files = list(ids.images) if ids else image_files(images)
+            files = list(ids.images) if ids else files
             classes = opened.preprocessing(weights).classes
             least = SURE if score is None and not results else score
             boxes = list(detect(opened, weights, files, least, where))
@@ -91,7 +92,7 @@ def predict(
         else:
             if output:
                 raise click.UsageError("`--output` draws boxes, and the network is a classifier")
-            predictions = list(predict(opened, weights, image_files(images), top, where))
+            predictions = list(predict(opened, weights, files or images, top, where))
             show = partial(_show_classes, predictions, form)
             remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
     show()
