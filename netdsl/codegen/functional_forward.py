@@ -192,9 +192,9 @@ class FunctionalForward(ForwardWriter):
     def shared(self, call: ir.BlockCall, values: Sequence[py.Name]) -> Iterator[py.Expression]:
         *others, last = values
         made = self.call(call, last)
-        stacks = {py.Name(stack): py.Method(py.Name(stack), "copy") for stack in STACKS.values()}
-        copied = tuple(stacks.get(argument, argument) for argument in made.positional[1:])
-        yield from (made._replace(positional=(value, *copied)) for value in others)
+        stacks = [py.Name(stack) for stack in STACKS.values()]
+        copies = [py.Method(own, "copy") if own in stacks else own for own in made.positional[1:]]
+        yield from (made._replace(positional=(value, *copies)) for value in others)
         yield made
 
     def stage(self, stage: ir.LoweredStage, value: py.Expression, target: str) -> py.Expression:

@@ -235,7 +235,7 @@ class _Layers:
                     before = step.instances[-1].body.steps[-1]
                 elif not isinstance(step, TypedMark):
                     before = step
-                if name in names_of(step):
+                if not isinstance(step, TypedStage) and name in names_of(step):
                     found = before
         return found or before
 

@@ -64,8 +64,8 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
             message = f"the body of an `each` starts with `{text}`, and with its other tensors in turn"
             return UndefinedName(message, remove(step.span))
         message = f"the body of an `each` is one for all its tensors; it doesn't know `{text}`"
-        label = Label(saved.whole, "saved outside of it")
-        return UndefinedName(message, f"write the steps that use `{text}` outside of it", (label,))
+        outside = Label(saved.whole, "saved outside of it")
+        return UndefinedName(message, f"write the steps that use `{text}` outside of it", (outside,))
     if section and section.name and known.find(text, place, tensor=True):
         message = f"the section `{section.name.text}` is a module of its own, which doesn't know `{text}`"
         fix = remove(section.name.span, "remove the name of the section", safe=False)

@@ -165,13 +165,15 @@ def pyramid(width: int, out: int) -> nn.Module:
     first = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
     body = nn.Sequential(OrderedDict(zip(("conv1", "bn1", "relu", "maxpool"), first, strict=True)))
     for n, blocks in enumerate((3, 4, 6, 3)):
-        stage = ResNet._make_layer(shared, Bottleneck, width << n, blocks, 1 + (n > 0))  # type: ignore[arg-type]
+        stage = ResNet._make_layer(shared, Bottleneck, width << n, blocks, 1 + (n > 0))
         body.add_module(f"layer{n + 1}", stage)
     for module in body.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     layers = {f"layer{n + 2}": str(n) for n in range(3)}
-    return BackboneWithFPN(body, layers, [width << n for n in (3, 4, 5)], out, LastLevelP6P7(out, out))
+    inside = [width << n for n in (3, 4, 5)]
+    made: nn.Module = BackboneWithFPN(body, layers, inside, out, LastLevelP6P7(out, out))
+    return made
 
 
 class Detector(nn.Module):
@@ -184,10 +186,9 @@ class Detector(nn.Module):
         self.backbone, self.head = backbone, head
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        classes, boxes = self.head.children()
-        last = list(boxes.children())[1:]
+        (tower, *scores), (other, *boxes) = (list(head.children()) for head in self.head.children())
         return tuple(
-            torch.cat([classes.cls_logits(classes.conv(y)), *(own(boxes.conv(y)) for own in last)], 1)
+            torch.cat([*(last(tower(y)) for last in scores), *(last(other(y)) for last in boxes)], 1)
             for y in self.backbone(x).values()
         )
 
