@@ -67,7 +67,7 @@ def compare(
     """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
     `size` x `size`. `moves` make the file's order of the reference's. Changes both.
 
-    Raises AssertionError if they drop values with other probabilities: these are 0 where outputs are compared.
+    Raises AssertionError if they drop values with other probabilities; outputs are compared without dropping.
     """
     assert rates(ours) == rates(theirs)
     named = dict(theirs.named_parameters())
