@@ -180,7 +180,7 @@ class CallResolver:
     def operation(
         self, step: nodes.Call, operation: type[Operation], own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
-        """The step, or none after a diagnostic, whatever the name of `operation` means where `step` stands."""
+        """The step, or none after a diagnostic, whatever the name of `operation` means at `step`."""
         if out := _after_input(step):
             message = f"`{step.name.text}` takes no number of input channels or features"
             fix = write(step.name.span.to(step.span), out, ": the input is known")

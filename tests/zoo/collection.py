@@ -375,7 +375,7 @@ class Gate(nn.Module):
 
 
 class Skip(nn.Module):
-    """body(x), + x where the shape is the same; the body is dropped with probability p (Huang et al. 2016)."""
+    """body(x), + x if the shape is the same; the body is dropped with probability p (Huang et al. 2016)."""
 
     def __init__(self, body: nn.Module, same: bool, p: float) -> None:
         super().__init__()
