@@ -115,7 +115,7 @@ class Line(NamedTuple):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The names that rules are restricted to: the rule of the grammar, the word of a statement or step."""
+        """The names that restrict rules: the rule of the grammar, the word of a statement or step."""
         if self.rule == "statement" and self.first in STATEMENTS:
             return (self.first,)
         return (self.rule, self.first) if self.rule == "step" and self.first in STEPS else (self.rule,)
