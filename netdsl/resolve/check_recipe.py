@@ -15,13 +15,13 @@ from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write
 from netdsl.diagnostics.suppressions import is_allowed
 from netdsl.ir.resolved import Detect
+from netdsl.language.detectors import losses
 from netdsl.language.recipe import (
     CHOICES,
     Boxes,
     Cifar10,
     Cifar100,
     Crop,
-    CrossEntropy,
     Cutout,
     Digits,
     Flip,
@@ -206,12 +206,12 @@ class _Checks:
             fix = write(self._places["data"], f"data {own}", safe=False)
             also = "" if detect else "add what the outputs mean, as `detect yolo(anchors=[32x32])`"
             self._error("data", message, (fix, also) if also else fix)
-        wanted = detect.kind.loss if detect else CrossEntropy
-        if "loss" in self._places and self._known("loss") and not isinstance(recipe.loss, wanted):
-            name = next(name for name, cls in CHOICES["loss"].items() if cls is wanted)
+        wanted = losses(detect.name if detect else "")
+        of_another = type(recipe.loss) not in map(CHOICES["loss"].get, wanted)
+        if "loss" in self._places and self._known("loss") and of_another:
             what = f"`detect {detect.name}`" if detect else "a classifier"
             self._error(
-                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {name}")
+                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {wanted[0]}")
             )
         for key, allowed in (("augment", "flip"), ("tta", "none")):
             step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
