@@ -65,6 +65,7 @@ _KINDS = {
     "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
+    "values": rf"(?:{_VALUE})+",
     "sum": _SUM,
     "test": _TESTS,
     "call": _CALL,
@@ -217,15 +218,19 @@ class Rule(NamedTuple):
     function: Function | None
 
     def mistake(self, encoded: Encoded) -> Mistake | None:
-        """The mistake in a line; None where the rule doesn't match it."""
+        """The mistake in a line; None where the rule doesn't match it, or its fix changes nothing."""
         line = encoded.line
         if not self.literals <= encoded.words or (self.only and self.only.isdisjoint(line.owners)):
             return None
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
         found = encoded.find(self.pattern, self.message)
-        if found is None or self.function:
-            return self.function(found) if self.function and found else None
+        mistake = found and (self.function or self._filled)(found)
+        fix = mistake and mistake.help
+        idle = isinstance(fix, Fix) and all(edit.new_text == edit.span.text for edit in fix.edits)
+        return None if idle else mistake
+
+    def _filled(self, found: Found) -> Mistake | None:
         if self.kind == "~":
             return found.says(PASTED, self.text)
         text = found.filled(self.text)

@@ -116,7 +116,7 @@ comparisons cannot be chained
   ^AND ==                                          ! join two of them with `and`
 arguments are separated by commas
   ^RPAR ;                                          =>? ,
-  <value> ^RPAR,_COMMA <value:next>                => {value}, {next}
+  <value> ^RPAR,_COMMA <values>                    => {value}, {values,value}
 a statement ends at the end of its line
   ^ ;                                              =>
   } >> ^ , << <word>                               => \\n
