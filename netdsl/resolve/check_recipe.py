@@ -174,10 +174,12 @@ class _Checks:
         shortest, size = min(self._input[1:]), show_shape(self._input[1:])
         for step in self._recipe.augment:
             match step:
-                case Crop(padding, "reflect") if padding >= shortest:
-                    message = f"`crop({padding}, padding_mode=reflect)` pads more than an image of {size} has"
-                    own = f"crop({max(1, shortest // 8)}, padding_mode=reflect)"
-                    self._error("augment", message, self._argument("augment", r"crop\([^)]*\)", own))
+                case Crop(padding, mode) if padding >= shortest:
+                    given = ", padding_mode=reflect" if mode == "reflect" else ""
+                    message = f"`crop({padding}{given})` pads as much as an image of {size} has, or more"
+                    own = f"crop({max(1, shortest // 8)}{given})"
+                    why = ": its argument is the padding"
+                    self._error("augment", message, self._argument("augment", r"crop\([^)]*\)", own, why))
                 case Crop(padding) if 2 * padding > shortest:
                     message = f"`crop({padding})` moves an image of {size} by up to {padding} pixels"
                     own, why = f"crop({max(1, shortest // 8)})", ": its argument is the padding"
