@@ -196,7 +196,7 @@ class RecipeReader:
 def _argument_of_optimizer(entry: nodes.Entry) -> str:
     """The argument that `lr 0.1`, as a key of its own, is of the optimizer; else empty."""
     key = entry.key.text
-    line = recipe_line(key, entry.span.text.removeprefix(key))
+    line = "" if key in KEYS else recipe_line(key, entry.span.text.removeprefix(key))
     return line.removeprefix("optimizer sgd(").removesuffix(")") if line.startswith("optimizer sgd(") else ""
 
 
@@ -232,7 +232,10 @@ def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
         start = Span(train.span.source, train.span.start, train.span.start)
         moved = add_line(start, entry.span.text, before=True)
         title = "move the line out of `train`: it is a statement"
-        return Fix(title, (*remove(entry.span).edits, *moved.edits))
+        lines = start.source.text.split("\n")
+        here = lines[start.source.position(entry.span.start)[0] - 1]
+        other = sum(line.startswith(f"{key} ") for line in lines) > here.startswith(f"{key} ")
+        return Fix(title, (*remove(entry.span).edits, *moved.edits), safe=not other)
     if key == "warmup" and train:
         return _of_schedule(entry, train)
     why = NO_KEYS.get(key, "")

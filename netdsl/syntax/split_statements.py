@@ -150,10 +150,12 @@ class StatementSplitter:
                 return place
         return len(self._tokens)
 
-    def _end(self, start: int) -> int:
-        """The offset of the end of the statement at a token."""
+    def _tried(self, start: int, fix: Fix) -> Fix:
+        """The fix of a statement, a guess if it still has a syntax error."""
         end = self._next_statement(start)
-        return self._tokens[end].start if end < len(self._tokens) else len(self._source.text)
+        place = self._tokens[end].start if end < len(self._tokens) else len(self._source.text)
+        text = edited(self._source.text[:place], fix.edits)[self._tokens[start].start :]
+        return replace(fix, safe=self._diagnostics.explains and self._reads(text))
 
     def _unclosed(self, start: int, bracket: int, found: Token | None = None) -> None:
         """Reports the bracket that is most likely unclosed: by indentation, else the innermost one.
@@ -164,19 +166,18 @@ class StatementSplitter:
         if found is not None and self._closes(start, found, closing):
             message, place = f"`{opened.text}` is closed by `{found.text}`", self._span(found)
             places = [Label(self._span(opened), "opened here")]
-            self._diagnostics.error("NET102", message, place, also=places, help=write(place, closing))
+            help = self._tried(start, write(place, closing))
+            self._diagnostics.error("NET102", message, place, also=places, help=help)
             return
         also: list[Label] = []
         last = last_before(self._tokens, self._next_statement(start))
-        help: Help = add(self._span(self._tokens[last]), closing, safe=False)
+        help = add(self._span(self._tokens[last]), closing, safe=False)
         if gap := missing_bracket(self._source, start):
             opened = self._tokens[gap.opened]
             closing = CLOSING[opened.text]
             end = self._tokens[gap.last].end
             also = [Label(Span(self._source, end - 1, end), f"`{closing}` is missing after this")]
-            fix = self._closed_help(gap, closing)
-            text = edited(self._source.text[: self._end(start)], fix.edits)[self._tokens[start].start :]
-            help = replace(fix, safe=self._diagnostics.explains and self._reads(text))
+            help = self._tried(start, self._closed_help(gap, closing))
         elif found is not None:
             also = [Label(self._span(found), f"found instead of `{closing}`")]
         message = f"`{opened.text}` is not closed"

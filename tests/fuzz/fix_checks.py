@@ -57,8 +57,8 @@ def _check(source: Source, before: Sequence[Diagnostic], found: Diagnostic, fix:
         # statements that could be read.
         span = new.labels[0].span if new.labels else None
         here = span and any(start < span.end and span.start < end for start, end in written)
-        ahead = span and span.start < last and new.code < "NET105"
-        seen = ahead or (here and new.code[3] <= found.code[3] < "7")
+        later = here and new.code[3] <= found.code[3] < "7"
+        seen = span and span.end <= last if new.code < "NET105" else later
         hidden = new.slug in ("unreadable-file", "missing-statement") or identity(new) in known
         if new.severity == "error" and seen and not hidden:
             yield Finding("a safe fix adds an error", f"{place} -> {new.slug}: {new.message}", text)

@@ -65,6 +65,7 @@ _KINDS = {
     "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
+    "commas": r"(?:,\n)+",
     "values": rf"(?:{_VALUE})+",
     "sum": _SUM,
     "test": _TESTS,
