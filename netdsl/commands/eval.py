@@ -25,7 +25,9 @@ _MOST = 20
 @run_argument
 @weights_option
 @click.option(
-    "--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, folder:PATH, boxes:PATH."
+    "--data",
+    metavar="KIND",
+    help="Use other data: cifar10, cifar100, digits, folder:PATH, boxes:PATH, masks:PATH.",
 )
 @click.option(
     "-o",

@@ -41,11 +41,7 @@ def with_boxes(
     from matplotlib import get_data_path  # late: slow to import, as torchvision
     from torchvision.utils import draw_bounding_boxes
 
-    factor = -(-_LONG // max(image.shape[1:]))
-    shown = image.expand(3, -1, -1).cpu()
-    if factor > 1:
-        shown = F.interpolate(shown[None].float(), scale_factor=factor, mode="bilinear")[0]
-        shown = shown.round().clamp(0, 255).to(torch.uint8)
+    shown, factor = enlarged(image)
     if not len(boxes):
         return shown.contiguous()
     palette, longer = colours(classes), max(shown.shape[1:])
@@ -60,6 +56,16 @@ def with_boxes(
         fill_labels=True,
     )
     return drawn
+
+
+def enlarged(image: Tensor) -> tuple[Tensor, int]:
+    """An image (1 or 3, h, w) uint8 as (3, H, W), enlarged if it is small, and the whole factor."""
+    factor = -(-_LONG // max(image.shape[1:]))
+    shown = image.expand(3, -1, -1).cpu()
+    if factor > 1:
+        shown = F.interpolate(shown[None].float(), scale_factor=factor, mode="bilinear")[0]
+        shown = shown.round().clamp(0, 255).to(torch.uint8)
+    return shown, factor
 
 
 def with_detections(image: Tensor, found: Detections, classes: Sequence[str]) -> Tensor:
