@@ -58,7 +58,7 @@ Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
 
 
 def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
-    """What the images of a data set are labelled with."""
+    """The kind of labels that the images of a data set have."""
     match data:
         case Scenes(masks=False) | Boxes():
             return "boxes"

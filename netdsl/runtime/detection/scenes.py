@@ -27,7 +27,8 @@ _INK = 0.25
 class Scenes:
     """The scenes (C, H, W) of these `numbers`, each drawn from a seed of its own when it is asked for.
 
-    Their labels are boxes, or `masks` of background, 0, and the digits from 1 on. Each `part` has digits of its own. Another `epoch` has other scenes with the same digits.
+    Their labels are boxes, or `masks` of background, 0, and the digits from 1 on. Each `part` has digits of
+    its own. Another `epoch` has other scenes with the same digits.
     """
 
     part: digits.Part

@@ -89,7 +89,7 @@ def read_mask(file: Path, size: tuple[int, int]) -> Tensor:
         with Image.open(file) as image:
             if image.mode not in ("1", "L", "P"):
                 raise RunError(
-                    f"the pixels of {file} are not numbers of classes from 0 to 255: its mode is {image.mode}",
+                    f"the pixels of {file} are not numbers of classes: its mode is {image.mode}",
                     "write masks as PNG in 8-bit gray, or with a palette",
                 )
             if image.size != (width, height):

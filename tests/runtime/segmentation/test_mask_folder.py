@@ -81,7 +81,7 @@ def counted_from_one(mask: Path) -> None:
     [
         (Path.unlink, "1 of 6 images have no mask, such as", "masks/3.png; remove images that have none"),
         (of_other_size, "3.png is 10x19, but its image is 10x20", "a mask has the size of its image"),
-        (of_colours, "are not numbers of classes from 0 to 255: its mode is RGB", "in 8-bit gray"),
+        (of_colours, "are not numbers of classes: its mode is RGB", "in 8-bit gray"),
         (
             of_an_unknown_class,
             "3.png has pixels of class 7, which has no name",
