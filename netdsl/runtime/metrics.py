@@ -17,6 +17,8 @@ FILE = "metrics.jsonl"
 METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
 # All scores from 0 to 1.
 SCORES = METRICS | {"ap": "AP", "ap75": "AP75", "pixels": "pixel accuracy"}
+# Scores of single classes.
+CLASS_SCORES = SCORES | {"iou": "IoU"}
 
 
 @dataclass(frozen=True, slots=True)

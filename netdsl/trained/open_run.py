@@ -147,17 +147,17 @@ def require_classes(network: CompiledNetwork) -> int:
     first, *others = network.typed.outputs
     masks = labels_of(network.recipe.data) == "masks"
     for output in (first, *(other for other in others if other.in_training_only)):
+        name = f" `{output.name}`" if output.name else ""
         fits = output.shape[0] == classes and len(output.shape) == (3 if masks else 1)
         if not fits and masks:
             raise RunError(
-                f"the output {output.name and f'`{output.name}` '}is {describe(output.shape)}, but each pixel "
-                "of a mask has a label",
+                f"the output{name} is {describe(output.shape)}, but each pixel of a mask has a label",
                 f"end it in a map, `conv({classes}, 1), save scores`, and add `output scores`",
             )
         if not fits:
             also = "; or train on masks: `--data masks:PATH` or `--data scenes(masks=yes)`"
             raise RunError(
-                f"the output `{output.name}` is {describe(output.shape)}, but an image has one label",
+                f"the output{name} is {describe(output.shape)}, but an image has one label",
                 f"end it in a vector of {classes} scores: `global_avgpool, flatten, linear(classes)`"
                 + also * (output.shape[0] == classes),
             )

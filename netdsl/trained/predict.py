@@ -134,8 +134,8 @@ def detect(
 
 
 class FoundClasses(NamedTuple):
-    """The classes of an image's pixels, (H, W) int64 in the size of the file's own image, upright; None if the
-    file can't be read. `remark` is what is wrong with the file.
+    """The classes of an image's pixels, (H, W) int64 in the size of its file, upright; None if the file can't
+    be read. `remark` is what is wrong with the file.
     """
 
     image: Path | Image.Image

@@ -38,8 +38,7 @@ def with_boxes(
     a text above it, as (3, H, W) uint8: small images are enlarged by a whole factor. `letters` is the size
     of letters as a fraction of the longer side.
     """
-    from matplotlib import get_data_path  # late: slow to import, as torchvision
-    from torchvision.utils import draw_bounding_boxes
+    from torchvision.utils import draw_bounding_boxes  # late: slow to import
 
     shown, factor = enlarged(image)
     if not len(boxes):
@@ -51,11 +50,18 @@ def with_boxes(
         labels=[printable(text) for text in texts],
         colors=[palette[kind] for kind in kinds.tolist()],
         width=max(1, round(_LINE * longer)),
-        font=str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
+        font=font_file(),
         font_size=max(6, round(letters * longer)),
         fill_labels=True,
     )
     return drawn
+
+
+def font_file() -> str:
+    """The file of the font of texts, which has letters of many scripts."""
+    from matplotlib import get_data_path  # late: slow to import
+
+    return str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
 
 
 def enlarged(image: Tensor) -> tuple[Tensor, int]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from netdsl.runtime.detection.draw import colours, enlarged
+from netdsl.base.printing import printable
+from netdsl.runtime.detection.draw import colours, enlarged, font_file
 
+# The height of letters, of the longer side.
+_LETTERS = 1 / 30
 # How much of a pixel's colour is that of its class.
 _COVER = 0.55
 
 
 def with_classes(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
-    """An image (1 or 3, h, w) uint8 with the colour of each pixel's class over it, as (3, H, W) uint8; small
-    images are enlarged by a whole factor. `mask`, (h, w), has the numbers of classes; a class named
+    """An image (1 or 3, h, w) uint8 with the colour of each pixel's class over it, and the names of the
+    classes, as (3, H, W) uint8; small images are enlarged by a whole factor. `mask`, (h, w), has the numbers of classes; a class named
     `background` is left as it is.
     """
     from torchvision.utils import draw_segmentation_masks  # late: slow to import
@@ -31,4 +36,23 @@ def with_classes(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
         alpha=_COVER,
         colors=[palette[number] for number in numbers],
     )
-    return drawn
+    return _with_names(drawn, large, classes)
+
+
+def _with_names(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
+    """The image with the name of each class at the pixel that is nearest to the mean of its pixels."""
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+    canvas = ImageDraw.Draw(picture)
+    size = max(8, round(_LETTERS * max(picture.size)))
+    font = ImageFont.truetype(font_file(), size)
+    for number in mask.unique().tolist():
+        if classes[number] == "background":
+            continue
+        places = (mask == number).nonzero().float()
+        nearest = (places - places.mean(0)).square().sum(1).argmin()
+        y, x = places[nearest].tolist()
+        text = printable(classes[number])
+        canvas.text(
+            (x, y), text, (255, 255, 255), font, anchor="mm", stroke_width=size // 8, stroke_fill=(0, 0, 0)
+        )
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -19,8 +19,8 @@ from netdsl.runtime.task import Details, Scoring, counted, with_auxiliary
 class Segmentation:
     """One of `classes` for each pixel of images of `size` (height, width).
 
-    Outputs (N, classes, h, w) are enlarged to the images bilinearly, as in FCN (Long et al. 2015). The loss of
-    an image is the mean cross entropy of its pixels, in training with label smoothing and the losses of
+    Outputs (N, classes, h, w) are enlarged to the images bilinearly (Long et al. 2015, section 3.3). The loss
+    of an image is the mean cross entropy of its pixels, in training with label smoothing and the losses of
     further outputs as in `Classification`. The metric is the mean over the classes of the intersection over
     union of all pixels (mIoU, Everingham et al. 2010).
     """
