@@ -55,7 +55,7 @@ def predict(
     device: str,
     form: str,
 ) -> None:
-    """Predict classes of images, boxes in them, or classes of pixels.
+    """Predict classes of images or pixels, or boxes.
 
     Of pixels, the shares of the most frequent classes are printed, and `-o` colours them. The images of a
     detector may be those of a file of COCO's annotations, FILE.json, with their ids.
