@@ -18,7 +18,6 @@ from netdsl.ir.resolved import Detect
 from netdsl.language.detectors import losses
 from netdsl.language.recipe import (
     CHOICES,
-    Boxes,
     Cifar10,
     Cifar100,
     Crop,
@@ -32,6 +31,7 @@ from netdsl.language.recipe import (
     Step,
     Zoom,
     held_out,
+    labels_of,
 )
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.other_frameworks.translation import split
@@ -198,7 +198,7 @@ class _Checks:
     def _task(self) -> None:
         """Reports data, a loss or augmentations that aren't for the network's kind of outputs."""
         detect, recipe = self._subject.detect, self._recipe
-        boxes = isinstance(recipe.data, Scenes | Boxes)
+        boxes = labels_of(recipe.data) == "boxes"
         if "data" in self._places and self._known("data") and boxes != bool(detect):
             name = type(recipe.data).__name__.lower()
             if detect:
