@@ -44,6 +44,7 @@ from netdsl.commands.shared_signals import ended_by_second_signal
 from netdsl.commands.style import style
 from netdsl.commands.summary import summary
 from netdsl.commands.train import train
+from netdsl.commands.tune import tune
 from netdsl.commands.watch import watch
 
 
@@ -69,6 +70,7 @@ main.add_commands("Write networks", new, list_networks, check, explain, fmt, bui
 main.add_commands(
     "Train and use networks",
     train,
+    tune,
     evaluate,
     predict,
     compare,
