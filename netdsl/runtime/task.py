@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,15 +54,22 @@ class Scoring(Protocol):
 class Task(Protocol):
     """Meaning of the outputs of a network.
 
-    `metric` names the score by which the best epoch is chosen, from 0 to 1. `figures` are what a training
-    step counts beside its loss; the metric may be one of them.
+    `metric` names the score by which the best epoch is chosen, from 0 to 1; it is `enough` on images that a
+    network has learned by heart. `figures` are what a training step counts beside its loss; the metric may
+    be one of them. `guesses` is whether the loss is a cross entropy: ln(classes) for a network that guesses.
     """
 
     @property
     def metric(self) -> str: ...
 
     @property
+    def enough(self) -> float: ...
+
+    @property
     def figures(self) -> tuple[str, ...]: ...
+
+    @property
+    def guesses(self) -> bool: ...
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The losses of a batch, summed over its images, and likewise the figures, (k,)."""
@@ -72,6 +79,9 @@ class Task(Protocol):
 
     def scoring(self, device: torch.device) -> Scoring:
         """A new collection of scores."""
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The outputs as other programs need them, by name; none if that is as the network returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,9 @@ class Classification:
     smoothing: float = 0.0
     aux: float = 0.3
     metric = "accuracy"
+    enough = 0.99
     figures = ("accuracy",)
+    guesses = True
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits, *others = (output.float() for output in all_outputs(outputs))
@@ -105,6 +117,9 @@ class Classification:
 
     def scoring(self, device: torch.device) -> Scoring:
         return _ClassScores(device)
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {}
 
 
 CLASSIFICATION = Classification()

@@ -32,7 +32,7 @@ from netdsl.runtime.model import Model, require_match
 from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.task import Classification, Task
+from netdsl.runtime.task import Task
 from netdsl.runtime.train_step import TrainStep
 
 # Seconds between two checkpoints within an epoch.
@@ -271,7 +271,7 @@ class Training:
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
         how["first_loss"] = loss
-        if not isinstance(self.task, Classification):
+        if not self.task.guesses:
             return
         how["guessing_loss"] = first_loss.guessing(len(self.data.classes))
         if found := first_loss.complaint(loss, len(self.data.classes)):
