@@ -34,6 +34,7 @@ from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
 from netdsl.commands.plot import plot
 from netdsl.commands.predict import predict
+from netdsl.commands.report import report
 from netdsl.commands.reproduce import reproduce
 from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
@@ -75,6 +76,7 @@ main.add_commands(
     predict,
     compare,
     plot,
+    report,
     reproduce,
     lesson,
     export,

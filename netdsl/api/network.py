@@ -267,13 +267,13 @@ class Run(Documented):
 
     def document(self) -> Document:
         """The run, and a row for each part of its images."""
-        from netdsl.runtime.metrics import METRICS
+        from netdsl.runtime.metrics import METRICS, best
 
         rows, report = self.metrics, self.report
         score = METRICS[rows[-1].metric]
-        best = max(rows, key=lambda row: row.validation_score or 0)
+        chosen = best(rows)
         table = [["training", rows[-1].loss, rows[-1].score]]
-        table.append(["validation", best.validation_loss, best.validation_score])
+        table.append(["validation", chosen.validation_loss, chosen.validation_score])
         if report is not None:
             table.append(["test", report.test["loss"], report.test_score])
         shown = [
