@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import torch
 from rich.console import Console
 
 from netdsl.base.document import Table, document_html
@@ -30,10 +31,12 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.first_batch import first_batch
 from netdsl.runtime.metrics import METRICS, SCORES
 from netdsl.runtime.run_files import HOW
+from netdsl.runtime.segmentation.draw import with_classes
 from netdsl.runtime.storage import read_json, write_atomic
 from netdsl.summary.measure import measure
 from netdsl.trained.evaluate import Evaluation, evaluate_run
 from netdsl.trained.open_run import OpenedRun, open_run
+from netdsl.trained.tasks import is_dense
 
 PAGE = "report.html"
 # Images of the first batch, and in a row of them.
@@ -98,7 +101,7 @@ def _images(run: OpenedRun, device: str, console: Console) -> Iterator[Section]:
         folder = Path(place)
         files = write_evaluation(found, folder)
         yield Section("Classes", document_html([_classes(found)]), tuple(_of_file(file) for file in files))
-        if not run.network.typed.network.detect:
+        if not (run.network.typed.network.detect or is_dense(run.network)):
             yield from _mistakes(run, device, folder)
         sheet = folder / "batch.png"
         _write_batch(run, sheet, console)
@@ -130,8 +133,10 @@ def _write_batch(run: OpenedRun, file: Path, console: Console) -> None:
     data = run.data(console)
     panels = []
     for image, target in zip(*first_batch(data, run.network.recipe, _IMAGES), strict=True):
-        if target.dim():
-            pixels = (image * 255).round().byte()
+        pixels = (image * 255).round().byte()
+        if target.dtype is torch.uint8:
+            panels.append(Panel(with_classes(pixels, target, data.classes).float() / 255))
+        elif target.dim():
             panels.append(Panel(with_truth(pixels, target[target[:, 0] >= 0], data.classes).float() / 255))
         else:
             panels.append(Panel(image, fitting(data.classes[int(target)])))

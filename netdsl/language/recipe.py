@@ -32,11 +32,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each
-    epoch, and fixed ones for validation and test.
+    """Scenes of the embedded digits at random places, with their boxes, or with masks of their pixels;
+    `count` new ones in each epoch, and fixed ones for validation and test.
     """
 
     count: int = arg(Whole(), 1200)
+    masks: bool = arg(Flag(), False, named=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,24 @@ class Boxes:
     path: str = arg(Path(), usual='"images"')
 
 
-Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Images in `train/images/`, with masks of their classes in `train/masks/`; likewise `test`, `val`."""
+
+    path: str = arg(Path(), usual='"images"')
+
+
+Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
+
+
+def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+    """The kind of labels that the images of a data set have."""
+    match data:
+        case Scenes(masks=False) | Boxes():
+            return "boxes"
+        case Scenes() | Masks():
+            return "masks"
+    return "classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +254,7 @@ CHOICES: dict[str, dict[str, type]] = {
         "folder": Folder,
         "scenes": Scenes,
         "boxes": Boxes,
+        "masks": Masks,
     },
     "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
     "schedule": {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
