@@ -30,7 +30,7 @@ def export(
     weights: Which,
     opset: int | None,
 ) -> None:
-    """Export a trained network to ONNX or torch, and check the result.
+    """Export a trained network to ONNX or torch, and check it.
 
     The file is run, by onnxruntime or torch, and compared with the run. Its input `images` is a batch of any
     size, float32 from 0 to 1; its output is `logits`, or what the file names. Of a detector the outputs are
