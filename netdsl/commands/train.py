@@ -21,11 +21,13 @@ from netdsl.commands.shared_options import (
     setting_options,
     speed_options,
 )
+from netdsl.commands.shared_tables import waiting
 from netdsl.runtime.logger_names import LOGGERS
 
 if TYPE_CHECKING:
-    from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.train_run import Watchers
+    with waiting("loading torch"):
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers
 
 
 @click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
@@ -111,8 +113,9 @@ def train(
     if data is not None:
         overrides["data"] = data_override(data)
 
-    from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.train_run import Watchers
+    with waiting("loading torch"):
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers
 
     how, watchers = SpeedRequest(**request), Watchers(loggers)
     if resume is not None:

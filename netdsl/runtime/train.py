@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from signal import Signals
 
 import torch
@@ -231,7 +232,13 @@ class Training:
         order = torch.arange(self.progress.of_images)
         steps = len(batches.split(order, self.recipe.batch, 2 * count))
         left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        decision = decide(self.train_step, self.compile, self._example(self.recipe.batch), left)
+        decision = decide(
+            self.train_step,
+            self.compile,
+            self._example(self.recipe.batch),
+            left,
+            partial(say, self.console),
+        )
         reasons = [*self.speed.reasons, str(decision)]
         if count > 1:
             reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
