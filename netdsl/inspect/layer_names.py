@@ -3,7 +3,8 @@
 Sections and stages have their names in the generated code. Blocks of a stage are counted from 1, and so are
 the steps of a block by kind, in the order in which they run. A step's label is its name. Steps in `skip`,
 `repeat`, `when` or a unit are counted with those of the block; branches and shortcuts have separate
-names, `concat1.branch2.conv1` and `skip1.shortcut.conv1`.
+names, `concat1.branch2.conv1` and `skip1.shortcut.conv1`, and so have the tensors of an `each`:
+`head.p3.conv1`.
 """
 
 from __future__ import annotations
@@ -145,6 +146,10 @@ class _Walk:
                 for body, copies in runs:
                     for _ in range(copies):
                         current = self._body(body, scope, current, saved)
+                return current
+            case ir.TypedEach(each):
+                for name, instance in zip(each.names, step.instances, strict=True):
+                    current = saved[name] = self._block(instance, scope.name("each", name), saved[name])
                 return current
             case ir.TypedWhen(body=body):
                 return self._body(body, scope, current, saved)

@@ -79,6 +79,17 @@ class RepeatStep(NamedTuple):
     span: Span
 
 
+class EachStep(NamedTuple):
+    """One body with the same weights on each of the saved tensors `names`, whose names then mean its results.
+    The body is the call of a block. The last result becomes the current tensor.
+    """
+
+    names: tuple[str, ...]
+    spans: tuple[Span, ...]
+    body: Body
+    span: Span
+
+
 class WhenStep(NamedTuple):
     cases: tuple[tuple[Expr, Body], ...]
     otherwise: Body
@@ -115,6 +126,7 @@ Step: TypeAlias = (
     | SkipStep
     | BranchesStep
     | RepeatStep
+    | EachStep
     | WhenStep
     | LetStep
     | SaveStep

@@ -77,6 +77,10 @@ STEPS = {
     ),
     "mul": Keyword("mul { | … | … }", "Product of branches that have the same input."),
     "repeat": Keyword("repeat 3 as i { … }", "Repeats the body; `as i` counts the repetitions from 0."),
+    "each": Keyword(
+        "each a, b { … }",
+        "One body with the same weights on each saved tensor, whose name then means its result.",
+    ),
     "when": Keyword("when stride == 1 { … }", "Selects one of several bodies at compile time."),
     "save": Keyword("save name", "Names the current tensor; directly in a section, to the end of the file."),
     "from": Keyword("from name", "Continues from a saved tensor."),
@@ -96,7 +100,10 @@ UNIT = Keyword(
 )
 
 # Names that every body knows, and those that only the arguments of a stage know.
-IN = Keyword("in", "The number of input channels (of features, after `flatten`) of the enclosing block.")
+IN = Keyword(
+    "in",
+    "The number of input channels (of features, after `flatten`) of the enclosing block or `each`.",
+)
 STAGE_NAMES = {
     "index": Keyword("index", "The index of a block in its stage, from 0."),
     "block_index": Keyword("block_index", "The index of a block among those of all stages, from 0."),

@@ -185,8 +185,9 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
         yield from _callable(known)
     elif clause == ("default",):
         yield from _operations()
-    elif clause == ("from",):
-        yield from (Candidate(name, "name", "saved tensor") for name in (*context.saved, *known.saved))
+    elif clause == ("from",) or (first == "each" and clause[-1] != "{}"):
+        saved = (name for name in (*context.saved, *known.saved) if name not in clause)
+        yield from (Candidate(name, "name", "saved tensor") for name in saved)
     elif clause == ("skip",):
         yield Candidate("if", "keyword", "if same", "Adds x only where the body keeps the shape.")
     elif clause == ("skip", "if"):
