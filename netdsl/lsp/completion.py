@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from netdsl.base.source import Source
 from netdsl.language.argument_types import expected
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES
+from netdsl.language.recipe import CHOICES, KEYS, LISTS
 from netdsl.language.words import (
     CONDITIONAL,
     CONDITIONAL_WORDS,
@@ -22,7 +22,6 @@ from netdsl.language.words import (
     LITERALS,
     OPERATOR_WORDS,
     QUANTITIES,
-    RECIPE_KEYS,
     SECTIONS,
     STAGE_NAMES,
     STATEMENTS,
@@ -296,16 +295,16 @@ def _in_call(context: Context, bracket: Bracket, known: Known) -> Iterator[Candi
 
 def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
     if not clause:
-        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in RECIPE_KEYS.items())
+        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in KEYS.items())
         return
     key = clause[0]
     if key in CHOICES:
         for name, cls in CHOICES[key].items():
             found = signature(name, cls)
             yield Candidate(name, "function", found.label, found.documentation)
-        if key == "augment" and len(clause) == 1:
-            yield Candidate("none", "word", "", "Images stay as they are.")
-    elif key in RECIPE_KEYS and len(clause) == 1:
+        if key in LISTS and len(clause) == 1:
+            yield Candidate("none", "word", "", "None of them.")
+    elif key in KEYS and len(clause) == 1:
         arg_type = recipe_type(key)
         yield from (Candidate(word, "word", key, expected(arg_type)) for word in words(arg_type))
 

@@ -22,7 +22,7 @@ from netdsl.diagnostics import (
     write,
 )
 from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
-from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
@@ -95,9 +95,9 @@ class RecipeReader:
     def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe | None:
         """The recipe with another value, or None after a diagnostic."""
         result: object
-        if key == "augment":
+        if key in LISTS:
             if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
-                return dataclasses.replace(recipe, augment=())
+                return dataclasses.replace(recipe, **cast(Any, {key: ()}))
             found = [self._choice(key, value) for value in values]
             result = None if None in found else tuple(found)
         elif len(values) != 1:
@@ -121,7 +121,7 @@ class RecipeReader:
             return self._set(recipe, key, values)
         chosen: Any = getattr(recipe, key, None)
         arguments = (
-            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key != "augment" else []
+            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key not in LISTS else []
         )
         if part not in arguments:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)

@@ -16,7 +16,7 @@ from rich.console import Console
 from netdsl.api import Network
 from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
-from netdsl.language.recipe import Recipe
+from netdsl.language.recipe import FIXED, Recipe
 from netdsl.runtime import report
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
@@ -39,9 +39,6 @@ from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
 from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
-
-# Keys of the recipe that a resumed run can't change.
-_FIXED = ("seed", "validation", "images", "average")
 
 
 def train_run(
@@ -199,7 +196,7 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
             )
         if value == was or key == "data":  # The data's fingerprint is compared instead.
             continue
-        if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
+        if key in FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
             raise RunError(
                 f"a resumed run can't change its `{key}`, {json.dumps(was)} to {json.dumps(value)}",
                 "keep its value, or start a new run",
