@@ -112,13 +112,52 @@ def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
     return given if shape is None else {**given, INPUT: shape}
 
 
-def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
-    """The files, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
+def recipe_options(command: F) -> F:
+    """An option for each key of the recipe: `--epochs`, `--lr-factor`."""
+    from netdsl.language.recipe import KEYS
+
+    options = (
+        click.option(_option(key), metavar=_metavar(key), help=documentation)
+        for key, documentation in KEYS.items()
+    )
+    return option_group("Recipe (arguments too: --optimizer.lr 0.1)", *options)(command)
+
+
+def _option(key: str) -> str:
+    """The option for a key of the recipe."""
+    return f"--{key.replace('_', '-')}"
+
+
+def _metavar(key: str) -> str:
+    from netdsl.language.argument_types import Maybe, Names, Path, Real, Whole, Word
+    from netdsl.language.recipe import LISTS, key_type
+
+    arg_type = key_type(key)
+    match arg_type.other if isinstance(arg_type, Maybe) else arg_type:
+        case Word(words):
+            return "|".join(words)
+        case Whole():
+            return "N"
+        case Real():
+            return "X"
+        case Path():
+            return "PATH"
+        case Names():
+            return "PART,..."
+    return "KIND,..." if key in LISTS else "KIND"
+
+
+def recipe_overrides(
+    arguments: tuple[str, ...], options: dict[str, str | None]
+) -> tuple[list[str], dict[str, str]]:
+    """The files, and the keys of the recipe with their values in its notation: those of `options`, and
+    `--optimizer.lr 0.05` among the arguments.
+    """
     from netdsl.diagnostics import nearest
     from netdsl.language.recipe import KEYS
 
     files: list[str] = []
-    overrides: dict[str, str] = {}
+    overrides = {key: in_recipe(key, text) for key, text in options.items() if text is not None}
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -126,23 +165,39 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, s
             files.append(argument)
             continue
         option, equals, value = argument.partition("=")
-        key = option.removeprefix("--")
+        key = option.removeprefix("--").replace("-", "_")
         if key.partition(".")[0] not in KEYS:
-            known = [f"--{name}" for name in (*KEYS, *_options())]
-            own = _OTHER_OPTIONS.get(key.replace("_", "-"), "")
+            known = [*map(_option, KEYS), *(f"--{name}" for name in _options())]
+            own = _OTHER_OPTIONS.get(option.removeprefix("--").replace("_", "-"), "")
             hint = f"write `{own}`" if own else nearest(option, known)
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")
-        overrides[key] = value if equals else rest.pop(0)
+        overrides[key] = in_recipe(key, value if equals else rest.pop(0))
     return files, overrides
 
 
-def _options() -> list[str]:
-    """Names of the running command's own options."""
-    context = click.get_current_context()
-    parameters = context.command.get_params(context)
-    return [option.removeprefix("--") for parameter in parameters for option in parameter.opts]
+def in_recipe(key: str, text: str) -> str:
+    """The value of an option in the notation of the recipe: paths there are in quotes."""
+    from netdsl.language.argument_types import Maybe, Names, Path
+    from netdsl.language.recipe import KEYS, key_type
+
+    if key == "data":
+        return data_override(text)
+    arg_type = key_type(key) if key in KEYS else None
+    match arg_type.other if isinstance(arg_type, Maybe) else arg_type:
+        case Path() if text != "none":
+            return _quoted(text, key)
+        case Names() if text != "none":
+            return ", ".join(_quoted(part.strip(), key) for part in text.split(","))
+    return text
+
+
+def _quoted(text: str, key: str) -> str:
+    text = text.strip('"')
+    if '"' in text or "\n" in text:
+        raise click.BadParameter(f"{text} has a quote or a line break", param_hint=_option(key))
+    return f'"{text}"'
 
 
 def one_file(files: list[str]) -> str:
@@ -160,8 +215,4 @@ def data_override(data: str) -> str:
     if kind not in ("folder", "boxes") or not path:
         known = "cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH"
         raise click.BadParameter(known, param_hint="--data")
-    if '"' in path or "\n" in path:
-        raise click.BadParameter(
-            f"{path} has a quote or a line break: rename the folder", param_hint="--data"
-        )
-    return f'{kind}("{path}")'
+    return f"{kind}({_quoted(path, 'data')})"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.inspected import Inspected
-from netdsl.inspect.layer_names import Layer
+from netdsl.ir.layer_names import Layer
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.runtime.errors import RunError
 

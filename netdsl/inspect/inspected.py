@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from netdsl.api import Network
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
-from netdsl.inspect.layer_names import Layer, last_feature_map, layers
+from netdsl.ir.layer_names import Layer, last_feature_map, layers
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import Normalising
 from netdsl.runtime.layout import choose_layout

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from netdsl.language.argument_types import ArgType, Flag, Path, Real, Whole, Wholes, Word, arg
+from netdsl.language.argument_types import ArgType, Flag, Maybe, Names, Path, Real, Whole, Wholes, Word, arg
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +302,24 @@ class Recipe:
         "none",
         "Test-time augmentation: with `flip`, the mean of an image's logits and its mirror image's.",
     )
+    weights: str | None = key(
+        Maybe(Path('"runs/resnet32"')),
+        None,
+        "The weights to begin with: a run, a file, or `torchvision:NAME`.",
+        fixed=True,
+    )
+    freeze: tuple[str, ...] = key(
+        Names(), (), "Parts and layers whose weights are not trained; or `none`.", fixed=True
+    )
+    eval_norms: Literal["frozen", "all", "none"] = key(
+        Word(("frozen", "all", "none")),
+        "frozen",
+        "Batch norms that keep their statistics, as in evaluation: in frozen layers, `all`, or `none`.",
+        fixed=True,
+    )
+    lr_factor: float = key(
+        Real(), 1.0, "The learning rate of weights that were taken, relative to that of new ones."
+    )
     # None: 1,000, but at most a tenth of the training images.
     validation: int | None = key(
         Whole(0), None, "The number of training images that are held out for validation.", fixed=True
@@ -323,6 +341,12 @@ CHOICES: Mapping[str, Mapping[str, type]] = {
 LISTS = tuple(f.name for f in fields(Recipe) if f.default == ())
 # The keys that a resumed run can't change.
 FIXED = tuple(f.name for f in fields(Recipe) if f.metadata["fixed"])
+
+
+def key_type(key: str) -> ArgType | None:
+    """The type of a key's value; None for a key with choices."""
+    (found,) = (f for f in fields(Recipe) if f.name == key)
+    return found.metadata.get("type")
 
 
 def held_out(images: int, validation: int | None) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source
-from netdsl.language.argument_types import expected
+
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES, KEYS, LISTS
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, key_type
 from netdsl.language.words import (
     CONDITIONAL,
     CONDITIONAL_WORDS,
@@ -35,7 +35,6 @@ from netdsl.lsp.vocabulary import (
     Argument,
     Signature,
     recipe_key,
-    recipe_type,
     signature,
     words,
 )
@@ -305,8 +304,7 @@ def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
         if key in LISTS and len(clause) == 1:
             yield Candidate("none", "word", "", "None of them.")
     elif key in KEYS and len(clause) == 1:
-        arg_type = recipe_type(key)
-        yield from (Candidate(word, "word", key, expected(arg_type)) for word in words(arg_type))
+        yield from (Candidate(word, "word", key, recipe_key(key)) for word in words(key_type(key)))
 
 
 def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from netdsl.diagnostics import (
     Help,
     Label,
     add_line,
+    closest,
     listing,
     misspelt,
     nearest,
@@ -35,10 +36,14 @@ _KINDS = {"data": "data set", "augment": "augmentation"}
 
 
 class RecipeReader:
-    """Reads one recipe. A key with an error is reported and keeps its default."""
+    """Reads one recipe. A key with an error is reported and keeps its default.
 
-    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
+    `parts` are the names of the network's parts, None if they are unknown.
+    """
+
+    def __init__(self, scope: Scope, parts: Collection[str] | None, diagnostics: Diagnostics) -> None:
         self._scope = scope
+        self._parts = parts
         self._diagnostics = diagnostics
 
     def read(
@@ -98,7 +103,8 @@ class RecipeReader:
         if key in LISTS:
             if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
                 return dataclasses.replace(recipe, **cast(Any, {key: ()}))
-            found = [self._choice(key, value) for value in values]
+            read = self._choice if key in CHOICES else self._part
+            found = [read(key, value) for value in values]
             result = None if None in found else tuple(found)
         elif len(values) != 1:
             self._diagnostics.error(
@@ -144,6 +150,29 @@ class RecipeReader:
             self._diagnostics.error("NET501", f"`{shown}` is {show(value)}", node.span, help=help)
             return None
         return result
+
+    def _part(self, key: str, node: nodes.Expr) -> str | None:
+        """The path of a part or of a layer in one."""
+        match node:
+            case nodes.Name(path):
+                pass
+            case nodes.Literal(str(path)):
+                pass
+            case _:
+                known = listing(self._parts or ())
+                help = f"write names of parts, of {known}, or paths in quotes"
+                self._diagnostics.error("NET501", f"`{key}` is {node.span.text}", node.span, help=help)
+                return None
+        part, dot, rest = path.partition(".")
+        if self._parts is None or part in self._parts:
+            return path
+        near = closest(part, self._parts)
+        if near:
+            fix: Help = write(node.span, f'"{near}.{rest}"' if dot else near, safe=False)
+        else:
+            fix = f"use {listing(self._parts)}, or a path that begins with one, in quotes"
+        self._diagnostics.error("NET501", f"the network has no part `{part}`", node.span, help=fix)
+        return None
 
     def _choice(self, key: str, node: nodes.Expr) -> object | None:
         choices = CHOICES[key]

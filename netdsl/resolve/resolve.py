@@ -21,6 +21,7 @@ from netdsl.ir.resolved import (
     Section,
     Stage,
     WrongStep,
+    part_names,
 )
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
@@ -131,7 +132,8 @@ class _Resolver:
                 labels.setdefault(label, set()).update(called)
         init = read_init(main.single(nodes.Init), labels, main.scope, self._diagnostics)
         train = main.single(nodes.Train)
-        recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
+        names = None if self._program.unread else part_names(parts)
+        recipe, places, wrong = RecipeReader(main.scope, names, self._diagnostics).read(
             train, self._overrides.recipe
         )
         outputs = read_outputs(
