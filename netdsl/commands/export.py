@@ -24,8 +24,9 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
     """Export a trained network to ONNX, and check the result.
 
     The file is run by onnxruntime and compared with PyTorch. Its input `images` is a batch of any size,
-    float32 from 0 to 1; its output is `logits`. The normalisation is included, and the metadata holds the
-    names of the classes.
+    float32 from 0 to 1; its output is `logits`, or what the file names. Of a detector the outputs are
+    `boxes` (left, top, right, bottom in pixels) and their `scores` by class, before non-maximum suppression.
+    The normalisation is included, and the metadata holds the names of the classes.
     """
     from rich.console import Console
 
@@ -34,5 +35,5 @@ def export(run: Path, output: Path, weights: Which, opset: int | None) -> None:
 
     with errors_shown():
         done = export(open_run(run), weights, output, opset, Console())
-    compared = f"differs from torch by {done.difference:.1e} of the largest logit at most"
+    compared = f"differs from torch by {done.difference:.1e} of the largest number at most"
     echo(f"wrote {output}: opset {done.opset}; {compared}, on {done.images} images")

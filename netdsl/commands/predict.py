@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
 @click.option("--top", type=counted(), default=3, help="Number of classes per image.")
 @click.option(
-    "--score", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score of a box."
+    "--score",
+    type=click.FloatRange(0, 1),
+    help="Least score of a box.  [default: 0.3; in results that of `detect`]",
 )
-@output_option("Also draw the boxes in the image, of which there may be one, into this file.", required=False)
+@output_option(
+    "Also draw the boxes into this picture, of one image; or write them into this .json in COCO's format of "
+    "results: the IMAGE is then a file of COCO's annotations.",
+    required=False,
+)
 @weights_option
 @device_option
 @format_option
@@ -43,7 +49,7 @@ def predict(
     run: Path,
     images: tuple[Path, ...],
     top: int,
-    score: float,
+    score: float | None,
     output: Path | None,
     weights: Which,
     device: str,
@@ -51,25 +57,42 @@ def predict(
 ) -> None:
     """Predict the classes of images, or the boxes in them.
 
+    The images of a detector may be those of a file of COCO's annotations, FILE.json, with their ids.
     A file that is not an image is reported and skipped, and the exit status is then 1.
     """
+    from rich.console import Console
+
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.open_run import open_run
-    from netdsl.trained.predict import detect, draw_boxes, image_files, predict
+    from netdsl.trained.predict import detect, draw_boxes, image_files, listed, predict, write_results
 
+    annotations = images[0] if len(images) == 1 and images[0].suffix == ".json" else None
+    results = output is not None and output.suffix == ".json"
+    if results and annotations is None:
+        raise click.UsageError("results have ids of images: name a file of COCO's annotations as the IMAGE")
+    show: Callable[[], None]
     with errors_shown():
-        files, opened, where = image_files(images), open_run(run), choose_device(device)
+        files = [] if annotations else image_files(images)
+        opened, where = open_run(run), choose_device(device)
         if opened.network.typed.network.detect:
+            from netdsl.runtime.detection.boxes import SURE
+
+            ids = listed(annotations, Console(stderr=True)) if annotations else None
+            files = list(ids.images) if ids else files
             classes = opened.preprocessing(weights).classes
-            boxes = list(detect(opened, weights, files, score, where))
-            if output:
-                draw_boxes(boxes, classes, output)
+            least = SURE if score is None and not results else score
+            boxes = list(detect(opened, weights, files, least, where))
             show = partial(_show_boxes, boxes, classes, form)
+            if results and ids and output:
+                write_results(boxes, classes, ids, output)
+                show = partial(echo, f"{sum(len(own.scores) for _, own, _ in boxes if own):,} boxes")
+            elif output:
+                draw_boxes(boxes, classes, output)
             remarks = [(file, remark, found is not None) for file, found, remark in boxes]
         else:
             if output:
                 raise click.UsageError("`--output` draws boxes, and the network is a classifier")
-            predictions = list(predict(opened, weights, files, top, where))
+            predictions = list(predict(opened, weights, files or images, top, where))
             show = partial(_show_classes, predictions, form)
             remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
     show()

@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
+from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
 # Upper bound of counts: larger numbers never finish, or overflow in a library.
@@ -79,6 +80,7 @@ _OTHER_OPTIONS = {
     **dict.fromkeys(("gpu", "cuda"), "--device cuda"),
     **dict.fromkeys(("batch-size", "bs"), "--batch 64"),
     **dict.fromkeys(("dataset", "data-path"), "--data folder:images"),
+    **{name: f"--log {name}" for name in LOGGERS},
     "num-workers": "--workers 2",
     "scheduler": "--schedule cosine",
     "label-smoothing": "--loss.smoothing 0.1",
@@ -157,7 +159,7 @@ def recipe_overrides(
     from netdsl.language.recipe import KEYS
 
     files: list[str] = []
-    overrides = {key: in_recipe(key, text) for key, text in options.items() if text is not None}
+    overrides = {key: _text(key, text) for key, text in options.items() if text is not None}
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -167,37 +169,35 @@ def recipe_overrides(
         option, equals, value = argument.partition("=")
         key = option.removeprefix("--").replace("-", "_")
         if key.partition(".")[0] not in KEYS:
-            known = [*map(_option, KEYS), *(f"--{name}" for name in _options())]
+            known = [f"--{name}" for name in _options()]
             own = _OTHER_OPTIONS.get(option.removeprefix("--").replace("_", "-"), "")
             hint = f"write `{own}`" if own else nearest(option, known)
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")
-        overrides[key] = in_recipe(key, value if equals else rest.pop(0))
+        overrides[key] = _text(key, value if equals else rest.pop(0))
     return files, overrides
 
 
-def in_recipe(key: str, text: str) -> str:
-    """The value of an option in the notation of the recipe: paths there are in quotes."""
-    from netdsl.language.argument_types import Maybe, Names, Path
-    from netdsl.language.recipe import KEYS, key_type
-
-    if key == "data":
-        return data_override(text)
-    arg_type = key_type(key) if key in KEYS else None
-    match arg_type.other if isinstance(arg_type, Maybe) else arg_type:
-        case Path() if text != "none":
-            return _quoted(text, key)
-        case Names() if text != "none":
-            return ", ".join(_quoted(part.strip(), key) for part in text.split(","))
-    return text
+def _options() -> list[str]:
+    """Names of the running command's own options."""
+    context = click.get_current_context()
+    parameters = context.command.get_params(context)
+    return [option.removeprefix("--") for parameter in parameters for option in parameter.opts]
 
 
-def _quoted(text: str, key: str) -> str:
-    text = text.strip('"')
-    if '"' in text or "\n" in text:
-        raise click.BadParameter(f"{text} has a quote or a line break", param_hint=_option(key))
-    return f'"{text}"'
+def _text(key: str, text: str) -> str:
+    from netdsl.language.recipe_text import option_text
+
+    try:
+        return option_text(key, text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=_option(key)) from None
+
+
+def data_override(data: str) -> str:
+    """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
+    return _text("data", data)
 
 
 def one_file(files: list[str]) -> str:
@@ -205,14 +205,3 @@ def one_file(files: list[str]) -> str:
         given = f"got {len(files)} ({', '.join(files)})" if files else "got none"
         raise click.UsageError(f"expected one FILE, {given}")
     return files[0]
-
-
-def data_override(data: str) -> str:
-    """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
-    kind, colon, path = data.partition(":")
-    if not colon:
-        return data
-    if kind not in ("folder", "boxes") or not path:
-        known = "cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH"
-        raise click.BadParameter(known, param_hint="--data")
-    return f"{kind}({_quoted(path, 'data')})"

@@ -143,9 +143,7 @@ class Maybe(NamedTuple):
         if isinstance(value, Symbol) and value.name == "none":
             return None
         converted = self.other.convert(value)
-        return (
-            Mismatch(f"{converted.expected}, or `none`") if isinstance(converted, Mismatch) else converted
-        )
+        return Mismatch(f"{converted.expected}, or `none`") if isinstance(converted, Mismatch) else converted
 
 
 class Names(NamedTuple):
@@ -154,7 +152,7 @@ class Names(NamedTuple):
     def convert(self, value: Value) -> object:
         if isinstance(value, Symbol):
             return value.name
-        return value if isinstance(value, str) and value else Mismatch('a name, or a path in quotes')
+        return value if isinstance(value, str) and value else Mismatch("a name, or a path in quotes")
 
 
 def arg(

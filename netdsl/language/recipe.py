@@ -238,9 +238,7 @@ def key(type: ArgType, default: object, documentation: str, *, fixed: bool = Fal
     return field(default=default, metadata={"type": type, "documentation": documentation, "fixed": fixed})
 
 
-def choice(
-    choices: Mapping[str, type], default: object, documentation: str, *, fixed: bool = False
-) -> Any:
+def choice(choices: Mapping[str, type], default: object, documentation: str, *, fixed: bool = False) -> Any:
     """A key with a choice, or if the default is a tuple, with several or `none`."""
     metadata = {"choices": choices, "documentation": documentation, "fixed": fixed}
     return field(default=default, metadata=metadata)

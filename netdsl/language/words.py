@@ -1,7 +1,7 @@
 """The words of the language, each with its usage and a line of documentation.
 
-This is the only list of them, but for the keys of recipes (`recipe`): the parser's advice, hover, completion, renaming, the Pygments lexer and the
-TextMate grammar are made from it.
+This is the only list of them, but for the keys of recipes, which `recipe` has: the parser's advice, hover,
+completion, renaming, the Pygments lexer and the TextMate grammar are made from it.
 """
 
 from __future__ import annotations

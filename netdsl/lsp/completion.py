@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source
-
 from netdsl.language.init_rules import RULES
 from netdsl.language.recipe import CHOICES, KEYS, LISTS, key_type
 from netdsl.language.words import (

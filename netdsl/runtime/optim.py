@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from netdsl.language.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Optimizers, Schedule, Sgd, Step
+from netdsl.language.recipe import (
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Muon,
+    OneCycle,
+    Optimizers,
+    Schedule,
+    Sgd,
+    Step,
+)
 from netdsl.runtime.errors import RunError
 
 
@@ -117,8 +128,9 @@ def build(
     """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
     weights are not updated.
 
-    `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it has them (not for Muon's matrices). Raises RunError if there is
-    nothing to train, or the optimizer's arguments contradict each other.
+    `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it
+    has them (not for Muon's matrices). Raises RunError if there is nothing to train, or the optimizer's
+    arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
@@ -149,7 +161,9 @@ def build(
                 parts.append(_part(torch.optim.Muon, hidden, optimizer, factors, entries, **options))
             if others:
                 options = {"betas": (0.9, 0.95), "eps": 1e-10, "fused": fused}
-                parts.append(_part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options))
+                parts.append(
+                    _part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options)
+                )
             return Optimizer(parts)
 
 

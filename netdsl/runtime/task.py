@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,29 @@ from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The scores of the classes, 0 to 1, by name; None for a class that no image has.
+
+    `things` are what is counted, such as boxes. `confusion`, (K, K) int64, counts them by their class (row)
+    and by the one that the network takes them for (column); a further row and column stand for nothing.
+    `sizes` are scores of small, medium and large things, if the task has them, `curves`, (K, R), the
+    precisions of each class at each recall.
+    """
+
+    things: str
+    classes: Mapping[str, tuple[float | None, ...]]
+    confusion: Tensor
+    sizes: Mapping[str, float | None] | None = None
+    curves: Tensor | None = None
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of things of each class."""
+        of_all: list[int] = self.confusion.sum(1).tolist()
+        return of_all[: len(next(iter(self.classes.values())))]
+
+
 class Scoring(Protocol):
     """Collects the outputs for the images of a split."""
 
@@ -23,19 +47,29 @@ class Scoring(Protocol):
     def result(self, processes: Processes) -> dict[str, float]:
         """The scores over the images of all processes: `loss`, then the task's metric, then others."""
 
+    def details(self) -> Details:
+        """The scores behind those of `result`, which one process has called."""
+
 
 class Task(Protocol):
     """Meaning of the outputs of a network.
 
-    `metric` names the score by which the best epoch is chosen, from 0 to 1. `figures` are what a training
-    step counts beside its loss; the metric may be one of them.
+    `metric` names the score by which the best epoch is chosen, from 0 to 1; it is `enough` on images that a
+    network has learned by heart. `figures` are what a training step counts beside its loss; the metric may
+    be one of them. `guesses` is whether the loss is a cross entropy: ln(classes) for a network that guesses.
     """
 
     @property
     def metric(self) -> str: ...
 
     @property
+    def enough(self) -> float: ...
+
+    @property
     def figures(self) -> tuple[str, ...]: ...
+
+    @property
+    def guesses(self) -> bool: ...
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The losses of a batch, summed over its images, and likewise the figures, (k,)."""
@@ -45,6 +79,9 @@ class Task(Protocol):
 
     def scoring(self, device: torch.device) -> Scoring:
         """A new collection of scores."""
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The outputs as other programs need them, by name; none if that is as the network returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +96,9 @@ class Classification:
     smoothing: float = 0.0
     aux: float = 0.3
     metric = "accuracy"
+    enough = 0.99
     figures = ("accuracy",)
+    guesses = True
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits, *others = (output.float() for output in all_outputs(outputs))
@@ -79,6 +118,9 @@ class Classification:
     def scoring(self, device: torch.device) -> Scoring:
         return _ClassScores(device)
 
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {}
+
 
 CLASSIFICATION = Classification()
 
@@ -93,14 +135,34 @@ class _ClassScores:
     """Mean cross entropy (without label smoothing) and accuracy."""
 
     def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._confusion = torch.zeros(0, dtype=torch.int64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
         logits = all_outputs(outputs)[0]
-        loss = F.cross_entropy(logits, targets, reduction="sum")
-        right = (logits.argmax(1) == targets).sum()
-        self._sums += torch.stack((loss, right, right.new_tensor(len(targets))))
+        self._loss += F.cross_entropy(logits, targets, reduction="sum")
+        self._confusion = counted(self._confusion, targets, logits)
 
     def result(self, processes: Processes) -> dict[str, float]:
-        loss, right, count = processes.total(self._sums).tolist()
+        right, count = self._confusion.trace(), self._confusion.sum()
+        loss, right, count = processes.total(torch.stack((self._loss, right, count))).tolist()
         return {"loss": loss / count, "accuracy": right / count}
+
+    def details(self) -> Details:
+        confusion = self._confusion.cpu()
+        pairs = zip(confusion.diag().tolist(), confusion.sum(1).tolist(), strict=True)
+        shares = tuple(right / count if count else None for right, count in pairs)
+        return Details("images", {"accuracy": shares}, confusion)
+
+
+def counted(confusion: Tensor, targets: Tensor, logits: Tensor) -> Tensor:
+    """A confusion matrix with more predictions: targets (N, ...) and logits (N, K, ...); negative targets
+    don't count. An empty matrix is that of no predictions. The device is not synchronised.
+    """
+    classes = logits.shape[1]
+    if not len(confusion):
+        confusion = confusion.new_zeros(classes, classes)
+    real = targets >= 0
+    pairs = (targets.clamp(min=0) * classes + logits.argmax(1)).flatten()
+    added = confusion.flatten().index_add(0, pairs, real.flatten().to(confusion.dtype))
+    return added.view(classes, classes)

@@ -32,7 +32,7 @@ from netdsl.runtime.model import Model, require_match
 from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.task import Classification, Task
+from netdsl.runtime.task import Task
 from netdsl.runtime.train_step import TrainStep, Tuning
 
 # Seconds between two checkpoints within an epoch.
@@ -126,7 +126,7 @@ class Training:
         console: Console,
         request: SpeedRequest,
         task: Task | None = None,
-        tuning: Tuning = Tuning(),
+        tuning: Tuning | None = None,
     ) -> None:
         """Raises RunError if the data or the model don't suit the recipe or the processes."""
         require_trainable(data, recipe)
@@ -257,7 +257,7 @@ class Training:
         train_epoch(self.train_step, self.data, progress, look, self.workers)
         if progress.complete:
             row = self._finish_epoch()
-            display.line(row)
+            display.line(row, best=self.run.best_row is row)
             if each_epoch is not None:
                 each_epoch(row)
         if signal := stop.agreed(self.processes):
@@ -272,7 +272,7 @@ class Training:
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
         how["first_loss"] = loss
-        if not isinstance(self.task, Classification):
+        if not self.task.guesses:
             return
         how["guessing_loss"] = first_loss.guessing(len(self.data.classes))
         if found := first_loss.complaint(loss, len(self.data.classes)):

@@ -48,9 +48,10 @@ class TrainStep:
         speed: Speed,
         processes: Processes,
         task: Task | None = None,
-        tuning: Tuning = Tuning(),
+        tuning: Tuning | None = None,
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
+        tuning = tuning or Tuning()
         for parameter, factor in zip(model.parameters, tuning.factors, strict=bool(tuning.factors)):
             parameter.requires_grad_(parameter.requires_grad and factor > 0)
         model.fix_norms(tuning.fixed_norms)
@@ -60,7 +61,9 @@ class TrainStep:
         self.speed = speed
         self.processes = processes
         self._replica = Replica(model.parameters, processes)
-        self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused, factors=tuning.factors)
+        self.optimizer = optim.build(
+            model.parameters, recipe.optimizer, fused=speed.fused, factors=tuning.factors
+        )
         self.average = build_average(recipe.average, model)
         self.objective: Objective = self.plain_objective
 

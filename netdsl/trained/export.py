@@ -17,11 +17,14 @@ from netdsl.runtime.extras import require_extra
 from netdsl.runtime.inference_model import InferenceModel
 from netdsl.runtime.silence import first_line, silenced
 from netdsl.runtime.storage import write_atomic
+from netdsl.runtime.task import Task
 from netdsl.trained.open_run import OpenedRun, Which
+from netdsl.trained.tasks import task_of
 
 # The packages of the extra `onnx`: to write the format, to translate torch, and to run the file.
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-# The largest difference of the file's logits, relative to the largest logit; rounding causes about 1 % of it.
+# The largest difference of the file's outputs, relative to the largest number of each; rounding causes about
+# 1 % of it.
 _TOLERANCE = 1e-4
 # The number of test images that are compared.
 _TEST_IMAGES = 100
@@ -40,18 +43,22 @@ class Exported(NamedTuple):
 
 def export(run: OpenedRun, which: Which, output: Path, opset: int | None, console: Console) -> Exported:
     """Writes the network with its normalisation: `images`, (N, C, H, W) float32 from 0 to 1, for any N,
-    -> `logits`, (N, classes), or the outputs of evaluation under their names. The names of the classes are in
-    the file's metadata, `classes`, as JSON.
+    -> `logits`, (N, classes), or the outputs of evaluation under their names, as the task decodes them: of a
+    detector `boxes`, (N, L, 4) in pixels, and `scores`, (N, L, classes), of all its candidates. The names of
+    the classes are in the file's metadata, `classes`, as JSON.
 
     The file is compared with torch on random images and on test images before it is written; if the run's
     data are not available, that is reported on `console`, and only random images are compared. Raises
     RunError if the extra `onnx` is not installed, torch can't translate the network, or the outputs differ.
     """
     _require_packages()
-    deployed = InferenceModel(run.model(which, torch.device("cpu")), run.preprocessing(which))
-    metadata = {"network": run.title, "classes": run.preprocessing(which).metadata()["classes"]}
-    names = [output.name for output in run.network.typed.outputs if not output.in_training_only]
-    names = names if all(names) else ["logits"]
+    preprocessing = run.preprocessing(which)
+    model = InferenceModel(run.model(which, torch.device("cpu")), preprocessing)
+    deployed = _Decoding(model, task_of(run.network)).eval()
+    metadata = {"network": run.title, "classes": preprocessing.metadata()["classes"]}
+    own = [output.name or "logits" for output in run.network.typed.outputs if not output.in_training_only]
+    with torch.inference_mode():
+        names = list(deployed.decoded(torch.zeros(1, *run.network.input_shape))) or own
     content, written_opset = _translate(deployed, run.network.input_shape, names, opset, metadata)
     batches = [*_random_images(run.network.input_shape), *_test_images(run, console)]
     difference = _largest_difference(deployed, content, names, batches)
@@ -71,19 +78,24 @@ def _require_packages() -> None:
         require_extra("onnx", name, name, "--onnx")
 
 
-class _AllOutputs(nn.Module):
-    """A network that returns all outputs of evaluation."""
+class _Decoding(nn.Module):
+    """A network that returns all outputs of evaluation, as its task decodes them."""
 
-    def __init__(self, deployed: InferenceModel) -> None:
+    def __init__(self, network: InferenceModel, task: Task) -> None:
         super().__init__()
-        self.deployed = deployed
+        self.network = network
+        self.task = task
+
+    def decoded(self, images: Tensor) -> dict[str, Tensor]:
+        return self.task.decoded(self.network.outputs(images))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return self.deployed.outputs(images)
+        outputs = self.network.outputs(images)
+        return tuple(self.task.decoded(outputs).values()) or outputs
 
 
 def _translate(
-    deployed: InferenceModel,
+    deployed: _Decoding,
     shape: tuple[int, ...],
     names: list[str],
     opset: int | None,
@@ -93,7 +105,7 @@ def _translate(
     try:
         with silenced():
             program = torch.onnx.export(
-                _AllOutputs(deployed).eval(),
+                deployed,
                 # Two images: a dimension of one would become a constant.
                 (torch.zeros(2, *shape),),
                 input_names=["images"],
@@ -139,9 +151,7 @@ def _test_images(run: OpenedRun, console: Console) -> list[Tensor]:
     return [data.floats(load_batch(data.test, rows, torch.device("cpu")).images)]
 
 
-def _largest_difference(
-    deployed: InferenceModel, content: bytes, names: list[str], images: list[Tensor]
-) -> float:
+def _largest_difference(deployed: _Decoding, content: bytes, names: list[str], images: list[Tensor]) -> float:
     """The largest difference of a file's outputs from torch's, relative to the largest number of each."""
     import onnxruntime
 
@@ -153,7 +163,7 @@ def _largest_difference(
             "nothing was written; try a lower `--opset`, or a newer onnxruntime",
         ) from error
     with torch.inference_mode():
-        expected = map(torch.cat, zip(*(deployed.outputs(part) for part in images), strict=True))
+        expected = map(torch.cat, zip(*(deployed(part) for part in images), strict=True))
     runs = [session.run(names, {"images": part.contiguous().numpy()}) for part in images]
     found = (torch.cat(list(map(torch.from_numpy, parts))) for parts in zip(*runs, strict=True))
     # The logits of an untrained network may all be zero.

@@ -1,4 +1,4 @@
-"""The weights that a training begins with: those of a run, of a file or of torchvision, as far as they fit."""
+"""The weights that a training begins with: of a run, of a file or of torchvision, as far as they fit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.diagnostics import nearest
 from netdsl.ir.layer_names import is_within, layers, parameter_layers
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint_import
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset
@@ -39,8 +39,8 @@ class InitialWeights:
     """The record of the weights that a run began with.
 
     `source` is as in the recipe, `checksum` is of the tensors that were taken, `new` are the layers that were
-    not. `mean` and `deviation` are the normalisation of the weights, which their network keeps; empty if it is
-    unknown.
+    not. `mean` and `deviation` are the normalisation of the weights, which the network keeps; empty if it
+    is unknown.
     """
 
     source: str
@@ -64,7 +64,7 @@ class _Source(NamedTuple):
     deviation: tuple[float, ...] = ()
 
 
-def begin(network: Network, model: Model, style: Style, console: Console) -> InitialWeights | None:
+def begin(network: CompiledNetwork, model: Model, style: Style, console: Console) -> InitialWeights | None:
     """Copies the weights that the recipe names, as far as they fit, into a new model, and says which.
 
     None if it names none. Raises RunError if they can't be read or nothing fits.
@@ -77,13 +77,15 @@ def begin(network: Network, model: Model, style: Style, console: Console) -> Ini
     try:
         taken = take(found.state, module, found.ordered, known_orders(found.state) if found.ordered else ())
     except RunError as error:
-        raise RunError(f"{source}: {error}", "name weights of a network with layers of the same shapes") from error
+        raise RunError(
+            f"{source}: {error}", "name weights of a network with layers of the same shapes"
+        ) from error
     for name, tensor, target in _paired(module, model, style):
         if name in taken.taken:
             target.copy_(tensor)
     names = [name for name, _ in module.named_parameters()]
     of_layer = dict(zip((_owner(name) for name in names), parameter_layers(network.typed), strict=True))
-    new = {of_layer.get(_owner(name), _owner(name)): why for name, why in reversed(taken.new.items())}
+    new = {of_layer.get(_owner(name), _owner(name)): why for name, why in reversed(list(taken.new.items()))}
     own = bool(found.mean) and len(found.mean) == network.input_shape[0]
     for line in _lines(source, taken, new, len(of_layer), own):
         say(console, line)
@@ -95,7 +97,7 @@ def begin(network: Network, model: Model, style: Style, console: Console) -> Ini
     return InitialWeights(source, digest.hexdigest(), list(reversed(new)), *normalisation)
 
 
-def tuning(network: Network, initial: InitialWeights | None) -> Tuning:
+def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
     """How a network is trained by its recipe: which layers are frozen, and at which learning rates.
 
     Raises RunError if the network has no layer of a path in `freeze`.
@@ -103,7 +105,9 @@ def tuning(network: Network, initial: InitialWeights | None) -> Tuning:
     recipe, of_parameter = network.recipe, parameter_layers(network.typed)
     for path in recipe.freeze:
         if not any(is_within(layer, [path]) for layer in of_parameter):
-            known = {name[: len(path.split("."))] for name in (tuple(layer.split(".")) for layer in of_parameter)}
+            known = {
+                name[: len(path.split("."))] for name in (tuple(layer.split(".")) for layer in of_parameter)
+            }
             names = sorted({".".join(name) for name in known})
             help = nearest(path, names) or f"use {', '.join(names[:SHOWN])} or another part with weights"
             raise RunError(f"`freeze`: the network has no weights in `{path}`", help)
@@ -132,7 +136,10 @@ def _lines(source: str, taken: Taken, new: dict[str, str], count: int, normalise
     parts = groupby(reversed(new.items()), key=lambda item: item[0].partition(".")[0])
     names = [_in_short(part, list(layers)) for part, layers in parts]
     unused = groupby(dict.fromkeys(map(_owner, taken.unused)), key=lambda name: name.partition(".")[0])
-    for title, shown in (("new", names), ("not used", [_in_short(p, [(n, "") for n in own]) for p, own in unused])):
+    for title, shown in (
+        ("new", names),
+        ("not used", [_in_short(p, [(n, "") for n in own]) for p, own in unused]),
+    ):
         if shown:
             more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
             lines.append(f"  {title}: {', '.join(shown[:SHOWN])}{more}")
@@ -210,7 +217,7 @@ def _of_torchvision(name: str, console: Console) -> _Source:
     except Exception as error:  # Of the network, of the disk, or of a damaged file.
         raise RunError(
             f"torchvision's weights of {name} can't be downloaded: {first_line(error)}",
-            f"connect to the network; or download {weights.url} elsewhere, and give the file: `--weights FILE`",
+            f"connect to a network, or download {weights.url} elsewhere and give the file: `--weights FILE`",
         ) from error
     transforms = weights.transforms()
     mean, deviation = getattr(transforms, "mean", ()), getattr(transforms, "std", ())

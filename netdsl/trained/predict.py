@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
 
+from netdsl.runtime.console import say
 from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
 from netdsl.runtime.open_image import Undecodable, decode_one, is_named_image, open_image
+from netdsl.runtime.storage import write_json
 from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.tasks import task_of
+
+if TYPE_CHECKING:
+    from netdsl.runtime.detection.coco_json import Listed
 
 # The number of images in a batch.
 _BATCH = 64
@@ -27,9 +34,19 @@ class Prediction(NamedTuple):
     can't be read. `remark` is what is wrong with the file.
     """
 
-    image: Path
+    image: Path | Image.Image
     classes: list[tuple[str, float]]
     remark: str
+
+    @property
+    def label(self) -> str:
+        """The most likely class."""
+        return self.classes[0][0]
+
+    @property
+    def score(self) -> float:
+        """The probability of the most likely class."""
+        return self.classes[0][1]
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -53,11 +70,11 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict(
-    run: OpenedRun, which: Which, images: Sequence[Path], top: int, device: torch.device
+    run: OpenedRun, which: Which, images: Sequence[Path | Image.Image], top: int, device: torch.device
 ) -> Iterator[Prediction]:
     """The `top` classes of each image, by the softmax of the logits. Raises RunError.
 
-    Files are decoded as in training.
+    Files are decoded as in training, and images in memory like files.
     """
     preprocessing = run.preprocessing(which)
     deployed = InferenceModel(run.model(which, device), preprocessing)
@@ -77,15 +94,20 @@ class FoundBoxes(NamedTuple):
     `remark` is what is wrong with the file.
     """
 
-    image: Path
+    image: Path | Image.Image
     found: Detections | None
     remark: str
 
 
 def detect(
-    run: OpenedRun, which: Which, images: Sequence[Path], least: float, device: torch.device
+    run: OpenedRun,
+    which: Which,
+    images: Sequence[Path | Image.Image],
+    least: float | None,
+    device: torch.device,
 ) -> Iterator[FoundBoxes]:
-    """The boxes with a score of at least `least` in each image; the run is that of a detector.
+    """The boxes in each image with a score of at least `least`, or that of the network's `detect`; the run is
+    that of a detector.
 
     Files are decoded as in training. Raises RunError.
     """
@@ -93,7 +115,7 @@ def detect(
 
     task = task_of(run.network)
     assert isinstance(task, Detection)
-    task = replace(task, least=least)
+    task = task if least is None else replace(task, least=least)
     deployed = InferenceModel(run.model(which, device), run.preprocessing(which))
     _, height, width = shape = run.network.input_shape
     for file in images:
@@ -108,6 +130,34 @@ def detect(
         _, own_height, own_width = opened.size
         scale = torch.tensor([own_width / width, own_height / height]).repeat(2)
         yield FoundBoxes(file, found._replace(boxes=found.boxes * scale), opened.remark)
+
+
+def listed(annotations: Path, console: Console) -> Listed:
+    """The images of a file of COCO's annotations; missing ones are reported. Raises RunError."""
+    from netdsl.runtime.detection import annotations as annotated  # late: slow to import
+    from netdsl.runtime.detection import coco_json
+
+    remarks = annotated.Remarks()
+    found = coco_json.read_ids(annotations, remarks)
+    for line in remarks.lines():
+        say(console, line)
+    if not found.images:
+        raise RunError(f"{annotations} names no image that is there", "it is expected beside its images")
+    return found
+
+
+def write_results(images: Sequence[FoundBoxes], classes: Sequence[str], ids: Listed, file: Path) -> None:
+    """Writes the boxes in COCO's format of results. Raises RunError if a class has no category."""
+    from netdsl.runtime.detection import coco_json  # late: slow to import
+
+    if missing := [name for name in classes if name not in ids.categories]:
+        raise RunError(
+            f"{ids.file} has no category `{missing[0]}`, which the network finds",
+            f"its categories are {', '.join(ids.categories)}",
+        )
+    found = ((ids.images[image], own) for image, own, _ in images if own and isinstance(image, Path))
+    rows = list(coco_json.results(found, [ids.categories[name] for name in classes]))
+    write_json(file, rows)
 
 
 def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Path) -> None:
@@ -125,7 +175,7 @@ def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Pa
     draw.write_picture(draw.with_detections(pixels, found, classes), picture)
 
 
-def _decoded(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:
+def _decoded(file: Path | Image.Image, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:
     """An image, or None if it can't be read, and what is wrong with its file."""
     try:
         pixels, opened = decode_one(file, shape)

@@ -10,7 +10,12 @@ import torch
 from PIL import Image
 
 from netdsl.runtime import checkpoint, metrics
+from netdsl.runtime.detection.boxes import without_padding
 from netdsl.runtime.detection.scenes import Scenes
+from netdsl.runtime.distributed import ALONE
+from netdsl.runtime.inference_model import InferenceModel
+from netdsl.trained.open_run import open_run
+from netdsl.trained.tasks import task_of
 from tests.support.commands import netdsl
 
 pytest.importorskip("faster_coco_eval", reason='needs the extra: pip install "netdsl[detection]"')
@@ -54,6 +59,15 @@ def test_trained_evaluated_and_resumed(text: str, tmp_path: Path, monkeypatch: p
     assert {"loss", "ap50", "ap", "ap75"} == set(rows[0].validation)
     evaluated = netdsl("eval", "whole").output
     assert evaluated.split("test AP50")[1].split("(")[0] == whole.output.split("test AP50")[1].split("(")[0]
+    shown = netdsl("eval", "whole", "-o", "scores", "--format", "json")
+    assert shown.exit_code == 0, shown.output
+    record = json.loads(shown.stdout)
+    assert record["ap50"] == json.loads(Path("whole/report.json").read_text())["test_ap50"]
+    real = [each["ap50"] for each in record["classes"] if each["ap50"] is not None]
+    assert record["ap50"] == pytest.approx(sum(real) / len(real)) and set(record["sizes"]) >= {"small"}
+    confusion = torch.tensor(record["confusion"])
+    assert confusion.sum(1)[:10].tolist() == [each["boxes"] for each in record["classes"]]
+    assert {file.name for file in Path("scores").iterdir()} == {"confusion.png", "precision_recall.png"}
     # Scenes, augmentation and drawn anchors are those of a run that was never stopped.
     assert netdsl("train", "tiny.net", "--run", "half", "--epochs", 1, *options).exit_code == 0
     resumed = netdsl("train", "--resume", "half", "--epochs", 2)
@@ -90,7 +104,71 @@ def test_boxes_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         refused = netdsl(*command)
         assert refused.exit_code == 1 and "run is the run of a detector" in refused.output
-    refused = netdsl("train", "tiny.net", "--overfit", 10)
-    assert refused.exit_code == 1 and "the network is a detector" in refused.output
     none = netdsl("predict", "run", "scene.png", "--score", 1)
     assert none.exit_code == 0 and "a lower `--score` finds more" in none.stderr
+
+
+def test_results_have_the_ids_of_annotations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.net").write_text(FCOS)
+    assert netdsl("train", "tiny.net", "--run", "run", "--epochs", 1, "--compile", "off").exit_code == 0
+    images, boxes = Scenes("test", torch.arange(3), (3, 48, 48), seed=0).draw(torch.arange(3))
+    Path("test").mkdir()
+    annotations = []
+    for number, (image, own) in enumerate(zip(images, boxes, strict=True)):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(f"test/{number}.png")
+        for left, top, right, bottom, kind in without_padding(own).tolist():
+            bbox = [left, top, right - left, bottom - top]
+            each = {"id": len(annotations) + 1, "image_id": 10 + number, "category_id": 70 + int(kind)}
+            annotations.append({**each, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": 0})
+    listed = [{"id": 10 + n, "file_name": f"{n}.png", "height": 48, "width": 48} for n in range(3)]
+    categories = [{"id": 70 + kind, "name": str(kind)} for kind in range(10)]
+    coco = {"images": listed, "annotations": annotations, "categories": categories}
+    Path("test.json").write_text(json.dumps(coco))
+    done = netdsl("predict", "run", "test.json", "-o", "results.json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(Path("results.json").read_text())
+    assert {row["image_id"] for row in rows} == {10, 11, 12}
+    assert {row["category_id"] for row in rows} <= set(range(70, 80))
+    # The library reads them, and finds what `eval` finds in the same images.
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    truth = COCO("test.json")
+    evaluation = COCOeval_faster(truth, truth.loadRes("results.json"), "bbox")
+    evaluation.run()
+    with torch.inference_mode():
+        opened = open_run(Path("run"))
+        deployed = InferenceModel(opened.model("best", torch.device("cpu")), opened.preprocessing("best"))
+        scoring = task_of(opened.network).scoring(torch.device("cpu"))
+        scoring.add(deployed.outputs(images.float() / 255), boxes)
+    assert evaluation.stats[1] == pytest.approx(scoring.result(ALONE)["ap50"], abs=1e-6)
+    without = netdsl("predict", "run", "test", "-o", "results.json")
+    assert without.exit_code == 2 and "name a file of COCO's annotations" in without.output
+    Path("test.json").write_text(json.dumps({**coco, "categories": categories[:9]}))
+    other = netdsl("predict", "run", "test.json", "-o", "results.json")
+    assert other.exit_code == 1 and "has no category `9`" in other.output
+
+
+def test_boxes_before_suppression_are_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    monkeypatch.chdir(tmp_path)
+    for name, text, candidates in (("yolo", YOLO, 2 * 12 * 12), ("fcos", FCOS, 12 * 12 + 6 * 6)):
+        Path("tiny.net").write_text(text)
+        assert netdsl("train", "tiny.net", "--run", name, "--epochs", 1, "--compile", "off").exit_code == 0
+        done = netdsl("export", name, "--onnx", f"{name}.onnx")
+        assert done.exit_code == 0, done.output
+        session = onnxruntime.InferenceSession(f"{name}.onnx")
+        assert [output.name for output in session.get_outputs()] == ["boxes", "scores"]
+        boxes, scores = session.run(None, {"images": torch.rand(3, 3, 48, 48).numpy()})
+        assert boxes.shape == (3, candidates, 4) and boxes.max() <= 48 and scores.shape == (3, candidates, 10)
+
+
+def test_a_detector_overfits_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.net").write_text(FCOS.replace("unit(8, 3, 2) }", "unit(32, 3, 2) }", 1))
+    # The scenes are the same in each epoch, though those of a training are new ones.
+    options = ("--compile", "off", "--precision", "fp32", "--optimizer.lr", 0.02)
+    done = netdsl("train", "tiny.net", "--overfit", 2, *options)
+    assert done.exit_code == 0, done.output
+    assert "AP50" in done.output and "guessing" not in done.output

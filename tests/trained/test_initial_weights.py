@@ -17,7 +17,7 @@ from torchvision.models import ShuffleNet_V2_X0_5_Weights, resnet18, shufflenet_
 import netdsl
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.ir.layer_names import parameter_layers
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.preprocessing import Preprocessing
@@ -63,9 +63,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def network(classes: int = 10, width: int = 8, **recipe: str) -> Network:
+def network(classes: int = 10, width: int = 8, **recipe: str) -> CompiledNetwork:
     Path("small.net").write_text(NET.format(classes=classes, width=width))
-    return Network(compiled_network("small.net", {}, recipe))
+    return CompiledNetwork(compiled_network("small.net", {}, recipe))
 
 
 def trained(folder: str, style: str = "module", **recipe: str) -> dict[str, torch.Tensor]:
@@ -74,7 +74,7 @@ def trained(folder: str, style: str = "module", **recipe: str) -> dict[str, torc
     return checkpoint.load(Path(folder) / "last.safetensors")
 
 
-def begun(net: Network, style: Any = "module") -> tuple[InitialWeights, nn.Module, str]:
+def begun(net: CompiledNetwork, style: Any = "module") -> tuple[InitialWeights, nn.Module, str]:
     console = Console(file=io.StringIO(), width=200)
     model = create_model(net, style, 0, CPU)
     initial = begin(net, model, style, console)
@@ -110,7 +110,9 @@ def test_another_width_is_said_by_part() -> None:
     trained("run")
     initial, _, text = begun(network(width=6, weights='"run/last.safetensors"'))
     assert {layer.partition(".")[0] for layer in initial.new} == {"stage2", "head"}
-    assert "new: stage2 (5 layers; block1.conv1: 8x4x3x3 in the weights), head.fc (10x8 in the weights)" in text
+    assert (
+        "new: stage2 (5 layers; block1.conv1: 8x4x3x3 in the weights), head.fc (10x8 in the weights)" in text
+    )
     assert "not used: stage2 (5 layers), fc" in text
 
 
@@ -124,7 +126,11 @@ def test_a_whole_layer_is_taken_or_none_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("nowhere", "no weights at nowhere"), ("other.pth", "of another network"), ("torchvision:x", "no network `x`")],
+    [
+        ("nowhere", "no weights at nowhere"),
+        ("other.pth", "of another network"),
+        ("torchvision:x", "no network `x`"),
+    ],
 )
 def test_what_does_not_fit_is_refused(source: str, message: str) -> None:
     torch.save(nn.Linear(3, 5).state_dict(), "other.pth")
@@ -149,7 +155,9 @@ def test_weights_of_torchvision_are_matched_by_position(monkeypatch: pytest.Monk
     weights = ShuffleNet_V2_X0_5_Weights.DEFAULT
     hub = Path(torch.hub.get_dir()) / "checkpoints"
     hub.mkdir(parents=True)
-    net = Network(compiled_network("shufflenet_v2_x0_5", {}, {"weights": '"torchvision:shufflenet_v2_x0_5"'}))
+    net = CompiledNetwork(
+        compiled_network("shufflenet_v2_x0_5", {}, {"weights": '"torchvision:shufflenet_v2_x0_5"'})
+    )
 
     def offline(*_: object, **__: object) -> None:
         raise OSError("no network")
@@ -218,7 +226,7 @@ def test_the_factor_of_what_was_taken() -> None:
         Path("small.net").write_text(NET.format(classes=10, width=6))
         net = compiled_network("small.net", {}, recipe)
         train_run(net, recipe, "module", Path(f"factor {factor}"), FP32)
-        _, module, _ = begun(Network(net))
+        _, module, _ = begun(CompiledNetwork(net))
         after = checkpoint.load(Path(f"factor {factor}/last.safetensors"))
         steps[factor] = {name: after[name] - own for name, own in module.state_dict().items()}
     for name, step in steps["1"].items():
@@ -234,7 +242,9 @@ def test_the_record_of_a_run_names_its_weights() -> None:
     assert record["initial"]["source"] == "run" and record["initial"]["new"] == []
 
 
-@pytest.mark.parametrize("name", ["resnet32", "googlenet", "cifar_vit", "densenet", "scenes_fcos", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", ["resnet32", "googlenet", "cifar_vit", "densenet", "scenes_fcos", "mobilenet_v2"]
+)
 def test_parameters_belong_to_layers(name: str) -> None:
     """Stages of the module style have the names of the file."""
     net = netdsl.load(name)
@@ -251,8 +261,10 @@ def test_parameters_belong_to_layers(name: str) -> None:
 def test_torchvision_fits_resnet18_with_other_classes() -> None:
     reference = resnet18()
     torch.save(reference.state_dict(), "resnet18.pth")
-    Path("mine.net").write_text('network mine\ninput 3x64x64\nclasses 3\nlayers { conv(8, 3), relu, flatten, linear(classes) }\n')
-    net = Network(compiled_network("resnet18", {}, {"weights": '"resnet18.pth"'}))
+    Path("mine.net").write_text(
+        "network mine\ninput 3x64x64\nclasses 3\nlayers { conv(8, 3), relu, flatten, linear(classes) }\n"
+    )
+    net = CompiledNetwork(compiled_network("resnet18", {}, {"weights": '"resnet18.pth"'}))
     initial, module, _ = begun(net)
     assert initial.new == [] and initial.mean == []
     x = torch.rand(1, 3, 64, 64)
