@@ -33,11 +33,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each
-    epoch, and fixed ones for validation and test.
+    """Scenes of the embedded digits at random places, with their boxes, or with masks of their pixels;
+    `count` new ones in each epoch, and fixed ones for validation and test.
     """
 
     count: int = arg(Whole(), 1200)
+    masks: bool = arg(Flag(), False, named=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,24 @@ class Boxes:
     path: str = arg(Path(), usual='"images"')
 
 
-Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Images in `train/images/`, with masks of their classes in `train/masks/`; likewise `test`, `val`."""
+
+    path: str = arg(Path(), usual='"images"')
+
+
+Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
+
+
+def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+    """The kind of labels that the images of a data set have."""
+    match data:
+        case Scenes(masks=False) | Boxes():
+            return "boxes"
+        case Scenes() | Masks():
+            return "masks"
+    return "classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +278,7 @@ class Recipe:
             "folder": Folder,
             "scenes": Scenes,
             "boxes": Boxes,
+            "masks": Masks,
         },
         Cifar10(),
         "The data set.",

@@ -37,14 +37,14 @@ def recipe_text(value: Any) -> str:
 
 
 def data_text(data: str) -> str:
-    """The value of `data` for `folder:PATH` or `boxes:PATH`: `folder("PATH")`; other texts are returned as
-    they are. Raises ValueError for another kind before the colon, or a path that can't be quoted.
+    """The value of `data` for `folder:PATH`, `boxes:PATH` or `masks:PATH`: `folder("PATH")`; other texts are
+    returned as they are. Raises ValueError for another kind before the colon, or a path that can't be quoted.
     """
     kind, colon, path = data.partition(":")
     if not colon or "(" in kind:
         return data
     if kind not in _WITH_PATH or not path:
-        raise ValueError("cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH")
+        raise ValueError("cifar10, cifar100, digits, scenes, folder:PATH, boxes:PATH or masks:PATH")
     return f"{kind}({_quoted(path)})"
 
 

@@ -23,6 +23,7 @@ from netdsl.diagnostics import (
     write,
 )
 from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
+from netdsl.language.detectors import losses
 from netdsl.language.recipe import CHOICES, KEYS, LISTS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
@@ -38,10 +39,14 @@ _KINDS = {"data": "data set", "augment": "augmentation"}
 class RecipeReader:
     """Reads one recipe. A key with an error is reported and keeps its default.
 
-    `parts` are the names of the network's parts, None if they are unknown.
+    `parts` are the names of the network's parts, None if they are unknown; `detector` is the kind of detector
+    that it is, or empty.
     """
 
-    def __init__(self, scope: Scope, parts: Collection[str] | None, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, scope: Scope, parts: Collection[str] | None, diagnostics: Diagnostics, detector: str
+    ) -> None:
+        self._detector = detector
         self._scope = scope
         self._parts = parts
         self._diagnostics = diagnostics
@@ -176,6 +181,7 @@ class RecipeReader:
 
     def _choice(self, key: str, node: nodes.Expr) -> object | None:
         choices = CHOICES[key]
+        usual = losses(self._detector) if key == "loss" else tuple(choices)
         word = node.function if isinstance(node, nodes.Apply) else None
         name = word.text if word else node.name if isinstance(node, nodes.Name) else ""
         if name not in choices:
@@ -184,14 +190,16 @@ class RecipeReader:
             own = translated(text) if own_name(name or text) in choices else ""
             if own in choices:
                 own = example(own, choices[own])
-            near = misspelt(shown, choices, name or text) if key != "loss" else None
+            # A longer name is of another loss: `binary_cross_entropy`.
+            other = key == "loss" and any(loss in name for loss in usual)
+            near = None if other else misspelt(shown, usual, name or text)
             help: Help = write(node.span, own) if own else near or ""
             if isinstance(node, nodes.ListOf):
                 help = write(node.span, text.strip("[]"), ", without brackets")
             if text in choices:
                 help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
-                known = listing(choice for choice in choices if choice not in ("folder", "boxes"))
+                known = listing(c for c, cls in choices.items() if not any(p.required for p in signature(cls)))
                 help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")
@@ -200,9 +208,9 @@ class RecipeReader:
                     _left_out(node.span), title="leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
                 )
             help = help or _as_argument(name, node, choices)
-            if len(choices) == 1:
-                help = help or write(node.span, next(iter(choices)), ", the only one", safe=False)
-            help = help or f"use one of {listing(choices)}"
+            if key == "loss":
+                help = help or write(node.span, usual[0], " instead", safe=False)
+            help = help or f"use one of {listing(usual)}"
             message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
             self._diagnostics.error("NET501", message, shown, help=help)
             return None
@@ -217,7 +225,7 @@ class RecipeReader:
 def _argument_of_optimizer(entry: nodes.Entry) -> str:
     """The argument that `lr 0.1`, as a key of its own, is of the optimizer; else empty."""
     key = entry.key.text
-    line = recipe_line(key, entry.span.text.removeprefix(key))
+    line = "" if key in KEYS else recipe_line(key, entry.span.text.removeprefix(key))
     return line.removeprefix("optimizer sgd(").removesuffix(")") if line.startswith("optimizer sgd(") else ""
 
 
@@ -253,7 +261,10 @@ def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
         start = Span(train.span.source, train.span.start, train.span.start)
         moved = add_line(start, entry.span.text, before=True)
         title = "move the line out of `train`: it is a statement"
-        return Fix(title, (*remove(entry.span).edits, *moved.edits))
+        lines = start.source.text.split("\n")
+        here = lines[start.source.position(entry.span.start)[0] - 1]
+        other = sum(line.startswith(f"{key} ") for line in lines) > here.startswith(f"{key} ")
+        return Fix(title, (*remove(entry.span).edits, *moved.edits), safe=not other)
     if key == "warmup" and train:
         return _of_schedule(entry, train)
     why = NO_KEYS.get(key, "")

@@ -30,6 +30,7 @@ from netdsl.ir.resolved import (
 )
 from netdsl.language.argument_types import Parameter
 from netdsl.language.expressions import Const, Ref
+from netdsl.ops import OPERATIONS
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.calls import CallResolver
@@ -328,8 +329,8 @@ class StepResolver:
             return None
         argument = nodes.Argument(None, given[0].value)
         call = nodes.Call(nodes.Word("drop_path", step.keyword), (argument,), given[0].span)
-        found = self._calls.call(call, {})
-        return found[0] if found and isinstance(found[0], OperationStep) else None
+        found = self._calls.operation(call, OPERATIONS["drop_path"], {})
+        return found[0] if found else None
 
 
 def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:

@@ -16,7 +16,9 @@ FILE = "metrics.jsonl"
 # The metrics of tasks (`Task.metric`), from 0 to 1, and their names in tables and pictures.
 METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
 # All scores from 0 to 1.
-SCORES = METRICS | {"ap": "AP", "ap75": "AP75"}
+SCORES = METRICS | {"ap": "AP", "ap75": "AP75", "pixels": "pixel accuracy"}
+# Scores of single classes.
+CLASS_SCORES = SCORES | {"iou": "IoU"}
 
 
 @dataclass(frozen=True, slots=True)

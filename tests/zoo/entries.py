@@ -209,7 +209,7 @@ ENTRIES = [
     entry("WRN-28-10", partial(cifar.wide_resnet, 28, 10), CIFAR, 16, "wide_resnet"),
     entry(
         "WRN-16-8 with dropout",
-        partial(cifar.wide_resnet, 16, 8),
+        partial(cifar.wide_resnet, 16, 8, 0.3),
         CIFAR,
         16,
         "wide_resnet",
@@ -268,7 +268,9 @@ def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **setti
 
 def swin(window: int = 7, **options: Any) -> nn.Module:
     heads, windows = [1, 2, 4, 8], [window, window]
-    made: nn.Module = swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+    made: nn.Module = swin_transformer.SwinTransformer(
+        [4, 4], 32, [2, 2, 2, 2], heads, windows, **{"stochastic_depth_prob": 0.2, **options}
+    )
     return made
 
 
@@ -392,7 +394,7 @@ SMALL = [
     small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
     small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
     small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
-    small("wide_resnet", partial(cifar.wide_resnet, 10, 1), 16, depth=10, widen=1, drop=0.3),
+    small("wide_resnet", partial(cifar.wide_resnet, 10, 1, 0.3), 16, depth=10, widen=1, drop=0.3),
     small("densenet_bc", partial(cifar.densenet_bc, 22, 4), 16, depth=22, growth=4),
     small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
     small("senet18", cifar.senet18, 16),

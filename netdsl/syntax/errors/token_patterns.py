@@ -65,6 +65,8 @@ _KINDS = {
     "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
+    "commas": r"(?:,\n)+",
+    "values": rf"(?:{_VALUE})+",
     "sum": _SUM,
     "test": _TESTS,
     "call": _CALL,
@@ -115,7 +117,7 @@ class Line(NamedTuple):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The names that rules are restricted to: the rule of the grammar, the word of a statement or step."""
+        """The names that restrict rules: the rule of the grammar, the word of a statement or step."""
         if self.rule == "statement" and self.first in STATEMENTS:
             return (self.first,)
         return (self.rule, self.first) if self.rule == "step" and self.first in STEPS else (self.rule,)
@@ -217,15 +219,19 @@ class Rule(NamedTuple):
     function: Function | None
 
     def mistake(self, encoded: Encoded) -> Mistake | None:
-        """The mistake in a line; None where the rule doesn't match it."""
+        """The mistake in a line; None where the rule doesn't match it, or its fix changes nothing."""
         line = encoded.line
         if not self.literals <= encoded.words or (self.only and self.only.isdisjoint(line.owners)):
             return None
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
         found = encoded.find(self.pattern, self.message)
-        if found is None or self.function:
-            return self.function(found) if self.function and found else None
+        mistake = found and (self.function or self._filled)(found)
+        fix = mistake and mistake.help
+        idle = isinstance(fix, Fix) and all(edit.new_text == edit.span.text for edit in fix.edits)
+        return None if idle else mistake
+
+    def _filled(self, found: Found) -> Mistake | None:
         if self.kind == "~":
             return found.says(PASTED, self.text)
         text = found.filled(self.text)
