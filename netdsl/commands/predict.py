@@ -17,8 +17,8 @@ from netdsl.commands.shared_outputs import output_option, print_written
 from netdsl.commands.shared_tables import (
     answer_record,
     echo,
-    format_option,
     percent,
+    print_csv,
     print_json,
     print_table,
 )
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 )
 @weights_option
 @device_option
-@format_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", help="Format.")
 def predict(
     run: Path,
     images: tuple[Path, ...],
@@ -58,8 +58,8 @@ def predict(
     """Predict classes of images or pixels, or boxes.
 
     Of pixels, the shares of the most frequent classes are printed, and `-o` colours them. The images of a
-    detector may be those of a file of COCO's annotations, FILE.json, with their ids.
-    A file that is not an image is reported and skipped, and the exit status is then 1.
+    detector may be those of a file of COCO's annotations, FILE.json, with their ids. `-` is an image on
+    standard input. A file that is not an image is reported and skipped, and the exit status is then 1.
     """
     from rich.console import Console
 
@@ -114,7 +114,7 @@ def predict(
             remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
     show()
     if output:
-        print_written(output, err=form == "json")
+        print_written(output, err=form != "text")
     for image, remark, _ in remarks:
         if remark:
             echo(f"{image}: {remark}", err=True)
@@ -139,7 +139,12 @@ def _show_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], form: str)
         for image, boxes in named
         for box in boxes
     ]
-    if form == "json":
+    if form == "csv":
+        print_csv(
+            ["image", "class", "score", "left", "top", "right", "bottom"],
+            [[image, box["class"], box["score"], *box["box"]] for image, boxes in named for box in boxes],
+        )
+    elif form == "json":
         print_json([{"image": image, "boxes": boxes} for image, boxes in named])
     elif rows:
         print_table(["image", "class", ">score", ">left", ">top", ">right", ">bottom"], rows)
@@ -151,6 +156,13 @@ def _show_classes(predictions: Sequence[Prediction], form: str) -> None:
     """Prints the predictions as a table, or as JSON."""
     if form == "json":
         print_json([_record(prediction) for prediction in predictions if prediction.classes])
+    elif form == "csv":
+        rows = [
+            [prediction.image, rank, name, share]
+            for prediction in predictions
+            for rank, (name, share) in enumerate(prediction.classes, 1)
+        ]
+        print_csv(["image", "rank", "class", "probability"], rows)
     else:
         _print(predictions)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -103,6 +103,11 @@ def with_prefix(values: Mapping[str, object], prefix: str) -> dict[str, object]:
         for name, value in values.items()
         if name.startswith(prefix) and value is not None
     }
+
+
+def best(rows: Sequence[Metrics]) -> Metrics:
+    """The best epoch: the first with the best validation score, and of equal ones with the lower loss."""
+    return max(rows, key=lambda row: (row.validation_score or 0.0, -(row.validation_loss or 0.0)))
 
 
 def write(run: Path, rows: list[Metrics]) -> None:

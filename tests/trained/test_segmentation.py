@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import netdsl as api
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.detection.scenes import Scenes
 from tests.support.commands import netdsl
@@ -58,6 +59,13 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
     assert found.exit_code == 0, found.output
     (prediction,) = json.loads(found.stdout)
     assert sum(each["probability"] for each in prediction["predictions"]) == pytest.approx(1)
+    (mask,) = api.open("whole").segment("scene.png")
+    assert mask.found is not None and mask.found.shape == (144, 96)
+    with pytest.raises(api.RunError, match="use `run.segment"):
+        api.open("whole").predict("scene.png")
+    page = netdsl("report", "whole")
+    assert page.exit_code == 0 and "First batch" in Path("whole/report.html").read_text()
+    assert "without" not in page.output
     with Image.open("classes.png") as picture:
         assert picture.size[0] / picture.size[1] == pytest.approx(96 / 144, rel=0.01)
     refused = netdsl("features", "whole", "-o", "f")

@@ -46,7 +46,7 @@ def _with_names(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
     size = max(8, round(_LETTERS * max(picture.size)))
     font = ImageFont.truetype(font_file(), size)
     for number in mask.unique().tolist():
-        if classes[number] == "background":
+        if number >= len(classes) or classes[number] == "background":  # or of no class
             continue
         places = (mask == number).nonzero().float()
         nearest = (places - places.mean(0)).square().sum(1).argmin()
