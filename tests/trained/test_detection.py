@@ -114,7 +114,7 @@ def test_results_have_the_ids_of_annotations(tmp_path: Path, monkeypatch: pytest
     assert netdsl("train", "tiny.net", "--run", "run", "--epochs", 1, "--compile", "off").exit_code == 0
     images, boxes = Scenes("test", torch.arange(3), (3, 48, 48), seed=0).draw(torch.arange(3))
     Path("test").mkdir()
-    annotations = []
+    annotations: list[dict[str, object]] = []
     for number, (image, own) in enumerate(zip(images, boxes, strict=True)):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(f"test/{number}.png")
         for left, top, right, bottom, kind in without_padding(own).tolist():
