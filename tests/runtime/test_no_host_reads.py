@@ -1,16 +1,19 @@
-"""A training step reads nothing back from its device, so that a GPU never waits for the CPU.
+"""A training step neither reads from its device nor copies numbers to it: a GPU and the CPU would wait.
 
 Tensors are fake: they have shapes and no values, and reading one raises.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from netdsl.language import recipe
 from netdsl.language.recipe import Recipe
@@ -46,6 +49,16 @@ TASKS: dict[str, tuple[Task, tuple[tuple[int, ...], ...]]] = {
 }
 
 
+class NoCopies(TorchDispatchMode):
+    """Inside, making a tensor from Python's numbers raises: on a GPU, it is copied from the CPU."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        assert func is not torch.ops.aten.lift_fresh.default, "a tensor is copied from the CPU"
+        return func(*args, **(kwargs or {}))
+
+
 @pytest.mark.filterwarnings(
     "ignore:Accessing the data pointer"
 )  # of tensors that the optimizer laid together
@@ -66,7 +79,8 @@ def test_a_step_reads_nothing_from_its_device(name: str) -> None:
         for step in range(2):  # the first one makes the optimizer's state
             rate = learning_rate(own.schedule, own.optimizer.lr, step / 2, own.epochs)
             drawn = augment.Draws(tuple(map(fake, draws[:8].steps)))
-            sums = train_step.step(batch, drawn, moved, rate)
+            with NoCopies() if step else nullcontext():
+                sums = train_step.step(batch, drawn, moved, rate)
         assert sums.shape == (1 + len(train_step.task.figures),)
         with pytest.raises(DataDependentOutputException):
             sums[0].item()
@@ -77,7 +91,9 @@ def test_an_objective_reads_nothing_from_its_device(name: str) -> None:
     task, shapes = TASKS[name]
     with FakeTensorMode():
         outputs = tuple(torch.zeros(shape, requires_grad=True) for shape in shapes)
-        loss, figures = task.objective(outputs, task.example(2, torch.device("cpu")))
-        loss.backward()
+        targets = task.example(2, torch.device("cpu"))
+        with NoCopies():
+            loss, figures = task.objective(outputs, targets)
+            loss.backward()
         assert figures.shape == (len(task.figures),)
         assert all(output.grad is not None for output in outputs)
