@@ -14,7 +14,6 @@ from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
     counted,
-    data_override,
     one_file,
     pairs,
     recipe_overrides,
@@ -79,8 +78,6 @@ def tune(
     its validation score is written to best.net. Several processes work on one search with --resume.
     """
     files, keys = recipe_overrides(arguments)
-    if "data" in keys:
-        keys["data"] = data_override(keys["data"])
     if resume is not None:
         if excess := [*files, *(f"--{key}" for key in keys), *settings]:
             raise click.UsageError(

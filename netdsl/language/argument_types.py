@@ -137,7 +137,7 @@ class Path(NamedTuple):
 class ClassWeights(NamedTuple):
     """`none`, `balanced`, or a number above 0 for each class, `[1, 2.5]`, given to Python as floats."""
 
-    words = ("none", "balanced")
+    words: tuple[str, ...] = ("none", "balanced")
 
     def convert(self, value: Value) -> object:
         if isinstance(value, Symbol) and value.name in self.words:
