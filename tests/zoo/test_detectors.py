@@ -1,4 +1,4 @@
-"""The maps that are compared with torchvision's detectors are what its heads make their rows of boxes from."""
+"""The maps that are compared with torchvision's detectors are those from which its heads make rows of boxes."""
 
 from __future__ import annotations
 
