@@ -1,4 +1,4 @@
-"""The maps that are compared with torchvision's detectors are those from which its heads make rows of boxes."""
+"""The maps that are compared with torchvision's are those from which its heads make rows of boxes."""
 
 from __future__ import annotations
 
