@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
@@ -25,6 +24,7 @@ from netdsl.ir.resolved import (
     SkipStep,
     Stage,
     WhenStep,
+    part_names,
 )
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape
@@ -316,21 +316,9 @@ class TypedNetwork(NamedTuple):
 
     @property
     def named_parts(self) -> Iterator[tuple[str, TypedPart]]:
-        """The parts by their labels, else `stem`, `head`, `layers`, or `layers1`, `layers2`, … of several. A
-        stage without a label is `stage2` if it is the second one of all.
-        """
-        sections = [part.section for part in self.parts if isinstance(part, TypedSection)]
-        total, seen = Counter(section.kind for section in sections if not section.name), Counter[str]()
-        for part in self.parts:
-            if isinstance(part, TypedStage):
-                seen["stage"] += 1
-                yield part.stage.label or f"stage{seen['stage']}", part
-            elif part.section.name:
-                yield part.section.name, part
-            else:
-                kind = part.section.kind
-                seen[kind] += 1
-                yield f"{kind}{seen[kind]}" if total[kind] > 1 else kind, part
+        """The parts by their `part_names`."""
+        resolved = [part.stage if isinstance(part, TypedStage) else part.section for part in self.parts]
+        return zip(part_names(resolved), self.parts, strict=True)
 
     @property
     def bodies(self) -> tuple[TypedBody, ...]:

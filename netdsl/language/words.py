@@ -1,7 +1,7 @@
 """The words of the language, each with its usage and a line of documentation.
 
-This is the only list of them: the parser's advice, hover, completion, renaming, the Pygments lexer and the
-TextMate grammar are made from it.
+This is the only list of them, but for the keys of recipes, which `recipe` has: the parser's advice, hover,
+completion, renaming, the Pygments lexer and the TextMate grammar are made from it.
 """
 
 from __future__ import annotations
@@ -126,22 +126,6 @@ FUNCTIONS = {
     ),
 }
 
-# The keys of a recipe.
-RECIPE_KEYS = {
-    "data": "The data set.",
-    "epochs": "The number of passes over the training images.",
-    "batch": "The number of images of one optimizer step.",
-    "accumulate": "The number of parts into which a batch is divided: less memory, the same step.",
-    "optimizer": "The optimizer, with its arguments.",
-    "schedule": "How the learning rate changes over the epochs.",
-    "augment": "Augmentations of the training images, in this order; or `none`.",
-    "average": "Which average of the weights is validated, tested and saved.",
-    "loss": "The loss function.",
-    "tta": "Test-time augmentation: with `flip`, the mean of an image's logits and its mirror image's.",
-    "validation": "The number of training images that are held out for validation.",
-    "images": "The number of training images to use; all of them by default.",
-    "seed": "The seed of all random numbers.",
-}
 QUANTITIES = {
     "params": "The number of parameters, frozen ones included.",
     "macs": "Multiply-accumulates of convolutions and linear layers, for one example.",
