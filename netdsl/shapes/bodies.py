@@ -58,9 +58,11 @@ from netdsl.shapes.repair.search import RepairSearch
 from netdsl.shapes.tensor_state import TensorState
 
 # Limit for blocks with different arguments or inputs.
-MAX_INSTANCES = 3_000
+MAX_INSTANCES = 10_000
 # Limit for steps; those of equal blocks and iterations count once.
-MAX_STEPS = 30_000
+MAX_STEPS = 100_000
+# Limit for operations with different arguments or inputs, which take most of the time.
+MAX_OPERATIONS = 20_000
 # Limit for the nesting of blocks and bodies.
 MAX_DEPTH = 100
 
@@ -146,6 +148,9 @@ class Bodies:
         self._steps += 1
         if self._steps > self._most:
             message = f"the network has more than {self._most:,} different steps"
+            self._too_large("NET602", message, span, "use fewer or more similar blocks")
+        if self._operations.different > MAX_OPERATIONS:
+            message = f"more than {MAX_OPERATIONS:,} operations with different arguments or inputs"
             self._too_large("NET602", message, span, "use fewer or more similar blocks")
 
     def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
