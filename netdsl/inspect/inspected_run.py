@@ -16,6 +16,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.speed import choose_device
 from netdsl.trained.open_run import OpenedRun, Which, open_run
+from netdsl.trained.tasks import is_dense
 
 # The number of images in a batch.
 _BATCH = 16
@@ -34,13 +35,15 @@ class InspectedRun:
     def open(cls, folder: Path, which: Which, device: str) -> InspectedRun:
         """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does.
 
-        A detector, which has no scores of an image to explain, is a RunError, too.
+        A detector or a network with classes of pixels, which has no scores of an image to explain, is a
+        RunError, too.
         """
         run = open_run(folder)
-        if run.network.typed.network.detect:
+        if run.network.typed.network.detect or is_dense(run.network):
+            kind = "detector" if run.network.typed.network.detect else "network with a class for each pixel"
             raise RunError(
-                f"{folder} is the run of a detector, and this is for classifiers",
-                "`netdsl predict RUN IMAGE -o boxes.png` shows what it finds",
+                f"{folder} is the run of a {kind}, and this is for classifiers",
+                "`netdsl predict RUN IMAGE -o found.png` shows what it finds",
             )
         return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))
 

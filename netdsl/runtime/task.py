@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -101,16 +101,13 @@ class Classification:
     guesses = True
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits, *others = (output.float() for output in all_outputs(outputs))
-        loss = self._loss(logits, targets)
-        for other in others:
-            if other.shape == logits.shape:
-                further = self._loss(other, targets)
-                loss = loss + self.aux * (further - further.detach())
-        return loss, (logits.argmax(1) == targets).sum()[None].float()
+        every = all_outputs(outputs)
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
+        def loss(logits: Tensor) -> Tensor:
+            return F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=self.smoothing)
+
+        right = (every[0].argmax(1) == targets).sum()[None].float()
+        return with_auxiliary(loss, every, self.aux), right
 
     def example(self, count: int, device: torch.device) -> Tensor:
         return torch.zeros(count, dtype=torch.int64, device=device)
@@ -129,6 +126,19 @@ def classification(recipe: Recipe) -> Classification:
     """Classification with the loss of a recipe."""
     assert isinstance(recipe.loss, CrossEntropy)
     return Classification(recipe.loss.smoothing, recipe.loss.aux)
+
+
+def with_auxiliary(loss: Callable[[Tensor], Tensor], outputs: Sequence[Tensor], aux: float) -> Tensor:
+    """The loss of the first output, with the gradients of those of further outputs that are scores of as many
+    classes, as of auxiliary heads, which have the weight `aux`.
+    """
+    first, *others = outputs
+    total = loss(first)
+    for other in others:
+        if other.shape[:2] == first.shape[:2] and other.dim() == first.dim():
+            further = loss(other)
+            total = total + aux * (further - further.detach())
+    return total
 
 
 class _ClassScores:
