@@ -296,6 +296,8 @@ class Bodies:
     def _each(
         self, step: EachStep, place: BodyScope, state: TensorState
     ) -> tuple[TypedEach | None, TensorState]:
+        if not step.names:  # none of them is known
+            return None, state.lost()
         named = zip(step.names, step.spans, strict=True)
         starts = [self._saved(name, span, place, "each") or state.lost() for name, span in named]
         for n in self._shared.unlike(step, starts):
