@@ -86,6 +86,21 @@ _OTHER_OPTIONS = {
     "label-smoothing": "--loss.smoothing 0.1",
 }
 
+recipe_options = option_group(
+    "Recipe (every other key of it is an option too)",
+    click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH."),
+    click.option("--epochs", metavar="N", help="Passes over the training images."),
+    click.option("--batch", metavar="N", help="Images in a batch."),
+    click.option("--seed", metavar="N", help="Seed of all random numbers."),
+)
+
+
+def common_overrides(**given: str | None) -> dict[str, str]:
+    """The values of `recipe_options` that are given, in the syntax of the recipe."""
+    overrides = {key: value for key, value in given.items() if value is not None}
+    return {key: data_override(value) if key == "data" else value for key, value in overrides.items()}
+
+
 speed_options = option_group(
     "Computation (auto: chosen for this machine)",
     _speed_option("--device", "Device to train on."),

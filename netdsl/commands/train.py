@@ -14,9 +14,10 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
-    data_override,
+    common_overrides,
     one_file,
     pairs,
+    recipe_options,
     recipe_overrides,
     setting_options,
     speed_options,
@@ -25,9 +26,8 @@ from netdsl.commands.shared_tables import waiting
 from netdsl.runtime.logger_names import LOGGERS
 
 if TYPE_CHECKING:
-    with waiting("loading torch"):
-        from netdsl.runtime.speed import SpeedRequest
-        from netdsl.training.train_run import Watchers
+    from netdsl.runtime.speed import SpeedRequest
+    from netdsl.training.train_run import Watchers
 
 
 @click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
@@ -38,13 +38,7 @@ if TYPE_CHECKING:
     metavar="FILE... [--KEY VALUE]...",
     shell_complete=complete_networks,
 )
-@option_group(
-    "Recipe (every other key of it is an option too)",
-    click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH."),
-    click.option("--epochs", metavar="N", help="Passes over the training images."),
-    click.option("--batch", metavar="N", help="Images in a batch."),
-    click.option("--seed", metavar="N", help="Seed of all random numbers."),
-)
+@recipe_options
 @option_group(
     "Run",
     click.option("--run", type=PATH, help="Folder of the run.  [default: runs/NAME]"),
@@ -108,10 +102,7 @@ def train(
       torchrun --nproc-per-node gpu -m netdsl train FILE
     """
     files, overrides = recipe_overrides(arguments)
-    common = {"epochs": epochs, "batch": batch, "seed": seed}
-    overrides |= {key: value for key, value in common.items() if value is not None}
-    if data is not None:
-        overrides["data"] = data_override(data)
+    overrides |= common_overrides(data=data, epochs=epochs, batch=batch, seed=seed)
 
     with waiting("loading torch"):
         from netdsl.runtime.speed import SpeedRequest

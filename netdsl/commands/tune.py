@@ -13,10 +13,11 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
+    common_overrides,
     counted,
-    data_override,
     one_file,
     pairs,
+    recipe_options,
     recipe_overrides,
     setting_options,
     speed_options,
@@ -54,6 +55,7 @@ _SHOWN = 10
     click.option("--run", type=PATH, help="Folder of the search.  [default: runs/NAME-tune]"),
     click.option("--resume", type=PATH, metavar="FOLDER", help="Continue a search, or join its processes."),
 )
+@recipe_options
 @speed_options
 @setting_options
 def tune(
@@ -63,6 +65,10 @@ def tune(
     pruner: Pruner,
     run: Path | None,
     resume: Path | None,
+    data: str | None,
+    epochs: str | None,
+    batch: str | None,
+    seed: str | None,
     settings: tuple[str, ...],
     shape: str | None,
     **request: Any,
@@ -79,8 +85,7 @@ def tune(
     its validation score is written to best.net. Several processes work on one search with --resume.
     """
     files, keys = recipe_overrides(arguments)
-    if "data" in keys:
-        keys["data"] = data_override(keys["data"])
+    keys |= common_overrides(data=data, epochs=epochs, batch=batch, seed=seed)
     if resume is not None:
         if excess := [*files, *(f"--{key}" for key in keys), *settings]:
             raise click.UsageError(

@@ -61,7 +61,7 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
     assert sum(each["probability"] for each in prediction["predictions"]) == pytest.approx(1)
     (mask,) = api.open("whole").segment("scene.png")
     assert mask.found is not None and mask.found.shape == (144, 96)
-    with pytest.raises(api.RunError, match="use `run.segment"):
+    with pytest.raises(api.RunError, match="a class for each pixel"):
         api.open("whole").predict("scene.png")
     page = netdsl("report", "whole")
     assert page.exit_code == 0 and "First batch" in Path("whole/report.html").read_text()
