@@ -14,7 +14,6 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
-    common_overrides,
     one_file,
     pairs,
     recipe_options,
@@ -26,8 +25,9 @@ from netdsl.commands.shared_tables import waiting
 from netdsl.runtime.logger_names import LOGGERS
 
 if TYPE_CHECKING:
-    from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.train_run import Watchers
+    with waiting("loading torch"):
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers
 
 
 @click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
@@ -73,7 +73,6 @@ if TYPE_CHECKING:
 @setting_options
 def train(
     arguments: tuple[str, ...],
-    data: str | None,
     style: str | None,
     run: Path | None,
     seeds: int | None,
@@ -82,10 +81,7 @@ def train(
     loggers: tuple[str, ...],
     settings: tuple[str, ...],
     shape: str | None,
-    epochs: str | None,
-    batch: str | None,
-    seed: str | None,
-    **request: Any,
+    **options: Any,
 ) -> None:
     """Train a network, or several as an experiment.
 
@@ -94,21 +90,22 @@ def train(
 
     \b
     Options override the recipe:
-      --validation 5000 --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
+      --data folder:images --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
       --schedule 'step(at=[6, 8], factor=0.1)' --augment 'flip, crop(4)'
 
     \b
     Several GPUs, or several machines:
       torchrun --nproc-per-node gpu -m netdsl train FILE
     """
-    files, overrides = recipe_overrides(arguments)
-    overrides |= common_overrides(data=data, epochs=epochs, batch=batch, seed=seed)
+    from netdsl.language.recipe import KEYS
+
+    files, overrides = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
 
     with waiting("loading torch"):
         from netdsl.runtime.speed import SpeedRequest
         from netdsl.training.train_run import Watchers
 
-    how, watchers = SpeedRequest(**request), Watchers(loggers)
+    how, watchers = SpeedRequest(**options), Watchers(loggers)
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}

@@ -13,7 +13,6 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
-    common_overrides,
     counted,
     one_file,
     pairs,
@@ -65,13 +64,9 @@ def tune(
     pruner: Pruner,
     run: Path | None,
     resume: Path | None,
-    data: str | None,
-    epochs: str | None,
-    batch: str | None,
-    seed: str | None,
     settings: tuple[str, ...],
     shape: str | None,
-    **request: Any,
+    **options: Any,
 ) -> None:
     """Search for the best parameters and recipe.
 
@@ -84,8 +79,9 @@ def tune(
     Candidates that break an `expect` of the file are refused before anything is trained. The best one by
     its validation score is written to best.net. Several processes work on one search with --resume.
     """
-    files, keys = recipe_overrides(arguments)
-    keys |= common_overrides(data=data, epochs=epochs, batch=batch, seed=seed)
+    from netdsl.language.recipe import KEYS
+
+    files, keys = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
     if resume is not None:
         if excess := [*files, *(f"--{key}" for key in keys), *settings]:
             raise click.UsageError(
@@ -106,7 +102,7 @@ def tune(
             folder, found = resume, resume_search(resume, trials)
         else:
             assert compiled.network is not None
-            wanted = Search.of(compiled, overrides, space, sampler, pruner, SpeedRequest(**request))
+            wanted = Search.of(compiled, overrides, space, sampler, pruner, SpeedRequest(**options))
             folder = run or free_folder(f"{compiled.network.network.name}-tune")
             found = search(wanted, folder, trials)
     _show(found, folder)
@@ -114,6 +110,7 @@ def tune(
 
 def _divided(settings: dict[str, str], keys: dict[str, str]) -> tuple[Space, dict[str, str], dict[str, str]]:
     """The space, and the fixed settings and overrides."""
+    from netdsl.language.recipe import LISTS
     from netdsl.training.search_space import SETTING, NoDomain, domain
 
     space, fixed, overrides = {}, {}, {}
@@ -124,7 +121,7 @@ def _divided(settings: dict[str, str], keys: dict[str, str]) -> tuple[Space, dic
             else:
                 fixed[name] = text
         for key, text in keys.items():
-            if key != "augment" and (found := domain(text)) is not None:
+            if key not in LISTS and (found := domain(text)) is not None:
                 space[key] = found
             else:
                 overrides[key] = text

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
-from netdsl.inspect.layer_names import Layer, last_feature_map, layers
+from netdsl.ir.layer_names import Layer, last_feature_map, layers
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import Normalising

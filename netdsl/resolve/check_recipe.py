@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from netdsl.base.source import Span
@@ -82,6 +83,8 @@ class _Checks:
         checked = self._own("epochs") or not self._own("schedule")
         if checked and self._known("epochs", "schedule") and "schedule" in self._places:
             self._schedule(self._places["schedule"])
+        if self._known("weights", "lr_factor"):
+            self._factor()
         self._data()
         self._task()
 
@@ -129,6 +132,13 @@ class _Checks:
             help: Help = tuple(self._line("accumulate", n) for n in near)
             help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
+
+    def _factor(self) -> None:
+        place = self._places.get("lr_factor")
+        if place is not None and self._recipe.weights is None:
+            fix = add_line(place, 'weights "runs/resnet32"')
+            help = (replace(fix, safe=False), "name them on the command line: `--weights RUN`")
+            self._warn("NET712", "`lr_factor` has no effect without `weights`", place, help)
 
     def _images(self) -> None:
         """Checks the numbers of images for validation, training and a batch."""

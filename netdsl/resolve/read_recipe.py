@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from netdsl.diagnostics import (
     Help,
     Label,
     add_line,
+    closest,
     listing,
     misspelt,
     nearest,
@@ -23,7 +24,7 @@ from netdsl.diagnostics import (
 )
 from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
 from netdsl.language.detectors import losses
-from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
@@ -38,12 +39,16 @@ _KINDS = {"data": "data set", "augment": "augmentation"}
 class RecipeReader:
     """Reads one recipe. A key with an error is reported and keeps its default.
 
-    `detector` is the kind of detector that the network is, or empty.
+    `parts` are the names of the network's parts, None if they are unknown; `detector` is the kind of detector
+    that it is, or empty.
     """
 
-    def __init__(self, scope: Scope, diagnostics: Diagnostics, detector: str) -> None:
+    def __init__(
+        self, scope: Scope, parts: Collection[str] | None, diagnostics: Diagnostics, detector: str
+    ) -> None:
         self._detector = detector
         self._scope = scope
+        self._parts = parts
         self._diagnostics = diagnostics
 
     def read(
@@ -100,10 +105,11 @@ class RecipeReader:
     def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe | None:
         """The recipe with another value, or None after a diagnostic."""
         result: object
-        if key == "augment":
+        if key in LISTS:
             if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
-                return dataclasses.replace(recipe, augment=())
-            found = [self._choice(key, value) for value in values]
+                return dataclasses.replace(recipe, **cast(Any, {key: ()}))
+            read = self._choice if key in CHOICES else self._part
+            found = [read(key, value) for value in values]
             result = None if None in found else tuple(found)
         elif len(values) != 1:
             self._diagnostics.error(
@@ -126,7 +132,7 @@ class RecipeReader:
             return self._set(recipe, key, values)
         chosen: Any = getattr(recipe, key, None)
         arguments = (
-            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key != "augment" else []
+            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key not in LISTS else []
         )
         if part not in arguments:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
@@ -150,6 +156,29 @@ class RecipeReader:
             return None
         return result
 
+    def _part(self, key: str, node: nodes.Expr) -> str | None:
+        """The path of a part or of a layer in one."""
+        match node:
+            case nodes.Name(path):
+                pass
+            case nodes.Literal(str(path)):
+                pass
+            case _:
+                known = listing(self._parts or ())
+                help = f"write names of parts, of {known}, or paths in quotes"
+                self._diagnostics.error("NET501", f"`{key}` is {node.span.text}", node.span, help=help)
+                return None
+        part, dot, rest = path.partition(".")
+        if self._parts is None or part in self._parts:
+            return path
+        near = closest(part, self._parts)
+        if near:
+            fix: Help = write(node.span, f'"{near}.{rest}"' if dot else near, safe=False)
+        else:
+            fix = f"use {listing(self._parts)}, or a path that begins with one, in quotes"
+        self._diagnostics.error("NET501", f"the network has no part `{part}`", node.span, help=fix)
+        return None
+
     def _choice(self, key: str, node: nodes.Expr) -> object | None:
         choices = CHOICES[key]
         usual = losses(self._detector) if key == "loss" else tuple(choices)
@@ -170,7 +199,9 @@ class RecipeReader:
             if text in choices:
                 help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
-                known = listing(choice for choice in choices if choice not in ("folder", "boxes"))
+                known = listing(
+                    c for c, cls in choices.items() if not any(p.required for p in signature(cls))
+                )
                 help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")

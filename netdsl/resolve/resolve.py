@@ -21,6 +21,7 @@ from netdsl.ir.resolved import (
     Section,
     Stage,
     WrongStep,
+    part_names,
 )
 from netdsl.language.detectors import DETECTORS
 from netdsl.language.expressions import ONE
@@ -132,9 +133,10 @@ class _Resolver:
                 labels.setdefault(label, set()).update(called)
         init = read_init(main.single(nodes.Init), labels, main.scope, self._diagnostics)
         train = main.single(nodes.Train)
+        names = None if self._program.unread else part_names(parts)
         of_detector = main.single(nodes.Detect)
         kind = of_detector.kind.name.text if of_detector else ""
-        reader = RecipeReader(main.scope, self._diagnostics, kind if kind in DETECTORS else "")
+        reader = RecipeReader(main.scope, names, self._diagnostics, kind if kind in DETECTORS else "")
         recipe, places, wrong = reader.read(train, self._overrides.recipe)
         outputs = read_outputs(
             statements(self._program, nodes.Output), main.names.own, main.scope, self._diagnostics

@@ -34,7 +34,7 @@ from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
 from netdsl.runtime.task import Task
-from netdsl.runtime.train_step import TrainStep
+from netdsl.runtime.train_step import TrainStep, Tuning
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0
@@ -127,6 +127,7 @@ class Training:
         console: Console,
         request: SpeedRequest,
         task: Task | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         """Raises RunError if the data or the model don't suit the recipe or the processes."""
         require_trainable(data, recipe)
@@ -142,7 +143,7 @@ class Training:
         if speed.device.type == "cpu":
             keep_freed_memory()
         model.to(speed.device, speed.layout)
-        self.train_step = TrainStep(model, recipe, speed, run.processes, task)
+        self.train_step = TrainStep(model, recipe, speed, run.processes, task, tuning)
         self.data = data.to(speed.device)
         self.progress = Progress(0, len(data.train))
         # The time of the last checkpoint, and the position in it.

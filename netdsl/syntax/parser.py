@@ -27,7 +27,7 @@ _LINES = {"stages": "row", "train": "entry"}
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default", "output", "detect")
 # Steps whose commas are no separators: `order bn, relu, conv`, `add x, y`, `repeat 3, i { … }`.
-_LISTED = ("order", "repeat", "add", "concat", "mul")
+_LISTED = ("order", "repeat", "each", "add", "concat", "mul")
 
 
 def parse(source: Source, diagnostics: Diagnostics, *, trial: bool = False) -> nodes.Program:

@@ -250,6 +250,11 @@ class Parts(NamedTuple):
     bodies: tuple[tuple[Piece, ...], ...]
 
 
+def _is_each(piece: Sequence[Token]) -> bool:
+    """True if a piece is an `each` without its body, with or without a label, which is an error."""
+    return any(token.text == "each" for token in piece[:3:2]) and piece[-1].text != "}"
+
+
 def parts(text: Sequence[Token], lines: bool) -> Parts:
     """The parts of a text whose brackets are sound. Commas and `|` separate pieces too, where not `lines`."""
     outline: list[Token] = []
@@ -278,6 +283,8 @@ def parts(text: Sequence[Token], lines: bool) -> Parts:
             outline.append(token)
         elif braces > 1 or brackets or kind not in ("_NL", "_COMMA", "VBAR") or (lines and kind != "_NL"):
             piece.append(token)
+        elif kind == "_COMMA" and _is_each(piece):
+            piece.append(token)  # between the names
         elif kind == "VBAR":
             end_piece()
             if not branches and not bodies[-1]:

@@ -42,6 +42,7 @@ _WORD, _ANY = r"[A-Za-z_]\w*\n", rf"[^{_MARK}\n]+\n"
 _PLAIN = rf"[^()\[\]{{}}{_MARK}\n][^\n]*\n"
 _FLAT = rf"(?:{_PLAIN}|[(\[]\n(?:{_PLAIN})*[)\]]\n)"
 _DEEP = rf"(?:{_PLAIN}|[(\[]\n{_FLAT}*[)\]]\n)"
+_TENSORS = rf"{_WORD}(?:,\n{_WORD})*"
 _NUMBER = r"\.?[0-9][^\n]*\n"
 _DOTTED = rf"{_WORD}(?:\.{_WORD})*"
 _TEXT = r"[\"'][^\n]*\n"
@@ -77,8 +78,9 @@ _KINDS = {
     "pairs": rf"{_GIVEN}(?:(?:,\n)?{_GIVEN})*(?:,\n)?",
     "keyed": rf"(?:{_WORD}=\n{_VALUE}(?:,\n)?)+",
     "times": rf"(?:[x*×]\n{_NUMBER}|[x×]\d+\n)",
-    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|when\n{_TESTS})",
+    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|each\n{_TENSORS}|when\n{_TESTS})",
     "names": rf"(?:{_WORD})+",
+    "tensors": _TENSORS,
     "columns": rf"[\[(]?\n?(?:[,|;]\n|{_WORD})+[\])]?\n?",
     "cell": _CELL,
     "cells": rf"(?:{_CELL})*[,|;]\n(?:[,|;]\n|{_CELL})*",
@@ -385,7 +387,7 @@ def mistake_at(rules: Sequence[Rule], line: Line) -> Mistake | None:
 # The number of tokens before and after a mistake that are looked at.
 _AROUND = 40
 # The first words of steps that go on behind a comma.
-_LISTED = ("skip", "repeat", "when", "order", "add", "concat", "mul")
+_LISTED = ("skip", "repeat", "each", "when", "order", "add", "concat", "mul")
 
 
 def line_around(
