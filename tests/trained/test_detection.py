@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from netdsl.inspect.inspected_run import InspectedRun
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.detection.boxes import without_padding
 from netdsl.runtime.detection.scenes import Scenes
@@ -98,7 +99,6 @@ def test_boxes_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert table[0].split() == ["image", "class", "score", "left", "top", "right", "bottom"]
     assert len(table) == 1 + len(record["boxes"])
     for command in (
-        ("saliency", "run", "scene.png", "-o", "s.png"),
         ("features", "run", "-o", "f"),
         ("robustness", "run"),
     ):
@@ -114,7 +114,7 @@ def test_results_have_the_ids_of_annotations(tmp_path: Path, monkeypatch: pytest
     assert netdsl("train", "tiny.net", "--run", "run", "--epochs", 1, "--compile", "off").exit_code == 0
     images, boxes = Scenes("test", torch.arange(3), (3, 48, 48), seed=0).draw(torch.arange(3))
     Path("test").mkdir()
-    annotations = []
+    annotations: list[dict[str, object]] = []
     for number, (image, own) in enumerate(zip(images, boxes, strict=True)):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(f"test/{number}.png")
         for left, top, right, bottom, kind in without_padding(own).tolist():
@@ -172,3 +172,29 @@ def test_a_detector_overfits_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = netdsl("train", "tiny.net", "--overfit", 2, *options)
     assert done.exit_code == 0, done.output
     assert "AP50" in done.output and "guessing" not in done.output
+
+
+@pytest.mark.parametrize("text", [YOLO, FCOS], ids=["yolo", "fcos"])
+def test_the_score_of_a_box_is_explained(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.net").write_text(text)
+    assert netdsl("train", "tiny.net", "--run", "run", "--epochs", 1, "--compile", "off").exit_code == 0
+    inspected = InspectedRun.open(Path("run"), "best", "cpu", detectors=True)
+    assert inspected.boxes is not None
+    image = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
+    found = inspected.boxes.found(image)
+    assert [box.score for box in found] == sorted((box.score for box in found), reverse=True)
+    logits = inspected.model(image[None])[0]
+    for box in found[:5]:
+        assert logits[box.number].sigmoid().item() == pytest.approx(box.score, rel=1e-4)
+    of_class = inspected.boxes.found(image, found[-1].kind)
+    assert of_class and {box.kind for box in of_class} == {found[-1].kind}
+    shown = netdsl(
+        "saliency", "run", "test:0", "--method", "grad-cam", "--box", 1, "-o", "s.png", "--format", "json"
+    )
+    assert shown.exit_code == 0, shown.output
+    (record,) = json.loads(shown.stdout)
+    assert record["predicted"]["probability"] >= record["explained"]["probability"]
+    assert len(record["box"]) == 4 and Path("s.png").exists()
+    refused = netdsl("saliency", "run", "test:0", "--box", 1000, "-o", "s.png")
+    assert refused.exit_code == 1 and "test:0: there is no box 1000" in refused.output

@@ -61,8 +61,9 @@ def test_trained_evaluated_resumed_and_drawn(tmp_path: Path, monkeypatch: pytest
     assert sum(each["probability"] for each in prediction["predictions"]) == pytest.approx(1)
     (mask,) = api.open("whole").segment("scene.png")
     assert mask.found is not None and mask.found.shape == (144, 96)
-    with pytest.raises(api.RunError, match="a class for each pixel"):
+    with pytest.raises(api.RunError, match="with a class for each pixel") as caught:
         api.open("whole").predict("scene.png")
+    assert "use `run.segment" in str(caught.value.help)
     page = netdsl("report", "whole")
     assert page.exit_code == 0 and "First batch" in Path("whole/report.html").read_text()
     assert "without" not in page.output
