@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import count, groupby
+from itertools import count
 from typing import TYPE_CHECKING
 
 import click
@@ -17,17 +16,10 @@ from netdsl.commands.shared_tables import echo, format_option, print_json, print
 
 if TYPE_CHECKING:
     from netdsl.summary.structure import Step
-    from netdsl.summary.tree import Figures, Part, Summary
-
-COLUMNS = ("part", ">output", ">parameters", ">MACs", ">memory KiB", ">field")
+    from netdsl.summary.tree import Summary
 
 # Blocks that call each other can have millions of parts.
 MOST_ROWS = 20_000
-# From this number on, parts in a row that differ only in their inputs are folded into one row, unless their
-# own parts are shown.
-_FEWEST = 3
-# These have their own row even if they hold only one part; a stage of equal blocks does not.
-_WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
 
 
 @click.command()
@@ -78,55 +70,11 @@ def _check_depth(parts: Sequence[Step], depth: int) -> None:
 
 
 def _print(summary: Summary) -> None:
-    from netdsl.ops.operation import show_shape
+    from netdsl.summary.table import COLUMNS, heading, table
 
-    shapes = f"{show_shape(summary.input)} -> {show_shape(summary.output)}"
-    echo(f"{summary.title}: {shapes}, depth {summary.depth}")
+    echo(heading(summary))
     echo()
-    rows = _rows(summary.parts, 0)
-    for name, shape, in_training_only in summary.outputs if summary.outputs[0].name else ():
-        title = f"output {name}{' (training)' if in_training_only else ''}"
-        rows.append([title, show_shape(shape), "", "", "", ""])
-    total = _row("total", show_shape(summary.output), summary.figures, summary.receptive_field)
-    print_table(COLUMNS, [*rows, total])
+    print_table(COLUMNS, table(summary))
     if summary.figures.frozen:
         echo()
         echo(f"{summary.figures.frozen:,} of the parameters are frozen")
-
-
-def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:
-    from netdsl.ops.operation import show_shape
-
-    rows = []
-    for part in parts:
-        name, inside = _titled(part), _folded(part.parts)
-        if part.kind not in _WITH_OWN_ROW and len(inside) == 1:
-            name, inside = f"{name}: {_titled(inside[0])}", _folded(inside[0].parts)
-        row = _row(name, show_shape(part.output), part.figures, part.receptive_field)
-        rows.append(["  " * level + row[0], *row[1:]])
-        rows += _rows(inside, level + 1)
-    return rows
-
-
-def _folded(parts: Sequence[Part]) -> list[Part]:
-    """The parts, with consecutive parts of the same title folded into one."""
-    from netdsl.summary.tree import Figures
-
-    folded: list[Part] = []
-    for _, group in groupby(parts, key=lambda part: part.title):
-        alike = list(group)
-        if len(alike) >= _FEWEST and not any(part.parts for part in alike):
-            copies = sum(part.copies for part in alike)
-            figures = sum((part.figures for part in alike), Figures())
-            alike = [replace(alike[-1], copies=copies, figures=figures)]
-        folded += alike
-    return folded
-
-
-def _titled(part: Part) -> str:
-    return part.title if part.copies == 1 else f"{part.title} × {part.copies}"
-
-
-def _row(name: str, output: str, figures: Figures, field: int) -> list[str]:
-    memory = f"{figures.activations / 1024:,.1f}"
-    return [name, output, f"{figures.parameters:,}", f"{figures.macs:,}", memory, f"{field:,}"]
