@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from docs.site.check import check
+from docs.site.playground import NoPyodide, python_files
 
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path("build/site")
 
 
@@ -27,6 +29,12 @@ def main(folder: Path) -> None:
         str(folder.resolve()),
     ]
     cli(command, standalone_mode=False)
+    try:
+        for name, content in python_files(ROOT, folder.parent / "npm").items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+    except NoPyodide as error:
+        print(f"the playground has no compiler: {error}", file=sys.stderr)
     if problems := check(folder):
         sys.exit("\n".join(problems))
     print(f"built {folder}: {sum(1 for _ in folder.rglob('*.html'))} pages")

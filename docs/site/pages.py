@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs.site import commands, reference, zoo
 from docs.site.examples import Examples, plain
+from docs.site.playground import page_files
 
 # Pages that are elsewhere in the repository, and their names on the site.
 MOVED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
@@ -42,7 +43,7 @@ class Site:
             f"assets/site/{path.name}": path.read_bytes()
             for path in sorted((self._root / "docs/site/theme").iterdir())
         }
-        return {**pages, **made, **self._sources, **self._examples.pictures, **theme}
+        return {**pages, **made, **self._sources, **self._examples.pictures, **theme, **page_files()}
 
     def page_of(self, place: str) -> str:
         """The path on the site of a page of the repository."""

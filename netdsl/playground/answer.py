@@ -1,4 +1,4 @@
-"""What the playground shows for a text, as JSON."""
+"""What the playground shows for a text, for JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from pygments.lexer import Lexer
 from pygments.token import STANDARD_TYPES
 
+from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source, Span
 from netdsl.compiler import Compiled, Style, compile_network, generate
 from netdsl.diagnostics import Diagnostic, Fix
@@ -27,27 +28,38 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 
 
-def answer(source: Source, view: View, settings: Mapping[str, str], read: Reader = read_text) -> str:
-    """The colours and diagnostics of a text, and one view of its network, as JSON:
+def answer(
+    source: Source, view: View | Literal[""], settings: Mapping[str, str], read: Reader = read_text
+) -> dict[str, Any]:
+    """The colours and diagnostics of a text, and one view of its network, for JSON:
 
     - `tokens`: `[length, class]` of each token, with the classes of Pygments;
     - `diagnostics`, with places as offsets and fixes as edits;
     - `heading`: the network in one line, empty after errors;
-    - `shown`: the view: `svg`, a table with `columns` and `rows`, or `code` with its `tokens`; `message` says
-      why there is none; nothing after errors.
+    - `shown`: the view, if one is asked for: `svg`, a table with `columns` and `rows`, or `code` with its
+      `tokens`; `message` says why there is none. Empty after errors.
 
     Offsets and lengths are JavaScript's.
     """
     compiled = compile_network(source, settings, read=read)
-    return json.dumps(
-        {
-            "text": source.text,
-            "tokens": _tokens(NetLexer(), source.text),
-            "diagnostics": [_diagnostic(source, found) for found in compiled.diagnostics],
-            **(_network(compiled.network, compiled, view) if compiled.network else {"heading": "", "shown": {}}),
-        },
-        ensure_ascii=False,
-    )
+    found = {
+        "text": source.text,
+        "tokens": _tokens(NetLexer(), source.text),
+        "diagnostics": [_diagnostic(source, found) for found in compiled.diagnostics],
+    }
+    if compiled.network is None:
+        return {**found, "heading": "", "shown": {}}
+    return {
+        **found,
+        "heading": _heading(compiled.network),
+        "shown": _shown(compiled.network, compiled, view) if view else {},
+    }
+
+
+def answer_in_browser(text: str, view: View | Literal[""]) -> str:
+    """The answer for a text that lies beside the shipped networks, whose blocks it can use, as JSON."""
+    source = Source(str(NETWORKS / "playground.net"), text)
+    return json.dumps(answer(source, view, {}), ensure_ascii=False)
 
 
 def examples() -> str:
@@ -56,28 +68,32 @@ def examples() -> str:
     return json.dumps(texts, ensure_ascii=False)
 
 
-def _network(network: TypedNetwork, compiled: Compiled, view: View) -> dict[str, Any]:
+def _heading(network: TypedNetwork) -> str:
+    from netdsl.summary.measure import measure
+    from netdsl.summary.table import heading
+
+    summary = measure(network, 1)
+    figures = summary.figures
+    return f"{heading(summary)}, {figures.parameters:,} parameters, {figures.macs:,} MACs"
+
+
+def _shown(network: TypedNetwork, compiled: Compiled, view: View) -> dict[str, Any]:
     from netdsl.graph.render_picture import TooLarge, render_picture
     from netdsl.summary.measure import measure
-    from netdsl.summary.table import COLUMNS, heading, table
+    from netdsl.summary.table import COLUMNS, table
 
-    summary = measure(network, 2)
-    figures = summary.figures
-    head = f"{heading(summary)}, {figures.parameters:,} parameters, {figures.macs:,} MACs"
-    shown: dict[str, Any]
     try:
         match view:
             case "picture":
-                shown = {"svg": render_picture(network, ".svg").decode()}
+                return {"svg": render_picture(network, ".svg").decode()}
             case "shapes":
-                shown = {"columns": COLUMNS, "rows": table(summary)}
+                return {"columns": COLUMNS, "rows": table(measure(network, 2))}
             case _:
-                shown = _code(compiled, view)
+                return _code(compiled, view)
     except TooLarge as error:
-        shown = {"message": str(error)}
+        return {"message": str(error)}
     except NetworkError as error:
-        shown = {"message": f"{error.diagnostics[0].message}; {error.diagnostics[0].help_text}"}
-    return {"heading": head, "shown": shown}
+        return {"message": f"{error.diagnostics[0].message}; {error.diagnostics[0].help_text}"}
 
 
 def _code(compiled: Compiled, style: Style) -> dict[str, Any]:
