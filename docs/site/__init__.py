@@ -1,1 +1,1 @@
-"""The documentation site: `python -m docs.site` builds it from `docs/` and from the package's declarations."""
+"""The documentation site: `python -m docs.site` makes it of `docs/` and of the package's declarations."""

@@ -34,6 +34,11 @@ class _Page(HTMLParser):
             self.loaded.append(value)
 
 
+def _leads(fragment: str, page: _Page) -> bool:
+    """True if the fragment of a link is a place of the page, or a text of the playground."""
+    return not fragment or fragment.startswith("text=") or unquote(fragment) in page.anchors
+
+
 def check(folder: Path) -> list[str]:
     """What is wrong with the site in a folder; nothing if it is sound."""
 
@@ -59,9 +64,8 @@ def check(folder: Path) -> list[str]:
                 continue
             if not target.exists():
                 problems.append(f"{name}: {url} leads nowhere")
-            elif parts.fragment and target.suffix == ".html" and "=" not in parts.fragment:
-                if unquote(parts.fragment) not in page(target).anchors:
-                    problems.append(f"{name}: {url} has no such anchor")
+            elif target.suffix == ".html" and not _leads(parts.fragment, page(target)):
+                problems.append(f"{name}: {url} has no such anchor")
     for path in sorted(folder.rglob("*.css")):
         if _FROM_CSS.search(path.read_text(encoding="utf-8")):
             problems.append(f"{path.relative_to(folder)}: loads something from elsewhere")

@@ -9,9 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def homes(path: str) -> list[str]:
-    """The names that a package's `__init__` imports from its own modules, with the modules' paths; late imports
-    are those for types.
-    """
+    """The names that a package's `__init__` imports from its modules, under the paths of these."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return [
         f"{node.module}.{alias.name}"

@@ -157,4 +157,7 @@ def python() -> str:
 def _documented(package: str, path: str, level: int = 2) -> str:
     """A name under which users import it, documented where it is defined."""
     heading = f"{package}.{path.rpartition('.')[2]}"
-    return f"::: {path}\n    options:\n      heading: {heading}\n      toc_label: {heading}\n      heading_level: {level}\n"
+    options = {"heading": heading, "toc_label": heading, "heading_level": level}
+    return f"::: {path}\n    options:\n" + "".join(
+        f"      {key}: {value}\n" for key, value in options.items()
+    )

@@ -19,8 +19,8 @@ def pages(root: Path, examples: Examples) -> dict[str, str]:
     cards = [_card(name, examples) for name in names]
     made["zoo/index.md"] = (
         "---\nhide: [toc]\n---\n\n# The zoo in pictures\n\n"
-        "Every network that comes with netdsl, drawn by `netdsl graph`. Each page has the file, its shapes, and its\n"
-        "code in all styles. [Beside other implementations](../zoo.md) says how they are checked.\n\n"
+        "Every network that comes with netdsl, drawn by `netdsl graph`. Each page has the file, its shapes,\n"
+        "and its code in all styles. [Beside other implementations](../zoo.md) says how they are checked.\n\n"
         f'<div class="net-gallery">\n{"".join(cards)}</div>\n'
     )
     return made

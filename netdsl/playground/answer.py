@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pygments.lexer import Lexer
 from pygments.token import STANDARD_TYPES
 
 from netdsl.base.resources import NETWORKS
 from netdsl.base.source import Source, Span
-from netdsl.compiler import Compiled, Style, compile_network, generate
+from netdsl.compiler import STYLES, Compiled, Style, compile_network, generate
 from netdsl.diagnostics import Diagnostic, Fix
 from netdsl.diagnostics.apply_fixes import fixes_in
 from netdsl.diagnostics.network_error import NetworkError
 from netdsl.diagnostics.render_json import full_message
+from netdsl.ops.operation import show_shape
 from netdsl.pygments_lexer import NetLexer
 from netdsl.resolve.load_files import Reader
 from netdsl.syntax.net_files import read_text, shipped
@@ -23,9 +24,8 @@ from netdsl.syntax.net_files import read_text, shipped
 if TYPE_CHECKING:
     from netdsl.ir.typed import TypedNetwork
 
-View: TypeAlias = Literal["picture", "shapes", "module", "functional", "sequential"]
-VIEWS: tuple[View, ...] = get_args(View)
-
+View: TypeAlias = Literal["picture", "shapes"] | Style
+VIEWS: tuple[View, ...] = ("picture", "shapes", *STYLES)
 
 
 def answer(
@@ -69,12 +69,10 @@ def examples() -> str:
 
 
 def _heading(network: TypedNetwork) -> str:
-    from netdsl.summary.measure import measure
-    from netdsl.summary.table import heading
-
-    summary = measure(network, 1)
-    figures = summary.figures
-    return f"{heading(summary)}, {figures.parameters:,} parameters, {figures.macs:,} MACs"
+    cost = network.cost
+    shapes = f"{show_shape(network.network.input)} -> {show_shape(network.output)}"
+    figures = f"{cost.parameters:,} parameters, {cost.macs:,} MACs, depth {network.depth}"
+    return f"{network.network.name}: {shapes}, {figures}"
 
 
 def _shown(network: TypedNetwork, compiled: Compiled, view: View) -> dict[str, Any]:
@@ -107,7 +105,9 @@ def _tokens(lexer: Lexer, text: str) -> list[tuple[int, str]]:
     """Lengths and classes; neighbours of the same class are one token."""
     found: list[tuple[int, str]] = []
     for _, kind, value in lexer.get_tokens_unprocessed(text):
-        length, name = _length(value), STANDARD_TYPES.get(kind, "")
+        while kind not in STANDARD_TYPES:  # the language's own kinds have the classes of their parents
+            kind = kind.parent
+        length, name = _length(value), STANDARD_TYPES[kind]
         if found and found[-1][1] == name:
             length += found.pop()[0]
         found.append((length, name))
