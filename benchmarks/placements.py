@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.language.recipe import Cosine, Crop, Flip, Folder, Recipe, Sgd

@@ -12,7 +12,7 @@ from errno import EIO, ENOSPC
 
 import click
 
-from netdsl import __version__
+from netdsl.base.version import __version__
 from netdsl.commands.attack import attack
 from netdsl.commands.build import build
 from netdsl.commands.check import check

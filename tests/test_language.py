@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.compiler import STYLES
 from netdsl.diagnostics.network_error import NetworkError
 from tests.support.building import HEAD, SMALL, build, codes, small

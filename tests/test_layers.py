@@ -21,8 +21,9 @@ HEAVY |= {"pygments", "pygls", "lsprotocol"}
 # for types alone count like the others.
 ORDER = """
     __main__ cli commands
+    __init__ api
     playground lsp inspect training trained errors summary graph format
-    __init__ api compiler
+    network compiler
     codegen lower lint shapes resolve
     ir
     pygments_lexer
@@ -32,7 +33,7 @@ ORDER = """
     language diagnostics base
 """
 RANK = {room: rank for rank, room in enumerate(ORDER.split())}
-LOOSE = {"__init__", "__main__", "api", "cli", "compiler", "pygments_lexer"}
+LOOSE = {"__init__", "__main__", "cli", "compiler", "network", "pygments_lexer"}
 # The packages that the runtime may import: recipes, and writing of files. It knows no compiler.
 RUNTIME_KNOWS = {
     "runtime",
@@ -42,7 +43,7 @@ RUNTIME_KNOWS = {
     "base.printing",
     "base.typed_json",
 }
-RUNTIME_USERS = {"runtime", "trained", "inspect", "training", "commands", "__init__"}
+RUNTIME_USERS = {"runtime", "trained", "inspect", "training", "commands", "api", "__init__"}
 
 
 @cache

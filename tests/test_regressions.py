@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from tests.support.building import build

@@ -10,12 +10,12 @@ import re
 import zlib
 from textwrap import indent
 
+from netdsl.base.document import Table
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network, generate
 from netdsl.diagnostics.render_text import render
 from netdsl.graph.render_picture import render_picture
 from netdsl.summary.measure import measure
-from netdsl.summary.table import COLUMNS, table
 
 PICTURES = "pictures/examples"
 _EXAMPLE = re.compile(r"^```net( wrong \w+| \S+\.net)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -82,8 +82,7 @@ class Examples:
             f'<img src="{picture}" alt="picture of {name}" loading="lazy"></a>\n\n'
             f"</div>\n\n{link}\n"
         )
-        rows = table(measure(compiled.network, 2))
-        parts = [("Network", first), ("Shapes", _table(rows))]
+        parts = [("Network", first), ("Shapes", _table(measure(compiled.network, 2).table()))]
         codes = codes or {style: generate(compiled, style) for style in compiled.styles}
         parts += [
             (f"`{style}`", f"{_FENCE}python\n{code.rstrip()}\n{_FENCE}") for style, code in codes.items()
@@ -115,11 +114,11 @@ def shared(text: str) -> str:
     return "text=" + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def _table(rows: list[list[str]]) -> str:
+def _table(table: Table) -> str:
     """A table whose first column keeps the indentation of the parts."""
-    head = " | ".join(column.lstrip(">") for column in COLUMNS)
-    line = " | ".join("---:" if column.startswith(">") else "---" for column in COLUMNS)
-    cells = (" | ".join(_cell(cell) for cell in row) for row in rows)
+    head = " | ".join(column.lstrip(">") for column in table.headings)
+    line = " | ".join("---:" if column.startswith(">") else "---" for column in table.headings)
+    cells = (" | ".join(_cell(cell) for cell in row) for row in table.rows)
     return "\n".join([f"| {head} |", f"| {line} |", *(f"| {row} |" for row in cells)])
 
 

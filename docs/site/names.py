@@ -16,4 +16,5 @@ def homes(path: str) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("netdsl.")
         for alias in node.names
+        if not alias.name.startswith("_")
     ]

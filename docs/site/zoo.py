@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 
 from docs.site.examples import Examples
-from netdsl.api import load
+from netdsl.api.loading import load
 from netdsl.base.source import Source
 from netdsl.compiler import STYLES
 from netdsl.syntax.net_files import head_of, read_text, shipped

@@ -32,8 +32,8 @@ def import_weights(
     """
     compiled = compiled_network(file, pairs(settings, shape), {})
 
-    from netdsl.api import Network
+    from netdsl.network import CompiledNetwork
     from netdsl.trained.import_weights import import_weights
 
     with errors_shown():
-        echo(import_weights(Network(compiled), weights, output))
+        echo(import_weights(CompiledNetwork(compiled), weights, output))

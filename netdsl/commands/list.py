@@ -86,7 +86,7 @@ def _listed(name: str, file: NetFile) -> Listed:
 
 
 def _measured(listed: Listed) -> Measured:
-    from netdsl.api import load
+    from netdsl.api.loading import load
 
     network = load(listed["name"])
     return Measured(

@@ -20,10 +20,10 @@ from netdsl.commands.shared_tables import echo
 @click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
 @setting_options
 def serve(file: str, port: int, opened: bool, settings: tuple[str, ...], shape: str | None) -> None:
-    """Show a network in the browser, again on every save, until Ctrl-C.
+    """Show a network in the browser, again on every save.
 
-    The page has errors, picture, shapes and code, as the playground of the documentation. Only this machine
-    can reach it, and only at the address that is printed, which is another one each time.
+    The page has its errors, picture, shapes and code, as the playground of the documentation. Only this
+    machine can reach it, at an address that is printed and that is another one each time. Ctrl-C ends it.
     """
     from netdsl.diagnostics import Diagnostics
     from netdsl.playground.server import PageServer

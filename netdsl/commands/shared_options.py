@@ -10,6 +10,7 @@ import click
 
 from netdsl.commands.shared_completion import complete_runs, complete_settings
 from netdsl.commands.shared_help import F, option_group
+from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 
 # Upper bound of counts: larger numbers never finish, or overflow in a library.
@@ -79,6 +80,7 @@ _OTHER_OPTIONS = {
     **dict.fromkeys(("gpu", "cuda"), "--device cuda"),
     **dict.fromkeys(("batch-size", "bs"), "--batch 64"),
     **dict.fromkeys(("dataset", "data-path"), "--data folder:images"),
+    **{name: f"--log {name}" for name in LOGGERS},
     "num-workers": "--workers 2",
     "scheduler": "--schedule cosine",
     "label-smoothing": "--loss.smoothing 0.1",
@@ -154,14 +156,9 @@ def one_file(files: list[str]) -> str:
 
 def data_override(data: str) -> str:
     """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
-    kind, colon, path = data.partition(":")
-    if not colon:
-        return data
-    if kind not in ("folder", "boxes") or not path:
-        known = "cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH"
-        raise click.BadParameter(known, param_hint="--data")
-    if '"' in path or "\n" in path:
-        raise click.BadParameter(
-            f"{path} has a quote or a line break: rename the folder", param_hint="--data"
-        )
-    return f'{kind}("{path}")'
+    from netdsl.language.recipe_text import data_text
+
+    try:
+        return data_text(data)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--data") from None

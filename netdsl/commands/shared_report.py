@@ -74,7 +74,7 @@ class Report:
 
             echo_painted(json.dumps([json_record(diagnostic) for diagnostic in self._found], indent=2))
         elif self._form == "sarif":
-            from netdsl import __version__
+            from netdsl.base.version import __version__
             from netdsl.diagnostics.render_sarif import sarif_log
 
             click.echo(json.dumps(sarif_log(self._found, __version__), indent=2))

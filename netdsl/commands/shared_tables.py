@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from netdsl.base.document import Document, Table
 from netdsl.base.printing import encodable, printable
 
 # Width of a table that is piped to a program: nothing is folded.
@@ -37,30 +38,29 @@ def echo_file(text: str) -> None:
     click.echo(text.encode(), nl=False)
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints an aligned table. If the output is piped, each row is one line.
+def print_document(document: Document) -> None:
+    """Prints lines and tables."""
+    for part in document:
+        if isinstance(part, str):
+            echo(part)
+        else:
+            print_table(*part)
 
-    A heading that starts with `>` is that of numbers, aligned to the right. Leading spaces of a cell indent
-    all of its lines.
-    """
-    from rich.cells import cell_len
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints an aligned table (`base.document.Table`). If the output is piped, each row is one line."""
     from rich.console import Console
     from rich.measure import Measurement
     from rich.padding import Padding
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    names = [heading.removeprefix(">") for heading in headings]
-    shown = [[encodable(printable(cell)) for cell in row] for row in (names, *rows)]
     if not sys.stdout.isatty():
-        lengths = [[cell_len(cell) for cell in row] for row in shown]
-        widths = [max(column) for column in zip(*lengths, strict=True)]
-        for row, own in zip(shown, lengths, strict=True):
-            blanks = [" " * (width - length) for width, length in zip(widths, own, strict=True)]
-            padded = zip(headings, blanks, row, strict=True)
-            echo_painted("  ".join(b + c if name.startswith(">") else c + b for name, b, c in padded))
+        for line in Table(headings, rows).lines():
+            echo_painted(line)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    shown = [[encodable(cell) for cell in row] for row in Table(headings, rows).cells()]
+    table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, heading in enumerate(headings):
         # A narrow terminal folds names, never numbers: half a number would be misread.
         number = heading.startswith(">")

@@ -194,15 +194,15 @@ def _opened(
     settings: dict[str, str],
     device: torch.device,
 ) -> Inspected:
-    from netdsl.api import Network
     from netdsl.inspect import open_run, open_weights
     from netdsl.inspect.pictures import require_images
+    from netdsl.network import CompiledNetwork
 
     if run is not None:
         model = open_run(run, device=str(device))
     else:
         assert network is not None and weights is not None
-        model = open_weights(Network(compiled_network(network, settings, {})), weights, str(device))
+        model = open_weights(CompiledNetwork(compiled_network(network, settings, {})), weights, str(device))
     require_images(model.network)
     return model
 

@@ -12,11 +12,10 @@ from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_networks import compiled_network, short_lived
 from netdsl.commands.shared_options import counted, pairs, setting_options
-from netdsl.commands.shared_tables import echo, format_option, print_json, print_table
+from netdsl.commands.shared_tables import format_option, print_document, print_json
 
 if TYPE_CHECKING:
     from netdsl.summary.structure import Step
-    from netdsl.summary.tree import Summary
 
 # Blocks that call each other can have millions of parts.
 MOST_ROWS = 20_000
@@ -52,7 +51,7 @@ def summary(file: str, depth: int, settings: tuple[str, ...], shape: str | None,
     if form == "json":
         print_json(record(found))
     else:
-        _print(found)
+        print_document(found.document())
 
 
 def _check_depth(parts: Sequence[Step], depth: int) -> None:
@@ -67,14 +66,3 @@ def _check_depth(parts: Sequence[Step], depth: int) -> None:
             f"`--depth {depth}` of this network has {wanted:,} rows; a summary has at most {MOST_ROWS:,}",
             f"ask for fewer levels: `--depth {deepest}`",
         )
-
-
-def _print(summary: Summary) -> None:
-    from netdsl.summary.table import COLUMNS, heading, table
-
-    echo(heading(summary))
-    echo()
-    print_table(COLUMNS, table(summary))
-    if summary.figures.frozen:
-        echo()
-        echo(f"{summary.figures.frozen:,} of the parameters are frozen")

@@ -21,9 +21,11 @@ from netdsl.commands.shared_options import (
     setting_options,
     speed_options,
 )
+from netdsl.runtime.logger_names import LOGGERS
 
 if TYPE_CHECKING:
     from netdsl.runtime.speed import SpeedRequest
+    from netdsl.training.train_run import Watchers
 
 
 @click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
@@ -63,7 +65,13 @@ if TYPE_CHECKING:
         shell_complete=complete_runs,
         help="Continue a run or an experiment.",
     ),
-    click.option("--tensorboard", is_flag=True, help="Also write the metrics for TensorBoard."),
+    click.option(
+        "--log",
+        "loggers",
+        multiple=True,
+        type=click.Choice([*LOGGERS, "none"]),
+        help="Also write the metrics for this program. Repeatable.",
+    ),
 )
 @speed_options
 @setting_options
@@ -75,7 +83,7 @@ def train(
     seeds: int | None,
     overfit: int | None,
     resume: Path | None,
-    tensorboard: bool,
+    loggers: tuple[str, ...],
     settings: tuple[str, ...],
     shape: str | None,
     epochs: str | None,
@@ -104,12 +112,13 @@ def train(
         overrides["data"] = data_override(data)
 
     from netdsl.runtime.speed import SpeedRequest
+    from netdsl.training.train_run import Watchers
 
-    how = SpeedRequest(**request)
+    how, watchers = SpeedRequest(**request), Watchers(loggers)
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}
-        _go_on(resume, given, overrides, how, tensorboard)
+        _go_on(resume, given, overrides, how, watchers)
         return
     if overfit is not None:
         one_file(files)
@@ -133,9 +142,9 @@ def train(
         elif len(networks) > 1 or (seeds or 1) > 1:
             require_one_process(processes, "an experiment is trained")
             planned = entries(networks, overrides, seeds or 1)
-            finish(*run_experiment(planned, form, run, how, tensorboard))
+            finish(*run_experiment(planned, form, run, how, watchers))
         else:
-            train_run(networks[0], overrides, form, run, how, processes, tensorboard)
+            train_run(networks[0], overrides, form, run, how, processes, watchers)
 
 
 def _go_on(
@@ -143,7 +152,7 @@ def _go_on(
     given: dict[str, object],
     overrides: dict[str, str],
     request: SpeedRequest,
-    tensorboard: bool,
+    watchers: Watchers,
 ) -> None:
     """`--resume`; `given` are the options that can't be combined with it."""
     from netdsl.runtime.distributed import joined
@@ -160,6 +169,6 @@ def _go_on(
     with errors_shown(), joined(request.device) as processes:
         if experiment:
             require_one_process(processes, "an experiment is trained")
-            finish(*resume_experiment(folder, request, tensorboard))
+            finish(*resume_experiment(folder, request, watchers))
         else:
-            resume_run(folder, overrides, request, processes, tensorboard)
+            resume_run(folder, overrides, request, processes, watchers)

@@ -28,7 +28,8 @@ class Fixed(NamedTuple):
 def apply_fixes(source: Source, diagnose: Diagnose, unsafe: bool = False) -> Fixed:
     """Applies the first fix of each diagnostic if it is safe, or `unsafe` is set.
 
-    A fix after which its diagnostic is still there, or the text has more syntax errors, is not applied.
+    A fix after which its diagnostic is still there, or the text has more syntax errors that have no fix, is
+    not applied.
     """
     left, count = tuple(diagnose(source)), 0
     refused: set[tuple[str, str, str]] = set()
@@ -80,10 +81,12 @@ def _applied(source: Source, diagnostics: Iterable[Diagnostic]) -> Source:
 
 
 def failed(applied: Iterable[Diagnostic], before: Iterable[Diagnostic], after: Sequence[Diagnostic]) -> bool:
-    """True if a diagnostic is still there after its fix was applied, or the text has more syntax errors."""
+    """True if a diagnostic is still there after its fix was applied, or the text has more syntax errors that
+    have no fix: what is in the body of `train: …` is read only when it has braces.
+    """
     left, counted = Counter(map(identity, after)), Counter(map(identity, before))
     stays = any(left[identity(found)] >= counted[identity(found)] for found in applied)
-    return stays or _syntax_errors(after) > _syntax_errors(before)
+    return stays or _unfixable(after) > _unfixable(before)
 
 
 def identity(found: Diagnostic) -> tuple[str, str, str]:
@@ -92,5 +95,5 @@ def identity(found: Diagnostic) -> tuple[str, str, str]:
     return (found.code, found.message, source.line(source.position(start)[0]) if source else "")
 
 
-def _syntax_errors(diagnostics: Iterable[Diagnostic]) -> int:
-    return sum(found.code[3] == "1" for found in diagnostics)
+def _unfixable(diagnostics: Iterable[Diagnostic]) -> int:
+    return sum(found.code[3] == "1" and not found.fixes for found in diagnostics)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netdsl.api import Network
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
 from netdsl.inspect.layer_names import Layer, last_feature_map, layers
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import Normalising
 from netdsl.runtime.layout import choose_layout
@@ -35,7 +35,9 @@ class Inspected(Normalising):
     Without `preprocessing` the images must be normalised already. Raises RunError if the weights don't match.
     """
 
-    def __init__(self, network: Network, model: Model, preprocessing: Preprocessing | None = None) -> None:
+    def __init__(
+        self, network: CompiledNetwork, model: Model, preprocessing: Preprocessing | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.classes = preprocessing.classes if preprocessing else ()

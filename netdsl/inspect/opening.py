@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from netdsl.api import Network
 from netdsl.inspect.inspected import Inspected
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import FunctionalModel
@@ -44,7 +44,7 @@ def of_run(run: OpenedRun, which: Which, device: torch.device) -> Inspected:
     return model
 
 
-def open_weights(network: Network, weights: Path | str, device: str = "cpu") -> Inspected:
+def open_weights(network: CompiledNetwork, weights: Path | str, device: str = "cpu") -> Inspected:
     """A network with weights of another program, read and matched like `import-weights`.
 
     Such files have no normalisation: images of three channels are normalised as ImageNet's, others are not.

@@ -15,9 +15,9 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.api import Network
 from netdsl.base.paths import real
 from netdsl.inspect.inspected_run import InspectedRun
+from netdsl.network import CompiledNetwork
 from netdsl.ops.operation import describe
 from netdsl.runtime.batches import load
 from netdsl.runtime.console import progress
@@ -112,7 +112,7 @@ def evenly(split: Split, count: int | None) -> Split:
     return split[torch.arange(taken) * len(split) // taken]
 
 
-def require_images(network: Network) -> tuple[int, int, int]:
+def require_images(network: CompiledNetwork) -> tuple[int, int, int]:
     """The shape of the images that a network takes, (C, H, W). Raises RunError if it takes no images."""
     shape = network.input_shape
     if len(shape) != 3 or shape[0] not in (1, 3):

@@ -180,7 +180,8 @@ def _number(expr: Operator, values: tuple[Value, ...]) -> Value:
         raise _NoValue(str(error), expr.span) from None
     if isinstance(result, bool):
         return result
-    if abs(result.numerator) > LARGEST or result.denominator > LARGEST:
+    # Lengths of weights have no place in the text: they are counted, however large.
+    if expr.span and (abs(result.numerator) > LARGEST or result.denominator > LARGEST):
         raise _NoValue("the number is too large", expr.span, f"numbers go up to {LARGEST:.0e}")
     return normal(result)
 

@@ -13,9 +13,9 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from netdsl import __version__
 from netdsl.base.resources import ERRORS
 from netdsl.base.source import Span
+from netdsl.base.version import __version__
 from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.render_json import full_message
 from netdsl.lsp import requests

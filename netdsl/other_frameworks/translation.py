@@ -221,6 +221,17 @@ def own_value(text: str) -> str:
     return _VALUES.get(text, text)
 
 
+def own_shape(text: str) -> str:
+    """`(3, 32, 32)` as the language writes it, with the channels first; another text as a value."""
+    text = re.sub(r"\b(?:None|-1)\s*,", "", text.strip())
+    if not re.fullmatch(r"[\d\sxX×*,()\[\]]+", text):
+        return own_value(text)
+    sides = re.findall(r"\d+", text)
+    if len(sides) == 3 and sides[2] in ("1", "3") and int(sides[0]) > 4:
+        sides = [sides[2], *sides[:2]]
+    return "x".join(sides)
+
+
 def split(text: str) -> list[str]:
     """The arguments of a call: the parts between commas that are outside of brackets."""
     depth, parts = 0, [""]

@@ -1,4 +1,4 @@
-"""What the playground shows for a text, for JSON."""
+"""The answer of the playground to a text, for JSON."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def _heading(network: TypedNetwork) -> str:
 def _shown(network: TypedNetwork, compiled: Compiled, view: View) -> dict[str, Any]:
     from netdsl.graph.render_picture import TooLarge, render_picture
     from netdsl.summary.measure import measure
-    from netdsl.summary.table import COLUMNS, table
 
     try:
         match view:
             case "picture":
                 return {"svg": render_picture(network, ".svg").decode()}
             case "shapes":
-                return {"columns": COLUMNS, "rows": table(measure(network, 2))}
+                table = measure(network, 2).table()
+                return {"columns": table.headings, "rows": table.rows}
             case _:
                 return _code(compiled, view)
     except TooLarge as error:

@@ -12,9 +12,9 @@ from netdsl.ir.resolved import Expectation, NetworkOutput, Quantity
 from netdsl.language.words import QUANTITIES
 from netdsl.ops.operation import Shape
 from netdsl.other_frameworks.init_and_expect import FLOPS, OF_MACHINES, OF_TRAINING, own_quantity
+from netdsl.other_frameworks.translation import own_shape
 from netdsl.resolve.scope import Scope
 from netdsl.syntax import nodes
-from netdsl.syntax.errors.advice import shape as shape_of
 
 
 def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -> Shape | None:
@@ -30,7 +30,7 @@ def read_input(statement: nodes.Input, scope: Scope, diagnostics: Diagnostics) -
         shape = value
     product = isinstance(statement.shape, nodes.Binary) and statement.shape.span.text.count("*") == 2
     if product:
-        meant = shape_of(statement.shape.span.text)
+        meant = own_shape(statement.shape.span.text)
         message = f"the product is a number of features, {show(value)}"
         place = statement.shape.span
         diagnostics.error("input-shape", message, place, help=write(place, meant, shown=f"input {meant}"))
@@ -52,8 +52,8 @@ def _items(node: nodes.Expr) -> tuple[nodes.Expr, ...]:
 
 def _input_help(node: nodes.Expr, value: Value) -> Help:
     place, text = node.span, node.span.text
-    if isinstance(value, tuple) and len(value) == 3 and shape_of(text) != text:
-        return write(place, shape_of(text), shown=f"input {shape_of(text)}")
+    if isinstance(value, tuple) and len(value) == 3 and own_shape(text) != text:
+        return write(place, own_shape(text), shown=f"input {own_shape(text)}")
     if isinstance(value, Size) and len(value.lengths) == 2:
         colour = write(place, f"3x{text}", ", with the channels first", safe=False)
         return (colour, write(place, f"1x{text}", safe=False))
@@ -129,7 +129,7 @@ def read_expectation(
         sound = all(isinstance(shape, (Size, int)) and not isinstance(shape, bool) for shape in shapes)
         help: Help = "write a shape, as `512x7x7`, a number of features, or a list of these"
         if isinstance(value, tuple) and not outputs:
-            sound, help = False, write(node.span, shape_of(node.span.text))
+            sound, help = False, write(node.span, own_shape(node.span.text))
     else:
         sound, help = is_number(value), "write a number, as `125k`"
         if isinstance(value, Size) and quantity == "receptive_field":

@@ -25,6 +25,7 @@ from netdsl.ir.resolved import (
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.other_frameworks.translation import own_shape
 from netdsl.resolve.bindings import Bindings
 from netdsl.resolve.calls import unknown_block
 from netdsl.resolve.check_recipe import Subject, check_recipe
@@ -40,7 +41,6 @@ from netdsl.resolve.recursion import check_recursion
 from netdsl.resolve.stage_tables import has_columns, rows_of
 from netdsl.resolve.variants import check_variants, chosen
 from netdsl.syntax import nodes
-from netdsl.syntax.errors.patterns import shape
 
 # Statements that no shape in the sections and stages depends on, or whose names are known even after an
 # error.
@@ -237,7 +237,9 @@ class _Resolver:
             if more:
                 whole = given.span.to(more[-1].span)
                 message = "the input has more than one shape"
-                self._diagnostics.error("input-shape", message, whole, help=write(whole, shape(whole.text)))
+                self._diagnostics.error(
+                    "input-shape", message, whole, help=write(whole, own_shape(whole.text))
+                )
                 return UNKNOWN, whole
             statement = nodes.Input(given, given.span)
         unread = {found.kind for found in self._program.unread}

@@ -11,7 +11,7 @@ from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add, listing, writ
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.syntax import nodes
-from netdsl.syntax.errors.wrong_lines import CHOICE, NEEDS_LAYERS, NEEDS_PARENTHESES, NO_SPACE
+from netdsl.syntax.errors.wrong_lines import NEEDS_LAYERS, NO_SPACE, mistake_in_row
 
 
 class StageRow(NamedTuple):
@@ -58,9 +58,8 @@ def rows_of(
             yield row
         elif steps := _steps(row, table):
             diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=write(row.span, f"layers {{ {steps} }}"))
-        elif len(row.cells) > len(table.header) and (choice := re.match(CHOICE, row.span.text)):
-            fix = write(row.span, choice.expand(r"\1(\2)\3"))
-            diagnostics.error("NET105", NEEDS_PARENTHESES, row.span, help=fix)
+        elif len(row.cells) > len(table.header) and (known := mistake_in_row(row.span)):
+            diagnostics.error("NET105", known.message, row.span, help=known.help)
         elif len(row.cells) != len(table.header):
             count = _counted(len(table.header), "column")
             also = [Label(table.header[0].span.to(table.header[-1].span), count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,20 @@ from rich.console import Console
 from rich.progress import Progress
 
 from netdsl.base.printing import printable
+
+
+def in_notebook() -> bool:
+    """True in a notebook, and in a command that it runs with `!`, whose output goes there through a terminal
+    without a cursor.
+    """
+    return "JPY_PARENT_PID" in os.environ
+
+
+def user_console(quiet: bool = False) -> Console:
+    """The console of standard output. In notebooks it prints text, as elsewhere: rich's HTML is a block for
+    each line.
+    """
+    return Console(quiet=quiet, force_jupyter=False, force_terminal=False if in_notebook() else None)
 
 
 def say(console: Console, text: str) -> None:
@@ -25,7 +40,7 @@ def warn(console: Console, message: str, help: str) -> None:
 @contextmanager
 def progress(what: str, total: int, console: Console) -> Iterator[Callable[..., None]]:
     """A progress bar on a terminal, removed at the end; yields a function that advances it, by 1 or more."""
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(console=console, transient=True, disable=in_notebook() or not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(steps: int = 1) -> None:

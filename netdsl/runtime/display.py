@@ -1,55 +1,99 @@
-"""The output of a training: a progress bar on a terminal, and a line for each epoch."""
+"""The output of a training: its progress where that can be seen, and a table with a row for each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
-from netdsl.runtime.console import say
+from netdsl.base.printing import printable
+from netdsl.runtime.console import in_notebook
 from netdsl.runtime.loop import Progress
 from netdsl.runtime.metrics import METRICS, Metrics
 from netdsl.runtime.task import Task
 
+_WIDEST = 79
 
-class Display(Bar):
-    """Shows the progress of a training of some epochs, `done` of which are complete."""
+
+class Display:
+    """Shows the progress of a training of some epochs, `done` of which are complete.
+
+    A terminal has a bar, a notebook a line that is rewritten, and a file or a pipe neither.
+    """
 
     def __init__(self, console: Console, epochs: int, task: Task, done: int = 0) -> None:
-        super().__init__(
+        self._console, self._epochs, self._names = console, epochs, task.figures
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=in_notebook() or not console.is_terminal,
         )
-        self._epochs, self._names = epochs, task.figures
-        self._training = self.add_task("", total=epochs, completed=done, figures="")
+        self._training = self._bar.add_task("", total=epochs, completed=done, figures="")
+        self._rewrites = in_notebook() and not console.quiet
+        self._headed = False
+
+    def __enter__(self) -> Display:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        self._rewrite("")
 
     def show(self, progress: Progress) -> None:
-        """Moves the bar within an epoch."""
-        self.update(
-            self._training,
-            description=f"epoch {progress.epoch + 1}/{self._epochs}",
-            completed=progress.epoch + progress.seen / progress.of_images,
-            figures=_figures(progress.loss, progress.means(self._names), progress.images_per_second),
-        )
+        """Shows the position within an epoch."""
+        epoch = f"epoch {progress.epoch + 1}/{self._epochs}"
+        figures = _figures(progress.loss, progress.means(self._names), progress.images_per_second)
+        share = progress.seen / progress.of_images
+        self._bar.update(self._training, description=epoch, completed=progress.epoch + share, figures=figures)
+        self._rewrite(f"{epoch}  {share:4.0%}  {figures}")
 
-    def line(self, row: Metrics) -> None:
-        """Prints the results of an epoch."""
-        text = f"epoch {row.epoch:{len(str(self._epochs))}.4g}/{self._epochs}  "
-        text += _figures(row.loss, row.figures, row.images_per_second)
-        if row.validation_loss is not None and row.validation_score is not None:
-            text += f"  validation: loss {row.validation_loss:.4f}  {METRICS[row.metric]} "
-            text += f"{row.validation_score:6.2%}"
-        left = row.seconds / row.epoch * (self._epochs - row.epoch)
-        minutes, seconds = divmod(round(left), 60)
-        text += f"  {minutes}:{seconds:02} left"
-        say(self.console, text)
+    def line(self, row: Metrics, best: bool) -> None:
+        """Prints the results of an epoch, the best one so far with a mark; before the first, the heading."""
+        self._rewrite("")
+        cells = {
+            "epoch": f"{row.epoch:.4g}/{self._epochs}",
+            "loss": f"{row.loss:.4f}",
+            **{name: f"{value:.3f}" for name, value in row.figures.items() if name not in METRICS},
+            **_scores(row.figures, ""),
+        }
+        if row.validation_loss is not None:
+            cells |= {"val. loss": f"{row.validation_loss:.4f}", **_scores(row.validation, "val. ")}
+        minutes, seconds = divmod(round(row.seconds / row.epoch * (self._epochs - row.epoch)), 60)
+        cells |= {"images/s": f"{row.images_per_second:,.0f}", "left": f"{minutes}:{seconds:02}"}
+        least = {"epoch": 2 * len(str(self._epochs)) + 1, "images/s": 8, "left": 6}
+        widths = {name: max(len(name), least.get(name, 6)) for name in cells}
+        if not self._headed:
+            self._headed = True
+            self._print(Text("  ".join(f"{name:>{width}}" for name, width in widths.items()), "bold"))
+        text = Text("  ".join(f"{cells[name]:>{width}}" for name, width in widths.items()))
+        if best and row.validation_score is not None:
+            text.append(" *", "green bold")
+        self._print(text)
+
+    def _print(self, line: Text) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _rewrite(self, text: str) -> None:
+        """Replaces the line of a notebook. Its output has no cursor, but returns to the start of a line."""
+        if self._rewrites:
+            self._console.file.write(f"\r{printable(text)[:_WIDEST]:{_WIDEST}}\r")
+            self._console.file.flush()
+
+
+def _scores(values: Mapping[str, float], before: str) -> dict[str, str]:
+    """The task's metric under its heading."""
+    return {f"{before}{METRICS[name]}": f"{value:.2%}" for name, value in values.items() if name in METRICS}
 
 
 def _figures(loss: float, figures: Mapping[str, float], images_per_second: float) -> str:

@@ -12,7 +12,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.model import Model
 from netdsl.runtime.speed import Speed
-from netdsl.runtime.task import CLASSIFICATION, Task
+from netdsl.runtime.task import CLASSIFICATION, Scoring, Task
 
 # Images at a time. Without gradients they need little memory: on a GPU as many as keep it busy.
 BATCH = {"cpu": 256, "cuda": 2048}
@@ -29,7 +29,23 @@ def evaluate(
     workers: int = 0,
     processes: Processes = ALONE,
 ) -> dict[str, float]:
-    """The task's scores on a split of the data, which must be on the model's device.
+    """The task's scores on a split of the data, as `score` collects them."""
+    kept = score(model, data, part, speed, task=task, flip=flip, workers=workers, processes=processes)
+    return kept.result(processes)
+
+
+def score(
+    model: Model,
+    data: Dataset,
+    part: Split,
+    speed: Speed,
+    *,
+    task: Task = CLASSIFICATION,
+    flip: bool = False,
+    workers: int = 0,
+    processes: Processes = ALONE,
+) -> Scoring:
+    """Collects the outputs for a split of the data, which must be on the model's device.
 
     `flip`: the outputs are the mean of those for the image and for its mirror image. Each image is evaluated
     by one of the `processes`. Raises RunError if the split is empty.
@@ -49,7 +65,7 @@ def evaluate(
                     mirrored = _floats(model.outputs(images.flip(3), training=False))
                     outputs = tuple((a + b) / 2 for a, b in zip(outputs, mirrored, strict=True))
             scoring.add(outputs, rows.targets)
-        return scoring.result(processes)
+    return scoring
 
 
 def _floats(outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

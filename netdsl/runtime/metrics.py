@@ -15,8 +15,8 @@ from netdsl.runtime.storage import read_bytes, write_atomic
 FILE = "metrics.jsonl"
 # The metrics of tasks (`Task.metric`), from 0 to 1, and their names in tables and pictures.
 METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
-# Other scores from 0 to 1.
-_SCORES = {"ap": "AP", "ap75": "AP75"}
+# All scores from 0 to 1.
+SCORES = METRICS | {"ap": "AP", "ap75": "AP75"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Metrics:
 
 def scores_text(scores: Mapping[str, float]) -> str:
     """Scores and loss in words: `accuracy 91.20%, loss 0.2814`."""
-    shares = [f"{name} {scores[key]:.2%}" for key, name in (METRICS | _SCORES).items() if key in scores]
+    shares = [f"{name} {scores[key]:.2%}" for key, name in SCORES.items() if key in scores]
     return ", ".join([*shares, f"loss {scores['loss']:.4f}"])
 
 

@@ -64,7 +64,7 @@ def is_named_image(file: Path) -> bool:
     return kind in Image.OPEN and not file.name.startswith(".")
 
 
-def decode_one(file: Path, input_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Opened]:
+def decode_one(file: Path | Image.Image, input_shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], Opened]:
     """An image fitted to a shape (C, H, W), as (H, W, C) uint8, and as it was opened. Raises Undecodable."""
     channels, height, width = input_shape
     opened = open_image(file, channels)
@@ -74,14 +74,18 @@ def decode_one(file: Path, input_shape: tuple[int, ...]) -> tuple[NDArray[np.uin
     return np.asarray(image).reshape(height, width, channels), opened
 
 
-def open_image(file: Path, channels: int) -> Opened:
-    """An image at its own size, for 1 (gray) or 3 channels. Raises Undecodable."""
+def open_image(file: Path | Image.Image, channels: int) -> Opened:
+    """An image of a file or in memory at its own size, for 1 (gray) or 3 channels. Raises Undecodable."""
+    mode = {1: "L", 3: "RGB"}[channels]
+    if isinstance(file, Image.Image):
+        with pillow_heard():
+            return _read(file.copy(), mode)
     if not os.path.isfile(file):  # opening a pipe would block
         raise Undecodable("not a regular file" if os.path.exists(file) else "no such file")
     _heard.messages.clear()
     try:
         with pillow_heard(), Image.open(file) as image:
-            return _read(image, {1: "L", 3: "RGB"}[channels])
+            return _read(image, mode)
     except Undecodable:
         raise
     except PermissionError as error:

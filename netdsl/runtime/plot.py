@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rich.console import Console
 
@@ -25,29 +25,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Fields and properties of Metrics.
+Key: TypeAlias = Literal["loss", "validation_loss", "score", "validation_score", "lr"]
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line of a plot: scores, 0 to 1, after these epochs, with `deviations` as a band around it."""
+    """A line of a plot: values after these epochs, with `deviations` as a band around it."""
 
     label: str
     epochs: list[float]
-    scores: list[float]
+    values: list[float]
     deviations: Sequence[float] = ()
 
     @staticmethod
-    def of(label: str, rows: list[Metrics], key: Literal["score", "validation_score"]) -> Curve:
-        """The scores of a run, without epochs for which they are unknown."""
+    def of(label: str, rows: Sequence[Metrics], key: Key) -> Curve:
+        """A figure of a run, without epochs for which it is unknown."""
         points = [(row.epoch, value) for row in rows if (value := getattr(row, key)) is not None]
         return Curve(label, [epoch for epoch, _ in points], [value for _, value in points])
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Lines over the same epochs; `score` is the label of their axis."""
+    """Lines over the same epochs; `label` is that of their axis. `shares` are values from 0 to 1, shown as
+    percentages.
+    """
 
     curves: Sequence[Curve]
-    score: str
+    label: str
     title: str = ""
+    shares: bool = True
 
 
 def compare(runs: Sequence[Path], picture: Path) -> None:
@@ -69,37 +76,53 @@ def compare(runs: Sequence[Path], picture: Path) -> None:
 
 
 def curves(run: Path) -> None:
-    """Draws the scores of one run on training and validation images into its `curves.png`."""
-    rows = metrics.read(run)
-    training = Curve.of("training", rows, "score")
-    validation = Curve.of("validation", rows, "validation_score")
-    shown = [curve for curve in (training, validation) if curve.epochs]
-    draw([[Panel(shown, METRICS[rows[0].metric])]], run / "curves.png")
+    """Draws the `run_panels` of a run into its `curves.png`."""
+    draw([run_panels(metrics.read(run))], run / "curves.png", shared=False)
 
 
-def draw(rows: Sequence[Sequence[Panel]], picture: Path) -> None:
-    """Draws panels side by side in rows of equal length; the ending of `picture` chooses the format.
+def run_panels(rows: Sequence[Metrics]) -> list[Panel]:
+    """Loss and scores on training and validation images, and the learning rate."""
+
+    def both(training: Key, validation: Key) -> list[Curve]:
+        lines = Curve.of("training", rows, training), Curve.of("validation", rows, validation)
+        return [curve for curve in lines if curve.epochs]
+
+    return [
+        Panel(both("loss", "validation_loss"), "loss", shares=False),
+        Panel(both("score", "validation_score"), METRICS[rows[0].metric]),
+        Panel([Curve.of("after the epoch", rows, "lr")], "learning rate", shares=False),
+    ]
+
+
+def draw(rows: Sequence[Sequence[Panel]], picture: Path, shared: bool = True) -> None:
+    """Draws panels side by side in rows of equal length, whose axes are `shared` in a row; the ending of
+    `picture` chooses the format.
 
     Raises RunError if the format is unknown, or the file can't be written.
     """
-    require_format(picture)
-    with drawing(picture):
+    write_atomic(picture, drawn(rows, require_format(picture), shared, str(picture)))
+
+
+def drawn(rows: Sequence[Sequence[Panel]], format: str, shared: bool, name: str = "the picture") -> bytes:
+    """The picture of panels, as `draw` writes it into the file `name`. Raises RunError."""
+    with drawing(name):
         # Imported here, since it is slow. Unlike pyplot, a Figure needs no screen and no global state.
         from matplotlib.figure import Figure
 
         across, down = len(rows[0]), len(rows)
         size = (8, 5) if across == down == 1 else (4 * across, 3.2 * down)
         figure = Figure(figsize=size, dpi=120, layout="constrained")
-        # Panels of a row share their axis.
-        grid = figure.subplots(down, across, squeeze=False, sharey="row")
+        grid = figure.subplots(down, across, squeeze=False, sharey="row" if shared else False)
         for panels, places in zip(rows, grid, strict=True):
             for panel, axes in zip(panels, places, strict=True):
                 _draw_panel(axes, panel)
-        write_figure(figure, picture)
+                if shared:
+                    axes.label_outer()
+        return figure_bytes(figure, format, name)
 
 
 @contextmanager
-def drawing(picture: Path) -> Iterator[None]:
+def drawing(picture: Path | str) -> Iterator[None]:
     """Within the block, failures of matplotlib are RunErrors, and its warnings are silent: such as of letters
     that a font lacks, which are drawn as boxes.
     """
@@ -137,17 +160,19 @@ def require_format(picture: Path) -> str:
 
 
 def write_figure(figure: Figure, picture: Path) -> None:
-    """Writes a picture, whole or not at all; its ending chooses the format. The output is reproducible.
-    Raises RunError.
-    """
+    """Writes a picture, whole or not at all; its ending chooses the format. Raises RunError."""
+    write_atomic(picture, figure_bytes(figure, require_format(picture), str(picture)))
+
+
+def figure_bytes(figure: Figure, format: str, name: str) -> bytes:
+    """A picture in a format, the same each time. Raises RunError, which names it."""
     from matplotlib import rc_context
 
-    format = require_format(picture)
     date = {"pdf": "CreationDate", "svg": "Date"}.get(format)
     content = io.BytesIO()
-    with drawing(picture), rc_context({"svg.hashsalt": "netdsl"}):
+    with drawing(name), rc_context({"svg.hashsalt": "netdsl"}):
         figure.savefig(content, format=format, metadata={date: None} if date else None)
-    write_atomic(picture, content.getvalue())
+    return content.getvalue()
 
 
 def plain(text: str) -> str:
@@ -165,15 +190,15 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
     for curve in panel.curves:
         label = legend_label(curve.label)
-        (line,) = axes.plot(curve.epochs, curve.scores, marker="o", markersize=3, label=label)
+        (line,) = axes.plot(curve.epochs, curve.values, marker="o", markersize=3, label=label)
         if curve.deviations:
-            pairs = list(zip(curve.scores, curve.deviations, strict=True))
+            pairs = list(zip(curve.values, curve.deviations, strict=True))
             low, high = [mean - by for mean, by in pairs], [mean + by for mean, by in pairs]
             axes.fill_between(curve.epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=panel.score, title=panel.title)
+    axes.set(xlabel="epoch", ylabel=panel.label, title=panel.title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.label_outer()
+    if panel.shares:
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.margins(y=0.1)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -126,6 +126,11 @@ class Run:
         """The metric on validation images after each finished epoch; empty without validation."""
         return [row.validation_score for row in self.rows if row.validation_score is not None]
 
+    @property
+    def best_row(self) -> Metrics:
+        """The first of the best epochs; there must be one."""
+        return max(self.rows, key=_rank)
+
     def finish_epoch(
         self, train_step: TrainStep, row: Metrics, weights: dict[str, Tensor], following: Progress
     ) -> None:
@@ -133,9 +138,8 @@ class Run:
 
         `following` is the position after it: the start of the next epoch.
         """
-        better = all(_rank(row) > _rank(other) for other in self.rows)
         self.rows.append(row)
-        if row.validation_score is None or better:
+        if row.validation_score is None or self.best_row is row:
             self.best = weights
         # The checkpoint comes last, and a resumed run writes the other files from it: if the process is
         # killed, they are those of the checkpoint, or one epoch ahead.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,29 @@ from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The scores of the classes, 0 to 1, by name; None for a class that no image has.
+
+    `things` are what is counted, such as boxes. `confusion`, (K, K) int64, counts them by their class (row)
+    and by the one that the network takes them for (column); a further row and column stand for nothing.
+    `sizes` are scores of small, medium and large things, if the task has them, `curves`, (K, R), the
+    precisions of each class at each recall.
+    """
+
+    things: str
+    classes: Mapping[str, tuple[float | None, ...]]
+    confusion: Tensor
+    sizes: Mapping[str, float | None] | None = None
+    curves: Tensor | None = None
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of things of each class."""
+        of_all: list[int] = self.confusion.sum(1).tolist()
+        return of_all[: len(next(iter(self.classes.values())))]
+
+
 class Scoring(Protocol):
     """Collects the outputs for the images of a split."""
 
@@ -22,6 +46,9 @@ class Scoring(Protocol):
 
     def result(self, processes: Processes) -> dict[str, float]:
         """The scores over the images of all processes: `loss`, then the task's metric, then others."""
+
+    def details(self) -> Details:
+        """The scores behind those of `result`, which one process has called."""
 
 
 class Task(Protocol):
@@ -93,14 +120,34 @@ class _ClassScores:
     """Mean cross entropy (without label smoothing) and accuracy."""
 
     def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._confusion = torch.zeros(0, dtype=torch.int64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
         logits = all_outputs(outputs)[0]
-        loss = F.cross_entropy(logits, targets, reduction="sum")
-        right = (logits.argmax(1) == targets).sum()
-        self._sums += torch.stack((loss, right, right.new_tensor(len(targets))))
+        self._loss += F.cross_entropy(logits, targets, reduction="sum")
+        self._confusion = counted(self._confusion, targets, logits)
 
     def result(self, processes: Processes) -> dict[str, float]:
-        loss, right, count = processes.total(self._sums).tolist()
+        right, count = self._confusion.trace(), self._confusion.sum()
+        loss, right, count = processes.total(torch.stack((self._loss, right, count))).tolist()
         return {"loss": loss / count, "accuracy": right / count}
+
+    def details(self) -> Details:
+        confusion = self._confusion.cpu()
+        pairs = zip(confusion.diag().tolist(), confusion.sum(1).tolist(), strict=True)
+        shares = tuple(right / count if count else None for right, count in pairs)
+        return Details("images", {"accuracy": shares}, confusion)
+
+
+def counted(confusion: Tensor, targets: Tensor, logits: Tensor) -> Tensor:
+    """A confusion matrix with more predictions: targets (N, ...) and logits (N, K, ...); negative targets
+    don't count. An empty matrix is that of no predictions. The device is not synchronised.
+    """
+    classes = logits.shape[1]
+    if not len(confusion):
+        confusion = confusion.new_zeros(classes, classes)
+    real = targets >= 0
+    pairs = (targets.clamp(min=0) * classes + logits.argmax(1)).flatten()
+    added = confusion.flatten().index_add(0, pairs, real.flatten().to(confusion.dtype))
+    return added.view(classes, classes)

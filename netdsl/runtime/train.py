@@ -256,7 +256,7 @@ class Training:
         train_epoch(self.train_step, self.data, progress, look, self.workers)
         if progress.complete:
             row = self._finish_epoch()
-            display.line(row)
+            display.line(row, best=self.run.best_row is row)
             if each_epoch is not None:
                 each_epoch(row)
         if signal := stop.agreed(self.processes):

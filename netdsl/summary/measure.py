@@ -23,8 +23,9 @@ from netdsl.shapes.error_reporter import ErrorReporter
 from netdsl.shapes.joins import Joins
 from netdsl.shapes.operation_result import operation_result, parameters
 from netdsl.shapes.tensor_state import TensorState
+from netdsl.summary.network_summary import Summary
 from netdsl.summary.titles import of_block, of_operation
-from netdsl.summary.tree import Figures, Part, Summary
+from netdsl.summary.tree import Figures, Part
 
 # Bytes of a float32 number.
 NUMBER = 4

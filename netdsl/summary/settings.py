@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from fractions import Fraction
+from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from netdsl.base.values import show
 from netdsl.ir.resolved import Init, ResolvedNetwork, Rule
 from netdsl.language.argument_types import schema
-from netdsl.language.recipe import CHOICES, Recipe
+from netdsl.language.recipe import Recipe
+from netdsl.language.recipe_text import recipe_text
 from netdsl.summary.changes import Change
-
-_WORDS = {choice: word for choices in CHOICES.values() for word, choice in choices.items()}
 
 
 def compare_settings(before: ResolvedNetwork, after: ResolvedNetwork) -> list[Change]:
@@ -57,29 +55,9 @@ def _keys(recipe: Recipe, other: Recipe) -> dict[str, str]:
         value: Any = getattr(recipe, f.name)
         if type(value) is type(getattr(other, f.name)) and is_dataclass(value) and fields(value):
             keys |= {
-                f"{f.name}.{inner.name}": _shown(getattr(value, inner.name))
+                f"{f.name}.{inner.name}": recipe_text(getattr(value, inner.name))
                 for inner in schema(cast(type, type(value)))
             }
         else:
-            keys[f.name] = _shown(value)
+            keys[f.name] = recipe_text(value)
     return keys
-
-
-def _shown(value: Any) -> str:
-    """A value of a recipe as in a `.net` file."""
-    if type(value) in _WORDS:
-        given = [
-            (
-                _shown(getattr(value, f.name))
-                if f.default is MISSING
-                else f"{f.name}={_shown(getattr(value, f.name))}"
-            )
-            for f in schema(cast(type, type(value)))
-            if f.default is MISSING or getattr(value, f.name) != f.default
-        ]
-        return _WORDS[type(value)] + (f"({', '.join(given)})" if given else "")
-    if isinstance(value, tuple) and all(type(item) in _WORDS for item in value):
-        return ", ".join(map(_shown, value)) or "none"
-    if value is None:
-        return "not given"
-    return show(Fraction(repr(value)) if isinstance(value, float) else value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netdsl.summary.tree import Figures, Part, Summary
+from netdsl.summary.network_summary import Summary
+from netdsl.summary.tree import Figures, Part
 
 
 def record(summary: Summary) -> dict[str, object]:

@@ -1,11 +1,10 @@
-"""A summary as data: a tree of a network's parts with their figures."""
+"""A summary as data: the tree of a network's parts, and their figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from netdsl.base.source import Span
-from netdsl.ir.typed import TypedOutput
 from netdsl.ops.operation import Shape
 from netdsl.shapes.tensor_state import TensorState
 
@@ -59,31 +58,3 @@ class Part:
     @property
     def receptive_field(self) -> int:
         return self.state.receptive_field
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A network's parts and totals; `parameters` are those of the `network` line, with their values. The MACs
-    in `figures` are those of evaluation.
-    """
-
-    name: str
-    parameters: tuple[tuple[str, str], ...]
-    file: str
-    input: Shape
-    outputs: tuple[TypedOutput, ...]
-    figures: Figures
-    depth: int
-    receptive_field: int
-    parts: tuple[Part, ...]
-
-    @property
-    def output(self) -> Shape:
-        """The shape of the first output."""
-        return self.outputs[0].shape
-
-    @property
-    def title(self) -> str:
-        """The network with its settings: `preresnet(depth=20)`."""
-        settings = ", ".join(f"{name}={value}" for name, value in self.parameters)
-        return f"{self.name}({settings})" if settings else self.name

@@ -15,11 +15,7 @@ from netdsl.base import tree
 from netdsl.base.source import MAX_LENGTH, Source, Span
 from netdsl.diagnostics import MAX_DIAGNOSTICS, Diagnostics, Help, write
 from netdsl.language.words import SECTIONS, STATEMENTS, STEPS
-from netdsl.other_frameworks.recipe_lines import own_choice
 from netdsl.syntax import lalr, nodes
-from netdsl.syntax.errors.patterns import shape
-from netdsl.syntax.errors.syntax_errors import own_word, report_syntax_error
-from netdsl.syntax.errors.wrong_statements import WHOLE_FILES
 from netdsl.syntax.lalr import SyntaxFault
 from netdsl.syntax.split_statements import Parts, Piece, StatementSplitter, parts
 from netdsl.syntax.tokens import Token, made, significant, tokens
@@ -63,12 +59,13 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
         failed = statement is None
         if statement is None:
             words = [token.text for token in chunk.tokens if token.kind == "NAME"][:2] + ["", ""]
-            kind = own_word(words[0]) or words[0]
-            statement = nodes.Unread(kind, words[1], Span(source, first.start, chunk.end))
+            statement = nodes.Unread(
+                reader.own_word(words[0]), words[1], Span(source, first.start, chunk.end)
+            )
         elif isinstance(statement, (nodes.Network, nodes.Block)):
             statement = statement._replace(documentation=chunk.documentation)
         statements.append(statement)
-        if reader.language in WHOLE_FILES and len(statements) == 1:
+        if reader.of_whole_file and len(statements) == 1:
             break
         if failed and diagnostics.errors >= MAX_DIAGNOSTICS:
             break
@@ -94,11 +91,14 @@ def parse_values(source: Source, diagnostics: Diagnostics) -> tuple[nodes.Expr, 
         values: tuple[nodes.Expr, ...] = lalr.parse(significant(tokens(source)), "values", source)
         return values
     except SyntaxFault:
+        from netdsl.other_frameworks.recipe_lines import own_choice
+        from netdsl.other_frameworks.translation import own_shape
+
         span = Span(source, 0, len(source.text))
         plain = source.text.strip("= ").replace("_", "")
         own = plain if plain.isdigit() else own_choice(source.text)
         if source.name == "--input":
-            own = shape(source.text)
+            own = own_shape(source.text)
         elif source.name == "--data" and '"' not in plain:
             own = f'folder("{source.text}")'
         help: Help = write(span, own) if own else "write a number, a word, or a call such as `sgd(lr=0.1)`"
@@ -121,7 +121,26 @@ class _Reader:
     def _parse(self, text: Iterable[Token], rule: str) -> Any:
         return lalr.parse(text, rule, self._source)
 
+    # What explains errors is imported where there is one.
+
+    @property
+    def of_whole_file(self) -> bool:
+        """True if the rest of the file is in the same language."""
+        if not self.language:
+            return False
+        from netdsl.syntax.errors.wrong_statements import WHOLE_FILES
+
+        return self.language in WHOLE_FILES
+
+    def own_word(self, word: str) -> str:
+        """The statement that a word is used for, or the word."""
+        from netdsl.syntax.errors.syntax_errors import own_word
+
+        return own_word(word) or word
+
     def _explain(self, text: Sequence[Token], rule: str, fault: SyntaxFault) -> None:
+        from netdsl.syntax.errors.syntax_errors import report_syntax_error
+
         self._mistakes += 1
         self.language, self.covered = report_syntax_error(self._source, text, rule, fault, self._diagnostics)
 
@@ -246,7 +265,8 @@ class _Reader:
             pieces = pieces[max(0, sound) + 1 :]
             if isinstance(step, nodes.Unread):
                 first = piece.tokens[0].text
-                listed = first in _LISTED and all(token.text != "{" for token in piece.tokens)
+                texts = [token.text for token in piece.tokens]
+                listed = first in _LISTED and "{" not in texts and texts[1:2] != ["("]
                 pieces = self._after_unread(pieces, listed=listed)
             place = None
         return tuple(steps)

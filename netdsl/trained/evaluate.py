@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from netdsl.runtime import metrics
-from netdsl.runtime.console import say
+from netdsl.runtime.distributed import ALONE
 from netdsl.runtime.errors import RunError
-from netdsl.runtime.evaluate import evaluate
+from netdsl.runtime.evaluate import score
+from netdsl.runtime.task import Details
 from netdsl.trained.open_run import Which, open_run
 from netdsl.trained.tasks import task_of
 
 
-def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> None:
-    """Prints the scores of a run's weights on the test images, of other `data` if given.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The scores of a run's weights `which` on `images` test images: `scores` as in `Scoring.result`."""
 
-    Raises RunError and NetworkError.
+    network: str
+    which: Which
+    images: int
+    precision: str
+    classes: tuple[str, ...]
+    scores: dict[str, float]
+    details: Details
+
+    def __str__(self) -> str:
+        return (
+            f"{self.network}, {self.which} weights: test {metrics.scores_text(self.scores)} "
+            f"({self.images:,} images, {self.precision})"
+        )
+
+    def by_class(self) -> list[dict[str, Any]]:
+        """The name of each class, the number of its things, and its scores, by name."""
+        details = self.details
+        columns = zip(self.classes, details.counts, *details.classes.values(), strict=True)
+        return [dict(zip(("class", details.things, *details.classes), row, strict=True)) for row in columns]
+
+
+def evaluate_run(folder: Path, which: Which, data: str | None, device: str, console: Console) -> Evaluation:
+    """Evaluates a run's weights on the test images, of other `data` if given; what is wrong with data is
+    said on `console`. Raises RunError and NetworkError.
     """
-    console = Console()
     run = open_run(folder, {} if data is None else {"data": data})
     speed = run.speed(device)
     speed.prepare()
@@ -30,9 +56,13 @@ def evaluate_run(folder: Path, which: Which, data: str | None, device: str) -> N
         if metrics.read(folder)[-1].validation_score is None:
             which = "last"  # no weights were better than others
     task, flip = task_of(run.network), run.network.recipe.tta == "flip"
-    scores = evaluate(model, dataset, dataset.test, speed, task=task, flip=flip)
-    say(
-        console,
-        f"{run.network.name}, {which} weights: test {metrics.scores_text(scores)} "
-        f"({len(dataset.test):,} images, {speed.precision})",
+    kept = score(model, dataset, dataset.test, speed, task=task, flip=flip)
+    return Evaluation(
+        run.network.name,
+        which,
+        len(dataset.test),
+        speed.precision,
+        dataset.classes,
+        kept.result(ALONE),
+        kept.details(),
     )

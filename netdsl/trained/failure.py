@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from netdsl.api import Network
 from netdsl.base.atomic import write
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import Place, watched
 from netdsl.compiler import Style
 from netdsl.diagnostics import Diagnostic, Label
 from netdsl.diagnostics.network_error import NetworkError
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.distributed import lost_others
 from netdsl.runtime.errors import RunError
 
@@ -50,7 +50,7 @@ class UnderWay(NamedTuple):
 
 
 @contextmanager
-def failures_located(network: Network, style: Style, folder: Path | None = None) -> Iterator[None]:
+def failures_located(network: CompiledNetwork, style: Style, folder: Path | None = None) -> Iterator[None]:
     """Replaces exceptions of a network's steps inside the block by StepFailed.
 
     Python's traceback is written into the `folder`, or to standard error without one.
@@ -70,7 +70,7 @@ def failures_located(network: Network, style: Style, folder: Path | None = None)
         raise StepFailed([_diagnostic(error, running, note)]) from error
 
 
-def under_way(error: Exception, network: Network, style: Style) -> Sequence[UnderWay]:
+def under_way(error: Exception, network: CompiledNetwork, style: Style) -> Sequence[UnderWay]:
     """The steps that were running when the error was raised, the innermost last; none if neither the error
     nor its causes were raised inside the network.
     """
@@ -139,7 +139,10 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, Position]]
 
 
 def _in_modules(
-    frames: Sequence[tuple[FrameType, Position]], network: Network, style: Style, places: Sequence[Place]
+    frames: Sequence[tuple[FrameType, Position]],
+    network: CompiledNetwork,
+    style: Style,
+    places: Sequence[Place],
 ) -> Iterator[tuple[Span | None, str]]:
     """The steps of the running modules, and the innermost step that is not a module."""
     running = [
@@ -159,7 +162,7 @@ def _in_modules(
 
 
 def _makers(
-    network: Network, style: Style, places: Sequence[Place], path: str
+    network: CompiledNetwork, style: Style, places: Sequence[Place], path: str
 ) -> Iterator[tuple[Span | None, str]]:
     """The steps of the modules on a path, the outermost first."""
     made: dict[nn.Module, Span] = {}

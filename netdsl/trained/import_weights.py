@@ -7,13 +7,13 @@ from typing import Literal
 
 from torch import nn
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint, checkpoint_import
 from netdsl.runtime.transplant import TransplantError, transplant
 from netdsl.trained.checkpoint_orders import known_orders
 
 
-def import_weights(network: Network, source: Path, output: Path) -> str:
+def import_weights(network: CompiledNetwork, source: Path, output: Path) -> str:
     """Writes a reference's weights for the network's module style; returns a summary. Raises RunError."""
     weights = checkpoint_import.read(source)
     module = network.module()

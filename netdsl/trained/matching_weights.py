@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import torch
 
-from netdsl.api import Network
 from netdsl.compiler import Style
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import checkpoint, checkpoint_import
 from netdsl.runtime.errors import RunError
 from netdsl.trained.open_run import open_run
@@ -58,7 +58,7 @@ def _fit(part: str, before: Shapes, after: Shapes) -> MatchingWeights:
     )
 
 
-def shapes_of(network: Network, style: Style) -> Shapes:
+def shapes_of(network: CompiledNetwork, style: Style) -> Shapes:
     """The shapes of a network's weights and statistics, computed on the meta device."""
     with torch.device("meta"):
         module = network.module() if style == "module" else network.sequential()

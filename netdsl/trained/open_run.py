@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias
 import torch
 from rich.console import Console
 
-from netdsl.api import Network
 from netdsl.compiler import Style
 from netdsl.ir.typed import operations
 from netdsl.language.words import VARIANT
+from netdsl.network import CompiledNetwork
 from netdsl.ops.conv import Conv, Depthwise
 from netdsl.ops.operation import describe
 from netdsl.runtime import checkpoint, data, images, model
@@ -44,7 +44,7 @@ class OpenedRun:
     """
 
     folder: Path
-    network: Network
+    network: CompiledNetwork
     style: Style
     settings: Mapping[str, str]
     rules: images.Rules = images.RULES
@@ -121,18 +121,18 @@ def open_run(folder: Path, overrides: Mapping[str, str] | None = None) -> Opened
     if settings is None or text is None:
         missing = folder / (RUN_FILE if settings is None else NETWORK_FILE)
         raise RunError(f"there is no {missing}", "name the folder of a run, such as runs/resnet32")
-    network = Network(settings.compiled(text, overrides or {}))
+    network = CompiledNetwork(settings.compiled(text, overrides or {}))
     trained_on = "" if "data" in (overrides or {}) else settings.data
     return OpenedRun(folder, network, settings.style, settings.settings, settings.rules, trained_on)
 
 
-def divide(network: Network, source: images.Source) -> data.Dataset:
+def divide(network: CompiledNetwork, source: images.Source) -> data.Dataset:
     """Divides images by a network's recipe: `data.divide`. Raises RunError."""
     recipe = network.recipe
     return data.divide(source, require_classes(network), recipe.validation, recipe.seed, recipe.images)
 
 
-def require_classes(network: Network) -> int:
+def require_classes(network: CompiledNetwork) -> int:
     """The number of a network's classes. Raises RunError if it has no `classes`, or if its first output, or
     one of training only, which is for the loss, isn't a vector of their scores, and no `detect` gives it
     another meaning.
@@ -152,7 +152,7 @@ def require_classes(network: Network) -> int:
     return classes
 
 
-def convolutions(network: Network) -> tuple[Convolution, ...]:
+def convolutions(network: CompiledNetwork) -> tuple[Convolution, ...]:
     """The properties of a network's convolutions that its layout depends on."""
     return tuple(
         Convolution(
@@ -167,7 +167,7 @@ def convolutions(network: Network) -> tuple[Convolution, ...]:
 
 
 def create_model(
-    network: Network,
+    network: CompiledNetwork,
     style: Style,
     seed: int,
     device: torch.device,

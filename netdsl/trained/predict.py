@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
@@ -27,9 +28,19 @@ class Prediction(NamedTuple):
     can't be read. `remark` is what is wrong with the file.
     """
 
-    image: Path
+    image: Path | Image.Image
     classes: list[tuple[str, float]]
     remark: str
+
+    @property
+    def label(self) -> str:
+        """The most likely class."""
+        return self.classes[0][0]
+
+    @property
+    def score(self) -> float:
+        """The probability of the most likely class."""
+        return self.classes[0][1]
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -53,11 +64,11 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict(
-    run: OpenedRun, which: Which, images: Sequence[Path], top: int, device: torch.device
+    run: OpenedRun, which: Which, images: Sequence[Path | Image.Image], top: int, device: torch.device
 ) -> Iterator[Prediction]:
     """The `top` classes of each image, by the softmax of the logits. Raises RunError.
 
-    Files are decoded as in training.
+    Files are decoded as in training, and images in memory like files.
     """
     preprocessing = run.preprocessing(which)
     deployed = InferenceModel(run.model(which, device), preprocessing)
@@ -77,13 +88,13 @@ class FoundBoxes(NamedTuple):
     `remark` is what is wrong with the file.
     """
 
-    image: Path
+    image: Path | Image.Image
     found: Detections | None
     remark: str
 
 
 def detect(
-    run: OpenedRun, which: Which, images: Sequence[Path], least: float, device: torch.device
+    run: OpenedRun, which: Which, images: Sequence[Path | Image.Image], least: float, device: torch.device
 ) -> Iterator[FoundBoxes]:
     """The boxes with a score of at least `least` in each image; the run is that of a detector.
 
@@ -125,7 +136,7 @@ def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Pa
     draw.write_picture(draw.with_detections(pixels, found, classes), picture)
 
 
-def _decoded(file: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:
+def _decoded(file: Path | Image.Image, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:
     """An image, or None if it can't be read, and what is wrong with its file."""
     try:
         pixels, opened = decode_one(file, shape)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from netdsl.api import Network
 from netdsl.language import detectors
 from netdsl.language.recipe import FcosLoss, YoloLoss
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.task import Task, classification
 from netdsl.shapes.check_detector import strides
 
 
-def task_of(network: Network) -> Task:
+def task_of(network: CompiledNetwork) -> Task:
     """The task that a network is trained for, with the loss of its recipe."""
     detect, loss = network.typed.network.detect, network.recipe.loss
     if detect is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import require_enough
 from netdsl.runtime.console import say
 from netdsl.runtime.data import Dataset, read, room
@@ -26,7 +26,7 @@ class DatasetCache:
 
     def of(
         self,
-        network: Network,
+        network: CompiledNetwork,
         request: SpeedRequest,
         speed: Speed,
         console: Console,

@@ -9,8 +9,8 @@ from signal import Signals
 
 from rich.console import Console
 
-from netdsl.api import Network
 from netdsl.compiler import Style
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import Processes
@@ -25,7 +25,7 @@ from netdsl.training import results
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.plan import PLAN, Entry, Plan
 from netdsl.training.results import NetworkResult
-from netdsl.training.train_run import free_folder, resume_run, train_run
+from netdsl.training.train_run import NO_WATCHERS, Watchers, free_folder, resume_run, train_run
 
 
 def require_one_process(processes: Processes, what: str) -> None:
@@ -42,7 +42,7 @@ def run_experiment(
     style: str,
     folder: Path | None,
     request: SpeedRequest,
-    tensorboard: bool = False,
+    watchers: Watchers = NO_WATCHERS,
 ) -> tuple[Path, list[NetworkResult]]:
     """Trains each network with each of its seeds; returns the folder and the results.
 
@@ -55,12 +55,12 @@ def run_experiment(
     plan = Plan(require_style(style), request, list(entries), RULES)
     inputs, console = DatasetCache(), Console()
     for entry in plan.entries:
-        network = Network(entry.compiled(entry.seeds[0]))
+        network = CompiledNetwork(entry.compiled(entry.seeds[0]))
         inputs.of(network, request, choose(request, convolutions(network)), console)
     with locked(folder):
         _require_new(folder)
         plan.write(folder)
-        return folder, _go_on(folder, plan, request, tensorboard, inputs, console)
+        return folder, _go_on(folder, plan, request, watchers, inputs, console)
 
 
 def _require_new(folder: Path) -> None:
@@ -76,7 +76,7 @@ def _require_new(folder: Path) -> None:
 
 
 def resume_experiment(
-    folder: Path, request: SpeedRequest, tensorboard: bool = False
+    folder: Path, request: SpeedRequest, watchers: Watchers = NO_WATCHERS
 ) -> tuple[Path, list[NetworkResult]]:
     """Continues an experiment: complete and failed runs are kept, an interrupted one is resumed.
 
@@ -88,11 +88,16 @@ def resume_experiment(
             name: requested for name, requested in asdict(request).items() if requested not in ("auto", None)
         }
         request = replace(plan.request, **others)
-        return folder, _go_on(folder, plan, request, tensorboard, DatasetCache(plan.rules), Console())
+        return folder, _go_on(folder, plan, request, watchers, DatasetCache(plan.rules), Console())
 
 
 def _go_on(
-    folder: Path, plan: Plan, request: SpeedRequest, tensorboard: bool, inputs: DatasetCache, console: Console
+    folder: Path,
+    plan: Plan,
+    request: SpeedRequest,
+    watchers: Watchers,
+    inputs: DatasetCache,
+    console: Console,
 ) -> list[NetworkResult]:
     failures = results.read_failures(folder)
     way_out = f"continue with `netdsl train --resume {folder}`"
@@ -105,7 +110,7 @@ def _go_on(
             say(console, "")
             say(console, f"{number} of {count}: {run.name}")
             try:
-                _train(run, entry, seed, plan.style, request, tensorboard, inputs)
+                _train(run, entry, seed, plan.style, request, watchers, inputs)
             except Diverged as error:  # The same seed would diverge again.
                 failures[run.name] = str(error)
                 say(console, f"{run.name} failed: {error}")
@@ -129,11 +134,11 @@ def _train(
     seed: int,
     style: Style,
     request: SpeedRequest,
-    tensorboard: bool,
+    watchers: Watchers,
     inputs: DatasetCache,
 ) -> None:
     if (run / CHECKPOINT).exists():
-        resume_run(run, {}, request, tensorboard=tensorboard, inputs=inputs)
+        resume_run(run, {}, request, watchers=watchers, inputs=inputs)
         return
     for name in (NETWORK_FILE, RUN_FILE):  # Of a process that was killed before its first checkpoint.
         (run / name).unlink(missing_ok=True)
@@ -143,6 +148,6 @@ def _train(
         style,
         run,
         request,
-        tensorboard=tensorboard,
+        watchers=watchers,
         inputs=inputs,
     )

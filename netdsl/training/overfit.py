@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import torch
 from rich.console import Console
 
-from netdsl.api import Network
 from netdsl.compiler import Compiled, compile_network
 from netdsl.language.recipe import Recipe
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say, warn
 from netdsl.runtime.data import Dataset
@@ -83,14 +83,16 @@ def overfit(
     the recipe's optimizer. If that fails, a tenth and ten times of the rate are tried; then RunError has the
     diagnosis.
     """
-    if Network(compiled).typed.network.detect:
+    if CompiledNetwork(compiled).typed.network.detect:
         raise RunError(
             "`--overfit` counts images that are classified right, and the network is a detector",
             "train it on a few images: `--images 16 --batch 16 --validation 0 --epochs 100`",
         )
-    size = {"images": str(images), "batch": str(min(Network(compiled).recipe.batch, images))}
+    size = {"images": str(images), "batch": str(min(CompiledNetwork(compiled).recipe.batch, images))}
     bare = {key: value for key, value in overrides.items() if key not in _BARE} | _BARE | size
-    network = Network(compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__))
+    network = CompiledNetwork(
+        compile_network(compiled.source, compiled.settings, bare, compiled.used.__getitem__)
+    )
     recipe, console = network.recipe, Console()
     speed = choose(request, convolutions(network))
     data = DatasetCache().of(network, request, speed, console).to(speed.device)
@@ -161,7 +163,7 @@ def diagnosis(first: Attempt, others: list[Attempt], classes: int) -> tuple[str,
     )
 
 
-def _attempt(network: Network, style: str, data: Dataset, recipe: Recipe, speed: Speed) -> Attempt:
+def _attempt(network: CompiledNetwork, style: str, data: Dataset, recipe: Recipe, speed: Speed) -> Attempt:
     """Trains new weights until they overfit the images, diverge, or reach the most epochs."""
     model = create_model(network, require_style(style), recipe.seed, speed.device)
     model.to(speed.device, speed.layout)

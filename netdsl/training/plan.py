@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from netdsl.api import Network
 from netdsl.base.source import Source
 from netdsl.base.typed_json import Text
 from netdsl.compiler import Compiled, Style, compile_network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.images import Rules
 from netdsl.runtime.speed import SpeedRequest
@@ -39,7 +39,7 @@ class Entry:
     @staticmethod
     def of(name: str, compiled: Compiled, overrides: Mapping[str, str], seeds: int) -> Entry:
         """The entry of a compiled network; its `seeds` seeds count from its recipe's."""
-        first = Network(compiled).recipe.seed
+        first = CompiledNetwork(compiled).recipe.seed
         source = compiled.source
         numbers = list(range(first, first + seeds))
         return Entry(
@@ -106,7 +106,7 @@ class Plan:
 
 def entries(networks: Sequence[Compiled], overrides: Mapping[str, str], seeds: int) -> list[Entry]:
     """The entries of networks, each with `seeds` seeds; duplicate names are numbered (a, b, a-2)."""
-    names = [Network(compiled).name for compiled in networks]
+    names = [CompiledNetwork(compiled).name for compiled in networks]
     numbers = [names[: i + 1].count(name) for i, name in enumerate(names)]
     return [
         Entry.of(name if number == 1 else f"{name}-{number}", compiled, overrides, seeds)

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from netdsl.api import Network
 from netdsl.base.typed_json import Text, typed
 from netdsl.compiler import Compiled, Style
-from netdsl.language.recipe import CHOICES, Recipe
+from netdsl.language.recipe import Recipe
+from netdsl.language.recipe_text import WORDS
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import damaged
 from netdsl.runtime.images import RULES, Rules
 from netdsl.trained.run_settings import RunSettings
@@ -57,7 +58,7 @@ class Record(RunSettings):
         rules: Rules = RULES,
     ) -> Record:
         """The record of a new run."""
-        network = Network(compiled)
+        network = CompiledNetwork(compiled)
         path = compiled.source.name.replace("\\", "/")
         start = posixpath.dirname(posixpath.normpath(path)) or "."
         return Record(
@@ -83,10 +84,9 @@ class Record(RunSettings):
 
 def recipe_record(recipe: Recipe) -> dict[str, object]:
     """The resolved recipe, with the names of choices: `{"optimizer": {"sgd": {"lr": 0.01, …}}}`."""
-    words = {cls: word for choices in CHOICES.values() for word, cls in choices.items()}
 
     def worded(value: object) -> object:
-        return {words[type(value)]: asdict(value)} if type(value) in words else value  # type: ignore[call-overload]
+        return {WORDS[type(value)]: asdict(value)} if type(value) in WORDS else value  # type: ignore[call-overload]
 
     values = {name: getattr(recipe, name) for name in Recipe.__dataclass_fields__}
     return {

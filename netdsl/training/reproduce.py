@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.console import say
 from netdsl.runtime.distributed import ALONE, Processes
@@ -44,7 +44,7 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
             f"the run in {folder} was trained by {count} processes, not by {processes.size}",
             f"start {count}: `torchrun --nproc-per-node N -m netdsl reproduce`",
         )
-    request, others = as_before(run.how, SpeedRequest(), convolutions(Network(compiled)), processes)
+    request, others = as_before(run.how, SpeedRequest(), convolutions(CompiledNetwork(compiled)), processes)
     for line in others:
         say(console, line)
     inputs = DatasetCache(record.rules)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from netdsl.api import Network
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import metrics, plot, report
 from netdsl.runtime.metrics import METRICS
 from netdsl.runtime.plot import Curve, Panel
@@ -98,7 +98,7 @@ def collect(folder: Path, plan: Plan, failures: dict[str, str]) -> list[NetworkR
     """
     results = []
     for entry in plan.entries:
-        network = Network(entry.compiled(entry.seeds[0]))
+        network = CompiledNetwork(entry.compiled(entry.seeds[0]))
         runs = []
         for seed in entry.seeds:
             name = entry.folder(seed)

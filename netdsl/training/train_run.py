@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,26 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from netdsl.api import Network
 from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
 from netdsl.language.recipe import Recipe
+from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
+from netdsl.runtime.callback import Beginning, Callback, Callbacks
 from netdsl.runtime.checkpoint import Checkpoint
-from netdsl.runtime.console import say
+from netdsl.runtime.console import say, user_console
 from netdsl.runtime.data import Dataset
 from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.layout import Convolution, choose_layout
-from netdsl.runtime.metrics import METRICS, Metrics, scores_text
+from netdsl.runtime.logger_names import LOGGERS
+from netdsl.runtime.loggers import Csv, create_loggers
+from netdsl.runtime.metrics import METRICS, scores_text
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_atomic, write_json
-from netdsl.runtime.tensorboard import FOLDER as TENSORBOARD
-from netdsl.runtime.tensorboard import TensorBoard, require_tensorboard
 from netdsl.runtime.train import Report, Training
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
@@ -40,6 +41,31 @@ from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record, recipe_record
 
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Watchers of a training: `loggers` by name, `callbacks`, and a console unless `quiet`."""
+
+    loggers: Sequence[str] = ()
+    callbacks: Sequence[Callback] = ()
+    quiet: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The loggers that a run has: `none` is not one."""
+        return [name for name in LOGGERS if name in self.loggers]
+
+    def created(self) -> list[Callback]:
+        """The loggers and callbacks. Raises RunError if the extra of a logger is not installed."""
+        return [*create_loggers(self.names), *self.callbacks]
+
+    def resumed(self, how: Mapping[str, object]) -> Watchers:
+        """Those of a resumed run: without other loggers, those that it had; `none` is an empty one."""
+        before = how.get("log")
+        return replace(self, loggers=self.loggers or (before if isinstance(before, list) else []))
+
+
+NO_WATCHERS = Watchers()
 # Keys of the recipe that a resumed run can't change.
 _FIXED = ("seed", "validation", "images", "average")
 
@@ -51,17 +77,16 @@ def train_run(
     folder: Path | None,
     request: SpeedRequest,
     processes: Processes = ALONE,
-    tensorboard: bool = False,
+    watchers: Watchers = NO_WATCHERS,
     inputs: DatasetCache | None = None,
 ) -> Report:
     """Trains the network into a run folder, and prints the results. Raises RunError.
 
     Of several processes the first one writes and prints. `inputs` is shared by successive runs.
     """
-    console = Console(quiet=not processes.first)
-    if tensorboard:
-        require_tensorboard()
-    network = Network(compiled)
+    console = user_console(watchers.quiet or not processes.first)
+    callbacks = watchers.created()
+    network = CompiledNetwork(compiled)
     speed = choose(request, convolutions(network), processes.local_rank)
     folder = folder or free_folder(network.name)
     if processes.first:
@@ -71,12 +96,12 @@ def train_run(
     fingerprint = data.fingerprint()
     record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules)
     _require_same(processes, record, speed)
-    run = Run(folder, record.to_json(), processes=processes)
+    run = Run(folder, record.to_json(), how={"log": watchers.names}, processes=processes)
     training = _prepared(network, record, data, run, request, speed, console)
     with _locked(folder, processes):
         if processes.first:
             _require_new(folder)
-        return _trained(training, network, record, tensorboard)
+        return _trained(training, network, record, callbacks)
 
 
 def resume_run(
@@ -84,7 +109,7 @@ def resume_run(
     overrides: Mapping[str, str],
     request: SpeedRequest,
     processes: Processes = ALONE,
-    tensorboard: bool = False,
+    watchers: Watchers = NO_WATCHERS,
     inputs: DatasetCache | None = None,
 ) -> Report:
     """Resumes a run from its checkpoint. Raises RunError, and NetworkError for invalid overrides.
@@ -92,7 +117,7 @@ def resume_run(
     Options that are not given stay as they were: on the CPU in fp32 the result is then bit for bit that of
     a run that was never stopped. Of several processes the first one reads the folder.
     """
-    console = Console(quiet=not processes.first)
+    console = user_console(watchers.quiet or not processes.first)
     if processes.first:
         Checkpoint.require(folder / CHECKPOINT)  # Before the lock, which creates the folder.
     with _locked(folder, processes):
@@ -103,7 +128,7 @@ def resume_run(
         before = Record.of_checkpoint(run.record, folder / CHECKPOINT)
         if processes.first:
             _require_same_run(folder, before)
-        network = Network(before.compiled(before.text, overrides))
+        network = CompiledNetwork(before.compiled(before.text, overrides))
         changes = _recipe_changes(before, network.recipe)
         layers = convolutions(network)
         request, others = as_before(run.how, request, layers, processes)
@@ -136,16 +161,19 @@ def resume_run(
         )
         run.record = record.to_json()
         _require_same(processes, record, speed)
+        watchers = watchers.resumed(run.how)
+        callbacks = watchers.created()
+        run.how["log"] = watchers.names
         training = _prepared(network, record, data, run, request, speed, console)
         training.restore(found, progress)
         del found  # Its memory.
         if processes.first:
             report.remove(folder)  # That of the shorter run.
-        return _trained(training, network, record, tensorboard)
+        return _trained(training, network, record, callbacks)
 
 
 def _prepared(
-    network: Network,
+    network: CompiledNetwork,
     record: Record,
     data: Dataset,
     run: Run,
@@ -162,18 +190,23 @@ def _prepared(
     return Training(model, data, network.recipe, run, speed, console, request, task_of(network))
 
 
-def _trained(training: Training, network: Network, record: Record, tensorboard: bool) -> Report:
+def _trained(
+    training: Training, network: CompiledNetwork, record: Record, callbacks: Sequence[Callback]
+) -> Report:
     """Trains, writes all files of the run and prints the report."""
     run, console = training.run, training.console
     if run.writes:
         _write_inputs(run.folder, network, record)
-    board: AbstractContextManager[Callable[[Metrics], None] | None] = nullcontext()
-    if run.writes and (tensorboard or (run.folder / TENSORBOARD).exists()):
-        board = TensorBoard(run.folder, len(run.rows))
-    with board as each_epoch, failures_located(network, record.style, run.folder if run.writes else None):
-        done = training.train(each_epoch)
-    if run.writes:
-        report.write(run.folder, done)
+    watching = Callbacks([Csv(), *callbacks] if run.writes else [])
+    with (
+        closing(watching),
+        failures_located(network, record.style, run.folder if run.writes else None),
+    ):
+        watching.begin(Beginning(run.folder, network.name, record.id, record.recipe, tuple(run.rows)))
+        done = training.train(watching.epoch)
+        if run.writes:
+            report.write(run.folder, done)
+        watching.end(done)
     which = "last"
     if done.validation_score is not None:
         which = "best"
@@ -321,7 +354,7 @@ def free_folder(name: str) -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def _write_inputs(folder: Path, network: Network, record: Record) -> None:
+def _write_inputs(folder: Path, network: CompiledNetwork, record: Record) -> None:
     """Writes the record for users: the network, its code, and the rest in `run.json`."""
     values = record.to_json()
     text = str(values.pop("text"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from tests.support.building import build
 
 PLAIN = "attention(2)"

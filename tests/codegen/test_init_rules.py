@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.language.init_rules import FOR_KERNELS, RULES
 from tests.codegen.test_initialisation import STYLES, parameters
 from tests.support.building import build

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import netdsl
-from netdsl.api import Network
+from netdsl.api.network import Network
 from tests.support.building import build
 
 STYLES = ["module", "functional", "sequential"]

@@ -183,6 +183,7 @@ def test_train_eval_and_plot() -> None:
         "tiny.py",
         "metrics.jsonl",
         "curves.png",
+        "results.csv",
         "report.json",
         "how.json",
         ".lock",

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from netdsl.api import load
+from netdsl.api.difference import change_line
+from netdsl.api.loading import load
 from netdsl.base.source import Source
-from netdsl.commands.diff import change_line
 from netdsl.compiler import compile_network
 from netdsl.ir.typed import TypedNetwork
 from netdsl.runtime import checkpoint

@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from netdsl import inspect
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.compiler import STYLES
 from netdsl.inspect.dreams import ascent, blurred
 from netdsl.inspect.inspected_run import InspectedRun

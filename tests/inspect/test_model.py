@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import netdsl
 from netdsl import inspect
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.compiler import STYLES, Style
 from netdsl.inspect import Inspected
 from netdsl.runtime.errors import RunError

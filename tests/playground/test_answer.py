@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netdsl.api import load
+from netdsl.api.loading import load
 from netdsl.base.source import Source
 from netdsl.compiler import STYLES
 from netdsl.playground.answer import View, answer, answer_in_browser, examples

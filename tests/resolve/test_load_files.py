@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netdsl.api import Network, load
+from netdsl.api.loading import load
+from netdsl.api.network import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.diagnostics.network_error import NetworkError

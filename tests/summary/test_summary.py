@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.ir.typed import TypedStage
 from netdsl.summary.measure import EVERYTHING, measure
+from netdsl.summary.network_summary import Summary
 from netdsl.summary.summary_json import record
-from netdsl.summary.tree import Figures, Part, Summary
+from netdsl.summary.tree import Figures, Part
 from netdsl.syntax.net_files import read_text, shipped
 from tests.ops.test_operations import EXAMPLES
 from tests.support import strategies

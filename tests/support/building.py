@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.base.source import Source
 from netdsl.compiler import compile_network
 from netdsl.language.words import INPUT

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.runtime.model import Outputs, all_outputs
 
 TOLERANCE = 1e-10

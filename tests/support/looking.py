@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.compiler import Style
 from netdsl.inspect import Inspected
 from netdsl.trained.open_run import create_model

@@ -54,6 +54,15 @@ def test_trained_evaluated_and_resumed(text: str, tmp_path: Path, monkeypatch: p
     assert {"loss", "ap50", "ap", "ap75"} == set(rows[0].validation)
     evaluated = netdsl("eval", "whole").output
     assert evaluated.split("test AP50")[1].split("(")[0] == whole.output.split("test AP50")[1].split("(")[0]
+    shown = netdsl("eval", "whole", "-o", "scores", "--format", "json")
+    assert shown.exit_code == 0, shown.output
+    record = json.loads(shown.stdout)
+    assert record["ap50"] == json.loads(Path("whole/report.json").read_text())["test_ap50"]
+    real = [each["ap50"] for each in record["classes"] if each["ap50"] is not None]
+    assert record["ap50"] == pytest.approx(sum(real) / len(real)) and set(record["sizes"]) >= {"small"}
+    confusion = torch.tensor(record["confusion"])
+    assert confusion.sum(1)[:10].tolist() == [each["boxes"] for each in record["classes"]]
+    assert {file.name for file in Path("scores").iterdir()} == {"confusion.png", "precision_recall.png"}
     # Scenes, augmentation and drawn anchors are those of a run that was never stopped.
     assert netdsl("train", "tiny.net", "--run", "half", "--epochs", 1, *options).exit_code == 0
     resumed = netdsl("train", "--resume", "half", "--epochs", 2)

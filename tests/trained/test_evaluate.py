@@ -77,3 +77,17 @@ def test_best_and_last_weights_both_say(trained: Path) -> None:
 def test_a_report_is_left(trained: Path) -> None:
     report = json.loads((trained / "module" / "report.json").read_text())
     assert f"test accuracy {report['test_accuracy']:.2%}" in netdsl("eval", trained / "module").output
+
+
+def test_classes_and_the_confusion_matrix(trained: Path, tmp_path: Path) -> None:
+    shown = netdsl("eval", trained / "module", "--format", "json", "-o", tmp_path / "scores")
+    assert shown.exit_code == 0, shown.output
+    record = json.loads(shown.stdout)
+    confusion = torch.tensor(record["confusion"])
+    assert confusion.trace() / confusion.sum() == pytest.approx(record["accuracy"])
+    assert confusion.sum() == record["images"] == sum(each["images"] for each in record["classes"])
+    shares = [each["accuracy"] for each in record["classes"]]
+    assert shares == pytest.approx((confusion.diag() / confusion.sum(1)).tolist())
+    assert [file.name for file in (tmp_path / "scores").iterdir()] == ["confusion.png"]
+    table = netdsl("eval", trained / "module").output.splitlines()
+    assert table[2].split() == ["class", "images", "accuracy"] and len(table) == 13

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netdsl.api import Network
+from netdsl.api.network import Network
 from netdsl.compiler import STYLES, Style
 from netdsl.runtime.errors import RunError
 from netdsl.trained.failure import TRACEBACK, StepFailed, failures_located, under_way

@@ -172,8 +172,8 @@ def write_precision_recall(
 ) -> None:
     """Draws the precision of each class over the recall from 0 to 1, (K, R); NaN for classes without boxes.
 
-    `precisions` are the average precisions, by which the legend is sorted; of more than ten classes it names
-    the best and the worst five. Raises RunError if the file can't be written.
+    `precisions` are the average precisions at the curves' IoU of 0.5, by which the legend is sorted; of more
+    than ten classes it names the best and the worst five. Raises RunError if the file can't be written.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -200,7 +200,7 @@ def write_precision_recall(
     axes.grid(alpha=0.3)
     axes.set_title(plain(title), fontsize=_FONT + 1)
     if ranked:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=_FONT)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=_FONT, title="AP50")
     write_figure(figure, file)
 
 

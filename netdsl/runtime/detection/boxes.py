@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+# The score from which boxes are shown, and count in confusion matrices.
+SURE = 0.3
 # The most boxes of an image, as COCO counts them.
 MOST = 100
 # The most candidates that are compared with each other, by score, as torchvision's detectors have it.

@@ -9,11 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from netdsl.runtime.detection.boxes import Detections, keep_best, without_padding
-from netdsl.runtime.detection.mean_ap import average_precision
+from netdsl.runtime.detection.boxes import SURE, Detections, keep_best, without_padding
+from netdsl.runtime.detection.mean_ap import Precisions, average_precision, confusion
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
-from netdsl.runtime.task import Scoring
+from netdsl.runtime.task import Details, Scoring
 
 
 class Head(Protocol):
@@ -77,6 +77,7 @@ class _Boxes:
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
         self._found: list[Detections] = []
         self._real: list[Tensor] = []
+        self._precisions: Precisions | None = None
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
         with torch.random.fork_rng():  # The loss may draw anchors: each time the same ones.
@@ -91,7 +92,18 @@ class _Boxes:
         pairs = processes.gathered((self._found, self._real))
         found = [own for part, _ in pairs for own in part]
         real = [own for _, part in pairs for own in part]
-        precisions = average_precision(found, real, self._task.head.classes)
-        scores = {"ap50": precisions.ap50, "ap": precisions.ap, "ap75": precisions.ap75}
+        self._precisions = own = average_precision(found, real, self._task.head.classes)
+        scores = {"ap50": own.ap50, "ap": own.ap, "ap75": own.ap75}
         # None: no image has a box.
         return {"loss": loss / count, **{name: value or 0.0 for name, value in scores.items()}}
+
+    def details(self) -> Details:
+        precisions = self._precisions
+        assert precisions is not None
+        return Details(
+            "boxes",
+            {"ap50": precisions.classes50, "ap": precisions.classes},
+            confusion(self._found, self._real, self._task.head.classes, SURE),
+            precisions.sizes,
+            precisions.curves,
+        )

@@ -41,6 +41,7 @@ from netdsl.language.expressions import (
 )
 from netdsl.ops import OPERATIONS
 from netdsl.ops.operation import UNKNOWN, Shape
+from netdsl.shapes.repair.projection import last_norm
 from netdsl.shapes.repair.reorder import write_input
 from netdsl.shapes.tensor_state import TensorState
 from netdsl.syntax.tokens import closing
@@ -294,8 +295,10 @@ def shortcuts(
         for stride in strides:
             conv = _projection(step.span, {"out": out, "stride": stride})
             more = "" if stride == ONE else f", {_shown(stride)}"
-            fix = add(place, f" shortcut {{ conv({_shown(out)}, 1{more}) }}")
-            yield Change([(step, step._replace(shortcut=(conv,)))], fix)
+            norms = last_norm(step.body)
+            text = ", ".join([f"conv({_shown(out)}, 1{more})", *(norm.span.text for norm in norms)])
+            fix = add(place, f" shortcut {{ {text} }}")
+            yield Change([(step, step._replace(shortcut=(conv, *norms)))], fix)
 
 
 def _projection(span: Span, given: Mapping[str, Expr]) -> OperationStep:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from netdsl.base.values import show
+from netdsl.ir.resolved import OperationStep, Step
 from netdsl.ir.typed import TypedBody, TypedOperation
 from netdsl.language.expressions import ONE, Const, Expr, Ref, operator
 from netdsl.ops.operation import Symbolic
+from netdsl.resolve.last_norm import is_norm
 
 
 def projection(body: TypedBody, reduction: Fraction) -> str:
@@ -30,7 +33,14 @@ def projection(body: TypedBody, reduction: Fraction) -> str:
     # A stride by name also fits calls of the block with another stride than this one's.
     shown = _words(stride) or str(reduction)
     given = f", {shown}" if shown != "1" else ""
-    return f"conv({out}, 1{given})"
+    norms = last_norm([step.step for step in body.steps if isinstance(step, TypedOperation)])
+    return ", ".join([f"conv({out}, 1{given})", *(norm.span.text for norm in norms)])
+
+
+def last_norm(steps: Sequence[Step]) -> tuple[OperationStep, ...]:
+    """The norm at the end of a body, which its shortcut needs too."""
+    last = steps[-1] if steps else None
+    return (last,) if isinstance(last, OperationStep) and is_norm(last.operation) else ()
 
 
 def _words(expr: Expr) -> str:

@@ -1,47 +1,42 @@
-"""Fixes of whole lines, with the bodies that they open."""
+"""Fixes of lines with the bodies that they open."""
 
 from __future__ import annotations
 
 import re
 
 from netdsl.base.source import Source, Span
-from netdsl.diagnostics import Edit, Fix, Help, listing
-from netdsl.syntax.errors.patterns import Write
+from netdsl.diagnostics import Edit, Fix, Help
 from netdsl.syntax.tokens import closing
 
 
-def write_line(help: str | Write, line: Span, brace: int | None, *, whole: bool) -> Help:
-    """A fix of a line, up to its `{`, or with braces around the indented lines below it. It is a sentence
-    where the text goes on behind it (not `whole`), or is left open.
+def write_body(text: str, title: str, line: Span, brace: int | None, *, safe: bool, whole: bool) -> Help:
+    """A fix of a line, up to its `{` at an offset, or with braces around the indented lines below it: `…` is
+    the body. It is a sentence where the text goes on behind it (not `whole`), or is left open.
     """
-    if isinstance(help, str):
-        return help
-    title = f"write {listing(help.text.split(chr(10)))}{help.why}"
-    source, text = line.source, help.text
+    source = line.source
     indent = source.text[: line.start].rpartition("\n")[2]
     indent = indent if not indent.strip() else ""
-    opening = brace if brace is not None else line.start + line.text.find("{") if "{" in line.text else None
     head, gap, tail = text.rpartition("…")
-    if gap and opening is not None:  # in place of the line up to its `{`, and of the brace that closes it
-        end = closing(source, opening)
-        edits = [Edit(Span(source, line.start, opening + 1), head.rstrip())]
+    if gap and brace is not None:  # in place of the line up to its `{`, and of the brace that closes it
+        end = closing(source, brace)
+        edits = [Edit(Span(source, line.start, brace + 1), head.rstrip())]
         if end < len(source.text) and tail.strip() != "}":
             edits.append(Edit(Span(source, end, end + 1), tail.strip()))
-        return Fix(title, tuple(edits), help.safe)
+        return Fix(title, tuple(edits), safe)
     if gap:
         end = _indented(source, line)
         if end == line.end or tail != " }":
             return title
         closed = Edit(Span(source, end, end), f"\n{indent}}}")
-        return Fix(title, (Edit(line, head.rstrip()), closed), help.safe)
+        return Fix(title, (Edit(line, head.rstrip()), closed), safe)
     edits = [Edit(line, text.replace("\n", f"\n{indent}"))]
-    if opening is not None and "{" not in text:  # without braces
-        end = closing(source, opening)
-        edits[0] = edits[0]._replace(span=Span(source, line.start, max(line.end, opening + 1)))
+    if brace is not None and "{" not in text:  # without braces
+        end = closing(source, brace)
+        edits[0] = edits[0]._replace(span=Span(source, line.start, max(line.end, brace + 1)))
         edits += [Edit(Span(source, end, end + 1), "")] if line.end < end < len(source.text) else []
     elif not whole:
         return title
-    return Fix(title, tuple(edits), help.safe)
+    return Fix(title, tuple(edits), safe)
 
 
 def _indented(source: Source, line: Span) -> int:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, add_line, listing, remove
 from netdsl.language.words import RESERVED, STATEMENTS
 from netdsl.other_frameworks.recipe_lines import recipe_line
-from netdsl.syntax.errors.line_fixes import write_line
-from netdsl.syntax.errors.patterns import Write, shape
-from netdsl.syntax.errors.token_patterns import PASTED, Found, Line, Mistake, Rule, first_mistake, read_table
+from netdsl.other_frameworks.translation import own_shape
+from netdsl.syntax.errors.token_patterns import PASTED, Found, Mistake, read_table
 from netdsl.syntax.tokens import closing, tokens
 
 _TABLE = """
@@ -34,7 +32,7 @@ the parameters of a network are in parentheses
   network: network <word> [ <any:args> ]                    => network {word}({args})
   network: network <word> { <word:key> = <any:args> }       => network {word}({key}={args})
 the values of a parameter follow its default
-  network: network <word> ( <word:key> in [ <any:values> ] = <value> ) => @declared
+  network: network <word> ( <word:key> in [ <any> ] = <value> ) => network {word}({key}={value} in [{any}])
 a stage is labelled by an argument
   statement: <word> : stage <word:block> ( <args> )         => stage {block}({args}, label={word})
 a body returns the output of its last step
@@ -43,6 +41,7 @@ a body returns the output of its last step
 a comment starts with `#`
   step: <call> >> / * <any:words> * / <<                    => @comment
   step: <call> >> // <rest:words>                           => @comment
+  entry|network|input|classes|order|use: <any> >> // <rest:words> << => @comment
 use `repeat` to repeat steps
   step: <n> [x×*] ( <args> )                                => repeat {n} { {args} }
 there is no `if` step; use `when`
@@ -106,9 +105,6 @@ arguments must be in parentheses
   use: use <text> <rest>                                    => use {text}
 `{word}` must be inside `train`
   statement: <word> [:=]? <rest>                            => @recipe_key
-there are no environment variables
-  let: let <word> = $ <any>                                 => @environment
-  >> ^ $ { <word> }                                         => @environment
 """
 
 _LAYERS = re.compile(r"^\s*layers\s*:", re.MULTILINE)
@@ -123,7 +119,7 @@ def _stride(rest: str) -> str | None:
 
 
 def _kernel(found: Found) -> str:
-    height, width = found["kernel"], found.texts.get("width", "")
+    height, width = found["kernel"], found["width"]
     sides = [*height.split("x"), *([width] if width else [])]
     return sides[0] if len(set(sides)) == 1 else "x".join(sides)
 
@@ -152,11 +148,6 @@ def _bracket(found: Found) -> Mistake | None:
     return found.write(f"stage residual({channels[-1]}, repeat={times})", safe=False)
 
 
-def _declared(found: Found) -> Mistake:
-    """`network t(depth in [18, 34] = 18)`."""
-    return found.write(f"network {found['word']}({found['key']}={found['value']} in [{found['values']}])")
-
-
 def _comment(found: Found) -> Mistake | None:
     """A comment after a step; it is removed where the line goes on behind it."""
     if found["words"][:1].isdigit():
@@ -176,7 +167,7 @@ def _stage_args(found: Found) -> Mistake | None:
     if not rows:
         return None
     lines = [f"  {out}  {blocks}  {2 if shrinks == 'True' else 1}" for out, blocks, shrinks in rows]
-    block = found.texts.get("word", "") or "residual"
+    block = found["word"] or "residual"
     return found.write("\n".join([f"stages {block} {{", "  out  repeat  stride", *lines, "}"]))
 
 
@@ -197,7 +188,7 @@ def _input_layer(found: Found) -> Mistake | None:
     """`inputs = keras.Input(shape=(32, 32, 3))`."""
     if not re.search(r"\bInput\b", found.span.text):
         return None
-    own = shape(re.sub(r"\w+\s*=", "", found["args"]))
+    own = own_shape(re.sub(r"\w+\s*=", "", found["args"]))
     return found.write(f"input {own}") if re.fullmatch(r"\d+(x\d+)*", own) else None
 
 
@@ -224,8 +215,7 @@ def _defined(found: Found) -> Mistake | None:
     ):
         return None
     name = f"my_{name}" if name in RESERVED else name
-    head = Write(f"block {name}({found['args']}) {{ … }}", safe=False)
-    return Mistake(found.message, write_line(head, found.span, None, whole=True), found.span)
+    return found.write(f"block {name}({found['args']}) {{ … }}", safe=False)
 
 
 def _recipe_key(found: Found) -> Mistake | None:
@@ -288,42 +278,4 @@ def _train(source: Source) -> int | None:
     return None
 
 
-def _environment(found: Found) -> Mistake:
-    """`let width = ${WIDTH}`: a parameter of the network."""
-    source, of_let = found.line.source, found.line.first == "let"
-    name = found["word"] if of_let else found["word"].lower()
-    title = f"write a parameter, `network NAME({name}=16)`, which `--set {name}=32` overrides"
-    head = re.compile(r"^network[ \t]+\w+[ \t]*(\()?", re.MULTILINE).search(source.text)
-    if head is None:
-        return Mistake(found.message, title, found.span)
-    more = Edit(Span(source, head.end(), head.end()), f"{name}=16, " if head[1] else f"({name}=16)")
-    here = remove(found.span).edits if of_let else (Edit(found.span, name),)
-    return Mistake(found.message, Fix(title, (more, *here), safe=False), found.span)
-
-
-@cache
-def _rules() -> list[Rule]:
-    functions = (
-        _convolution,
-        _pool,
-        _bracket,
-        _removed,
-        _declared,
-        _comment,
-        _stage_args,
-        _one_line,
-        _input_layer,
-        _neural,
-        _caffe,
-        _defined,
-        _recipe_key,
-        _bounded,
-        _range,
-        _environment,
-    )
-    return read_table(_TABLE, {function.__name__[1:]: function for function in functions})
-
-
-def notation(line: Line) -> Mistake | None:
-    """The mistake of a line in another notation; None if it isn't a known one."""
-    return first_mistake(_rules(), line)
+NOTATIONS = read_table(_TABLE, globals())

@@ -12,16 +12,18 @@ from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, misspelt, remove, write
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
-from netdsl.syntax.errors.advice import advice
-from netdsl.syntax.errors.line_fixes import write_line
-from netdsl.syntax.errors.notations import notation
+from netdsl.syntax.errors.notations import NOTATIONS
 from netdsl.syntax.errors.table_columns import columns
-from netdsl.syntax.errors.token_patterns import line_around
-from netdsl.syntax.errors.wrong_tokens import mistake_at
+from netdsl.syntax.errors.token_patterns import line_around, mistake_of
+from netdsl.syntax.errors.wrong_lines import LINE_RULES
+from netdsl.syntax.errors.wrong_statements import STATEMENT_RULES
+from netdsl.syntax.errors.wrong_steps import STEP_RULES
+from netdsl.syntax.errors.wrong_tokens import wrong_token
 from netdsl.syntax.lalr import SyntaxFault
 from netdsl.syntax.tokens import Token, closing, word_at
 from netdsl.syntax.tokens import tokens as source_tokens
 
+_RULES = (*NOTATIONS, *LINE_RULES, *STATEMENT_RULES, *STEP_RULES)
 _JOINED = re.compile(r"(?:add|concat|mul)\s*\{\s*(?:#.*\s*)*")
 # A line of a body, up to a comment.
 _LINE = re.compile(r"[^\s#{}][^\n#}]*")
@@ -37,10 +39,10 @@ _OTHER_WORDS = {
     "stage": ("group", "blocks"),
     "block": ("define", "function", "func", "fn", "module", "macro", "component"),
     "let": ("const", "var", "set", "int", "float", "param", "val"),
-    "train": ("training", "recipe", "config", "solver", "hyperparameters"),
+    "train": ("training", "recipe", "fit", "config", "solver", "hyperparameters"),
     "use": ("include", "require", "load"),
     "expect": ("assume", "check", "ensure"),
-    "init": ("initialize", "initialise", "initialization"),
+    "init": ("initializer", "initialiser", "initialize", "initialise", "initialization"),
 }
 
 # Names of the grammar's terminals in messages; the others are named by their text.
@@ -101,24 +103,14 @@ def report_syntax_error(
     statement = tokens[0].text if rule == "statement" else ""
     if _without_braces(source, start, place, found, diagnostics):
         return Reported()
-    around = line_around(source, source_tokens(source), start, place, fault.expected, rule, tokens[0].text)
+    around = line_around(source, source_tokens(source), tokens, place, fault.expected, rule)
     if foreign := next((token for token in around.tokens if _is_disguised(token.text)), None):
         _foreign(foreign.text, around.source, foreign, diagnostics)
         return Reported()
-    if mistake := notation(around):
+    if mistake := mistake_of(_RULES, around):
         shown = mistake.place or span
         diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
         return Reported(mistake.language, max(shown.end, mistake.end))
-    said = _with_arguments(text, start, end) if rule == "step" else end
-    brace = said + len(text[said : said + 100]) - len(text[said : said + 100].lstrip(" \t"))
-    if follows := "{" if text.startswith("{", brace) else "":  # a head isn't the same without its `{`
-        end, said = brace if said == end else end, brace
-    if known := advice(text[start:said] + follows, statement if statement in STATEMENTS else rule):
-        line = _first_line(source, start, said)
-        whole = "\n" not in text[start:said].strip()
-        help = write_line(known.help, line, brace if follows else None, whole=whole)
-        diagnostics.error("NET101", known.message, line, help=help)
-        return Reported(known.language, line.end)
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
         assert wrong is not None
         _foreign(found, source, wrong, diagnostics)
@@ -126,8 +118,10 @@ def report_syntax_error(
         _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
     elif rule == "step" and "VBAR" in fault.expected and (joined := _JOINED.match(text, start, place)):
         _without_bars(source, joined.end(), diagnostics)
-    elif mistake := mistake_at(around):
-        diagnostics.error("NET101", mistake.message, span, help=mistake.help)
+    elif mistake := wrong_token(around):
+        around_it = mistake.place and mistake.place.start <= span.start < span.end <= mistake.place.end
+        shown = mistake.place if mistake.place and around_it else span
+        diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
     else:
         header = rule == "header" or statement == "stages"
         before = text[start:place]
@@ -167,18 +161,6 @@ def _header(source: Source, place: int) -> Help:
         line = add_line(Span(source, place, place), names, before=True)
         return Fix(f"add a header line before it: `{names}`", line.edits, safe=False)
     return "the first line of a table names its columns, such as `out  repeat  stride`"
-
-
-def _with_arguments(text: str, start: int, end: int) -> int:
-    """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
-    end at the comma.
-    """
-    if re.match(r"(skip|repeat|when|order|add|concat|mul|\d+[x×]\d+)\b[^{]*$", text[start:end]):
-        return _end_of_line(text, end)
-    if not re.match(r"\w+[ \t]+\d", text[start:end]):
-        return end
-    rest = re.compile(r"(?:[ \t]*,[ \t]*(?:\d[\w.]*|\w+[ \t]*=[ \t]*[\w.]+))*").match(text, end)
-    return rest.end() if rest else end
 
 
 def _end_of_line(text: str, place: int) -> int:

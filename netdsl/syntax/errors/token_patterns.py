@@ -7,26 +7,33 @@ A table is text. A line without indentation is the message of the rules below it
 
 Items of a pattern are separated by blanks. `<word>` matches tokens of a kind and keeps their text under the
 name of the kind, or under another one: `<word:key>`. `[:=]` is one of these tokens, `x|y` one of these words,
-`?` makes an item optional, and all others are tokens themselves. `^` is the place of the first wrong token;
-`^RPAR` needs that this terminal could be there, `^-RPAR` that it couldn't. `step:` restricts a rule to a rule
-of the grammar, or to texts that start with this word. Only the tokens between `>>` and `<<` are replaced, if
-there are any. `⏎` is the end of the line; without a `^`, a pattern matches a whole line.
+`<x|y:name>` and `<[:=]:name>` keep which. `?` makes an item optional, and all others are tokens themselves.
+`^` is the place of the first wrong token; `^RPAR` needs that this terminal could be there, `^-RPAR` that it
+couldn't. `step|row:` restricts a rule to rules of the grammar, or to texts that start with one of these
+words. Only the tokens between `>>` and `<<` are replaced, if there are any. `⏎` is the end of the line;
+without a `^`, a pattern matches the text that the grammar refuses, up to a `{`, or its whole line.
 
 Behind the `=>` is the text in place of the tokens, none if they are to be removed, or a function, `@name`;
-the reason follows `;;`. `=>?` is a guess. Behind a `!` is a sentence, behind a `~` the language of a text.
+the reason follows `;;`. `=>?` is a guess. In the text, `…` is the body that the line opens, `{bare}` a text
+without its quotes, `{item|filter}` the result of one of `FILTERS`, without which the rule doesn't match, and
+`{item,kind}` the parts of a kind with commas between them, `{item;kind}` with spaces. Behind a `!` is a
+sentence, behind a `~` the language of a text.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, Help, listing
+from netdsl.language.words import STATEMENTS, STEPS
+from netdsl.syntax.errors.filters import FILTERS
+from netdsl.syntax.errors.line_fixes import write_body
 from netdsl.syntax.tokens import CLOSING, OPENING, Token
 
 # The mark of the first wrong token, which no token has.
@@ -40,27 +47,57 @@ _DOTTED = rf"{_WORD}(?:\.{_WORD})*"
 _TEXT = r"[\"'][^\n]*\n"
 _INSIDE = rf"\(\n{_DEEP}*\)\n|\[\n{_DEEP}*\]\n"
 _VALUE = rf"(?:-\n)?(?:{_DOTTED}(?:\(\n{_DEEP}*\)\n)?|{_NUMBER}|{_TEXT}|{_INSIDE})"
+_SUM = rf"{_VALUE}(?:(?:[-+*/%]|//)\n{_VALUE})*"
+_TEST = rf"(?:not\n)?{_SUM}(?:(?:[=!<>]=|[<>])\n{_SUM})?"
+_TESTS = rf"{_TEST}(?:(?:and|or)\n{_TEST})*"
+_CALL = rf"{_DOTTED}(?:\(\n{_DEEP}*\)\n)*"
+_GIVEN = rf"(?:{_NUMBER}|{_WORD}=\n{_VALUE})"
+_CELL = rf"(?:-\n)?(?:{_CALL}|{_NUMBER}|{_TEXT}|\(\n{_DEEP}*\)\n)"
 _KINDS = {
     "word": _WORD,
     "dotted": _DOTTED,
+    "untyped": rf"(?:(?!(?:int|float|bool|str)\n){_WORD})+",
+    "sized": r"conv\d+\n",
+    "dashed": rf"{_WORD}(?:-\n(?:{_WORD}|{_NUMBER}))+",
     "n": _NUMBER,
     "text": _TEXT,
+    "bare": _TEXT,
+    "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
-    "sum": rf"{_VALUE}(?:(?:[-+*/]|//)\n{_VALUE})*",
-    "call": rf"{_DOTTED}(?:\(\n{_DEEP}*\)\n)*",
+    "sum": _SUM,
+    "test": _TESTS,
+    "call": _CALL,
+    "steps": rf"{_CALL}(?:,\n{_CALL})*",
+    "chain": rf"{_CALL}(?:(?:[-=>]\n>\n|;\n|→\n)(?:{_CALL})?)+",
+    "beside": rf"{_CALL}(?:(?:[+&]\n)?{_CALL})+",
+    "given": _GIVEN,
+    "pairs": rf"{_GIVEN}(?:(?:,\n)?{_GIVEN})*(?:,\n)?",
+    "keyed": rf"(?:{_WORD}=\n{_VALUE}(?:,\n)?)+",
+    "times": rf"(?:[x*×]\n{_NUMBER}|[x×]\d+\n)",
+    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|when\n{_TESTS})",
+    "names": rf"(?:{_WORD})+",
+    "columns": rf"[\[(]?\n?(?:[,|;]\n|{_WORD})+[\])]?\n?",
+    "cell": _CELL,
+    "cells": rf"(?:{_CELL})*[,|;]\n(?:[,|;]\n|{_CELL})*",
+    "assigned": rf"(?<==\n){_VALUE}",
+    "sums": rf"(?:{_SUM})+",
+    "numbers": rf"(?:-\n)?{_NUMBER}(?:{_ANY})*",
+    "dashes": r"(?:[-|:+=]\n)+",
     "args": rf"{_DEEP}*?",
     "token": _ANY,
     "rest": rf"(?:{_ANY})+",
     "any": rf"(?:{_ANY})*?",
 }
 _SPECIAL = {">>": "(?P<edited>", "<<": ")", "⏎": r"\Z"}
-_KIND = re.compile(r"<(\w+)(?::(\w+))?>(\??)")
+_KIND = re.compile(r"<(\[[^\]]+\]|[\w.|]+)(?::(\w+))?>(\??)")
 
 
 class Line(NamedTuple):
     """The tokens around a mistake and the index of the first wrong one, the terminals that could be there,
     the rule of the grammar, and the first word of the text that it doesn't match.
+
+    `forms` are the refused text up to a `{`, and the line; `whole` says that it ends in its first line.
     """
 
     source: Source
@@ -69,13 +106,26 @@ class Line(NamedTuple):
     expected: frozenset[str]
     rule: str
     first: str
+    forms: Sequence[Sequence[Token]] = ()
+    whole: bool = True
 
     def span(self, first: int, end: int) -> Span:
         """From a token to before another one; the place before the first, if these are none."""
-        if first < end:
-            return Span(self.source, self.tokens[first].start, self.tokens[end - 1].end)
-        place = self.tokens[first - 1].end if first else self.tokens[0].start
-        return Span(self.source, place, place)
+        return _span(self.source, self.tokens, first, end)
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The names that rules are restricted to: the rule of the grammar, the word of a statement or step."""
+        if self.rule == "statement" and self.first in STATEMENTS:
+            return (self.first,)
+        return (self.rule, self.first) if self.rule == "step" and self.first in STEPS else (self.rule,)
+
+
+def _span(source: Source, tokens: Sequence[Token], first: int, end: int) -> Span:
+    if first < end:
+        return Span(source, tokens[first].start, tokens[end - 1].end)
+    place = tokens[first - 1].end if first else tokens[0].start
+    return Span(source, place, place)
 
 
 class Mistake(NamedTuple):
@@ -95,19 +145,40 @@ PASTED = "write its layers in a section, such as `stem { conv(16, 3), bn, relu }
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A rule that matches: the line, the place that it replaces, and the texts of its items by name."""
+    """A rule that matches: the line, the span that it replaces without the `{` at its end, the offset of this
+    brace, and the places of its items in the encoded tokens, by name.
+    """
 
     message: str
     line: Line
     span: Span
-    texts: Mapping[str, str]
+    brace: int | None
+    encoded: Encoded
+    places: Mapping[str, tuple[int, int]]
 
     def __getitem__(self, name: str) -> str:
-        return self.texts[name]
+        """The text of an item; empty if the rule has none of this name."""
+        text = self.encoded.text(*self.places.get(name, (-1, -1)))
+        return text.strip("\"'") if name == "bare" else text
+
+    def pieces(self, name: str, kind: str) -> list[str]:
+        """The parts of a kind in an item, in order."""
+        return self.encoded.texts(kind, *self.places[name])
 
     def filled(self, template: str) -> str:
-        """A template with the texts."""
-        return re.sub(r"{(\w+)}", lambda name: self[name[1]], template).replace("\\n", "\n")
+        """A template with the texts of the items; empty if a filter has none."""
+
+        def text(match: re.Match[str]) -> str:
+            name, sign, other = match.groups()
+            if sign in (",", ";"):
+                return {",": ", ", ";": "  "}[sign].join(self.pieces(name, other))
+            own = FILTERS[other](self[name]) if sign else self[name]
+            failed.append(bool(sign) and not own)
+            return own
+
+        failed: list[bool] = []
+        full = re.sub(r"{(\w+)(?:([|,;])(\w+))?}", text, template).replace("\\n", "\n")
+        return "" if any(failed) else full
 
     def write(self, text: str, why: str = "", *, safe: bool = True) -> Mistake:
         """The mistake whose fix replaces what matches; removes it where there is no text."""
@@ -115,19 +186,29 @@ class Found:
             f"write {listing(map(str.strip, text.strip().split(chr(10))))}" if text.strip() else "remove it"
         )
         shown = "start a new line" if text == "\n" else shown
-        fix = Fix(f"{shown}{why}", (Edit(self.span, text),), safe)
-        return Mistake(self.filled(self.message), fix, self.span)
+        if "…" in text or self.brace is not None:
+            title = f"{shown}{why}"
+            help = write_body(text, title, self.span, self.brace, safe=safe, whole=self.line.whole)
+            return self.says(help)
+        return self.says(Fix(f"{shown}{why}", (Edit(self.span, text),), safe))
+
+    def says(self, help: Help, language: str = "") -> Mistake:
+        """The mistake with another help."""
+        return Mistake(self.filled(self.message), help, self.span, language)
 
 
 Function: TypeAlias = Callable[[Found], Mistake | None]
 
 
 class Rule(NamedTuple):
-    """One rule of a table. `wanted` and `refused` are terminals at the place of the mistake."""
+    """One rule of a table. `wanted` and `refused` are terminals at the place of the mistake; `literals` are
+    tokens that each text has which it matches.
+    """
 
     message: str
-    only: str
+    only: frozenset[str]
     pattern: str
+    literals: frozenset[str]
     wanted: frozenset[str]
     refused: frozenset[str]
     text: str
@@ -135,28 +216,34 @@ class Rule(NamedTuple):
     kind: str
     function: Function | None
 
-    def mistake(self, line: Line, marked: Encoded, plain: Encoded) -> Mistake | None:
+    def mistake(self, encoded: Encoded) -> Mistake | None:
         """The mistake in a line; None where the rule doesn't match it."""
-        if self.only not in ("", line.rule, line.first):
+        line = encoded.line
+        if not self.literals <= encoded.words or (self.only and self.only.isdisjoint(line.owners)):
             return None
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
-        found = (marked if _MARK in self.pattern else plain).find(self.pattern, self.message)
+        found = encoded.find(self.pattern, self.message)
         if found is None or self.function:
             return self.function(found) if self.function and found else None
         if self.kind == "~":
-            return Mistake(found.filled(self.message), PASTED, found.span, self.text)
+            return found.says(PASTED, self.text)
+        text = found.filled(self.text)
+        if not text and self.text:
+            return None
         if self.kind == "!":
-            return Mistake(found.filled(self.message), found.filled(self.text), found.span)
-        return found.write(found.filled(self.text), found.filled(self.why), safe=self.kind == "=>")
+            return found.says(text)
+        return found.write(text, found.filled(self.why), safe=self.kind == "=>")
 
 
 class Encoded:
-    """The tokens of a line as a text with a token in each line of it, in which patterns are searched."""
+    """Tokens of a line as a text with a token in each line of it, in which patterns are searched."""
 
-    def __init__(self, line: Line, *, marked: bool) -> None:
-        self._line = line
-        self._parts = [token.text.replace("\n", "⏎") + "\n" for token in line.tokens]
+    def __init__(self, line: Line, tokens: Sequence[Token], *, marked: bool) -> None:
+        self.line = line
+        self._tokens = tokens
+        self.words = {token.text for token in tokens}
+        self._parts = [token.text.replace("\n", "⏎") + "\n" for token in tokens]
         self._mark = line.wrong if marked else -1
 
     @cached_property
@@ -181,13 +268,26 @@ class Encoded:
         if match is None:
             return None
 
-        def span(name: str | int) -> Span:
-            start, end = match.span(name)
-            return self._line.span(bisect_left(self._starts, start), bisect_left(self._starts, end))
+        edited = "edited" if "edited" in match.groupdict() else 0
+        first, end = self._inside(*match.span(edited))
+        opens = self._mark < 0 and first < end - 1 and self._tokens[end - 1].text == "{"
+        brace = self._tokens[end - 1].start if opens else None
+        span = _span(self.line.source, self._tokens, first, end - opens)
+        places = {name: match.span(name) for name in match.groupdict()}
+        return Found(message, self.line, span, brace, self, places)
 
-        edited = span("edited" if "edited" in match.groupdict() else 0)
-        texts = {name: span(name).text for name, text in match.groupdict().items() if text is not None}
-        return Found(message, self._line, edited, {**dict.fromkeys(match.groupdict(), ""), **texts})
+    def texts(self, kind: str, start: int, end: int) -> list[str]:
+        """The texts of a kind between two places."""
+        return [
+            self.text(*match.span()) for match in re.compile(_KINDS[kind]).finditer(self._text, start, end)
+        ]
+
+    def _inside(self, start: int, end: int) -> tuple[int, int]:
+        return bisect_left(self._starts, start), bisect_left(self._starts, end)
+
+    def text(self, start: int, end: int) -> str:
+        """The text of the tokens between two places; empty for places before the first."""
+        return _span(self.line.source, self._tokens, *self._inside(start, end)).text if start < end else ""
 
 
 @cache
@@ -205,20 +305,31 @@ def _item(item: str) -> str:
     if item in _SPECIAL:
         return _SPECIAL[item]
     if kind := _KIND.fullmatch(item):
-        return f"(?P<{kind[2] or kind[1]}>{_KINDS[kind[1]]}){kind[3]}"
+        pattern = _KINDS.get(kind[1]) or rf"(?:{_words(kind[1])})\n"
+        return f"(?P<{kind[2] or kind[1]}>{pattern}){kind[3]}"
     optional = "?" if len(item) > 1 and item.endswith("?") else ""
-    item = item.removesuffix("?") if optional else item
+    return rf"(?:(?:{_words(item.removesuffix('?') if optional else item)})\n){optional}"
+
+
+def _words(item: str) -> str:
+    """The pattern of a token, of one of some signs, or of one of some words."""
     if len(item) > 2 and item.startswith("[") and item.endswith("]"):
-        one = "|".join(map(re.escape, item[1:-1]))
-    elif re.fullmatch(r"[\w-]+(\|\w+)+", item):
-        one = item
-    else:
-        one = re.escape(item)
-    return rf"(?:(?:{one})\n){optional}"
+        return "|".join(map(re.escape, item[1:-1]))
+    return "|".join(map(re.escape, item.split("|") if re.fullmatch(_WORDS, item) else [item]))
 
 
-def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
-    """The rules of a table, in its order."""
+_WORDS = r"[\w.-]+(\|[\w.-]+)+"
+
+
+def _is_literal(item: str) -> bool:
+    """True for an item that is a token itself."""
+    kind = item in _SPECIAL or item == _MARK or _KIND.fullmatch(item) or re.fullmatch(_WORDS, item)
+    optional = len(item) > 1 and item.endswith("?")
+    return not (kind or optional or (len(item) > 2 and item.startswith("[")))
+
+
+def read_table(text: str, functions: Mapping[str, Any]) -> list[Rule]:
+    """The rules of a table, in its order. `@name` is the function `_name` of a module."""
     rules, message = [], ""
     for line in filter(str.strip, text.split("\n")):
         if not line.startswith(" "):
@@ -226,7 +337,7 @@ def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
             continue
         pattern, kind, result = re.split(r"\s+(=>\??|!|~)(?:\s|$)", line.strip(), maxsplit=1)
         items = pattern.split()
-        only = items.pop(0)[:-1] if re.fullmatch(r"\w+:", items[0]) else ""
+        only = items.pop(0)[:-1].split("|") if re.fullmatch(r"[\w|]+:", items[0]) else ()
         marks = [item for item in items if item.startswith("^") and (len(item) > 1 or item == "^")]
         terminals = [name for mark in marks for name in mark[1:].split(",") if name]
         items = [_MARK if item in marks else item for item in items]
@@ -234,53 +345,93 @@ def read_table(text: str, functions: Mapping[str, Function]) -> list[Rule]:
         rules.append(
             Rule(
                 message,
-                only,
+                frozenset(only),
                 " ".join(items),
+                frozenset(filter(_is_literal, items)),
                 frozenset(name for name in terminals if not name.startswith("-")),
                 frozenset(name[1:] for name in terminals if name.startswith("-")),
                 new.strip(),
                 why.replace("\\n", "\n"),
                 kind,
-                functions[new.strip()[1:]] if new.strip().startswith("@") else None,
+                functions[f"_{new.strip()[1:]}"] if new.strip().startswith("@") else None,
             )
         )
     return rules
 
 
-def first_mistake(rules: Sequence[Rule], line: Line) -> Mistake | None:
-    """The mistake of the first rule that matches a line; none in a line without tokens."""
+def mistake_of(rules: Sequence[Rule], line: Line) -> Mistake | None:
+    """The mistake of the first rule without a mark that matches the text, or else the line."""
+    for form in line.forms:
+        encoded = Encoded(line, form, marked=False)
+        if found := next(filter(None, (rule.mistake(encoded) for rule in rules)), None):
+            return found
+    return None
+
+
+def mistake_at(rules: Sequence[Rule], line: Line) -> Mistake | None:
+    """The mistake of the first rule with a mark that matches at the first wrong token."""
     if not line.tokens:
         return None
-    marked, plain = Encoded(line, marked=True), Encoded(line, marked=False)
-    return next(filter(None, (rule.mistake(line, marked, plain) for rule in rules)), None)
+    encoded = Encoded(line, line.tokens, marked=True)
+    return next(filter(None, (rule.mistake(encoded) for rule in rules)), None)
 
 
 # The number of tokens before and after a mistake that are looked at.
 _AROUND = 40
+# The first words of steps that go on behind a comma.
+_LISTED = ("skip", "repeat", "when", "order", "add", "concat", "mul")
 
 
 def line_around(
-    source: Source,
-    found: Sequence[Token],
-    start: int,
-    place: int,
-    expected: frozenset[str],
-    rule: str,
-    word: str,
+    source: Source, found: Sequence[Token], text: Sequence[Token], place: int, fault: Set[str], rule: str
 ) -> Line:
-    """The tokens of a source from an offset to the end of the line of a mistake, without comments."""
-    first = bisect_left(found, start, key=lambda token: token.start)
+    """The tokens of a source from the start of a refused text to the end of the line of its mistake, without
+    comments.
+    """
+    first = bisect_left(found, text[0].start, key=lambda token: token.start)
     wrong = bisect_left(found, place, key=lambda token: token.start)
-    end, depth = wrong, 0
-    while end < len(found) and found[end].kind != "_NL" and end - wrong < _AROUND:
+    line = _body_of(found, max(first, wrong - _AROUND), _line_end(found, wrong))
+    at = bisect_right([token.start for token in line], place - 1)
+    own = _body_of(found, first, _line_end(found, first))
+    inside = sum(token.start < text[-1].end for token in own)
+    end = _listed(own, inside) if rule == "step" else inside
+    brace = next((n for n, token in enumerate(own[: end + 1]) if token.text == "{" and n), end)
+    forms = [own[: brace + (brace < len(own) and own[brace].text == "{")], own[: max(end, brace + 1)], line]
+    whole = not any(token.kind == "_NL" for token in found[first : first + len(text)])
+    distinct = [form for n, form in enumerate(forms) if form and form not in forms[:n]]
+    return Line(source, line, at, frozenset(fault), rule, text[0].text, distinct, whole)
+
+
+def _line_end(found: Sequence[Token], index: int) -> int:
+    end = index
+    while end < len(found) and found[end].kind != "_NL" and end - index < _AROUND:
         end += 1
-    around = found[max(first, wrong - _AROUND) : end]
-    tokens = []
-    for token in around:
+    return end
+
+
+def _body_of(found: Sequence[Token], first: int, end: int) -> list[Token]:
+    """Tokens without comments, up to one that closes the body around them."""
+    depth, tokens = 0, []
+    for token in found[first:end]:
         depth += (token.text in CLOSING) - (token.text in OPENING)
-        if depth < 0:  # it closes the body around the line
+        if depth < 0:
             break
         if token.kind != "COMMENT":
             tokens.append(token)
-    at = bisect_right([token.start for token in tokens], place - 1)
-    return Line(source, tokens, at, expected, rule, word)
+    return tokens
+
+
+def _listed(line: Sequence[Token], end: int) -> int:
+    """The end of `conv 64, 3`, of `skip conv(64, 3), bn` or `order bn, relu, conv`, where a step was taken to
+    end at the comma.
+    """
+    texts = [token.text for token in line]
+    if not texts or "{" in texts[:end]:
+        return end
+    if (texts[0] in _LISTED and texts[1:2] != ["("]) or line[0].kind == "SIZE":
+        return next((n for n in range(end, len(texts)) if texts[n] in ("|", "{")), len(texts))
+    if [token.kind for token in line[:2]] in (["NAME", "NUMBER"], ["NAME", "SIZE"]):
+        rest = "".join(text.replace("\n", "⏎") + "\n" for text in texts[end:])
+        more = re.match(rf"(?:,\n{_GIVEN})*", rest)
+        return end + (more[0].count("\n") if more else 0)
+    return end

@@ -3,146 +3,182 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
+from netdsl.base.source import Span
+from netdsl.diagnostics import Edit, Fix
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.language.recipe import KEYS
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.recipe_lines import own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_name, own_value
-from netdsl.syntax.errors.patterns import COMMENTS, Advice, Rule, Write
+from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, mistake_of, read_table
+from netdsl.syntax.tokens import closing, tokens
 
 # Messages about rows of tables; `resolve` reports the same mistakes where a row can be parsed.
-NEEDS_PARENTHESES = "an expression in a table must be in parentheses"
 NEEDS_LAYERS = "steps between the rows of a table must be in `layers { … }`"
 NO_SPACE = "in a table, write no space between a function and its `(`"
-# A conditional expression without parentheses, which the parser reads as several cells.
-CHOICE = r"(.*?)(?<![(\w])(if\s.+?\sthen\s.+?\selse\s+\S+)(.*)$"
-# A call with a space before its parenthesis, which is two cells of a row.
-APART = re.compile(rf"\b({'|'.join(FUNCTIONS)})([ \t]+)\(")
+
+_TABLE = f"""
+each key must be on its own line
+  entry: <word> [:=] <value> , <word:b> [:=] <rest>            => @keys
+write no `{{sign}}` between key and value
+  entry: -? <word> <[:=]:sign> <any:given>                     => @entry
+  entry: -? <bare> <[:=]:sign> <any:given>                     => @entry
+separate augmentations by commas
+  entry: augment <rest:given>                                  => @augment
+`{{word}}` is a number of images, not a percentage
+  entry: <validation|images:word> <n> %        => {{word}} {{n|images}} ;;, of CIFAR's 50,000
+a path must be inside `folder(…)`
+  entry: data <rest>                                           => data folder("{{rest|folder}}")
+no `,` at the end of a line
+  entry: <word> <any:value> ,                                  => {{word}} {{value}}
+there is no key `{{word}}`
+  entry: <batch:word> size [:=]? <n>                           => {{word}} {{n}}
+arguments must be in parentheses
+  entry: <word> <word:choice> ,? <pairs>                       => {{word}} {{choice|choice}}({{pairs,given}})
+  entry: <word> <word:choice> <text:pairs>                     => {{word}} {{choice}}({{pairs}})
+it has another name in netdsl
+  entry: <word> <call>                                         => @choice
+write names with `_`, and commas between arguments
+  entry: <word> <rest>                                         => @choice
+a word must not be in quotes
+  entry: <word> <bare>                                         => {{word}} {{bare}}
+  entry: <word> <bare> ( <args> )                              => {{word}} {{bare}}({{args}})
+no `;` at the end of a line
+  entry: <word> <any:value> ;                                  => {{word}} {{value}}
+the key must come first
+  entry: <n> <{'|'.join(KEYS)}:word>                           => {{word}} {{n}}
+a row of a table has no names
+  header: -? <word> : <value> <any>                            => @named_rows
+a table needs a header line, and a line for each row
+  header: <names> <numbers>       ! write `{{names}}` on the line after the `{{`, and `{{numbers}}` below it
+separate the columns by spaces
+  header: <columns>                                            => {{columns;word}}
+no line between the header and the rows
+  row: <dashes>                                                => @removed
+{NO_SPACE}
+  row: <any> {'|'.join(FUNCTIONS)} ( <any:rest>                => @apart
+an expression in a table must be in parentheses
+  row: <any:before> >> <if:word> <any:c> then <any:yes> else <value> << <any:after> => @conditional
+{NEEDS_LAYERS}
+  row: [{{|]? <rest> }}?                                         => @transition
+separate the cells by spaces
+  row: <cells>                                                 => {{cells;cell}}
+  row: [ <args> ] ,?                                           => {{args;cell}}
+an expression in a table must be in parentheses
+  row: <sums>                                                  => @sums
+cells have no names: the header names the columns
+  row: <keyed>                                                 => {{keyed;assigned}}
+a rule must be a word
+  init_rule: <word> [:=]? 0|0.0                                => {{word}} zeros
+  init_rule: <word> [:=]? 1|1.0                                => {{word}} ones
+  init_rule: <word> [:=]? <n>                                  => {{word}} constant({{n}})
+no `{{part}}` after `{{word}}`: a rule applies to the weights
+  init_rule: <word> <.weight|.kernel|.gamma:part> [:=]? <call> => {{word}} {{call}}
+one rule applies to all biases
+  init_rule: <word> .bias|.beta [:=]? <call>                   => bias {{call}}
+write no `{{sign}}` between key and rule
+  init_rule: <dotted> <[:=]:sign> <call>                       => {{dotted}} {{call}}
+"""
 
 
-def _entry(match: re.Match[str]) -> Advice:
-    if match[1] == "augment":
-        return _augment(match[3])
-    if re.search(r",\s*\w+\s*[=:]", match[3]) and "(" not in match[0]:
-        lines = [re.sub(r"\s*[=:]\s*", " ", part.strip()) for part in match[0].split(",")]
-        return Advice("each key must be on its own line", Write("\n".join(lines)))
-    line = recipe_line(match[1], match[3]) or f"{match[1]} {own_value(match[3].rstrip(';,'))}"
-    return Advice(f"write no `{match[2]}` between key and value", Write(line))
-
-
-def _entry_brackets(match: re.Match[str]) -> Advice:
-    """`optimizer sgd lr=0.1`."""
-    given = ", ".join(re.findall(r"\w+\s*=\s*(?:\[[^\]]*\]|[^\s,]+)|\"[^\"]*\"|[\d.]\S*", match[3]))
-    name = own_choice(match[2]) or match[2]
-    return Advice("arguments must be in parentheses", Write(f"{match[1]} {name}({given})"))
-
-
-def _augment(text: str) -> Advice:
-    """`augment flip crop(4)`, `augment: [flip, crop(4)]`."""
-    found = re.findall(r"[A-Za-z]\w*(?:\([^()]*\))?", text)
-    given = ", ".join(own_choice(item) or item for item in found)
-    return Advice("separate augmentations by commas", Write(f"augment {given}"))
-
-
-def _entry_choice(match: re.Match[str]) -> Advice | None:
-    plain = re.sub(r"(?<=[a-z])-(?=[a-z]+\s*=)", "_", match[2]).replace(";", ",")
-    found = own_choice(plain)
-    if not found or found == match[2]:
+def _keys(found: Found) -> Mistake | None:
+    """`lr=0.1, momentum=0.9`."""
+    if "(" in found.span.text:
         return None
-    message = (
-        "it has another name in netdsl"
-        if plain == match[2]
-        else "write names with `_`, and commas between arguments"
+    lines = [re.sub(r"\s*[=:]\s*", " ", part.strip()) for part in found.span.text.split(",")]
+    return found.write("\n".join(lines))
+
+
+def _entry(found: Found) -> Mistake:
+    """`epochs: 10`, `"batch": 128,`."""
+    key, given = found["word"] or found["bare"], found["given"]
+    if key == "augment":
+        return _augmented(found, given)
+    return found.write(recipe_line(key, given) or f"{key} {own_value(given.rstrip(';,'))}")
+
+
+def _augment(found: Found) -> Mistake | None:
+    """`augment flip crop(4)`."""
+    return _augmented(found, found["given"]) if re.search(r"\s", found["given"]) else None
+
+
+def _augmented(found: Found, text: str) -> Mistake:
+    items = [item for item in re.findall(r"[A-Za-z]\w*(?:\([^()]*\))?", text) if item != "and"]
+    mistake = found.write(f"augment {', '.join(own_choice(item) or item for item in items)}")
+    return mistake._replace(message="separate augmentations by commas")
+
+
+def _choice(found: Found) -> Mistake | None:
+    """`schedule MultiStepLR(milestones=[6, 8])`, `optimizer sgd(lr=0.1; weight-decay=5e-4)`."""
+    given = found["call"] or found["rest"]
+    plain = re.sub(r"(?<=[a-z])-(?=[a-z]+\s*=)", "_", given).replace(";", ",")
+    own = own_choice(plain) if "(" in plain and (plain == given) == bool(found["call"]) else ""
+    return found.write(f"{found['word']} {own}") if own and own != given else None
+
+
+def _removed(found: Found) -> Mistake:
+    return found.says("remove it")
+
+
+def _named_rows(found: Found) -> Mistake | None:
+    """`- out: 32, stride: 1` in place of a header, and in the lines below it."""
+    source, start = found.line.source, found.span.start
+    end = closing(source, source.text.rfind("{", 0, start))
+    rows = [re.findall(r"(\w+)\s*:\s*([^,\s]+)", line) for line in source.text[start:end].split("\n")]
+    rows = [row for row in rows if row]
+    names = [name for name, _ in rows[0]]
+    if any([name for name, _ in row] != names for row in rows):
+        return None
+    lines = ["  ".join(names), *("  ".join(value for _, value in row) for row in rows)]
+    place = Span(source, start, len(source.text[:end].rstrip()))
+    fix = Fix(
+        f"write the header `{lines[0]}`, and a row of values for each line",
+        (Edit(place, "\n  ".join(lines)),),
     )
-    return Advice(message, Write(f"{match[1]} {found}"))
+    return Mistake(found.message, fix, found.span, end=end)
 
 
-def _transition(match: re.Match[str]) -> Advice | None:
-    """`bn, relu, conv(in // 2, 1)` between the rows of a table."""
-    first = re.match(r"\w+", match[1])
-    if not first or (first[0] not in OPERATIONS and not own_name(first[0])) or re.match(r"\w+\s*=", match[1]):
-        return None
-    return Advice(NEEDS_LAYERS, Write(f"layers {{ {match[1].strip(' ,')} }}"))
-
-
-def _in_brackets(match: re.Match[str]) -> Advice | None:
-    """`16 * k  2  1`."""
-    term = r"(?:[\w.]+(?:\([^()]*\))?|\([^()]*\))"
-    expression = rf"(?<![(\w.]){term}(?:\s*(?://|[*/+]|-(?=\s)|(?<=\w)-)\s*{term})+"
-    row = re.sub(expression, lambda found: f"({' '.join(found[0].split())})", match[0])
-    row = re.sub(r"\s{2,}", "  ", row)
-    return Advice(NEEDS_PARENTHESES, Write(row)) if "(" in row else None
-
-
-def _called(match: re.Match[str]) -> Advice:
+def _apart(found: Found) -> Mistake | None:
     """`round_to (w, 8)`."""
-    row = re.sub(r"\s{2,}", "  ", APART.sub(r"\1(", match[0]))
-    return Advice(NO_SPACE, Write(row))
+    line = [token for token in tokens(found.line.source) if found.span.start <= token.start < found.span.end]
+    text, moved = found.span.text, 0
+    for word, bracket in zip(line, line[1:], strict=False):
+        if word.text in FUNCTIONS and bracket.text == "(" and bracket.start > word.end:
+            text = (
+                text[: word.end - found.span.start - moved] + text[bracket.start - found.span.start - moved :]
+            )
+            moved += bracket.start - word.end
+    return found.write(re.sub(r"\s{2,}", "  ", text)) if moved else None
 
 
-def _blanks(message: str, cell: str) -> Callable[[re.Match[str]], Advice]:
-    return lambda match: Advice(message, Write(f"{'  '.join(re.findall(cell, match[0]))}"))
+def _conditional(found: Found) -> Mistake | None:
+    """`if stride == 1 then 2 else 1` in a cell."""
+    return None if found["before"].endswith("(") else found.write(f"({found.span.text})")
 
 
-LINES: dict[str, list[Rule]] = {
-    "entry": [
-        *COMMENTS,
-        (r"-?\s*[\"']?(\w+)[\"']?\s*([:=])\s*(.+)$", _entry),
-        (r"augment\s+(.+\s.+)$", lambda m: _augment(m[1])),
-        (
-            r"(validation|images)\s+(\d{1,2})\s*%$",
-            lambda m: Advice(
-                f"`{m[1]}` is a number of images, not a percentage",
-                Write(f"{m[1]} {500 * int(m[2])}", ", of CIFAR's 50,000"),
-            ),
-        ),
-        (
-            r"data\s+[\"']?([\w~-]*[./][^\s\"',]*)[\"']?$",
-            "a path must be inside `folder(…)`",
-            Write(r'data folder("\1")'),
-        ),
-        (r"(\w+\s+.+?)\s*,$", "no `,` at the end of a line", Write(r"\1")),
-        (r"(\w+)\s+([A-Za-z]\w*)\s*[\s,]\s*(\w+\s*=.*|\"[^\"]*\"|[\d.]+\s*)$", _entry_brackets),
-        (r"(\w+)\s+([\w.]+\(.*\))$", _entry_choice),
-        (r"(\w+\s+.+);$", "no `;` at the end of a line", Write(r"\1")),
-        (r"(\w+)\s+'([^']*)'$", "a word must not be in quotes", Write(r"\1 \2")),
-        (rf"(\d+)\s+({'|'.join(KEYS)})$", "the key must come first", Write(r"\2 \1")),
-    ],
-    "header": [
-        *COMMENTS,
-        (
-            r"([A-Za-z]\w*(?:\s+[A-Za-z]\w*)*)\s+(-?\d.*)$",
-            "a table needs a header line, and a line for each row",
-            r"write `\1` on the line after the `{`, and `\2` below it",
-        ),
-        (r"(?=[|\s]*[A-Za-z])[\s\w,|;]+$", _blanks("separate the columns by spaces", r"\w+")),
-    ],
-    "row": [
-        (r"[-|:\s]+$", "no line between the header and the rows", "remove it"),
-        *COMMENTS,
-        (rf".*{APART.pattern}.*", _called),
-        (CHOICE, NEEDS_PARENTHESES, Write(r"\1(\2)\3")),
-        (r"[{|]?\s*(\w.*?)\s*\}?$", _transition),
-        (r"(?=.*[,|;])[\w.\s,|;]+$", _blanks("separate the cells by spaces", r"[\w.]+")),
-        (r"(?=.*\w\s*[-+*/])[\w\s.()*/+-]+$", _in_brackets),
-        (
-            r"(?:\w+\s*=\s*[\w.]+[\s,]*)+$",
-            _blanks("cells have no names: the header names the columns", r"(?<==)\s*[\w.]+"),
-        ),
-    ],
-    "init_rule": [
-        *COMMENTS,
-        (r"(\w+)\s*[:= ]\s*0(?:\.0*)?$", "a rule must be a word", Write(r"\1 zeros")),
-        (r"(\w+)\s*[:= ]\s*1(?:\.0*)?$", "a rule must be a word", Write(r"\1 ones")),
-        (r"(\w+)\s*[:= ]\s*([\d.]+)$", "a rule must be a word", Write(r"\1 constant(\2)")),
-        (
-            r"(?!bias)(\w+)\.(weight|kernel|gamma)\s*[:=]?\s*(\w.*)$",
-            r"no `.\2` after `\1`: a rule applies to the weights",
-            Write(r"\1 \3"),
-        ),
-        (r"(?:\w+\.)(bias|beta)\s*[:=]?\s*(\w.*)$", "one rule applies to all biases", Write(r"bias \2")),
-        (r"([\w.]+)\s*([:=])\s*(\w.*)$", r"write no `\2` between key and rule", Write(r"\1 \3")),
-    ],
-}
+def _transition(found: Found) -> Mistake | None:
+    """`bn, relu, conv(in // 2, 1)` between the rows of a table."""
+    steps = found["rest"].strip(" ,}")
+    first = re.match(r"\w+", steps)
+    if not first or (first[0] not in OPERATIONS and not own_name(first[0])) or re.match(r"\w+\s*=", steps):
+        return None
+    return found.write(f"layers {{ {steps} }}")
+
+
+def _sums(found: Found) -> Mistake | None:
+    """`16 * k  2  1`."""
+    values = set(found.pieces("sums", "value"))
+    cells = [
+        cell if cell in values else f"({' '.join(cell.split())})" for cell in found.pieces("sums", "sum")
+    ]
+    return found.write("  ".join(cells)) if not values.issuperset(cells) else None
+
+
+LINE_RULES = read_table(_TABLE, globals())
+
+
+def mistake_in_row(row: Span) -> Mistake | None:
+    """The known mistake of a row that the grammar accepts, as more cells than are meant."""
+    line = [token for token in tokens(row.source) if row.start <= token.start < row.end]
+    return mistake_of(LINE_RULES, Line(row.source, line, 0, frozenset(), "row", line[0].text, [line]))

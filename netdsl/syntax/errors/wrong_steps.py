@@ -8,28 +8,171 @@ from netdsl.diagnostics import listing
 from netdsl.ops import OPERATIONS
 from netdsl.other_frameworks.translation import own_name, split, translated
 from netdsl.other_frameworks.untranslated import no_step
-from netdsl.syntax.errors.patterns import (
-    ADDITION,
-    COMMENTS,
-    LIKE_PYTHON,
-    PYTHON,
-    TENSORS,
-    WORDS,
-    Advice,
-    Rule,
-    Write,
-    own_step,
-    pasted,
-)
+from netdsl.syntax.errors.filters import LIKE_PYTHON, WORDS, own_step
+from netdsl.syntax.errors.token_patterns import Found, Mistake, read_table
 
-_OPERATION = "|".join(OPERATIONS)
+# Usual names of tensors in Python.
+TENSORS = {"x", "y", "h", "z", "out", "output", "net", "res", "identity", "shortcut", "skip", "residual"}
+
+_TABLE = """
+this is a row of Ultralytics' YAML
+  step: [ -? <n> , <n:b> , <dotted:name> , [ <args> ] ]        => {name|row}({args})
+a convolution is a call
+  step: <sized> - <n>                                     => conv({n}, {sized|number})
+weights are frozen by the argument `freeze`
+  step: self <attribute> .requires_grad <any>        ! add `freeze=yes` to the call of `{attribute|member}`
+  step: <word> <any> .requires_grad <any:value>      ! add `freeze=yes` to the call of `{word}`
+a `shortcut` must follow the body of its `skip`
+  step: shortcut <word> = <any>              ! write `skip { … }` around the steps whose input is added
+`torch{join}` is a `concat` in netdsl
+  step: <word> = torch <.cat|.concat:join> ( [([] <args> [)]] <any> )  => {args|concat}
+`{word}` is a statement and cannot be inside a body
+  step: <order:word> <rest>            ! move it out of the braces: `order` applies to the whole file
+  step: <network|input|classes|stage|stages|block|train|expect|use:word> <rest>    => @misplaced
+  step: <stem|head|layers|init:word> <rest>                                        => @misplaced
+there is no `for`; use `repeat`
+  step: for <word> in <args:values> :? {?                      => @loop
+  step: for <word> in <args:values> : <steps>                  => @loop
+`repeat` has no `in`
+  step: repeat <word> in <args:values> :? {?                   => @loop
+`repeat` takes a number
+  step: repeat (? <word> = <value> )? {?                       => repeat {value} { … }
+the index of a `repeat` needs `as`
+  step: repeat <value> , <word> {                              => repeat {value} as {word} { … }
+`{verb}` takes a plain name
+  step: <save|from:verb> (? [=:]? as? <word> )?                => {verb} {word}
+  step: <save|from:verb> (? [=:]? <bare> )?                    => {verb} {bare}
+`save` must follow the step whose output it saves
+  step: <word> [:=] save                                       => save {word}
+  step: <word> [:=] save <word:name>                           => {name|known}, save {word}
+  step: <word> [:=] save <word:name>                           => save {name}
+  step: <word> [:=] save <call>                                => {call}, save {word}
+  step: save <word> [:=]? <word:step> ( <args> )               => {step}({args}), save {word}
+a step must not be in quotes
+  step: <bare>                                                 => {bare|step}
+  step: <bare>                                                 => {bare}
+a label must not be in quotes
+  step: <bare> : <call>                                        => {bare}: {call}
+only operations and blocks can have labels
+  step: >> <word> : << skip|repeat|when|add|concat|mul <any>   =>
+  step: <word> : {                                             ! remove the label and its braces
+a name cannot contain `-`
+  step: <dashed> : <rest>                                      => {dashed|plain}: {rest}
+a label must start with a letter
+  step: <n> : <rest>                                           => step{n}: {rest}
+a step can have only one label
+  step: <word> : <word:b> : <rest>                             => {b}: {rest}
+a block is called by its name alone
+  step: <word> : : <rest>                                      => {rest}
+`freeze` is an argument
+  step: freeze <word> ( <args> )                               => {word}({args}, freeze=yes)
+  step: freeze {                                      ! give it to each step: `conv(16, 3, freeze=yes)`
+there is no `if` step; use `when`
+  step: if <args:c> {                                          => when {c} { … }
+  step: if <args:c> : <any>                                    => when {c} { … }
+`[{word}]` is Darknet syntax
+  step: [ <word> ]                                             ~ Darknet
+a step cannot be assigned to a name
+  step: self? <word> = <word:tensor> .view|.reshape|.flatten ( <args> )      => flatten
+  step: self? <word> = torch .flatten|.reshape ( <args> )                    => flatten
+  step: self <attribute> = <rest>                              => @assigned
+  step: <word> = <rest>                                        => @assigned
+steps are written as calls, one after another
+  step: [-*•]? <word> : <any:given>                            => @listed
+  step: [-*•]? <bare> : <any:given>                            => @listed
+a step does not start with `-`
+  step: [-*•] <call>                                           => {call}
+arguments must be in parentheses
+  step: <word> [[{<] <pairs> []}>]                             => {word}({pairs})
+`same` takes no parentheses
+  step: skip if ( same ) {?                                    => skip if same { … }
+the arguments of `skip` come after `if same`
+  step: skip ( <args> ) if? same|if_same {?                    => skip if same ({args}) { … }
+the condition of a `skip` is `if same`
+  step: skip (? if? same|if_same )? {?                         => skip if same { … }
+`if same` is the only condition of a `skip`
+  step: skip if <args:c> {                                     => when {c} { skip { … } }
+branches must be in braces, each after a `|`
+  step: <add|concat|mul:join> ( [ <args> ] <any> )             => @joined
+  step: <add|concat|mul:join> [([] <args> [)]]?            => @joined
+  step: <add|concat|mul:join> <word>                           => {join} { | identity | from {word} }
+  step: <add|concat|mul:join> <steps:args>                     => @joined
+a body must be in braces
+  step: skip ( <steps> )                                       => skip { {steps} }
+tensors are not added by `+`
+  step: + <any>                                                ! put the steps before it into `skip { … }`
+  step: x|y|h|z|out|output|net|res + = <any>                   ! put the steps before it into `skip { … }`
+a constant cannot be changed
+  let? <word> <[-+*/]:sign> = <sum>  =>? let new_{word} = {word} {sign} {sum} ;;, and use it from there on
+  let? <word> // = <sum>             =>? let new_{word} = {word} // {sum} ;;, and use it from there on
+  let? <word> <[-+]:sign> [-+]       =>? let new_{word} = {word} {sign} 1 ;;, and use it from there on
+use `add` to add tensors
+  step: from <word> + from <word:b>                            => add { | from {word} | from {b} }
+`when` needs a condition
+  step: when {                                                 ! write one, such as `when stride == 1 { … }`
+there is no `unless`; use `when`
+  step: unless <args:c> {                                      => when not ({c}) { … }
+there is no `while`; use `repeat`
+  step: while <any> {?                                         => repeat 3 { … } ;;, with a number
+there is no step `{word}`
+  step: <word> {                                               => @named
+a body must be in braces
+  step: <opener> :? <steps> ,?                                 => {opener} { {steps} }
+  step: <opener> :?                                            => {opener} { … }
+arguments must be in parentheses
+  step: <word> <n>                                             => {word|convolution}({n}, 3)
+  step: <word> <pairs>                                         => {word|operation}({pairs,given})
+use `repeat` to repeat steps
+  step: <call> <times>                                         => repeat {times|number} { {call} }
+steps are written one after another
+  step: model|self|net|layers .add|.append ( <args> )          => {args|step}
+`{call}` is not a step
+  step: <call> [;,]?                                            => @translated
+separate steps by commas or new lines
+  step: <chain>                                                => {chain,call}
+missing comma between steps
+  step: <beside>                                               => @side_by_side
+"""
 
 
-def assigned_step(match: re.Match[str]) -> str:
-    """The step that `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` means."""
-    called = re.fullmatch(r"(?:self\.)?(\w+)\((?:x|out|h|y)\)", match[3].strip())
-    step = own_step(match[3]) or (called[1] if called else "")
-    return f"{match[2]}: {step}" if match[1] and step and ")," not in step else step
+def own_call(name: str, given: str) -> str:
+    """`conv: 64` as a step; empty if the operation is unknown. A convolution has a kernel too."""
+    own = name if name in OPERATIONS else own_name(name)
+    return _with(own, given.strip(" []{}()\"'")) if own else ""
+
+
+def _with(name: str, given: str) -> str:
+    given = f"{given}, 3" if name == "conv" and given.isdigit() else given
+    return f"{name}({given})" if given else name
+
+
+# Names of steps with a body in other languages.
+_OTHER_STEPS = {
+    "shortcut": ("downsample", "projection", "proj", "identity_conv"),
+    "concat": ("cat", "concatenate", "concatenation", "merge"),
+    "add": ("sum", "plus", "addition", "eltwise"),
+    "mul": ("multiply", "product", "prod", "gate"),
+    "repeat": ("loop", "times", "for"),
+    "skip": ("residual_connection", "skip_connection", "branch_add"),
+}
+
+
+def _misplaced(found: Found) -> Mistake | None:
+    return found.says("move it out of the braces") if re.match(r'[\w"{]', found["rest"]) else None
+
+
+def _loop(found: Found) -> Mistake:
+    """`for i in range(3):`, `repeat i in 0..3 {`, `for i in range(3): relu`."""
+    counter, values = found["word"], found["values"]
+    body = found["steps"] or "…"
+    start, times = "0", re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", values)
+    between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", values)
+    if times is None and between is None:
+        help = f"write the steps once for each of `{values}`, or define a block and a table `stages`"
+        return Mistake("`repeat` cannot iterate over a list", help, found.span)
+    count = times[1] if times else f"({between[2]} - {between[1]})" if between else start
+    named = "" if counter == "_" else f" as {counter}"
+    return found.write(f"repeat {count}{named} {{ {body} }}", "" if times else ": its index starts at 0")
 
 
 def _calls(text: str) -> list[str]:
@@ -39,267 +182,80 @@ def _calls(text: str) -> list[str]:
     return [*_calls(inside[0]), found[1].rpartition(".")[2]] if found and inside else []
 
 
-def assigned(match: re.Match[str]) -> Advice | None:
-    if re.match(r"\w+\.(?:view|reshape|flatten)\(|torch\.(?:flatten|reshape)\(", match[3]):
-        return Advice("a step cannot be assigned to a name", Write("flatten"))
-    if joined := re.match(r"torch\.(?:cat|concat)\(\s*[\[(]([\w\s,]+)[\])]", match[3]):
-        names = [name.strip() for name in joined[1].split(",") if name.strip()]
-        branches = ["identity" if name in TENSORS else f"from {name}" for name in names]
-        return Advice("`torch.cat` is a `concat` in netdsl", Write(f"concat {{ | {' | '.join(branches)} }}"))
-    if len(calls := _calls(match[3])) > 1:
-        help = f"write a step for each call, the innermost first: {listing(calls)}"
-        return Advice("a step cannot be assigned to a name", help)
-    called = re.match(r"\w+\s*\(", match[3])
-    if (step := assigned_step(match)) or called:
-        step = step or match[3].strip()
-        if match[2] in TENSORS or match[1] or ":" in step:
-            return Advice(
-                "a step cannot be assigned to a name",
-                Write(step, ": its input is the output of the step before it"),
-            )
-        return Advice("a label needs `:`, not `=`", Write(f"{match[2]}: {step}"))
-    if match[1] or re.search(r"\w\.\w|['\"(]", match[3]):
+def assigned_step(found: Found) -> str:
+    """The step that `self.conv1 = nn.Conv2d(3, 64, 3)` or `x = conv1(x)` means."""
+    label = found["attribute"][1:]
+    called = re.fullmatch(r"(?:self\.)?(\w+)\((?:x|out|h|y)\)", found["rest"])
+    step = own_step(found["rest"]) or (called[1] if called else "")
+    return f"{label}: {step}" if label and step and ")," not in step else step
+
+
+def _assigned(found: Found) -> Mistake | None:
+    name, rest = found["word"], found["rest"]
+    if len(calls := _calls(rest)) > 1:
+        return found.says(f"write a step for each call, the innermost first: {listing(calls)}")
+    called = re.match(r"\w+\s*\(", rest)
+    if (step := assigned_step(found)) or called:
+        step = step or rest
+        if name in TENSORS or not name or ":" in step:
+            return found.write(step, ": its input is the output of the step before it")
+        return found.write(f"{name}: {step}")._replace(message="a label needs `:`, not `=`")
+    if not name or re.search(r"\w\.\w|['\"(]", rest):
         return None
-    if match[2] in TENSORS and "+" in match[3]:
-        return ADDITION
-    return Advice("a constant is defined with `let`", Write(f"let {match[2]} = {match[3].strip()}"))
+    if name in TENSORS and "+" in rest:
+        help = "put the steps before it into `skip { … }`"
+        return Mistake("tensors are not added by `+`", help, found.span)
+    return found.write(f"let {name} = {rest}")._replace(message="a constant is defined with `let`")
 
 
-def _bracketless(match: re.Match[str]) -> Advice | None:
-    """`conv 64, 3`."""
-    name = match[1] if match[1] in OPERATIONS else own_name(match[1]) or match[1]
-    given = ", ".join(re.findall(r"[^\s,=]+(?:\s*=\s*[^\s,]+)?", match[2]))
-    return None if name in WORDS else Advice("arguments must be in parentheses", Write(_with(name, given)))
+def _listed(found: Found) -> Mistake | None:
+    """`conv: 64`, `"conv": [64, 3]`, `- relu:`."""
+    name, given = found["word"] or found["bare"], found["given"]
+    step = own_call(name, given) or own_step(name + given)
+    return found.write(step) if step and re.match(r"[\d(\[{\"']|$", given) else None
 
 
-def _translated(match: re.Match[str]) -> Advice | None:
-    name = re.split(r"\W", match[1])[-1]
-    own = match[1] in OPERATIONS
-    if own and not LIKE_PYTHON.search(match[0]):
+def _joined(found: Found) -> Mistake:
+    """`concat(a, conv(64, 3))`, where a name is a saved tensor."""
+    parts = [part for part in split(found["args"]) if not re.match(r"(dim|axis)\s*=", part)]
+    if len(parts) == 1 and parts[0].isidentifier() and parts[0] not in OPERATIONS:
+        parts = ["x", parts[0]]
+    own = ["identity" if p == "x" else p if "(" in p or p in OPERATIONS else f"from {p}" for p in parts]
+    return found.write(f"{found['join']} {{ | {' | '.join(own if len(own) > 1 else ('a', 'b'))} }}")
+
+
+def _named(found: Found) -> Mistake | None:
+    """`multiply {`, `downsample {`."""
+    word = found["word"].lower()
+    own = next((own for own, others in _OTHER_STEPS.items() if word in others), "")
+    return found.write(f"{own} {{ … }}") if own else None
+
+
+def _translated(found: Found) -> Mistake | None:
+    """`nn.Conv2d(3, 64, 3)`, `layers.Dense(10)(x)`."""
+    text = found["call"]
+    full = text.partition("(")[0].strip()
+    name, own = full.rpartition(".")[2], full in OPERATIONS
+    if own and not LIKE_PYTHON.search(text):
         return None
     if lost := no_step(name):
-        return Advice(f"there is no step `{match[1]}`", lost.help)
+        return Mistake(f"there is no step `{full}`", lost.help, found.span)
     message = (
         "arguments must be words, numbers or sizes"
         if own
-        else f"`{match[1]}` is named `{own_name(name)}` in netdsl"
+        else f"`{full}` is named `{own_name(name)}` in netdsl"
     )
-    step = translated(match[0].rstrip(";,"))
-    return Advice(message, Write(step)) if step else None
+    step = translated(text)
+    return found.write(step)._replace(message=message) if step else None
 
 
-def _arrows(match: re.Match[str]) -> Advice | None:
-    steps = [part.strip() for part in re.split(r"[-=]>|>>|;|→", match[0]) if part.strip()]
-    message = "separate steps by commas or new lines"
-    if any(step.count("(") != step.count(")") for step in steps):
-        return None
-    return Advice(message, "remove the `;`" if len(steps) == 1 else Write(f"{', '.join(steps)}"))
-
-
-def _without_braces(match: re.Match[str]) -> Advice:
-    body = match[2].strip(" :")
-    return Advice("a body must be in braces", Write(f"{match[1].strip()} {{ {body or '…'} }}"))
-
-
-def _side_by_side(match: re.Match[str]) -> Advice | None:
+def _side_by_side(found: Found) -> Mistake | None:
     """`conv(16, 3) bn relu`."""
-    steps = re.findall(r"\w+(?:\([^()]*\))?", match[0])
-    for step in steps:
-        if step in WORDS or not ("(" in step or step in OPERATIONS):
-            return None
-    return Advice(f"missing comma between {len(steps)} steps", Write(f"{', '.join(steps)}"))
+    steps = found.pieces("beside", "call")
+    if any(step in WORDS or not ("(" in step or step in OPERATIONS) for step in steps):
+        return None
+    message = f"missing comma between {len(steps)} steps"
+    return found.write(", ".join(steps))._replace(message=message)
 
 
-def _joined(match: re.Match[str]) -> Advice:
-    """`concat(a, conv(64, 3))`, where a name is a saved tensor."""
-    parts = [part for part in split(match[2]) if not re.match(r"(dim|axis)\s*=", part)]
-    if len(parts) == 1 and parts[0].isidentifier() and parts[0] not in OPERATIONS:
-        parts = ["identity", f"from {parts[0]}"]
-    elif len(parts) < 2:
-        parts = ["a", "b"]
-    else:
-        parts = [part if "(" in part or part in OPERATIONS else f"from {part}" for part in parts]
-    written = " | ".join(part.replace("from x", "identity") if part == "from x" else part for part in parts)
-    return Advice("branches must be in braces, each after a `|`", Write(f"{match[1]} {{ | {written} }}"))
-
-
-def _loop(match: re.Match[str]) -> Advice:
-    """`for i in range(3):`, `repeat i in 0..3 {`."""
-    loop = match[0].startswith("for")
-    message = "there is no `for`; use `repeat`" if loop else "`repeat` has no `in`"
-    counted = re.fullmatch(r"(?:range\s*\()?\s*(?:0\s*(?:,|\.\.=?)\s*)?(\w+)\s*\)?", match[2])
-    if counted:
-        return Advice(message, Write(f"repeat {counted[1]} as {match[1]} {{ … }}"))
-    between = re.fullmatch(r"(?:range\s*\()?\s*(\w+)\s*(?:,|\.\.=?)\s*(\w+)\s*\)?", match[2])
-    if between:
-        times = f"({between[2]} - {between[1]})"
-        return Advice(message, Write(f"repeat {times} as {match[1]} {{ … }}", ": its index starts at 0"))
-    return _of_list(match[2])
-
-
-def _of_list(values: str) -> Advice:
-    help = f"write the steps once for each of `{values}`, or define a block and a table `stages`"
-    return Advice("`repeat` cannot iterate over a list", help)
-
-
-def _named(match: re.Match[str]) -> Advice:
-    """`save("a")`, `save as a`, `from(a)`."""
-    return Advice(f"`{match[1]}` takes a plain name", Write(f"{match[1]} {match[2]}"))
-
-
-def _saved(match: re.Match[str]) -> Advice:
-    """`early: save`, `early: save conv(16, 3)`."""
-    name, rest = match[1], (match[2] or "").strip()
-    called = rest in OPERATIONS or "(" in rest
-    return _saved_after(name, rest) if called else _saved_after(rest or name, "")
-
-
-def _saved_after(name: str, step: str) -> Advice:
-    shown = f"{step}, save {name}" if step else f"save {name}"
-    return Advice("`save` must follow the step whose output it saves", Write(shown))
-
-
-def _dashed(match: re.Match[str]) -> Advice:
-    return Advice("a name cannot contain `-`", Write(f"{match[1].replace('-', '_')}: {match[2]}"))
-
-
-def yaml_step(name: str, given: str) -> str:
-    """`conv: 64` as a step."""
-    own = name if name in OPERATIONS else own_name(name)
-    return _with(own, given.strip(" []{}()\"'")) if own else ""
-
-
-def _with(name: str, given: str) -> str:
-    """A call; a convolution has a kernel too."""
-    given = f"{given}, 3" if name == "conv" and given.isdigit() else given
-    return f"{name}({given})" if given else name
-
-
-def _listed(match: re.Match[str]) -> Advice | None:
-    step = yaml_step(match[1], match[2]) or own_step(match[1] + match[2])
-    return Advice("steps are written as calls, one after another", Write(step)) if step else None
-
-
-def _added(match: re.Match[str]) -> Advice | None:
-    """`model.add(Dense(10))`."""
-    step = own_step(match[1])
-    return Advice("steps are written one after another", Write(step)) if step else None
-
-
-def _quoted(match: re.Match[str]) -> Advice:
-    """`"relu"`."""
-    return Advice("a step must not be in quotes", Write(own_step(match[1]) or match[1]))
-
-
-def _row(match: re.Match[str]) -> Advice | None:
-    """`[-1, 1, Conv, [64, 3, 2]]`."""
-    name = match[1].rpartition(".")[2]
-    own = own_name(name) or name.lower()
-    step = f"{own}({match[2]})" if match[2].strip() else own
-    return Advice("this is a row of Ultralytics' YAML", Write(step)) if own in OPERATIONS else None
-
-
-STEPS: list[Rule] = [
-    (r"\[\s*-?\d+\s*,\s*\d+\s*,\s*([\w.]+)\s*,\s*\[(.*)\]\s*\]", _row),
-    (r"conv(\d+)-(\d+)$", "a convolution is a call", Write(r"conv(\2, \1)")),
-    (
-        r"(?:self\.)?(\w+)[\w.]*\.requires_grad",
-        "weights are frozen by the argument `freeze`",
-        r"add `freeze=yes` to the call of `\1`",
-    ),
-    (
-        r"shortcut\s+\w+\s*=",
-        "a `shortcut` must follow the body of its `skip`",
-        "write `skip { … }` around the steps whose input is added",
-    ),
-    *COMMENTS,
-    *PYTHON,
-    (r"[\"'](\w+)[\"']$", _quoted),
-    (
-        r"(order)\b\s*\w",
-        r"`\1` is a statement and cannot be inside a body",
-        "move it out of the braces: `order` applies to the whole file",
-    ),
-    (
-        r"(network|input|classes|stages?|block|train|expect|use|stem|head|layers|init)\b\s*[\w\"{]",
-        r"`\1` is a statement and cannot be inside a body",
-        "move it out of the braces",
-    ),
-    (r"(?:for|repeat)\s+(\w+)\s+in\s+(.+?)\s*[:{]?\s*(?:\{.*)?$", _loop),
-    (r"repeat\s*\(?\s*\w+\s*=\s*(\w+)\s*\)?", "`repeat` takes a number", Write(r"repeat \1 { … }")),
-    (
-        r"repeat\s+(\w+)\s*,\s*(\w+)\s*\{",
-        "the index of a `repeat` needs `as`",
-        Write(r"repeat \1 as \2 { … }"),
-    ),
-    (r"(save|from)\s*(?:\(\s*[\"']?|as\s+|=\s*|:\s*|[\"'])(\w+)[\"']?\s*\)?$", _named),
-    (r"(\w+)\s*:\s*save(?:\s+(.*))?$", _saved),
-    (r"save\s+(\w+)\s*[:=]?\s*(\w+\(.*\))$", lambda m: _saved_after(m[1], m[2])),
-    (r"[\"'](\w+)[\"']\s*:\s*([A-Za-z_]\w*(?:\(.*\))?)$", "a label must not be in quotes", Write(r"\1: \2")),
-    (
-        r"(\w+)\s*:\s*(?:skip|repeat|when|add|concat|mul)\b",
-        "only operations and blocks can have labels",
-        r"remove `\1:`",
-    ),
-    (r"(\w+)\s*:\s*\{", "only operations and blocks can have labels", "remove the label and its braces"),
-    (r"(\w+(?:-\w+)+)\s*:\s*(.+)$", _dashed),
-    (r"(\d+)\s*:\s*(\w.*)$", "a label must start with a letter", Write(r"step\1: \2")),
-    (r"\w+\s*:\s*(\w+)\s*:\s*(\w.*)$", "a step can have only one label", Write(r"\1: \2")),
-    (r"\w+::(\w+.*)$", "a block is called by its name alone", Write(r"\1")),
-    (r"freeze\s+(\w+)\((.+)\)$", "`freeze` is an argument", Write(r"\1(\2, freeze=yes)")),
-    (r"freeze\s*\{", "`freeze` is an argument", "give it to each step: `conv(16, 3, freeze=yes)`"),
-    (r"if\s+([^{:]+?)\s*[{:]", "there is no `if` step; use `when`", Write(r"when \1 { … }")),
-    (r"\[(\w+)\]", pasted(r"`[\1]` is Darknet syntax", "Darknet")),
-    (r"(self\.)?(\w+)\s*=(?!=)\s*(.+)", assigned),
-    (r"-?\s*[\"']?(\w+)[\"']?\s*:\s*((?:[\d(\[{\"'].*)?)$", _listed),
-    (r"[-*•]\s*(\w+)(\(.*\))?$", "a step does not start with `-`", Write(r"\1\2")),
-    (r"(\w+)\s*[\[{<]\s*(\d[\w\s,.=]*?)\s*[\]}>]$", "arguments must be in parentheses", Write(r"\1(\2)")),
-    (r"skip\s+if\s*\(\s*same\s*\)", "`same` takes no parentheses", Write("skip if same { … }")),
-    (
-        r"skip\s+if\s+(?!same\b)([^{]+?)\s*\{",
-        "`if same` is the only condition of a `skip`",
-        Write(r"when \1 { skip { … } }"),
-    ),
-    (
-        r"skip\s*(\(.*\))\s*if[\s_]*same\b",
-        "the arguments of `skip` come after `if same`",
-        Write(r"skip if same \1 { … }"),
-    ),
-    (
-        r"skip\s*(?!if\s+same\s*[({])\(?\s*(?:if[\s_]*)?same\s*\)?\s*(?:\{.*)?$",
-        "the condition of a `skip` is `if same`",
-        Write("skip if same { … }"),
-    ),
-    (r"(add|concat|mul)\s*(?:\(\[?|\[)(.*?)(?:\]?\)|\]|)$", _joined),
-    (
-        r"(add|concat|mul)\s+(\w+)$",
-        "branches must be in braces, each after a `|`",
-        Write(r"\1 { | identity | from \2 }"),
-    ),
-    (
-        r"skip\s*\((?!\s*drop_path)(\w+\(.*|\w+\s*,.*)\)$",
-        "a body must be in braces",
-        Write(r"skip { \1 }"),
-    ),
-    (r"[+]\s*=?\s*\w*", lambda m: ADDITION),
-    (
-        r"from\s+(\w+)\s*\+\s*from\s+(\w+)$",
-        "use `add` to add tensors",
-        Write(r"add { | from \1 | from \2 }"),
-    ),
-    (r"(add|concat|mul)\s+(\w+(?:\s*,\s*\w+)+)$", _joined),
-    (r"when\s*\{", "`when` needs a condition", "write one, such as `when stride == 1 { … }`"),
-    (r"unless\s+([^{]+?)\s*\{", "there is no `unless`; use `when`", Write(r"when not (\1) { … }")),
-    (r"while\b", "there is no `while`; use `repeat`", Write("repeat 3 { … }", ", with a number")),
-    (
-        rf"(skip(?:\s+if\s+same)?|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{{:]+?)\s+((?:{_OPERATION})\b[^{{]*)$",
-        _without_braces,
-    ),
-    (r"(skip|repeat\s+\w+(?:\s+as\s+\w+)?|when\s+[^{:]+?)\s*(:[^{]*|\s\w+\(.*|)$", _without_braces),
-    (r"(\w+)[ \t]+((?:\d[\w.]*|\w+\s*=\s*[^,\s]+)(?:[\s,]+(?:\d[\w.]*|\w+\s*=\s*[^,\s]+))*)$", _bracketless),
-    (r"(.+?)\s*[x*×]\s*(\d+)$", "use `repeat` to repeat steps", Write(r"repeat \2 { \1 }")),
-    (r"(?:model|self|net|layers)\.(?:add|append)\((.+)\)$", _added),
-    (r"((?:\w+\.)*\w+)\s*(?:\(.*\))?(?:\(\w+\))?[;,]?$", _translated),
-    (r".*(?:[-=]>|>>|;|→).*", _arrows),
-    (r"\w+(\([^()]*\))?((?:[ \t]+|\s*[+&]\s*)[A-Za-z_]\w*(\([^()]*\))?)+$", _side_by_side),
-]
+STEP_RULES = read_table(_TABLE, globals())

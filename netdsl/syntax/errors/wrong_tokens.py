@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from netdsl.base.source import Span
-from netdsl.diagnostics import Edit, Fix, misspelt, write
+from netdsl.diagnostics import Edit, Fix, misspelt, remove
 from netdsl.language.words import CONTINUATIONS, RESERVED, STATEMENTS, STEPS
+from netdsl.other_frameworks.translation import own_shape, split
 from netdsl.other_frameworks.untranslated import numeral
-from netdsl.syntax.errors.patterns import TENSORS, shape
-from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, Rule, first_mistake, read_table
+from netdsl.syntax.errors.token_patterns import Found, Line, Mistake, mistake_at, read_table
+from netdsl.syntax.errors.wrong_steps import TENSORS
 
 _NUMBERS = "write a number as `64`, `0.5`, `1e-3`, `300k` or `1.7M`, a size as `3x32x32`"
 _IS_NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?[kM]?")
@@ -20,8 +20,6 @@ _UNITS = {**dict.fromkeys("fFlLuUdD", ""), "k": "k", "K": "k", "M": "M", "m": "M
 _INPUTS = ("in", "x", "input", "inputs", "y", "h", "tensor", "features", "feature_map", "prev", "previous")
 _SIZES = ("channels", "shape", "size", "in_channels", "out_channels", "num_channels", "dim", "features")
 _PREFIXES = ("self", "cfg", "config", "args", "opt", "hparams", "params", "math", "np", "torch", "nn", "F")
-
-_WORDS = {"&": "and", "&&": "and", "!": "not"}
 
 _TABLE = """
 a size is one word
@@ -75,13 +73,40 @@ arguments are separated by commas
   ^ <n> <n:b>                                      => @point
 a number has no spaces
   <n> ^-RPAR <n:b> <n:c>?                          => @digits
+operators are written differently in netdsl
+  >> == ^ = <<                                     => ==
+  >> ^ = < <<                                      => <=
+  >> = ^ < <<                                      => <=
+  >> != ^ = <<                                     => !=
+  >> < ^ > <<                                      => !=
+  ^OR & &?                                         => and
+  ^OR &&                                           => and
+  ^OR | |                                          => or
+  ^ [!]                                            => @negated
+  ^OR AND                                          => and
+  ^OR OR                                           => or
+  >> NOT ^ << <token>                              => not
+  ^OR is not                                       => !=
+  ^COMPARISON is                                   => ==
+  ^MODULO mod                                      => %
+  <value> ^ not? in [([{] <args> []})]             => @one_of
+  <word> + ^ +                                     => {word} + 1
+  <word> - - ^                                     => {word} - 1
+  <word> <[-+*/]:sign> ^ = <value>                 => {word} {sign} {value}
+a conditional expression is `if c then a else b`
+  <sum> ^ if <test> else <sum:other>               => if {test} then {sum} else {other}
+  <test> ^ ? <sum> : <sum:other>                   => if {test} then {sum} else {other}
+  if <test> ^ :? { <sum> } else { <sum:other> }    => if {test} then {sum} else {other}
+  if <test> ^ : <sum> else :? <sum:other>          => if {test} then {sum} else {other}
 values are compared by `==`
   ^COMPARISON =                                    => ==
   ^THEN =                                          => ==
 there is no power operator
+  <value> ^ ** <n:exponent>                        => @product
+  <value> ^ [^] <n:exponent>                       => @product
   <n> ^ ** <word>                                  => @power
   ^ **                                             ! write the product, or the numbers in a table
-  ^ ^                                              ! write the product, or the numbers in a table
+  ^ [^]                                            ! write the product, or the numbers in a table
 the number of blocks is `repeat`
   stage: ^ <n>                                     => @times
 comparisons cannot be chained
@@ -100,6 +125,9 @@ a conditional expression needs both values
   if <any> then <any:yes> ^ELSE                    ! write both: `if c then a else b`
 the comma must be followed by an item
   >> , ^                                           =>
+there are no environment variables
+  let <word> = ^ $ <any>                           => @environment
+  ^ $ { <word> }                                   => @environment
 a percentage is a fraction
   >> <n> % << ^ ⏎                                  => @percent
   >> <n> % << ^ <token>                            => @percent
@@ -114,7 +142,7 @@ no sign between key and value
 
 def _input(found: Found) -> Mistake | None:
     """`input 3 x 32 x 32`, `input (None, 3, 32, 32)`."""
-    own = shape(re.sub(r"None|-1", "", found["rest"] + found.texts.get("more", "")))
+    own = own_shape(re.sub(r"None|-1", "", found["rest"] + found["more"]))
     return (found.write(f"input {own}")) if re.fullmatch(r"\d+(x\d+)*", own) else None
 
 
@@ -180,6 +208,31 @@ def _digits(found: Found) -> Mistake | None:
     return found.write("".join([found["n"], *groups]))
 
 
+def _negated(found: Found) -> Mistake:
+    """`!wide`."""
+    return found.write("not" if found.line.source.text[found.span.end :][:1].isspace() else "not ")
+
+
+def _one_of(found: Found) -> Mistake:
+    """`stride in [1, 2]`, `stride not in (1, 2)`."""
+    denied = bool(re.search(r"\bnot\s+in\b", found.span.text))
+    tests = [f"{found['value']} {'!=' if denied else '=='} {value}" for value in split(found["args"])]
+    return found.write((" and " if denied else " or ").join(tests))
+
+
+def _product(found: Found) -> Mistake | None:
+    """`2**3`, `width^2`."""
+    base, exponent = found["value"], found["exponent"]
+    if not re.fullmatch(r"\d", exponent):
+        return None
+    if base.isdigit() and len(base) < 4:
+        return found.write(str(int(base) ** int(exponent)))
+    product = " * ".join([base] * int(exponent)) or "1"
+    return found.write(
+        f"({product})" if found.line.source.text[: found.span.start].rstrip()[-1:] in "/*" else product
+    )
+
+
 def _power(found: Found) -> Mistake | None:
     if not found["n"].isdigit():
         return None
@@ -200,29 +253,27 @@ def _percent(found: Found) -> Mistake | None:
     return found.write(f"{int(found['n'][:9]) / 100:g}")
 
 
-@cache
-def _rules() -> list[Rule]:
-    functions = {
-        "input": _input,
-        "pair": _pair,
-        "straight": _straight,
-        "attribute": _attribute,
-        "added": _added,
-        "types": _types,
-        "point": _point,
-        "digits": _digits,
-        "power": _power,
-        "times": _times,
-        "percent": _percent,
-    }
-    return read_table(_TABLE, functions)
+def _environment(found: Found) -> Mistake:
+    """`let width = ${WIDTH}`: a parameter of the network."""
+    source, of_let = found.line.source, found.line.first == "let"
+    name = found["word"] if of_let else found["word"].lower()
+    title = f"write a parameter, `network NAME({name}=16)`, which `--set {name}=32` overrides"
+    head = re.compile(r"^network[ \t]+\w+[ \t]*(\()?", re.MULTILINE).search(source.text)
+    if head is None:
+        return Mistake(found.message, title, found.span)
+    more = Edit(Span(source, head.end(), head.end()), f"{name}=16, " if head[1] else f"({name}=16)")
+    here = remove(found.span).edits if of_let else (Edit(found.span, name),)
+    return Mistake(found.message, Fix(title, (more, *here), safe=False), found.span)
 
 
-def mistake_at(line: Line) -> Mistake | None:
+_RULES = read_table(_TABLE, globals())
+
+
+def wrong_token(line: Line) -> Mistake | None:
     """The known mistake at the place of a syntax error; None if it isn't one."""
     if not line.tokens:
         return None
-    return _word(line) or first_mistake(_rules(), line) or _number(line)
+    return _word(line) or mistake_at(_RULES, line) or _number(line)
 
 
 def _word(line: Line) -> Mistake | None:
@@ -250,8 +301,6 @@ def _word(line: Line) -> Mistake | None:
         return Mistake(f"`{found}` is a reserved word", fix)
     if found == "if" and line.first == "skip":
         return Mistake("`if same` comes before the braces", "write `skip if same { … }`")
-    if found in _WORDS and (found == "!" or "NAME" not in line.expected):
-        return Mistake(f"unexpected `{found}`", write(place, _WORDS[found]))
     if line.rule == "step" and found[:1].isalnum() and line.expected == {"$END"}:
         help = "write arguments in the step's parentheses, and the next step after a comma or on a new line"
         return Mistake(f"unexpected `{found}`", help)

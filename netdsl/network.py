@@ -1,22 +1,19 @@
-"""The Python API: `netdsl.load`."""
+"""A compiled network: its figures, its generated code and its modules."""
 
 from __future__ import annotations
 
 import hashlib
 import linecache
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netdsl.base.values import Value, show
-from netdsl.compiler import Compiled, Style, compile_network, generate, trace
-from netdsl.diagnostics import Diagnostic, Diagnostics
+from netdsl.base.values import Value
+from netdsl.compiler import Compiled, Style, generate, trace
+from netdsl.diagnostics import Diagnostic
 from netdsl.diagnostics.network_error import NetworkError
 from netdsl.ir.typed import TypedNetwork
 from netdsl.language.recipe import Recipe
-from netdsl.syntax.net_files import find, read
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,13 +21,13 @@ if TYPE_CHECKING:
     from netdsl.codegen.source_map import Place
 
 
-class Network:
-    """A compiled network; made by `load`."""
+class CompiledNetwork:
+    """A compiled network. Raises NetworkError if it has errors, or is a library of blocks."""
 
     def __init__(self, compiled: Compiled) -> None:
         if compiled.network is None:
             raise NetworkError(compiled.errors or [_library(compiled)])
-        self._compiled = compiled
+        self.compiled = compiled
         self._typed: TypedNetwork = compiled.network
         self._sources: dict[Style, str] = {}
 
@@ -83,7 +80,7 @@ class Network:
     @property
     def styles(self) -> tuple[Style, ...]:
         """The styles of code that the network can be written in."""
-        return self._compiled.styles
+        return self.compiled.styles
 
     @property
     def classes(self) -> int | None:
@@ -101,7 +98,7 @@ class Network:
     def source(self, style: Style = "module") -> str:
         """The generated code."""
         if style not in self._sources:
-            self._sources[style] = generate(self._compiled, style)
+            self._sources[style] = generate(self.compiled, style)
         return self._sources[style]
 
     def file(self, style: Style) -> str:
@@ -111,7 +108,7 @@ class Network:
 
     def source_map(self, style: Style = "module") -> tuple[Place, ...]:
         """The places of the generated code with the steps of the `.net` file that they come from."""
-        return trace(self._compiled, style, self.source(style))
+        return trace(self.compiled, style, self.source(style))
 
     def entry(self, style: Style) -> str:
         """Name of the network's class or function in generated code; `forward` in the functional style."""
@@ -120,7 +117,7 @@ class Network:
 
         if style == "functional":
             return "forward"
-        lowered = self._compiled.lowered
+        lowered = self.compiled.lowered
         return class_names(lowered)[0] if style == "module" else sequential_entry(lowered)
 
     def imported(self, style: Style = "module") -> ModuleType:
@@ -149,30 +146,6 @@ class Network:
         """`(init_params, forward)`; with batch norms `imported("functional")` has `init_buffers` too."""
         code: Any = self.imported("functional")
         return code.init_params, code.forward
-
-
-def load(path: str | Path, **parameters: int | float | bool | str) -> Network:
-    """Compiles a `.net` file, or a shipped network or a variant of one by its bare name.
-
-    `parameters` override the network's own: `load("preresnet", depth=110, kind="residual")`; `input`
-    overrides the shape of one example: `load("resnet50", input="3x64x64")`. Of a file's own variants,
-    `variant` chooses one: `load("mine.net", variant="small")`.
-    Raises `NetworkError`, which has the diagnostics.
-    """
-    diagnostics = Diagnostics()
-    file = find(str(path))
-    source = read(file.path, diagnostics)
-    if source is None:
-        raise NetworkError(diagnostics)
-    settings = file.settings({name: _text(value) for name, value in parameters.items()})
-    return Network(compile_network(source, settings))
-
-
-def _text(value: int | float | bool | str) -> str:
-    """A Python value in the language's notation; a string becomes a name."""
-    if isinstance(value, str):
-        return value
-    return show(value if isinstance(value, int) else Fraction(repr(value)))
 
 
 def _library(compiled: Compiled) -> Diagnostic:

@@ -1,0 +1,3 @@
+"""The loggers of `netdsl train --log`, by name."""
+
+LOGGERS = ("tensorboard", "mlflow", "wandb")
