@@ -8,14 +8,16 @@ import html
 import posixpath
 import re
 import zlib
+from collections.abc import Mapping
 from textwrap import indent
 
 from netdsl.base.document import Table
 from netdsl.base.source import Source
-from netdsl.compiler import compile_network, generate
+from netdsl.compiler import Compiled, Style, compile_network, generate
 from netdsl.diagnostics.render_text import render
 from netdsl.graph.render_picture import render_picture
 from netdsl.summary.measure import measure
+from netdsl.syntax.net_files import read_text
 
 PICTURES = "pictures/examples"
 _EXAMPLE = re.compile(r"^```net( wrong \w+| \S+\.net)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,10 +45,9 @@ class Examples:
 
         return _EXAMPLE.sub(example, page)
 
-    def picture(self, source: Source, libraries: dict[str, str] | None = None) -> str:
+    def picture(self, source: Source, libraries: Mapping[str, str] | None = None) -> str:
         """The path of a network's picture."""
-        read = {"read": libraries.__getitem__} if libraries else {}
-        network = compile_network(source, **read).network
+        network = _compiled(source, libraries).network
         assert network is not None, source.name
         svg = render_picture(network, ".svg")
         digest = hashlib.blake2b(svg, digest_size=4).hexdigest()
@@ -58,14 +59,13 @@ class Examples:
         self,
         source: Source,
         path: str,
-        libraries: dict[str, str] | None = None,
-        codes: dict[str, str] | None = None,
+        libraries: Mapping[str, str] | None = None,
+        codes: Mapping[Style, str] | None = None,
     ) -> str:
         """A network beside its picture, then tabs with its shapes, and the code in its styles: that of
         `codes`, or generated.
         """
-        read = {"read": libraries.__getitem__} if libraries else {}
-        compiled = compile_network(source, **read)
+        compiled = _compiled(source, libraries)
         assert compiled.network is not None, source.text
         name = compiled.network.network.name
         picture = posixpath.relpath(self.picture(source, libraries), posixpath.dirname(path) or ".")
@@ -107,6 +107,11 @@ def _plain(match: re.Match[str]) -> str:
     return f"{_FENCE}{{.net{title}}}\n{match[2]}{_FENCE}"
 
 
+def _compiled(source: Source, libraries: Mapping[str, str] | None) -> Compiled:
+    """A network whose used files are on its page, or on the disk."""
+    return compile_network(source, read=libraries.__getitem__ if libraries else read_text)
+
+
 def shared(text: str) -> str:
     """The part of the playground's address that holds a text, as `page.js` reads it."""
     packer = zlib.compressobj(9, wbits=-15)
@@ -118,7 +123,7 @@ def _table(table: Table) -> str:
     """A table whose first column keeps the indentation of the parts."""
     head = " | ".join(column.lstrip(">") for column in table.headings)
     line = " | ".join("---:" if column.startswith(">") else "---" for column in table.headings)
-    cells = (" | ".join(_cell(cell) for cell in row) for row in table.rows)
+    cells = (" | ".join(_cell(str(cell)) for cell in row) for row in table.rows)
     return "\n".join([f"| {head} |", f"| {line} |", *(f"| {row} |" for row in cells)])
 
 

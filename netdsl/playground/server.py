@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(HTTPStatus.BAD_REQUEST)
         if seen and not server.changed(seen):
             return self._send(HTTPStatus.NO_CONTENT)
-        content = json.dumps(server.answer(cast(View, view)), ensure_ascii=False).encode("utf-8", "replace")
+        content = json.dumps(server.answer(view), ensure_ascii=False).encode("utf-8", "replace")
         return self._send(HTTPStatus.OK, content, "application/json")
 
     def _send(self, status: HTTPStatus, content: bytes = b"", kind: str = "text/plain") -> None:
