@@ -88,7 +88,10 @@ SECTIONS = {
         "Transformers and mixers, for CIFAR",
         "The references are written from the papers; the small Swin's has torchvision's blocks.",
     ),
-    MAPS: ("Other tasks", "Networks that end in maps, with references written from their papers."),
+    MAPS: (
+        "Other tasks",
+        "Networks that end in maps, with references written from their papers, or torchvision's.",
+    ),
     COURSE: ("Of the course", "The networks that the course's pages show."),
 }
 TABLE = """\

@@ -12,7 +12,7 @@ from typing import Any
 
 from netdsl.base import atomic
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES
+from netdsl.language.recipe import CHOICES, KEYS
 from netdsl.language.words import (
     CONDITIONAL_WORDS,
     CONTINUATIONS,
@@ -21,7 +21,6 @@ from netdsl.language.words import (
     LITERALS,
     OPERATOR_WORDS,
     QUANTITIES,
-    RECIPE_KEYS,
     STAGE_NAMES,
     STATEMENTS,
     STEPS,
@@ -78,7 +77,7 @@ def grammar() -> Rule:
             r"\}",
             include("recipe-key", "argument", "recipe-word", "common"),
         ),
-        "recipe-key": words("support.type.property-name", RECIPE_KEYS, r"^\s*(?:{})\b(?!\s*[=(])"),
+        "recipe-key": words("support.type.property-name", dict.fromkeys(KEYS), r"^\s*(?:{})\b(?!\s*[=(])"),
         "recipe-word": words("support.function", dict.fromkeys(_CHOICES)),
         "initialisation": region(
             rf"^(init)\b(?:\s+({bases})\b)?\s*(\{{)",

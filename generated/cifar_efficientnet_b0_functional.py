@@ -5,6 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
 def dropout(
     x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -130,27 +140,27 @@ def forward(
     bn1_mean, bn1_var = take(b, 2)
     x = F.silu(F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training))
     # stage1
-    x = mbconv(x, p, b, training, 1, 3, 16)
+    x = mbconv(x, p, b, training, generator, 1, 3, 16, 0)
     # stage2
-    x = mbconv(x, p, b, training, 6, 3, 24, stride=2)
-    x = mbconv(x, p, b, training, 6, 3, 24)
+    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.0125, stride=2)
+    x = mbconv(x, p, b, training, generator, 6, 3, 24, 0.025)
     # stage3
-    x = mbconv(x, p, b, training, 6, 5, 40, stride=2)
-    x = mbconv(x, p, b, training, 6, 5, 40)
+    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.0375, stride=2)
+    x = mbconv(x, p, b, training, generator, 6, 5, 40, 0.05)
     # stage4
-    x = mbconv(x, p, b, training, 6, 3, 80, stride=2)
-    x = mbconv(x, p, b, training, 6, 3, 80)
-    x = mbconv(x, p, b, training, 6, 3, 80)
+    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0625, stride=2)
+    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.075)
+    x = mbconv(x, p, b, training, generator, 6, 3, 80, 0.0875)
     # stage5
-    x = mbconv(x, p, b, training, 6, 5, 112)
-    x = mbconv(x, p, b, training, 6, 5, 112)
-    x = mbconv(x, p, b, training, 6, 5, 112)
+    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1)
+    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.1125)
+    x = mbconv(x, p, b, training, generator, 6, 5, 112, 0.125)
     # stage6
-    x = mbconv(x, p, b, training, 6, 5, 192, stride=2)
-    for _ in range(3):
-        x = mbconv(x, p, b, training, 6, 5, 192)
+    x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.1375, stride=2)
+    for i in range(3):
+        x = mbconv(x, p, b, training, generator, 6, 5, 192, 0.2 * (i + 12) / 16)
     # stage7
-    x = mbconv(x, p, b, training, 6, 3, 320)
+    x = mbconv(x, p, b, training, generator, 6, 3, 320, 0.1875)
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     x = torch.flatten(x, 1)
@@ -186,9 +196,11 @@ def mbconv(
     p: list[Tensor],
     b: list[Tensor],
     training: bool,
+    generator: torch.Generator | None,
     expand: int,
     kernel: int,
     out: int,
+    drop: float,
     stride: int = 1,
 ) -> Tensor:
     """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
@@ -217,7 +229,11 @@ def mbconv(
     y = F.conv2d(y, conv2_weight)
     bn3_mean, bn3_var = take(b, 2)
     y = F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training)
-    return x + y if stride == 1 and in_channels == out else y
+    return (
+        x + drop_path(y, drop, training, generator)
+        if stride == 1 and in_channels == out
+        else y
+    )
 
 
 def mbconv_params(

@@ -90,13 +90,6 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Linear2d(nn.Linear):
-    """A linear layer over the channels at each position of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class Merge(nn.Module):
     """n x n neighbours of a map in channels (patch merging, Liu et al. 2021)."""
 
@@ -179,8 +172,10 @@ class PatchMerging(nn.Sequential):
     def __init__(self, in_channels: int) -> None:
         super().__init__(
             Merge(2),
-            LayerNorm2d(4 * in_channels),
-            Linear2d(4 * in_channels, 2 * in_channels, bias=False),
+            ChannelsLast(
+                nn.LayerNorm(4 * in_channels),
+                nn.Linear(4 * in_channels, 2 * in_channels, bias=False),
+            ),
         )
 
 

@@ -5,11 +5,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
 def layer_norm_2d(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Layer normalisation over the channels at each position of a map."""
     x = x.permute(0, 2, 3, 1)
     x = F.layer_norm(x, x.shape[-1:], weight, bias, eps)
     return x.permute(0, 3, 1, 2)
+
+
+def linear_2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A linear layer over the channels at each position of a map."""
+    return F.linear(x.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)
 
 
 def take(tensors: list[Tensor], count: int) -> list[Tensor]:
@@ -101,7 +116,12 @@ def init_params(
     return params
 
 
-def forward(x: Tensor, params: list[Tensor]) -> Tensor:
+def forward(
+    x: Tensor,
+    params: list[Tensor],
+    training: bool = True,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """ConvNeXt (Liu et al. 2022, section 3), as torchvision builds it.
 
     (N, 3, 224, 224) -> (N, num_classes) logits
@@ -113,30 +133,30 @@ def forward(x: Tensor, params: list[Tensor]) -> Tensor:
     x = F.conv2d(x, conv1_weight, conv1_bias, stride=4)
     x = layer_norm_2d(x, norm1_weight, norm1_bias, eps=1e-06)
     # stage1
-    x = inverted_bottleneck(x, p)
-    x = inverted_bottleneck(x, p)
-    x = inverted_bottleneck(x, p)
+    x = inverted_bottleneck(x, p, training, generator, 0)
+    x = inverted_bottleneck(x, p, training, generator, 0.0058823529411764705)
+    x = inverted_bottleneck(x, p, training, generator, 0.011764705882352941)
     # layers1
     norm2_weight, norm2_bias, conv2_weight, conv2_bias = take(p, 4)
     x = layer_norm_2d(x, norm2_weight, norm2_bias, eps=1e-06)
     x = F.conv2d(x, conv2_weight, conv2_bias, stride=2)
     # stage2
-    for _ in range(3):
-        x = inverted_bottleneck(x, p)
+    for i in range(3):
+        x = inverted_bottleneck(x, p, training, generator, 0.1 * (i + 3) / 17)
     # layers2
     norm3_weight, norm3_bias, conv3_weight, conv3_bias = take(p, 4)
     x = layer_norm_2d(x, norm3_weight, norm3_bias, eps=1e-06)
     x = F.conv2d(x, conv3_weight, conv3_bias, stride=2)
     # stage3
-    for _ in range(9):
-        x = inverted_bottleneck(x, p)
+    for i in range(9):
+        x = inverted_bottleneck(x, p, training, generator, 0.1 * (i + 6) / 17)
     # layers3
     norm4_weight, norm4_bias, conv4_weight, conv4_bias = take(p, 4)
     x = layer_norm_2d(x, norm4_weight, norm4_bias, eps=1e-06)
     x = F.conv2d(x, conv4_weight, conv4_bias, stride=2)
     # stage4
-    for _ in range(3):
-        x = inverted_bottleneck(x, p)
+    for i in range(3):
+        x = inverted_bottleneck(x, p, training, generator, 0.1 * (i + 15) / 17)
     # head
     x = F.adaptive_avg_pool2d(x, 1)
     norm5_weight, norm5_bias, fc_weight, fc_bias = take(p, 4)
@@ -145,8 +165,14 @@ def forward(x: Tensor, params: list[Tensor]) -> Tensor:
     return F.linear(x, fc_weight, fc_bias)
 
 
-def inverted_bottleneck(x: Tensor, p: list[Tensor]) -> Tensor:
-    """A large filter of each channel, then a wide layer between two 1x1 (fig. 4), one norm and one GELU.
+def inverted_bottleneck(
+    x: Tensor,
+    p: list[Tensor],
+    training: bool,
+    generator: torch.Generator | None,
+    drop: float,
+) -> Tensor:
+    """A large filter of each channel, then a perceptron at each position (fig. 4): one norm and one GELU.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
@@ -154,11 +180,12 @@ def inverted_bottleneck(x: Tensor, p: list[Tensor]) -> Tensor:
     depthwise_weight, depthwise_bias, norm_weight, norm_bias = take(p, 4)
     y = F.conv2d(x, depthwise_weight, depthwise_bias, padding=3, groups=in_channels)
     y = layer_norm_2d(y, norm_weight, norm_bias, eps=1e-06)
-    conv1_weight, conv1_bias, conv2_weight, conv2_bias = take(p, 4)
-    y = F.gelu(F.conv2d(y, conv1_weight, conv1_bias))
-    y = F.conv2d(y, conv2_weight, conv2_bias)
+    fc1_weight, fc1_bias, fc2_weight, fc2_bias = take(p, 4)
+    y = F.gelu(linear_2d(y, fc1_weight, fc1_bias))
+    y = linear_2d(y, fc2_weight, fc2_bias)
     layer_scale_weight = p.pop()
     y = torch.mul(y, layer_scale_weight)
+    y = drop_path(y, drop, training, generator)
     return y + x
 
 
@@ -169,9 +196,9 @@ def inverted_bottleneck_params(init: Init, in_channels: int) -> list[Tensor]:
         init.zeros(in_channels),
         init.ones(in_channels),
         init.zeros(in_channels),
-        init.trunc_normal(4 * in_channels, in_channels, 1, 1),
+        init.trunc_normal(4 * in_channels, in_channels),
         init.zeros(4 * in_channels),
-        init.trunc_normal(in_channels, 4 * in_channels, 1, 1),
+        init.trunc_normal(in_channels, 4 * in_channels),
         init.zeros(in_channels),
         init.full(1e-06, in_channels, 1, 1),
     ]

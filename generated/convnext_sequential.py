@@ -6,6 +6,37 @@ import torch
 from torch import Tensor, nn
 
 
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
+class ChannelsLast(nn.Sequential):
+    """Layers that act on the channels at each position of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)
+        for layer in self:
+            x = layer(x)
+        return x.permute(0, 3, 1, 2)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return drop_path(x, self.p, self.training)
+
+
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels at each position of a map."""
 
@@ -25,24 +56,27 @@ class LayerScale(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """A large filter of each channel, then a wide layer between two 1x1 (fig. 4), one norm and one GELU.
+    """A large filter of each channel, then a perceptron at each position (fig. 4): one norm and one GELU.
 
     (N, in_channels, H, W) -> (N, in_channels, H, W)
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, drop: float) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(in_channels, in_channels, 7, padding=3, groups=in_channels),
-            LayerNorm2d(in_channels, eps=1e-06),
-            nn.Conv2d(in_channels, 4 * in_channels, 1),
-            nn.GELU(),
-            nn.Conv2d(4 * in_channels, in_channels, 1),
+            ChannelsLast(
+                nn.LayerNorm(in_channels, eps=1e-06),
+                nn.Linear(in_channels, 4 * in_channels),
+                nn.GELU(),
+                nn.Linear(4 * in_channels, in_channels),
+            ),
             LayerScale(in_channels, 1, 1, initial=1e-06),
         )
+        self.drop_path = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.body(x) + x
+        x = self.drop_path(self.body(x)) + x
         return x
 
 
@@ -57,20 +91,28 @@ def convnext(num_classes: int = 1000) -> nn.Sequential:
                 nn.Conv2d(3, 96, 4, stride=4), LayerNorm2d(96, eps=1e-06)
             ),
             stage1=nn.Sequential(
-                InvertedBottleneck(96), InvertedBottleneck(96), InvertedBottleneck(96)
+                InvertedBottleneck(96, 0),
+                InvertedBottleneck(96, 0.0058823529411764705),
+                InvertedBottleneck(96, 0.011764705882352941),
             ),
             layers1=nn.Sequential(
                 LayerNorm2d(96, eps=1e-06), nn.Conv2d(96, 192, 2, stride=2)
             ),
-            stage2=nn.Sequential(*(InvertedBottleneck(192) for _ in range(3))),
+            stage2=nn.Sequential(
+                *(InvertedBottleneck(192, 0.1 * (i + 3) / 17) for i in range(3))
+            ),
             layers2=nn.Sequential(
                 LayerNorm2d(192, eps=1e-06), nn.Conv2d(192, 384, 2, stride=2)
             ),
-            stage3=nn.Sequential(*(InvertedBottleneck(384) for _ in range(9))),
+            stage3=nn.Sequential(
+                *(InvertedBottleneck(384, 0.1 * (i + 6) / 17) for i in range(9))
+            ),
             layers3=nn.Sequential(
                 LayerNorm2d(384, eps=1e-06), nn.Conv2d(384, 768, 2, stride=2)
             ),
-            stage4=nn.Sequential(*(InvertedBottleneck(768) for _ in range(3))),
+            stage4=nn.Sequential(
+                *(InvertedBottleneck(768, 0.1 * (i + 15) / 17) for i in range(3))
+            ),
             pool=nn.AdaptiveAvgPool2d(1),
             norm=LayerNorm2d(768, eps=1e-06),
             flatten=nn.Flatten(),

@@ -2,13 +2,35 @@
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
+
+
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
 def round_to(x: float, divisor: int) -> int:
     """The nearest multiple of `divisor`, at least `divisor` and at least 90 % of x (the MobileNets)."""
     nearest = max(divisor, int((x + divisor / 2) // divisor) * divisor)
     return nearest if nearest >= 0.9 * x else nearest + divisor
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return drop_path(x, self.p, self.training)
 
 
 class SqueezeExcite(nn.Module):
@@ -39,7 +61,13 @@ class Mbconv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, expand: int, kernel: int, channels: int, stride: int = 1
+        self,
+        in_channels: int,
+        expand: int,
+        kernel: int,
+        channels: int,
+        drop: float,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         body: list[nn.Module] = []
@@ -66,11 +94,13 @@ class Mbconv(nn.Module):
             nn.BatchNorm2d(round_to(channels, 8)),
         ]
         self.body = nn.Sequential(*body)
+        self.drop_path = DropPath(drop)
         self.adds = stride == 1 and in_channels == round_to(channels, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        y = self.body(x)
+        x = x + self.drop_path(y) if self.adds else y
+        return x
 
 
 def efficientnet() -> nn.Sequential:
@@ -84,22 +114,28 @@ def efficientnet() -> nn.Sequential:
             conv1=nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
             bn1=nn.BatchNorm2d(32),
             silu=nn.SiLU(),
-            stage1=Mbconv(32, 1, 3, 16),
-            stage2=nn.Sequential(Mbconv(16, 6, 3, 24, stride=2), Mbconv(24, 6, 3, 24)),
-            stage3=nn.Sequential(Mbconv(24, 6, 5, 40, stride=2), Mbconv(40, 6, 5, 40)),
+            stage1=Mbconv(32, 1, 3, 16, 0),
+            stage2=nn.Sequential(
+                Mbconv(16, 6, 3, 24, 0.0125, stride=2), Mbconv(24, 6, 3, 24, 0.025)
+            ),
+            stage3=nn.Sequential(
+                Mbconv(24, 6, 5, 40, 0.0375, stride=2), Mbconv(40, 6, 5, 40, 0.05)
+            ),
             stage4=nn.Sequential(
-                Mbconv(40, 6, 3, 80, stride=2),
-                Mbconv(80, 6, 3, 80),
-                Mbconv(80, 6, 3, 80),
+                Mbconv(40, 6, 3, 80, 0.0625, stride=2),
+                Mbconv(80, 6, 3, 80, 0.075),
+                Mbconv(80, 6, 3, 80, 0.0875),
             ),
             stage5=nn.Sequential(
-                Mbconv(80, 6, 5, 112), Mbconv(112, 6, 5, 112), Mbconv(112, 6, 5, 112)
+                Mbconv(80, 6, 5, 112, 0.1),
+                Mbconv(112, 6, 5, 112, 0.1125),
+                Mbconv(112, 6, 5, 112, 0.125),
             ),
             stage6=nn.Sequential(
-                Mbconv(112, 6, 5, 192, stride=2),
-                *(Mbconv(192, 6, 5, 192) for _ in range(3)),
+                Mbconv(112, 6, 5, 192, 0.1375, stride=2),
+                *(Mbconv(192, 6, 5, 192, 0.2 * (i + 12) / 16) for i in range(3)),
             ),
-            stage7=Mbconv(192, 6, 3, 320),
+            stage7=Mbconv(192, 6, 3, 320, 0.1875),
             conv2=nn.Conv2d(320, 1280, 1, bias=False),
             bn2=nn.BatchNorm2d(1280),
             silu2=nn.SiLU(),

@@ -5,6 +5,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: leaves examples out in training (Huang et al. 2016)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return drop_path(x, self.p, self.training)
+
+
 class FusedMbconv(nn.Module):
     """The block fused_mbconv.
 
@@ -12,7 +33,7 @@ class FusedMbconv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, expand: int, out: int, stride: int = 1
+        self, in_channels: int, expand: int, out: int, drop: float, stride: int = 1
     ) -> None:
         super().__init__()
         body: list[nn.Module] = []
@@ -38,11 +59,13 @@ class FusedMbconv(nn.Module):
                 nn.BatchNorm2d(out, eps=0.001),
             ]
         self.body = nn.Sequential(*body)
+        self.drop_path = DropPath(drop)
         self.adds = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        y = self.body(x)
+        x = x + self.drop_path(y) if self.adds else y
+        return x
 
 
 class SqueezeExcite(nn.Module):
@@ -73,7 +96,7 @@ class Mbconv(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, expand: int, out: int, stride: int = 1
+        self, in_channels: int, expand: int, out: int, drop: float, stride: int = 1
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -95,11 +118,13 @@ class Mbconv(nn.Module):
             nn.Conv2d(expand * in_channels, out, 1, bias=False),
             nn.BatchNorm2d(out, eps=0.001),
         )
+        self.drop_path = DropPath(drop)
         self.adds = stride == 1 and in_channels == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.body(x)
-        return x + y if self.adds else y
+        y = self.body(x)
+        x = x + self.drop_path(y) if self.adds else y
+        return x
 
 
 class EfficientNetV2(nn.Module):
@@ -113,25 +138,30 @@ class EfficientNetV2(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 24, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(24, eps=0.001)
-        self.stage1 = nn.Sequential(FusedMbconv(24, 1, 24), FusedMbconv(24, 1, 24))
+        self.stage1 = nn.Sequential(
+            FusedMbconv(24, 1, 24, 0), FusedMbconv(24, 1, 24, 0.005)
+        )
         self.stage2 = nn.Sequential(
-            FusedMbconv(24, 4, 48, stride=2),
-            *(FusedMbconv(48, 4, 48) for _ in range(3)),
+            FusedMbconv(24, 4, 48, 0.01, stride=2),
+            *(FusedMbconv(48, 4, 48, 0.2 * (i + 3) / 40) for i in range(3)),
         )
         self.stage3 = nn.Sequential(
-            FusedMbconv(48, 4, 64, stride=2),
-            *(FusedMbconv(64, 4, 64) for _ in range(3)),
+            FusedMbconv(48, 4, 64, 0.03, stride=2),
+            *(FusedMbconv(64, 4, 64, 0.2 * (i + 7) / 40) for i in range(3)),
         )
         self.stage4 = nn.Sequential(
-            Mbconv(64, 4, 128, stride=2), *(Mbconv(128, 4, 128) for _ in range(5))
+            Mbconv(64, 4, 128, 0.05, stride=2),
+            *(Mbconv(128, 4, 128, 0.2 * (i + 11) / 40) for i in range(5)),
         )
         self.stage5 = nn.Sequential(
-            Mbconv(128, 6, 160), *(Mbconv(160, 6, 160) for _ in range(8))
+            Mbconv(128, 6, 160, 0.08),
+            *(Mbconv(160, 6, 160, 0.2 * (i + 17) / 40) for i in range(8)),
         )
         self.stage6 = nn.Sequential(
-            Mbconv(160, 6, 256, stride=2), *(Mbconv(256, 6, 256) for _ in range(13))
+            Mbconv(160, 6, 256, 0.125, stride=2),
+            *(Mbconv(256, 6, 256, 0.2 * (i + 26) / 40) for i in range(13)),
         )
-        self.stage7 = Mbconv(256, 6, 256)
+        self.stage7 = Mbconv(256, 6, 256, 0.195)
         self.conv2 = nn.Conv2d(256, 1280, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(1280, eps=0.001)
         self.dropout = nn.Dropout(0.2)

@@ -5,6 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def drop_path(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stochastic depth: 0 for an example with probability p, else x / (1 - p)."""
+    if not training or p == 0:
+        return x
+    kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+    return x * kept.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
 def dropout(
     x: Tensor, p: float, training: bool, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -150,30 +160,30 @@ def forward(
         F.batch_norm(x, bn1_mean, bn1_var, bn1_weight, bn1_bias, training, eps=0.001)
     )
     # stage1
-    x = fused_mbconv(x, p, b, training, 1, 24)
-    x = fused_mbconv(x, p, b, training, 1, 24)
+    x = fused_mbconv(x, p, b, training, generator, 1, 24, 0)
+    x = fused_mbconv(x, p, b, training, generator, 1, 24, 0.005)
     # stage2
-    x = fused_mbconv(x, p, b, training, 4, 48, stride=2)
-    for _ in range(3):
-        x = fused_mbconv(x, p, b, training, 4, 48)
+    x = fused_mbconv(x, p, b, training, generator, 4, 48, 0.01, stride=2)
+    for i in range(3):
+        x = fused_mbconv(x, p, b, training, generator, 4, 48, 0.2 * (i + 3) / 40)
     # stage3
-    x = fused_mbconv(x, p, b, training, 4, 64, stride=2)
-    for _ in range(3):
-        x = fused_mbconv(x, p, b, training, 4, 64)
+    x = fused_mbconv(x, p, b, training, generator, 4, 64, 0.03, stride=2)
+    for i in range(3):
+        x = fused_mbconv(x, p, b, training, generator, 4, 64, 0.2 * (i + 7) / 40)
     # stage4
-    x = mbconv(x, p, b, training, 4, 128, stride=2)
-    for _ in range(5):
-        x = mbconv(x, p, b, training, 4, 128)
+    x = mbconv(x, p, b, training, generator, 4, 128, 0.05, stride=2)
+    for i in range(5):
+        x = mbconv(x, p, b, training, generator, 4, 128, 0.2 * (i + 11) / 40)
     # stage5
-    x = mbconv(x, p, b, training, 6, 160)
-    for _ in range(8):
-        x = mbconv(x, p, b, training, 6, 160)
+    x = mbconv(x, p, b, training, generator, 6, 160, 0.08)
+    for i in range(8):
+        x = mbconv(x, p, b, training, generator, 6, 160, 0.2 * (i + 17) / 40)
     # stage6
-    x = mbconv(x, p, b, training, 6, 256, stride=2)
-    for _ in range(13):
-        x = mbconv(x, p, b, training, 6, 256)
+    x = mbconv(x, p, b, training, generator, 6, 256, 0.125, stride=2)
+    for i in range(13):
+        x = mbconv(x, p, b, training, generator, 6, 256, 0.2 * (i + 26) / 40)
     # stage7
-    x = mbconv(x, p, b, training, 6, 256)
+    x = mbconv(x, p, b, training, generator, 6, 256, 0.195)
     # head
     conv2_weight, bn2_weight, bn2_bias = take(p, 3)
     x = F.conv2d(x, conv2_weight)
@@ -193,8 +203,10 @@ def fused_mbconv(
     p: list[Tensor],
     b: list[Tensor],
     training: bool,
+    generator: torch.Generator | None,
     expand: int,
     out: int,
+    drop: float,
     stride: int = 1,
 ) -> Tensor:
     """The block fused_mbconv.
@@ -225,7 +237,11 @@ def fused_mbconv(
         y = F.batch_norm(
             y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, eps=0.001
         )
-    return x + y if stride == 1 and in_channels == out else y
+    return (
+        x + drop_path(y, drop, training, generator)
+        if stride == 1 and in_channels == out
+        else y
+    )
 
 
 def fused_mbconv_params(
@@ -295,8 +311,10 @@ def mbconv(
     p: list[Tensor],
     b: list[Tensor],
     training: bool,
+    generator: torch.Generator | None,
     expand: int,
     out: int,
+    drop: float,
     stride: int = 1,
 ) -> Tensor:
     """Mobile inverted bottleneck: expand, filter each channel on its own, gate the channels, project back.
@@ -322,7 +340,11 @@ def mbconv(
     y = F.conv2d(y, conv2_weight)
     bn3_mean, bn3_var = take(b, 2)
     y = F.batch_norm(y, bn3_mean, bn3_var, bn3_weight, bn3_bias, training, eps=0.001)
-    return x + y if stride == 1 and in_channels == out else y
+    return (
+        x + drop_path(y, drop, training, generator)
+        if stride == 1 and in_channels == out
+        else y
+    )
 
 
 def mbconv_params(init: Init, in_channels: int, expand: int, out: int) -> list[Tensor]:

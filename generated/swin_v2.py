@@ -144,13 +144,6 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Linear2d(nn.Linear):
-    """A linear layer over the channels at each position of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class Merge(nn.Module):
     """n x n neighbours of a map in channels (patch merging, Liu et al. 2021)."""
 
@@ -198,8 +191,10 @@ class PatchMerging(nn.Sequential):
     def __init__(self, in_channels: int) -> None:
         super().__init__(
             Merge(2),
-            Linear2d(4 * in_channels, 2 * in_channels, bias=False),
-            LayerNorm2d(2 * in_channels),
+            ChannelsLast(
+                nn.Linear(4 * in_channels, 2 * in_channels, bias=False),
+                nn.LayerNorm(2 * in_channels),
+            ),
         )
 
 

@@ -68,5 +68,5 @@ def __getattr__(name: str) -> object:
         from importlib import import_module
 
         home = import_module(f"netdsl.{_HOMES[name]}")
-        return home if _HOMES[name].endswith(f".{name}") else getattr(home, name)
+        return getattr(home, name, home)  # `recipe` is a module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,6 +34,7 @@ from netdsl.commands.lsp import lsp
 from netdsl.commands.new import new
 from netdsl.commands.plot import plot
 from netdsl.commands.predict import predict
+from netdsl.commands.report import report
 from netdsl.commands.reproduce import reproduce
 from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
@@ -45,6 +46,7 @@ from netdsl.commands.shared_signals import ended_by_second_signal
 from netdsl.commands.style import style
 from netdsl.commands.summary import summary
 from netdsl.commands.train import train
+from netdsl.commands.tune import tune
 from netdsl.commands.watch import watch
 
 
@@ -70,10 +72,12 @@ main.add_commands("Write networks", new, list_networks, check, explain, fmt, bui
 main.add_commands(
     "Train and use networks",
     train,
+    tune,
     evaluate,
     predict,
     compare,
     plot,
+    report,
     reproduce,
     lesson,
     export,

@@ -117,7 +117,7 @@ def compile_network(
     overrides = Overrides(
         given.pop(INPUT, ()),
         given,
-        {key: parse_values(Source(f"--{key}", text), diagnostics) for key, text in (recipe or {}).items()},
+        {key: parse_values(Source(_option(key), text), diagnostics) for key, text in (recipe or {}).items()},
         variant,
     )
     used: dict[str, str] = {}
@@ -132,6 +132,11 @@ def compile_network(
     if typed is not None and not diagnostics.errors:
         warn(bindings, typed, diagnostics)
     return Compiled(source, dict(parameters or {}), used, typed, tuple(diagnostics), files, bindings)
+
+
+def _option(key: str) -> str:
+    """The option for a key of the recipe, or for an argument in it: `--lr-factor`, `--loss.smoothing`."""
+    return f"--{key}" if "." in key else f"--{key.replace('_', '-')}"
 
 
 def emit(compiled: Compiled, form: Form) -> str:

@@ -44,7 +44,7 @@ _WORDS = {
 _DEFINED = {
     "network": Name.Class,
     **dict.fromkeys(("block", "stages"), Name.Function),
-    **dict.fromkeys(("let", "save", "from", "as"), Name.Variable),
+    **dict.fromkeys(("let", "save", "from", "each", "as"), Name.Variable),
 }
 # The statements whose lines are a key and its values.
 _KEYED = ("train", "init")
@@ -88,6 +88,8 @@ def _word(found: Sequence[Token], index: int, *, keyed: bool, entry: bool) -> An
     if not keyed:
         if before.text in _DEFINED and (before.text not in STATEMENTS or starts_line(found, index - 1)):
             return _DEFINED[before.text]
+        if _is_of_each(found, index):
+            return Name.Variable
         if _is_keyword(found, index):
             return Keyword
         if after.kind == "COLON":
@@ -101,6 +103,15 @@ def _word(found: Sequence[Token], index: int, *, keyed: bool, entry: bool) -> An
     return Name.Function if "CALLED" in found[index].kinds else Name
 
 
+def _is_of_each(found: Sequence[Token], index: int) -> bool:
+    """True for a further name of an `each`."""
+    while index > 1 and found[index - 1].kind == "_COMMA" and found[index].kind == "NAME":
+        index -= 2
+        if index and found[index - 1].text == "each":
+            return True
+    return False
+
+
 def _is_keyword(found: Sequence[Token], index: int) -> bool:
     """True if a word acts as the first or a further word of a step."""
     token, after = found[index], next(iter(found[index + 1 : index + 2]), None)
@@ -109,7 +120,7 @@ def _is_keyword(found: Sequence[Token], index: int) -> bool:
     if token.text in (*JOINS, "layers", "shortcut"):
         return after.text == "{"
     match token.text:
-        case "let" | "save" | "from" | "as" | "default":
+        case "let" | "save" | "from" | "each" | "as" | "default":
             return after.kind == "NAME"
         case "skip":
             return after.text in ("if", "(", "{")

@@ -12,13 +12,12 @@ from netdsl.base.values import Symbol, show
 from netdsl.language.argument_types import schema
 from netdsl.language.expressions import constant
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES
+from netdsl.language.recipe import CHOICES, KEYS
 from netdsl.language.words import (
     CONTINUATIONS,
     FUNCTIONS,
     OPERATOR_WORDS,
     QUANTITIES,
-    RECIPE_KEYS,
     STATEMENTS,
     STEPS,
 )
@@ -93,7 +92,7 @@ def test_expectations() -> None:
 
 
 def test_keys_of_the_recipe() -> None:
-    assert {key for row in rows("The recipe") for key in code(row[0])} == {*RECIPE_KEYS}
+    assert {key for row in rows("The recipe") for key in code(row[0])} == {*KEYS}
 
 
 @pytest.mark.parametrize("key", CHOICES)

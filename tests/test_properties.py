@@ -43,7 +43,7 @@ def test_random_networks_over_the_whole_language(text: str) -> None:
 TEXTS = [path.read_text(encoding="utf-8") for path in shipped().values()]
 PIECES = [
     "{", "}", "(", ")", "[", "]", ",", "\n", " ", "=", "==", "+", "-", "*", "/", "//", "|", ":", '"',
-    "#", ".", ";", "skip", "shortcut", "if", "then", "else", "when", "repeat", "as", "save", "from",
+    "#", ".", ";", "skip", "shortcut", "if", "then", "else", "when", "repeat", "as", "save", "from", "each",
     "add", "concat", "layers", "stem", "head", "stages", "stage", "block", "network", "order", "init",
     "train", "let", "in", "yes", "no", "not", "and", "or", "conv", "relu", "bn", "linear", "flatten",
     "residual", "out", "0", "1", "3x3", "1e999", "-1", "0.5", "9" * 30, "é", "\t", "\r", "\x00",

@@ -64,6 +64,9 @@ def test_words_are_what_they_do() -> None:
     assert kind_of("out", text) is Name.Label
     assert kind_of("in", text) is Name.Builtin.Pseudo
     assert kind_of("n", "let n = 3\n") is Name.Variable
+    assert kind_of("each", "head { each p2, p3 { relu } }\n") is Keyword
+    assert kind_of("p2", "head { each p2, p3 { relu } }\n") is Name.Variable
+    assert kind_of("p3", "head { each p2, p3 { relu } }\n") is Name.Variable
     assert kind_of("mine", "network mine(a=1)\n") is Name.Class
 
 

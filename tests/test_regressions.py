@@ -182,3 +182,9 @@ def test_a_loop_whose_fraction_is_whole_at_first_stays_a_loop() -> None:
     block = "block b(n) { repeat n as i { dropout(0.1 * i / n), conv(in, 1) } }\n"
     lines = {len(build(f"{HEAD}{block}layers {{ b({n}) }}\n").source().splitlines()) for n in (4, 12)}
     assert len(lines) == 1
+
+
+def test_a_parameter_named_like_the_operation_is_the_argument_of_skip() -> None:
+    block = "block b(drop_path) { skip(drop_path=drop_path) { conv(in, 3) } }"
+    layers = build(f"{HEAD}{block}\nstem {{ b(0.25) }}\n").module().modules()
+    assert [layer.p for layer in layers if type(layer).__name__ == "DropPath"] == [0.25]

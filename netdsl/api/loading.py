@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netdsl.api.difference import Difference, difference
 from netdsl.api.network import Network, Run
+from netdsl.base.document import document_html
 from netdsl.base.source import Source
 from netdsl.base.values import show
 from netdsl.compiler import Compiled, compile_network
@@ -68,17 +69,18 @@ class Checked:
         found = apply_fixes(self._compiled.source, lambda text: compile_network(text, settings).diagnostics)
         return found.source.text
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from netdsl.diagnostics.render_text import render
 
-        return "\n\n".join(map(render, self.diagnostics)) or repr(self.network)
-
-    def __repr__(self) -> str:
-        return f"<Checked: {len(self.diagnostics)} errors and warnings>"
+        return "\n\n".join(map(render, self.diagnostics)) or (
+            "a library of blocks" if self.network is None else repr(self.network)
+        )
 
     def _repr_html_(self) -> str:
         shown = diagnostics_html(self.diagnostics)
-        return shown + (self.network._repr_html_() if self.network is not None else "")
+        if self.network is not None:
+            return shown + self.network._repr_html_()
+        return shown + document_html(["a library of blocks"] if self.ok else [])
 
 
 def check(text: str, name: str = "text", **parameters: int | float | bool | str) -> Checked:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netdsl.trained.evaluate import Evaluation
     from netdsl.trained.memory_images import Images
     from netdsl.trained.open_run import Which
-    from netdsl.trained.predict import FoundBoxes, Prediction
+    from netdsl.trained.predict import FoundBoxes, FoundClasses, Prediction
 
 
 class Network(CompiledNetwork):
@@ -197,7 +197,7 @@ class Run(Documented):
         from netdsl.trained.memory_images import as_images
         from netdsl.trained.predict import predict
 
-        self._require(detector=False)
+        self._require("predict")
         found = list(predict(self._opened, which, as_images(images), top, _device(device)))
         for prediction in found:
             _require_readable(prediction.image, bool(prediction.classes), prediction.remark)
@@ -212,10 +212,23 @@ class Run(Documented):
         from netdsl.trained.memory_images import as_images
         from netdsl.trained.predict import detect
 
-        self._require(detector=True)
+        self._require("detect")
         found = list(detect(self._opened, which, as_images(images), least, _device(device)))
         for boxes in found:
             _require_readable(boxes.image, boxes.found is not None, boxes.remark)
+        return found
+
+    def segment(self, images: Images, which: Which = "best", device: str = "auto") -> list[FoundClasses]:
+        """The class of each pixel of each image; for the run of a network with a class for each pixel. Images
+        are given as for `predict`, and raise the same errors.
+        """
+        from netdsl.trained.memory_images import as_images
+        from netdsl.trained.predict import segment
+
+        self._require("segment")
+        found = list(segment(self._opened, which, as_images(images), _device(device)))
+        for mask in found:
+            _require_readable(mask.image, mask.found is not None, mask.remark)
         return found
 
     def model(self, which: Which = "best", device: str = "cpu") -> InferenceModel:
@@ -267,13 +280,13 @@ class Run(Documented):
 
     def document(self) -> Document:
         """The run, and a row for each part of its images."""
-        from netdsl.runtime.metrics import METRICS
+        from netdsl.runtime.metrics import METRICS, best
 
         rows, report = self.metrics, self.report
         score = METRICS[rows[-1].metric]
-        best = max(rows, key=lambda row: row.validation_score or 0)
+        chosen = best(rows)
         table = [["training", rows[-1].loss, rows[-1].score]]
-        table.append(["validation", best.validation_loss, best.validation_score])
+        table.append(["validation", chosen.validation_loss, chosen.validation_score])
         if report is not None:
             table.append(["test", report.test["loss"], report.test_score])
         shown = [
@@ -286,13 +299,20 @@ class Run(Documented):
     def _repr_html_(self) -> str:
         return document_html(self.document()) + self.curves()._repr_html_()
 
-    def _require(self, *, detector: bool) -> None:
+    def _require(self, method: str) -> None:
+        """Raises RunError if another method is that of the network's task."""
         from netdsl.runtime.errors import RunError
+        from netdsl.trained.tasks import is_dense
 
-        if bool(self._opened.network.typed.network.detect) != detector:
-            kinds = ("classifier", "predict"), ("detector", "detect")
-            kind, method = kinds[not detector]
-            raise RunError(f"{self.folder} is the run of a {kind}", f"use `run.{method}(images)`")
+        network = self._opened.network
+        kinds = {
+            "detect": "detector",
+            "segment": "network with a class for each pixel",
+            "predict": "classifier",
+        }
+        own = "detect" if network.typed.network.detect else "segment" if is_dense(network) else "predict"
+        if own != method:
+            raise RunError(f"{self.folder} is the run of a {kinds[own]}", f"use `run.{own}(images)`")
 
 
 def _device(name: str) -> torch.device:

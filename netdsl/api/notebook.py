@@ -15,12 +15,21 @@ def load_ipython_extension(ipython: Any) -> None:
     ipython.register_magic_function(_Cells(ipython).net, "cell", "net")
 
 
+class InvalidCell(Exception):
+    """The cell has errors, which are shown; "run all" stops here. A notebook shows no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return []
+
+
 class _Cells:
     def __init__(self, ipython: Any) -> None:
         self._ipython = ipython
 
     def net(self, line: str, cell: str) -> Any:
         """Compiles the cell and binds the network's name to it."""
+        from IPython.display import display
+
         from netdsl.api.loading import check
 
         words = line.split()
@@ -31,6 +40,9 @@ class _Cells:
             cell = checked.fixed
             self._ipython.set_next_input(f"%%net {' '.join(w for w in words if w != '--fix')}\n{cell}", True)
             checked = check(cell, "cell", **parameters)
+        if not checked.ok:
+            display(checked)  # type: ignore[no-untyped-call]
+            raise InvalidCell
         if checked.network is not None:
             self._ipython.push({checked.network.name: checked.network})
         return checked

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from netdsl.language.recipe import Folder, Recipe
-from netdsl.language.recipe_text import data_text, recipe_text
+from netdsl.language.recipe_text import option_text, recipe_text
 
 
 def recipe_overrides(before: Recipe, recipe: Recipe | None) -> dict[str, str]:
@@ -21,5 +21,5 @@ def recipe_value(key: str, value: object) -> str:
     if isinstance(value, PathLike):
         value = Folder(fspath(value))
     if isinstance(value, str):
-        return data_text(value) if key == "data" else value
+        return option_text(key, value)
     return recipe_text(tuple(value) if isinstance(value, list) else value)

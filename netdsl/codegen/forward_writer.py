@@ -15,7 +15,9 @@ from netdsl.codegen import python as py
 from netdsl.codegen.function_scope import Scope
 from netdsl.codegen.names import Names
 from netdsl.ir.lowered import (
+    BlockCall,
     Branches,
+    Each,
     From,
     Layer,
     Let,
@@ -74,6 +76,10 @@ class ForwardWriter(ABC):
     @abstractmethod
     def layer(self, layer: Layer, value: py.Expression, target: str) -> py.Expression:
         """The result of a layer for `value`."""
+
+    @abstractmethod
+    def shared(self, call: BlockCall, values: Sequence[py.Name]) -> Iterator[py.Expression]:
+        """The results of a block for several values, with the same weights."""
 
     @abstractmethod
     def condition(self, expr: Expr, name: str) -> py.Expression:
@@ -136,6 +142,12 @@ class ForwardWriter(ABC):
             case From(name):
                 self.bound(value, target)  # for its effects, and for what it takes from the lists
                 return py.Name(self._saved[name])
+            case Each(names, (BlockCall() as call,)):
+                self.bound(value, target)  # as before
+                variables = [py.Name(self._saved[name]) for name in names]
+                for variable, made in zip(variables, self.shared(call, variables), strict=True):
+                    self.assign(variable.text, made)
+                return variables[-1]
         raise AssertionError(step)
 
     def _part(self, body: LoweredBody, name: str) -> Written | None:

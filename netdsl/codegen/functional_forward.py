@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ class FunctionalForward(ForwardWriter):
         self.unpacked: dict[Kind, list[str]] = {kind: [] for kind in STACKS}
 
     def joins(self, step: ir.LoweredStep) -> bool:
-        return isinstance(step, (ir.Skip, ir.Branches, ir.When, ir.Save, ir.From))
+        return isinstance(step, (ir.Skip, ir.Branches, ir.When, ir.Save, ir.From, ir.Each))
 
     def chain(
         self, steps: ir.LoweredBody, body: ir.LoweredBody, value: py.Expression, target: str, name: str
@@ -181,13 +181,21 @@ class FunctionalForward(ForwardWriter):
         self._taken[stack] = _Taken(self.body, len(self.body), tensors)
         self.body.append(_take_statement(stack, tensors))
 
-    def call(self, call: ir.BlockCall, x: py.Expression) -> py.Expression:
+    def call(self, call: ir.BlockCall, x: py.Expression) -> py.Call:
         self._taken.clear()  # the block takes its own tensors
         functions = self._blocks[call.block.name]
         for kind, signature in functions.lists.items():
             what, additions = self._lists[kind]
             additions.append(py.Assign(what, call_of(signature, call, self.scope), operator="+="))
         return call_of(functions.forward, call, self.scope, (x,))
+
+    def shared(self, call: ir.BlockCall, values: Sequence[py.Name]) -> Iterator[py.Expression]:
+        *others, last = values
+        made = self.call(call, last)
+        stacks = [py.Name(stack) for stack in STACKS.values()]
+        copies = [py.Method(own, "copy") if own in stacks else own for own in made.positional[1:]]
+        yield from (made._replace(positional=(value, *copies)) for value in others)
+        yield made
 
     def stage(self, stage: ir.LoweredStage, value: py.Expression, target: str) -> py.Expression:
         for run in stage.runs:

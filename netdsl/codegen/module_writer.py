@@ -246,6 +246,10 @@ class ModuleWriter(ForwardWriter):
             value, count = value.positional[0], count + 1
         return count if isinstance(value, py.Name) else 0
 
+    def shared(self, call: BlockCall, values: Sequence[py.Name]) -> Iterator[py.Expression]:
+        attribute = self._own(call, step_name(call))
+        return (py.Call(f"self.{attribute}", (value,), span=call.span) for value in values)
+
     # cases
 
     def condition(self, expr: Expr, name: str) -> py.Expression:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from netdsl.base.tree import steps
@@ -19,12 +19,25 @@ from netdsl.ir import lowered as ir
 from netdsl.language.expressions import NO, YES, Ref
 
 
-def at_each_position(body: ir.LoweredBody) -> bool:
-    """True for several layers on the channels at each position of a map, and what acts on each number."""
-    layers = [step for step in body if isinstance(step, ir.Layer)]
-    permuting = [layer for layer in layers if layer.module.target in OF_VECTORS]
-    others = (layer for layer in layers if layer not in permuting)
-    return len(layers) == len(body) and len(permuting) > 1 and all(own.operation.by_number for own in others)
+def _parts(body: ir.LoweredBody) -> Iterator[ir.LoweredBody]:
+    """A chain in parts: several layers on the channels at each position of a map, with those on each number
+    between them, are one; any other step is one by itself.
+    """
+    start = 0
+    while start < len(body):
+        end, on_channels = start + 1, 0
+        for index in range(start, len(body)):
+            step = body[index]
+            if not isinstance(step, ir.Layer):
+                break
+            if step.module.target in OF_VECTORS:
+                end, on_channels = index + 1, on_channels + 1
+            elif not on_channels or not step.operation.by_number:
+                break
+        if on_channels < 2:
+            end = start + 1
+        yield body[start:end]
+        start = end
 
 
 def _of_vectors(layer: ir.LoweredStep) -> ir.LoweredStep:
@@ -74,15 +87,17 @@ class SequentialBuilder:
     def sequential(self, body: ir.LoweredBody, name: str = "layers") -> py.Call:
         """A chain as an `nn.Sequential`; `name` is that of the list of its modules, if it needs one.
 
-        Layers on the channels at each position of a map are a `ChannelsLast`, which permutes the map once:
-        torch's activations are slower on a permuted one.
+        Several layers on the channels at each position of a map are a `ChannelsLast`, which permutes the map
+        once: torch's activations are slower on a permuted one.
         """
-        if at_each_position(body):
-            return py.Call("ChannelsLast", tuple(map(self.item, map(_of_vectors, body))))
         if all(isinstance(step, ir.Let) or self._is_item(step) for step in body):
             self.setup += [constant(self.scope, step) for step in body if isinstance(step, ir.Let)]
-            return py.Call(
-                "nn.Sequential", tuple(self.item(step) for step in body if not isinstance(step, ir.Let))
+            parts = tuple(_parts(tuple(step for step in body if not isinstance(step, ir.Let))))
+            is_one = len(parts) == 1 and len(parts[0]) > 1
+            return (
+                self._together(parts[0])
+                if is_one
+                else py.Call("nn.Sequential", tuple(map(self._part, parts)))
             )
         layers = self.scope.free.numbered(name)
         self.setup += gathered(layers, self._additions(layers, body), "list[nn.Module]", always=True)
@@ -111,6 +126,12 @@ class SequentialBuilder:
                 with self.scope.loop(index) as variable:
                     return copies(self.item(inner), variable, self.scope(times))
         raise AssertionError(step)
+
+    def _part(self, part: ir.LoweredBody) -> py.Expression:
+        return self.item(part[0]) if len(part) == 1 else self._together(part)
+
+    def _together(self, part: ir.LoweredBody) -> py.Call:
+        return py.Call("ChannelsLast", tuple(map(self.item, map(_of_vectors, part))))
 
     def _is_item(self, step: ir.LoweredStep) -> bool:
         match step:

@@ -21,4 +21,6 @@ def completion(context: click.Context, shell: str) -> None:
     """
     script = get_completion_class(shell)
     assert script is not None
-    echo_file(script(context.find_root().command, {}, "netdsl", "_NETDSL_COMPLETE").source() + "\n")
+    source = script(context.find_root().command, {}, "netdsl", "_NETDSL_COMPLETE").source()
+    # Only the first comma separates: click's script for fish cuts texts at the next one.
+    echo_file(source.replace('string split ","', 'string split -m 1 ","') + "\n")

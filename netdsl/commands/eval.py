@@ -25,7 +25,9 @@ _MOST = 20
 @run_argument
 @weights_option
 @click.option(
-    "--data", metavar="KIND", help="Use other data: cifar10, cifar100, digits, folder:PATH, boxes:PATH."
+    "--data",
+    metavar="KIND",
+    help="Use other data: cifar10, cifar100, digits, folder:PATH, boxes:PATH, masks:PATH.",
 )
 @click.option(
     "-o",
@@ -66,7 +68,7 @@ def evaluate(
 
 def _print(found: Evaluation) -> None:
     """Prints the scores, those of the classes, and those of sizes if there are any."""
-    from netdsl.runtime.metrics import SCORES
+    from netdsl.runtime.metrics import CLASS_SCORES
 
     echo(found)
     echo()
@@ -76,7 +78,7 @@ def _print(found: Evaluation) -> None:
         known = [each for each in classes if each[names[0]] is not None]
         classes = sorted(known, key=itemgetter(names[0]))[:_MOST]
         echo(f"the lowest {len(classes)} of {len(found.classes)} classes; `--format json` has all:")
-    headings = ("class", f">{details.things}", *(f">{SCORES[name]}" for name in names))
+    headings = ("class", f">{details.things}", *(f">{CLASS_SCORES[name]}" for name in names))
     rows = [
         (each["class"], f"{each[details.things]:,}", *(percent(each[name]) for name in names))
         for each in classes

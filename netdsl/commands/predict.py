@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,8 +17,8 @@ from netdsl.commands.shared_outputs import output_option, print_written
 from netdsl.commands.shared_tables import (
     answer_record,
     echo,
-    format_option,
     percent,
+    print_csv,
     print_json,
     print_table,
 )
@@ -33,48 +33,88 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE|FOLDER...")
 @click.option("--top", type=counted(), default=3, help="Number of classes per image.")
 @click.option(
-    "--score", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score of a box."
+    "--score",
+    type=click.FloatRange(0, 1),
+    help="Least score of a box.  [default: 0.3; in results that of `detect`]",
 )
-@output_option("Also draw the boxes in the image, of which there may be one, into this file.", required=False)
+@output_option(
+    "Also draw boxes or classes of pixels into this picture, of one image; or write boxes into this .json in "
+    "COCO's format of results: the IMAGE is then a file of COCO's annotations.",
+    required=False,
+)
 @weights_option
 @device_option
-@format_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", help="Format.")
 def predict(
     run: Path,
     images: tuple[Path, ...],
     top: int,
-    score: float,
+    score: float | None,
     output: Path | None,
     weights: Which,
     device: str,
     form: str,
 ) -> None:
-    """Predict the classes of images, or the boxes in them.
+    """Predict classes of images or pixels, or boxes.
 
-    A file that is not an image is reported and skipped, and the exit status is then 1.
+    Of pixels, the shares of the most frequent classes are printed, and `-o` colours them. The images of a
+    detector may be those of a file of COCO's annotations, FILE.json, with their ids. `-` is an image on
+    standard input. A file that is not an image is reported and skipped, and the exit status is then 1.
     """
+    from rich.console import Console
+
     from netdsl.runtime.speed import choose_device
     from netdsl.trained.open_run import open_run
-    from netdsl.trained.predict import detect, draw_boxes, image_files, predict
+    from netdsl.trained.predict import (
+        detect,
+        draw_found,
+        image_files,
+        listed,
+        predict,
+        segment,
+        write_results,
+    )
+    from netdsl.trained.tasks import is_dense
 
+    annotations = images[0] if len(images) == 1 and images[0].suffix == ".json" else None
+    results = output is not None and output.suffix == ".json"
+    if results and annotations is None:
+        raise click.UsageError("results have ids of images: name a file of COCO's annotations as the IMAGE")
+    show: Callable[[], None]
     with errors_shown():
-        files, opened, where = image_files(images), open_run(run), choose_device(device)
+        files = [] if annotations else image_files(images)
+        opened, where = open_run(run), choose_device(device)
         if opened.network.typed.network.detect:
+            from netdsl.runtime.detection.boxes import SURE
+
+            ids = listed(annotations, Console(stderr=True)) if annotations else None
+            files = list(ids.images) if ids else files
             classes = opened.preprocessing(weights).classes
-            boxes = list(detect(opened, weights, files, score, where))
-            if output:
-                draw_boxes(boxes, classes, output)
+            least = SURE if score is None and not results else score
+            boxes = list(detect(opened, weights, files, least, where))
             show = partial(_show_boxes, boxes, classes, form)
+            if results and ids and output:
+                write_results(boxes, classes, ids, output)
+                show = partial(echo, f"{sum(len(own.scores) for _, own, _ in boxes if own):,} boxes")
+            elif output:
+                draw_found(boxes, classes, output)
             remarks = [(file, remark, found is not None) for file, found, remark in boxes]
         else:
-            if output:
-                raise click.UsageError("`--output` draws boxes, and the network is a classifier")
-            predictions = list(predict(opened, weights, files, top, where))
+            if is_dense(opened.network):
+                classes = opened.preprocessing(weights).classes
+                masks = list(segment(opened, weights, files or images, where))
+                if output:
+                    draw_found(masks, classes, output)
+                predictions = [found.shares(classes, top) for found in masks]
+            elif output:
+                raise click.UsageError("`--output` draws what is where, and the network is a classifier")
+            else:
+                predictions = list(predict(opened, weights, files or images, top, where))
             show = partial(_show_classes, predictions, form)
             remarks = [(file, remark, bool(found)) for file, found, remark in predictions]
     show()
     if output:
-        print_written(output, err=form == "json")
+        print_written(output, err=form != "text")
     for image, remark, _ in remarks:
         if remark:
             echo(f"{image}: {remark}", err=True)
@@ -99,7 +139,12 @@ def _show_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], form: str)
         for image, boxes in named
         for box in boxes
     ]
-    if form == "json":
+    if form == "csv":
+        print_csv(
+            ["image", "class", "score", "left", "top", "right", "bottom"],
+            [[image, box["class"], box["score"], *box["box"]] for image, boxes in named for box in boxes],
+        )
+    elif form == "json":
         print_json([{"image": image, "boxes": boxes} for image, boxes in named])
     elif rows:
         print_table(["image", "class", ">score", ">left", ">top", ">right", ">bottom"], rows)
@@ -111,6 +156,13 @@ def _show_classes(predictions: Sequence[Prediction], form: str) -> None:
     """Prints the predictions as a table, or as JSON."""
     if form == "json":
         print_json([_record(prediction) for prediction in predictions if prediction.classes])
+    elif form == "csv":
+        rows = [
+            [prediction.image, rank, name, share]
+            for prediction in predictions
+            for rank, (name, share) in enumerate(prediction.classes, 1)
+        ]
+        print_csv(["image", "rank", "class", "probability"], rows)
     else:
         _print(predictions)
 

@@ -54,6 +54,13 @@ def _one(context: click.Context, parameter: click.Parameter, names: tuple[str, .
     help="Explain the score of this class.",
 )
 @click.option("--predicted", is_flag=True, help="Explain the predicted class, even if the label is known.")
+@click.option(
+    "--box",
+    "rank",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Explain a detector's box number N, of the class if given.  [default: 0, the surest]",
+)
 @click.option("--maps-only", is_flag=True, help="Draw only the maps, not the images.")
 @seed_option("smooth-grad: for the noise.")
 @inspect_options
@@ -65,6 +72,7 @@ def saliency(
     layer: str | None,
     wanted: str | None,
     predicted: bool,
+    rank: int | None,
     maps_only: bool,
     seed: int,
     weights: Which,
@@ -74,7 +82,8 @@ def saliency(
     """Draw which pixels the score of a class depends on.
 
     The class is the image's label if known (images of the test set, files in a folder named after a class),
-    else the predicted class. An IMAGE is a file or a folder of files.
+    else the predicted class. Of a detector, the score of a box is explained. An IMAGE is a file or a folder
+    of files.
     """
     if layer is not None and "grad-cam" not in methods:
         raise click.UsageError("--layer is for --method grad-cam")
@@ -82,11 +91,17 @@ def saliency(
         raise click.UsageError("--class and --predicted exclude each other: remove one")
 
     from netdsl.inspect.pictures import read
-    from netdsl.inspect.sheets.maps import Look, choose, write_maps
+    from netdsl.inspect.sheets.maps import Look, choose, choose_boxes, write_maps
 
-    with inspecting([run], weights, device, [output], images) as (inspected,):
+    with inspecting([run], weights, device, [output], images, detectors=True) as (inspected,):
         number = None if wanted is None else inspected.class_numbers([wanted])[0]
-        explained = choose(inspected, read(images, inspected), number, predicted)
+        pictures, boxes = read(images, inspected), inspected.boxes
+        if boxes is not None:
+            explained = choose_boxes(boxes, pictures, inspected.classes, number, rank or 0)
+        elif rank is not None:
+            raise click.UsageError("--box is for detectors, and the network is a classifier")
+        else:
+            explained = choose(inspected, pictures, number, predicted)
         write_maps(inspected, explained, Look(methods, layer, seed, maps_only), output)
     print_results(form, explained, COLUMNS, _row, _record, output)
 
@@ -99,4 +114,5 @@ def _row(image: Explained) -> list[str]:
 
 def _record(image: Explained) -> dict[str, object]:
     answers = answer_records(predicted=image.predicted, explained=image.explained)
-    return {"image": image.picture.name, "label": image.label, **answers}
+    box = {} if image.box is None else {"box": image.box.corners.tolist()}
+    return {"image": image.picture.name, "label": image.label, **answers, **box}

@@ -53,8 +53,12 @@ def inspecting(
     device: str,
     outputs: Sequence[Path],
     inputs: Sequence[str | Path] = (),
+    *,
+    detectors: bool = False,
 ) -> Iterator[list[InspectedRun]]:
-    """Opens runs, after a check of the pictures to write. Errors within the block end the program."""
+    """Opens runs, after a check of the pictures to write; runs of `detectors` if allowed. Errors within the
+    block end the program.
+    """
     from netdsl.inspect.inspected_run import InspectedRun
     from netdsl.runtime.plot import require_format
 
@@ -62,7 +66,7 @@ def inspecting(
         for output in outputs:
             require_format(output)
         require_outputs(outputs, inputs)
-        yield [InspectedRun.open(run, weights, device) for run in runs]
+        yield [InspectedRun.open(run, weights, device, detectors=detectors) for run in runs]
 
 
 def print_results(

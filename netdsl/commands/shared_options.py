@@ -114,13 +114,52 @@ def pairs(settings: tuple[str, ...], shape: str | None) -> dict[str, str]:
     return given if shape is None else {**given, INPUT: shape}
 
 
-def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
-    """The files, and `--optimizer.lr 0.05 --loss=cross_entropy` as a dictionary."""
+def recipe_options(command: F) -> F:
+    """An option for each key of the recipe: `--epochs`, `--lr-factor`."""
+    from netdsl.language.recipe import KEYS
+
+    options = (
+        click.option(_option(key), metavar=_metavar(key), help=documentation)
+        for key, documentation in KEYS.items()
+    )
+    return option_group("Recipe (arguments too: --optimizer.lr 0.1)", *options)(command)
+
+
+def _option(key: str) -> str:
+    """The option for a key of the recipe."""
+    return f"--{key.replace('_', '-')}"
+
+
+def _metavar(key: str) -> str:
+    from netdsl.language.argument_types import Maybe, Names, Path, Real, Whole, Word
+    from netdsl.language.recipe import LISTS, key_type
+
+    arg_type = key_type(key)
+    match arg_type.other if isinstance(arg_type, Maybe) else arg_type:
+        case Word(words):
+            return "|".join(words)
+        case Whole():
+            return "N"
+        case Real():
+            return "X"
+        case Path():
+            return "PATH"
+        case Names():
+            return "PART,..."
+    return "KIND,..." if key in LISTS else "KIND"
+
+
+def recipe_overrides(
+    arguments: tuple[str, ...], options: dict[str, str | None]
+) -> tuple[list[str], dict[str, str]]:
+    """The files, and the keys of the recipe with their values in its notation: those of `options`, and
+    `--optimizer.lr 0.05` among the arguments.
+    """
     from netdsl.diagnostics import nearest
     from netdsl.language.recipe import KEYS
 
     files: list[str] = []
-    overrides: dict[str, str] = {}
+    overrides = {key: _text(key, text) for key, text in options.items() if text is not None}
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -128,15 +167,15 @@ def recipe_overrides(arguments: tuple[str, ...]) -> tuple[list[str], dict[str, s
             files.append(argument)
             continue
         option, equals, value = argument.partition("=")
-        key = option.removeprefix("--")
+        key = option.removeprefix("--").replace("-", "_")
         if key.partition(".")[0] not in KEYS:
-            known = [f"--{name}" for name in (*KEYS, *_options())]
-            own = _OTHER_OPTIONS.get(key.replace("_", "-"), "")
+            known = [f"--{name}" for name in _options()]
+            own = _OTHER_OPTIONS.get(option.removeprefix("--").replace("_", "-"), "")
             hint = f"write `{own}`" if own else nearest(option, known)
             raise click.UsageError(f"no such option: {option}" + (f"; {hint}" if hint else ""))
         if not equals and not rest:
             raise click.UsageError(f"{option} needs a value")
-        overrides[key] = value if equals else rest.pop(0)
+        overrides[key] = _text(key, value if equals else rest.pop(0))
     return files, overrides
 
 
@@ -147,18 +186,22 @@ def _options() -> list[str]:
     return [option.removeprefix("--") for parameter in parameters for option in parameter.opts]
 
 
+def _text(key: str, text: str) -> str:
+    from netdsl.language.recipe_text import option_text
+
+    try:
+        return option_text(key, text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=_option(key)) from None
+
+
+def data_override(data: str) -> str:
+    """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
+    return _text("data", data)
+
+
 def one_file(files: list[str]) -> str:
     if len(files) != 1:
         given = f"got {len(files)} ({', '.join(files)})" if files else "got none"
         raise click.UsageError(f"expected one FILE, {given}")
     return files[0]
-
-
-def data_override(data: str) -> str:
-    """The value of `--data` in the syntax of the recipe: `folder("PATH")` for `folder:PATH`."""
-    from netdsl.language.recipe_text import data_text
-
-    try:
-        return data_text(data)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--data") from None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -31,6 +35,19 @@ def echo(text: object = "", err: bool = False, **style: Any) -> None:
 def echo_painted(text: str, err: bool = False) -> None:
     """Prints lines that may have colours already, and names that are `printable` already."""
     click.echo(encodable(text, sys.stderr if err else sys.stdout), err=err)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Says what the block does for some seconds, on a terminal; the line is removed afterwards."""
+    shown = sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
+    if shown:
+        click.echo(f"{what} …", nl=False, err=True)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def echo_file(text: str) -> None:
@@ -81,6 +98,13 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     least = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).minimum
     console.width = max(console.width, least)  # a line that is too long is better than half a number
     console.print(table)
+
+
+def print_csv(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints comma-separated values, in UTF-8."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([headings, *rows])
+    echo_file(text.getvalue())
 
 
 def print_json(value: object) -> None:

@@ -14,18 +14,20 @@ from netdsl.commands.shared_help import GroupedOptionsCommand, option_group
 from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
-    data_override,
     one_file,
     pairs,
+    recipe_options,
     recipe_overrides,
     setting_options,
     speed_options,
 )
+from netdsl.commands.shared_tables import waiting
 from netdsl.runtime.logger_names import LOGGERS
 
 if TYPE_CHECKING:
-    from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.train_run import Watchers
+    with waiting("loading torch"):
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers
 
 
 @click.command(cls=GroupedOptionsCommand, context_settings={"ignore_unknown_options": True})
@@ -36,13 +38,7 @@ if TYPE_CHECKING:
     metavar="FILE... [--KEY VALUE]...",
     shell_complete=complete_networks,
 )
-@option_group(
-    "Recipe (every other key of it is an option too)",
-    click.option("--data", metavar="KIND", help="cifar10, cifar100, digits, or folder:PATH."),
-    click.option("--epochs", metavar="N", help="Passes over the training images."),
-    click.option("--batch", metavar="N", help="Images in a batch."),
-    click.option("--seed", metavar="N", help="Seed of all random numbers."),
-)
+@recipe_options
 @option_group(
     "Run",
     click.option("--run", type=PATH, help="Folder of the run.  [default: runs/NAME]"),
@@ -77,7 +73,6 @@ if TYPE_CHECKING:
 @setting_options
 def train(
     arguments: tuple[str, ...],
-    data: str | None,
     style: str | None,
     run: Path | None,
     seeds: int | None,
@@ -86,10 +81,7 @@ def train(
     loggers: tuple[str, ...],
     settings: tuple[str, ...],
     shape: str | None,
-    epochs: str | None,
-    batch: str | None,
-    seed: str | None,
-    **request: Any,
+    **options: Any,
 ) -> None:
     """Train a network, or several as an experiment.
 
@@ -98,23 +90,22 @@ def train(
 
     \b
     Options override the recipe:
-      --validation 5000 --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
+      --data folder:images --optimizer.lr 0.05 --optimizer 'adam(lr=1e-3)'
       --schedule 'step(at=[6, 8], factor=0.1)' --augment 'flip, crop(4)'
 
     \b
     Several GPUs, or several machines:
       torchrun --nproc-per-node gpu -m netdsl train FILE
     """
-    files, overrides = recipe_overrides(arguments)
-    common = {"epochs": epochs, "batch": batch, "seed": seed}
-    overrides |= {key: value for key, value in common.items() if value is not None}
-    if data is not None:
-        overrides["data"] = data_override(data)
+    from netdsl.language.recipe import KEYS
 
-    from netdsl.runtime.speed import SpeedRequest
-    from netdsl.training.train_run import Watchers
+    files, overrides = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
 
-    how, watchers = SpeedRequest(**request), Watchers(loggers)
+    with waiting("loading torch"):
+        from netdsl.runtime.speed import SpeedRequest
+        from netdsl.training.train_run import Watchers
+
+    how, watchers = SpeedRequest(**options), Watchers(loggers)
     if resume is not None:
         given: dict[str, object] = {"FILE": files, "--run": run, "--style": style, "--set": settings}
         given |= {"--input": shape, "--seeds": seeds, "--overfit": overfit}

@@ -5,7 +5,7 @@ Nothing here knows the language: the packages that find mistakes create the diag
 
 from netdsl.diagnostics.diagnostic import MAX_DIAGNOSTICS, Diagnostic, Diagnostics, Label, listing
 from netdsl.diagnostics.fixes import Edit, Fix, Help, add, add_line, add_step, remove, remove_cell, write
-from netdsl.diagnostics.spelling import misspelt, nearest
+from netdsl.diagnostics.spelling import closest, misspelt, nearest
 
 __all__ = [
     "MAX_DIAGNOSTICS",
@@ -18,6 +18,7 @@ __all__ = [
     "add",
     "add_line",
     "add_step",
+    "closest",
     "listing",
     "misspelt",
     "nearest",

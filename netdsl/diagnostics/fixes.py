@@ -97,9 +97,12 @@ def remove(span: Span, title: str = "remove it", *, safe: bool = True) -> Fix:
 
 
 def remove_cell(cell: Span) -> Fix:
-    """Deletes a cell of a table with the spaces after it, or before the last one of its line."""
+    """Deletes a cell of a table, with the spaces after it, or before the last one of its line."""
     text = cell.source.text
     start, end = cell.start, cell.end
+    if text[start - 1] == "(" and text[end : end + 1] == ")":
+        start, end = start - 1, end + 1
+    cell = Span(cell.source, start, end)
     while text[end : end + 1] == " ":
         end += 1
     if end == len(text) or text[end] in "\n#":

@@ -32,7 +32,7 @@ def diagnostics_html(diagnostics: Iterable[Diagnostic]) -> str:
     html = escape(text).replace(_END, "</span>")
     for number, role in enumerate(_ROLES):
         html = html.replace(chr(_FIRST + number), f'<span style="{_COLOURS[role]}">')
-    return f'<pre style="line-height:1.35;white-space:pre-wrap">{html}</pre>'
+    return f'<pre style="font-family:monospace;line-height:1.35;white-space:pre-wrap">{html}</pre>'
 
 
 def _marked(text: str, role: Role) -> str:

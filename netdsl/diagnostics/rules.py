@@ -62,6 +62,7 @@ RULES = (
     Rule("NET402", "operation-input"),
     Rule("NET403", "network-output"),
     Rule("NET404", "branch-shapes"),
+    Rule("NET404", "shared-weights"),
     Rule("NET501", "recipe"),
     Rule("NET502", "generated-code"),
     Rule("NET503", "style"),

@@ -80,10 +80,11 @@ def _goes_on(last: Row, item: Item, newlines: int) -> bool:
 
 
 def split(items: Sequence[Item]) -> list[list[Item]]:
-    """The steps or arguments that commas divide."""
+    """The steps or arguments that commas divide; those between the names of an `each` don't."""
     parts: list[list[Item]] = [[]]
     for item in items:
-        if is_text(item, ","):
+        named = parts[-1] and is_text(parts[-1][0], "each") and not is_brace(parts[-1][-1])
+        if is_text(item, ",") and not named:
             parts.append([])
         else:
             parts[-1].append(item)

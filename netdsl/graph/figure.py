@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from netdsl.base.source import Span
 from netdsl.base.tree import steps
 from netdsl.graph.block_variants import BlockVariants
 from netdsl.graph.figure_nodes import (
@@ -60,14 +61,13 @@ class _Figure:
         self._variants = BlockVariants(network)
         # The variants that have a panel, in the order of their letters.
         self._shown: list[int] = []
-        named = {output.name: output for output in network.outputs}
-        # The texts for the steps that save outputs.
+        # The steps that make the outputs, and their texts.
+        sections = (part.body for part in network.parts if isinstance(part, ir.TypedSection))
+        every = [step for body in sections for step in steps(body)]
+        self._ends = {name: step.step.span for step in every for name in ir.names_of(step)}
         self._outputs = {
-            mark.step.span: f"output {cut(mark.step.name)}"
-            + (" (training)" if named[mark.step.name].in_training_only else "")
-            for part in network.parts
-            for mark in (steps(part.body) if isinstance(part, ir.TypedSection) else ())
-            if isinstance(mark, ir.TypedMark) and isinstance(mark.step, SaveStep) and mark.step.name in named
+            output.name: cut(output.name) + (" (training)" if output.in_training_only else "")
+            for output in network.outputs
         }
         self._draw: Mapping[type, Callable[[Any], Chain]] = {
             ir.TypedOperation: lambda steps: (self._operation(steps),),
@@ -76,6 +76,7 @@ class _Figure:
             ir.TypedSkip: self._skip,
             ir.TypedBranches: lambda steps: (self._branches(steps),),
             ir.TypedRepeat: self._repeat,
+            ir.TypedEach: self._each,
             ir.TypedWhen: lambda steps: self._chain([step.body for step in steps]),
             ir.TypedMark: self._mark,
         }
@@ -187,9 +188,30 @@ class _Figure:
         step = steps[0].step
         saves = isinstance(step, SaveStep)
         word = "save" if saves else "from"
-        text = self._outputs.get(step.span) or f"{word} {cut(step.name)}"
+        text = self._saved(step.span, [step.name]) if saves else f"from {cut(step.name)}"
         facts = (f"{word} {step.name}, {place(step.span)}",)
         return (MarkNode(text, saves, facts, common(step.output for step in steps)),)
+
+    def _saved(self, span: Span, names: Sequence[str]) -> str:
+        """The text where a step saves tensors."""
+        outputs = [name for name in names if name in self._outputs and self._ends[name] == span]
+        others = [name for name in names if name not in outputs]
+        texts = [f"output {', '.join(self._outputs[name] for name in outputs)}"] if outputs else []
+        return ", ".join([*texts, f"save {', '.join(map(cut, others))}"] if others else texts)
+
+    def _each(self, steps: Sequence[ir.TypedEach]) -> Chain:
+        """The body once, between the names of the tensors."""
+        step, instances = steps[0].step, [instance for each in steps for instance in each.instances]
+        variant = self._variants.of(instances[0])
+        bodies = [instance.body for instance in instances if self._variants.of(instance) == variant]
+        facts = (f"each {', '.join(step.names)}, {place(step.span)}",)
+        return (
+            MarkNode(
+                f"each {', '.join(map(cut, step.names))}", False, facts, common(body.input for body in bodies)
+            ),
+            *self._chain(bodies),
+            MarkNode(self._saved(step.span, step.names), True, facts, common(body.output for body in bodies)),
+        )
 
     def _operation(self, steps: Sequence[ir.TypedOperation], holder: str = "") -> OperationNode:
         """`holder` is the name of the parameter that holds the operation; shown if it holds several kinds."""

@@ -95,7 +95,7 @@ def _argument(values: Sequence[object], name: str, default: object, written: Map
     else:
         text = _value(value, square=name != "stride")
     if name == "heads":
-        return f"{text} heads"
+        return text if text == name else f"{text} heads"
     if name == "stride":
         return f"/{text}" if text.isalnum() else f"/({text})"
     return text if default is MISSING else f"{name}={text}"

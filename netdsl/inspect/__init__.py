@@ -7,7 +7,7 @@
     seen = inspect.activations(model, images, ["stage1", "stage3.block2.conv1"])
 
 No function changes a model's weights, mode or hooks. The layers of a network that is opened here have the
-names of its `.net` file (`netdsl.inspect.layer_names`); those of another module are the paths of its
+names of its `.net` file (`netdsl.ir.layer_names`); those of another module are the paths of its
 submodules.
 """
 
@@ -17,7 +17,6 @@ from netdsl.inspect.dreams import dream, noise
 from netdsl.inspect.features import embedding, filters
 from netdsl.inspect.gradients import grad_cam, saliency, smooth_grad
 from netdsl.inspect.inspected import Inspected
-from netdsl.inspect.layer_names import Layer, last_feature_map, layers
 from netdsl.inspect.layers import activations, captured, evaluating, find
 from netdsl.inspect.mistakes import answers, confusion, most_confident_mistakes
 from netdsl.inspect.opening import IMAGENET, functional, open_run, open_weights
@@ -32,6 +31,7 @@ from netdsl.inspect.transfer import (
     total_variation,
     transfer,
 )
+from netdsl.ir.layer_names import Layer, last_feature_map, layers
 
 __all__ = [
     "Attack",

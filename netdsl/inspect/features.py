@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.inspected import Inspected
-from netdsl.inspect.layer_names import Layer
 from netdsl.inspect.layers import activations, evaluating
+from netdsl.ir.layer_names import Layer
 from netdsl.runtime.errors import RunError
 
 # Operations with filters, and operations that keep pixels in place, so that filters after them still see the

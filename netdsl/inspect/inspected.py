@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from netdsl.base.source import Span
 from netdsl.codegen.source_map import watched
-from netdsl.inspect.layer_names import Layer, last_feature_map, layers
+from netdsl.ir.layer_names import Layer, last_feature_map, layers
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import Normalising
@@ -41,6 +43,8 @@ class Inspected(Normalising):
         super().__init__()
         self.network = network
         self.classes = preprocessing.classes if preprocessing else ()
+        # From all outputs to the scores that are explained, (N, K).
+        self.read_scores: Callable[[tuple[Tensor, ...]], Tensor] = itemgetter(0)
         self.named = layers(network.typed)
         self._convolutions = convolutions(network)
         # New parameters on the same memory: the model's own keep their `requires_grad`.
@@ -72,6 +76,10 @@ class Inspected(Normalising):
         return [self.get_buffer(name) for name in self._statistics]
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.read_scores(self.outputs(images))
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """All outputs of the network in evaluation."""
         turns = {step: iter(points) for step, points in self._points.items()}
 
         def show(tensor: Tensor, place: int) -> Tensor:
@@ -89,7 +97,8 @@ class Inspected(Normalising):
         layout, _ = choose_layout(self._convolutions, x.device)
         if layout is torch.contiguous_format:  # The layout of the images may not be safe.
             x = x.contiguous()
-        return FunctionalModel(namespace["forward"], self.weights, self.statistics or None)(x, training=False)
+        model = FunctionalModel(namespace["forward"], self.weights, self.statistics or None)
+        return model.outputs(x, training=False)
 
     @property
     def feature_map(self) -> Layer | None:

@@ -10,12 +10,16 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from netdsl.inspect.boxes import Boxes
 from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.opening import of_run
+from netdsl.runtime.detection.task import Detection
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import Split
 from netdsl.runtime.speed import choose_device
+from netdsl.runtime.task import Classification
 from netdsl.trained.open_run import OpenedRun, Which, open_run
+from netdsl.trained.tasks import task_of
 
 # The number of images in a batch.
 _BATCH = 16
@@ -23,24 +27,33 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class InspectedRun:
-    """A run, its network with the weights `which`, and the console that progress is shown on."""
+    """A run, its network with the weights `which`, and the console that progress is shown on; `boxes` are
+    those of a detector.
+    """
 
     run: OpenedRun
     which: Which
     model: Inspected
     console: Console
+    boxes: Boxes | None = None
 
     @classmethod
-    def open(cls, folder: Path, which: Which, device: str) -> InspectedRun:
+    def open(cls, folder: Path, which: Which, device: str, *, detectors: bool = False) -> InspectedRun:
         """Opens the run in a folder. Raises RunError and NetworkError as `inspect.open_run` does.
 
-        A detector, which has no scores of an image to explain, is a RunError, too.
+        A network with classes of pixels, which has no scores of an image to explain, is a RunError, too; so
+        is a detector, whose boxes have scores, unless `detectors` are allowed.
         """
         run = open_run(folder)
-        if run.network.typed.network.detect:
+        task = task_of(run.network)
+        if isinstance(task, Detection) and detectors:
+            model = of_run(run, which, choose_device(device))
+            return cls(run, which, model, Console(stderr=True), Boxes(model, task))
+        if not isinstance(task, Classification):
+            kind = "detector" if isinstance(task, Detection) else "network with a class for each pixel"
             raise RunError(
-                f"{folder} is the run of a detector, and this is for classifiers",
-                "`netdsl predict RUN IMAGE -o boxes.png` shows what it finds",
+                f"{folder} is the run of a {kind}, and this is for classifiers",
+                "`netdsl predict RUN IMAGE -o found.png` shows what it finds",
             )
         return cls(run, which, of_run(run, which, choose_device(device)), Console(stderr=True))
 

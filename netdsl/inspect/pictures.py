@@ -141,7 +141,9 @@ def _of_test(test: Split, rows: range, argument: str) -> list[Picture]:
             f"`{argument}`: the run has {len(test):,} test images", f"they are test:0-{len(test) - 1}"
         )
     ((pixels, labels),) = batches(test[torch.tensor(rows)], len(rows), _CPU)
-    named = zip(rows, pixels, labels.tolist(), strict=True)
+    # Images with boxes are of no class.
+    known = labels.tolist() if labels.dim() == 1 else [None] * len(rows)
+    named = zip(rows, pixels, known, strict=True)
     return [Picture(f"test:{row}", own, label) for row, own, label in named]
 
 

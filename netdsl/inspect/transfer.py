@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from netdsl.inspect.chance import seeded, uniform
-from netdsl.inspect.layer_names import Layer, feature_maps
 from netdsl.inspect.layers import activations, evaluating
 from netdsl.inspect.scores import tracked
+from netdsl.ir.layer_names import Layer, feature_maps
 from netdsl.ops import OPERATIONS
 from netdsl.runtime.errors import RunError
 

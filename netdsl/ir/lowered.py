@@ -119,7 +119,18 @@ class From(NamedTuple):
     name: str
 
 
-LoweredStep: TypeAlias = Layer | BlockCall | Skip | Branches | Repeat | When | Choice | Let | Save | From
+class Each(NamedTuple):
+    """Makes each of these saved tensors the result of the body for it, which is the call of a block. Then the
+    last is the current tensor.
+    """
+
+    names: tuple[str, ...]
+    body: LoweredBody
+
+
+LoweredStep: TypeAlias = (
+    Layer | BlockCall | Skip | Branches | Repeat | When | Choice | Let | Save | From | Each
+)
 LoweredBody: TypeAlias = tuple[LoweredStep, ...]
 
 
@@ -145,7 +156,7 @@ def place(body: LoweredBody) -> Span | None:
 
 def is_chain(body: LoweredBody) -> bool:
     """True if the steps run one after another, without joins and saved tensors."""
-    return not any(isinstance(step, (Skip, Branches, Save, From)) for step in steps(body))
+    return not any(isinstance(step, (Skip, Branches, Save, From, Each)) for step in steps(body))
 
 
 def decided(body: LoweredBody) -> LoweredBody:

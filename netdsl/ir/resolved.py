@@ -4,7 +4,8 @@ recipe are filled in. Shapes are not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Span
@@ -79,6 +80,17 @@ class RepeatStep(NamedTuple):
     span: Span
 
 
+class EachStep(NamedTuple):
+    """One body with the same weights on each of the saved tensors `names`, whose names then mean its results.
+    The body is the call of a block. The last result becomes the current tensor.
+    """
+
+    names: tuple[str, ...]
+    spans: tuple[Span, ...]
+    body: Body
+    span: Span
+
+
 class WhenStep(NamedTuple):
     cases: tuple[tuple[Expr, Body], ...]
     otherwise: Body
@@ -115,6 +127,7 @@ Step: TypeAlias = (
     | SkipStep
     | BranchesStep
     | RepeatStep
+    | EachStep
     | WhenStep
     | LetStep
     | SaveStep
@@ -173,6 +186,19 @@ class Stage(NamedTuple):
 
 
 Part: TypeAlias = Section | Stage
+
+
+def part_names(parts: Sequence[Part]) -> list[str]:
+    """The names of a network's parts: their labels, else `stem`, `head`, `layers`, or `layers1`, `layers2`, …
+    of several. A stage without a label is `stage2` if it is the second one of all.
+    """
+    total = Counter(part.kind for part in parts if isinstance(part, Section) and not part.name)
+    seen, names = Counter[str](), list[str]()
+    for part in parts:
+        kind, own = ("stage", part.label) if isinstance(part, Stage) else (part.kind, part.name)
+        seen[kind] += isinstance(part, Stage) or not own
+        names.append(own or (f"{kind}{seen[kind]}" if kind == "stage" or total[kind] > 1 else kind))
+    return names
 
 
 class NetworkOutput(NamedTuple):

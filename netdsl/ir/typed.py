@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from netdsl.base.tree import steps
@@ -13,6 +12,7 @@ from netdsl.ir.resolved import (
     BlockDefinition,
     BlockStep,
     BranchesStep,
+    EachStep,
     FromStep,
     LetStep,
     OperationStep,
@@ -24,6 +24,7 @@ from netdsl.ir.resolved import (
     SkipStep,
     Stage,
     WhenStep,
+    part_names,
 )
 from netdsl.ops import Operation
 from netdsl.ops.operation import Shape
@@ -151,6 +152,28 @@ class TypedRepeat(NamedTuple):
         return sum((body.cost * count for body, count in self.runs), NOTHING)
 
 
+class TypedEach(NamedTuple):
+    """The body on each tensor in turn, which is the call of a block."""
+
+    step: EachStep
+    tensors: tuple[TypedBody, ...]
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """The called block, for each tensor."""
+        return tuple(call.instance for body in self.tensors for call in body.steps)  # type: ignore[union-attr]
+
+    @property
+    def output(self) -> Shape:
+        return self.tensors[-1].output
+
+    @property
+    def cost(self) -> Cost:
+        """The cost for all tensors, whose weights are the same."""
+        first, *others = (body.cost for body in self.tensors)
+        return sum((replace(cost, parameters=0) for cost in others), first)
+
+
 class TypedWhen(NamedTuple):
     """The chosen body: that of a case, or `otherwise`, whose number is that of the cases."""
 
@@ -189,10 +212,22 @@ TypedStep: TypeAlias = (
     | TypedSkip
     | TypedBranches
     | TypedRepeat
+    | TypedEach
     | TypedWhen
     | TypedLet
     | TypedMark
 )
+
+
+def names_of(step: TypedStep) -> tuple[str, ...]:
+    """The names of tensors that a step defines or changes."""
+    match step:
+        case TypedMark(SaveStep(name)):
+            return (name,)
+        case TypedEach(EachStep(names)):
+            return names
+        case _:
+            return ()
 
 
 class TypedBody(NamedTuple):
@@ -281,21 +316,9 @@ class TypedNetwork(NamedTuple):
 
     @property
     def named_parts(self) -> Iterator[tuple[str, TypedPart]]:
-        """The parts by their labels, else `stem`, `head`, `layers`, or `layers1`, `layers2`, … of several. A
-        stage without a label is `stage2` if it is the second one of all.
-        """
-        sections = [part.section for part in self.parts if isinstance(part, TypedSection)]
-        total, seen = Counter(section.kind for section in sections if not section.name), Counter[str]()
-        for part in self.parts:
-            if isinstance(part, TypedStage):
-                seen["stage"] += 1
-                yield part.stage.label or f"stage{seen['stage']}", part
-            elif part.section.name:
-                yield part.section.name, part
-            else:
-                kind = part.section.kind
-                seen[kind] += 1
-                yield f"{kind}{seen[kind]}" if total[kind] > 1 else kind, part
+        """The parts by their `part_names`."""
+        resolved = [part.stage if isinstance(part, TypedStage) else part.section for part in self.parts]
+        return zip(part_names(resolved), self.parts, strict=True)
 
     @property
     def bodies(self) -> tuple[TypedBody, ...]:

@@ -126,10 +126,33 @@ class Sizes(NamedTuple):
 
 
 class Path(NamedTuple):
-    """A text, `"images"`."""
+    """A text; `usual` is an example of one."""
+
+    usual: str = '"images"'
 
     def convert(self, value: Value) -> object:
-        return value if isinstance(value, str) and value else Mismatch('a string such as `"images"`')
+        return value if isinstance(value, str) and value else Mismatch(f"a string such as `{self.usual}`")
+
+
+class Maybe(NamedTuple):
+    """A value of another type, or `none`, given to Python as None."""
+
+    other: ArgType
+
+    def convert(self, value: Value) -> object:
+        if isinstance(value, Symbol) and value.name == "none":
+            return None
+        converted = self.other.convert(value)
+        return Mismatch(f"{converted.expected}, or `none`") if isinstance(converted, Mismatch) else converted
+
+
+class Names(NamedTuple):
+    """Names of parts of the network, and in quotes paths of layers: `stem, "stage1.block2"`."""
+
+    def convert(self, value: Value) -> object:
+        if isinstance(value, Symbol):
+            return value.name
+        return value if isinstance(value, str) and value else Mismatch("a name, or a path in quotes")
 
 
 def arg(

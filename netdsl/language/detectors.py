@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from netdsl.language.argument_types import Real, Sizes, arg
-from netdsl.language.recipe import FcosLoss, YoloLoss
+from netdsl.language.recipe import CHOICES, FcosLoss, YoloLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +57,9 @@ class Fcos(Detector):
 
 DetectorKind: TypeAlias = Yolo | Fcos
 DETECTORS: dict[str, type[DetectorKind]] = {"yolo": Yolo, "fcos": Fcos}
+
+
+def losses(detector: str = "") -> tuple[str, ...]:
+    """The names of the losses of a kind of detector, or of a classifier."""
+    own = [kind.loss for name, kind in DETECTORS.items() if detector in ("", name)]
+    return tuple(name for name, loss in CHOICES["loss"].items() if (loss in own) == bool(detector))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from netdsl.language.argument_types import Flag, Path, Real, Whole, Wholes, Word, arg
+from netdsl.language.argument_types import ArgType, Flag, Maybe, Names, Path, Real, Whole, Wholes, Word, arg
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """Scenes of the embedded digits at random places, with their boxes; `count` new ones in each
-    epoch, and fixed ones for validation and test.
+    """Scenes of the embedded digits at random places, with their boxes, or with masks of their pixels;
+    `count` new ones in each epoch, and fixed ones for validation and test.
     """
 
     count: int = arg(Whole(), 1200)
+    masks: bool = arg(Flag(), False, named=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,24 @@ class Boxes:
     path: str = arg(Path(), usual='"images"')
 
 
-Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Images in `train/images/`, with masks of their classes in `train/masks/`; likewise `test`, `val`."""
+
+    path: str = arg(Path(), usual='"images"')
+
+
+Data: TypeAlias = Cifar10 | Cifar100 | Digits | Folder | Scenes | Boxes | Masks
+
+
+def labels_of(data: Data) -> Literal["classes", "boxes", "masks"]:
+    """The kind of labels that the images of a data set have."""
+    match data:
+        case Scenes(masks=False) | Boxes():
+            return "boxes"
+        case Scenes() | Masks():
+            return "masks"
+    return "classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,49 +246,124 @@ class FcosLoss:
     centerness: float = arg(Real(), 1.0)
 
 
-# The values of keys that take a choice, by name.
-CHOICES: dict[str, dict[str, type]] = {
-    "data": {
-        "cifar10": Cifar10,
-        "cifar100": Cifar100,
-        "digits": Digits,
-        "folder": Folder,
-        "scenes": Scenes,
-        "boxes": Boxes,
-    },
-    "optimizer": {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
-    "schedule": {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
-    "augment": {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
-    "average": {"none": NoAverage, "ema": Ema, "lookahead": Lookahead},
-    "loss": {"cross_entropy": CrossEntropy, "yolo": YoloLoss, "fcos": FcosLoss},
-}
+Optimizers: TypeAlias = Sgd | Adam | AdamW | Muon
+Schedule: TypeAlias = Constant | Step | Cosine | OneCycle
+Loss: TypeAlias = CrossEntropy | YoloLoss | FcosLoss
+
+
+def key(type: ArgType, default: object, documentation: str, *, fixed: bool = False) -> Any:
+    """A key with one value. A resumed run can't change `fixed` ones."""
+    return field(default=default, metadata={"type": type, "documentation": documentation, "fixed": fixed})
+
+
+def choice(choices: Mapping[str, type], default: object, documentation: str, *, fixed: bool = False) -> Any:
+    """A key with a choice, or if the default is a tuple, with several or `none`."""
+    metadata = {"choices": choices, "documentation": documentation, "fixed": fixed}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that `netdsl train` needs besides the network, with the defaults of the language."""
+    """Everything that `netdsl train` needs besides the network, with the defaults of the language.
 
-    data: Data = field(default_factory=Cifar10)
-    epochs: int = arg(Whole(), 10)
-    batch: int = arg(Whole(), 64)
-    # The number of parts into which a batch is divided: less memory, the same step.
-    accumulate: int = arg(Whole(), 1)
-    optimizer: Sgd | Adam | AdamW | Muon = Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4)
-    schedule: Constant | Step | Cosine | OneCycle = Constant()
-    augment: tuple[Augmentation, ...] = ()
-    average: NoAverage | Ema | Lookahead = NoAverage()
-    loss: CrossEntropy | YoloLoss | FcosLoss = CrossEntropy()
-    # Test-time augmentation: with `flip`, the mean of the logits of an image and of its mirror image.
-    tta: Literal["none", "flip"] = arg(Word(("none", "flip")), "none")
+    This is the table of the keys: the reader, its errors, completion, hover, the options of `netdsl train`,
+    records and comparisons of recipes follow from it.
+    """
+
+    data: Data = choice(
+        {
+            "cifar10": Cifar10,
+            "cifar100": Cifar100,
+            "digits": Digits,
+            "folder": Folder,
+            "scenes": Scenes,
+            "boxes": Boxes,
+            "masks": Masks,
+        },
+        Cifar10(),
+        "The data set.",
+    )
+    epochs: int = key(Whole(), 10, "The number of passes over the training images.")
+    batch: int = key(Whole(), 64, "The number of images of one optimizer step.")
+    accumulate: int = key(
+        Whole(), 1, "The number of parts into which a batch is divided: less memory, the same step."
+    )
+    optimizer: Optimizers = choice(
+        {"sgd": Sgd, "adam": Adam, "adamw": AdamW, "muon": Muon},
+        Sgd(lr=1e-2, momentum=0.9, weight_decay=1e-4),
+        "The optimizer, with its arguments.",
+    )
+    schedule: Schedule = choice(
+        {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
+        Constant(),
+        "How the learning rate changes over the epochs.",
+    )
+    augment: tuple[Augmentation, ...] = choice(
+        {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
+        (),
+        "Augmentations of the training images, in this order; or `none`.",
+    )
+    average: NoAverage | Ema | Lookahead = choice(
+        {"none": NoAverage, "ema": Ema, "lookahead": Lookahead},
+        NoAverage(),
+        "Which average of the weights is validated, tested and saved.",
+        fixed=True,
+    )
+    loss: Loss = choice(
+        {"cross_entropy": CrossEntropy, "yolo": YoloLoss, "fcos": FcosLoss},
+        CrossEntropy(),
+        "The loss function.",
+    )
+    tta: Literal["none", "flip"] = key(
+        Word(("none", "flip")),
+        "none",
+        "Test-time augmentation: with `flip`, the mean of an image's logits and its mirror image's.",
+    )
+    weights: str | None = key(
+        Maybe(Path('"runs/resnet32"')),
+        None,
+        "The weights to begin with: a run, a file, or `torchvision:NAME`.",
+        fixed=True,
+    )
+    freeze: tuple[str, ...] = key(
+        Names(), (), "Parts and layers whose weights are not trained; or `none`.", fixed=True
+    )
+    eval_norms: Literal["frozen", "all", "none"] = key(
+        Word(("frozen", "all", "none")),
+        "frozen",
+        "Batch norms that keep their statistics, as in evaluation: in frozen layers, `all`, or `none`.",
+        fixed=True,
+    )
+    lr_factor: float = key(
+        Real(), 1.0, "The learning rate of weights that were taken, relative to that of new ones."
+    )
     # None: 1,000, but at most a tenth of the training images.
-    validation: int | None = arg(Whole(0), None)
+    validation: int | None = key(
+        Whole(0), None, "The number of training images that are held out for validation.", fixed=True
+    )
     # None: all images that are left to train on.
-    images: int | None = arg(Whole(), None)
-    seed: int = arg(Whole(0), 0)
+    images: int | None = key(
+        Whole(), None, "The number of training images to use; all of them by default.", fixed=True
+    )
+    seed: int = key(Whole(0), 0, "The seed of all random numbers.", fixed=True)
 
 
-# The keys of a recipe.
-KEYS = tuple(field.name for field in fields(Recipe))
+# The keys of a recipe, each with a line of documentation.
+KEYS: Mapping[str, str] = {f.name: f.metadata["documentation"] for f in fields(Recipe)}
+# The values of keys that take a choice, by name.
+CHOICES: Mapping[str, Mapping[str, type]] = {
+    f.name: f.metadata["choices"] for f in fields(Recipe) if "choices" in f.metadata
+}
+# The keys that take several choices, or `none`.
+LISTS = tuple(f.name for f in fields(Recipe) if f.default == ())
+# The keys that a resumed run can't change.
+FIXED = tuple(f.name for f in fields(Recipe) if f.metadata["fixed"])
+
+
+def key_type(key: str) -> ArgType | None:
+    """The type of a key's value; None for a key with choices."""
+    (found,) = (f for f in fields(Recipe) if f.name == key)
+    return found.metadata.get("type")
 
 
 def held_out(images: int, validation: int | None) -> int:

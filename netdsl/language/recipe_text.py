@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any, cast
 
 from netdsl.base.values import show
-from netdsl.language.argument_types import schema
-from netdsl.language.recipe import CHOICES
+from netdsl.language.argument_types import Maybe, Names, Path, schema
+from netdsl.language.recipe import CHOICES, KEYS, key_type
 
 # The words of choices by their classes.
 WORDS = {choice: word for choices in CHOICES.values() for word, choice in choices.items()}
@@ -29,7 +29,7 @@ def recipe_text(value: Any) -> str:
             if f.default is MISSING or getattr(value, f.name) != f.default
         ]
         return WORDS[type(value)] + (f"({', '.join(given)})" if given else "")
-    if isinstance(value, tuple) and all(type(item) in WORDS for item in value):
+    if isinstance(value, tuple) and all(type(item) in WORDS or isinstance(item, str) for item in value):
         return ", ".join(map(recipe_text, value)) or "none"
     if value is None:
         return "not given"
@@ -37,14 +37,34 @@ def recipe_text(value: Any) -> str:
 
 
 def data_text(data: str) -> str:
-    """The value of `data` for `folder:PATH` or `boxes:PATH`: `folder("PATH")`; other texts are returned as
-    they are. Raises ValueError for another kind before the colon, or a path that can't be quoted.
+    """The value of `data` for `folder:PATH`, `boxes:PATH` or `masks:PATH`: `folder("PATH")`; other texts are
+    returned as they are. Raises ValueError for another kind before the colon, or a path that can't be quoted.
     """
     kind, colon, path = data.partition(":")
     if not colon or "(" in kind:
         return data
     if kind not in _WITH_PATH or not path:
-        raise ValueError("cifar10, cifar100, digits, scenes, folder:PATH or boxes:PATH")
+        raise ValueError("cifar10, cifar100, digits, scenes, folder:PATH, boxes:PATH or masks:PATH")
+    return f"{kind}({_quoted(path)})"
+
+
+def option_text(key: str, text: str) -> str:
+    """The value of a key for the text of its option, where paths are not in quotes: `weights runs/x`,
+    `freeze stem,stage1.block2`, `data folder:images`. Raises ValueError if it can't be quoted.
+    """
+    if key == "data":
+        return data_text(text)
+    arg_type = key_type(key) if key in KEYS else None
+    match arg_type.other if isinstance(arg_type, Maybe) else arg_type:
+        case Path() if text != "none":
+            return _quoted(text)
+        case Names() if text != "none":
+            return ", ".join(_quoted(part.strip()) for part in text.split(","))
+    return text
+
+
+def _quoted(path: str) -> str:
+    path = path.strip('"')
     if '"' in path or "\n" in path:
-        raise ValueError(f"{path} has a quote or a line break: rename the folder")
-    return f'{kind}("{path}")'
+        raise ValueError(f"{path} has a quote or a line break: rename it")
+    return f'"{path}"'

@@ -1,7 +1,7 @@
 """The words of the language, each with its usage and a line of documentation.
 
-This is the only list of them: the parser's advice, hover, completion, renaming, the Pygments lexer and the
-TextMate grammar are made from it.
+This is the only list of them, but for the keys of recipes, which `recipe` has: the parser's advice, hover,
+completion, renaming, the Pygments lexer and the TextMate grammar are made from it.
 """
 
 from __future__ import annotations
@@ -77,6 +77,10 @@ STEPS = {
     ),
     "mul": Keyword("mul { | … | … }", "Product of branches that have the same input."),
     "repeat": Keyword("repeat 3 as i { … }", "Repeats the body; `as i` counts the repetitions from 0."),
+    "each": Keyword(
+        "each a, b { … }",
+        "One body with the same weights on each saved tensor, whose name then means its result.",
+    ),
     "when": Keyword("when stride == 1 { … }", "Selects one of several bodies at compile time."),
     "save": Keyword("save name", "Names the current tensor; directly in a section, to the end of the file."),
     "from": Keyword("from name", "Continues from a saved tensor."),
@@ -96,7 +100,10 @@ UNIT = Keyword(
 )
 
 # Names that every body knows, and those that only the arguments of a stage know.
-IN = Keyword("in", "The number of input channels (of features, after `flatten`) of the enclosing block.")
+IN = Keyword(
+    "in",
+    "The number of input channels (of features, after `flatten`) of the enclosing block or `each`.",
+)
 STAGE_NAMES = {
     "index": Keyword("index", "The index of a block in its stage, from 0."),
     "block_index": Keyword("block_index", "The index of a block among those of all stages, from 0."),
@@ -119,22 +126,6 @@ FUNCTIONS = {
     ),
 }
 
-# The keys of a recipe.
-RECIPE_KEYS = {
-    "data": "The data set.",
-    "epochs": "The number of passes over the training images.",
-    "batch": "The number of images of one optimizer step.",
-    "accumulate": "The number of parts into which a batch is divided: less memory, the same step.",
-    "optimizer": "The optimizer, with its arguments.",
-    "schedule": "How the learning rate changes over the epochs.",
-    "augment": "Augmentations of the training images, in this order; or `none`.",
-    "average": "Which average of the weights is validated, tested and saved.",
-    "loss": "The loss function.",
-    "tta": "Test-time augmentation: with `flip`, the mean of an image's logits and its mirror image's.",
-    "validation": "The number of training images that are held out for validation.",
-    "images": "The number of training images to use; all of them by default.",
-    "seed": "The seed of all random numbers.",
-}
 QUANTITIES = {
     "params": "The number of parameters, frozen ones included.",
     "macs": "Multiply-accumulates of convolutions and linear layers, for one example.",

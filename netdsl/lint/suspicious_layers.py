@@ -11,9 +11,10 @@ from netdsl.base.source import Span
 from netdsl.base.tree import bodies, steps
 from netdsl.base.values import is_number, normal, show
 from netdsl.diagnostics import Diagnostic, Diagnostics, Help, Label, add_line, remove, write
-from netdsl.ir.resolved import Expectation, FromStep, SaveStep
+from netdsl.ir.resolved import Expectation, FromStep
 from netdsl.ir.typed import (
     TypedBody,
+    TypedEach,
     TypedLet,
     TypedMark,
     TypedNetwork,
@@ -23,6 +24,7 @@ from netdsl.ir.typed import (
     TypedStage,
     TypedStep,
     TypedWhen,
+    names_of,
     operations,
 )
 from netdsl.language.expressions import Const, constant, known
@@ -97,7 +99,9 @@ class _Layers:
             if isinstance(step, TypedWhen):
                 before, previous = self._body(step.body, before), None
                 continue
-            if isinstance(step, TypedMark) and isinstance(step.step, FromStep):
+            if isinstance(step, TypedEach) or (
+                isinstance(step, TypedMark) and isinstance(step.step, FromStep)
+            ):
                 self._unused(before, step.step.span, f"`{step.step.span.text}` takes another tensor")
             if isinstance(step, TypedOperation):
                 self._operation(step)
@@ -111,7 +115,7 @@ class _Layers:
 
     def _unused(self, before: TypedStep | TypedStage | None, place: Span, why: str) -> None:
         """Warns of the result of a step that isn't saved where the next one doesn't take it."""
-        if before is None or isinstance(before, TypedMark):
+        if before is None or isinstance(before, (TypedMark, TypedEach)):
             return
         span = before.stage.span if isinstance(before, TypedStage) else before.step.span
         if isinstance(before, TypedOperation):
@@ -223,17 +227,17 @@ class _Layers:
     def _scores(self) -> TypedStep | TypedStage | None:
         """The step or stage that makes the first output."""
         before: TypedStep | TypedStage | None = None
+        found: TypedStep | TypedStage | None = None
         name = self._network.outputs[0].name
         for part in self._network.parts:
             for step in (part,) if isinstance(part, TypedStage) else _in_line(part.body):
-                match step:
-                    case TypedMark(SaveStep(saved)) if saved == name:
-                        return before
-                    case TypedMark():
-                        pass
-                    case _:
-                        before = step
-        return before
+                if isinstance(step, TypedEach):
+                    before = step.instances[-1].body.steps[-1]
+                elif not isinstance(step, TypedMark):
+                    before = step
+                if not isinstance(step, TypedStage) and name in names_of(step):
+                    found = before
+        return found or before
 
     def _field(self) -> None:
         """Warns of a small receptive field before the only global pool."""

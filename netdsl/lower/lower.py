@@ -7,10 +7,11 @@ features after a `flatten`, are constants if all instances agree, else extra par
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from netdsl.base.names import numbered
 from netdsl.base.tree import map_bodies, steps
+from netdsl.base.values import Value
 from netdsl.ir import lowered as ir
 from netdsl.ir.typed import Instance, TypedNetwork, TypedSection, TypedStage
 from netdsl.language.expressions import IN, Const, Expr, Operator, Ref, references
@@ -82,11 +83,11 @@ class _Lowering:
         self._open.append(instances)
         try:
             block, extra = self._block(name, instances)
-        except NotUniform:  # each instance becomes a block
+        except NotUniform:  # the instances become several blocks
             if len(instances) == 1:
                 raise
-            for instance in instances:
-                self._groups[instance] = name, [instance]
+            for group in _alike(instances):
+                self._groups.update(dict.fromkeys(group, (name, group)))
             return
         finally:
             self._open.pop()
@@ -162,6 +163,14 @@ class _Lowering:
         return ir.LoweredStage(name, runs_of(part, copies), part.stage.span, bool(part.stage.label))
 
 
+def _alike(instances: Sequence[Instance]) -> Iterable[list[Instance]]:
+    """The instances in groups with the same values, or each alone, where there is only one such group."""
+    groups: dict[tuple[Value, ...], list[Instance]] = {}
+    for instance in instances:
+        groups.setdefault(tuple(instance.values.values()), []).append(instance)
+    return groups.values() if len(groups) > 1 else ([instance] for instance in instances)
+
+
 def _saved_at_end(parts: Sequence[ir.LoweredPart]) -> str | None:
     """The name under which the tensor at the end of the parts is saved, if it is."""
     for part in reversed(parts):
@@ -174,8 +183,9 @@ def _saved_at_end(parts: Sequence[ir.LoweredPart]) -> str | None:
 def _with_saves(parts: Sequence[ir.LoweredPart], outputs: Collection[str]) -> tuple[ir.LoweredPart, ...]:
     """The parts, with only those tensors of sections saved that are used, or are `outputs`."""
     bodies = [part.body for part in parts if isinstance(part, ir.LoweredSection)]
-    taken = (step.name for body in bodies for step in steps(body) if isinstance(step, ir.From))
-    used = {*taken, *outputs}
+    every = [step for body in bodies for step in steps(body)]
+    taken = (step.name for step in every if isinstance(step, ir.From))
+    used = {*taken, *outputs, *(name for step in every if isinstance(step, ir.Each) for name in step.names)}
 
     def kept(body: ir.LoweredBody) -> ir.LoweredBody:
         return tuple(map_bodies(s, kept) for s in body if not isinstance(s, ir.Save) or s.name in used)
@@ -195,8 +205,11 @@ def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:
                 return False
             continue
         for outer in part.body:
-            if isinstance(outer, ir.From):
-                depends = False
+            match outer:
+                case ir.From():
+                    depends = False
+                case ir.Each(names):
+                    depends = any(saved[own] for own in names)
             for step in steps((outer,)):
                 match step:
                     case ir.Save(own):
@@ -209,6 +222,8 @@ def _is_last(name: str, parts: Sequence[ir.LoweredPart]) -> bool:
                             return False
                         depends |= has_name
                         found |= has_name
+            if isinstance(outer, ir.Each):
+                saved |= dict.fromkeys(outer.names, depends)
     return found
 
 

@@ -20,6 +20,7 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
+    TypedEach,
     TypedLet,
     TypedMark,
     TypedOperation,
@@ -35,7 +36,7 @@ from netdsl.lower.flow import Flow, Saved
 from netdsl.lower.loops import Loops
 from netdsl.lower.parameter_types import paired
 from netdsl.lower.python_arithmetic import length
-from netdsl.ops.operation import Symbolic
+from netdsl.ops.operation import Shape, Symbolic
 
 T = TypeVar("T", bound=TypedStep)
 
@@ -65,6 +66,7 @@ class BodyLowering:
             TypedSkip: self._skip,
             TypedBranches: self._branches,
             TypedRepeat: Loops(context, self.body).repeat,
+            TypedEach: self._each,
             TypedWhen: self._when,
             TypedLet: self._let,
             TypedMark: self._mark,
@@ -226,9 +228,16 @@ class BodyLowering:
             name = self._context.free(step.name)
             flow.saved[step.name] = Saved(name, flow.tensor, flow.reduction)
             return (ir.Save(name),)
-        name, tensor, flow.reduction = flow.saved[step.name]
-        flow.tensor = tensor or Symbolic(Const(shape[0]), is_map=len(shape) == 3)
-        return (ir.From(name),)
+        return (ir.From(_take(flow, step.name, shape)),)
+
+    def _each(self, column: Column[TypedEach], flow: Flow) -> Sequence[ir.LoweredStep]:
+        first = next(iter(column.values()))
+        names, lowered = [], []
+        for n, name in enumerate(first.step.names):
+            names.append(_take(flow, name, first.tensors[n].input))
+            lowered.append(self.body([(frame, typed.tensors[n]) for frame, typed in column.items()], flow))
+            flow.saved[name] = Saved(names[-1], flow.tensor, flow.reduction)
+        return (ir.Each(tuple(names), lowered[0]),)
 
     # joins
 
@@ -303,6 +312,13 @@ class BodyLowering:
             ends.append((condition, inner))
             left = {frame: typed for frame, typed in left.items() if typed.chosen != index}
         raise AssertionError("every frame has chosen a body")
+
+
+def _take(flow: Flow, name: str, shape: Shape) -> str:
+    """Continues with a saved tensor; returns its unique name."""
+    own, tensor, flow.reduction = flow.saved[name]
+    flow.tensor = tensor or Symbolic(Const(shape[0]), is_map=len(shape) == 3)
+    return own
 
 
 def block_call(

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source
-from netdsl.language.argument_types import expected
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, key_type
 from netdsl.language.words import (
     CONDITIONAL,
     CONDITIONAL_WORDS,
@@ -22,7 +21,6 @@ from netdsl.language.words import (
     LITERALS,
     OPERATOR_WORDS,
     QUANTITIES,
-    RECIPE_KEYS,
     SECTIONS,
     STAGE_NAMES,
     STATEMENTS,
@@ -36,7 +34,6 @@ from netdsl.lsp.vocabulary import (
     Argument,
     Signature,
     recipe_key,
-    recipe_type,
     signature,
     words,
 )
@@ -185,8 +182,9 @@ def _step(context: Context, known: Known) -> Iterator[Candidate]:
         yield from _callable(known)
     elif clause == ("default",):
         yield from _operations()
-    elif clause == ("from",):
-        yield from (Candidate(name, "name", "saved tensor") for name in (*context.saved, *known.saved))
+    elif clause == ("from",) or (first == "each" and clause[-1] != "{}"):
+        saved = (name for name in (*context.saved, *known.saved) if name not in clause)
+        yield from (Candidate(name, "name", "saved tensor") for name in saved)
     elif clause == ("skip",):
         yield Candidate("if", "keyword", "if same", "Adds x only where the body keeps the shape.")
     elif clause == ("skip", "if"):
@@ -296,18 +294,17 @@ def _in_call(context: Context, bracket: Bracket, known: Known) -> Iterator[Candi
 
 def _recipe(clause: tuple[str, ...]) -> Iterator[Candidate]:
     if not clause:
-        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in RECIPE_KEYS.items())
+        yield from (Candidate(key, "keyword", recipe_key(key), doc) for key, doc in KEYS.items())
         return
     key = clause[0]
     if key in CHOICES:
         for name, cls in CHOICES[key].items():
             found = signature(name, cls)
             yield Candidate(name, "function", found.label, found.documentation)
-        if key == "augment" and len(clause) == 1:
-            yield Candidate("none", "word", "", "Images stay as they are.")
-    elif key in RECIPE_KEYS and len(clause) == 1:
-        arg_type = recipe_type(key)
-        yield from (Candidate(word, "word", key, expected(arg_type)) for word in words(arg_type))
+        if key in LISTS and len(clause) == 1:
+            yield Candidate("none", "word", "", "None of them.")
+    elif key in KEYS and len(clause) == 1:
+        yield from (Candidate(word, "word", key, recipe_key(key)) for word in words(key_type(key)))
 
 
 def _rules(clause: tuple[str, ...], known: Known) -> Iterator[Candidate]:

@@ -129,7 +129,8 @@ class _Scan:
             top.arguments += 1
             # `order bn, relu` and `augment flip, crop(4)` continue; between steps a comma ends the clause.
             goes_on = not top.opening or top.head == ("train",)
-            self._end_clause(top, self._clause[:1] if goes_on else [])
+            names = self._clause[:1] == ["each"] and self._clause[-1] != "{}"
+            self._end_clause(top, self._clause if names else self._clause[:1] if goes_on else [])
         elif token == "|" and top.opening == "{":
             top.names, top.saved, self._clause = {}, [], []
         else:

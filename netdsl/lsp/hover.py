@@ -10,6 +10,7 @@ from netdsl.base.tree import around
 from netdsl.base.values import Value, show
 from netdsl.ir.typed import (
     Instance,
+    TypedEach,
     TypedLet,
     TypedMark,
     TypedOperation,
@@ -84,7 +85,7 @@ def _runs_at(program: nodes.Program, offset: int) -> list[Span]:
         match node:
             case nodes.Call() | nodes.Save() | nodes.From() | nodes.Stage() | nodes.Row():
                 return [node.span]
-            case nodes.Skip() | nodes.Repeat() | nodes.When():
+            case nodes.Skip() | nodes.Repeat() | nodes.Each() | nodes.When():
                 found = [node.keyword]
             case nodes.Branches():
                 found = [node.join.span]
@@ -117,6 +118,8 @@ def _row(visit: Visit) -> tuple[str, ...]:
     match node:
         case TypedMark(output=output):
             return (path, show_shape(output)) if is_known(output) else ()
+        case TypedEach():  # of which there is a row for each tensor
+            return ()
         case TypedSection(body=body):
             output, cost, note = body.output, node.cost, ""
         case TypedStage(runs=runs):

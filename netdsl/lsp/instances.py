@@ -11,6 +11,7 @@ from netdsl.ir.typed import (
     Instance,
     TypedBody,
     TypedCall,
+    TypedEach,
     TypedNetwork,
     TypedParameterCall,
     TypedRepeat,
@@ -115,7 +116,12 @@ def _called(step: TypedStep) -> Instance | None:
 
 
 def _bodies(step: TypedStep) -> Iterator[tuple[TypedBody, str]]:
-    """The bodies in a step, those of a `repeat` with the numbers of their iterations."""
+    """The bodies in a step, those of a `repeat` with the numbers of their iterations, those of an `each` with
+    the names of the tensors.
+    """
+    if isinstance(step, TypedEach):
+        yield from zip(step.tensors, step.step.names, strict=True)
+        return
     if not isinstance(step, TypedRepeat) or len(step.runs) == 1:
         yield from ((body, "") for body in bodies(step))
         return

@@ -36,8 +36,8 @@ def renamed(reading: Reading, offset: int) -> Occurrence:
     found = reading.names.at(reading.source.name, offset)
     if found is None:
         raise Refused("only names that a file defines can be renamed")
-    if found.symbol.name == "classes":
-        raise Refused("`classes` is a word of the language")
+    if found.symbol.kind == "constant" and found.symbol.whole.text.startswith(("classes", "detect")):
+        raise Refused(f"`{found.symbol.name}` is a word of the language")
     if found.symbol.span.source.name not in reading.files:
         raise Refused(f"`{found.symbol.name}` is a standard block: define a block of your own")
     return found

@@ -8,9 +8,9 @@ from functools import cache
 from typing import NamedTuple, cast
 
 from netdsl.base.values import show
-from netdsl.language.argument_types import ArgType, Flag, Word, expected, schema, usage
+from netdsl.language.argument_types import ArgType, Flag, Maybe, Word, expected, schema, usage
 from netdsl.language.expressions import constant
-from netdsl.language.recipe import CHOICES, Recipe
+from netdsl.language.recipe import CHOICES, key_type
 
 
 class Argument(NamedTuple):
@@ -65,6 +65,8 @@ def words(arg_type: ArgType | None) -> tuple[str, ...]:
     """The words that a type takes."""
     if isinstance(arg_type, Flag):
         return ("yes", "no")
+    if isinstance(arg_type, Maybe):
+        return ("none", *words(arg_type.other))
     return (*arg_type.words, *words(arg_type.other)) if isinstance(arg_type, Word) else ()
 
 
@@ -72,9 +74,5 @@ def recipe_key(key: str) -> str:
     """The values that a key of the recipe takes."""
     if key in CHOICES:
         return ", ".join(usage(name, cls) for name, cls in CHOICES[key].items())
-    return expected(recipe_type(key))
-
-
-def recipe_type(key: str) -> ArgType:
-    """The type of a key that has no choices."""
-    return cast(ArgType, next(f for f in dataclasses.fields(Recipe) if f.name == key).metadata["type"])
+    arg_type = key_type(key)
+    return expected(arg_type) if arg_type else ""

@@ -258,7 +258,7 @@ class Weighted(Operation):
         return SavedForBackward(input=True)
 
     def infer(self, x: Shape) -> Shape | ShapeMismatch:
-        if isinstance(self.freeze, str) and self.freeze not in self._parameters():
+        if isinstance(self.freeze, str) and self.freeze not in self.parameter_names():
             return ShapeMismatch(
                 f"`freeze={self.freeze}`, but this `{self.name}` has no {self.freeze}",
                 "write `freeze=yes` to freeze all its weights",
@@ -273,10 +273,11 @@ class Weighted(Operation):
         output = self.output(x)
         return output.output if isinstance(output, ShapeMismatch) else output
 
-    def _parameters(self) -> list[str]:
+    def parameter_names(self) -> list[str]:
+        """The names of its parameters, in torch's order."""
         arguments = {f.name: constant(getattr(self, f.name)) for f in fields(self)}
         weights = self.weights(arguments, Symbolic(ONE, is_map=True))
-        return [weight.name for weight in weights if weight.present == YES]
+        return [weight.name for weight in weights if weight.present == YES and weight.role != "buffer"]
 
 
 def unsplit(

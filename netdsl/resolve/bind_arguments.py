@@ -17,6 +17,7 @@ from netdsl.diagnostics import Diagnostics, Help, Label, listing, write
 from netdsl.language.argument_types import (
     ArgType,
     Flag,
+    Maybe,
     Mismatch,
     Parameter,
     Word,
@@ -212,6 +213,8 @@ def _meant(value: Value) -> Symbol | Size | bool | int | None:
 
 def words_of(arg_type: object) -> tuple[str, ...]:
     """The bare words that an argument takes."""
+    if isinstance(arg_type, Maybe):
+        return ("none", *words_of(arg_type.other))
     return arg_type.words if isinstance(arg_type, Word) else ()
 
 

@@ -57,11 +57,13 @@ class Symbol:
 
 
 class Occurrence(NamedTuple):
-    """A place of a symbol's name: its definition, a use, or an argument by name."""
+    """A place of a symbol's name: its definition, a use, an argument by name, or its name in an `each`, from
+    where on it means another tensor.
+    """
 
     span: Span
     symbol: Symbol
-    role: Literal["definition", "use", "argument"] = "use"
+    role: Literal["definition", "use", "argument", "change"] = "use"
 
 
 class Definitions:
@@ -154,11 +156,11 @@ class Definitions:
                 self._define(Symbol("constant", "classes", word, span, file, value=number))
             case nodes.Detect(call) if "anchors" not in self.constants:
                 # The number of the anchors, whose list is the first argument.
-                values = (argument.value for argument in call.arguments)
-                listed = [value for value in values if isinstance(value, nodes.ListOf)]
-                if listed:
-                    number = nodes.Literal(len(listed[0].items), listed[0].span)
-                    self._define(Symbol("constant", "anchors", listed[0].span, span, file, value=number))
+                for name, value, _ in call.arguments:
+                    if isinstance(value, nodes.ListOf):
+                        number, place = nodes.Literal(len(value.items), value.span), name or value
+                        self._define(Symbol("constant", "anchors", place.span, span, file, value=number))
+                        break
             case nodes.Section(body=body, name=name):
                 self._words(("in",), body.span)
                 # A section with a name is a module of its own, which keeps its tensors to itself.
@@ -213,6 +215,8 @@ class Definitions:
                     self._define(Symbol("tensor", text, step.span, step.span, further, owner))
                 case nodes.Call(label=nodes.Word() as label):
                     self._label(label, step.span, owner, labels)
+                case nodes.Each():
+                    inside = {}
                 case nodes.Repeat(variable=variable, body=inner):
                     inside = {}
                     if variable:
@@ -302,7 +306,7 @@ class FileNames:
 
     def references(self, node: object) -> Iterator[Occurrence]:
         """The places in a part of the file's tree where names are used."""
-        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From, nodes.Output, nodes.Variant)
+        kinds = (nodes.Name, nodes.Call, nodes.Stages, nodes.From, nodes.Each, nodes.Output, nodes.Variant)
         for found in nested(node, kinds):
             match found:
                 case nodes.Name(name, span):
@@ -317,6 +321,10 @@ class FileNames:
                             yield from _at(word.span, self.constants.get(word.text))
                 case nodes.From(name, span):
                     yield from _at(name.span, self.own.find(name.text, span, tensor=True))
+                case nodes.Each(names=names):
+                    for name in names:
+                        if tensor := self.own.find(name.text, name.span, tensor=True):
+                            yield Occurrence(name.span, tensor, "change")
                 case nodes.Output(names):
                     for name in names:
                         yield from _at(name.span, self.own.saved_at_end(name.text))

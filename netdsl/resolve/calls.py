@@ -95,7 +95,7 @@ class CallResolver:
     ) -> tuple[OperationStep | BlockStep] | tuple[()]:
         if target in self._blocks.all:
             return self._block(step, target)
-        return self._operation(step, OPERATIONS[target], defaults)
+        return self.operation(step, OPERATIONS[target], defaults)
 
     def _unknown(self, step: nodes.Call) -> None:
         word = step.name
@@ -177,9 +177,10 @@ class CallResolver:
 
     # operations
 
-    def _operation(
+    def operation(
         self, step: nodes.Call, operation: type[Operation], own: Defaults
     ) -> tuple[OperationStep] | tuple[()]:
+        """The step, or none after a diagnostic, whatever the name of `operation` means at `step`."""
         if out := _after_input(step):
             message = f"`{step.name.text}` takes no number of input channels or features"
             fix = write(step.name.span.to(step.span), out, ": the input is known")

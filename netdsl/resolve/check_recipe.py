@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from netdsl.base.source import Span
@@ -15,13 +16,12 @@ from netdsl.base.values import near_divisors
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add_line, write
 from netdsl.diagnostics.suppressions import is_allowed
 from netdsl.ir.resolved import Detect
+from netdsl.language.detectors import losses
 from netdsl.language.recipe import (
     CHOICES,
-    Boxes,
     Cifar10,
     Cifar100,
     Crop,
-    CrossEntropy,
     Cutout,
     Digits,
     Flip,
@@ -32,6 +32,7 @@ from netdsl.language.recipe import (
     Step,
     Zoom,
     held_out,
+    labels_of,
 )
 from netdsl.ops.operation import Shape, show_shape
 from netdsl.other_frameworks.translation import split
@@ -82,6 +83,8 @@ class _Checks:
         checked = self._own("epochs") or not self._own("schedule")
         if checked and self._known("epochs", "schedule") and "schedule" in self._places:
             self._schedule(self._places["schedule"])
+        if self._known("weights", "lr_factor"):
+            self._factor()
         self._data()
         self._task()
 
@@ -130,6 +133,13 @@ class _Checks:
             help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
 
+    def _factor(self) -> None:
+        place = self._places.get("lr_factor")
+        if place is not None and self._recipe.weights is None:
+            fix = add_line(place, 'weights "runs/resnet32"')
+            help = (replace(fix, safe=False), "name them on the command line: `--weights RUN`")
+            self._warn("NET712", "`lr_factor` has no effect without `weights`", place, help)
+
     def _images(self) -> None:
         """Checks the numbers of images for validation, training and a batch."""
         recipe = self._recipe
@@ -174,10 +184,12 @@ class _Checks:
         shortest, size = min(self._input[1:]), show_shape(self._input[1:])
         for step in self._recipe.augment:
             match step:
-                case Crop(padding, "reflect") if padding >= shortest:
-                    message = f"`crop({padding}, padding_mode=reflect)` pads more than an image of {size} has"
-                    own = f"crop({max(1, shortest // 8)}, padding_mode=reflect)"
-                    self._error("augment", message, self._argument("augment", r"crop\([^)]*\)", own))
+                case Crop(padding, mode) if padding >= shortest:
+                    given = ", padding_mode=reflect" if mode == "reflect" else ""
+                    message = f"`crop({padding}{given})` pads as much as an image of {size} has, or more"
+                    own = f"crop({max(1, shortest // 8)}{given})"
+                    why = ": its argument is the padding"
+                    self._error("augment", message, self._argument("augment", r"crop\([^)]*\)", own, why))
                 case Crop(padding) if 2 * padding > shortest:
                     message = f"`crop({padding})` moves an image of {size} by up to {padding} pixels"
                     own, why = f"crop({max(1, shortest // 8)})", ": its argument is the padding"
@@ -196,7 +208,7 @@ class _Checks:
     def _task(self) -> None:
         """Reports data, a loss or augmentations that aren't for the network's kind of outputs."""
         detect, recipe = self._subject.detect, self._recipe
-        boxes = isinstance(recipe.data, Scenes | Boxes)
+        boxes = labels_of(recipe.data) == "boxes"
         if "data" in self._places and self._known("data") and boxes != bool(detect):
             name = type(recipe.data).__name__.lower()
             if detect:
@@ -206,12 +218,12 @@ class _Checks:
             fix = write(self._places["data"], f"data {own}", safe=False)
             also = "" if detect else "add what the outputs mean, as `detect yolo(anchors=[32x32])`"
             self._error("data", message, (fix, also) if also else fix)
-        wanted = detect.kind.loss if detect else CrossEntropy
-        if "loss" in self._places and self._known("loss") and not isinstance(recipe.loss, wanted):
-            name = next(name for name, cls in CHOICES["loss"].items() if cls is wanted)
+        wanted = losses(detect.name if detect else "")
+        of_another = type(recipe.loss) not in map(CHOICES["loss"].get, wanted)
+        if "loss" in self._places and self._known("loss") and of_another:
             what = f"`detect {detect.name}`" if detect else "a classifier"
             self._error(
-                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {name}")
+                "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {wanted[0]}")
             )
         for key, allowed in (("augment", "flip"), ("tta", "none")):
             step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)

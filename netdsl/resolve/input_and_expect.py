@@ -52,6 +52,8 @@ def _items(node: nodes.Expr) -> tuple[nodes.Expr, ...]:
 
 def _input_help(node: nodes.Expr, value: Value) -> Help:
     place, text = node.span, node.span.text
+    if isinstance(value, Size) and 0 in value.lengths:
+        return "each number must be at least 1"
     if isinstance(value, tuple) and len(value) == 3 and own_shape(text) != text:
         return write(place, own_shape(text), shown=f"input {own_shape(text)}")
     if isinstance(value, Size) and len(value.lengths) == 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from netdsl.diagnostics import (
     Help,
     Label,
     add_line,
+    closest,
     listing,
     misspelt,
     nearest,
@@ -22,7 +23,8 @@ from netdsl.diagnostics import (
     write,
 )
 from netdsl.language.argument_types import ArgType, Mismatch, convert, example, expected, schema, signature
-from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.detectors import losses
+from netdsl.language.recipe import CHOICES, KEYS, LISTS, Recipe
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.recipe_lines import NO_KEYS, own_choice, recipe_line
 from netdsl.other_frameworks.translation import own_argument, own_name, translated
@@ -35,10 +37,18 @@ _KINDS = {"data": "data set", "augment": "augmentation"}
 
 
 class RecipeReader:
-    """Reads one recipe. A key with an error is reported and keeps its default."""
+    """Reads one recipe. A key with an error is reported and keeps its default.
 
-    def __init__(self, scope: Scope, diagnostics: Diagnostics) -> None:
+    `parts` are the names of the network's parts, None if they are unknown; `detector` is the kind of detector
+    that it is, or empty.
+    """
+
+    def __init__(
+        self, scope: Scope, parts: Collection[str] | None, diagnostics: Diagnostics, detector: str
+    ) -> None:
+        self._detector = detector
         self._scope = scope
+        self._parts = parts
         self._diagnostics = diagnostics
 
     def read(
@@ -95,10 +105,11 @@ class RecipeReader:
     def _set(self, recipe: Recipe, key: str, values: tuple[nodes.Expr, ...]) -> Recipe | None:
         """The recipe with another value, or None after a diagnostic."""
         result: object
-        if key == "augment":
+        if key in LISTS:
             if len(values) == 1 and isinstance(values[0], nodes.Name) and values[0].name == "none":
-                return dataclasses.replace(recipe, augment=())
-            found = [self._choice(key, value) for value in values]
+                return dataclasses.replace(recipe, **cast(Any, {key: ()}))
+            read = self._choice if key in CHOICES else self._part
+            found = [read(key, value) for value in values]
             result = None if None in found else tuple(found)
         elif len(values) != 1:
             self._diagnostics.error(
@@ -121,7 +132,7 @@ class RecipeReader:
             return self._set(recipe, key, values)
         chosen: Any = getattr(recipe, key, None)
         arguments = (
-            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key != "augment" else []
+            [f.name for f in dataclasses.fields(chosen)] if key in CHOICES and key not in LISTS else []
         )
         if part not in arguments:
             keys = [f"{key}.{name}" for name in arguments] or list(KEYS)
@@ -145,8 +156,32 @@ class RecipeReader:
             return None
         return result
 
+    def _part(self, key: str, node: nodes.Expr) -> str | None:
+        """The path of a part or of a layer in one."""
+        match node:
+            case nodes.Name(path):
+                pass
+            case nodes.Literal(str(path)):
+                pass
+            case _:
+                known = listing(self._parts or ())
+                help = f"write names of parts, of {known}, or paths in quotes"
+                self._diagnostics.error("NET501", f"`{key}` is {node.span.text}", node.span, help=help)
+                return None
+        part, dot, rest = path.partition(".")
+        if self._parts is None or part in self._parts:
+            return path
+        near = closest(part, self._parts)
+        if near:
+            fix: Help = write(node.span, f'"{near}.{rest}"' if dot else near, safe=False)
+        else:
+            fix = f"use {listing(self._parts)}, or a path that begins with one, in quotes"
+        self._diagnostics.error("NET501", f"the network has no part `{part}`", node.span, help=fix)
+        return None
+
     def _choice(self, key: str, node: nodes.Expr) -> object | None:
         choices = CHOICES[key]
+        usual = losses(self._detector) if key == "loss" else tuple(choices)
         word = node.function if isinstance(node, nodes.Apply) else None
         name = word.text if word else node.name if isinstance(node, nodes.Name) else ""
         if name not in choices:
@@ -155,14 +190,16 @@ class RecipeReader:
             own = translated(text) if own_name(name or text) in choices else ""
             if own in choices:
                 own = example(own, choices[own])
-            near = misspelt(shown, choices, name or text) if key != "loss" else None
+            # A longer name is of another loss: `binary_cross_entropy`.
+            other = key == "loss" and any(loss in name for loss in usual)
+            near = None if other else misspelt(shown, usual, name or text)
             help: Help = write(node.span, own) if own else near or ""
             if isinstance(node, nodes.ListOf):
                 help = write(node.span, text.strip("[]"), ", without brackets")
             if text in choices:
                 help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
-                known = listing(choice for choice in choices if choice not in ("folder", "boxes"))
+                known = listing(c for c, cls in choices.items() if not any(p.required for p in signature(cls)))
                 help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")
@@ -171,9 +208,9 @@ class RecipeReader:
                     _left_out(node.span), title="leave it out, or use `flip`, `crop(4)` or `cutout(16)`"
                 )
             help = help or _as_argument(name, node, choices)
-            if len(choices) == 1:
-                help = help or write(node.span, next(iter(choices)), ", the only one", safe=False)
-            help = help or f"use one of {listing(choices)}"
+            if key == "loss":
+                help = help or write(node.span, usual[0], " instead", safe=False)
+            help = help or f"use one of {listing(usual)}"
             message = f"there is no {_KINDS.get(key, key)} `{shown.text}`"
             self._diagnostics.error("NET501", message, shown, help=help)
             return None
@@ -188,7 +225,7 @@ class RecipeReader:
 def _argument_of_optimizer(entry: nodes.Entry) -> str:
     """The argument that `lr 0.1`, as a key of its own, is of the optimizer; else empty."""
     key = entry.key.text
-    line = recipe_line(key, entry.span.text.removeprefix(key))
+    line = "" if key in KEYS else recipe_line(key, entry.span.text.removeprefix(key))
     return line.removeprefix("optimizer sgd(").removesuffix(")") if line.startswith("optimizer sgd(") else ""
 
 
@@ -224,7 +261,10 @@ def _key_help(entry: nodes.Entry, train: nodes.Train | None) -> Help:
         start = Span(train.span.source, train.span.start, train.span.start)
         moved = add_line(start, entry.span.text, before=True)
         title = "move the line out of `train`: it is a statement"
-        return Fix(title, (*remove(entry.span).edits, *moved.edits))
+        lines = start.source.text.split("\n")
+        here = lines[start.source.position(entry.span.start)[0] - 1]
+        other = sum(line.startswith(f"{key} ") for line in lines) > here.startswith(f"{key} ")
+        return Fix(title, (*remove(entry.span).edits, *moved.edits), safe=not other)
     if key == "warmup" and train:
         return _of_schedule(entry, train)
     why = NO_KEYS.get(key, "")

@@ -21,7 +21,9 @@ from netdsl.ir.resolved import (
     Section,
     Stage,
     WrongStep,
+    part_names,
 )
+from netdsl.language.detectors import DETECTORS
 from netdsl.language.expressions import ONE
 from netdsl.language.words import SECTIONS
 from netdsl.ops.operation import UNKNOWN, Shape
@@ -131,15 +133,17 @@ class _Resolver:
                 labels.setdefault(label, set()).update(called)
         init = read_init(main.single(nodes.Init), labels, main.scope, self._diagnostics)
         train = main.single(nodes.Train)
-        recipe, places, wrong = RecipeReader(main.scope, self._diagnostics).read(
-            train, self._overrides.recipe
-        )
+        names = None if self._program.unread else part_names(parts)
+        of_detector = main.single(nodes.Detect)
+        kind = of_detector.kind.name.text if of_detector else ""
+        reader = RecipeReader(main.scope, names, self._diagnostics, kind if kind in DETECTORS else "")
+        recipe, places, wrong = reader.read(train, self._overrides.recipe)
         outputs = read_outputs(
             statements(self._program, nodes.Output), main.names.own, main.scope, self._diagnostics
         )
         classes = self._classes()
         detect = self._detect(classes)
-        lost = detect is None and main.single(nodes.Detect) is not None
+        lost = detect is None and of_detector is not None
         if lost or any(found.kind in ("output", "detect") for found in self._program.unread):
             outputs = None
         expected = (

@@ -16,6 +16,7 @@ from netdsl.ir.resolved import (
     BlockStep,
     Body,
     BranchesStep,
+    EachStep,
     FromStep,
     Join,
     LetStep,
@@ -29,7 +30,8 @@ from netdsl.ir.resolved import (
     names,
 )
 from netdsl.language.argument_types import Parameter
-from netdsl.language.expressions import Const, Ref
+from netdsl.language.expressions import IN, Const, Ref
+from netdsl.ops import OPERATIONS
 from netdsl.resolve.bind_arguments import bind
 from netdsl.resolve.bindings import Symbol
 from netdsl.resolve.calls import CallResolver
@@ -51,7 +53,8 @@ OUTER_IN = "block_in"
 @dataclass(frozen=True, slots=True)
 class Local:
     """The context of the steps of a body: the block or section that owns them, its defaults, labels, and the
-    tensors saved so far; those are `shared` if the sections after it know them.
+    tensors saved so far; those are `shared` if the sections after it know them. `direct`: an `each` can stand
+    here, and holds to the end of what owns the steps.
     """
 
     owner: str
@@ -59,10 +62,11 @@ class Local:
     labels: dict[str, Span] = field(default_factory=dict)
     saved: dict[str, Span] = field(default_factory=dict)
     shared: bool = False
+    direct: bool = True
 
     def inner(self) -> Local:
         """The context of a body inside."""
-        return replace(self, saved=dict(self.saved), shared=False)
+        return replace(self, saved=dict(self.saved), shared=False, direct=False)
 
 
 class StepResolver:
@@ -120,6 +124,8 @@ class StepResolver:
                 return self._branches(step, local)
             case nodes.Repeat():
                 return self._repeat(step, local)
+            case nodes.Each():
+                return self._each(step, local)
             case nodes.When():
                 return self._when(step, local)
             case nodes.Let():
@@ -204,14 +210,18 @@ class StepResolver:
         return text.find(name.text, name.span, tensor=True) if text else None
 
     def _from(self, step: nodes.From, local: Local) -> Sequence[Step]:
-        if step.name.text in local.saved:
-            return (FromStep(step.name.text, step.span),)
+        return (FromStep(step.name.text, step.span),) if self._is_saved(step.name, local) else ()
+
+    def _is_saved(self, name: nodes.Word, local: Local) -> bool:
+        """True if a tensor with the name is saved; reports another name."""
+        if name.text in local.saved:
+            return True
         if not self._diagnostics.full:
-            found = undefined_tensor(step.name, self._scope.names)
+            found = undefined_tensor(name, self._scope.names)
             self._diagnostics.error(
-                "undefined-tensor", found.message, step.name.span, also=found.also, help=found.help
+                "undefined-tensor", found.message, name.span, also=found.also, help=found.help
             )
-        return ()
+        return False
 
     # steps with bodies
 
@@ -235,7 +245,12 @@ class StepResolver:
         saved: dict[str, Span] = {}
         for condition, body in [*step.cases, *([(None, step.otherwise)] if step.otherwise else [])]:
             # Only one of the cases is in the network, so that each can have the same labels and tensors.
-            inner = replace(local, labels=dict(local.labels), saved=dict(local.saved))
+            inner = replace(
+                local,
+                labels=dict(local.labels),
+                saved=dict(local.saved),
+                direct=local.shared and local.direct,
+            )
             cases.append((condition, self._steps(body.steps, inner)))
             labels |= inner.labels
             saved |= inner.saved
@@ -260,20 +275,42 @@ class StepResolver:
         index = step.variable and step.variable.text
         inner = replace(local.inner(), labels={})
         outlined = _needs_block(step.body.steps) and not self._goes_back(step.body)
-        body = self._outlined(step, inner) if outlined else self._steps(step.body.steps, inner)
+        if outlined:
+            key, documentation = f"{local.owner}_unit", f"The repeated part of {local.owner}."
+            body = self._outlined(step, key, documentation, OUTER_IN, inner)
+        else:
+            body = self._steps(step.body.steps, inner)
         return (RepeatStep(times, index, body, step.keyword),) if times is not None else ()
 
-    def _outlined(self, step: nodes.Repeat, local: Local) -> Body:
-        """The call of a new block for a repeated part with joins or labels, of which generated code makes
-        copies. The parameters of the block are the names that the part uses.
+    def _each(self, step: nodes.Each, local: Local) -> Sequence[Step]:
+        if not local.direct:
+            message = "`each` inside another step, but it changes what names mean after it"
+            self._error("NET106", message, step.keyword, "write it directly in the section or block")
+        elif not step.body.steps:
+            self._error("NET106", "`each` has no steps", step.keyword, remove(step.span))
+        names: dict[str, Span] = {}
+        for name in step.names:
+            if first := names.get(name.text):
+                self._error("NET202", f"`{name.text}` is named twice", name.span, remove(name.span), first)
+            elif self._is_saved(name, local):
+                names[name.text] = name.span
+        key = f"shared_{local.owner}"
+        documentation = f"A part of {local.owner} with the same weights for several tensors."
+        body = self._outlined(step, key, documentation, IN.name, Local(key))
+        return (EachStep(tuple(names), tuple(names.values()), body, step.keyword),)
+
+    def _outlined(
+        self, step: nodes.Repeat | nodes.Each, name: str, documentation: str, incoming: str, local: Local
+    ) -> Body:
+        """The call of a new block for the body of a step. The parameters of the block are the names that the
+        body uses; `in` has there the name `incoming`.
         """
-        key = self._free_key(f"{local.owner}_unit")
-        outer, self._scope.incoming = self._scope.incoming, OUTER_IN
+        key = self._free_key(name)
+        outer, self._scope.incoming = self._scope.incoming, incoming
         body = self._steps(step.body.steps, replace(local, owner=key, labels={}))
         self._scope.incoming = outer
         own = {let.name for let in nested(body, LetStep)} | {r.variable for r in nested(body, RepeatStep)}
-        used = [name for name in dict.fromkeys(names(body)) if name not in own]
-        documentation = f"The repeated part of {local.owner}."
+        used = [name for name in dict.fromkeys(names(body)) if name not in {*own, IN.name}]
         parameters = tuple((name, None) for name in used)
         self.outlined.append(BlockDefinition(key, key, parameters, body, documentation, step.keyword))
         arguments = tuple((name, Ref(outer if name == OUTER_IN else name)) for name in used)
@@ -328,8 +365,8 @@ class StepResolver:
             return None
         argument = nodes.Argument(None, given[0].value)
         call = nodes.Call(nodes.Word("drop_path", step.keyword), (argument,), given[0].span)
-        found = self._calls.call(call, {})
-        return found[0] if found and isinstance(found[0], OperationStep) else None
+        found = self._calls.operation(call, OPERATIONS["drop_path"], {})
+        return found[0] if found else None
 
 
 def _apart(steps: Sequence[nodes.Step]) -> tuple[list[nodes.Call], list[nodes.Step]]:

@@ -58,6 +58,14 @@ def undefined_tensor(name: nodes.Word, names: FileNames) -> UndefinedName:
     section = _around(way, nodes.Section)
     if found := _later(tensors, place, way):
         return found
+    saved = known.find(text, place, tensor=True)
+    if (each := _around(way, nodes.Each)) and saved and not saved.span.within(each.span):
+        if any(text == word.text for word in each.names) and (step := _around(way, nodes.From)):
+            message = f"the body of an `each` starts with `{text}`, and with its other tensors in turn"
+            return UndefinedName(message, remove(step.span))
+        message = f"the body of an `each` is one for all its tensors; it doesn't know `{text}`"
+        outside = Label(saved.whole, "saved outside of it")
+        return UndefinedName(message, f"write the steps that use `{text}` outside of it", (outside,))
     if section and section.name and known.find(text, place, tensor=True):
         message = f"the section `{section.name.text}` is a module of its own, which doesn't know `{text}`"
         fix = remove(section.name.span, "remove the name of the section", safe=False)

@@ -17,6 +17,7 @@ from netdsl.language.recipe import Augmentation, Crop, Cutout, Flip, Zoom
 from netdsl.runtime import seeds
 from netdsl.runtime.detection import augment_boxes
 from netdsl.runtime.errors import RunError
+from netdsl.runtime.segmentation import IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,17 @@ def apply(
 ) -> tuple[Tensor, Tensor]:
     """Applies the steps of a recipe to float images (N, C, H, W) and their targets, with their N draws.
 
-    Of the targets, boxes (N, M, 5) move with their images; classes (N,) stay. `mean`, (C,), is the fill
-    colour of cutout and zoom. All tensors must be on one device; it is not synchronised.
+    Of the targets, boxes (N, M, 5) and masks (N, H, W) uint8 move with their images; classes (N,) stay.
+    `mean`, (C,), is the fill colour of cutout and zoom. All tensors must be on one device; it is not
+    synchronised.
     """
-    boxes = targets if targets.dim() == 3 else images.new_zeros(len(images), 0, 5)
+    if targets.dtype is torch.uint8:
+        # Shifted so that pixels of no class are 0, which enters at the edges.
+        masks = (targets.to(images.dtype) - IGNORED)[:, None]
+        for step, drawn in zip(steps, draws.steps, strict=True):
+            masks = _of_mask(step, masks, drawn)
+        targets = (masks[:, 0] + IGNORED).to(torch.uint8)
+    boxes = targets if targets.is_floating_point() else images.new_zeros(len(images), 0, 5)
     for step, drawn in zip(steps, draws.steps, strict=True):
         match step:
             case Flip():
@@ -88,7 +96,21 @@ def apply(
                 images = _crop(images, padding, mode, drawn)
             case Cutout(size):
                 images = _cutout(images, size, mean, drawn)
-    return images, boxes if targets.dim() == 3 else targets
+    return images, boxes if targets.is_floating_point() else targets
+
+
+def _of_mask(step: Augmentation, masks: Tensor, drawn: Tensor) -> Tensor:
+    """A step for masks (N, 1, H, W), which move with their images; 0 enters at the edges."""
+    none = masks.new_zeros(len(masks), 0, 5)
+    match step:
+        case Flip():
+            return augment_boxes.flip(masks, none, drawn)[0]
+        case Zoom():
+            return augment_boxes.zoom(masks, none, drawn, masks.new_zeros(1), "nearest")[0]
+        case Crop(padding, mode):
+            return _crop(masks, padding, mode, drawn)
+        case Cutout():
+            return masks
 
 
 def _crop(images: Tensor, padding: int, mode: Literal["zeros", "reflect"], corners: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from netdsl.base import atomic
 from netdsl.base.typed_json import parse, typed
 from netdsl.runtime.errors import RunError, damaged
 from netdsl.runtime.silence import first_line
-from netdsl.runtime.storage import read_bytes
+from netdsl.runtime.storage import after_a_failed_write, read_bytes
 
 FORMAT = "netdsl checkpoint 2"
 
@@ -67,9 +67,8 @@ def save(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | 
             file.seek(head.index(_FIELD) + len(_FIELD))
             file.write(f"{checksum:08x}".encode())
     except OSError as error:
-        raise RunError(
-            str(error), "free disk space or choose another folder; the files saved before are intact"
-        ) from error
+        help = f"{after_a_failed_write(error)}; the files saved before are intact"
+        raise RunError(str(error), help) from error
 
 
 def _content(tensor: Tensor) -> memoryview | bytes:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,6 +30,8 @@ _STAKE = 0.2
 # Restricts the instructions of torch's code. The cache of compiled code doesn't know of it (torch 2.14): code
 # for other instructions is used, which computes wrong losses or corrupts memory.
 _RESTRICTION = "ATEN_CPU_CAPABILITY"
+
+_WAIT = "trying torch.compile: this can take minutes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,19 @@ class Trial:
         return Decision(on, f"{figures}, which {steps:,} steps {'repay' if on else 'do not repay'}")
 
 
-def decide(train_step: TrainStep, requested: str, images: Tensor, steps: int) -> Decision:
+def decide(
+    train_step: TrainStep,
+    requested: str,
+    images: Tensor,
+    steps: int,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Decision:
     """Compiles the training step's objective if that saves time, or if `requested` is "on".
 
     `images` is an example batch (n, C, H, W), normalised, `steps` the number of remaining steps. The
     measurements of a trial are cached for the next run of the same network. The weights do not change.
-    Several processes, which must all decide alike, compile only if requested "on". Raises RunError if it
-    is "on" and compiling fails or is not safe.
+    `announce` prints what takes long. Several processes, which must all decide alike, compile only if
+    requested "on". Raises RunError if it is "on" and compiling fails or is not safe.
     """
     if requested == "off":
         return Decision(False, train_step.speed.why)
@@ -84,8 +93,9 @@ def decide(train_step: TrainStep, requested: str, images: Tensor, steps: int) ->
     state = {name: tensor.clone() for name, tensor in train_step.model.state().items()}
     try:
         if requested == "on":
+            announce(_WAIT)
             return _forced(train_step, images)
-        return _measured(train_step, images, steps)
+        return _measured(train_step, images, steps, announce)
     finally:
         train_step.model.load_state(state)  # The steps of a trial change running statistics.
 
@@ -99,7 +109,7 @@ def _forced(train_step: TrainStep, images: Tensor) -> Decision:
     return Decision(True, f"{train_step.speed.why}; start-up {startup:.0f} s")
 
 
-def _measured(train_step: TrainStep, images: Tensor, steps: int) -> Decision:
+def _measured(train_step: TrainStep, images: Tensor, steps: int, announce: Callable[[str], None]) -> Decision:
     key, tensors = _key(train_step, images), len(train_step.model.parameters)
     trials = _remembered()
     if key in trials:
@@ -113,6 +123,7 @@ def _measured(train_step: TrainStep, images: Tensor, steps: int) -> Decision:
         left = f"{eager * steps:.0f} s of training"
         return Decision(False, f"only {left} remain, and its start-up takes about {guess:.0f} s")
     try:
+        announce(_WAIT)
         startup = _compile(train_step, images)
         eager, compiled = _seconds_a_step(
             train_step, images, train_step.plain_objective, train_step.objective

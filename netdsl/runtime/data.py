@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from netdsl.language.recipe import Boxes, Data, Digits, Folder, Scenes, held_out
+from netdsl.language.recipe import Boxes, Data, Digits, Folder, Masks, Scenes, held_out
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import RULES, Rules, Source, Split, physical_memory, split_off
 
@@ -93,17 +93,18 @@ def read(
         )
     from netdsl.runtime import cifar, digits, folder  # late: torchvision is slow to import
     from netdsl.runtime.detection import box_folder, scenes
+    from netdsl.runtime.segmentation import mask_folder
 
-    if isinstance(kind, Folder | Boxes):
-        read_folder = folder.read if isinstance(kind, Folder) else box_folder.read
-        return read_folder(kind.path, input_shape, console, stream, room, rules)
+    if isinstance(kind, Folder | Boxes | Masks):
+        readers = {Folder: folder.read, Boxes: box_folder.read, Masks: mask_folder.read}
+        return readers[type(kind)](kind.path, input_shape, console, stream, room, rules)
     if stream:
         raise RunError("only the images of a folder can stay in their files", "remove `--loader stream`")
     match kind:
         case Digits():
             source = digits.read(input_shape)
-        case Scenes(count):
-            source = scenes.read(input_shape, count)
+        case Scenes(count, masks=masks):
+            source = scenes.read(input_shape, count, masks)
         case _:
             source = cifar.read(kind, input_shape)
     return replace(source, rules=rules)
@@ -130,7 +131,7 @@ def divide(source: Source, classes: int, validation: int | None, seed: int, imag
             f"{count} images for validation leave none of the {len(source.train)} for training",
             "choose a smaller `validation`",
         )
-    # Images with boxes are of no class.
+    # Images with boxes or masks are of no class.
     labels = source.train.labels
     strata = labels if labels.dim() == 1 else labels.new_zeros(len(labels), dtype=torch.int64)
     left, taken = split_off(strata, count, seed, source.rules)

@@ -63,10 +63,15 @@ def score(
                 outputs = _floats(model.outputs(images, training=False))
                 if flip:
                     mirrored = _floats(model.outputs(images.flip(3), training=False))
-                    outputs = tuple((a + b) / 2 for a, b in zip(outputs, mirrored, strict=True))
+                    outputs = tuple(map(_mean, outputs, mirrored))
             scoring.add(outputs, rows.targets)
     return scoring
 
 
 def _floats(outputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(output.float() for output in outputs)
+
+
+def _mean(output: Tensor, mirrored: Tensor) -> Tensor:
+    """The mean of an output for images and of that for their mirror images; maps are mirrored back."""
+    return (output + (mirrored.flip(3) if mirrored.dim() == 4 else mirrored)) / 2

@@ -34,7 +34,8 @@ class Drawn(Protocol):
 class Split:
     """Images, (N, C, H, W) uint8, their labels, and their `moments`.
 
-    The labels are what a network is to predict: classes (N,) int64, or boxes (N, M, 5). Those of `Drawn`
+    The labels are what a network is to predict: classes (N,) int64, boxes (N, M, 5) float32, or masks
+    (N, H, W) uint8. Those of `Drawn`
     images are of the first epoch.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,9 @@ FILE = "metrics.jsonl"
 # The metrics of tasks (`Task.metric`), from 0 to 1, and their names in tables and pictures.
 METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
 # All scores from 0 to 1.
-SCORES = METRICS | {"ap": "AP", "ap75": "AP75"}
+SCORES = METRICS | {"ap": "AP", "ap75": "AP75", "pixels": "pixel accuracy"}
+# Scores of single classes.
+CLASS_SCORES = SCORES | {"iou": "IoU"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ def with_prefix(values: Mapping[str, object], prefix: str) -> dict[str, object]:
         for name, value in values.items()
         if name.startswith(prefix) and value is not None
     }
+
+
+def best(rows: Sequence[Metrics]) -> Metrics:
+    """The best epoch: the first with the best validation score, and of equal ones with the lower loss."""
+    return max(rows, key=lambda row: (row.validation_score or 0.0, -(row.validation_loss or 0.0)))
 
 
 def write(run: Path, rows: list[Metrics]) -> None:

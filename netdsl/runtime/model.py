@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.synced import synchronised
@@ -50,6 +52,12 @@ class Model(Protocol):
     def to(self, device: torch.device, layout: torch.memory_format) -> None:
         """Moves the weights; those of convolutions get the layout of the images."""
 
+    def fix_norms(self, fixed: Sequence[bool]) -> None:
+        """Keeps some of the batch norms, in the order of the network, in evaluation mode in training too.
+
+        Raises RunError if the style does not support it.
+        """
+
     def module(self) -> nn.Module:
         """The network as an `nn.Module` that shares the weights; to be set to `eval()`."""
 
@@ -65,6 +73,7 @@ class ModuleModel:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
+        self._fixed: Sequence[bool] = ()
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -84,6 +93,13 @@ class ModuleModel:
     def prepare(self, training: bool) -> None:
         if self._module.training != training:
             self._module.train(training)
+            norms = (module for module in self._module.modules() if isinstance(module, _BatchNorm))
+            for norm in compress(norms, self._fixed):
+                norm.eval()
+
+    def fix_norms(self, fixed: Sequence[bool]) -> None:
+        self._module.eval()  # `prepare` then sets the mode of each.
+        self._fixed = fixed
 
     def state(self) -> dict[str, Tensor]:
         return dict(self._module.state_dict())
@@ -136,6 +152,13 @@ class FunctionalModel:
 
     def prepare(self, training: bool) -> None:
         pass
+
+    def fix_norms(self, fixed: Sequence[bool]) -> None:
+        if any(fixed):
+            raise RunError(
+                "single batch norms of the functional style have no evaluation mode",
+                "use `--style module`, or `--eval-norms none`",
+            )
 
     def state(self) -> dict[str, Tensor]:
         params = {f"params.{i:03d}": tensor.detach() for i, tensor in enumerate(self._params)}

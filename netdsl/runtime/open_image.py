@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ from netdsl.runtime.silence import first_line
 MOST_PIXELS = 178_956_970
 # Larger images are read one at a time: each takes 60 MB or more.
 _LARGE = 2**24
+# The path that stands for an image on standard input.
+STANDARD_INPUT = Path("-")
 _GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 # Files whose images of 16 bits are known to be unsigned. Pillow reads those of PPM as mode `I`.
 _UNSIGNED = ("PNG", "TIFF", "JPEG2000", "PPM")
@@ -80,18 +84,21 @@ def open_image(file: Path | Image.Image, channels: int) -> Opened:
     if isinstance(file, Image.Image):
         with pillow_heard():
             return _read(file.copy(), mode)
-    if not os.path.isfile(file):  # opening a pipe would block
+    read: Path | io.BytesIO = file
+    if file == STANDARD_INPUT:
+        read = io.BytesIO(sys.stdin.buffer.read())
+    elif not os.path.isfile(file):  # opening a pipe would block
         raise Undecodable("not a regular file" if os.path.exists(file) else "no such file")
     _heard.messages.clear()
     try:
-        with pillow_heard(), Image.open(file) as image:
+        with pillow_heard(), Image.open(read) as image:
             return _read(image, mode)
     except Undecodable:
         raise
     except PermissionError as error:
         raise Undecodable("no permission to read it") from error
     except UnidentifiedImageError as error:
-        empty = not os.path.getsize(file)
+        empty = not (read.getbuffer().nbytes if isinstance(read, io.BytesIO) else os.path.getsize(read))
         raise Undecodable("an empty file" if empty else "not an image of a known format") from error
     except MemoryError as error:
         raise Undecodable("too large for this machine's memory") from error

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from netdsl.language.recipe import Adam, AdamW, Constant, Cosine, Muon, OneCycle, Sgd, Step
+from netdsl.language.recipe import (
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Muon,
+    OneCycle,
+    Optimizers,
+    Schedule,
+    Sgd,
+    Step,
+)
 from netdsl.runtime.errors import RunError
 
 
-def learning_rate(
-    schedule: Constant | Step | Cosine | OneCycle, lr: float, epoch: float, epochs: int
-) -> float:
+def learning_rate(schedule: Schedule, lr: float, epoch: float, epochs: int) -> float:
     """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak.
 
     A warm-up may be longer than the training.
@@ -63,7 +72,7 @@ class Optimizer:
                     parameter.grad = None if weight.grad is None else _matrix(weight.grad, weight)
                     weight.grad = None
             for group in optimizer.param_groups:
-                group["lr"] = lr * share
+                group["lr"] = lr * share * group["factor"]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -113,16 +122,20 @@ class Optimizer:
                     yield _name(position, entry), entry, weight, optimizer.state.get(parameter, {})
 
 
-def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fused: bool) -> Optimizer:
+def build(
+    parameters: list[Tensor], optimizer: Optimizers, *, fused: bool, factors: Sequence[float] = ()
+) -> Optimizer:
     """The optimizer of a recipe for a network's weights, in the network's order and on their device; frozen
     weights are not updated.
 
-    `fused`: torch's fused kernels, where it has them (not for Muon's matrices). Raises RunError if there is
-    nothing to train, or the optimizer's arguments contradict each other.
+    `factors` are those of each weight's learning rate, by default 1. `fused`: torch's fused kernels, where it
+    has them (not for Muon's matrices). Raises RunError if there is nothing to train, or the optimizer's
+    arguments contradict each other.
     """
     trained = {i: parameter for i, parameter in enumerate(parameters) if parameter.requires_grad}
     if not trained:
-        raise RunError("the network has no weights to train", "add a layer with weights")
+        raise RunError("the network has no weights to train", "add a layer with weights, or freeze less")
+    factors = factors or [1.0] * len(parameters)
     moments = ("step", "exp_avg", "exp_avg_sq")
     match optimizer:
         case Sgd(momentum=0, nesterov=True):
@@ -130,11 +143,11 @@ def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fus
         case Sgd(_, momentum, nesterov):
             entries = ("momentum_buffer",) if momentum else ()
             options: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov, "fused": fused}
-            return Optimizer([_part(torch.optim.SGD, trained, optimizer, entries, **options)])
+            return Optimizer([_part(torch.optim.SGD, trained, optimizer, factors, entries, **options)])
         case Adam():
-            return Optimizer([_part(torch.optim.Adam, trained, optimizer, moments, fused=fused)])
+            return Optimizer([_part(torch.optim.Adam, trained, optimizer, factors, moments, fused=fused)])
         case AdamW():
-            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, moments, fused=fused)])
+            return Optimizer([_part(torch.optim.AdamW, trained, optimizer, factors, moments, fused=fused)])
         case Muon(lr, momentum, nesterov, _, adamw_lr):
             # Frozen kernels count: the layer after a frozen first layer is hidden.
             kernels = [i for i, parameter in enumerate(parameters) if _is_kernel(parameter)]
@@ -145,24 +158,28 @@ def build(parameters: list[Tensor], optimizer: Sgd | Adam | AdamW | Muon, *, fus
             parts = []
             if hidden:
                 entries = ("momentum_buffer",)
-                parts.append(_part(torch.optim.Muon, hidden, optimizer, entries, **options))
+                parts.append(_part(torch.optim.Muon, hidden, optimizer, factors, entries, **options))
             if others:
                 options = {"betas": (0.9, 0.95), "eps": 1e-10, "fused": fused}
-                parts.append(_part(torch.optim.AdamW, others, optimizer, moments, adamw_lr / lr, **options))
+                parts.append(
+                    _part(torch.optim.AdamW, others, optimizer, factors, moments, adamw_lr / lr, **options)
+                )
             return Optimizer(parts)
 
 
 def _part(
     kind: type[torch.optim.Optimizer],
     weights: dict[int, Tensor],
-    optimizer: Sgd | Adam | AdamW | Muon,
+    optimizer: Optimizers,
+    factors: Sequence[float],
     entries: tuple[str, ...],
     share: float = 1.0,
     **options: Any,
 ) -> _Part:
-    decays = {i: optimizer.decay_norms or _is_kernel(weight) for i, weight in weights.items()}
+    # The group of each weight: whether it has no decay, and its factor.
+    keys = {i: (not optimizer.decay_norms and not _is_kernel(w), factors[i]) for i, w in weights.items()}
     # In torch's order: group after group.
-    weights = {i: weights[i] for i in sorted(weights, key=lambda i: not decays[i])}
+    weights = {i: weights[i] for i in sorted(weights, key=lambda i: keys[i])}
     parameters = {
         i: _matrix(weight.detach(), weight) if kind is torch.optim.Muon else weight
         for i, weight in weights.items()
@@ -170,10 +187,14 @@ def _part(
     # Muon writes through its matrices.
     assert all(parameters[i].data_ptr() == weight.data_ptr() for i, weight in weights.items())
     groups = [
-        {"params": [parameters[i] for i in weights if decays[i] == decayed], "weight_decay": decay}
-        for decayed, decay in ((True, optimizer.weight_decay), (False, 0.0))
+        {
+            "params": [parameters[i] for i in weights if keys[i] == key],
+            "weight_decay": 0.0 if key[0] else optimizer.weight_decay,
+            "factor": key[1],
+        }
+        for key in sorted(set(keys.values()))
     ]
-    made = kind([group for group in groups if group["params"]], lr=optimizer.lr * share, **options)  # type: ignore[call-arg]
+    made = kind(groups, lr=optimizer.lr * share, **options)  # type: ignore[call-arg]
     return _Part(made, weights, list(parameters.values()), entries, share)
 
 

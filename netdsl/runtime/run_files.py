@@ -80,11 +80,6 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _rank(row: Metrics) -> tuple[float, float]:
-    """By which the best epoch is chosen: the validation score, and of equal ones the lower loss."""
-    return row.validation_score or 0.0, -(row.validation_loss or 0.0)
-
-
 def require_new(folder: Path) -> None:
     """Raises RunError if the folder already holds a run."""
     for name in (CHECKPOINT, metrics.FILE):
@@ -129,7 +124,7 @@ class Run:
     @property
     def best_row(self) -> Metrics:
         """The first of the best epochs; there must be one."""
-        return max(self.rows, key=_rank)
+        return metrics.best(self.rows)
 
     def finish_epoch(
         self, train_step: TrainStep, row: Metrics, weights: dict[str, Tensor], following: Progress

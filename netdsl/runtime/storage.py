@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,13 @@ def write_atomic(path: Path, content: bytes) -> None:
     try:
         atomic.write(path, content)
     except OSError as error:
-        raise RunError(str(error), "free disk space or choose another folder") from error
+        raise RunError(str(error), after_a_failed_write(error)) from error
+
+
+def after_a_failed_write(error: OSError) -> str:
+    """The help for a file that can't be written."""
+    is_full = error.errno in (ENOSPC, EDQUOT)
+    return "free disk space, or choose another folder" if is_full else "choose another folder"
 
 
 def write_json(path: Path, value: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,15 +54,22 @@ class Scoring(Protocol):
 class Task(Protocol):
     """Meaning of the outputs of a network.
 
-    `metric` names the score by which the best epoch is chosen, from 0 to 1. `figures` are what a training
-    step counts beside its loss; the metric may be one of them.
+    `metric` names the score by which the best epoch is chosen, from 0 to 1; it is `enough` on images that a
+    network has learned by heart. `figures` are what a training step counts beside its loss; the metric may
+    be one of them. `guesses` is whether the loss is a cross entropy: ln(classes) for a network that guesses.
     """
 
     @property
     def metric(self) -> str: ...
 
     @property
+    def enough(self) -> float: ...
+
+    @property
     def figures(self) -> tuple[str, ...]: ...
+
+    @property
+    def guesses(self) -> bool: ...
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The losses of a batch, summed over its images, and likewise the figures, (k,)."""
@@ -72,6 +79,9 @@ class Task(Protocol):
 
     def scoring(self, device: torch.device) -> Scoring:
         """A new collection of scores."""
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The outputs as other programs need them, by name; none if that is as the network returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +96,27 @@ class Classification:
     smoothing: float = 0.0
     aux: float = 0.3
     metric = "accuracy"
+    enough = 0.99
     figures = ("accuracy",)
+    guesses = True
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits, *others = (output.float() for output in all_outputs(outputs))
-        loss = self._loss(logits, targets)
-        for other in others:
-            if other.shape == logits.shape:
-                further = self._loss(other, targets)
-                loss = loss + self.aux * (further - further.detach())
-        return loss, (logits.argmax(1) == targets).sum()[None].float()
+        every = all_outputs(outputs)
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing)
+        def loss(logits: Tensor) -> Tensor:
+            return F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=self.smoothing)
+
+        right = (every[0].argmax(1) == targets).sum()[None].float()
+        return with_auxiliary(loss, every, self.aux), right
 
     def example(self, count: int, device: torch.device) -> Tensor:
         return torch.zeros(count, dtype=torch.int64, device=device)
 
     def scoring(self, device: torch.device) -> Scoring:
         return _ClassScores(device)
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {}
 
 
 CLASSIFICATION = Classification()
@@ -114,6 +126,19 @@ def classification(recipe: Recipe) -> Classification:
     """Classification with the loss of a recipe."""
     assert isinstance(recipe.loss, CrossEntropy)
     return Classification(recipe.loss.smoothing, recipe.loss.aux)
+
+
+def with_auxiliary(loss: Callable[[Tensor], Tensor], outputs: Sequence[Tensor], aux: float) -> Tensor:
+    """The loss of the first output, with the gradients of those of further outputs that are scores of as many
+    classes, as of auxiliary heads, which have the weight `aux`.
+    """
+    first, *others = outputs
+    total = loss(first)
+    for other in others:
+        if other.shape[:2] == first.shape[:2] and other.dim() == first.dim():
+            further = loss(other)
+            total = total + aux * (further - further.detach())
+    return total
 
 
 class _ClassScores:

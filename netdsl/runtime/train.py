@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from signal import Signals
 
 import torch
@@ -32,8 +33,8 @@ from netdsl.runtime.model import Model, require_match
 from netdsl.runtime.run_files import CHECKPOINT, Run, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest
 from netdsl.runtime.stopping import Stop, on_signals
-from netdsl.runtime.task import Classification, Task
-from netdsl.runtime.train_step import TrainStep
+from netdsl.runtime.task import Task
+from netdsl.runtime.train_step import TrainStep, Tuning
 
 # Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 600.0
@@ -126,6 +127,7 @@ class Training:
         console: Console,
         request: SpeedRequest,
         task: Task | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         """Raises RunError if the data or the model don't suit the recipe or the processes."""
         require_trainable(data, recipe)
@@ -141,7 +143,7 @@ class Training:
         if speed.device.type == "cpu":
             keep_freed_memory()
         model.to(speed.device, speed.layout)
-        self.train_step = TrainStep(model, recipe, speed, run.processes, task)
+        self.train_step = TrainStep(model, recipe, speed, run.processes, task, tuning)
         self.data = data.to(speed.device)
         self.progress = Progress(0, len(data.train))
         # The time of the last checkpoint, and the position in it.
@@ -231,7 +233,13 @@ class Training:
         order = torch.arange(self.progress.of_images)
         steps = len(batches.split(order, self.recipe.batch, 2 * count))
         left = steps * (self.recipe.epochs - self.progress.epoch) - self.progress.steps
-        decision = decide(self.train_step, self.compile, self._example(self.recipe.batch), left)
+        decision = decide(
+            self.train_step,
+            self.compile,
+            self._example(self.recipe.batch),
+            left,
+            partial(say, self.console),
+        )
         reasons = [*self.speed.reasons, str(decision)]
         if count > 1:
             reasons.append(f"{count} processes, {run.how['batch_norm']} batch norm")
@@ -271,7 +279,7 @@ class Training:
         if self.progress.epoch or loss is None or "first_loss" in how:
             return
         how["first_loss"] = loss
-        if not isinstance(self.task, Classification):
+        if not self.task.guesses:
             return
         how["guessing_loss"] = first_loss.guessing(len(self.data.classes))
         if found := first_loss.complaint(loss, len(self.data.classes)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -22,6 +24,16 @@ from netdsl.runtime.speed import Speed
 from netdsl.runtime.task import Task, classification
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the weights and batch norms of a network are trained, in its order, where they aren't all alike:
+    the factor of each parameter's learning rate, 0 for a frozen one, and which norms stay in evaluation mode.
+    """
+
+    factors: Sequence[float] = ()
+    fixed_norms: Sequence[bool] = ()
+
+
 class TrainStep:
     """A model, its optimizer, and the average of its weights if the recipe has one.
 
@@ -36,15 +48,22 @@ class TrainStep:
         speed: Speed,
         processes: Processes,
         task: Task | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         """Without a `task`, it is classification, with the recipe's loss."""
+        tuning = tuning or Tuning()
+        for parameter, factor in zip(model.parameters, tuning.factors, strict=bool(tuning.factors)):
+            parameter.requires_grad_(parameter.requires_grad and factor > 0)
+        model.fix_norms(tuning.fixed_norms)
         self.model = model
         self.task = task or classification(recipe)
         self.recipe = recipe
         self.speed = speed
         self.processes = processes
         self._replica = Replica(model.parameters, processes)
-        self.optimizer = optim.build(model.parameters, recipe.optimizer, fused=speed.fused)
+        self.optimizer = optim.build(
+            model.parameters, recipe.optimizer, fused=speed.fused, factors=tuning.factors
+        )
         self.average = build_average(recipe.average, model)
         self.objective: Objective = self.plain_objective
 

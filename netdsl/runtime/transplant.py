@@ -44,9 +44,12 @@ class _Entry(NamedTuple):
     def group(self) -> int:
         return GROUPS.get(self.kind, PARAMETERS)
 
+    @property
+    def shape(self) -> str:
+        return "x".join(map(str, self.tensor.shape)) or "a single number"
+
     def __str__(self) -> str:
-        shape = "x".join(map(str, self.tensor.shape)) or "a single number"
-        return f"{self.name} ({shape}{', ' if self.kind else ''}{self.kind})"
+        return f"{self.name} ({self.shape}{', ' if self.kind else ''}{self.kind})"
 
 
 _Pair: TypeAlias = tuple[_Entry | None, _Entry | None]
@@ -95,6 +98,73 @@ def transplant(
             assert source and target
             target.tensor.copy_(source.tensor.reshape(target.tensor.shape))
     return "name" if by_name else "position"
+
+
+class Taken(NamedTuple):
+    """The entries that `take` copied, by the network's names, and the others: of the network with the reason,
+    and of the weights. Counters of batches are not listed.
+    """
+
+    matched: Literal["name", "position"]
+    taken: tuple[str, ...]
+    new: Mapping[str, str]
+    unused: tuple[str, ...]
+
+
+def take(
+    state: Mapping[str, Tensor], network: nn.Module, ordered: bool, orders: Iterable[Sequence[str]] = ()
+) -> Taken:
+    """Copies the weights that fit to a module, in place; the others of the module stay as they are.
+
+    A layer is taken as a whole, or not at all. Entries are matched by name; or by position, also in the
+    `orders` of other libraries, if the two networks differ only in numbers of outputs, as those of other
+    classes do: whichever takes more. Raises TransplantError, and copies nothing, if no layer fits.
+    """
+    learned = {name: own for name, own in state.items() if not _is_derived(name, own)}
+    theirs = [entry for entry in _of_state_dict(learned) if entry.group != COUNTERS]
+    ours = [entry for entry in _of_target(network) if entry.group != COUNTERS]
+    named = {entry.name: entry for entry in theirs}
+    found = [_partly("name", [(named.get(own.name), own) for own in ours], theirs)]
+    for order in ([], *orders) if ordered else ():
+        pairs = _pairs(in_order(named, [name for name in order if name in named]), ours)
+        if all(_fit(*pair) or _other_outputs(*pair) for pair in pairs):
+            found.append(_partly("position", pairs, theirs))
+    best, pairs = max(found, key=lambda one: len(one[0].taken))
+    if not best.taken:
+        raise _report([pair for pair in pairs if not _fit(*pair)], len(theirs), len(ours))
+    with torch.no_grad():
+        for source, target in pairs:
+            if source and target and target.name in best.taken:
+                target.tensor.copy_(source.tensor.reshape(target.tensor.shape))
+    return best
+
+
+def _partly(
+    matched: Literal["name", "position"], pairs: list[_Pair], theirs: list[_Entry]
+) -> tuple[Taken, list[_Pair]]:
+    """What a match takes, with its pairs."""
+    new: dict[str, str] = {}
+    for source, own in pairs:
+        if own and not _fit(source, own):
+            new[own.name] = f"{source.shape} in the weights" if source else "not in the weights"
+    incomplete = {name.rpartition(".")[0] for name in new}
+    taken, used = list[str](), set[str]()
+    for source, own in pairs:
+        if source and own and own.name not in new:
+            if own.name.rpartition(".")[0] in incomplete:
+                new[own.name] = "part of its layer does not fit"
+            else:
+                taken.append(own.name)
+                used.add(source.name)
+    unused = tuple(entry.name for entry in theirs if entry.name not in used)
+    return Taken(matched, tuple(taken), new, unused), pairs
+
+
+def _other_outputs(theirs: _Entry | None, ours: _Entry | None) -> bool:
+    """True for the same entry of a layer with another number of outputs."""
+    if theirs is None or ours is None or theirs.kind != ours.kind or ours.kind not in ("kernel", "bias"):
+        return False
+    return theirs.tensor.dim() == ours.tensor.dim() and theirs.tensor.shape[1:] == ours.tensor.shape[1:]
 
 
 def in_order(named: Mapping[str, T], order: Iterable[str]) -> list[T]:

@@ -18,6 +18,7 @@ from netdsl.ir.resolved import (
     Body,
     Bound,
     BranchesStep,
+    EachStep,
     FromStep,
     LetStep,
     OperationStep,
@@ -37,6 +38,7 @@ from netdsl.ir.typed import (
     TypedBody,
     TypedBranches,
     TypedCall,
+    TypedEach,
     TypedLet,
     TypedMark,
     TypedOperation,
@@ -55,6 +57,7 @@ from netdsl.shapes.joins import Joins
 from netdsl.shapes.operations import Operations
 from netdsl.shapes.repair.candidates import Attempt
 from netdsl.shapes.repair.search import RepairSearch
+from netdsl.shapes.shared_weights import SharedWeights
 from netdsl.shapes.tensor_state import TensorState
 
 # Limit for blocks with different arguments or inputs.
@@ -84,6 +87,7 @@ class Bodies:
         self._instances: dict[tuple[object, ...], tuple[Instance, TensorState]] = {}
         self._operations = Operations(reports, attempt)
         self._joins = Joins(reports)
+        self._shared = SharedWeights(network, reports, attempt)
         self._repair = RepairSearch(network, self._joins, attempt, self._leads)
         self._depth = 0
         self._steps = 0
@@ -183,6 +187,8 @@ class Bodies:
                 return self._branches(step, place, state)
             case RepeatStep():
                 return self._repeat(step, place, state)
+            case EachStep():
+                return self._each(step, place, state)
             case WhenStep():
                 return self._when(step, place, state)
             case LetStep(name, expr):
@@ -195,16 +201,18 @@ class Bodies:
                 place.saved[name] = state
                 return TypedMark(step, state.shape), state
             case FromStep(name):
-                if name not in place.saved:  # It may be in what had an error.
-                    if self._sound:
-                        message = f"`{name}` is saved in a case of a `when` that isn't chosen"
-                        help = "write the `from` into a `when` with the same condition"
-                        self._reports.error("undefined-tensor", message, step.span, help=help)
-                    return None, state.lost()
-                state = place.saved[name]
-                return TypedMark(step, state.shape), state
+                found = self._saved(name, step.span, place, "from")
+                return (TypedMark(step, found.shape), found) if found else (None, state.lost())
             case WrongStep():
                 return None, state if step.keeps_shape else state.lost()
+
+    def _saved(self, name: str, span: Span, place: BodyScope, word: str) -> TensorState | None:
+        """A saved tensor, for a step that starts with `word`; None after an error."""
+        if name not in place.saved and self._sound:  # Otherwise it may be in what had an error.
+            message = f"`{name}` is saved in a case of a `when` that isn't chosen"
+            help = f"write the `{word}` into a `when` with the same condition"
+            self._reports.error("undefined-tensor", message, span, help=help)
+        return place.saved.get(name)
 
     def _call(
         self, step: BlockStep, environment: Environment, state: TensorState
@@ -279,6 +287,21 @@ class Bodies:
                 state = before.repeated(state, times - index)
                 break
         return TypedRepeat(step, tuple(runs), state.shape), state
+
+    def _each(
+        self, step: EachStep, place: BodyScope, state: TensorState
+    ) -> tuple[TypedEach | None, TensorState]:
+        named = zip(step.names, step.spans, strict=True)
+        starts = [self._saved(name, span, place, "each") or state.lost() for name, span in named]
+        for n in self._shared.unlike(step, starts):
+            starts[n] = starts[n].lost()
+        found = [self._body(step.body, place.inner(), start) for start in starts]
+        place.saved.update(zip(step.names, (end for _, end in found), strict=True))
+        typed, end = TypedEach(step, tuple(body for body, _ in found)), found[-1][1]
+        if not all(end.known for _, end in found):
+            return None, end
+        self._shared.check(step, typed.instances)
+        return typed, end
 
     def _branches(
         self, step: BranchesStep, place: BodyScope, state: TensorState

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from netdsl.diagnostics import Diagnostics, Help, Label
 from netdsl.ir.resolved import Detect, ResolvedNetwork
-from netdsl.ir.typed import TypedPart, TypedSection, body_operations
 from netdsl.language.expressions import Const
 from netdsl.ops.operation import Shape, show_shape
-from netdsl.shapes.repair.candidates import Attempt, with_arguments
+from netdsl.shapes.repair.candidates import Attempt, made_with
 from netdsl.shapes.tensor_state import TensorState
 
 
@@ -30,7 +28,6 @@ def strides(input: Shape, outputs: Sequence[Shape]) -> tuple[int, ...] | None:
 def check_detector(
     network: ResolvedNetwork,
     detect: Detect,
-    parts: Sequence[TypedPart],
     outputs: Mapping[str, TensorState],
     attempt: Attempt | None,
     diagnostics: Diagnostics,
@@ -55,7 +52,7 @@ def check_detector(
             diagnostics.error("NET403", message, place, also=also, help=help)
         elif shape[0] != channels:
             message = f"{shown} has {shape[0]} channels; {kind.layout(classes)} need {channels}"
-            help = _with_channels(parts, state, kind.formula, channels, attempt)
+            help = _with_channels(network, state, kind.formula, channels, attempt)
             diagnostics.error("NET403", message, place, also=also, help=help)
     shapes = [state.shape for state in outputs.values()]
     if any(len(shape) != 3 for shape in shapes) or len(network.input) != 3:
@@ -74,14 +71,11 @@ def check_detector(
 
 
 def _with_channels(
-    parts: Sequence[TypedPart], state: TensorState, formula: str, channels: int, attempt: Attempt | None
+    network: ResolvedNetwork, state: TensorState, formula: str, channels: int, attempt: Attempt | None
 ) -> Help:
     """The help for another number of channels."""
-    sections = (part.body for part in parts if isinstance(part, TypedSection))
-    for step in chain.from_iterable(map(body_operations, sections)):
-        if step.step.span == state.made and "out" in dict(step.step.arguments) and attempt is not None:
-            change = with_arguments(step.step, {"out": Const(channels)}, formula)
-            errors = attempt(change)
-            if errors is not None and all(error.code != "NET403" for error in errors):
-                return change.fix
+    for change in made_with(network, state, Const(channels), formula) if attempt else ():
+        errors = attempt(change) if attempt else None
+        if errors is not None and all(error.code != "NET403" for error in errors):
+            return change.fix
     return f"end it in `conv({formula}, 1)`"

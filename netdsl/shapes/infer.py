@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from netdsl.base.tree import steps
 from netdsl.diagnostics import Diagnostic, Diagnostics
-from netdsl.ir.resolved import ResolvedNetwork, SaveStep, Section, Stage, WrongStep
+from netdsl.ir.resolved import ResolvedNetwork, Section, Stage, WrongStep
 from netdsl.ir.typed import (
     NOTHING,
     Instance,
-    TypedMark,
     TypedNetwork,
     TypedOutput,
     TypedPart,
     TypedSection,
     TypedStage,
+    names_of,
 )
 from netdsl.language.expressions import references
 from netdsl.shapes.bodies import MAX_STEPS, Bodies, TooLarge
@@ -109,8 +109,8 @@ class _Inference:
         first = next(iter(outputs.values()))
         known = all(output.known for output in outputs.values())
         if detect := self._network.detect:
-            if known:
-                check_detector(self._network, detect, parts, outputs, self._attempt, self.found)
+            if known and self._sound:
+                check_detector(self._network, detect, outputs, self._attempt, self.found)
         elif first.known and parts:
             check_output(self._network, parts, first, self._attempt, self.found)
         typed = self._typed(parts, outputs)
@@ -181,13 +181,13 @@ class _Inference:
         return TypedStage(stage, tuple(runs), self._blocks), state
 
 
-def _evaluated(parts: Sequence[TypedPart], names: Collection[str]) -> int:
-    """The number of parts up to the one that saves the last of these tensors."""
+def _evaluated(parts: Sequence[TypedPart], names: Set[str]) -> int:
+    """The number of parts up to the one that makes the last of these tensors."""
     saving = [
         number
         for number, part in enumerate(parts, 1)
         if isinstance(part, TypedSection)
         for step in steps(part.body)
-        if isinstance(step, TypedMark) and isinstance(step.step, SaveStep) and step.step.name in names
+        if not names.isdisjoint(names_of(step))
     ]
     return max(saving, default=len(parts))

@@ -136,6 +136,8 @@ class Operations:
             square = side if side * side == state.shape[0] else state.shape[0]
             meant = f"1x{square}x{square}" if step.operation.name == "conv" else f"{state.shape[0]}x1x1"
             help = write(state.made, meant, ": channels x height x width", shown=f"input {meant}")
+        if isinstance(help, str) and state.made and state.made.text.startswith("token("):
+            help = help.replace("`flatten`", f"`{state.made.text}`")
         # Steps of a block with the same wrong number of groups have one cause.
         cause = f"{values['groups']} groups" if mismatch.message.endswith("groups") else ""
         self._reports.error(

@@ -207,7 +207,7 @@ class _Effects:
 
 def _label(step: Step) -> str:
     """The label of a step; only steps with the same label are compared."""
-    return step.name if step.kind == "operation" else step.kind
+    return step.name if step.kind in ("operation", "each") else step.kind
 
 
 def _labels(steps: Sequence[Step]) -> list[str]:

@@ -163,6 +163,8 @@ class _Measure:
                 return self._branches(step, place, point)
             case ir.TypedRepeat(runs=runs):
                 return self._repeat(runs, place, point)
+            case ir.TypedEach():
+                return self._each(step, place)
             case ir.TypedWhen(body=body):
                 return self._body(body, place.inner(body), point)
             case ir.TypedMark(SaveStep(name)):
@@ -211,6 +213,17 @@ class _Measure:
             found, point = _copies(once, count, point)
             parts += found
         return tuple(parts), point
+
+    def _each(self, step: ir.TypedEach, place: _Place) -> _Found:
+        """A part for each tensor, of which the first has the parameters."""
+        parts: list[Part] = []
+        for name, instance in zip(step.step.names, step.instances, strict=True):
+            point = place.saved[name]
+            (block,), place.saved[name] = self._block(instance, point, place.levels, step.step.span)
+            title = f"each {name}"
+            block = replace(block, kind="each", name=title, title=title, arguments=())
+            parts.append(_with_known_weights(block) if parts else block)
+        return tuple(parts), place.saved[step.step.names[-1]]
 
     def _skip(self, step: ir.TypedSkip, place: _Place, point: _Point) -> _Found:
         if not step.same and step.shortcut is None:  # `if same`, but the shape changes: only the body
@@ -270,6 +283,12 @@ def _placed(part: Part, start: TensorState) -> Part:
     """A part, whose states are relative to its block's input, for a block that starts at `start`."""
     parts = tuple(_placed(inner, start) for inner in part.parts)
     return replace(part, state=start.after(part.state), parts=parts)
+
+
+def _with_known_weights(part: Part) -> Part:
+    """A part whose weights are counted in another one."""
+    figures = replace(part.figures, parameters=0, frozen=0)
+    return replace(part, figures=figures, parts=tuple(map(_with_known_weights, part.parts)))
 
 
 def _container(

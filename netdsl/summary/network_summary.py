@@ -16,7 +16,7 @@ COLUMNS = ("part", ">output", ">parameters", ">MACs", ">memory KiB", ">field")
 # own parts are shown.
 _FEWEST = 3
 # These have their own row even if they hold only one part; a stage of equal blocks does not.
-_WITH_OWN_ROW = ("block", "skip", "add", "concat", "mul")
+_WITH_OWN_ROW = ("block", "skip", "each", "add", "concat", "mul")
 
 
 @dataclass(frozen=True, slots=True)

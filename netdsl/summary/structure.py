@@ -99,6 +99,17 @@ class _Steps:
                 return (_container(step.step.join, step.step.join, inside),)
             case ir.TypedRepeat(runs=runs):
                 return tuple(chain.from_iterable(_repeated(self._body(body), count) for body, count in runs))
+            case ir.TypedEach(each):
+                return tuple(
+                    replace(
+                        self._block(instance),
+                        kind="each",
+                        name=f"each {name}",
+                        title=f"each {name}",
+                        arguments=(),
+                    )
+                    for name, instance in zip(each.names, step.instances, strict=True)
+                )
             case ir.TypedWhen(body=body):
                 return self._body(body)
             case _:

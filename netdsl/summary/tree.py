@@ -38,7 +38,8 @@ class Figures:
 class Part:
     """A section, stage, block or step; equal ones in a row are one part.
 
-    `kind` is that of a section, or `stage`, `block`, `operation`, `skip`, `shortcut`, `branch`, or a join.
+    `kind` is that of a section, or `stage`, `block`, `operation`, `skip`, `shortcut`, `branch`, `each`, or a
+    join.
     `copies` is their number, and the figures are the sums over them. `title` is the text in a `.net` file,
     without defaults; `arguments` are all. `state` is that of the tensor after the last copy.
     """

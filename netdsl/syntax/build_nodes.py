@@ -169,6 +169,10 @@ class TreeBuilder:
         keyword = self._keyword(span, "repeat")
         return nodes.Repeat(keyword, times, variable and self._word(variable), body, span)
 
+    def each(self, span: Span, children: list[Any]) -> nodes.Each:
+        *names, body = children
+        return nodes.Each(self._keyword(span, "each"), tuple(map(self._word, names)), body, span)
+
     def when(self, span: Span, children: list[Any]) -> nodes.When:
         *cases, otherwise = children
         pairs = tuple(zip(cases[::2], cases[1::2], strict=True))

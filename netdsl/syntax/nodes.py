@@ -118,6 +118,13 @@ class Repeat(NamedTuple):
     span: Span
 
 
+class Each(NamedTuple):
+    keyword: Span
+    names: tuple[Word, ...]
+    body: Body
+    span: Span
+
+
 class When(NamedTuple):
     """`cases` in order; `otherwise` where none holds."""
 
@@ -162,7 +169,7 @@ class Unread(NamedTuple):
     span: Span
 
 
-Step: TypeAlias = Call | Skip | Branches | Repeat | When | Save | From | Let | Default | Unread
+Step: TypeAlias = Call | Skip | Branches | Repeat | Each | When | Save | From | Let | Default | Unread
 
 
 class Body(NamedTuple):

@@ -27,11 +27,14 @@ _LINES = {"stages": "row", "train": "entry"}
 # Their braces are those of another language: `let n = if deep { 3 } else { 2 }`.
 _BODILESS = ("let", "save", "from", "default", "output", "detect")
 # Steps whose commas are no separators: `order bn, relu, conv`, `add x, y`, `repeat 3, i { … }`.
-_LISTED = ("order", "repeat", "add", "concat", "mul")
+_LISTED = ("order", "repeat", "each", "add", "concat", "mul")
 
 
-def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
-    """The program, without the parts that can't be parsed, each of which has a diagnostic."""
+def parse(source: Source, diagnostics: Diagnostics, *, trial: bool = False) -> nodes.Program:
+    """The program, without the parts that can't be parsed, each of which has a diagnostic.
+
+    A `trial` doesn't try the fixes of its own errors.
+    """
     if len(source.text) > MAX_LENGTH:
         help = "move blocks into other files, and import them with `use`"
         diagnostics.error("NET100", f"{source.name} is longer than {MAX_LENGTH:,} characters", help=help)
@@ -46,7 +49,8 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     statements: list[nodes.Statement] = []
     reader = _Reader(source, diagnostics)
     failed = False
-    for chunk in StatementSplitter(source, diagnostics).chunks():
+    reads = (lambda text: False) if trial else _reads
+    for chunk in StatementSplitter(source, diagnostics, reads).chunks():
         if not chunk.tokens:
             continue
         first = chunk.tokens[0]
@@ -72,10 +76,18 @@ def parse(source: Source, diagnostics: Diagnostics) -> nodes.Program:
     return nodes.Program(tuple(statements))
 
 
+def _reads(text: str) -> bool:
+    """True if a text has no syntax errors."""
+    diagnostics = Diagnostics()
+    parse(Source("", text), diagnostics, trial=True)
+    return not diagnostics.errors
+
+
 def parse_head(source: Source) -> nodes.Program:
     """The statements `network` and `variant` of a sound file; the others are not parsed."""
     reader = _Reader(source, Diagnostics())
-    chunks = (c for c in StatementSplitter(source, Diagnostics()).chunks() if c.tokens and c.sound)
+    splitter = StatementSplitter(source, Diagnostics(), lambda text: False)
+    chunks = (c for c in splitter.chunks() if c.tokens and c.sound)
     statements: list[nodes.Statement] = []
     for chunk in chunks:
         if chunk.tokens[0].text in ("network", "variant") and (found := reader.statement(chunk.tokens)):

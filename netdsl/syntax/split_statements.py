@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, add_line, write
+from netdsl.diagnostics.fixes import edited
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
 from netdsl.syntax.missing_brackets import MissingBracket, last_before, missing_bracket
 from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
@@ -28,9 +30,14 @@ class Chunk(NamedTuple):
 
 
 class StatementSplitter:
-    """Splits a file at newlines outside brackets, and reports wrong brackets."""
+    """Splits a file at newlines outside brackets, and reports wrong brackets.
 
-    def __init__(self, source: Source, diagnostics: Diagnostics) -> None:
+    `reads` says whether a text has no syntax errors: the fix of a bracket with which its statement has is a
+    guess.
+    """
+
+    def __init__(self, source: Source, diagnostics: Diagnostics, reads: Callable[[str], bool]) -> None:
+        self._reads = reads
         self._source = source
         self._tokens = tokens(source)
         self._diagnostics = diagnostics
@@ -86,7 +93,8 @@ class StatementSplitter:
             elif token.text[0] == '"' and token.kind == "OTHER":
                 inside = token.text.rstrip(")]}, \t")  # brackets after it are not part of it
                 place = Span(self._source, token.start, token.start + len(inside))
-                self._error("NET101", "the string is not closed", token, add(place, '"'))
+                help = add(place, '"', safe=" " not in inside)
+                self._error("NET101", "the string is not closed", token, help)
                 return self._next_statement(index), False
         if opened:
             self._unclosed(start, opened[-1])
@@ -142,6 +150,13 @@ class StatementSplitter:
                 return place
         return len(self._tokens)
 
+    def _tried(self, start: int, fix: Fix) -> Fix:
+        """The fix of a statement, a guess if it still has a syntax error."""
+        end = self._next_statement(start)
+        place = self._tokens[end].start if end < len(self._tokens) else len(self._source.text)
+        text = edited(self._source.text[:place], fix.edits)[self._tokens[start].start :]
+        return replace(fix, safe=self._diagnostics.explains and self._reads(text))
+
     def _unclosed(self, start: int, bracket: int, found: Token | None = None) -> None:
         """Reports the bracket that is most likely unclosed: by indentation, else the innermost one.
         That of another kind may have been found in its place.
@@ -151,17 +166,18 @@ class StatementSplitter:
         if found is not None and self._closes(start, found, closing):
             message, place = f"`{opened.text}` is closed by `{found.text}`", self._span(found)
             places = [Label(self._span(opened), "opened here")]
-            self._diagnostics.error("NET102", message, place, also=places, help=write(place, closing))
+            help = self._tried(start, write(place, closing))
+            self._diagnostics.error("NET102", message, place, also=places, help=help)
             return
         also: list[Label] = []
         last = last_before(self._tokens, self._next_statement(start))
-        help: Help = add(self._span(self._tokens[last]), closing, safe=False)
+        help = add(self._span(self._tokens[last]), closing, safe=False)
         if gap := missing_bracket(self._source, start):
             opened = self._tokens[gap.opened]
             closing = CLOSING[opened.text]
             end = self._tokens[gap.last].end
             also = [Label(Span(self._source, end - 1, end), f"`{closing}` is missing after this")]
-            help = self._closed_help(gap, closing)
+            help = self._tried(start, self._closed_help(gap, closing))
         elif found is not None:
             also = [Label(self._span(found), f"found instead of `{closing}`")]
         message = f"`{opened.text}` is not closed"
@@ -234,6 +250,11 @@ class Parts(NamedTuple):
     bodies: tuple[tuple[Piece, ...], ...]
 
 
+def _is_each(piece: Sequence[Token]) -> bool:
+    """True if a piece is an `each` without its body, with or without a label, which is an error."""
+    return any(token.text == "each" for token in piece[:3:2]) and piece[-1].text != "}"
+
+
 def parts(text: Sequence[Token], lines: bool) -> Parts:
     """The parts of a text whose brackets are sound. Commas and `|` separate pieces too, where not `lines`."""
     outline: list[Token] = []
@@ -262,6 +283,8 @@ def parts(text: Sequence[Token], lines: bool) -> Parts:
             outline.append(token)
         elif braces > 1 or brackets or kind not in ("_NL", "_COMMA", "VBAR") or (lines and kind != "_NL"):
             piece.append(token)
+        elif kind == "_COMMA" and _is_each(piece):
+            piece.append(token)  # between the names
         elif kind == "VBAR":
             end_piece()
             if not branches and not bodies[-1]:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from netdsl.compiler import Style
 from netdsl.ir.typed import operations
+from netdsl.language.recipe import labels_of
 from netdsl.language.words import VARIANT
 from netdsl.network import CompiledNetwork
 from netdsl.ops.conv import Conv, Depthwise
@@ -133,9 +134,10 @@ def divide(network: CompiledNetwork, source: images.Source) -> data.Dataset:
 
 
 def require_classes(network: CompiledNetwork) -> int:
-    """The number of a network's classes. Raises RunError if it has no `classes`, or if its first output, or
-    one of training only, which is for the loss, isn't a vector of their scores, and no `detect` gives it
-    another meaning.
+    """The number of a network's classes. Raises RunError if it has no `classes`, or its outputs don't fit the
+    labels of its data: a vector of scores for one class an image, a map of them, with any height and width,
+    for masks. Outputs of training only, which are for the loss, must be like the first one. Where `detect`
+    gives the outputs another meaning, the compiler has checked all this.
     """
     classes = network.classes
     if classes is None:
@@ -143,11 +145,21 @@ def require_classes(network: CompiledNetwork) -> int:
     if network.typed.network.detect:
         return classes
     first, *others = network.typed.outputs
+    masks = labels_of(network.recipe.data) == "masks"
     for output in (first, *(other for other in others if other.in_training_only)):
-        if output.shape != (classes,):
+        name = f" `{output.name}`" if output.name else ""
+        fits = output.shape[0] == classes and len(output.shape) == (3 if masks else 1)
+        if not fits and masks:
             raise RunError(
-                f"the output `{output.name}` is {describe(output.shape)}, but an image has one label",
-                f"end it in a vector of {classes} scores: `global_avgpool, flatten, linear(classes)`",
+                f"the output{name} is {describe(output.shape)}, but each pixel of a mask has a label",
+                f"end it in a map, `conv({classes}, 1), save scores`, and add `output scores`",
+            )
+        if not fits:
+            also = "; or train on masks: `--data masks:PATH` or `--data scenes(masks=yes)`"
+            raise RunError(
+                f"the output{name} is {describe(output.shape)}, but an image has one label",
+                f"end it in a vector of {classes} scores: `global_avgpool, flatten, linear(classes)`"
+                + also * (output.shape[0] == classes),
             )
     return classes
 

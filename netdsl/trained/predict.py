@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from rich.console import Console
+from torch import Tensor
 
+from netdsl.runtime.console import say
 from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.inference_model import InferenceModel
-from netdsl.runtime.open_image import Undecodable, decode_one, is_named_image, open_image
+from netdsl.runtime.open_image import Opened, Undecodable, decode_one, is_named_image, open_image
+from netdsl.runtime.storage import write_json
 from netdsl.trained.open_run import OpenedRun, Which
 from netdsl.trained.tasks import task_of
+
+if TYPE_CHECKING:
+    from netdsl.runtime.detection.coco_json import Listed
 
 # The number of images in a batch.
 _BATCH = 64
@@ -94,9 +102,14 @@ class FoundBoxes(NamedTuple):
 
 
 def detect(
-    run: OpenedRun, which: Which, images: Sequence[Path | Image.Image], least: float, device: torch.device
+    run: OpenedRun,
+    which: Which,
+    images: Sequence[Path | Image.Image],
+    least: float | None,
+    device: torch.device,
 ) -> Iterator[FoundBoxes]:
-    """The boxes with a score of at least `least` in each image; the run is that of a detector.
+    """The boxes in each image with a score of at least `least`, or that of the network's `detect`; the run is
+    that of a detector.
 
     Files are decoded as in training. Raises RunError.
     """
@@ -104,26 +117,96 @@ def detect(
 
     task = task_of(run.network)
     assert isinstance(task, Detection)
-    task = replace(task, least=least)
+    task = task if least is None else replace(task, least=least)
     deployed = InferenceModel(run.model(which, device), run.preprocessing(which))
     _, height, width = shape = run.network.input_shape
     for file in images:
         try:
-            pixels, opened = decode_one(file, shape)
+            image, opened = _batch_of(file, shape, device)
         except Undecodable as error:
             yield FoundBoxes(file, None, str(error))
             continue
-        image = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            (found,) = map(Detections.cpu, task.detections(deployed.outputs(image.float() / 255)))
+            (found,) = map(Detections.cpu, task.detections(deployed.outputs(image)))
         _, own_height, own_width = opened.size
         scale = torch.tensor([own_width / width, own_height / height]).repeat(2)
         yield FoundBoxes(file, found._replace(boxes=found.boxes * scale), opened.remark)
 
 
-def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Path) -> None:
-    """Draws the boxes in their image. Raises RunError if there are several images, or it can't be written."""
+class FoundClasses(NamedTuple):
+    """The classes of an image's pixels, (H, W) int64 in the size of its file, upright; None if the file can't
+    be read. `remark` is what is wrong with the file.
+    """
+
+    image: Path | Image.Image
+    found: Tensor | None
+    remark: str
+
+    def shares(self, classes: Sequence[str], top: int) -> Prediction:
+        """The `top` most frequent classes with their shares of the pixels."""
+        if self.found is None:
+            return Prediction(self.image, [], self.remark)
+        counts = self.found.flatten().bincount(minlength=len(classes)).float()
+        found = (counts / counts.sum()).topk(min(top, len(classes)))
+        pairs = zip(found.indices.tolist(), found.values.tolist(), strict=True)
+        return Prediction(self.image, [(classes[i], share) for i, share in pairs], self.remark)
+
+
+def segment(
+    run: OpenedRun, which: Which, images: Sequence[Path | Image.Image], device: torch.device
+) -> Iterator[FoundClasses]:
+    """The class of each pixel of each image; the run is that of a network with scores at each position.
+
+    Files are decoded as in training; scores are enlarged to their own size. Raises RunError.
+    """
+    deployed = InferenceModel(run.model(which, device), run.preprocessing(which))
+    for file in images:
+        try:
+            image, opened = _batch_of(file, run.network.input_shape, device)
+        except Undecodable as error:
+            yield FoundClasses(file, None, str(error))
+            continue
+        with torch.inference_mode():
+            scores = F.interpolate(deployed(image), opened.size[1:], mode="bilinear")
+            yield FoundClasses(file, scores[0].argmax(0).cpu(), opened.remark)
+
+
+def listed(annotations: Path, console: Console) -> Listed:
+    """The images of a file of COCO's annotations; missing ones are reported. Raises RunError."""
+    from netdsl.runtime.detection import annotations as annotated  # late: slow to import
+    from netdsl.runtime.detection import coco_json
+
+    remarks = annotated.Remarks()
+    found = coco_json.read_ids(annotations, remarks)
+    for line in remarks.lines():
+        say(console, line)
+    if not found.images:
+        raise RunError(f"{annotations} names no image that is there", "it is expected beside its images")
+    return found
+
+
+def write_results(images: Sequence[FoundBoxes], classes: Sequence[str], ids: Listed, file: Path) -> None:
+    """Writes the boxes in COCO's format of results. Raises RunError if a class has no category."""
+    from netdsl.runtime.detection import coco_json  # late: slow to import
+
+    if missing := [name for name in classes if name not in ids.categories]:
+        raise RunError(
+            f"{ids.file} has no category `{missing[0]}`, which the network finds",
+            f"its categories are {', '.join(ids.categories)}",
+        )
+    found = ((ids.images[image], own) for image, own, _ in images if own and isinstance(image, Path))
+    rows = list(coco_json.results(found, [ids.categories[name] for name in classes]))
+    write_json(file, rows)
+
+
+def draw_found(
+    images: Sequence[FoundBoxes] | Sequence[FoundClasses], classes: Sequence[str], picture: Path
+) -> None:
+    """Draws the boxes, or the classes of the pixels, in their image. Raises RunError if there are several
+    images, or it can't be written.
+    """
     from netdsl.runtime.detection import draw  # late: slow to import
+    from netdsl.runtime.segmentation.draw import with_classes
 
     if len(images) != 1:
         raise RunError(
@@ -133,7 +216,20 @@ def draw_boxes(images: Sequence[FoundBoxes], classes: Sequence[str], picture: Pa
     if found is None:
         raise RunError(f"{file}: {remark}")
     pixels = torch.from_numpy(np.array(open_image(file, 3).image)).permute(2, 0, 1)
-    draw.write_picture(draw.with_detections(pixels, found, classes), picture)
+    drawn = (
+        with_classes(pixels, found, classes)
+        if isinstance(found, Tensor)
+        else draw.with_detections(pixels, found, classes)
+    )
+    draw.write_picture(drawn, picture)
+
+
+def _batch_of(
+    file: Path | Image.Image, shape: tuple[int, ...], device: torch.device
+) -> tuple[Tensor, Opened]:
+    """An image as a batch of one, (1, C, H, W) from 0 to 1, and as it was opened. Raises Undecodable."""
+    pixels, opened = decode_one(file, shape)
+    return torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None].float() / 255, opened
 
 
 def _decoded(file: Path | Image.Image, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, str]:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from netdsl.language import detectors
-from netdsl.language.recipe import FcosLoss, YoloLoss
+from netdsl.language.recipe import CrossEntropy, FcosLoss, YoloLoss
 from netdsl.network import CompiledNetwork
+from netdsl.runtime.segmentation.task import Segmentation
 from netdsl.runtime.task import Task, classification
 from netdsl.shapes.check_detector import strides
+
+
+def is_dense(network: CompiledNetwork) -> bool:
+    """True if the first output has scores of classes at each position, not one vector of them."""
+    return network.typed.network.detect is None and len(network.typed.outputs[0].shape) == 3
 
 
 def task_of(network: CompiledNetwork) -> Task:
     """The task that a network is trained for, with the loss of its recipe."""
     detect, loss = network.typed.network.detect, network.recipe.loss
+    if detect is None and is_dense(network):
+        assert isinstance(loss, CrossEntropy) and network.classes is not None
+        _, height, width = network.input_shape
+        return Segmentation(network.classes, (height, width), loss.smoothing, loss.aux)
     if detect is None:
         return classification(network.recipe)
     from netdsl.runtime.detection.fcos import Fcos

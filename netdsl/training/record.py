@@ -23,13 +23,15 @@ from netdsl.language.recipe_text import WORDS
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.errors import damaged
 from netdsl.runtime.images import RULES, Rules
+from netdsl.trained.initial_weights import InitialWeights
 from netdsl.trained.run_settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(RunSettings):
     """All that a run was made of. `id` identifies the run; `commit` is the one that is checked out in the
-    repository of the network's file, if there is one; `changes` are those made when it was resumed.
+    repository of the network's file, if there is one; `changes` are those made when it was resumed;
+    `initial` are the weights that it began with, if the recipe names some.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Record(RunSettings):
     versions: dict[str, str]
     commit: str | None
     changes: list[str]
+    initial: InitialWeights | None = None
 
     @staticmethod
     def of_checkpoint(facts: Mapping[str, object], place: Path) -> Record:
@@ -56,6 +59,7 @@ class Record(RunSettings):
         overrides: Mapping[str, str],
         data: str,
         rules: Rules = RULES,
+        initial: InitialWeights | None = None,
     ) -> Record:
         """The record of a new run."""
         network = CompiledNetwork(compiled)
@@ -76,6 +80,7 @@ class Record(RunSettings):
             versions=_versions(),
             commit=_commit(Path(compiled.source.name).parent),
             changes=[],
+            initial=initial,
         )
 
     def to_json(self) -> dict[str, object]:

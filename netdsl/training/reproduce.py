@@ -69,6 +69,8 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
             break
     if second.data != record.data:
         say(console, "the data differ from those that the run was trained on")
+    if second.initial != record.initial:
+        say(console, "the weights that it began with differ")
     for name, version in record.versions.items():
         if second.versions.get(name) != version:
             say(console, f"{name} is {second.versions.get(name)}, was {version}")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from netdsl.base.names import numbered
 from netdsl.compiler import Compiled
-from netdsl.language.recipe import Recipe
+from netdsl.language.recipe import FIXED, Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.runtime import report
 from netdsl.runtime.callback import Beginning, Callback, Callbacks
@@ -28,12 +28,14 @@ from netdsl.runtime.layout import Convolution, choose_layout
 from netdsl.runtime.logger_names import LOGGERS
 from netdsl.runtime.loggers import Csv, create_loggers
 from netdsl.runtime.metrics import METRICS, scores_text
+from netdsl.runtime.model import Model
 from netdsl.runtime.preprocessing import Preprocessing
 from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_atomic, write_json
 from netdsl.runtime.train import Report, Training
+from netdsl.trained import initial_weights
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, require_style
@@ -66,8 +68,6 @@ class Watchers:
 
 
 NO_WATCHERS = Watchers()
-# Keys of the recipe that a resumed run can't change.
-_FIXED = ("seed", "validation", "images", "average")
 
 
 def train_run(
@@ -94,10 +94,12 @@ def train_run(
     inputs = inputs or DatasetCache()
     data = inputs.of(network, request, speed, console, processes)
     fingerprint = data.fingerprint()
-    record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules)
+    model = create_model(network, require_style(style), network.recipe.seed, speed.device)
+    initial = initial_weights.begin(network, model, require_style(style), console)
+    record = Record.of(compiled, require_style(style), overrides, fingerprint, inputs.rules, initial)
     _require_same(processes, record, speed)
     run = Run(folder, record.to_json(), how={"log": watchers.names}, processes=processes)
-    training = _prepared(network, record, data, run, request, speed, console)
+    training = _prepared(network, model, record, data, run, request, speed, console)
     with _locked(folder, processes):
         if processes.first:
             _require_new(folder)
@@ -161,10 +163,11 @@ def resume_run(
         )
         run.record = record.to_json()
         _require_same(processes, record, speed)
+        model = create_model(network, record.style, network.recipe.seed, speed.device)
         watchers = watchers.resumed(run.how)
         callbacks = watchers.created()
         run.how["log"] = watchers.names
-        training = _prepared(network, record, data, run, request, speed, console)
+        training = _prepared(network, model, record, data, run, request, speed, console)
         training.restore(found, progress)
         del found  # Its memory.
         if processes.first:
@@ -174,6 +177,7 @@ def resume_run(
 
 def _prepared(
     network: CompiledNetwork,
+    model: Model,
     record: Record,
     data: Dataset,
     run: Run,
@@ -181,13 +185,15 @@ def _prepared(
     speed: Speed,
     console: Console,
 ) -> Training:
-    """The training of a new network. Raises RunError; nothing is written."""
+    """The training of a new model. Raises RunError; nothing is written."""
     images = f"{len(data.train):,} training, {len(data.validation):,} validation images"
     size = f"{network.parameters_count:,} parameters"
     say(console, f"{network.name} ({record.style}): {size}; {images}")
+    if record.initial is not None:
+        data = record.initial.normalised(data)
     run.texts = Preprocessing.of(data).metadata()
-    model = create_model(network, record.style, network.recipe.seed, speed.device)
-    return Training(model, data, network.recipe, run, speed, console, request, task_of(network))
+    tuning = initial_weights.tuning(network, record.initial)
+    return Training(model, data, network.recipe, run, speed, console, request, task_of(network), tuning)
 
 
 def _trained(
@@ -232,7 +238,7 @@ def _recipe_changes(before: Record, recipe: Recipe) -> list[str]:
             )
         if value == was or key == "data":  # The data's fingerprint is compared instead.
             continue
-        if key in _FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
+        if key in FIXED or (key == "optimizer" and _memory(was) != _memory(value)):
             raise RunError(
                 f"a resumed run can't change its `{key}`, {json.dumps(was)} to {json.dumps(value)}",
                 "keep its value, or start a new run",
@@ -302,6 +308,7 @@ def _locked(folder: Path, processes: Processes) -> AbstractContextManager[None]:
 def _require_same(processes: Processes, record: Record, speed: Speed) -> None:
     """Raises RunError if the processes of several machines would train different things."""
     own: dict[str, object] = {"code": record.code, "recipe": record.recipe, "data": record.data}
+    own["weights"] = record.initial and record.initial.checksum
     own |= {name: speed.facts()[name] for name in ("device", "precision")}
     for rank, others in enumerate(processes.gathered(own)):
         if different := [name for name in own if others[name] != own[name]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -202,3 +203,8 @@ def test_a_callback_changes_nothing_of_a_resumed_run(place: Path, tiny: Path) ->
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert [row.loss for row in whole.metrics] == [row.loss for row in halved.metrics]
     assert len((halved.folder / "results.csv").read_text().splitlines()) == 5
+
+
+def test_every_public_name_but_recipe_is_a_function_or_class() -> None:
+    modules = [name for name in netdsl.__all__ if isinstance(getattr(netdsl, name), ModuleType)]
+    assert modules == ["recipe"]

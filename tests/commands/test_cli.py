@@ -195,7 +195,7 @@ def test_train_eval_and_plot() -> None:
     evaluated = netdsl("eval", run).output
     precision = json.loads((run / "how.json").read_text())["precision"]
     expected = shown.split("test accuracy")[1].replace("best weights", precision)
-    assert evaluated.split("test accuracy")[1] == expected + "\n"
+    assert evaluated.splitlines()[0].split("test accuracy")[1] == expected
     again = netdsl("train", "tiny.net", *options)
     assert "the run is in runs/tiny-2" in again.output
     assert netdsl("train", "tiny.net", *options, "--run", run).exit_code == 1

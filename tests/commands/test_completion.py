@@ -94,6 +94,7 @@ def test_scripts_name_the_program(shell: str) -> None:
     assert result.exit_code == 0
     assert f"_NETDSL_COMPLETE={shell}_complete" in result.output
     assert "netdsl" in result.output
+    assert 'string split ","' not in result.output, "fish would cut texts at their commas"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

@@ -59,6 +59,16 @@ def between(before: str, after: str) -> list[str]:
         ("stage residual(4, repeat=5)", "stage residual(4, repeat=7)", ["~ stage1: repeat 5 → 7"]),
         ("stage residual(4)", "stage residual(6)", ["~ stage1: out 4 → 6"]),
         (
+            "stem { save a, relu, save b, each a, b { conv(4, 3) } }",
+            "stem { save a, relu, save b, each a, b { conv(4, 5) } }",
+            ["~ stem: conv kernel 3 → 5"],
+        ),
+        (
+            "stem { save a, relu, save b, each a, b { conv(4, 3) } }",
+            "stem { save a, relu, save b, each b { conv(4, 3) } }",
+            ["- stem: each a { conv(4, 3) }"],
+        ),
+        (
             "stage residual(4, stride=2, repeat=3)",
             "stage residual(8, repeat=3)",
             ["~ stage1: out 4 → 8", "~ stage1: stride 2 → 1"],

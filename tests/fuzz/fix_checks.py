@@ -50,13 +50,17 @@ def _check(source: Source, before: Sequence[Diagnostic], found: Diagnostic, fix:
     if sum(old.severity == "error" for old in before) > 1:
         return  # one may hide others
     known, written = set(map(identity, before)), list(_written(fix))
+    last = max(end for _, end in written)
     for new in after:
         # One of a later pass, such as a shape after an undefined name, could not be seen before, nor one
-        # elsewhere in the same pass.
+        # elsewhere in the same pass, nor one of syntax behind the mistake. Codes from NET105 on are of
+        # statements that could be read.
         span = new.labels[0].span if new.labels else None
         here = span and any(start < span.end and span.start < end for start, end in written)
-        seen = new.code[3] == "1" or (here and new.code[3] <= found.code[3] < "7")
-        if new.severity == "error" and new.slug != "unreadable-file" and seen and identity(new) not in known:
+        later = here and new.code[3] <= found.code[3] < "7"
+        seen = span and span.end <= last if new.code < "NET105" else later
+        hidden = new.slug in ("unreadable-file", "missing-statement") or identity(new) in known
+        if new.severity == "error" and seen and not hidden:
             yield Finding("a safe fix adds an error", f"{place} -> {new.slug}: {new.message}", text)
 
 

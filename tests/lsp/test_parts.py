@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from netdsl.ir.resolved import Init, Quantity
 from netdsl.language import words
 from netdsl.language.expressions import FUNCTIONS
-from netdsl.language.recipe import KEYS
 from netdsl.lsp import requests, vocabulary
 from netdsl.lsp.documents import Document
 from netdsl.lsp.positions import Lines, Shift
@@ -29,7 +28,6 @@ TEXTS = st.text(st.sampled_from("ab é😀\t\r\n\x0c\u2028"), max_size=30)
 @pytest.mark.parametrize(
     "documented, known",
     [
-        (words.RECIPE_KEYS, KEYS),
         (words.QUANTITIES, get_args(Quantity)),
         (words.FUNCTIONS, FUNCTIONS),
         (words.INIT_BASES, get_args(get_type_hints(Init)["base"])),

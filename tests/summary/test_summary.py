@@ -108,7 +108,8 @@ def test_figures_of_shipped_networks_are_torchs(name: str) -> None:
     assert summary.figures.parameters == sum(p.numel() for p in module.parameters())
     assert summary.figures.macs * 2 == counter.get_total_flops()
     assert (summary.depth, summary.receptive_field) == (network.depth, network.receptive_field)
-    assert summary.parts[-1].receptive_field == summary.receptive_field
+    if not summary.outputs[0].name:  # the tensor at the end
+        assert summary.parts[-1].receptive_field == summary.receptive_field
     flops = counter.get_flop_counts()
     stages = [part for part in summary.parts if part.kind == "stage"]
     labels = [part.stage.label for part in network.typed.parts if isinstance(part, TypedStage)]

@@ -39,9 +39,17 @@ class Names:
     # With a `+` in the order a skip body's only unit is its last step.
     units: bool = True
     plus: bool = False
+    # Directly in a section or block.
+    direct: bool = True
+
+    def inner(self) -> Names:
+        return replace(self, depth=self.depth - 1, direct=False)
 
     def in_skip(self) -> Names:
-        return replace(self, depth=self.depth - 1, units=self.units and not self.plus)
+        return replace(self.inner(), units=self.units and not self.plus)
+
+    def in_each(self) -> Names:
+        return replace(self, depth=self.depth - 1, saved=())
 
 
 @dataclass
@@ -158,9 +166,9 @@ def bodies(draw: st.DrawFn, names: Names, counter: Counter, least: int = 0) -> s
 @st.composite
 def steps_of(draw: st.DrawFn, names: Names, counter: Counter) -> str:
     """A step that keeps height and width."""
-    kinds = ["layer", "skip", "same", "shortcut", "add", "concat", "mul", "repeat", "when", "from"]
+    kinds = ["layer", "skip", "same", "shortcut", "add", "concat", "mul", "repeat", "when", "from", "each"]
     kind = draw(st.sampled_from(kinds)) if names.depth else "layer"
-    inner = replace(names, depth=names.depth - 1)
+    inner = names.inner()
     if kind == "layer":
         return draw(layers(names, counter))
     if kind == "repeat":
@@ -182,6 +190,11 @@ def steps_of(draw: st.DrawFn, names: Names, counter: Counter) -> str:
         saved = draw(st.sampled_from(names.saved))
         return f"concat {{ | identity | from {saved}, {draw(layers(names, counter))} }}"
     out = draw(st.sampled_from(["2", "4"]))
+    if kind == "each" and names.direct:
+        one, other = counter.name("s"), counter.name("s")
+        body = f"{draw(bodies(names.in_each(), counter))}, conv({out}, 3)"
+        saved = f"conv({out}, 1), save {one}, conv({out}, 3), save {other}"
+        return f"{saved}, each {one}, {other} {{ {body} }}, concat {{ | identity | from {one} }}"
     inner = names.in_skip() if kind in ("same", "skip", "shortcut") else inner
     first, second = draw(bodies(inner, counter)), draw(bodies(inner, counter))
     drop = draw(st.sampled_from(["", "", "(drop_path=0.3)"]))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
+import netdsl as netdsl_api
 from netdsl.trained import export
 from netdsl.trained.open_run import open_run
 from tests.support.commands import netdsl
@@ -66,7 +67,7 @@ def test_nothing_is_replaced_by_a_file_that_differs(
     monkeypatch.setattr(export, "_TOLERANCE", -1)
     result = netdsl("export", trained / "module", "--onnx", file)
     assert result.exit_code == 1
-    assert "other outputs than torch" in result.output
+    assert "other outputs than the run" in result.output
     assert file.read_text() == "what was there"
     assert [path.name for path in tmp_path.iterdir()] == ["small.onnx"]
 
@@ -112,3 +113,30 @@ def test_a_file_of_a_network_with_outputs_has_their_names(
     outputs = [(output.name, output.shape) for output in session.get_outputs()]
     assert outputs == [("logits", ["batch", 10]), ("features", ["batch", 512])]
     assert netdsl("eval", tmp_path / "run").exit_code == 0
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_files_of_torch(style: str, trained: Path, tmp_path: Path) -> None:
+    files = {"pt2": tmp_path / "small.pt2", "torchscript": tmp_path / "small.pt"}
+    options = [option for name, file in files.items() for option in (f"--{name}", file)]
+    result = netdsl("export", trained / style, *options)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("on 106 images") == 2
+
+    images = torch.rand(3, 3, 8, 8)
+    expected = netdsl_api.open(trained / style).model()(images)
+    extra = {"classes": ""}
+    exported = torch.export.load(files["pt2"], extra_files=extra).module()
+    assert json.loads(extra["classes"]) == list("0123456789")
+    extra = {"classes": ""}
+    scripted = torch.jit.load(files["torchscript"], _extra_files=extra)
+    assert json.loads(extra["classes"]) == list("0123456789")
+    for loaded in (exported, scripted):
+        (found,) = loaded(images)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_file_is_named(trained: Path) -> None:
+    assert "name the file to write" in netdsl("export", trained / "module").output
+    options = ("--pt2", "x.pt2", "--opset", 20)
+    assert "`--opset` is for `--onnx`" in netdsl("export", trained / "module", *options).output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -71,3 +72,23 @@ def test_wrong_folders(trained: Path, tmp_path: Path) -> None:
         assert message in result.output
     assert netdsl("predict", trained / "module").exit_code == 2
     assert netdsl("predict", trained / "module", tmp_path, "--top", "0").exit_code == 2
+
+
+def test_comma_separated_values(trained: Path, pictures: Path) -> None:
+    result = netdsl("predict", trained / "module", pictures, "--format", "csv", "--top", 2)
+    rows = list(csv.DictReader(result.output.splitlines()))
+    assert len(rows) == 20 and [row["rank"] for row in rows[:2]] == ["1", "2"]
+    (first,) = json.loads(
+        netdsl("predict", trained / "module", pictures / "0.png", "--format", "json").output
+    )
+    assert rows[0]["class"] == first["predictions"][0]["class"]
+    assert float(rows[0]["probability"]) == first["predictions"][0]["probability"]
+
+
+def test_an_image_on_standard_input(trained: Path, pictures: Path) -> None:
+    content = (pictures / "0.png").read_bytes()
+    options = ("--format", "json")
+    (found,) = json.loads(netdsl("predict", trained / "module", "-", *options, input=content).output)
+    (same,) = json.loads(netdsl("predict", trained / "module", pictures / "0.png", *options).output)
+    assert found == {**same, "image": "-"}
+    assert "-: an empty file" in netdsl("predict", trained / "module", "-", input=b"").output

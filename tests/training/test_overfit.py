@@ -68,7 +68,9 @@ def attempt(lr: float, loss: float, **changes: object) -> Attempt:
     facts: dict[str, object] = {
         "lr": lr,
         "steps": 10,
-        "accuracy": 0.3,
+        "metric": "accuracy",
+        "score": 0.3,
+        "enough": 0.99,
         "first_loss": 2.3,
         "last_loss": loss,
         "loss": loss,
@@ -88,4 +90,4 @@ def test_diagnoses() -> None:
     assert "the first loss is 50" in reason(attempt(0.1, 1.5, first_loss=50.0))
     assert "too high: at 0.01" in reason(attempt(0.1, 1.5), lower=0.2)
     assert "too low: at 1 " in reason(attempt(0.1, 1.5), higher=0.2)
-    assert "it stays at 30.0% right" in reason(attempt(0.1, 1.5))
+    assert "it stays at accuracy 30.0%" in reason(attempt(0.1, 1.5))

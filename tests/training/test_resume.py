@@ -444,3 +444,25 @@ def test_a_run_of_a_variant_is_of_its_values(net: Path, tmp_path: Path) -> None:
     opened = open_run(run)
     assert opened.title == opened.network.name == "strict"
     assert dict(opened.network.parameters) == {"rate": Fraction(1, 2)}
+
+
+# Recipes whose steps depend on more than the seed, the epoch and the images.
+EXACT: dict[str, dict[str, str]] = {
+    "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
+}
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("recipe", EXACT.values(), ids=EXACT)
+def test_every_recipe_goes_on_bit_for_bit(
+    recipe: dict[str, str], net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    common = {"epochs": "3", "images": "640"}
+    begin(net, tmp_path / "first", **common | {"epochs": "1"})
+    begin(net, whole, **common, **recipe)
+    stopped(net, run, monkeypatch, **common, **recipe)
+    shutil.rmtree(tmp_path / "first")  # A resumed run needs no other file.
+    resume_run(run, {}, SpeedRequest())
+    assert_same(run, whole)

@@ -20,7 +20,7 @@ class Classifier(nn.Module):
     def __init__(self, features: list[nn.Module], channels: int, classes: int = 10) -> None:
         super().__init__()
         self.features = nn.Sequential(*features)
-        self.fc = nn.Linear(channels, classes)
+        self.fc: nn.Module = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)

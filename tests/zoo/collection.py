@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from tests.zoo.cifar import Classifier, PostActivation, SqueezeExcite, conv, normed
 
@@ -374,15 +375,15 @@ class Gate(nn.Module):
 
 
 class Skip(nn.Module):
-    """body(x), + x where the shape is the same. Stochastic depth has no part in a comparison."""
+    """body(x), + x if the shape is the same; the body is dropped with probability p (Huang et al. 2016)."""
 
-    def __init__(self, body: nn.Module, same: bool) -> None:
+    def __init__(self, body: nn.Module, same: bool, p: float) -> None:
         super().__init__()
-        self.body, self.same = body, same
+        self.body, self.same, self.dropped = body, same, StochasticDepth(p, "row")
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.body(x)
-        return y + x if self.same else y
+        return self.dropped(y) + x if self.same else y
 
 
 def efficientnet_b0() -> nn.Module:
@@ -393,6 +394,7 @@ def efficientnet_b0() -> nn.Module:
         *((1, 3, 16, 1, 1), (6, 3, 24, 2, 2), (6, 5, 40, 2, 2), (6, 3, 80, 3, 2)),
         *((6, 5, 112, 3, 1), (6, 5, 192, 4, 2), (6, 3, 320, 1, 1)),
     )
+    index, total = 0, sum(count for *_, count, _ in rows)
     for expand, kernel, outputs, count, first in rows:
         for i in range(count):
             stride, hidden = first if i == 0 else 1, expand * channels
@@ -402,9 +404,11 @@ def efficientnet_b0() -> nn.Module:
                 Gate(hidden, channels // 4),
                 *normed(conv(hidden, outputs, 1)),
             )
-            features.append(Skip(body, stride == 1 and channels == outputs))
-            channels = outputs
-    return Plain(features, channels)
+            features.append(Skip(body, stride == 1 and channels == outputs, 0.2 * index / total))
+            channels, index = outputs, index + 1
+    model = Plain(features, channels)
+    model.fc = nn.Sequential(nn.Dropout(0.2), model.fc)
+    return model
 
 
 def regnet(

@@ -66,7 +66,10 @@ def compare(
 ) -> Comparison:
     """Both as they are initialised; then, in float64, with the reference's weights in ours, on images of
     `size` x `size`. `moves` make the file's order of the reference's. Changes both.
+
+    Raises AssertionError if they drop values with other probabilities; outputs are compared without dropping.
     """
+    assert rates(ours) == rates(theirs)
     named = dict(theirs.named_parameters())
     pairs = [
         (name, named[name], q) for name, q in zip(in_file_order(named, moves), ours.parameters(), strict=True)
@@ -110,6 +113,17 @@ def compare(
 def outputs(model: nn.Module, x: Tensor) -> Tensor:
     """All outputs of a model side by side, (N, D)."""
     return torch.cat([output.flatten(1) for output in all_outputs(model(x)) if output is not None], 1)
+
+
+def rates(model: nn.Module) -> set[tuple[str, float]]:
+    """The probabilities with which the layers of a model drop values, or examples, in training.
+
+    How often each occurs is left out: one layer may be called twice.
+    """
+    dropping = [module for module in model.modules() if type(module).__name__ in RANDOM]
+    kinds = ["values" if isinstance(module, nn.Dropout) else "examples" for module in dropping]
+    found = ((kind, round(float(module.p), 9)) for kind, module in zip(kinds, dropping, strict=True))  # type: ignore[arg-type]
+    return {rate for rate in found if rate[1]}
 
 
 def on_meta(create: Callable[[], T]) -> T:

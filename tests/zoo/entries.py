@@ -22,6 +22,7 @@ from torchvision.models import (
     swin_transformer,
     vision_transformer,
 )
+from torchvision.models.detection import fcos, retinanet
 
 import netdsl
 from benchmarks.placements import placement
@@ -29,9 +30,8 @@ from netdsl.base.values import show
 from netdsl.syntax.net_files import bare_names
 from netdsl.trained.checkpoint_orders import ORDERS, Behind
 from tests.support.building import narrowed
-from tests.zoo import cifar, collection, course, mixers
+from tests.zoo import cifar, collection, course, maps, mixers
 from tests.zoo.compare import narrow_linears
-from tests.zoo.maps import scenes_fcos, unet
 
 Setting: TypeAlias = int | float | bool | str
 
@@ -209,7 +209,7 @@ ENTRIES = [
     entry("WRN-28-10", partial(cifar.wide_resnet, 28, 10), CIFAR, 16, "wide_resnet"),
     entry(
         "WRN-16-8 with dropout",
-        partial(cifar.wide_resnet, 16, 8),
+        partial(cifar.wide_resnet, 16, 8, 0.3),
         CIFAR,
         16,
         "wide_resnet",
@@ -236,8 +236,16 @@ ENTRIES = [
     entry("resnet32", course.resnet32, COURSE),
     entry("resnet47", course.resnet47, COURSE),
     # 32: its deepest maps have a sixteenth of the size.
-    entry("U-Net", partial(unet, 64), MAPS, 32, "unet"),
-    entry("scenes_fcos", partial(scenes_fcos, 16), MAPS, 32),
+    entry("U-Net", partial(maps.unet, 64), MAPS, 32, "unet"),
+    entry("scenes_fcos", partial(maps.scenes_fcos, 16), MAPS, 32),
+    entry("scenes_yolo", partial(maps.scenes_yolo, 24), MAPS, 32),
+    entry("cells", partial(maps.cells, 16, 48), MAPS, 32),
+    *(
+        # The deepest map has a 128th of the size.
+        entry(name, partial(maps.torchvision_detector, name), MAPS, 128)
+        for name in ("fcos_resnet50_fpn", "retinanet_resnet50_fpn")
+    ),
+    entry("yolo_course", maps.yolo_course, COURSE, 64),
 ]
 
 
@@ -268,7 +276,9 @@ def small(file: str, reference: Callable[[], nn.Module], size: int = 32, **setti
 
 def swin(window: int = 7, **options: Any) -> nn.Module:
     heads, windows = [1, 2, 4, 8], [window, window]
-    made: nn.Module = swin_transformer.SwinTransformer([4, 4], 32, [2, 2, 2, 2], heads, windows, **options)
+    made: nn.Module = swin_transformer.SwinTransformer(
+        [4, 4], 32, [2, 2, 2, 2], heads, windows, **{"stochastic_depth_prob": 0.2, **options}
+    )
     return made
 
 
@@ -392,7 +402,7 @@ SMALL = [
     small("preresnet", partial(cifar.preresnet, 20, False, 4), 16, depth=20, kind="residual", width=4),
     small("preresnet", partial(cifar.preresnet, 20, True, 4), 16, depth=20, width=4),
     small("wide_resnet", partial(cifar.wide_resnet, 16, 1), 16, depth=16, widen=1),
-    small("wide_resnet", partial(cifar.wide_resnet, 10, 1), 16, depth=10, widen=1, drop=0.3),
+    small("wide_resnet", partial(cifar.wide_resnet, 10, 1, 0.3), 16, depth=10, widen=1, drop=0.3),
     small("densenet_bc", partial(cifar.densenet_bc, 22, 4), 16, depth=22, growth=4),
     small("resnext29", partial(cifar.resnext29, 2, 8), 16, groups=2, group_width=8),
     small("senet18", cifar.senet18, 16),
@@ -460,8 +470,19 @@ SMALL = [
     small("plain32", course.plain32, 16),
     small("resnet32", course.resnet32, 16),
     small("resnet47", course.resnet47, 16),
-    small("unet", partial(unet, 4), width=4),
-    small("scenes_fcos", partial(scenes_fcos, 4), width=4),
+    small("unet", partial(maps.unet, 4), width=4),
+    small("scenes_fcos", partial(maps.scenes_fcos, 4), width=4),
+    small("scenes_yolo", partial(maps.scenes_yolo, 4), width=4),
+    small("cells", partial(maps.cells, 4, 8), width=4, fpn=8),
+    small("fcos_resnet50_fpn", partial(maps.small_detector, fcos.FCOSHead, 1), 128, width=8, fpn=64),
+    small(
+        "retinanet_resnet50_fpn",
+        partial(maps.small_detector, retinanet.RetinaNetHead, 9),
+        128,
+        width=8,
+        fpn=64,
+    ),
+    small("yolo_course", maps.yolo_course, 64),
 ]
 
 

@@ -25,6 +25,8 @@ _FONT, _SMALL = 9, 6
 _RIGHT, _DOWN = 1.1, 1.3
 # The most classes with a legend, and with numbers in the cells of a matrix.
 _COLOURS, _CELLS = 10, 25
+# The largest number that a cell of a matrix has room for.
+_LONGEST = 99_999
 # The most lines that the name of one of many classes is moved up from its points.
 _HIGHER = 3
 
@@ -135,7 +137,8 @@ def _label(axes: Axes, named: Sequence[tuple[str, float, float]], size: float, l
 
 def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: str) -> None:
     """Draws a confusion matrix: the images of each class (row) by predicted class (column). A cell's colour
-    is its fraction of the row; up to 25 classes have counts in the cells.
+    is its fraction of the row; up to 25 classes have counts in the cells, or fractions where counts are too
+    long.
 
     Raises RunError if the file can't be written.
     """
@@ -158,9 +161,10 @@ def write_confusion(counts: Tensor, classes: Sequence[str], file: Path, title: s
     axes.set(xlabel="predicted", ylabel="class")
     axes.set_title(plain(title), fontsize=_FONT + 1)
     if count <= _CELLS:
+        long = counts.max() > _LONGEST
         for row, column in (counts > 0).nonzero().tolist():
             colour = "white" if shares[row, column] > 0.5 else "black"
-            text = f"{int(counts[row, column])}"
+            text = f"{shares[row, column]:.1%}" if long else f"{int(counts[row, column])}"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=_FONT - 1)
     bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, format=PercentFormatter(xmax=1))
     bar.set_label("share of the class", fontsize=_FONT)

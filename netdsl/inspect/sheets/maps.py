@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from netdsl.inspect.attributions import integrated_gradients, occlusion
+from netdsl.inspect.boxes import Box, Boxes
 from netdsl.inspect.gradients import grad_cam, last_layer, saliency, smooth_grad
 from netdsl.inspect.inspected import Inspected
 from netdsl.inspect.inspected_run import InspectedRun
@@ -17,6 +18,8 @@ from netdsl.inspect.pictures import Picture
 from netdsl.inspect.sheets.captions import Answer, fitting, predicted, short
 from netdsl.inspect.sheets.panels import Colours, Panel, in_rows, write_sheet
 from netdsl.runtime.console import progress
+from netdsl.runtime.detection.draw import with_boxes
+from netdsl.runtime.errors import RunError
 
 Method: TypeAlias = Literal["simple", "smooth-grad", "grad-cam", "integrated-gradients", "occlusion"]
 
@@ -26,7 +29,7 @@ _ACROSS = 6
 
 class Explained(NamedTuple):
     """An image, its label if known, its predicted class, and the class whose score is explained, number
-    `number`.
+    `number`; of a detector the score of a `box`.
     """
 
     picture: Picture
@@ -34,6 +37,28 @@ class Explained(NamedTuple):
     predicted: Answer
     explained: Answer
     number: int
+    box: Box | None = None
+
+
+def choose_boxes(
+    boxes: Boxes, pictures: Sequence[Picture], classes: Sequence[str], wanted: int | None, rank: int
+) -> list[Explained]:
+    """The box to explain in each image: number `rank`, from 0, of those that are found, if given of the class
+    `wanted`. Raises RunError if there are not so many.
+    """
+    chosen = []
+    for picture in pictures:
+        every, found = boxes.found(picture.pixels), boxes.found(picture.pixels, wanted)
+        if rank >= len(found):
+            of = "" if wanted is None else f" of class `{classes[wanted]}`"
+            raise RunError(
+                f"{picture.name}: there is no box {rank}{of}: {len(found)} are found",
+                "`netdsl predict RUN IMAGE` lists the boxes; number 0 is the surest",
+            )
+        box = found[rank]
+        surest, explained = (Answer(classes[each.kind], each.score) for each in (every[0], box))
+        chosen.append(Explained(picture, None, surest, explained, box.number, box))
+    return chosen
 
 
 def choose(
@@ -82,7 +107,8 @@ def arranged(groups: Sequence[list[Panel]]) -> list[list[Panel]]:
 def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
     caption = _caption(image)
     pixels = image.picture.pixels
-    panels = [] if look.maps_only else [Panel(pixels, caption)]
+    shown = pixels if image.box is None else _with_box(pixels, image.box)
+    panels = [] if look.maps_only else [Panel(shown, caption)]
     for method in look.methods:
         found, title, colours = _map(model, image, method, look)
         if not found.any():
@@ -94,6 +120,12 @@ def _panels(model: Inspected, image: Explained, look: Look) -> list[Panel]:
     if look.maps_only:
         panels[0] = panels[0]._replace(caption=f"{caption}\n{panels[0].caption}")
     return panels
+
+
+def _with_box(pixels: Tensor, box: Box) -> Tensor:
+    """An image with a box, enlarged if it is small."""
+    drawn = with_boxes((pixels * 255).round().byte(), box.corners[None], torch.tensor([0]), [""], 1)
+    return drawn.float() / 255
 
 
 def _map(model: Inspected, image: Explained, method: Method, look: Look) -> tuple[Tensor, str, Colours]:

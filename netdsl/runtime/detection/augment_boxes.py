@@ -7,6 +7,7 @@ padding, where it is. All tensors must be on one device; it is not synchronised.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,13 @@ def draw_zoom(count: int, low: float, high: float, generator: torch.Generator) -
     return drawn
 
 
-def zoom(images: Tensor, boxes: Tensor, drawn: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def zoom(
+    images: Tensor,
+    boxes: Tensor,
+    drawn: Tensor,
+    mean: Tensor,
+    mode: Literal["bilinear", "nearest"] = "bilinear",
+) -> tuple[Tensor, Tensor]:
     """Images scaled by a factor, and their boxes; `drawn` is of `draw_zoom`.
 
     Enlarged images are cropped at the place, smaller ones are put there on a canvas of the `mean` colour,
@@ -49,7 +56,7 @@ def zoom(images: Tensor, boxes: Tensor, drawn: Tensor, mean: Tensor) -> tuple[Te
     theta[:, :, 2] = (1 - 2 * shift) / factor - 1
     grid = F.affine_grid(theta, list(images.shape), align_corners=False).to(images.dtype)
     fill = mean[:, None, None].to(images.dtype)
-    zoomed = F.grid_sample(images - fill, grid, align_corners=False) + fill
+    zoomed = F.grid_sample(images - fill, grid, mode, align_corners=False) + fill
     size = boxes.new_tensor([width, height])
     offset = (shift * size).repeat(1, 2)[:, None]
     moved = factor[:, None] * boxes[:, :, :4] + offset

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated as Checked
 from typing import Any
+
+import torch
 
 from netdsl.base.typed_json import Range, parse, typed
 from netdsl.runtime.detection.annotations import (
@@ -18,6 +21,7 @@ from netdsl.runtime.detection.annotations import (
     size_of,
     unreadable,
 )
+from netdsl.runtime.detection.boxes import Detections
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.folders import Part
 
@@ -77,13 +81,17 @@ def read(tree: Tree, remarks: Remarks) -> tuple[dict[Part | None, list[Annotated
                 "remove one of them, or name them after `train`, `val` and `test`",
             )
         parts[part] = file
-        try:
-            coco = typed(_Coco, value)
-        except ValueError as error:
-            raise unreadable(file, str(error)) from error
+        coco = _coco(file, value)
         images[part] = _images(tree, file, part, coco, remarks)
         names |= dict.fromkeys(each.name for each in sorted(coco.categories, key=lambda each: each.id))
     return (images, tuple(names)) if parts else None
+
+
+def _coco(file: Path, value: object) -> _Coco:
+    try:
+        return typed(_Coco, value)
+    except ValueError as error:
+        raise unreadable(file, str(error)) from error
 
 
 def _parsed(tree: Tree, file: Path, remarks: Remarks) -> dict[str, Any] | None:
@@ -170,3 +178,39 @@ def _path(tree: Tree, folders: list[PurePosixPath], name: str) -> Path | None:
             if found := tree.files.get((folder / wanted).as_posix()):
                 return found
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The images of a file of annotations with their ids, and the ids of its categories by name."""
+
+    file: Path
+    images: dict[Path, int]
+    categories: dict[str, int]
+
+
+def read_ids(file: Path, remarks: Remarks) -> Listed:
+    """The images and categories of a file, for results that refer to them. Raises RunError."""
+    tree = Tree(file.parent.parent if file.parent.name == "annotations" else file.parent)
+    coco = _coco(file, _parsed(tree, file, remarks))
+    folders = _folders(tree, file)
+    images: dict[Path, int] = {}
+    for image in coco.images:
+        if (path := _path(tree, folders, image.file_name)) is None:
+            remarks.add("missing images, left out", image.file_name)
+        else:
+            images.setdefault(path, image.id)
+    names = _category_names(file, coco.categories)
+    return Listed(file, images, {name: number for number, name in names.items()})
+
+
+def results(
+    found: Iterable[tuple[int, Detections]], categories: Sequence[int]
+) -> Iterator[dict[str, int | float | list[float]]]:
+    """Detections in the format of COCO's results, surest first in each image: (id, detections) of images,
+    whose classes have these ids of categories.
+    """
+    for image, (boxes, scores, classes) in found:
+        sizes = torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), 1)
+        for box, score, kind in zip(sizes.tolist(), scores.tolist(), classes.tolist(), strict=True):
+            yield {"image_id": image, "category_id": categories[kind], "bbox": box, "score": score}

@@ -38,14 +38,9 @@ def with_boxes(
     a text above it, as (3, H, W) uint8: small images are enlarged by a whole factor. `letters` is the size
     of letters as a fraction of the longer side.
     """
-    from matplotlib import get_data_path  # late: slow to import, as torchvision
-    from torchvision.utils import draw_bounding_boxes
+    from torchvision.utils import draw_bounding_boxes  # late: slow to import
 
-    factor = -(-_LONG // max(image.shape[1:]))
-    shown = image.expand(3, -1, -1).cpu()
-    if factor > 1:
-        shown = F.interpolate(shown[None].float(), scale_factor=factor, mode="bilinear")[0]
-        shown = shown.round().clamp(0, 255).to(torch.uint8)
+    shown, factor = enlarged(image)
     if not len(boxes):
         return shown.contiguous()
     palette, longer = colours(classes), max(shown.shape[1:])
@@ -55,11 +50,28 @@ def with_boxes(
         labels=[printable(text) for text in texts],
         colors=[palette[kind] for kind in kinds.tolist()],
         width=max(1, round(_LINE * longer)),
-        font=str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")),
+        font=font_file(),
         font_size=max(6, round(letters * longer)),
         fill_labels=True,
     )
     return drawn
+
+
+def font_file() -> str:
+    """The file of the font of texts, which has letters of many scripts."""
+    from matplotlib import get_data_path  # late: slow to import
+
+    return str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+
+
+def enlarged(image: Tensor) -> tuple[Tensor, int]:
+    """An image (1 or 3, h, w) uint8 as (3, H, W), enlarged if it is small, and the whole factor."""
+    factor = -(-_LONG // max(image.shape[1:]))
+    shown = image.expand(3, -1, -1).cpu()
+    if factor > 1:
+        shown = F.interpolate(shown[None].float(), scale_factor=factor, mode="bilinear")[0]
+        shown = shown.round().clamp(0, 255).to(torch.uint8)
+    return shown, factor
 
 
 def with_detections(image: Tensor, found: Detections, classes: Sequence[str]) -> Tensor:

@@ -140,4 +140,6 @@ class Fcos:
         stride = _by_location(self.strides, points)
         away = distances * stride[:, None]
         boxes = torch.cat((every - away[..., :2], every + away[..., 2:]), 2)
-        return boxes, (scores.sigmoid() * centre.sigmoid()[..., None]).sqrt()
+        # The root of the product of two sigmoids, by logarithms: the root of a small number that is off by
+        # rounding would be off by much more.
+        return boxes, (-(F.softplus(-scores) + F.softplus(-centre)[..., None]) / 2).exp()

@@ -27,7 +27,8 @@ _INK = 0.25
 class Scenes:
     """The scenes (C, H, W) of these `numbers`, each drawn from a seed of its own when it is asked for.
 
-    Each `part` has digits of its own. Another `epoch` has other scenes with the same digits.
+    Their labels are boxes, or `masks` of background, 0, and the digits from 1 on. Each `part` has digits of
+    its own. Another `epoch` has other scenes with the same digits.
     """
 
     part: digits.Part
@@ -35,6 +36,7 @@ class Scenes:
     input_shape: tuple[int, ...]
     seed: int
     epoch: int = 0
+    masks: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,7 +50,9 @@ class Scenes:
         return replace(self, epoch=epoch)
 
     def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Some of the scenes: images (n, C, H, W) uint8, and their boxes (n, 6, 5), padded with -1."""
+        """Some of the scenes: images (n, C, H, W) uint8, and their boxes (n, 6, 5), padded with -1, or masks
+        (n, H, W) uint8.
+        """
         channels, height, width = self.input_shape
         every = self.numbers[index].tolist()
         generators = [seeds.generator("scene", self.part, self.seed, self.epoch, i) for i in every]
@@ -68,21 +72,22 @@ class Scenes:
         shade = (ink * brightness).amax(1, keepdim=True)
         dark, bright = 0.3 * colours[:, 0], 0.7 + 0.3 * colours[:, 1]
         images = dark + shade * (bright - dark) + 0.05 * noise
-        return (images * 255).round().clamp(0, 255).to(torch.uint8), _bounds(ink, labels[chosen])
+        found = _classes(ink, labels[chosen]) if self.masks else _bounds(ink, labels[chosen])
+        return (images * 255).round().clamp(0, 255).to(torch.uint8), found
 
 
-def read(input_shape: tuple[int, ...], count: int) -> Source:
+def read(input_shape: tuple[int, ...], count: int, masks: bool = False) -> Source:
     """Scenes of (C, H, W): `count` for training, other ones in each epoch. A sixth as many are for
     validation, a third for the test, and stay.
     """
     splits = {}
     counts: dict[digits.Part, int] = {"train": count, "validation": -(-count // 6), "test": -(-count // 3)}
     for part, number in counts.items():
-        scenes = Scenes(part, torch.arange(number), input_shape, seed=0)
+        scenes = Scenes(part, torch.arange(number), input_shape, seed=0, masks=masks)
         drawn = [scenes.draw(rows) for rows in scenes.numbers.split(100)]
         images, boxes = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         splits[part] = Split(scenes if part == "train" else images, boxes, moments(images))
-    names = tuple(map(str, range(10)))
+    names = (*(["background"] * masks), *map(str, range(10)))
     return Source(splits["train"], splits["test"], names, splits["validation"])
 
 
@@ -113,6 +118,13 @@ def _resize(glyphs: Tensor, corners: Tensor, sides: Tensor, size: tuple[int, int
         places = (pixels - corners[..., 1 - axis, None]) * (own / sides[..., None]) - 0.5
         weights.append((1 - (places[..., None] - torch.arange(own)).abs()).clamp(min=0))
     return weights[0] @ glyphs @ weights[1].mT
+
+
+def _classes(ink: Tensor, labels: Tensor) -> Tensor:
+    """The digit with the most ink at each pixel, counted from 1, of digits (n, 6, H, W): (n, H, W)."""
+    most, digit = ink.max(1)
+    classes = labels.gather(1, digit.flatten(1)).view_as(digit) + 1
+    return (classes * (most > _INK)).to(torch.uint8)
 
 
 def _bounds(ink: Tensor, labels: Tensor) -> Tensor:

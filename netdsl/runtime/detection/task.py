@@ -46,6 +46,8 @@ class Detection:
     least: float
     overlap: float
     metric = "ap50"
+    enough = 0.95
+    guesses = False
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -67,6 +69,12 @@ class Detection:
 
     def scoring(self, device: torch.device) -> Scoring:
         return _Boxes(self, device)
+
+    def decoded(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        from torchvision.ops import clip_boxes_to_image  # late: slow to import
+
+        boxes, scores = self.head.candidates(outputs)
+        return {"boxes": clip_boxes_to_image(boxes, self.size), "scores": scores}
 
 
 class _Boxes:

@@ -121,6 +121,17 @@ def with_arguments(step: Call, given: Mapping[str, Expr], shown: str = "") -> Ch
     )
 
 
+def made_with(
+    network: ResolvedNetwork, tensor: TensorState, channels: Expr, shown: str = ""
+) -> Iterator[Change]:
+    """The change of the step that made a tensor after which that has other channels; the help has `shown` in
+    place of them.
+    """
+    for step in (step for body in network.bodies for step in _calls(body)):
+        if step.span == tensor.made and "out" in dict(step.arguments):
+            yield with_arguments(step, {"out": channels}, shown)
+
+
 def enlarging(network: ResolvedNetwork, place: Span) -> Iterator[Change]:
     """Changes of the steps before a place that enlarge maps: of single steps, then of all transposed
     convolutions at once.
@@ -145,7 +156,7 @@ def _together(changes: Sequence[Change], title: str) -> Change:
 
 def other_tensors(network: ResolvedNetwork, join: BranchesStep) -> Iterator[Change]:
     """Other saved tensors for the branches of a join: lines of a decoder are often copied."""
-    steps = [step for step in _steps_before(network, join.span) if isinstance(step, SaveStep)]
+    steps = [step for step in steps_before(network, join.span) if isinstance(step, SaveStep)]
     for taken in (step for branch in join.branches for step in branch if isinstance(step, FromStep)):
         for name in (step.name for step in steps if step.name != taken.name):
             fix = write(taken.span, f"from {name}", f" in place of `from {taken.name}`")
@@ -163,10 +174,11 @@ def backwards(network: ResolvedNetwork, channels: Expr, place: Span) -> Iterator
 
 def _before(network: ResolvedNetwork, place: Span) -> list[Call]:
     """The calls before a place in its file, the nearest first."""
-    return [step for step in _steps_before(network, place) if isinstance(step, (OperationStep, BlockStep))]
+    return [step for step in steps_before(network, place) if isinstance(step, (OperationStep, BlockStep))]
 
 
-def _steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
+def steps_before(network: ResolvedNetwork, place: Span) -> list[Step]:
+    """The steps before a place in its file, the nearest first."""
     found = (step for body in network.bodies for step in steps(body))
     before = [s for s in found if s.span.source is place.source and s.span.start < place.start]
     return sorted(before, key=lambda step: -step.span.start)

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, add_line, misspelt, remove, write
+from netdsl.diagnostics.fixes import edited
 from netdsl.language.words import STATEMENTS
 from netdsl.other_frameworks.translation import split
+from netdsl.syntax import lalr
 from netdsl.syntax.errors.notations import NOTATIONS
 from netdsl.syntax.errors.table_columns import columns
 from netdsl.syntax.errors.token_patterns import line_around, mistake_of
@@ -20,7 +22,7 @@ from netdsl.syntax.errors.wrong_statements import STATEMENT_RULES
 from netdsl.syntax.errors.wrong_steps import STEP_RULES
 from netdsl.syntax.errors.wrong_tokens import wrong_token
 from netdsl.syntax.lalr import SyntaxFault
-from netdsl.syntax.tokens import Token, closing, word_at
+from netdsl.syntax.tokens import Token, closing, significant, word_at
 from netdsl.syntax.tokens import tokens as source_tokens
 
 _RULES = (*NOTATIONS, *LINE_RULES, *STATEMENT_RULES, *STEP_RULES)
@@ -109,7 +111,8 @@ def report_syntax_error(
         return Reported()
     if mistake := mistake_of(_RULES, around):
         shown = mistake.place or span
-        diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
+        help = _tried(mistake.help, source, tokens, rule)
+        diagnostics.error("NET101", mistake.message, shown, help=help)
         return Reported(mistake.language, max(shown.end, mistake.end))
     if len(found) == 1 and not (found.isascii() and found.isprintable()):
         assert wrong is not None
@@ -121,7 +124,8 @@ def report_syntax_error(
     elif mistake := wrong_token(around):
         around_it = mistake.place and mistake.place.start <= span.start < span.end <= mistake.place.end
         shown = mistake.place if mistake.place and around_it else span
-        diagnostics.error("NET101", mistake.message, shown, help=mistake.help)
+        help = _tried(mistake.help, source, tokens, rule)
+        diagnostics.error("NET101", mistake.message, shown, help=help)
     else:
         header = rule == "header" or statement == "stages"
         before = text[start:place]
@@ -129,6 +133,29 @@ def report_syntax_error(
         unexpected = f"unexpected `{found}`" if found.strip() else "unexpected end of line"
         diagnostics.error("NET101", unexpected, span, help=help)
     return Reported()
+
+
+def _tried(help: Help, source: Source, text: Sequence[Token], rule: str) -> Help:
+    """The help; its fix is a guess if the edited text is still wrong before the end of the edits."""
+    start, end = text[0].start, text[-1].end
+    if not isinstance(help, Fix) or not help.safe:
+        return help
+    outside = any(edit.span.start < start or end < edit.span.end for edit in help.edits)
+    if outside or any("\n" in edit.new_text for edit in help.edits):
+        return help
+    before = edited(source.text[:end], help.edits)
+    last = max(help.edits, key=lambda edit: edit.span.end)
+    place = len(before) - (end - last.span.end)
+    if not last.new_text:  # what follows takes its place
+        place += len(before[place:]) - len(before[place:].lstrip()) + 1
+    body = rule == "step"
+    new = Source("", f"{{{before[start:]}}}" if body else before[start:])
+    try:
+        lalr.parse(significant(source_tokens(new)), "body" if body else rule, new)
+    except SyntaxFault as fault:
+        if fault.token and fault.token.start + start - body < place:
+            return replace(help, safe=False)
+    return help
 
 
 def _without_bars(source: Source, start: int, diagnostics: Diagnostics) -> None:

@@ -42,6 +42,7 @@ _WORD, _ANY = r"[A-Za-z_]\w*\n", rf"[^{_MARK}\n]+\n"
 _PLAIN = rf"[^()\[\]{{}}{_MARK}\n][^\n]*\n"
 _FLAT = rf"(?:{_PLAIN}|[(\[]\n(?:{_PLAIN})*[)\]]\n)"
 _DEEP = rf"(?:{_PLAIN}|[(\[]\n{_FLAT}*[)\]]\n)"
+_TENSORS = rf"{_WORD}(?:,\n{_WORD})*"
 _NUMBER = r"\.?[0-9][^\n]*\n"
 _DOTTED = rf"{_WORD}(?:\.{_WORD})*"
 _TEXT = r"[\"'][^\n]*\n"
@@ -65,6 +66,8 @@ _KINDS = {
     "quotes": "(?:\"\"|'')\n(?:[\"']\n)?",
     "attribute": r"\.[A-Za-z_]\w*\n",
     "value": _VALUE,
+    "commas": r"(?:,\n)+",
+    "values": rf"(?:{_VALUE})+",
     "sum": _SUM,
     "test": _TESTS,
     "call": _CALL,
@@ -75,8 +78,9 @@ _KINDS = {
     "pairs": rf"{_GIVEN}(?:(?:,\n)?{_GIVEN})*(?:,\n)?",
     "keyed": rf"(?:{_WORD}=\n{_VALUE}(?:,\n)?)+",
     "times": rf"(?:[x*×]\n{_NUMBER}|[x×]\d+\n)",
-    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|when\n{_TESTS})",
+    "opener": rf"(?:skip\n(?:if\nsame\n)?|repeat\n{_VALUE}(?:as\n{_WORD})?|each\n{_TENSORS}|when\n{_TESTS})",
     "names": rf"(?:{_WORD})+",
+    "tensors": _TENSORS,
     "columns": rf"[\[(]?\n?(?:[,|;]\n|{_WORD})+[\])]?\n?",
     "cell": _CELL,
     "cells": rf"(?:{_CELL})*[,|;]\n(?:[,|;]\n|{_CELL})*",
@@ -115,7 +119,7 @@ class Line(NamedTuple):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The names that rules are restricted to: the rule of the grammar, the word of a statement or step."""
+        """The names that restrict rules: the rule of the grammar, the word of a statement or step."""
         if self.rule == "statement" and self.first in STATEMENTS:
             return (self.first,)
         return (self.rule, self.first) if self.rule == "step" and self.first in STEPS else (self.rule,)
@@ -217,15 +221,19 @@ class Rule(NamedTuple):
     function: Function | None
 
     def mistake(self, encoded: Encoded) -> Mistake | None:
-        """The mistake in a line; None where the rule doesn't match it."""
+        """The mistake in a line; None where the rule doesn't match it, or its fix changes nothing."""
         line = encoded.line
         if not self.literals <= encoded.words or (self.only and self.only.isdisjoint(line.owners)):
             return None
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
         found = encoded.find(self.pattern, self.message)
-        if found is None or self.function:
-            return self.function(found) if self.function and found else None
+        mistake = found and (self.function or self._filled)(found)
+        fix = mistake and mistake.help
+        idle = isinstance(fix, Fix) and all(edit.new_text == edit.span.text for edit in fix.edits)
+        return None if idle else mistake
+
+    def _filled(self, found: Found) -> Mistake | None:
         if self.kind == "~":
             return found.says(PASTED, self.text)
         text = found.filled(self.text)
@@ -379,7 +387,7 @@ def mistake_at(rules: Sequence[Rule], line: Line) -> Mistake | None:
 # The number of tokens before and after a mistake that are looked at.
 _AROUND = 40
 # The first words of steps that go on behind a comma.
-_LISTED = ("skip", "repeat", "when", "order", "add", "concat", "mul")
+_LISTED = ("skip", "repeat", "each", "when", "order", "add", "concat", "mul")
 
 
 def line_around(

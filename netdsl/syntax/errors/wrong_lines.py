@@ -53,7 +53,7 @@ a row of a table has no names
 a table needs a header line, and a line for each row
   header: <names> <numbers>       ! write `{{names}}` on the line after the `{{`, and `{{numbers}}` below it
 separate the columns by spaces
-  header: <columns>                                            => {{columns;word}}
+  header: <columns>                                            => @columns
 no line between the header and the rows
   row: <dashes>                                                => @removed
 {NO_SPACE}
@@ -119,6 +119,12 @@ def _choice(found: Found) -> Mistake | None:
 
 def _removed(found: Found) -> Mistake:
     return found.says("remove it")
+
+
+def _columns(found: Found) -> Mistake:
+    """`out, repeat, stride`."""
+    names = found.pieces("columns", "word")
+    return found.write("  ".join(names), safe=len(names) == len(set(names)))
 
 
 def _named_rows(found: Found) -> Mistake | None:

@@ -30,6 +30,8 @@ a `shortcut` must follow the body of its `skip`
   step: <order:word> <rest>            ! move it out of the braces: `order` applies to the whole file
   step: <network|input|classes|stage|stages|block|train|expect|use:word> <rest>    => @misplaced
   step: <stem|head|layers|init:word> <rest>                                        => @misplaced
+saved tensors have the same steps in an `each`
+  step: for <word> in [([]? <tensors> [)]]? :? {               => each {tensors} { … }
 there is no `for`; use `repeat`
   step: for <word> in <args:values> :? {?                      => @loop
   step: for <word> in <args:values> : <steps>                  => @loop
@@ -39,6 +41,13 @@ there is no `for`; use `repeat`
   step: repeat (? <word> = <value> )? {?                       => repeat {value} { … }
 the index of a `repeat` needs `as`
   step: repeat <value> , <word> {                              => repeat {value} as {word} { … }
+`each` takes the names of saved tensors
+  step: each {                                      ! write them, such as `each p3, p4 { … }`
+  step: each <word> in [([]? <tensors> [)]]? {                 => each {tensors} { … }
+the names of `each` stand without brackets
+  step: each [([] <tensors> [)]] {                             => each {tensors} { … }
+the names of `each` need commas between them
+  step: each <names> {                                         => each {names,word} { … }
 `{verb}` takes a plain name
   step: <save|from:verb> (? [=:]? as? <word> )?                => {verb} {word}
   step: <save|from:verb> (? [=:]? <bare> )?                    => {verb} {bare}
@@ -54,7 +63,7 @@ a step must not be in quotes
 a label must not be in quotes
   step: <bare> : <call>                                        => {bare}: {call}
 only operations and blocks can have labels
-  step: >> <word> : << skip|repeat|when|add|concat|mul <any>   =>
+  step: >> <word> : << skip|repeat|each|when|add|concat|mul <any>   =>
   step: <word> : {                                             ! remove the label and its braces
 a name cannot contain `-`
   step: <dashed> : <rest>                                      => {dashed|plain}: {rest}

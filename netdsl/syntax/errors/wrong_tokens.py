@@ -116,7 +116,7 @@ comparisons cannot be chained
   ^AND ==                                          ! join two of them with `and`
 arguments are separated by commas
   ^RPAR ;                                          =>? ,
-  <value> ^RPAR,_COMMA <value:next>                => {value}, {next}
+  <value> ^RPAR,_COMMA <values>                    => {value}, {values,value}
 a statement ends at the end of its line
   ^ ;                                              =>
   } >> ^ , << <word>                               => \\n
@@ -124,7 +124,7 @@ a statement ends at the end of its line
 a conditional expression needs both values
   if <any> then <any:yes> ^ELSE                    ! write both: `if c then a else b`
 the comma must be followed by an item
-  >> , ^                                           =>
+  >> , ^ <commas>?                                 =>
 there are no environment variables
   let <word> = ^ $ <any>                           => @environment
   ^ $ { <word> }                                   => @environment

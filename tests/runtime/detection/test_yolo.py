@@ -37,16 +37,51 @@ def test_anchors_of_the_course_that_are_activated() -> None:
     assert torch.allclose(found.offsets[found.real], torch.tensor(expected), atol=2e-6)
 
 
+# A box in an image of 500x333.
+SIZE, BOX = torch.tensor([500.0, 333]), torch.tensor([[156.0, 97, 351, 270]])
+
+
 def test_overlaps_of_one_cell() -> None:
     from torchvision.ops import box_iou
 
-    # An image of 500x333: its box in cells.
-    box = torch.tensor([[156 * 7 / 500, 97 * 7 / 333, 351 * 7 / 500, 270 * 7 / 333]])
+    box = BOX * (7 / SIZE).repeat(2)
+    assert torch.allclose(box, BOXES[0, :1, :4])
     centre = centres(7, 7)[24 // 7, 24 % 7]
     assert (centre * torch.tensor([500 / 7, 333 / 7])).tolist() == pytest.approx([250, 166.5])
     own = torch.cat((centre - ANCHORS / 2, centre + ANCHORS / 2), 1)
     expected = [0.1007, 0.4029, 0.7454, 0.5733, 0.3971, 0.5918, 0.5216, 0.6619, 0.4799]
     assert box_iou(own, box)[:, 0].tolist() == pytest.approx(expected, abs=5e-5)
+
+
+def test_the_nearest_cell_by_its_distance() -> None:
+    middle = (BOX[:, :2] + BOX[:, 2:]) / 2
+    assert middle[0].tolist() == [253.5, 183.5]
+    distances = (centres(7, 7) * SIZE / 7 - middle).abs().sum(2).flatten()
+    assert int(distances.argmin()) == 24 and float(distances[24]) == pytest.approx(20.5)
+    # That of the cell below.
+    assert float(distances[31]) == pytest.approx(34.0714, abs=1e-4)
+
+
+def test_overlaps_of_two_pairs() -> None:
+    from torchvision.ops import box_iou
+
+    one, other = torch.tensor([[5.0, 5, 15, 15], [27, 27, 37, 37]]), torch.tensor(
+        [[1.0, 1, 11, 11], [20, 20, 30, 30]]
+    )
+    assert box_iou(one, other).diag().tolist() == pytest.approx([0.219512, 0.0471204], abs=1e-6)
+
+
+def test_both_layouts_of_the_confidences_have_the_same_places() -> None:
+    """The first channels of all, as in the course's code, or the first of each anchor's five, as here."""
+    places = [122, 605, 871, 955]
+    confidences = torch.full((3, 9, 7, 7), -20.0)
+    confidences.view(-1)[places] = 20
+    first = torch.cat((confidences, torch.zeros(3, 36 + 20, 7, 7)), 1)
+    major = torch.zeros(3, 65, 7, 7)
+    major[:, :45].unflatten(1, (9, 5))[:, :, 0] = confidences
+    assert first[:, :9].flatten().topk(4).indices.sort().values.tolist() == places
+    _, scores = HEAD.candidates([major])
+    assert scores.amax(2).flatten().topk(4).indices.sort().values.tolist() == places
 
 
 def direct(boxes: Tensor, anchors: Tensor, height: int, width: int) -> tuple[list[int], Tensor]:

@@ -3,12 +3,13 @@
 Sections and stages have their names in the generated code. Blocks of a stage are counted from 1, and so are
 the steps of a block by kind, in the order in which they run. A step's label is its name. Steps in `skip`,
 `repeat`, `when` or a unit are counted with those of the block; branches and shortcuts have separate
-names, `concat1.branch2.conv1` and `skip1.shortcut.conv1`.
+names, `concat1.branch2.conv1` and `skip1.shortcut.conv1`, and so have the tensors of an `each`:
+`head.p3.conv1`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import NamedTuple, TypeAlias
@@ -17,7 +18,7 @@ from netdsl.base.names import numbered
 from netdsl.base.source import Span
 from netdsl.ir import typed as ir
 from netdsl.ir.resolved import FromStep, SaveStep
-from netdsl.ops.operation import Shape
+from netdsl.ops.operation import Shape, Weighted
 
 # Operations that compute no new features.
 _NO_FEATURES = {"maxpool", "avgpool", "adaptive_avgpool", "global_avgpool", "global_maxpool"}
@@ -30,7 +31,8 @@ class Layer(NamedTuple):
 
     The n-th layer with a `span` is the result of the n-th execution of that step. The output of a block, a
     section or a stage is the tensor of the layer numbered `alias`, and has no span. The input of an operation
-    is the tensor of the layer numbered `before`, or the image if that is None.
+    is the tensor of the layer numbered `before`, or the image if that is None. `parameters` is the number of
+    its own parameters: generated code of every style has them in the order of the layers.
     """
 
     name: str
@@ -39,11 +41,24 @@ class Layer(NamedTuple):
     span: Span | None
     alias: int | None = None
     before: int | None = None
+    parameters: int = 0
 
 
-def layers(typed: ir.TypedNetwork) -> tuple[Layer, ...]:
-    """The layers of a network in the order in which they run, inner layers before outer ones."""
-    return tuple(_Walk().network(typed))
+def layers(typed: ir.TypedNetwork, in_training: bool = False) -> tuple[Layer, ...]:
+    """The layers of a network in the order in which they run, inner layers before outer ones; with those
+    that run only in training if it is `in_training`.
+    """
+    return tuple(_Walk().network(typed, len(typed.parts) if in_training else typed.evaluated))
+
+
+def parameter_layers(typed: ir.TypedNetwork) -> list[str]:
+    """For each parameter of the generated code, in its order, the name of its layer."""
+    return [layer.name for layer in layers(typed, in_training=True) for _ in range(layer.parameters)]
+
+
+def is_within(layer: str, paths: Collection[str]) -> bool:
+    """True if a layer is one of these, or inside of one."""
+    return any(layer == path or layer.startswith(f"{path}.") for path in paths)
 
 
 def last_feature_map(found: Sequence[Layer]) -> Layer | None:
@@ -97,11 +112,10 @@ class _Walk:
     def __init__(self) -> None:
         self._layers: list[Layer] = []
 
-    def network(self, typed: ir.TypedNetwork) -> list[Layer]:
+    def network(self, typed: ir.TypedNetwork, parts: int) -> list[Layer]:
         current = None
         saved: _Saved = {}
-        # The others run in training only.
-        for name, part in islice(typed.named_parts, typed.evaluated):
+        for name, part in islice(typed.named_parts, parts):
             if isinstance(part, ir.TypedStage):
                 current = self._alias(name, "stage", self._stage(part, name, current))
             else:
@@ -146,6 +160,10 @@ class _Walk:
                     for _ in range(copies):
                         current = self._body(body, scope, current, saved)
                 return current
+            case ir.TypedEach(each):
+                for name, instance in zip(each.names, step.instances, strict=True):
+                    current = saved[name] = self._block(instance, scope.name("each", name), saved[name])
+                return current
             case ir.TypedWhen(body=body):
                 return self._body(body, scope, current, saved)
             case ir.TypedMark(step=SaveStep(name=name)):
@@ -162,7 +180,9 @@ class _Walk:
         kind = step.operation.name
         if kind == "identity":  # the same tensor, and no code
             return current
-        return self._add(Layer(scope.name(kind, step.step.label), kind, step.output, span, before=current))
+        name, operation = scope.name(kind, step.step.label), step.operation
+        count = len(operation.parameter_names()) if isinstance(operation, Weighted) else 0
+        return self._add(Layer(name, kind, step.output, span, before=current, parameters=count))
 
     def _skip(self, step: ir.TypedSkip, scope: _Scope, current: int | None, saved: _Saved) -> int | None:
         last = self._body(step.body, scope, current, saved)

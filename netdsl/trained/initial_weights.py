@@ -1,0 +1,224 @@
+"""The weights that a training begins with: of a run, of a file or of torchvision, as far as they fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from netdsl.compiler import Style
+from netdsl.diagnostics import nearest
+from netdsl.ir.layer_names import is_within, layers, parameter_layers
+from netdsl.network import CompiledNetwork
+from netdsl.runtime import checkpoint_import
+from netdsl.runtime.console import say
+from netdsl.runtime.data import Dataset
+from netdsl.runtime.errors import RunError
+from netdsl.runtime.model import Model
+from netdsl.runtime.preprocessing import Preprocessing
+from netdsl.runtime.silence import first_line
+from netdsl.runtime.train_step import Tuning
+from netdsl.runtime.transplant import GROUPS, SHOWN, STATISTICS, Taken, take
+from netdsl.trained.checkpoint_orders import known_orders
+from netdsl.trained.open_run import Which, open_run
+from netdsl.trained.run_settings import RUN_FILE
+
+TORCHVISION = "torchvision:"
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWeights:
+    """The record of the weights that a run began with.
+
+    `source` is as in the recipe, `checksum` is of the tensors that were taken, `new` are the layers that were
+    not. `mean` and `deviation` are the normalisation of the weights, which the network keeps; empty if it
+    is unknown.
+    """
+
+    source: str
+    checksum: str
+    new: list[str]
+    mean: list[float]
+    deviation: list[float]
+
+    def normalised(self, data: Dataset) -> Dataset:
+        """The data with the normalisation of the weights, if they have one."""
+        if not self.mean:
+            return data
+        return replace(data, mean=torch.tensor(self.mean), deviation=torch.tensor(self.deviation))
+
+
+class _Source(NamedTuple):
+    state: dict[str, Tensor]
+    # Whether the tensors are in the order of their network.
+    ordered: bool
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+
+def begin(network: CompiledNetwork, model: Model, style: Style, console: Console) -> InitialWeights | None:
+    """Copies the weights that the recipe names, as far as they fit, into a new model, and says which.
+
+    None if it names none. Raises RunError if they can't be read or nothing fits.
+    """
+    source = network.recipe.weights
+    if source is None:
+        return None
+    found = _read(source, console)
+    module = network.module()
+    try:
+        taken = take(found.state, module, found.ordered, known_orders(found.state) if found.ordered else ())
+    except RunError as error:
+        raise RunError(
+            f"{source}: {error}", "name weights of a network with layers of the same shapes"
+        ) from error
+    for name, tensor, target in _paired(module, model, style):
+        if name in taken.taken:
+            target.copy_(tensor)
+    names = [name for name, _ in module.named_parameters()]
+    of_layer = dict(zip((_owner(name) for name in names), parameter_layers(network.typed), strict=True))
+    new = {of_layer.get(_owner(name), _owner(name)): why for name, why in reversed(list(taken.new.items()))}
+    own = bool(found.mean) and len(found.mean) == network.input_shape[0]
+    for line in _lines(source, taken, new, len(of_layer), own):
+        say(console, line)
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in module.state_dict().items():
+        if name in taken.taken:
+            digest.update(tensor.contiguous().numpy().tobytes())
+    normalisation = (list(found.mean), list(found.deviation)) if own else ([], [])
+    return InitialWeights(source, digest.hexdigest(), list(reversed(new)), *normalisation)
+
+
+def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
+    """How a network is trained by its recipe: which layers are frozen, and at which learning rates.
+
+    Raises RunError if the network has no layer of a path in `freeze`.
+    """
+    recipe, of_parameter = network.recipe, parameter_layers(network.typed)
+    for path in recipe.freeze:
+        if not any(is_within(layer, [path]) for layer in of_parameter):
+            known = {
+                name[: len(path.split("."))] for name in (tuple(layer.split(".")) for layer in of_parameter)
+            }
+            names = sorted({".".join(name) for name in known})
+            help = nearest(path, names) or f"use {', '.join(names[:SHOWN])} or another part with weights"
+            raise RunError(f"`freeze`: the network has no weights in `{path}`", help)
+    new = of_parameter if initial is None else initial.new
+    factors = [
+        0.0 if is_within(layer, recipe.freeze) else 1.0 if layer in new else recipe.lr_factor
+        for layer in of_parameter
+    ]
+    fixed = [
+        recipe.eval_norms == "all" or (recipe.eval_norms == "frozen" and is_within(layer.name, recipe.freeze))
+        for layer in layers(network.typed, in_training=True)
+        if layer.kind == "bn"
+    ]
+    return Tuning(factors, fixed)
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _lines(source: str, taken: Taken, new: dict[str, str], count: int, normalised: bool) -> list[str]:
+    """The report on what was taken."""
+    lines = [f"weights of {source}: {count - len(new)} of {count} layers, by {taken.matched}"]
+    if normalised:
+        lines[0] += ", and their normalisation"
+    parts = groupby(reversed(new.items()), key=lambda item: item[0].partition(".")[0])
+    names = [_in_short(part, list(layers)) for part, layers in parts]
+    unused = groupby(dict.fromkeys(map(_owner, taken.unused)), key=lambda name: name.partition(".")[0])
+    for title, shown in (
+        ("new", names),
+        ("not used", [_in_short(p, [(n, "") for n in own]) for p, own in unused]),
+    ):
+        if shown:
+            more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+            lines.append(f"  {title}: {', '.join(shown[:SHOWN])}{more}")
+    return lines
+
+
+def _in_short(part: str, layers: Sequence[tuple[str, str]]) -> str:
+    """The layers of a part, with the reason of the first one."""
+    (layer, why), *others = layers
+    if not others:
+        return f"{layer} ({why})" if why else layer
+    first = f"; {layer.removeprefix(f'{part}.')}: {why}" if why else ""
+    return f"{part} ({len(layers)} layers{first})"
+
+
+def _paired(module: nn.Module, model: Model, style: Style) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """The weights of the module style with those of a model of any style: all list them in the same order."""
+    statistics = model.statistics
+    if style != "functional":
+        buffers = model.module().named_buffers()
+        statistics = [tensor for name, tensor in buffers if _is_statistic(name)]
+    own = ((name, tensor) for name, tensor in module.named_buffers() if _is_statistic(name))
+    for pairs, others in ((module.named_parameters(), model.parameters), (own, statistics)):
+        for (name, tensor), other in zip(pairs, others, strict=True):
+            yield name, tensor.detach(), other.detach()
+
+
+def _is_statistic(name: str) -> bool:
+    return GROUPS.get(name.rpartition(".")[2]) == STATISTICS
+
+
+def _read(source: str, console: Console) -> _Source:
+    """The weights that a recipe names. Raises RunError."""
+    if source.startswith(TORCHVISION):
+        return _of_torchvision(source.removeprefix(TORCHVISION), console)
+    path = Path(source)
+    if path.is_dir():
+        return _of_run(path, "best")
+    if (path.parent / RUN_FILE).exists() and path.stem in ("best", "last"):
+        return _of_run(path.parent, "best" if path.stem == "best" else "last")
+    if not path.exists():
+        raise RunError(
+            f"there are no weights at {source}",
+            "name a run, as runs/resnet32, a file of weights, or `torchvision:NAME`",
+        )
+    found = checkpoint_import.read(path)
+    with suppress(RunError):  # weights of other programs have no normalisation
+        own = Preprocessing.read(path)
+        return _Source(found.state, found.ordered, own.mean, own.deviation)
+    return _Source(found.state, found.ordered)
+
+
+def _of_run(folder: Path, which: Which) -> _Source:
+    """The weights of a run, with the names of the module style, whichever style was trained."""
+    run = open_run(folder)
+    preprocessing = run.preprocessing(which)
+    module = run.network.module()
+    for _, target, tensor in _paired(module, run.model(which, torch.device("cpu")), run.style):
+        target.copy_(tensor)
+    return _Source(dict(module.state_dict()), True, preprocessing.mean, preprocessing.deviation)
+
+
+def _of_torchvision(name: str, console: Console) -> _Source:
+    """The weights of torchvision's own choice for one of its networks, which it downloads into its cache."""
+    from torchvision.models import get_model_weights, list_models
+
+    try:
+        weights = get_model_weights(name).DEFAULT
+    except ValueError:
+        help = nearest(name, list_models()) or "`torchvision.models.list_models()` lists them"
+        raise RunError(f"torchvision has no network `{name}`", help) from None
+    try:
+        # Only tensors are loaded, and a checksum is compared.
+        state = weights.get_state_dict(progress=console.is_terminal, check_hash=True, weights_only=True)
+    except Exception as error:  # Of the network, of the disk, or of a damaged file.
+        raise RunError(
+            f"torchvision's weights of {name} can't be downloaded: {first_line(error)}",
+            f"connect to a network, or download {weights.url} elsewhere and give the file: `--weights FILE`",
+        ) from error
+    transforms = weights.transforms()
+    mean, deviation = getattr(transforms, "mean", ()), getattr(transforms, "std", ())
+    return _Source(dict(state), True, tuple(mean), tuple(deviation))
