@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from typing import Any
 
 from docs.site.names import homes
@@ -14,7 +14,7 @@ from netdsl.language.argument_types import expected as values_of
 from netdsl.language.detectors import DETECTORS
 from netdsl.language.expressions import constant
 from netdsl.language.init_rules import RULES
-from netdsl.language.recipe import CHOICES, KEYS, Recipe
+from netdsl.language.recipe import CHOICES, KEYS, key_type
 from netdsl.language.words import (
     CONDITIONAL,
     CONTINUATIONS,
@@ -24,7 +24,6 @@ from netdsl.language.words import (
     INIT_KEYS,
     LITERALS,
     QUANTITIES,
-    RECIPE_KEYS,
     STAGE_NAMES,
     STATEMENTS,
     STEPS,
@@ -77,11 +76,11 @@ def recipe() -> str:
         "On the command line each is an option: `--epochs 20`, `--optimizer.lr 0.05`. "
         "[The language](../language.md#the-recipe) has an example.\n",
         "| key | meaning | values |\n| --- | --- | --- |",
-        *(f"| [`{key}`](#{key}) | {RECIPE_KEYS[key]} | {_values(key)} |" for key in KEYS),
+        *(f"| [`{key}`](#{key}) | {KEYS[key]} | {_values(key)} |" for key in KEYS),
         "",
     ]
     for key in KEYS:
-        parts.append(f"## `{key}` {{ #{key} }}\n\n{RECIPE_KEYS[key]}\n")
+        parts.append(f"## `{key}` {{ #{key} }}\n\n{KEYS[key]}\n")
         if key in CHOICES:
             parts += [_declared(name, cls) for name, cls in CHOICES[key].items()]
         else:
@@ -90,9 +89,8 @@ def recipe() -> str:
 
 
 def _values(key: str) -> str:
-    if key in CHOICES:
-        return ", ".join(f"`{name}`" for name in CHOICES[key])
-    return values_of(next(f for f in fields(Recipe) if f.name == key).metadata["type"])
+    taken = key_type(key)
+    return values_of(taken) if taken is not None else ", ".join(f"`{name}`" for name in CHOICES[key])
 
 
 def words() -> str:
