@@ -228,7 +228,7 @@ class Rule(NamedTuple):
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
         found = encoded.find(self.pattern, self.message)
-        mistake = found and (self.function or self._filled)(found)
+        mistake = (self.function or self._filled)(found) if found else None
         fix = mistake and mistake.help
         idle = isinstance(fix, Fix) and all(edit.new_text == edit.span.text for edit in fix.edits)
         return None if idle else mistake
