@@ -29,7 +29,7 @@ def draw(
     """
     match step:
         case Rotate(degrees):
-            return degrees * (2 * torch.rand(count, generator=generator) - 1)
+            return (2 * torch.rand(count, generator=generator) - 1) * degrees
         case ResizeCrop(low, high):
             return _rectangles(count, size, (low, high), _RATIOS, generator)
         case Erase(probability, low, high):
@@ -37,8 +37,8 @@ def draw(
             return _rectangles(count, size, (low, high), _ERASED, generator) * erased[:, None]
         case Jitter(brightness, contrast, saturation):
             by = torch.tensor([brightness, contrast, saturation])
-            low = (1 - by).clamp(min=0)
-            return low + (1 + by - low) * torch.rand(count, 3, generator=generator)
+            least = (1 - by).clamp(min=0)
+            return least + (1 + by - least) * torch.rand(count, 3, generator=generator)
 
 
 def _rectangles(
