@@ -103,8 +103,6 @@ def report_syntax_error(
     found = wrong.text if wrong and wrong.kind != "_NL" else ""
     span = Span(source, place, place + len(found))
     statement = tokens[0].text if rule == "statement" else ""
-    if _without_braces(source, start, place, found, diagnostics):
-        return Reported()
     around = line_around(source, source_tokens(source), tokens, place, fault.expected, rule)
     if foreign := next((token for token in around.tokens if _is_disguised(token.text)), None):
         _foreign(foreign.text, around.source, foreign, diagnostics)
@@ -198,19 +196,6 @@ def _end_of_line(text: str, place: int) -> int:
         if depth < 0 or (depth == 0 and match[0] in "|\n#"):
             return match.start()
     return len(text)
-
-
-def _without_braces(source: Source, start: int, place: int, found: str, diagnostics: Diagnostics) -> bool:
-    """True if it is `shortcut conv(64, 1), bn`, which is then reported."""
-    before = re.search(r"\}\s*(shortcut|else(?:\s+when\s[^{}]*?)?)\s*$", source.text[start:place])
-    if not before or not re.match(r"[A-Za-z_]", found) or found in ("if", "when"):
-        return False
-    end = _end_of_line(source.text, place)
-    steps = source.text[place:end].strip(" ,")
-    span = Span(source, start + before.start(1), place + len(steps))
-    help = remove(span) if steps in ("None", "none", "null") else write(span, f"{before[1]} {{ {steps} }}")
-    diagnostics.error("NET101", "a body must be in braces", span, help=help)
-    return True
 
 
 def _first_line(source: Source, start: int, end: int) -> Span:

@@ -55,6 +55,10 @@ the second body of a `skip` is its `shortcut`
   skip: } ^ >> else                                => shortcut
 the next step follows a comma or a new line
   skip: } >> ^ <call>                              => , {call}
+a body must be in braces
+  } >> shortcut ^ None|none|null                   =>
+  } >> <shortcut|else:word> ^ <steps>              => {word} { {steps} }
+  } >> else when <test> ^ <steps>                  => else when {test} { {steps} }
 a body follows `shortcut` and `else` directly
   skip: } >> shortcut ^ = None|none|null           =>
   skip: } >> shortcut ^ = <call>                   => shortcut { {call} }
