@@ -116,7 +116,7 @@ def report_syntax_error(
         assert wrong is not None
         _foreign(found, source, wrong, diagnostics)
     elif rule == "statement" and not text[start:place].strip():
-        _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
+        _not_a_statement(found, [t.text for t in tokens[1:2]], span, diagnostics)
     elif rule == "step" and "VBAR" in fault.expected and (joined := _JOINED.match(text, start, place)):
         _without_bars(source, joined.end(), diagnostics)
     elif mistake := wrong_token(around):
@@ -205,7 +205,7 @@ def _first_line(source: Source, start: int, end: int) -> Span:
     return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
 
 
-def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
+def _not_a_statement(found: str, then: list[str], span: Span, diagnostics: Diagnostics) -> None:
     help: Help
     if found == "{":
         message, help = "`{` without a statement", "put it on the line of its statement: `stem { … }`"
@@ -216,9 +216,9 @@ def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostic
         help = write(span, own, " instead")
     else:
         message = f"`{found}` does not start a statement"
-        layers = write(span, "layers", " instead", safe=False) if body else None
+        layers = write(span, "layers", " instead", safe=False) if then == ["{"] else None
         near = misspelt(span, STATEMENTS)
-        if near and near.edits[0].new_text.startswith("stage"):  # or `stages`
+        if near and (not then or near.edits[0].new_text.startswith("stage")):  # or `stages`
             near = replace(near, safe=False)
         help = near or layers or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)

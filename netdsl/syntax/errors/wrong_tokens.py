@@ -287,7 +287,7 @@ def _word(line: Line) -> Mistake | None:
     last = before[-1].text if before else ""
     place = line.span(line.wrong, line.wrong + bool(found))
     alone = line.rule == "step" and len(before) == 1
-    orphan = found if last != "}" else ""
+    orphan = found if last != "}" or line.rule == "statement" else ""
     if found == "{" and alone:
         orphan = last
     if orphan in CONTINUATIONS:
