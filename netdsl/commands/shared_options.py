@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -150,7 +150,7 @@ def _metavar(key: str) -> str:
 
 
 def recipe_overrides(
-    arguments: tuple[str, ...], options: dict[str, str | None]
+    arguments: tuple[str, ...], options: Mapping[str, str | None]
 ) -> tuple[list[str], dict[str, str]]:
     """The files, and the keys of the recipe with their values in its notation: those of `options`, and
     `--optimizer.lr 0.05` among the arguments.

@@ -26,6 +26,7 @@ from netdsl.language.recipe import (
     Digits,
     Flip,
     OneCycle,
+    Plateau,
     Recipe,
     Scenes,
     Sgd,
@@ -85,6 +86,10 @@ class _Checks:
             self._schedule(self._places["schedule"])
         if self._known("weights", "lr_factor"):
             self._factor()
+        if self._known("validation", "patience", "schedule"):
+            self._without_validation()
+        if self._known("loss"):
+            self._class_weights()
         self._data()
         self._task()
 
@@ -132,6 +137,30 @@ class _Checks:
             help: Help = tuple(self._line("accumulate", n) for n in near)
             help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
+
+    def _without_validation(self) -> None:
+        """Reports keys that need scores on validation images, if there are none."""
+        needs = {"patience": self._recipe.patience, "schedule": isinstance(self._recipe.schedule, Plateau)}
+        if self._recipe.validation != 0:
+            return
+        for key, value, allowed in (
+            (key, value, "none" if key == "patience" else "cosine") for key, value in needs.items()
+        ):
+            if value:
+                what = "plateau" if key == "schedule" else key
+                fix = self._line("validation", 1000)
+                self._error(
+                    key,
+                    f"`{what}` needs validation images, and `validation` is 0",
+                    (fix, self._line(key, allowed)),
+                )
+
+    def _class_weights(self) -> None:
+        weights, classes = getattr(self._recipe.loss, "weights", ()), self._subject.classes
+        if isinstance(weights, tuple) and weights and classes and len(weights) != classes:
+            message = f"`weights` has {len(weights)} numbers, but the network has {classes} classes"
+            fix = self._argument("loss", r"weights\s*=\s*\[[^\]]*\]", "weights=balanced")
+            self._error("loss", message, (replace(fix, safe=False), "write one number for each class"))
 
     def _factor(self) -> None:
         place = self._places.get("lr_factor")

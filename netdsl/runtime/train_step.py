@@ -86,7 +86,7 @@ class TrainStep:
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)
-        self.optimizer.step(lr)
+        self.optimizer.step(lr, self.recipe.clip)
         if self.average is not None:
             self.average.update()
         return sums

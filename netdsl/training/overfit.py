@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from netdsl.compiler import Compiled, compile_network
-from netdsl.language.recipe import Recipe
+from netdsl.language.recipe import CrossEntropy, Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say, warn
@@ -44,6 +44,9 @@ _BARE = {
     "schedule": "constant",
     "optimizer.weight_decay": "0",
     "accumulate": "1",
+    "clip": "none",
+    "patience": "none",
+    "sampler": "shuffle",
 }
 # The ratio of two gradients, each relative to its weights, from which the smaller one counts as vanished.
 _VANISHED = 1e6
@@ -99,7 +102,7 @@ def overfit(
     recipe, console = network.recipe, Console()
     task, speed = task_of(network), choose(request, convolutions(network))
     if isinstance(task, Classification):
-        task = replace(task, smoothing=0)
+        task = replace(task, loss=CrossEntropy())
     data = _in_memory(DatasetCache().of(network, request, speed, console)).to(speed.device)
     speed.prepare()
 
