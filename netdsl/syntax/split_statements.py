@@ -116,7 +116,10 @@ class StatementSplitter:
             return False
         self._erased.update(range(newline, after))
         message = "`{` must be on the line of its statement"
-        self._error("NET101", message, self._tokens[after], "put it at the end of the previous line")
+        gap = Span(self._source, self._tokens[newline - 1].end, self._tokens[after].start)
+        title = "put it at the end of the previous line"
+        help = title if gap.text.strip() else Fix(title, (Edit(gap, " "),))
+        self._error("NET101", message, self._tokens[after], help)
         return True
 
     def _starts_statement(self, index: int) -> bool:

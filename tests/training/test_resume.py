@@ -455,7 +455,8 @@ EXACT: dict[str, dict[str, str]] = {
         "keep": "best(1)",
         "patience": "5",
     },
-    "balanced classes": {"sampler": "balanced", "loss": "focal(weights=balanced)"},
+    "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
+    "mixed images": {"augment": "rotate, resize_crop(low=0.5), erase, jitter, mixup, cutmix"},
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 
