@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from netdsl.lsp.net_server import NetServer
+from tests.support.editor import Editor
 
 
 @pytest.mark.parametrize("params", [{}, None, 5, {"textDocument": 3}, {"position": {"line": -1}}])
