@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -35,11 +36,25 @@ PATH = click.Path(path_type=Path)
 device_option = click.option(
     "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", help="Device to compute on."
 )
+
+
+class _Weights(click.ParamType[str]):
+    """`best`, `last`, or `epoch7`: the weights of an epoch that the recipe's `keep` kept."""
+
+    name = "weights"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"best|last|epoch[1-9]\d*", value):
+            self.fail(f"`{value}` is not `best`, `last` or `epochN`", param, ctx)
+        return value
+
+
 weights_option = click.option(
     "--weights",
-    type=click.Choice(["best", "last"]),
+    type=_Weights(),
+    metavar="best|last|epochN",
     default="best",
-    help="Use the weights of the best validation accuracy, or of the last epoch.",
+    help="Use the weights of the best epoch on validation images, the last one, or one that `keep` kept.",
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
