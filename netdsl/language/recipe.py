@@ -375,7 +375,7 @@ class Recipe:
     clip: float | None = key(
         Maybe(Real(above=True)), None, "The largest norm of the gradients of a step; larger ones are scaled."
     )
-    sampler: Literal["shuffle", "balanced"] = key(
+    sampling: Literal["shuffle", "balanced"] = key(
         Word(("shuffle", "balanced")),
         "shuffle",
         "The images of an epoch: each one once, or drawn so that the classes are equally frequent.",

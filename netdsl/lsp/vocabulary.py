@@ -77,4 +77,4 @@ def recipe_key(key: str) -> str:
     if key in CHOICES:
         return ", ".join(usage(name, cls) for name, cls in CHOICES[key].items())
     arg_type = key_type(key)
-    return expected(arg_type) if arg_type else ""
+    return "" if arg_type is None else expected(arg_type)

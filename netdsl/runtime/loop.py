@@ -107,7 +107,7 @@ class _Looks:
 def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
     """The rows of an epoch's images, a function of the seed and the epoch."""
     labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
-    if recipe.sampler == "shuffle":
+    if recipe.sampling == "shuffle":
         return torch.randperm(len(labels), generator=generator)
     weights = 1 / labels.bincount().double()[labels]
     return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
@@ -143,7 +143,7 @@ def train_epoch(
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
         rows = batch.index
-        if recipe.sampler == "balanced":  # An image may come twice, each time with draws of its own.
+        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
             own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
             rows = own.to(rows.device)
         progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr))

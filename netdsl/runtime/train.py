@@ -104,8 +104,8 @@ def require_trainable(data: Dataset, recipe: Recipe) -> None:
             f"there are {len(data.train)} training images, fewer than a batch of {recipe.batch}",
             f"use a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
         )
-    if recipe.sampler == "balanced" and data.train.labels.dim() != 1:
-        raise RunError("only images with one class each can be balanced", "leave `sampler` out")
+    if recipe.sampling == "balanced" and data.train.labels.dim() != 1:
+        raise RunError("only images with one class each can be balanced", "leave `sampling` out")
     height, width = data.train.images.shape[2:]
     augment.draw(recipe.augment, 0, (height, width), 0, recipe.seed)
 

@@ -28,11 +28,11 @@ def task_of(network: CompiledNetwork, labels: Tensor | None = None) -> Task:
         if (
             not isinstance(loss, CrossEntropy)
             or loss.weights != "none"
-            or network.recipe.sampler != "shuffle"
+            or network.recipe.sampling != "shuffle"
         ):
             raise RunError(
                 "the pixels of masks have the plain cross entropy, and their images are shuffled",
-                "write `loss cross_entropy` without `weights`, and leave `sampler` out",
+                "write `loss cross_entropy` without `weights`, and leave `sampling` out",
             )
         _, height, width = network.input_shape
         return Segmentation(network.classes, (height, width), loss.smoothing, loss.aux)

@@ -46,7 +46,7 @@ _BARE = {
     "accumulate": "1",
     "clip": "none",
     "patience": "none",
-    "sampler": "shuffle",
+    "sampling": "shuffle",
 }
 # The ratio of two gradients, each relative to its weights, from which the smaller one counts as vanished.
 _VANISHED = 1e6

@@ -147,7 +147,7 @@ def test_a_balanced_epoch_has_all_classes_alike() -> None:
     data = dataset(train=400)
     rare = data.train[torch.cat((torch.arange(0, 400, 2), torch.tensor([1, 3, 5])))]
     data = replace(data, train=rare)
-    recipe = Recipe(sampler="balanced")
+    recipe = Recipe(sampling="balanced")
     first, again, second = (_order(data, recipe, epoch) for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, second)
     counts = rare.labels[first].bincount()

@@ -455,7 +455,7 @@ EXACT: dict[str, dict[str, str]] = {
         "keep": "best(1)",
         "patience": "5",
     },
-    "balanced classes": {"sampler": "balanced", "loss": "focal(weights=balanced)"},
+    "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 
