@@ -38,20 +38,16 @@ device_option = click.option(
 )
 
 
-class _Weights(click.ParamType[str]):
-    """`best`, `last`, or `epoch7`: the weights of an epoch that the recipe's `keep` kept."""
-
-    name = "weights"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"best|last|epoch[1-9]\d*", value):
-            self.fail(f"`{value}` is not `best`, `last` or `epochN`", param, ctx)
-        return value
+def _weights(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Accepts `best`, `last`, and `epoch7`: the weights of an epoch that the recipe's `keep` kept."""
+    if not re.fullmatch(r"best|last|epoch[1-9]\d*", value):
+        raise click.BadParameter(f"`{value}` is not `best`, `last` or `epochN`")
+    return value
 
 
 weights_option = click.option(
     "--weights",
-    type=_Weights(),
+    callback=_weights,
     metavar="best|last|epochN",
     default="best",
     help="Use the weights of the best epoch on validation images, the last one, or one that `keep` kept.",
