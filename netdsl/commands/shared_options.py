@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -35,11 +36,21 @@ PATH = click.Path(path_type=Path)
 device_option = click.option(
     "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", help="Device to compute on."
 )
+
+
+def _weights(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Accepts `best`, `last`, and `epoch7`: the weights of an epoch that the recipe's `keep` kept."""
+    if not re.fullmatch(r"best|last|epoch[1-9]\d*", value):
+        raise click.BadParameter(f"`{value}` is not `best`, `last` or `epochN`")
+    return value
+
+
 weights_option = click.option(
     "--weights",
-    type=click.Choice(["best", "last"]),
+    callback=_weights,
+    metavar="best|last|epochN",
     default="best",
-    help="Use the weights of the best validation accuracy, or of the last epoch.",
+    help="Use the weights of the best epoch on validation images, the last one, or one that `keep` kept.",
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")

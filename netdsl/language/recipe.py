@@ -187,11 +187,13 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Half of the images mirrored left to right; where `alternating`, a random half in the first epoch,
-    the other half in the second, and so on in turns (Jordan 2024, section 3.6).
+    """Half of the images mirrored left to right, or where `vertical` top to bottom; where `alternating`, a
+    random half in the first epoch, the other half in the second, and so on in turns (Jordan 2024, section
+    3.6).
     """
 
     alternating: bool = arg(Flag(), False)
+    vertical: bool = arg(Flag(), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,62 @@ class Zoom:
     high: float = arg(Real(above=True), usual="1.25")
 
 
-Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Images rotated by up to `degrees` in both directions; the corners have the mean colour."""
+
+    degrees: float = arg(Real(0, 180, above=True), 15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeCrop:
+    """A part with a share of the area from `low` to `high`, and a ratio of its sides from 3/4 to 4/3, resized
+    to the size of the image (Szegedy et al. 2014, section 6).
+    """
+
+    low: float = arg(Real(0, 1, above=True), 0.08)
+    high: float = arg(Real(0, 1, above=True), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """A rectangle with a share of the area from `low` to `high` set to the mean, with a `probability` (Zhong
+    et al. 2020).
+    """
+
+    probability: float = arg(Real(0, 1, above=True), 0.5)
+    low: float = arg(Real(0, 1, above=True), 0.02)
+    high: float = arg(Real(0, 1, above=True), 0.33)
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
+
+    brightness: float = arg(Real(), 0.4)
+    contrast: float = arg(Real(), 0.4)
+    saturation: float = arg(Real(), 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class MixUp:
+    """Images and classes mixed with those of the next image of the batch, by shares of the distribution
+    Beta(alpha, alpha) (Zhang et al. 2018).
+    """
+
+    alpha: float = arg(Real(above=True), 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class CutMix:
+    """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
+    2019).
+    """
+
+    alpha: float = arg(Real(above=True), 1.0)
+
+
+Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +438,18 @@ class Recipe:
         "The images of an epoch: each one once, or drawn so that the classes are equally frequent.",
     )
     augment: tuple[Augmentation, ...] = choice(
-        {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
+        {
+            "flip": Flip,
+            "crop": Crop,
+            "cutout": Cutout,
+            "zoom": Zoom,
+            "rotate": Rotate,
+            "resize_crop": ResizeCrop,
+            "erase": Erase,
+            "jitter": Jitter,
+            "mixup": MixUp,
+            "cutmix": CutMix,
+        },
         (),
         "Augmentations of the training images, in this order; or `none`.",
     )

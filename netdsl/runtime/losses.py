@@ -9,13 +9,13 @@ from torch import Tensor
 from netdsl.language.recipe import Binary, ClassLoss, CrossEntropy, Focal
 
 
-def summed(loss: ClassLoss, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """The losses of logits (N, K) and classes (N,) int64, summed over the images; those of an image are
-    multiplied by the weight of its class, of `weights` (K,).
+def per_image(loss: ClassLoss, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """The losses (N,) of logits (N, K) and classes (N,) int64, multiplied by the weights of their classes, of
+    `weights` (K,).
     """
     match loss:
         case CrossEntropy(smoothing):
-            return F.cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=smoothing)
+            return F.cross_entropy(logits, targets, weights, reduction="none", label_smoothing=smoothing)
         case Focal(gamma):
             logs = F.log_softmax(logits, 1).gather(1, targets[:, None])[:, 0]
             each = -((1 - logs.exp()) ** gamma) * logs
@@ -24,7 +24,7 @@ def summed(loss: ClassLoss, logits: Tensor, targets: Tensor, weights: Tensor | N
             each = F.binary_cross_entropy_with_logits(logits, smooth.to(logits.dtype), reduction="none").mean(
                 1
             )
-    return (each if weights is None else each * weights[targets]).sum()
+    return each if weights is None else each * weights[targets]
 
 
 def class_weights(loss: ClassLoss, counts: Tensor) -> tuple[float, ...]:
@@ -41,5 +41,5 @@ def class_weights(loss: ClassLoss, counts: Tensor) -> tuple[float, ...]:
 
 
 def tensor(weights: tuple[float, ...], device: torch.device) -> Tensor | None:
-    """The weights of `class_weights` for `summed`."""
+    """The weights of `class_weights` for `per_image`."""
     return torch.tensor(weights, device=device) if weights else None

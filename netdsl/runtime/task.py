@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.language.recipe import ClassLoss, CrossEntropy, Recipe
+from netdsl.language.recipe import ClassLoss, CrossEntropy, CutMix, MixUp, Recipe
 from netdsl.runtime import losses
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
@@ -89,13 +89,15 @@ class Task(Protocol):
 class Classification:
     """One class for each image: targets are (N,) int64, outputs logits (N, classes).
 
-    The loss is that of the recipe; `weights` are those of the classes, if any. In training the losses of
+    The loss is that of the recipe; `weights` are those of the classes, if any; in training
+    classes may be `mixed`, (N, 3) as `augment.apply` returns them. In training the losses of
     further outputs that are logits, as of auxiliary heads, have the weight `aux`: the gradient is that of the
     sum, the value that of the first output, so that it can be compared with other networks.
     """
 
     loss: ClassLoss = CrossEntropy()
     weights: tuple[float, ...] = ()
+    mixed: bool = False
     metric = "accuracy"
     enough = 0.99
     figures = ("accuracy",)
@@ -108,13 +110,24 @@ class Classification:
         every = all_outputs(outputs)
         weights = losses.tensor(self.weights, every[0].device)
 
-        def loss(logits: Tensor) -> Tensor:
-            return losses.summed(self.loss, logits.float(), targets, weights)
+        first, second, share = targets, targets, None
+        if targets.dim() == 2:  # Mixed: the class, that of the image mixed in, the share of the first.
+            (first, second), share = targets[:, :2].long().unbind(1), targets[:, 2]
 
-        right = (every[0].argmax(1) == targets).sum()[None].float()
+        def loss(logits: Tensor) -> Tensor:
+            each = losses.per_image(self.loss, logits.float(), first, weights)
+            if share is not None:
+                others = losses.per_image(self.loss, logits.float(), second, weights)
+                each = share * each + (1 - share) * others
+            return each.sum()
+
+        likely = first if share is None else torch.where(share < 0.5, second, first)
+        right = (every[0].argmax(1) == likely).sum()[None].float()
         return with_auxiliary(loss, every, self.loss.aux), right
 
     def example(self, count: int, device: torch.device) -> Tensor:
+        if self.mixed:
+            return torch.zeros(count, 3, device=device)
         return torch.zeros(count, dtype=torch.int64, device=device)
 
     def scoring(self, device: torch.device) -> Scoring:
@@ -132,9 +145,9 @@ def classification(recipe: Recipe, labels: Tensor | None = None) -> Classificati
     `labels`, (N,) int64.
     """
     assert isinstance(recipe.loss, ClassLoss)
-    if labels is None:
-        return Classification(recipe.loss)
-    return Classification(recipe.loss, losses.class_weights(recipe.loss, labels.bincount()))
+    weights = () if labels is None else losses.class_weights(recipe.loss, labels.bincount())
+    mixed = any(isinstance(step, MixUp | CutMix) for step in recipe.augment)
+    return Classification(recipe.loss, weights, mixed)
 
 
 def with_auxiliary(loss: Callable[[Tensor], Tensor], outputs: Sequence[Tensor], aux: float) -> Tensor:

@@ -34,8 +34,8 @@ from netdsl.trained.run_settings import require_style
 from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 
-# The most epochs.
-_EPOCHS = 200
+# The most epochs, of classifiers and of networks with several answers for an image.
+_EPOCHS, _LONGER = 200, 400
 # Settings of the recipe that make overfitting harder are disabled.
 _BARE = {
     "validation": "0",
@@ -191,7 +191,7 @@ def _attempt(
     first_loss, before = _gradients(train_step, data)
     steps, best, loss = 0, 0.0, math.inf
     try:
-        for epoch in range(_EPOCHS):
+        for epoch in range(_EPOCHS if isinstance(task, Classification) else _LONGER):
             progress = Progress(epoch, len(data.train))
             train_epoch(train_step, data, progress, lambda _: False)
             steps, loss = steps + progress.steps, progress.loss

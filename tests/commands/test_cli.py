@@ -118,7 +118,7 @@ def test_wrong_use_is_status_2(arguments: tuple[str, ...]) -> None:
         (("train", "tiny.net", "--epochs", "0"), "at least 1"),
         (("train", "tiny.net", "--optimizer", "sdg"), "did you mean `--optimizer sgd`?"),
         (("train", "tiny.net", "--optimizer.momentun", "0.9"), "did you mean `optimizer.momentum`?"),
-        (("train", "tiny.net", "--data", "mnist"), "`digits`, `scenes` and `masks`"),
+        (("train", "tiny.net", "--data", "mnist"), "use `cifar10`, `cifar100`, `digits` and `scenes`"),
         (("train", "tiny.net", "--data", "folder:nowhere"), "nowhere"),
         (("train", "std"), "has no `network`"),
         (("train", "tiny.net", "--data", "digits", "--validation", "1437"), "validation"),

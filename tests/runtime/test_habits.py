@@ -40,15 +40,15 @@ WEIGHTS = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0, 1.0, 4.0])
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_losses_are_those_of_torch(weights: torch.Tensor | None) -> None:
-    found = losses.summed(CrossEntropy(0.1), LOGITS, TARGETS, weights)
+    found = losses.per_image(CrossEntropy(0.1), LOGITS, TARGETS, weights).sum()
     expected = F.cross_entropy(LOGITS, TARGETS, weights, reduction="sum", label_smoothing=0.1)
     torch.testing.assert_close(found, expected)
-    found = losses.summed(Focal(0), LOGITS, TARGETS, weights)
+    found = losses.per_image(Focal(0), LOGITS, TARGETS, weights).sum()
     torch.testing.assert_close(found, F.cross_entropy(LOGITS, TARGETS, weights, reduction="sum"))
     hot = F.one_hot(TARGETS, 7).float()
     each = F.binary_cross_entropy_with_logits(LOGITS, hot, reduction="none").mean(1)
     expected = (each * (torch.ones(7) if weights is None else weights)[TARGETS]).sum()
-    torch.testing.assert_close(losses.summed(Binary(), LOGITS, TARGETS, weights), expected)
+    torch.testing.assert_close(losses.per_image(Binary(), LOGITS, TARGETS, weights).sum(), expected)
 
 
 def test_the_focal_loss_of_two_classes_is_that_of_torchvision() -> None:
@@ -56,7 +56,7 @@ def test_the_focal_loss_of_two_classes_is_that_of_torchvision() -> None:
     targets = TARGETS % 2
     expected = sigmoid_focal_loss(scores[:, 0], targets.float(), alpha=-1, gamma=1.5, reduction="sum")
     both = torch.cat((torch.zeros_like(scores), scores), 1)
-    torch.testing.assert_close(losses.summed(Focal(1.5), both, targets, None), expected)
+    torch.testing.assert_close(losses.per_image(Focal(1.5), both, targets, None).sum(), expected)
 
 
 @pytest.mark.parametrize("kind", [CrossEntropy, Focal, Binary])
