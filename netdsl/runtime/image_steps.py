@@ -99,7 +99,7 @@ def resize_crop(images: Tensor, rectangles: Tensor) -> Tensor:
 
 
 def _centres(start: Tensor, length: Tensor, size: int) -> Tensor:
-    """Where the `size` new pixels of a line are in the old ones, (N, size), as `grid_sample` takes it."""
+    """The places of the `size` new pixels in a line of old ones, (N, size), for `grid_sample`."""
     steps = torch.arange(size, device=start.device) + 0.5
     places = (start + steps * length / size - 0.5).maximum(start).minimum(start + length - 1)
     return 2 * places / max(1, size - 1) - 1

@@ -54,8 +54,8 @@ def learning_rate(
 
 
 def plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often more than `patience` epochs have passed without a loss that is lower by a ten-thousandth
-    (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
+    """The number of times that more than `patience` epochs have passed without a loss that is lower by a
+    ten-thousandth (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
     """
     best, waited, found = math.inf, 0, 0
     for loss in losses:

@@ -99,7 +99,7 @@ def begin(network: CompiledNetwork, model: Model, style: Style, console: Console
 
 
 def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
-    """How a network is trained by its recipe: which layers are frozen, and at which learning rates.
+    """The tuning of a network by its recipe: which layers are frozen, and at which learning rates.
 
     Raises RunError if the network has no layer of a path in `freeze`.
     """
