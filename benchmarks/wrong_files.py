@@ -21,7 +21,7 @@ from netdsl.compiler import compile_network, emit
 from netdsl.diagnostics.apply_fixes import Fixed, apply_fixes
 
 FOLDER = Path(__file__).parent.parent / "tests" / "wrong_files"
-SETS = ("students", "pytorch", "keras")
+SETS = ("students", "pytorch", "keras", "mixed")
 
 
 class WrongFile(NamedTuple):

@@ -21,8 +21,8 @@ WIDTH = 116
 
 # From the top to the bottom: a package imports those below it only.
 ROOMS = """
-    commands api lsp inspect training trained errors summary graph format codegen lower lint shapes resolve ir
-    syntax other_frameworks ops runtime language diagnostics base
+    commands api playground lsp inspect training trained errors summary graph format codegen lower lint shapes
+    resolve ir syntax other_frameworks ops runtime language diagnostics base
 """
 
 INTRODUCTION = """\

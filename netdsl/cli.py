@@ -38,6 +38,7 @@ from netdsl.commands.report import report
 from netdsl.commands.reproduce import reproduce
 from netdsl.commands.robustness import robustness
 from netdsl.commands.saliency import saliency
+from netdsl.commands.serve import serve
 from netdsl.commands.shared_errors import fail
 from netdsl.commands.shared_help import CommandGroup
 from netdsl.commands.shared_report import coloured
@@ -67,7 +68,7 @@ def main() -> None:
     click.get_current_context().color = coloured()  # of this command and its subcommands
 
 
-main.add_commands("Write networks", new, list_networks, check, explain, fmt, build, watch)
+main.add_commands("Write networks", new, list_networks, check, explain, fmt, build, watch, serve)
 main.add_commands(
     "Train and use networks",
     train,

@@ -22,7 +22,7 @@ HEAVY |= {"pygments", "pygls", "lsprotocol"}
 ORDER = """
     __main__ cli commands
     __init__ api
-    lsp inspect training trained errors summary graph format
+    playground lsp inspect training trained errors summary graph format
     network compiler
     codegen lower lint shapes resolve
     ir
@@ -127,8 +127,15 @@ def test_a_room_says_what_is_in_it(package: str) -> None:
 def test_nothing_heavy_is_imported_at_the_start(module: str) -> None:
     heavy = set(heavy_at_import(ast.parse(modules()[module].read_text(encoding="utf-8"))))
     # `training` trains, `trained` and `inspect` use what was trained; their importers import them late. The
-    # lexer is Pygments' own to import, the server that of its command.
-    assert not heavy or room_of(module) in {"trained", "inspect", "training", "pygments_lexer", "lsp"}
+    # lexer is Pygments' own to import, the servers those of their commands.
+    assert not heavy or room_of(module) in {
+        "trained",
+        "inspect",
+        "training",
+        "pygments_lexer",
+        "lsp",
+        "playground",
+    }
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,18 @@ def test_check_build_and_train(installed: Path, tmp_path: Path) -> None:
     assert "test accuracy" in shown
     assert (tmp_path / "runs" / "tiny" / "best.safetensors").is_file()
     assert "test accuracy" in netdsl(installed, tmp_path, "eval", "runs/tiny")
+
+
+def test_a_build_gives_the_same_bytes_again(tmp_path: Path) -> None:
+    """With the same sources, whenever it is built: the dates in the archives are fixed."""
+    program = (
+        "import sys; from hatchling import build;"
+        "print(build.build_wheel(sys.argv[1])); print(build.build_sdist(sys.argv[1]))"
+    )
+    builds = [tmp_path / "first", tmp_path / "second"]
+    for folder in builds:
+        folder.mkdir()
+        run_program([sys.executable, "-c", program, folder], check=True, cwd=ROOT)
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in builds)
+    assert len(first) == 2
+    assert first == second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
@@ -35,11 +36,13 @@ _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "a bool
 
 
 def parse(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError if it is invalid, nested deeply, or has a number that is
-    not finite or beyond 64 bits.
+    """The value of a JSON text. Raises ValueError if it is invalid, nested deeply, or has a key twice in an
+    object, or a number that is not finite or beyond 64 bits.
     """
     try:
-        value = json.loads(text, parse_constant=_refused, parse_int=_int, parse_float=_float)
+        value = json.loads(
+            text, parse_constant=_refused, parse_int=_int, parse_float=_float, object_pairs_hook=_unique
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeDecodeError:
@@ -220,6 +223,14 @@ def _require_shallow(value: object, depth: int) -> None:
         raise ValueError("it is nested too deeply")
     for item in inner:
         _require_shallow(item, depth - 1)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"`{twice[:40]}` is in an object twice")
+    return found
 
 
 def _refused(word: str) -> None:

@@ -26,9 +26,10 @@ _SHOWN, _ROW = 20, 5
 def data(path: Path, output: Path | None, form: str) -> None:
     """Show what a folder of images holds.
 
-    PATH is as in `--data folder:PATH` or `--data boxes:PATH`: folders of classes, or images with boxes in
-    COCO JSON, Pascal VOC XML or YOLO text. Whatever is wrong with images or boxes is counted. Small boxes
-    have less than 32x32 pixels, large ones 96x96 or more.
+    PATH is as in `--data folder:PATH`, `--data boxes:PATH` or `--data masks:PATH`: folders of classes, images
+    with boxes in COCO JSON, Pascal VOC XML or YOLO text, or images with masks, whose pixels are counted.
+    Whatever is wrong with images or boxes is counted. Small boxes have less than 32x32 pixels, large ones
+    96x96 or more.
     """
     from rich.console import Console
 
@@ -54,19 +55,19 @@ def data(path: Path, output: Path | None, form: str) -> None:
 
 def _print(found: DataSummary) -> None:
     sizes = found.sizes
-    boxes = sum(sum(part.by_class) for part in found.parts.values()) if found.format else None
-    what = f"{len(sizes):,} images" + (f" with {boxes:,} boxes" if boxes is not None else "")
-    where = found.format or "folders of classes"
-    echo(f"{found.path}: {what} of {len(found.classes):,} classes ({where})")
+    boxes = found.things == "boxes"
+    count = sum(sum(part.by_class) for part in found.parts.values())
+    what = f"{len(sizes):,} images" + (f" with {count:,} boxes" if boxes else "")
+    echo(f"{found.path}: {what} of {len(found.classes):,} classes ({found.format})")
     echo(f"sizes: {_sizes(found)}")
     echo()
-    if found.format:
+    if boxes:
         print_table(("part", ">images", ">boxes", ">per image", ">without"), _part_rows(found))
         echo()
     names = list(found.parts)
     headings = ["class", *(f">{name}" for name in names)]
     columns = [part.by_class for part in found.parts.values()]
-    if found.format:
+    if boxes:
         from netdsl.runtime.detection.mean_ap import SIZES
 
         headings += [f">{size}" for size in SIZES]
@@ -123,7 +124,7 @@ def _record(found: DataSummary) -> dict[str, Any]:
         }
     return {
         "path": found.path,
-        "format": found.format or "folders of classes",
+        "format": found.format,
         "classes": list(found.classes),
         "parts": parts,
         "sizes": sorted({(height, width) for _, height, width in found.sizes.tolist()})[:100],

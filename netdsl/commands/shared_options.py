@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -35,11 +36,21 @@ PATH = click.Path(path_type=Path)
 device_option = click.option(
     "--device", type=click.Choice(SPEED_CHOICES["device"]), default="auto", help="Device to compute on."
 )
+
+
+def _weights(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Accepts `best`, `last`, and `epoch7`: the weights of an epoch that the recipe's `keep` kept."""
+    if not re.fullmatch(r"best|last|epoch[1-9]\d*", value):
+        raise click.BadParameter(f"`{value}` is not `best`, `last` or `epochN`")
+    return value
+
+
 weights_option = click.option(
     "--weights",
-    type=click.Choice(["best", "last"]),
+    callback=_weights,
+    metavar="best|last|epochN",
     default="best",
-    help="Use the weights of the best validation accuracy, or of the last epoch.",
+    help="Use the weights of the best epoch on validation images, the last one, or one that `keep` kept.",
 )
 
 images_argument = click.argument("images", nargs=-1, required=True, type=str, metavar="IMAGE|test:N...")
@@ -150,7 +161,7 @@ def _metavar(key: str) -> str:
 
 
 def recipe_overrides(
-    arguments: tuple[str, ...], options: dict[str, str | None]
+    arguments: tuple[str, ...], options: Mapping[str, str | None]
 ) -> tuple[list[str], dict[str, str]]:
     """The files, and the keys of the recipe with their values in its notation: those of `options`, and
     `--optimizer.lr 0.05` among the arguments.

@@ -14,9 +14,9 @@ from netdsl.commands.shared_networks import compiled_network
 from netdsl.commands.shared_options import (
     PATH,
     counted,
-    data_override,
     one_file,
     pairs,
+    recipe_options,
     recipe_overrides,
     setting_options,
     speed_options,
@@ -54,6 +54,7 @@ _SHOWN = 10
     click.option("--run", type=PATH, help="Folder of the search.  [default: runs/NAME-tune]"),
     click.option("--resume", type=PATH, metavar="FOLDER", help="Continue a search, or join its processes."),
 )
+@recipe_options
 @speed_options
 @setting_options
 def tune(
@@ -65,7 +66,7 @@ def tune(
     resume: Path | None,
     settings: tuple[str, ...],
     shape: str | None,
-    **request: Any,
+    **options: Any,
 ) -> None:
     """Search for the best parameters and recipe.
 
@@ -78,9 +79,9 @@ def tune(
     Candidates that break an `expect` of the file are refused before anything is trained. The best one by
     its validation score is written to best.net. Several processes work on one search with --resume.
     """
-    files, keys = recipe_overrides(arguments)
-    if "data" in keys:
-        keys["data"] = data_override(keys["data"])
+    from netdsl.language.recipe import KEYS
+
+    files, keys = recipe_overrides(arguments, {key: options.pop(key) for key in KEYS})
     if resume is not None:
         if excess := [*files, *(f"--{key}" for key in keys), *settings]:
             raise click.UsageError(
@@ -101,7 +102,7 @@ def tune(
             folder, found = resume, resume_search(resume, trials)
         else:
             assert compiled.network is not None
-            wanted = Search.of(compiled, overrides, space, sampler, pruner, SpeedRequest(**request))
+            wanted = Search.of(compiled, overrides, space, sampler, pruner, SpeedRequest(**options))
             folder = run or free_folder(f"{compiled.network.network.name}-tune")
             found = search(wanted, folder, trials)
     _show(found, folder)
@@ -109,6 +110,7 @@ def tune(
 
 def _divided(settings: dict[str, str], keys: dict[str, str]) -> tuple[Space, dict[str, str], dict[str, str]]:
     """The space, and the fixed settings and overrides."""
+    from netdsl.language.recipe import LISTS
     from netdsl.training.search_space import SETTING, NoDomain, domain
 
     space, fixed, overrides = {}, {}, {}
@@ -119,7 +121,7 @@ def _divided(settings: dict[str, str], keys: dict[str, str]) -> tuple[Space, dic
             else:
                 fixed[name] = text
         for key, text in keys.items():
-            if key != "augment" and (found := domain(text)) is not None:
+            if key not in LISTS and (found := domain(text)) is not None:
                 space[key] = found
             else:
                 overrides[key] = text

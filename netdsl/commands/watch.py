@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
+from netdsl.base.stamps import Stamp, stamp, stamps_of
 from netdsl.commands.shared_code import chosen_styles, file_name, is_current, style_options
 from netdsl.commands.shared_completion import complete_networks
 from netdsl.commands.shared_errors import INPUT_ERROR
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 INTERVAL = 0.1
 # Seconds that a file may be missing: some editors delete it before they write the new one.
 PATIENCE = 1.0
-
-# Modification time, size and inode of a file; None if it can't be read.
-Stamp: TypeAlias = tuple[int, int, int] | None
 
 
 @click.command()
@@ -75,7 +71,7 @@ class _Look:
         from netdsl.syntax.net_files import read_text
 
         file = Path(path)
-        self.stamps[file] = _stamp(file)  # before reading, so that a change in between is noticed
+        self.stamps[file] = stamp(file)  # before reading, so that a change in between is noticed
         self.texts[file] = read_text(path)
         return self.texts[file]
 
@@ -85,7 +81,7 @@ def _look(path: Path, settings: dict[str, str]) -> _Look:
     from netdsl.diagnostics import Diagnostics
     from netdsl.syntax.net_files import read
 
-    found, diagnostics = _Look({path: _stamp(path)}), Diagnostics()
+    found, diagnostics = _Look({path: stamp(path)}), Diagnostics()
     source = read(path, diagnostics)
     if source is None:
         found.diagnostics, found.unreadable = tuple(diagnostics), True
@@ -119,19 +115,6 @@ def wait(stamps: dict[Path, Stamp]) -> None:
             return
         last = now
         time.sleep(INTERVAL)
-
-
-def stamps_of(paths: Iterable[Path]) -> dict[Path, Stamp]:
-    """The current stamps of files."""
-    return {path: _stamp(path) for path in paths}
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _tell(path: Path, found: _Look, style: str, output: Path) -> None:

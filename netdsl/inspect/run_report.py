@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from netdsl.base.document import Table, document_html
+from netdsl.base.printing import printable
 from netdsl.base.resources import TEMPLATES
 from netdsl.graph import theme
 from netdsl.graph.render_picture import TooLarge, render_picture
@@ -65,7 +66,9 @@ def write_report(folder: Path, page: Path, device: str, console: Console) -> lis
         missing.append(str(error))
     sections += _record(run)
     layout = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("report.html.j2")
-    html = layout.render(title=run.title, folder=folder.name, sections=sections, theme=theme)
+    html = layout.render(
+        title=printable(run.title), folder=printable(folder.name), sections=sections, theme=theme
+    )
     write_atomic(page, (html + "\n").encode())
     return missing
 

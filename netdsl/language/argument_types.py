@@ -134,6 +134,20 @@ class Path(NamedTuple):
         return value if isinstance(value, str) and value else Mismatch(f"a string such as `{self.usual}`")
 
 
+class ClassWeights(NamedTuple):
+    """`none`, `balanced`, or a number above 0 for each class, `[1, 2.5]`, given to Python as floats."""
+
+    words: tuple[str, ...] = ("none", "balanced")
+
+    def convert(self, value: Value) -> object:
+        if isinstance(value, Symbol) and value.name in self.words:
+            return value.name
+        items = value if isinstance(value, tuple) else ()
+        if items and all(is_number(item) and cast(Fraction, item) > 0 for item in items):
+            return tuple(float(cast(Fraction, item)) for item in items)
+        return Mismatch("`none`, `balanced`, or a list with a number above 0 for each class")
+
+
 class Maybe(NamedTuple):
     """A value of another type, or `none`, given to Python as None."""
 

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
-from netdsl.language.argument_types import ArgType, Flag, Maybe, Names, Path, Real, Whole, Wholes, Word, arg
+from netdsl.language.argument_types import (
+    ArgType,
+    ClassWeights,
+    Flag,
+    Maybe,
+    Names,
+    Path,
+    Real,
+    Whole,
+    Wholes,
+    Word,
+    arg,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +167,33 @@ class OneCycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Exponential:
+    """The learning rate is multiplied by `factor` after each epoch; linear warm-up over `warmup` epochs."""
+
+    factor: float = arg(Real(0, 1, above=True), 0.95)
+    warmup: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """The learning rate is multiplied by `factor` when the loss on the validation images has not fallen by a
+    ten-thousandth for more than `patience` epochs (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
+    """
+
+    factor: float = arg(Real(0, 1, above=True, below=True), 0.1)
+    patience: int = arg(Whole(0), 10)
+    warmup: float = arg(Real(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Flip:
-    """Half of the images mirrored left to right; where `alternating`, a random half in the first epoch,
-    the other half in the second, and so on in turns (Jordan 2024, section 3.6).
+    """Half of the images mirrored left to right, or where `vertical` top to bottom; where `alternating`, a
+    random half in the first epoch, the other half in the second, and so on in turns (Jordan 2024, section
+    3.6).
     """
 
     alternating: bool = arg(Flag(), False)
+    vertical: bool = arg(Flag(), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +223,62 @@ class Zoom:
     high: float = arg(Real(above=True), usual="1.25")
 
 
-Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Images rotated by up to `degrees` in both directions; the corners have the mean colour."""
+
+    degrees: float = arg(Real(0, 180, above=True), 15.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeCrop:
+    """A part with a share of the area from `low` to `high`, and a ratio of its sides from 3/4 to 4/3, resized
+    to the size of the image (Szegedy et al. 2014, section 6).
+    """
+
+    low: float = arg(Real(0, 1, above=True), 0.08)
+    high: float = arg(Real(0, 1, above=True), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """A rectangle with a share of the area from `low` to `high` set to the mean, with a `probability` (Zhong
+    et al. 2020).
+    """
+
+    probability: float = arg(Real(0, 1, above=True), 0.5)
+    low: float = arg(Real(0, 1, above=True), 0.02)
+    high: float = arg(Real(0, 1, above=True), 0.33)
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """Brightness, contrast and saturation multiplied by random factors that differ from 1 by up to these."""
+
+    brightness: float = arg(Real(), 0.4)
+    contrast: float = arg(Real(), 0.4)
+    saturation: float = arg(Real(), 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class MixUp:
+    """Images and classes mixed with those of the next image of the batch, by shares of the distribution
+    Beta(alpha, alpha) (Zhang et al. 2018).
+    """
+
+    alpha: float = arg(Real(above=True), 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class CutMix:
+    """A rectangle of the next image of the batch in each image, and their classes mixed by area (Yun et al.
+    2019).
+    """
+
+    alpha: float = arg(Real(above=True), 1.0)
+
+
+Augmentation: TypeAlias = Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter | MixUp | CutMix
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +310,43 @@ class CrossEntropy:
     """
 
     smoothing: float = arg(Real(0, 1, below=True), 0.0)
+    weights: Literal["none", "balanced"] | tuple[float, ...] = arg(ClassWeights(), "none", named=True)
     aux: float = arg(Real(), 0.3, named=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Focal:
+    """Cross entropy times (1 - p)^gamma, where p is the probability of the true class (Lin et al. 2017)."""
+
+    gamma: float = arg(Real(), 2.0)
+    weights: Literal["none", "balanced"] | tuple[float, ...] = arg(ClassWeights(), "none", named=True)
+    aux: float = arg(Real(), 0.3, named=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Binary cross entropy of each class against the others, averaged over classes (Wightman et al. 2021)."""
+
+    smoothing: float = arg(Real(0, 1, below=True), 0.0)
+    weights: Literal["none", "balanced"] | tuple[float, ...] = arg(ClassWeights(), "none", named=True)
+    aux: float = arg(Real(), 0.3, named=True)
+
+
+ClassLoss: TypeAlias = CrossEntropy | Focal | Binary
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBest:
+    """The weights of the `count` best epochs."""
+
+    count: int = arg(Whole(), 3)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepEvery:
+    """The weights of every `epochs`th epoch."""
+
+    epochs: int = arg(Whole(), 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +371,8 @@ class FcosLoss:
 
 
 Optimizers: TypeAlias = Sgd | Adam | AdamW | Muon
-Schedule: TypeAlias = Constant | Step | Cosine | OneCycle
-Loss: TypeAlias = CrossEntropy | YoloLoss | FcosLoss
+Schedule: TypeAlias = Constant | Step | Cosine | OneCycle | Exponential | Plateau
+Loss: TypeAlias = ClassLoss | YoloLoss | FcosLoss
 
 
 def key(type: ArgType, default: object, documentation: str, *, fixed: bool = False) -> Any:
@@ -294,12 +418,38 @@ class Recipe:
         "The optimizer, with its arguments.",
     )
     schedule: Schedule = choice(
-        {"constant": Constant, "step": Step, "cosine": Cosine, "onecycle": OneCycle},
+        {
+            "constant": Constant,
+            "step": Step,
+            "cosine": Cosine,
+            "onecycle": OneCycle,
+            "exponential": Exponential,
+            "plateau": Plateau,
+        },
         Constant(),
         "How the learning rate changes over the epochs.",
     )
+    clip: float | None = key(
+        Maybe(Real(above=True)), None, "The largest norm of the gradients of a step; larger ones are scaled."
+    )
+    sampling: Literal["shuffle", "balanced"] = key(
+        Word(("shuffle", "balanced")),
+        "shuffle",
+        "The images of an epoch: each one once, or drawn so that the classes are equally frequent.",
+    )
     augment: tuple[Augmentation, ...] = choice(
-        {"flip": Flip, "crop": Crop, "cutout": Cutout, "zoom": Zoom},
+        {
+            "flip": Flip,
+            "crop": Crop,
+            "cutout": Cutout,
+            "zoom": Zoom,
+            "rotate": Rotate,
+            "resize_crop": ResizeCrop,
+            "erase": Erase,
+            "jitter": Jitter,
+            "mixup": MixUp,
+            "cutmix": CutMix,
+        },
         (),
         "Augmentations of the training images, in this order; or `none`.",
     )
@@ -310,9 +460,23 @@ class Recipe:
         fixed=True,
     )
     loss: Loss = choice(
-        {"cross_entropy": CrossEntropy, "yolo": YoloLoss, "fcos": FcosLoss},
+        {
+            "cross_entropy": CrossEntropy,
+            "focal": Focal,
+            "binary": Binary,
+            "yolo": YoloLoss,
+            "fcos": FcosLoss,
+        },
         CrossEntropy(),
         "The loss function.",
+    )
+    patience: int | None = key(
+        Maybe(Whole()), None, "Stop after this number of epochs without a better one on validation images."
+    )
+    keep: tuple[KeepBest | KeepEvery, ...] = choice(
+        {"best": KeepBest, "every": KeepEvery},
+        (),
+        "Epochs whose weights are kept beside the best and the last ones; or `none`.",
     )
     tta: Literal["none", "flip"] = key(
         Word(("none", "flip")),

@@ -54,6 +54,7 @@ class _Layers:
         self._odd: dict[tuple[str, Span], Diagnostic] = {}
         # Messages and places of steps that are fine in another instance.
         self._fine: set[tuple[str, Span]] = set()
+        self._checked: set[tuple[object, ...]] = set()
         self._biased: list[TypedOperation] = []
 
     def run(self) -> None:
@@ -104,9 +105,14 @@ class _Layers:
             ):
                 self._unused(before, step.step.span, f"`{step.step.span.text}` takes another tensor")
             if isinstance(step, TypedOperation):
-                self._operation(step)
-                if isinstance(previous, TypedOperation):
-                    self._pair(previous, step)
+                first = previous if isinstance(previous, TypedOperation) else None
+                # Equal steps of other instances of a block have the same operations.
+                pair = (*_identity(first), *_identity(step))
+                if pair not in self._checked:
+                    self._checked.add(pair)
+                    self._operation(step)
+                    if first:
+                        self._pair(first, step)
             for inner in bodies(step):
                 self._body(inner)
             before = previous = step
@@ -314,6 +320,10 @@ def _side_by_side(first: TypedOperation, second: TypedOperation) -> bool:
     one, other = first.step.span, second.step.span
     between = one.source.text[one.end : other.start]
     return one.source is other.source and one.end <= other.start and not between.strip(" ,\n\r\t")
+
+
+def _identity(typed: TypedOperation | None) -> tuple[object, ...]:
+    return (id(typed.step), id(typed.operation), typed.input) if typed else ()
 
 
 def _in_training(typed: TypedOperation) -> bool:

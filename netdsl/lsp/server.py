@@ -270,6 +270,26 @@ async def folding_ranges(document: Document, params: types.FoldingRangeParams) -
     return decorations.folding_ranges(server, document)
 
 
+@answers("netdsl/picture")
+async def picture(params: Any) -> str | None:
+    """The picture of an open document as SVG, of its last version without errors. It is netdsl's own request,
+    for previews: `{"textDocument": {"uri": …}}`.
+    """
+    document = server.documents.get(params.textDocument.uri)
+    if document is None:
+        return None
+    await server.documents.settled(document, LONG)
+    network = document.typed.compiled.network if document.typed else None
+    if network is None:
+        return None
+    from netdsl.graph.render_picture import TooLarge, render_picture
+
+    try:
+        return render_picture(network, ".svg").decode()
+    except TooLarge:
+        return None
+
+
 # changes
 
 

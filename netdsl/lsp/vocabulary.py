@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple, cast
 
 from netdsl.base.values import show
-from netdsl.language.argument_types import ArgType, Flag, Maybe, Word, expected, schema, usage
+from netdsl.language.argument_types import ArgType, ClassWeights, Flag, Maybe, Word, expected, schema, usage
 from netdsl.language.expressions import constant
 from netdsl.language.recipe import CHOICES, key_type
 
@@ -65,6 +65,8 @@ def words(arg_type: ArgType | None) -> tuple[str, ...]:
     """The words that a type takes."""
     if isinstance(arg_type, Flag):
         return ("yes", "no")
+    if isinstance(arg_type, ClassWeights):
+        return arg_type.words
     if isinstance(arg_type, Maybe):
         return ("none", *words(arg_type.other))
     return (*arg_type.words, *words(arg_type.other)) if isinstance(arg_type, Word) else ()
@@ -75,4 +77,4 @@ def recipe_key(key: str) -> str:
     if key in CHOICES:
         return ", ".join(usage(name, cls) for name, cls in CHOICES[key].items())
     arg_type = key_type(key)
-    return expected(arg_type) if arg_type else ""
+    return "" if arg_type is None else expected(arg_type)

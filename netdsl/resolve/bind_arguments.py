@@ -16,6 +16,7 @@ from netdsl.base.values import Size, Symbol, Value, is_number, show
 from netdsl.diagnostics import Diagnostics, Help, Label, listing, write
 from netdsl.language.argument_types import (
     ArgType,
+    ClassWeights,
     Flag,
     Maybe,
     Mismatch,
@@ -215,7 +216,7 @@ def words_of(arg_type: object) -> tuple[str, ...]:
     """The bare words that an argument takes."""
     if isinstance(arg_type, Maybe):
         return ("none", *words_of(arg_type.other))
-    return arg_type.words if isinstance(arg_type, Word) else ()
+    return arg_type.words if isinstance(arg_type, Word | ClassWeights) else ()
 
 
 def _of_other(types: Mapping[str, object], parameter: str, word: str) -> str:

@@ -22,11 +22,17 @@ from netdsl.language.recipe import (
     Cifar10,
     Cifar100,
     Crop,
+    CutMix,
     Cutout,
     Digits,
+    Erase,
     Flip,
+    MixUp,
     OneCycle,
+    Plateau,
     Recipe,
+    ResizeCrop,
+    Rotate,
     Scenes,
     Sgd,
     Step,
@@ -85,6 +91,10 @@ class _Checks:
             self._schedule(self._places["schedule"])
         if self._known("weights", "lr_factor"):
             self._factor()
+        if self._known("validation", "patience", "schedule"):
+            self._without_validation()
+        if self._known("loss"):
+            self._class_weights()
         self._data()
         self._task()
 
@@ -132,6 +142,30 @@ class _Checks:
             help: Help = tuple(self._line("accumulate", n) for n in near)
             help = help or f"choose a batch that {parts} divides"
             self._warn("NET712", message, self._places["accumulate"], help)
+
+    def _without_validation(self) -> None:
+        """Reports keys that need scores on validation images, if there are none."""
+        needs = {"patience": self._recipe.patience, "schedule": isinstance(self._recipe.schedule, Plateau)}
+        if self._recipe.validation != 0:
+            return
+        for key, value, allowed in (
+            (key, value, "none" if key == "patience" else "cosine") for key, value in needs.items()
+        ):
+            if value:
+                what = "plateau" if key == "schedule" else key
+                fix = self._line("validation", 1000)
+                self._error(
+                    key,
+                    f"`{what}` needs validation images, and `validation` is 0",
+                    (fix, self._line(key, allowed)),
+                )
+
+    def _class_weights(self) -> None:
+        weights, classes = getattr(self._recipe.loss, "weights", ()), self._subject.classes
+        if isinstance(weights, tuple) and weights and classes and len(weights) != classes:
+            message = f"`weights` has {len(weights)} numbers, but the network has {classes} classes"
+            fix = self._argument("loss", r"weights\s*=\s*\[[^\]]*\]", "weights=balanced")
+            self._error("loss", message, (replace(fix, safe=False), "write one number for each class"))
 
     def _factor(self) -> None:
         place = self._places.get("lr_factor")
@@ -200,6 +234,11 @@ class _Checks:
                     message = f"`zoom({low:g}, {high:g})` has no factor from {low:g} to {high:g}"
                     own = f"zoom({high:g}, {low:g})"
                     self._error("augment", message, self._argument("augment", r"zoom\([^)]*\)", own))
+                case ResizeCrop(low, high) | Erase(_, low, high) if low > high:
+                    name = next(name for name, cls in CHOICES["augment"].items() if cls is type(step))
+                    message = f"`{name}` has no share of the area from {low:g} to {high:g}"
+                    own = f"{name}(low={high:g}, high={low:g})"
+                    self._error("augment", message, self._argument("augment", rf"{name}\([^)]*\)", own))
                 case Cutout(cut) if cut >= shortest:
                     message = f"`cutout({cut})` can hide all of an image of {size}"
                     own = f"cutout({max(1, shortest // 2)})"
@@ -225,11 +264,18 @@ class _Checks:
             self._error(
                 "loss", f"this loss isn't that of {what}", write(self._places["loss"], f"loss {wanted[0]}")
             )
+        masks = labels_of(recipe.data) == "masks"
+        moved = next((s for s in recipe.augment if isinstance(s, Rotate | ResizeCrop | MixUp | CutMix)), None)
+        if masks and moved and "augment" in self._places and self._known("augment", "data"):
+            word = next(name for name, cls in CHOICES["augment"].items() if cls is type(moved))
+            fix = write(self._places["augment"], "augment flip", safe=False)
+            self._error("augment", f"`{word}` does not move masks", fix)
         for key, allowed in (("augment", "flip"), ("tta", "none")):
             step = next((s for s in recipe.augment if not isinstance(s, Flip | Zoom)), None)
             wrong = step is not None if key == "augment" else recipe.tta != "none"
             if detect and key in self._places and self._known(key) and wrong:
-                word = type(step).__name__.lower() if key == "augment" else recipe.tta
+                names = {cls: name for name, cls in CHOICES["augment"].items()}
+                word = names[type(step)] if step is not None and key == "augment" else recipe.tta
                 message = f"`{word}` does not move boxes"
                 self._error(key, message, write(self._places[key], f"{key} {allowed}", safe=False))
 

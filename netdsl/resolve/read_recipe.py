@@ -199,7 +199,8 @@ class RecipeReader:
             if text in choices:
                 help = write(node.span, text, ", without quotes")
             if key == "data" and not help:
-                known = listing(c for c, cls in choices.items() if not any(p.required for p in signature(cls)))
+                plain = (c for c, cls in choices.items() if not any(p.required for p in signature(cls)))
+                known = listing(plain)
                 help = (write(node.span, f'folder("{name or text}")', safe="/" in text), f"use {known}")
             if key == "augment" and isinstance(node, nodes.Binary):
                 help = write(node.span, ", ".join(_operands(node)), ", with commas")

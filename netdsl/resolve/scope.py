@@ -244,6 +244,8 @@ class Scope:
         if (operation in OPERATIONS or operation in self._keys) and own not in known:
             own, known = operation, [*known, operation]
         own = own if own in ("yes", "no") or own in known else _VALUES.get(node.name, numeral(node.name))
+        if node.name == "valid" and not re.search(r"=\s*$", place.source.text[: place.start][-99:]):
+            own = "padding=0"
         if expected == _HELD:
             known = [*known, *OPERATIONS]
         if "weight" in words and node.name in ("all", "both"):  # of `freeze`

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from netdsl.base.source import Span
 from netdsl.diagnostics import Diagnostics, Fix, Help, Label, add, listing, write
 from netdsl.language.expressions import FUNCTIONS
 from netdsl.ops import OPERATIONS
 from netdsl.syntax import nodes
-from netdsl.syntax.errors.wrong_lines import NEEDS_LAYERS, NO_SPACE, mistake_in_row
+
+if TYPE_CHECKING:
+    from netdsl.syntax.errors.token_patterns import Mistake
 
 
 class StageRow(NamedTuple):
@@ -57,8 +59,10 @@ def rows_of(
         if isinstance(row, (nodes.Section, nodes.Unread)):
             yield row
         elif steps := _steps(row, table):
+            from netdsl.syntax.errors.wrong_lines import NEEDS_LAYERS
+
             diagnostics.error("NET105", NEEDS_LAYERS, row.span, help=write(row.span, f"layers {{ {steps} }}"))
-        elif len(row.cells) > len(table.header) and (known := mistake_in_row(row.span)):
+        elif len(row.cells) > len(table.header) and (known := _known_mistake(row)):
             diagnostics.error("NET105", known.message, row.span, help=known.help)
         elif len(row.cells) != len(table.header):
             count = _counted(len(table.header), "column")
@@ -69,6 +73,13 @@ def rows_of(
         else:
             cells = map(nodes.Argument, table.header, row.cells, columns)
             yield StageRow((*table.fixed, *cells), row.span)
+
+
+def _known_mistake(row: nodes.Row) -> Mistake | None:
+    # Imported where a row is wrong, as all that reads the tables of known mistakes.
+    from netdsl.syntax.errors.wrong_lines import mistake_in_row
+
+    return mistake_in_row(row.span)
 
 
 def _cells(row: nodes.Row, missing: Sequence[str]) -> Help:
@@ -92,6 +103,8 @@ def _joined(row: nodes.Row, diagnostics: Diagnostics) -> nodes.Row:
             end = text.find(")", cell.span.end) + 1 if text[cell.span.start] != "(" else cell.span.end
             span = Span(cell.span.source, last.span.start, end)
             fix = write(span, f"{last.name}{text[last.span.end:end].strip()}")
+            from netdsl.syntax.errors.wrong_lines import NO_SPACE
+
             diagnostics.error("NET105", NO_SPACE, span, help=fix)
             cells[-1] = nodes.Apply(nodes.Word(last.name, last.span), (argument,), span)
         else:

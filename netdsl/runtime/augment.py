@@ -13,8 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.language.recipe import Augmentation, Crop, Cutout, Flip, Zoom
-from netdsl.runtime import seeds
+from netdsl.language.recipe import (
+    Augmentation,
+    Crop,
+    CutMix,
+    Cutout,
+    Erase,
+    Flip,
+    Jitter,
+    MixUp,
+    ResizeCrop,
+    Rotate,
+    Zoom,
+)
+from netdsl.runtime import image_steps, seeds
 from netdsl.runtime.detection import augment_boxes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.segmentation import IGNORED
@@ -43,10 +55,27 @@ def draw(steps: tuple[Augmentation, ...], count: int, size: tuple[int, int], epo
     Row i belongs to image i of the training set, in any order of the epoch. Raises RunError if the images
     are too small for a step.
     """
-    return Draws(tuple(_draw(step, place, count, size, epoch, seed) for place, step in enumerate(steps)))
+    both = len({type(step) for step in steps} & {MixUp, CutMix}) == 2
+    return Draws(
+        tuple(
+            (
+                image_steps.draw_mix(step, both, count, epoch, seed)
+                if isinstance(step, MixUp | CutMix)
+                else _draw(step, place, count, size, epoch, seed)
+            )
+            for place, step in enumerate(steps)
+        )
+    )
 
 
-def _draw(step: Augmentation, place: int, count: int, size: tuple[int, int], epoch: int, seed: int) -> Tensor:
+def _draw(
+    step: Flip | Crop | Cutout | Zoom | Rotate | ResizeCrop | Erase | Jitter,
+    place: int,
+    count: int,
+    size: tuple[int, int],
+    epoch: int,
+    seed: int,
+) -> Tensor:
     generator = seeds.generator("augment", seed, place, epoch)
     match step:
         case Flip(alternating=True):
@@ -68,6 +97,8 @@ def _draw(step: Augmentation, place: int, count: int, size: tuple[int, int], epo
             return torch.stack(places, 1)
         case Zoom(low, high):
             return augment_boxes.draw_zoom(count, low, high, generator)
+        case _:
+            return image_steps.draw(step, count, size, generator)
 
 
 def apply(
@@ -76,8 +107,8 @@ def apply(
     """Applies the steps of a recipe to float images (N, C, H, W) and their targets, with their N draws.
 
     Of the targets, boxes (N, M, 5) and masks (N, H, W) uint8 move with their images; classes (N,) stay.
-    `mean`, (C,), is the fill colour of cutout and zoom. All tensors must be on one device; it is not
-    synchronised.
+    Mixed classes are (N, 3): the class, that of the image mixed in, and the share of the first. `mean`, (C,),
+    is the fill colour. All tensors must be on one device; it is not synchronised.
     """
     if targets.dtype is torch.uint8:
         # Shifted so that pixels of no class are 0, which enters at the edges.
@@ -86,16 +117,34 @@ def apply(
             masks = _of_mask(step, masks, drawn)
         targets = (masks[:, 0] + IGNORED).to(torch.uint8)
     boxes = targets if targets.is_floating_point() else images.new_zeros(len(images), 0, 5)
+    share = torch.ones((), device=images.device)
     for step, drawn in zip(steps, draws.steps, strict=True):
         match step:
-            case Flip():
-                images, boxes = augment_boxes.flip(images, boxes, drawn)
+            case Flip(vertical=vertical):
+                images, boxes = augment_boxes.flip(images, boxes, drawn, vertical)
             case Zoom():
                 images, boxes = augment_boxes.zoom(images, boxes, drawn, mean)
             case Crop(padding, mode):
                 images = _crop(images, padding, mode, drawn)
             case Cutout(size):
                 images = _cutout(images, size, mean, drawn)
+            case Rotate():
+                images = image_steps.rotate(images, drawn, mean)
+            case ResizeCrop():
+                images = image_steps.resize_crop(images, drawn)
+            case Erase():
+                erased = image_steps.inside(drawn, (images.shape[2], images.shape[3]))
+                images = torch.where(erased, mean[:, None, None], images)
+            case Jitter():
+                images = image_steps.jitter(images, drawn)
+            case MixUp() | CutMix():
+                # Of both, one keeps the image as it is: the partners are the same for them.
+                images, kept = image_steps.mix(images, step, drawn, images.roll(1, 0))
+                share = share * kept
+    if share.dim():
+        classes = targets.to(share.dtype)
+        targets = torch.stack((classes, classes.roll(1), share), 1)
+        return images, targets
     return images, boxes if targets.is_floating_point() else targets
 
 
@@ -103,13 +152,13 @@ def _of_mask(step: Augmentation, masks: Tensor, drawn: Tensor) -> Tensor:
     """A step for masks (N, 1, H, W), which move with their images; 0 enters at the edges."""
     none = masks.new_zeros(len(masks), 0, 5)
     match step:
-        case Flip():
-            return augment_boxes.flip(masks, none, drawn)[0]
+        case Flip(vertical=vertical):
+            return augment_boxes.flip(masks, none, drawn, vertical)[0]
         case Zoom():
             return augment_boxes.zoom(masks, none, drawn, masks.new_zeros(1), "nearest")[0]
         case Crop(padding, mode):
             return _crop(masks, padding, mode, drawn)
-        case Cutout():
+        case _:
             return masks
 
 
@@ -129,10 +178,6 @@ def _crop(images: Tensor, padding: int, mode: Literal["zeros", "reflect"], corne
 def _cutout(images: Tensor, size: int, mean: Tensor, centres: Tensor) -> Tensor:
     """A square of `size` pixels around each centre, clipped at the edges, set to the mean."""
     height, width = images.shape[2:]
-    y, x = centres.unbind(1)
-    rows = torch.arange(height, device=images.device) - y[:, None] + size // 2
-    columns = torch.arange(width, device=images.device) - x[:, None] + size // 2
-    inside_rows = (rows >= 0) & (rows < size)
-    inside_columns = (columns >= 0) & (columns < size)
-    inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
-    return torch.where(inside, mean[:, None, None], images)
+    corners = centres - size // 2
+    rectangles = torch.cat((corners, torch.full_like(corners, size)), 1)
+    return torch.where(image_steps.inside(rectangles, (height, width)), mean[:, None, None], images)

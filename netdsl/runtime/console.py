@@ -27,8 +27,8 @@ def user_console(quiet: bool = False) -> Console:
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a line of plain text: no markup, no highlighting, no wrapping."""
-    console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+    """Prints a line of plain text: no markup, no highlighting; a terminal wraps it between words."""
+    console.print(printable(text), highlight=False, markup=False, soft_wrap=not console.is_terminal)
 
 
 def warn(console: Console, message: str, help: str) -> None:

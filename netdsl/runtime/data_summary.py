@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -21,15 +21,21 @@ from netdsl.runtime.folder import list_classes
 from netdsl.runtime.folders import Part
 from netdsl.runtime.images import RULES
 from netdsl.runtime.open_image import open_image
+from netdsl.runtime.segmentation import IGNORED
+from netdsl.runtime.segmentation.mask_folder import count_classes, is_mask_folder, largest, list_masks
+
+# Formats of labels other than those of boxes.
+FOLDERS, MASKS = "folders of classes", "masks"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image file with its class, or with its boxes, (n, 5), as fractions of the image."""
+    """An image file with its class, with its boxes, (n, 5), as fractions of the image, or with its mask."""
 
     file: Path
     label: int | None = None
     boxes: Tensor | None = None
+    mask: Path | None = None
 
     def pixels(self) -> Tensor:
         """The image in colour, (3, H, W) uint8. Raises Undecodable."""
@@ -47,7 +53,8 @@ class Sample:
 class PartSummary:
     """The readable images of a part: `sizes`, (N, 3), are their channels, heights and widths.
 
-    `by_class` are the numbers of its images of each class; of boxes where the data have boxes. `per_image`,
+    `by_class` are the numbers of its images of each class; of boxes or pixels where the data have these.
+    `per_image`,
     (N,), are the numbers of boxes, `by_size`, (K, 3), those of each class that are small, medium and large.
     """
 
@@ -61,13 +68,18 @@ class PartSummary:
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """A data set in a folder. `format` is that of its boxes; None for one class an image."""
+    """A data set in a folder; `format` is that of its labels."""
 
     path: str
-    format: str | None
+    format: str
     classes: tuple[str, ...]
     parts: dict[Part, PartSummary]
     remarks: list[str]
+
+    @property
+    def things(self) -> str:
+        """The things that are counted by class: images, boxes or pixels."""
+        return {FOLDERS: "images", MASKS: "pixels"}.get(self.format, "boxes")
 
     @property
     def sizes(self) -> Tensor:
@@ -76,12 +88,15 @@ class DataSummary:
 
 
 def summarise(path: str, console: Console) -> DataSummary:
-    """The data set in a folder: images with boxes if it has annotations, else folders of classes.
+    """The data set in a folder: images with masks or annotations of boxes if it has them, else folders of
+    classes.
 
     Every image is decoded once, which is cached; unreadable ones are named on `console`. Raises RunError if
     the folder holds no data set.
     """
     root = Path(os.path.expanduser(path))
+    if is_mask_folder(root):
+        return _of_masks(path, root, console)
     listing = list_boxes(root)
     return _of_classes(path, root, console) if listing is None else _of_boxes(path, listing, console)
 
@@ -138,7 +153,37 @@ def _of_classes(path: str, root: Path, console: Console) -> DataSummary:
         remarks.insert(0, "no folder `test`: a tenth of the images is for the test")
     if not sum(len(part.samples) for part in parts.values()):
         raise RunError(f"{root} has no readable image", "check the files")
-    return DataSummary(path, None, classes, parts, remarks)
+    return DataSummary(path, FOLDERS, classes, parts, remarks)
+
+
+def _of_masks(path: str, root: Path, console: Console) -> DataSummary:
+    listing = list_masks(root)
+    pairs = [pair for own in listing.parts.values() for pair in own]
+    found = survey(root, [file for file, _ in pairs], (3, 1, 1), console)
+    parts: dict[Part, PartSummary] = {}
+    counts: dict[Part, Tensor] = {}
+    start, ignored = 0, 0
+    for name, own in listing.parts.items():
+        rows = slice(start, start + len(own))
+        start += len(own)
+        whole, sizes = found.whole[rows], found.sizes[rows]
+        pixels = torch.zeros(IGNORED + 1, dtype=torch.int64)
+        for i in whole.nonzero().flatten().tolist():
+            pixels += count_classes(own[i][1], (int(sizes[i, 1]), int(sizes[i, 2])), listing.classes)[1]
+        ignored += int(pixels[IGNORED])
+        counts[name] = pixels[:IGNORED]
+        samples = [Sample(own[i][0], mask=own[i][1]) for i in whole.nonzero().flatten().tolist()]
+        parts[name] = PartSummary(samples, int((~whole).sum()), sizes[whole], [])
+    classes = listing.classes or tuple(
+        map(str, range(1 + largest(sum(counts.values(), torch.zeros(IGNORED)))))
+    )
+    parts = {
+        name: replace(part, by_class=counts[name][: len(classes)].tolist()) for name, part in parts.items()
+    }
+    remarks = [f"pixels of no class ({IGNORED}): {ignored:,}"] * bool(ignored)
+    if "test" not in parts:
+        remarks.insert(0, "no folder `test`: a tenth of the images is for the test")
+    return DataSummary(path, MASKS, classes, parts, remarks)
 
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from netdsl.language.recipe import Recipe
 from netdsl.runtime import augment, seeds
 from netdsl.runtime.batches import load, split
 from netdsl.runtime.data import Dataset
@@ -103,20 +104,34 @@ class _Looks:
         self._looked, self._steps = now, 0
 
 
+def _order(data: Dataset, recipe: Recipe, epoch: int) -> Tensor:
+    """The rows of an epoch's images, a function of the seed and the epoch."""
+    labels, generator = data.train.labels.cpu(), seeds.generator("order", recipe.seed, epoch)
+    if recipe.sampling == "shuffle":
+        return torch.randperm(len(labels), generator=generator)
+    weights = 1 / labels.bincount().double()[labels]
+    return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+
 def train_epoch(
-    train_step: TrainStep, data: Dataset, progress: Progress, look: Callable[[bool], bool], workers: int = 0
+    train_step: TrainStep,
+    data: Dataset,
+    progress: Progress,
+    look: Callable[[bool], bool],
+    workers: int = 0,
+    losses: Sequence[float] = (),
 ) -> None:
     """Trains on each image once, from the position of `progress`, which it updates.
 
     `look` is called after each step with whether the sums are up to date, which is at the same steps in all
-    processes, and returns whether to stop. Images in files are decoded by `workers` processes. Raises
-    Diverged if the loss is not finite.
+    processes, and returns whether to stop; `losses` are those on validation images after the epochs before.
+    Images in files are decoded by `workers` processes. Raises Diverged if the loss is not finite.
     """
     recipe, processes = train_step.recipe, train_step.processes
     epoch, count = progress.epoch, progress.of_images
     size = data.train.images.shape[2], data.train.images.shape[3]
     # These depend only on the seed and the epoch: a resumed epoch continues with the same ones.
-    order = torch.randperm(count, generator=seeds.generator("order", recipe.seed, epoch))
+    order = _order(data, recipe, epoch)
     draws = augment.draw(recipe.augment, count, size, epoch, recipe.seed).to(train_step.speed.device)
     batches = split(order[progress.seen :], recipe.batch, 2 * processes.size)
     looks = _Looks(processes)
@@ -124,10 +139,14 @@ def train_epoch(
 
     for batch in load(data.train.at(epoch), batches, processes, train_step.speed.device, workers):
         moment = epoch + (progress.seen + batch.whole / 2) / count  # The middle: a warm-up starts above 0.
-        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs)
+        progress.lr = learning_rate(recipe.schedule, recipe.optimizer.lr, moment, recipe.epochs, losses)
         # For dropout and stochastic depth.
         torch.manual_seed(seeds.derived("layers", recipe.seed, epoch, progress.seen, processes.rank))
-        progress.pending.append(train_step.step(batch, draws[batch.index], data, progress.lr))
+        rows = batch.index
+        if recipe.sampling == "balanced":  # An image may come twice, each time with draws of its own.
+            own = processes.share(torch.arange(progress.seen, progress.seen + batch.whole))
+            rows = own.to(rows.device)
+        progress.pending.append(train_step.step(batch, draws[rows], data, progress.lr))
 
         if not progress.steps:
             progress.first_batch = batch.whole

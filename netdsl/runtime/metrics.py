@@ -16,7 +16,7 @@ FILE = "metrics.jsonl"
 # The metrics of tasks (`Task.metric`), from 0 to 1, and their names in tables and pictures.
 METRICS = {"accuracy": "accuracy", "ap50": "AP50", "iou": "mIoU"}
 # All scores from 0 to 1.
-SCORES = METRICS | {"ap": "AP", "ap75": "AP75", "pixels": "pixel accuracy"}
+SCORES = METRICS | {"ap": "AP", "ap75": "AP75", "top5": "top-5", "pixels": "pixel accuracy"}
 # Scores of single classes.
 CLASS_SCORES = SCORES | {"iou": "IoU"}
 
@@ -107,7 +107,12 @@ def with_prefix(values: Mapping[str, object], prefix: str) -> dict[str, object]:
 
 def best(rows: Sequence[Metrics]) -> Metrics:
     """The best epoch: the first with the best validation score, and of equal ones with the lower loss."""
-    return max(rows, key=lambda row: (row.validation_score or 0.0, -(row.validation_loss or 0.0)))
+    return max(rows, key=rank)
+
+
+def rank(row: Metrics) -> tuple[float, float]:
+    """By which epochs are compared: the validation score, and of equal ones the lower loss."""
+    return row.validation_score or 0.0, -(row.validation_loss or 0.0)
 
 
 def write(run: Path, rows: list[Metrics]) -> None:

@@ -14,9 +14,11 @@ from netdsl.language.recipe import (
     AdamW,
     Constant,
     Cosine,
+    Exponential,
     Muon,
     OneCycle,
     Optimizers,
+    Plateau,
     Schedule,
     Sgd,
     Step,
@@ -24,8 +26,11 @@ from netdsl.language.recipe import (
 from netdsl.runtime.errors import RunError
 
 
-def learning_rate(schedule: Schedule, lr: float, epoch: float, epochs: int) -> float:
-    """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak.
+def learning_rate(
+    schedule: Schedule, lr: float, epoch: float, epochs: int, losses: Sequence[float] = ()
+) -> float:
+    """The learning rate at `epoch`, counted from 0 with a fraction; `lr` is the peak, `losses` are those on
+    the validation images after the epochs before.
 
     A warm-up may be longer than the training.
     """
@@ -42,6 +47,24 @@ def learning_rate(schedule: Schedule, lr: float, epoch: float, epochs: int) -> f
             return lr * risen * (1 + math.cos(math.pi * way)) / 2
         case OneCycle():
             return lr * risen * (1 - way)
+        case Exponential(factor):
+            return lr * risen * factor ** int(epoch)
+        case Plateau(factor, patience):
+            return lr * risen * factor ** plateaus(losses, patience)
+
+
+def plateaus(losses: Sequence[float], patience: int) -> int:
+    """The number of times that more than `patience` epochs have passed without a loss that is lower by a
+    ten-thousandth (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
+    """
+    best, waited, found = math.inf, 0, 0
+    for loss in losses:
+        waited += 1
+        if loss < best * (1 - 1e-4):
+            best, waited = loss, 0
+        elif waited > patience:
+            waited, found = 0, found + 1
+    return found
 
 
 class _Part(NamedTuple):
@@ -64,8 +87,8 @@ class Optimizer:
     def __init__(self, parts: list[_Part]) -> None:
         self._parts = parts
 
-    def step(self, lr: float) -> None:
-        """One update with a learning rate; clears the gradients."""
+    def step(self, lr: float, clip: float | None = None) -> None:
+        """One update with a learning rate; clears the gradients. Their norm is at most `clip`."""
         for optimizer, weights, parameters, _, share in self._parts:
             for weight, parameter in zip(weights.values(), parameters, strict=True):
                 if parameter is not weight:
@@ -73,6 +96,9 @@ class Optimizer:
                     weight.grad = None
             for group in optimizer.param_groups:
                 group["lr"] = lr * share * group["factor"]
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_([p for part in self._parts for p in part.parameters], clip)
+        for optimizer, *_ in self._parts:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from netdsl.base.typed_json import Count, Range, Seconds, typed
+from netdsl.language.recipe import KeepBest, KeepEvery
 from netdsl.runtime import checkpoint, metrics
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.distributed import ALONE, Processes
@@ -90,6 +91,26 @@ def require_new(folder: Path) -> None:
             )
 
 
+def epoch_file(epoch: int) -> str:
+    """The file of an epoch's weights, if they are kept."""
+    return f"epoch{epoch}.safetensors"
+
+
+def kept_epochs(rows: Sequence[Metrics], keep: Sequence[KeepBest | KeepEvery]) -> set[int]:
+    """The epochs, counted from 1, whose weights are kept after these rows."""
+    kept: set[int] = set()
+    for rule in keep:
+        match rule:
+            case KeepEvery(epochs):
+                kept |= set(range(epochs, len(rows) + 1, epochs))
+            case KeepBest(count):
+                ranked = sorted(
+                    range(1, len(rows) + 1), key=lambda e: metrics.rank(rows[e - 1]), reverse=True
+                )
+                kept |= set(ranked[:count])
+    return kept
+
+
 @dataclass(slots=True)
 class Run:
     """The state of a run.
@@ -127,7 +148,12 @@ class Run:
         return metrics.best(self.rows)
 
     def finish_epoch(
-        self, train_step: TrainStep, row: Metrics, weights: dict[str, Tensor], following: Progress
+        self,
+        train_step: TrainStep,
+        row: Metrics,
+        weights: dict[str, Tensor],
+        following: Progress,
+        keep: Sequence[KeepBest | KeepEvery] = (),
     ) -> None:
         """Adds an epoch with the validated weights, and writes all files. Raises RunError.
 
@@ -140,8 +166,15 @@ class Run:
         # killed, they are those of the checkpoint, or one epoch ahead.
         if self.writes:
             checkpoint.save(self.folder / LAST, weights, dict(self.texts))
+            kept = kept_epochs(self.rows, keep)
+            if following.epoch in kept:
+                checkpoint.save(self.folder / epoch_file(following.epoch), weights, dict(self.texts))
         self.write_views()
         self.save(train_step, following)
+        if self.writes:  # After the checkpoint, from which a run goes on.
+            for epoch in range(1, following.epoch):
+                if keep and epoch not in kept:
+                    (self.folder / epoch_file(epoch)).unlink(missing_ok=True)
 
     def write_views(self) -> None:
         """Writes the files for users: best weights, metrics, `how.json`. Raises RunError."""

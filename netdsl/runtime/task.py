@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from netdsl.language.recipe import CrossEntropy, Recipe
+from netdsl.language.recipe import ClassLoss, CrossEntropy, CutMix, MixUp, Recipe
+from netdsl.runtime import losses
 from netdsl.runtime.distributed import Processes
 from netdsl.runtime.model import Outputs, all_outputs
 
@@ -88,28 +89,45 @@ class Task(Protocol):
 class Classification:
     """One class for each image: targets are (N,) int64, outputs logits (N, classes).
 
-    The loss is cross entropy, in training with label smoothing (Szegedy et al. 2016, section 7). There the
-    losses of further outputs that are logits, as of auxiliary heads, have the weight `aux`: the gradient is
-    that of the sum, the value that of the first output, so that it can be compared with other networks.
+    The loss is that of the recipe; `weights` are those of the classes, if any; in training
+    classes may be `mixed`, (N, 3) as `augment.apply` returns them. In training the losses of
+    further outputs that are logits, as of auxiliary heads, have the weight `aux`: the gradient is that of the
+    sum, the value that of the first output, so that it can be compared with other networks.
     """
 
-    smoothing: float = 0.0
-    aux: float = 0.3
+    loss: ClassLoss = CrossEntropy()
+    weights: tuple[float, ...] = ()
+    mixed: bool = False
     metric = "accuracy"
     enough = 0.99
     figures = ("accuracy",)
-    guesses = True
+
+    @property
+    def guesses(self) -> bool:
+        return isinstance(self.loss, CrossEntropy)
 
     def objective(self, outputs: Outputs, targets: Tensor) -> tuple[Tensor, Tensor]:
         every = all_outputs(outputs)
+        weights = losses.tensor(self.weights, every[0].device)
+
+        first, second, share = targets, targets, None
+        if targets.dim() == 2:  # Mixed: the class, that of the image mixed in, the share of the first.
+            (first, second), share = targets[:, :2].long().unbind(1), targets[:, 2]
 
         def loss(logits: Tensor) -> Tensor:
-            return F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=self.smoothing)
+            each = losses.per_image(self.loss, logits.float(), first, weights)
+            if share is not None:
+                others = losses.per_image(self.loss, logits.float(), second, weights)
+                each = share * each + (1 - share) * others
+            return each.sum()
 
-        right = (every[0].argmax(1) == targets).sum()[None].float()
-        return with_auxiliary(loss, every, self.aux), right
+        likely = first if share is None else torch.where(share < 0.5, second, first)
+        right = (every[0].argmax(1) == likely).sum()[None].float()
+        return with_auxiliary(loss, every, self.loss.aux), right
 
     def example(self, count: int, device: torch.device) -> Tensor:
+        if self.mixed:
+            return torch.zeros(count, 3, device=device)
         return torch.zeros(count, dtype=torch.int64, device=device)
 
     def scoring(self, device: torch.device) -> Scoring:
@@ -122,10 +140,14 @@ class Classification:
 CLASSIFICATION = Classification()
 
 
-def classification(recipe: Recipe) -> Classification:
-    """Classification with the loss of a recipe."""
-    assert isinstance(recipe.loss, CrossEntropy)
-    return Classification(recipe.loss.smoothing, recipe.loss.aux)
+def classification(recipe: Recipe, labels: Tensor | None = None) -> Classification:
+    """Classification with the loss of a recipe, whose weights of classes can depend on the training's
+    `labels`, (N,) int64.
+    """
+    assert isinstance(recipe.loss, ClassLoss)
+    weights = () if labels is None else losses.class_weights(recipe.loss, labels.bincount())
+    mixed = any(isinstance(step, MixUp | CutMix) for step in recipe.augment)
+    return Classification(recipe.loss, weights, mixed)
 
 
 def with_auxiliary(loss: Callable[[Tensor], Tensor], outputs: Sequence[Tensor], aux: float) -> Tensor:
@@ -141,22 +163,31 @@ def with_auxiliary(loss: Callable[[Tensor], Tensor], outputs: Sequence[Tensor], 
     return total
 
 
+# Of more classes the share of images whose class is among the five of the largest scores is of interest.
+_MANY = 10
+
+
 class _ClassScores:
-    """Mean cross entropy (without label smoothing) and accuracy."""
+    """Mean cross entropy, whatever the training's loss is, accuracy, and top-5 of more than ten classes."""
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._confusion = torch.zeros(0, 0, dtype=torch.int64, device=device)
+        self._top5 = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:
         logits = all_outputs(outputs)[0]
         self._loss += F.cross_entropy(logits, targets, reduction="sum")
         self._confusion = counted(self._confusion, targets, logits)
+        if logits.shape[1] > _MANY:
+            self._top5 += (logits.topk(5).indices == targets[:, None]).sum()
 
     def result(self, processes: Processes) -> dict[str, float]:
         right, count = self._confusion.trace(), self._confusion.sum()
-        loss, right, count = processes.total(torch.stack((self._loss, right, count))).tolist()
-        return {"loss": loss / count, "accuracy": right / count}
+        sums = processes.total(torch.stack((self._loss, right, count, self._top5)))
+        loss, right, count, top5 = sums.tolist()
+        scores = {"loss": loss / count, "accuracy": right / count}
+        return scores | ({"top5": top5 / count} if len(self._confusion) > _MANY else {})
 
     def details(self) -> Details:
         confusion = self._confusion.cpu()

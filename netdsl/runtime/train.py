@@ -15,7 +15,7 @@ from torch import Tensor
 
 from netdsl.base.typed_json import Seconds, Share, typed
 from netdsl.language.recipe import Recipe
-from netdsl.runtime import augment, batches, first_loss, plot
+from netdsl.runtime import augment, batches, first_loss, metrics, plot
 from netdsl.runtime.checkpoint import Checkpoint
 from netdsl.runtime.compiling import decide
 from netdsl.runtime.console import say, warn
@@ -104,8 +104,18 @@ def require_trainable(data: Dataset, recipe: Recipe) -> None:
             f"there are {len(data.train)} training images, fewer than a batch of {recipe.batch}",
             f"use a smaller batch: `--batch {max(1, len(data.train) // 4)}`",
         )
+    if recipe.sampling == "balanced" and data.train.labels.dim() != 1:
+        raise RunError("only images with one class each can be balanced", "leave `sampling` out")
     height, width = data.train.images.shape[2:]
     augment.draw(recipe.augment, 0, (height, width), 0, recipe.seed)
+
+
+def is_complete(rows: Sequence[Metrics], recipe: Recipe) -> bool:
+    """True after the last epoch of a recipe, or after its `patience` with none better than the best."""
+    if not rows or len(rows) >= recipe.epochs:
+        return len(rows) >= recipe.epochs
+    waited = len(rows) - 1 - rows.index(metrics.best(rows))
+    return recipe.patience is not None and waited >= recipe.patience
 
 
 class Training:
@@ -190,7 +200,7 @@ class Training:
                 on_signals(self.processes) as stop,
                 Display(self.console, self.recipe.epochs, self.task, len(run.rows)) as display,
             ):
-                while self.progress.epoch < self.recipe.epochs:
+                while not is_complete(self.run.rows, self.recipe):
                     self._epoch(stop, display, each_epoch)
                 # Inside `on_signals`, since an exception would break matplotlib's state.
                 if run.writes:
@@ -261,7 +271,8 @@ class Training:
                 self._save()
             return stop.agreed(self.processes) is not None
 
-        train_epoch(self.train_step, self.data, progress, look, self.workers)
+        losses = [row.validation_loss or 0.0 for row in self.run.rows]
+        train_epoch(self.train_step, self.data, progress, look, self.workers, losses)
         if progress.complete:
             row = self._finish_epoch()
             display.line(row, best=self.run.best_row is row)
@@ -300,7 +311,7 @@ class Training:
         run.training += progress.seconds
         row = _row(progress, self.task.figures, held_out, run.seconds)
         self.progress = Progress(progress.epoch + 1, progress.of_images)
-        run.finish_epoch(self.train_step, row, weights, self.progress)
+        run.finish_epoch(self.train_step, row, weights, self.progress, self.recipe.keep)
         self._note_save()
         return row
 

@@ -26,7 +26,7 @@ from netdsl.runtime.task import Task, classification
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How the weights and batch norms of a network are trained, in its order, where they aren't all alike:
+    """Differences in how weights and batch norms of a network are trained, in its order:
     the factor of each parameter's learning rate, 0 for a frozen one, and which norms stay in evaluation mode.
     """
 
@@ -86,7 +86,7 @@ class TrainStep:
         )
         x = self.speed.laid_out(data.normalise(x))
         sums = self.gradients(x, targets, batch.whole)
-        self.optimizer.step(lr)
+        self.optimizer.step(lr, self.recipe.clip)
         if self.average is not None:
             self.average.update()
         return sums

@@ -142,7 +142,7 @@ def take(
 def _partly(
     matched: Literal["name", "position"], pairs: list[_Pair], theirs: list[_Entry]
 ) -> tuple[Taken, list[_Pair]]:
-    """What a match takes, with its pairs."""
+    """The entries that a match takes, with its pairs."""
     new: dict[str, str] = {}
     for source, own in pairs:
         if own and not _fit(source, own):

@@ -61,9 +61,11 @@ from netdsl.shapes.shared_weights import SharedWeights
 from netdsl.shapes.tensor_state import TensorState
 
 # Limit for blocks with different arguments or inputs.
-MAX_INSTANCES = 3_000
+MAX_INSTANCES = 10_000
 # Limit for steps; those of equal blocks and iterations count once.
-MAX_STEPS = 30_000
+MAX_STEPS = 100_000
+# Limit for operations with different arguments or inputs, which take most of the time.
+MAX_OPERATIONS = 20_000
 # Limit for the nesting of blocks and bodies.
 MAX_DEPTH = 100
 
@@ -150,6 +152,9 @@ class Bodies:
         self._steps += 1
         if self._steps > self._most:
             message = f"the network has more than {self._most:,} different steps"
+            self._too_large("NET602", message, span, "use fewer or more similar blocks")
+        if self._operations.different > MAX_OPERATIONS:
+            message = f"more than {MAX_OPERATIONS:,} operations with different arguments or inputs"
             self._too_large("NET602", message, span, "use fewer or more similar blocks")
 
     def _too_large(self, code: str, message: str, span: Span, help: str) -> None:
@@ -291,6 +296,8 @@ class Bodies:
     def _each(
         self, step: EachStep, place: BodyScope, state: TensorState
     ) -> tuple[TypedEach | None, TensorState]:
+        if not step.names:  # none of them is known
+            return None, state.lost()
         named = zip(step.names, step.spans, strict=True)
         starts = [self._saved(name, span, place, "each") or state.lost() for name, span in named]
         for n in self._shared.unlike(step, starts):

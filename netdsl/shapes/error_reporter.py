@@ -158,8 +158,12 @@ class ErrorReporter:
 
     def values(self, bound: Bound, environment: Environment) -> dict[str, Value]:
         """The values of the arguments that have one."""
-        values: Mapping[str, Value | None] = {name: self.value(expr, environment) for name, expr in bound}
-        return {name: value for name, value in values.items() if value is not None}
+        values: dict[str, Value] = {}
+        for name, expr in bound:
+            value = expr.value if isinstance(expr, Const) else self.value(expr, environment)
+            if value is not None:
+                values[name] = value
+        return values
 
     @contextmanager
     def silent(self) -> Iterator[None]:

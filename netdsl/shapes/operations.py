@@ -47,14 +47,26 @@ class Operations:
         # Steps that need a vector and got a map; the shape after them is a guess.
         self._guessed: set[Span] = set()
         self._effects: dict[tuple[object, ...], OperationResult] = {}
+        # The arguments of steps whose arguments are constants, by identity.
+        self._constant: dict[int, tuple[OperationStep, dict[str, Value], tuple[object, ...]]] = {}
+
+    @property
+    def different(self) -> int:
+        """The number of operations with different arguments or inputs."""
+        return len(self._effects)
 
     def apply(
         self, step: OperationStep, environment: Environment, state: TensorState
     ) -> tuple[TypedOperation | None, TensorState]:
         """The operation, or None after an error or for an unknown input, and the tensor after it."""
-        values = self._reports.values(step.arguments, environment)
         # 1 and True are equal in Python.
-        key = (step.operation, state.shape, *((type(value), value) for value in values.values()))
+        kept, values, types = self._constant.get(id(step), (None, {}, ()))
+        if kept is not step:
+            values = self._reports.values(step.arguments, environment)
+            types = (*map(type, values.values()), *values.values())
+            if all(isinstance(expr, Const) for _, expr in step.arguments):
+                self._constant[id(step)] = (step, values, types)
+        key = (step.operation, state.shape, *types)
         found = self._effects.get(key)
         if found is None:
             operation = self._converted(step, values, environment)

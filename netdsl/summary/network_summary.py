@@ -49,18 +49,22 @@ class Summary(Documented):
     def document(self) -> Document:
         """The title, a row for each part, and the total."""
         shapes = f"{show_shape(self.input)} -> {show_shape(self.output)}"
+        frozen = ["", f"{self.figures.frozen:,} of the parameters are frozen"]
+        return [
+            f"{self.title}: {shapes}, depth {self.depth}",
+            "",
+            self.table(),
+            *(frozen if self.figures.frozen else ()),
+        ]
+
+    def table(self) -> Table:
+        """A row for each part, indented by its level, one for each named output, and the total."""
         rows = _rows(self.parts, 0)
         for name, shape, in_training_only in self.outputs if self.outputs[0].name else ():
             title = f"output {name}{' (training)' if in_training_only else ''}"
             rows.append([title, show_shape(shape), "", "", "", ""])
         total = _row("total", show_shape(self.output), self.figures, self.receptive_field)
-        frozen = ["", f"{self.figures.frozen:,} of the parameters are frozen"]
-        return [
-            f"{self.title}: {shapes}, depth {self.depth}",
-            "",
-            Table(COLUMNS, [*rows, total]),
-            *(frozen if self.figures.frozen else ()),
-        ]
+        return Table(COLUMNS, [*rows, total])
 
 
 def _rows(parts: Sequence[Part], level: int) -> list[list[str]]:

@@ -184,7 +184,7 @@ class _Reader:
 
     def _by_parts(self, text: Sequence[Token], word: str, fault: SyntaxFault) -> nodes.Statement | None:
         rule = _LINES.get(word)
-        found = parts(text, lines=rule is not None)
+        found = parts(self._source, text, lines=rule is not None)
         outline = found.outline
         if word == "stages":  # a table has a header
             brace = next(n for n, token in enumerate(outline) if token.text == "{")
@@ -318,7 +318,7 @@ class _Reader:
         first = text[0].text
         if first not in STEPS or first in _BODILESS:
             return None
-        found = parts(text, lines=False)
+        found = parts(self._source, text, lines=False)
         try:
             step: nodes.Step = self._parse(found.outline, "step")
         except SyntaxFault as fault:

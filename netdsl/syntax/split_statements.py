@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from netdsl.diagnostics import Diagnostics, Edit, Fix, Help, Label, add, add_lin
 from netdsl.diagnostics.fixes import edited
 from netdsl.language.words import CONTINUATIONS, STATEMENTS
 from netdsl.syntax.missing_brackets import MissingBracket, last_before, missing_bracket
-from netdsl.syntax.tokens import CLOSING, OPENING, Token, significant, starts_line, tokens
+from netdsl.syntax.tokens import CLOSING, OPENING, Token, closing, significant, starts_line, tokens
 
 MAX_DEPTH = 64
 _TAKES_BODY = ("stem", "head", "layers", "block", "stages", "train", "init")
@@ -115,7 +116,10 @@ class StatementSplitter:
             return False
         self._erased.update(range(newline, after))
         message = "`{` must be on the line of its statement"
-        self._error("NET101", message, self._tokens[after], "put it at the end of the previous line")
+        gap = Span(self._source, self._tokens[newline - 1].end, self._tokens[after].start)
+        title = "put it at the end of the previous line"
+        help = title if gap.text.strip() else Fix(title, (Edit(gap, " "),))
+        self._error("NET101", message, self._tokens[after], help)
         return True
 
     def _starts_statement(self, index: int) -> bool:
@@ -255,7 +259,7 @@ def _is_each(piece: Sequence[Token]) -> bool:
     return any(token.text == "each" for token in piece[:3:2]) and piece[-1].text != "}"
 
 
-def parts(text: Sequence[Token], lines: bool) -> Parts:
+def parts(source: Source, text: Sequence[Token], lines: bool) -> Parts:
     """The parts of a text whose brackets are sound. Commas and `|` separate pieces too, where not `lines`."""
     outline: list[Token] = []
     bodies: list[list[Piece]] = []
@@ -271,8 +275,18 @@ def parts(text: Sequence[Token], lines: bool) -> Parts:
             return True
         return follows
 
-    for token in text:
+    index = 0
+    while index < len(text):
+        token = text[index]
         kind = token.kind
+        if kind == "LBRACE" and braces:  # the whole body is a part of the piece
+            end = closing(source, token.start)
+            last = bisect_left(text, end, index, key=lambda other: other.start)
+            if last < len(text) and text[last].start == end:
+                piece += text[index : last + 1]
+                index = last + 1
+                continue
+        index += 1
         braces -= kind == "RBRACE"
         if not braces:
             if kind == "RBRACE":

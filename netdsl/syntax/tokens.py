@@ -147,13 +147,19 @@ def starts_line(found: Sequence[Token], index: int) -> bool:
 
 def closing(source: Source, opening: int) -> int:
     """The offset of the bracket that closes the one at an offset; the end of the text if none does."""
-    depth = 0
-    for token in tokens(source):
-        if token.start >= opening:
-            depth += (token.text in CLOSING) - (token.text in OPENING)
-            if depth == 0:
-                return token.start
-    return len(source.text)
+    return source.derived(_closings).get(opening, len(source.text))
+
+
+def _closings(text: str) -> dict[int, int]:
+    """The offsets of the brackets that close others, of whatever kind."""
+    opened: list[int] = []
+    closed = {}
+    for token in tokenize(text):
+        if token.text in CLOSING:
+            opened.append(token.start)
+        elif token.text in OPENING and opened:
+            closed[opened.pop()] = token.start
+    return closed
 
 
 def word_at(text: str, offset: int) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -98,7 +99,7 @@ def begin(network: CompiledNetwork, model: Model, style: Style, console: Console
 
 
 def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
-    """How a network is trained by its recipe: which layers are frozen, and at which learning rates.
+    """The tuning of a network by its recipe: which layers are frozen, and at which learning rates.
 
     Raises RunError if the network has no layer of a path in `freeze`.
     """
@@ -178,8 +179,8 @@ def _read(source: str, console: Console) -> _Source:
     path = Path(source)
     if path.is_dir():
         return _of_run(path, "best")
-    if (path.parent / RUN_FILE).exists() and path.stem in ("best", "last"):
-        return _of_run(path.parent, "best" if path.stem == "best" else "last")
+    if (path.parent / RUN_FILE).exists() and re.fullmatch(r"best|last|epoch\d+", path.stem):
+        return _of_run(path.parent, path.stem)
     if not path.exists():
         raise RunError(
             f"there are no weights at {source}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from rich.console import Console
@@ -33,8 +33,8 @@ from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, read_text
 from netdsl.trained.run_settings import NETWORK_FILE, RUN_FILE, RunSettings
 
-# The weights of the best validation accuracy, or of the last epoch.
-Which: TypeAlias = Literal["best", "last"]
+# The weights of a run: `best`, of the best epoch on validation images, `last`, or `epoch7` of those kept.
+Which: TypeAlias = str
 
 
 @dataclass(frozen=True, slots=True)

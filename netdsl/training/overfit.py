@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from netdsl.compiler import Compiled, compile_network
-from netdsl.language.recipe import Recipe
+from netdsl.language.recipe import CrossEntropy, Recipe
 from netdsl.network import CompiledNetwork
 from netdsl.runtime.batches import load_batch
 from netdsl.runtime.console import say, warn
@@ -34,8 +34,8 @@ from netdsl.trained.run_settings import require_style
 from netdsl.trained.tasks import task_of
 from netdsl.training.dataset_cache import DatasetCache
 
-# The most epochs.
-_EPOCHS = 200
+# The most epochs, of classifiers and of networks with several answers for an image.
+_EPOCHS, _LONGER = 200, 400
 # Settings of the recipe that make overfitting harder are disabled.
 _BARE = {
     "validation": "0",
@@ -44,6 +44,9 @@ _BARE = {
     "schedule": "constant",
     "optimizer.weight_decay": "0",
     "accumulate": "1",
+    "clip": "none",
+    "patience": "none",
+    "sampling": "shuffle",
 }
 # The ratio of two gradients, each relative to its weights, from which the smaller one counts as vanished.
 _VANISHED = 1e6
@@ -99,7 +102,7 @@ def overfit(
     recipe, console = network.recipe, Console()
     task, speed = task_of(network), choose(request, convolutions(network))
     if isinstance(task, Classification):
-        task = replace(task, smoothing=0)
+        task = replace(task, loss=CrossEntropy())
     data = _in_memory(DatasetCache().of(network, request, speed, console)).to(speed.device)
     speed.prepare()
 
@@ -188,7 +191,7 @@ def _attempt(
     first_loss, before = _gradients(train_step, data)
     steps, best, loss = 0, 0.0, math.inf
     try:
-        for epoch in range(_EPOCHS):
+        for epoch in range(_EPOCHS if isinstance(task, Classification) else _LONGER):
             progress = Progress(epoch, len(data.train))
             train_epoch(train_step, data, progress, lambda _: False)
             steps, loss = steps + progress.steps, progress.loss

@@ -14,6 +14,7 @@ from netdsl.runtime.distributed import ALONE, Processes
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.run_files import CHECKPOINT, Run
 from netdsl.runtime.speed import SpeedRequest
+from netdsl.runtime.train import is_complete
 from netdsl.trained.open_run import convolutions
 from netdsl.training.dataset_cache import DatasetCache
 from netdsl.training.record import Record
@@ -31,7 +32,7 @@ def reproduce_run(folder: Path, new: Path, processes: Processes = ALONE) -> bool
     run, progress = Run.resumed(folder, found)
     record = Record.of_checkpoint(run.record, folder / CHECKPOINT)
     compiled = record.compiled(record.text, {})
-    if compiled.network is None or progress.epoch < compiled.network.network.recipe.epochs:
+    if compiled.network is None or not is_complete(run.rows, compiled.network.network.recipe):
         raise RunError(f"the run in {folder} isn't complete", f"resume it: `netdsl train --resume {folder}`")
     if record.changes:
         raise RunError(

@@ -34,7 +34,7 @@ from netdsl.runtime.run_files import CHECKPOINT, Run, locked, require_new
 from netdsl.runtime.speed import Speed, SpeedRequest, choose, choose_device
 from netdsl.runtime.speed_choices import SPEED_CHOICES
 from netdsl.runtime.storage import read_json, write_atomic, write_json
-from netdsl.runtime.train import Report, Training
+from netdsl.runtime.train import Report, Training, is_complete
 from netdsl.trained import initial_weights
 from netdsl.trained.failure import failures_located
 from netdsl.trained.open_run import convolutions, create_model
@@ -135,11 +135,13 @@ def resume_run(
         layers = convolutions(network)
         request, others = as_before(run.how, request, layers, processes)
         speed = choose(request, layers, processes.local_rank)
-        epochs = network.recipe.epochs
-        if complete and progress.epoch >= epochs:
+        if complete and is_complete(run.rows, network.recipe):
+            early = progress.epoch < network.recipe.epochs
+            longer = f"a longer patience: `--patience {2 * (network.recipe.patience or 1)}`"
+            longer = longer if early else f"the total: `--epochs {2 * progress.epoch}`"
             raise RunError(
                 f"the run in {folder} is complete, with {progress.epoch} epochs",
-                f"to train it longer, give the total: `--epochs {2 * progress.epoch}`",
+                f"to train it longer, give {longer}",
             )
         inputs = inputs or DatasetCache(before.rules)
         data = inputs.of(network, request, speed, console, processes)
@@ -193,7 +195,8 @@ def _prepared(
         data = record.initial.normalised(data)
     run.texts = Preprocessing.of(data).metadata()
     tuning = initial_weights.tuning(network, record.initial)
-    return Training(model, data, network.recipe, run, speed, console, request, task_of(network), tuning)
+    task = task_of(network, data.train.labels)
+    return Training(model, data, network.recipe, run, speed, console, request, task, tuning)
 
 
 def _trained(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
 
 import netdsl
 from netdsl.api import loading, network
@@ -31,3 +36,23 @@ def test_doctests_see_mistakes() -> None:
     """The runner above fails where an example is wrong."""
     test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
     assert doctest.DocTestRunner(verbose=False).run(test, out=lambda _: None).failed == 1
+
+
+def test_the_page_about_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its examples run as they stand, in their order, on fewer images."""
+    page = Path(__file__).parents[2] / "docs" / "python.md"
+    train = netdsl.Network.train
+
+    def short(self: netdsl.Network, **arguments: Any) -> netdsl.Run:
+        return train(self, **{**arguments, "epochs": 1, "images": 64, "quiet": True})
+
+    monkeypatch.setattr(netdsl.Network, "train", short)
+    Path("images").mkdir()
+    Image.new("L", (8, 8)).save("images/a.png")
+    names: dict[str, object] = {}
+    for text in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        exec(text, names)
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "convnet",
+        *(f"convnet-{number}" for number in (2, 3, 4)),
+    ]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from netdsl.base.stamps import stamps_of
 from netdsl.cli import main
 from netdsl.commands import watch
 from tests.support.programs import LONGEST, started, wait_until
@@ -134,13 +135,13 @@ def test_a_file_may_be_gone_for_a_moment(tmp_path: Path, monkeypatch: pytest.Mon
     new = partial(path.write_text, "new")
     clock = Clock([*nothing, path.unlink, *nothing, new, *nothing])
     monkeypatch.setattr(watch, "time", clock)
-    stamps = watch.stamps_of([path])
+    stamps = stamps_of([path])
     watch.wait(stamps)
     assert path.read_text() == "new"
     assert clock.now == pytest.approx(watch.INTERVAL * 9)  # and once more, to see that it stays so
 
     path.unlink()
-    watch.wait(watch.stamps_of([path]) | stamps)  # gone for good: said after a while
+    watch.wait(stamps_of([path]) | stamps)  # gone for good: said after a while
     assert clock.now > watch.PATIENCE
 
 

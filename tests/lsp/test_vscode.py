@@ -65,7 +65,9 @@ def test_the_extension_names_its_files() -> None:
     (language,) = package["contributes"]["languages"]
     (grammar,) = package["contributes"]["grammars"]
     json.loads((EXTENSION / language["configuration"]).read_text(encoding="utf-8"))
-    assert (EXTENSION / grammar["path"]).is_file() and (EXTENSION / package["main"]).is_file()
+    assert (EXTENSION / grammar["path"]).is_file() and (EXTENSION / package["icon"]).is_file()
+    assert "esbuild extension.js --bundle" in package["scripts"]["bundle"]
+    assert package["scripts"]["bundle"].endswith(f"--outfile={package['main'].removeprefix('./')}")
     assert grammar["scopeName"] == GRAMMAR["scopeName"] and grammar["language"] == language["id"]
 
 

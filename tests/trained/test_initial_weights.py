@@ -269,3 +269,12 @@ def test_torchvision_fits_resnet18_with_other_classes() -> None:
     assert initial.new == [] and initial.mean == []
     x = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(module(x), reference.eval()(x), rtol=1e-4, atol=1e-4)
+
+
+def test_an_epoch_that_was_kept() -> None:
+    trained("run", "functional", epochs="2", keep="every(1)")
+    _, module, text = begun(network(weights='"run/epoch1.safetensors"'))
+    assert "16 of 16 layers" in text
+    x = torch.rand(2, 1, 8, 8)
+    original = open_run(Path("run")).model("epoch1", CPU).module().eval()
+    torch.testing.assert_close(module(x), original(x), rtol=1e-5, atol=1e-6)

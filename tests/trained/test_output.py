@@ -62,9 +62,11 @@ COMMANDS = """
     style NAME.jpg NAME.jpg -o NAME.png --run NAME --steps 1 --size 16
     NAME
     check --NAME
+    report NAME -o NAME-report.html
+    tune NAME.net --set width=4,5 --trials 1 --images 64 --run NAME-tuned
 """
 # `lsp` speaks a protocol, `watch` never ends; `lesson` prints as an experiment does, `export` takes long.
-OTHERS = {"lsp", "watch", "lesson", "export"}
+OTHERS = {"lsp", "watch", "lesson", "export", "serve"}
 
 
 @pytest.fixture(scope="module")

@@ -448,6 +448,15 @@ def test_a_run_of_a_variant_is_of_its_values(net: Path, tmp_path: Path) -> None:
 
 # Recipes whose steps depend on more than the seed, the epoch and the images.
 EXACT: dict[str, dict[str, str]] = {
+    "plateau and best epochs": {
+        "schedule": "plateau(factor=0.5, patience=0)",
+        "optimizer": "sgd(lr=2)",
+        "clip": "0.5",
+        "keep": "best(1)",
+        "patience": "5",
+    },
+    "balanced classes": {"sampling": "balanced", "loss": "focal(weights=balanced)"},
+    "mixed images": {"augment": "rotate, resize_crop(low=0.5), erase, jitter, mixup, cutmix"},
     "fine-tuning": {"weights": '"first"', "freeze": "stem", "lr_factor": "0.1"},
 }
 

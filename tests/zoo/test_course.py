@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import netdsl
+from netdsl.language.detectors import Yolo
 from netdsl.language.recipe import Constant, Sgd, Step
+from tests.zoo.compare import on_meta
 from tests.zoo.course import RECIPES
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -47,3 +49,16 @@ def test_recipes(file: str | Path, name: str) -> None:
     assert {key: ours[key] for key in expected} == expected
     if said["initialisation"]:
         assert ("nn.init" in network.source()) == ("kaiming" in str(said["initialisation"]))
+
+
+def test_the_detector() -> None:
+    """Its head has 172,353 weights, for nine anchors in cells of 32 pixels and 20 classes."""
+    network = netdsl.load("yolo_course")
+    assert network.output_shape == (5 * 9 + 20, 7, 7)
+    module = on_meta(network.module)
+    weights = [p.numel() for layer in ("hidden", "boxes") for p in module.get_submodule(layer).parameters()]
+    assert sum(weights) == 172_353
+    detect = network.typed.network.detect
+    assert detect is not None and isinstance(detect.kind, Yolo)
+    cells = [(width // 32, height // 32) for height, width in detect.kind.anchors]
+    assert cells == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (2, 3), (3, 2), (3, 5), (5, 3)]

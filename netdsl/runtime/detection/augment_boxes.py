@@ -17,13 +17,18 @@ from torch import Tensor
 _LEAST = 0.25
 
 
-def flip(images: Tensor, boxes: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Images mirrored left to right where `drawn`, (N,) bool, and their boxes."""
+def flip(images: Tensor, boxes: Tensor, drawn: Tensor, vertical: bool = False) -> tuple[Tensor, Tensor]:
+    """Images mirrored left to right, or top to bottom, where `drawn`, (N,) bool, and their boxes."""
     left, top, right, bottom, kind = boxes.unbind(2)
-    width = images.shape[3]
-    mirrored = torch.stack((width - right, top, width - left, bottom, kind), 2)
+    dim = 2 if vertical else 3
+    length = images.shape[dim]
+    sides = (left, length - bottom, right, length - top)
+    mirrored = torch.stack(sides if vertical else (length - right, top, length - left, bottom), 2)
+    mirrored = torch.cat((mirrored, kind[:, :, None]), 2)
     real = drawn[:, None, None] & (boxes[:, :, 4:] >= 0)
-    return torch.where(drawn[:, None, None, None], images.flip(3), images), torch.where(real, mirrored, boxes)
+    return torch.where(drawn[:, None, None, None], images.flip(dim), images), torch.where(
+        real, mirrored, boxes
+    )
 
 
 def draw_zoom(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:

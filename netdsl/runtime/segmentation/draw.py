@@ -22,7 +22,7 @@ _COVER = 0.55
 def with_classes(image: Tensor, mask: Tensor, classes: Sequence[str]) -> Tensor:
     """An image (1 or 3, h, w) uint8 with the colours of its pixels' classes over it, and their names,
     as (3, H, W) uint8; small images are enlarged by a whole factor. `mask`, (h, w), has the numbers of
-    classes; a class named `background` is left as it is.
+    classes; a class named `background`, and pixels of no class, are left as they are.
     """
     from torchvision.utils import draw_segmentation_masks  # late: slow to import
 

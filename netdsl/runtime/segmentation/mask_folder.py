@@ -104,6 +104,27 @@ def read_mask(file: Path, size: tuple[int, int]) -> Tensor:
         raise RunError(f"{file} can't be read as an image", LAYOUT) from error
 
 
+def count_classes(file: Path, size: tuple[int, int], classes: Sequence[str] | None) -> tuple[Tensor, Tensor]:
+    """A mask as of `read_mask`, and the numbers of its pixels of each class, (256,). Raises RunError also for
+    a class that has no name among the `classes`, if there are names.
+    """
+    mask = read_mask(file, size)
+    counts = mask.flatten().bincount(minlength=IGNORED + 1)
+    most = largest(counts[:IGNORED])
+    if classes is not None and most >= len(classes):
+        help = f"{_NAMES} names the classes 0 to {len(classes) - 1}; {IGNORED} are pixels of no class"
+        if most == len(classes) and not counts[0]:
+            help += "; if the masks count from 1, subtract 1"
+        raise RunError(f"{file} has pixels of class {most}, which has no name", help)
+    return mask, counts
+
+
+def largest(counts: Tensor) -> int:
+    """The largest class that has pixels; -1 without any."""
+    known = counts.nonzero()
+    return int(known.max()) if len(known) else -1
+
+
 def read(
     path: str,
     input_shape: tuple[int, ...],
@@ -129,9 +150,7 @@ def read(
     with progress(f"reading {len(pairs):,} masks", len(pairs), console) as advance:
         for i in found.whole.nonzero().flatten().tolist():
             height, width = found.sizes[i, 1:].tolist()
-            whole = read_mask(pairs[i][1], (height, width))
-            own = whole.flatten().bincount(minlength=IGNORED + 1)
-            _require_known(pairs[i][1], own, listing.classes)
+            whole, own = count_classes(pairs[i][1], (height, width), listing.classes)
             counts += own
             masks[i] = _resized(whole, input_shape)
             advance()
@@ -150,21 +169,11 @@ def _resized(mask: Tensor, input_shape: tuple[int, ...]) -> Tensor:
     return mask[rows[:, None], columns]
 
 
-def _require_known(file: Path, counts: Tensor, classes: Sequence[str] | None) -> None:
-    largest = int(counts[:IGNORED].nonzero().max()) if counts[:IGNORED].any() else -1
-    if classes is not None and largest >= len(classes):
-        help = f"{_NAMES} names the classes 0 to {len(classes) - 1}; {IGNORED} are pixels of no class"
-        if largest == len(classes) and not counts[0]:
-            help += "; if the masks count from 1, subtract 1"
-        raise RunError(f"{file} has pixels of class {largest}, which has no name", help)
-
-
 def _numbers(counts: Tensor, console: Console) -> tuple[str, ...]:
     """The numbers of the classes as their names."""
-    known = counts[:IGNORED].nonzero()
-    largest = int(known.max()) if len(known) else 0
-    say(console, f"no names of classes in {_NAMES}: they are 0 to {largest}")
-    return tuple(map(str, range(largest + 1)))
+    most = max(0, largest(counts[:IGNORED]))
+    say(console, f"no names of classes in {_NAMES}: they are 0 to {most}")
+    return tuple(map(str, range(most + 1)))
 
 
 def _source(

@@ -103,8 +103,6 @@ def report_syntax_error(
     found = wrong.text if wrong and wrong.kind != "_NL" else ""
     span = Span(source, place, place + len(found))
     statement = tokens[0].text if rule == "statement" else ""
-    if _without_braces(source, start, place, found, diagnostics):
-        return Reported()
     around = line_around(source, source_tokens(source), tokens, place, fault.expected, rule)
     if foreign := next((token for token in around.tokens if _is_disguised(token.text)), None):
         _foreign(foreign.text, around.source, foreign, diagnostics)
@@ -118,7 +116,7 @@ def report_syntax_error(
         assert wrong is not None
         _foreign(found, source, wrong, diagnostics)
     elif rule == "statement" and not text[start:place].strip():
-        _not_a_statement(found, [t.text for t in tokens[1:2]] == ["{"], span, diagnostics)
+        _not_a_statement(found, [t.text for t in tokens[1:2]], span, diagnostics)
     elif rule == "step" and "VBAR" in fault.expected and (joined := _JOINED.match(text, start, place)):
         _without_bars(source, joined.end(), diagnostics)
     elif mistake := wrong_token(around):
@@ -200,19 +198,6 @@ def _end_of_line(text: str, place: int) -> int:
     return len(text)
 
 
-def _without_braces(source: Source, start: int, place: int, found: str, diagnostics: Diagnostics) -> bool:
-    """True if it is `shortcut conv(64, 1), bn`, which is then reported."""
-    before = re.search(r"\}\s*(shortcut|else(?:\s+when\s[^{}]*?)?)\s*$", source.text[start:place])
-    if not before or not re.match(r"[A-Za-z_]", found) or found in ("if", "when"):
-        return False
-    end = _end_of_line(source.text, place)
-    steps = source.text[place:end].strip(" ,")
-    span = Span(source, start + before.start(1), place + len(steps))
-    help = remove(span) if steps in ("None", "none", "null") else write(span, f"{before[1]} {{ {steps} }}")
-    diagnostics.error("NET101", "a body must be in braces", span, help=help)
-    return True
-
-
 def _first_line(source: Source, start: int, end: int) -> Span:
     """The first line of a text, without surrounding spaces."""
     line = source.text[start:end]
@@ -220,7 +205,7 @@ def _first_line(source: Source, start: int, end: int) -> Span:
     return Span(source, start, start + len(line.strip().split("\n", 1)[0].rstrip()))
 
 
-def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostics) -> None:
+def _not_a_statement(found: str, then: list[str], span: Span, diagnostics: Diagnostics) -> None:
     help: Help
     if found == "{":
         message, help = "`{` without a statement", "put it on the line of its statement: `stem { … }`"
@@ -231,9 +216,9 @@ def _not_a_statement(found: str, body: bool, span: Span, diagnostics: Diagnostic
         help = write(span, own, " instead")
     else:
         message = f"`{found}` does not start a statement"
-        layers = write(span, "layers", " instead", safe=False) if body else None
+        layers = write(span, "layers", " instead", safe=False) if then == ["{"] else None
         near = misspelt(span, STATEMENTS)
-        if near and near.edits[0].new_text.startswith("stage"):  # or `stages`
+        if near and (not then or near.edits[0].new_text.startswith("stage")):  # or `stages`
             near = replace(near, safe=False)
         help = near or layers or f"a statement starts with {', '.join(STATEMENTS)}"
     diagnostics.error("NET101", message, span, help=help)

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from netdsl.base.source import Source, Span
 from netdsl.diagnostics import Edit, Fix, Help, listing
-from netdsl.language.words import STATEMENTS, STEPS
+from netdsl.language.words import CONTINUATIONS, STATEMENTS, STEPS
 from netdsl.syntax.errors.filters import FILTERS
 from netdsl.syntax.errors.line_fixes import write_body
 from netdsl.syntax.tokens import CLOSING, OPENING, Token
@@ -228,7 +228,7 @@ class Rule(NamedTuple):
         if not self.wanted <= line.expected or self.refused & line.expected:
             return None
         found = encoded.find(self.pattern, self.message)
-        mistake = found and (self.function or self._filled)(found)
+        mistake = (self.function or self._filled)(found) if found else None
         fix = mistake and mistake.help
         idle = isinstance(fix, Fix) and all(edit.new_text == edit.span.text for edit in fix.edits)
         return None if idle else mistake
@@ -420,7 +420,9 @@ def _line_end(found: Sequence[Token], index: int) -> int:
 def _body_of(found: Sequence[Token], first: int, end: int) -> list[Token]:
     """Tokens without comments, up to one that closes the body around them."""
     depth, tokens = 0, []
-    for token in found[first:end]:
+    for index, token in enumerate(found[first:end], first):
+        if token.kind == "_NL" and index + 1 < end and found[index + 1].text in CONTINUATIONS:
+            continue  # the grammar doesn't see it
         depth += (token.text in CLOSING) - (token.text in OPENING)
         if depth < 0:
             break

@@ -55,6 +55,10 @@ the second body of a `skip` is its `shortcut`
   skip: } ^ >> else                                => shortcut
 the next step follows a comma or a new line
   skip: } >> ^ <call>                              => , {call}
+a body must be in braces
+  } >> shortcut ^ None|none|null                   =>
+  } >> <shortcut|else:word> ^ <steps>              => {word} { {steps} }
+  } >> else when <test> ^ <steps>                  => else when {test} { {steps} }
 a body follows `shortcut` and `else` directly
   skip: } >> shortcut ^ = None|none|null           =>
   skip: } >> shortcut ^ = <call>                   => shortcut { {call} }
@@ -283,7 +287,7 @@ def _word(line: Line) -> Mistake | None:
     last = before[-1].text if before else ""
     place = line.span(line.wrong, line.wrong + bool(found))
     alone = line.rule == "step" and len(before) == 1
-    orphan = found if last != "}" else ""
+    orphan = found if last != "}" or line.rule == "statement" else ""
     if found == "{" and alone:
         orphan = last
     if orphan in CONTINUATIONS:

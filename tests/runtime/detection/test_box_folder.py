@@ -324,6 +324,13 @@ NAMES_BOMB = "a: &a [x, x]\n" + "".join(f"b{i}: &b{i} [*a, *a]\n" for i in range
         (
             in_coco,
             "train.json",
+            b'{"images": [], "annotations": [], "images": []}',
+            "`images` is in an object twice",
+        ),
+        (in_coco, "train.json", b'{"a": {"images": 1, "images": 2}}', "`images` is in an object twice"),
+        (
+            in_coco,
+            "train.json",
             b'{"images": [], "annotations": [], "categories": NaN}',
             "NaN is not a number",
         ),

@@ -15,6 +15,7 @@ from netdsl.runtime.errors import RunError
 from netdsl.runtime.images import RULES, Source
 from netdsl.runtime.segmentation import IGNORED
 from netdsl.runtime.segmentation.mask_folder import read
+from tests.support.commands import netdsl
 
 
 @pytest.fixture
@@ -113,3 +114,22 @@ def test_other_folders(folder: Path) -> None:
     (folder / "val").rename(folder / "train")
     with pytest.raises(RunError, match="has no images"):
         source(folder)
+
+
+def test_pixels_of_each_class_are_counted_and_drawn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    done = netdsl("data", "data", "-o", "samples.png")
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[0] == "data: 8 images of 3 classes (masks)" and "pixels of no class (255): 8" in lines
+    assert [line.split() for line in lines[3:8]] == [
+        ["class", "train", "test"],
+        ["sky", "594", "198"],
+        ["sea", "0", "0"],
+        ["land", "600", "200"],
+        ["total", "1,194", "398"],
+    ]
+    assert Path("samples.png").stat().st_size > 0
+    (folder / "train" / "masks" / "3.png").unlink()
+    refused = netdsl("data", "data")
+    assert refused.exit_code == 1 and "1 of 6 images have no mask" in refused.output
