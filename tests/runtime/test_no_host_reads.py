@@ -39,7 +39,13 @@ RECIPES = {
     "averaged": replace(PLAIN, average=recipe.Ema(0.99)),
     "adam": replace(PLAIN, optimizer=recipe.Adam(lr=0.1)),
     "adamw": replace(PLAIN, optimizer=recipe.AdamW(lr=0.1)),
-    "muon": replace(PLAIN, optimizer=recipe.Muon(lr=0.1)),
+    "muon": replace(PLAIN, optimizer=recipe.Muon(lr=0.1), clip=1.0),
+    "mixed": replace(PLAIN, augment=(recipe.MixUp(), recipe.CutMix()), loss=recipe.Binary()),
+    "distorted": replace(
+        PLAIN,
+        augment=(recipe.Rotate(), recipe.ResizeCrop(), recipe.Erase(), recipe.Jitter()),
+        loss=recipe.Focal(),
+    ),
 }
 
 TASKS: dict[str, tuple[Task, tuple[tuple[int, ...], ...]]] = {
@@ -54,14 +60,13 @@ class NoCopies(TorchDispatchMode):
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    ) -> object:
         assert func is not torch.ops.aten.lift_fresh.default, "a tensor is copied from the CPU"
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Accessing the data pointer"
-)  # of tensors that the optimizer laid together
+# The optimizer lays its tensors together, and checks where they are.
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer")
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_reads_nothing_from_its_device(name: str) -> None:
     own, data = RECIPES[name], dataset()
@@ -74,12 +79,13 @@ def test_a_step_reads_nothing_from_its_device(name: str) -> None:
         moved = replace(data, mean=fake(data.mean), deviation=fake(data.deviation))
         train_step = TrainStep(ModuleModel(Tiny()), own, FP32, ALONE)
         images, labels = data.train.images, data.train.labels
+        assert isinstance(images, Tensor)
         index = torch.arange(8)
         batch = Batch(index, fake(images[:8]), fake(labels[:8]), 8)
         for step in range(2):  # the first one makes the optimizer's state
             rate = learning_rate(own.schedule, own.optimizer.lr, step / 2, own.epochs)
             drawn = augment.Draws(tuple(map(fake, draws[:8].steps)))
-            with NoCopies() if step else nullcontext():
+            with NoCopies() if step else nullcontext():  # type: ignore[no-untyped-call]
                 sums = train_step.step(batch, drawn, moved, rate)
         assert sums.shape == (1 + len(train_step.task.figures),)
         with pytest.raises(DataDependentOutputException):
@@ -92,7 +98,7 @@ def test_an_objective_reads_nothing_from_its_device(name: str) -> None:
     with FakeTensorMode():
         outputs = tuple(torch.zeros(shape, requires_grad=True) for shape in shapes)
         targets = task.example(2, torch.device("cpu"))
-        with NoCopies():
+        with NoCopies():  # type: ignore[no-untyped-call]
             loss, figures = task.objective(outputs, targets)
             loss.backward()
         assert figures.shape == (len(task.figures),)
