@@ -125,8 +125,8 @@ def jitter(images: Tensor, factors: Tensor) -> Tensor:
 def _gray(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
-    weights = images.new_tensor(_GRAY)[:, None, None]
-    return (images * weights).sum(1, keepdim=True)
+    red, green, blue = (_GRAY[channel] * images[:, channel : channel + 1] for channel in range(3))
+    return red + green + blue
 
 
 def mix(images: Tensor, step: MixUp | CutMix, drawn: Tensor, partners: Tensor) -> tuple[Tensor, Tensor]:

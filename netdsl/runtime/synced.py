@@ -23,7 +23,7 @@ class SyncedBatchNorm(_BatchNorm):
             return normalised
         wide = x.float()  # bfloat16 would lose the sums.
         dims = [0, *range(2, x.dim())]
-        count = _total(x.new_tensor(x.numel() // x.shape[1], dtype=torch.float32))
+        count = _total(x.new_full((), x.numel() // x.shape[1], dtype=torch.float32))
         mean = _total(wide.sum(dims, keepdim=True)) / count
         # In a second pass: the difference of two sums would cancel.
         variance = _total((wide - mean).square().sum(dims, keepdim=True)) / count

@@ -172,7 +172,7 @@ class _ClassScores:
 
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._confusion = torch.zeros(0, dtype=torch.int64, device=device)
+        self._confusion = torch.zeros(0, 0, dtype=torch.int64, device=device)
         self._top5 = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, outputs: Outputs, targets: Tensor) -> None:

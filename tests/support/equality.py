@@ -80,7 +80,9 @@ def assert_styles_agree(network: Network, batch: int = 2, seed: int = 0) -> None
     """Outputs, gradients and running statistics, in training and evaluation mode, to 1e-10 in float64."""
     with unformatted():
         module = randomised(network.module(), seed)
-        sequential = [network.sequential().double()] if "sequential" in network.styles else []
+        sequential: list[nn.Module] = (
+            [network.sequential().double()] if "sequential" in network.styles else []
+        )
         functional = network.imported("functional")
     assert network.parameters_count == sum(p.numel() for p in module.parameters())
     names = [name for name, _ in module.named_parameters()]

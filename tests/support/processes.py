@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, NamedTuple
 
 import torch
@@ -28,8 +29,8 @@ class Failed(NamedTuple):
 class Pair:
     """Calls a function in both processes; gives the two results by rank, Failed for a RunError."""
 
-    def __init__(self, connections: list[Connection]) -> None:
-        self._connections = connections
+    def __init__(self, connections: list[Connection], processes: list[SpawnProcess]) -> None:
+        self._connections, self._processes = connections, processes
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         for connection in self._connections:
@@ -37,7 +38,10 @@ class Pair:
         return [self._received(connection) for connection in self._connections]
 
     def _received(self, connection: Connection) -> Any:
-        assert connection.poll(LONGEST), "the processes wait for each other"
+        ends = [process.sentinel for process in self._processes]
+        ready = wait([connection, *ends], LONGEST)
+        assert ready, "the processes wait for each other"
+        assert not set(ready) & set(ends), "a process ended by an exception, which is on its standard error"
         return connection.recv()
 
 
@@ -53,11 +57,12 @@ def pair() -> Iterator[Pair]:
     for process in processes:
         process.start()
     try:
-        yield Pair([ours for ours, _ in pipes])
+        yield Pair([ours for ours, _ in pipes], processes)
     finally:
         try:
             for ours, _ in pipes:
-                ours.send(None)
+                with suppress(BrokenPipeError):  # of a process that ended by an exception
+                    ours.send(None)
             for process in processes:
                 process.join(60)  # they end by themselves, unless a test failed
         finally:

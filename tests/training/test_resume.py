@@ -471,7 +471,7 @@ def test_every_recipe_goes_on_bit_for_bit(
     common = {"epochs": "3", "images": "640"}
     begin(net, tmp_path / "first", **common | {"epochs": "1"})
     begin(net, whole, **common, **recipe)
-    stopped(net, run, monkeypatch, **common, **recipe)
+    stopped(net, run, monkeypatch, 1, **common, **recipe)
     shutil.rmtree(tmp_path / "first")  # A resumed run needs no other file.
     resume_run(run, {}, SpeedRequest())
     assert_same(run, whole)

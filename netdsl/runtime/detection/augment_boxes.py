@@ -62,10 +62,9 @@ def zoom(
     grid = F.affine_grid(theta, list(images.shape), align_corners=False).to(images.dtype)
     fill = mean[:, None, None].to(images.dtype)
     zoomed = F.grid_sample(images - fill, grid, mode, align_corners=False) + fill
-    size = boxes.new_tensor([width, height])
-    offset = (shift * size).repeat(1, 2)[:, None]
+    offset = torch.stack((shift[:, 0] * width, shift[:, 1] * height), 1).repeat(1, 2)[:, None]
     moved = factor[:, None] * boxes[:, :, :4] + offset
-    clipped = moved.clamp(min=0).minimum(size.repeat(2))
+    clipped = torch.stack((moved[..., ::2].clamp(0, width), moved[..., 1::2].clamp(0, height)), 3).flatten(2)
     real = (boxes[:, :, 4] >= 0) & (_area(clipped) > _LEAST * _area(moved))
     found = torch.cat((clipped, boxes[:, :, 4:]), 2)
     return zoomed, torch.where(real[:, :, None], found, -1.0)

@@ -14,6 +14,8 @@ from netdsl.runtime.detection.boxes import centres
 # A level's boxes are those whose largest distance from a location is at most 8 strides, and which are too
 # large for the level before: 64, 128 for the strides 8, 16, 32 (section 3.2).
 _REACH = 8.0
+# torchvision's, for boxes of no size.
+_EPS = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,18 @@ def centerness(distances: Tensor) -> Tensor:
     wide = torch.minimum(left, right) / torch.maximum(left, right)
     high = torch.minimum(top, bottom) / torch.maximum(top, bottom)
     return (wide * high).clamp(min=0).sqrt()
+
+
+def giou_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """1 - the generalised IoU (Rezatofighi et al. 2019) of boxes around one location, (...), from their
+    distances (..., 4).
+
+    torchvision's, which it equals, takes pairs that overlap by a mask, for which a GPU waits.
+    """
+    every = (found, wanted, torch.minimum(found, wanted), torch.maximum(found, wanted))
+    one, other, both, hull = ((own[..., :2] + own[..., 2:]).prod(-1) for own in every)
+    union = one + other - both
+    return 1 - both / (union + _EPS) + (hull - union) / (hull + _EPS)
 
 
 def targets(boxes: Tensor, points: Sequence[Tensor], strides: Sequence[int]) -> Targets:
@@ -112,7 +126,7 @@ class Fcos:
         and binary cross entropy of the centerness, each divided by the number of locations with a box.
         `boxes` are in pixels.
         """
-        from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss  # late: slow to import
+        from torchvision.ops import sigmoid_focal_loss  # late: slow to import
 
         scores, distances, centre = self.split(outputs)
         wanted = targets(boxes, self._points(outputs), self.strides)
@@ -120,10 +134,9 @@ class Fcos:
         positives = real.sum().clamp(min=1)
         ones = F.one_hot(wanted.classes.clamp(min=0), self.classes) * real[..., None]
         focal = sigmoid_focal_loss(scores, ones.to(scores.dtype), alpha=0.25, gamma=2, reduction="sum")
-        # Boxes around (0, 0), in strides. Without a target both are the same box, which costs nothing.
+        # Without a target both are the same box, which costs nothing.
         target = torch.where(real[..., None], wanted.distances, distances.detach())
-        signs = distances.new_tensor([-1, -1, 1, 1])
-        overlap = generalized_box_iou_loss(distances * signs, target * signs, reduction="none") * real
+        overlap = giou_loss(distances, target) * real
         goal = wanted.centerness.nan_to_num() * real
         near = F.binary_cross_entropy_with_logits(centre, goal, reduction="none") * real
         parts = torch.stack((focal, self.box * overlap.sum(), self.centerness * near.sum()))

@@ -91,7 +91,7 @@ class _Boxes:
         with torch.random.fork_rng():  # The loss may draw anchors: each time the same ones.
             torch.manual_seed(0)
             loss, _ = self._task.objective(outputs, targets)
-        self._sums += torch.stack((loss, loss.new_tensor(len(targets))))
+        self._sums += torch.stack((loss, loss.new_full((), len(targets))))
         self._found += [found.cpu() for found in self._task.detections(outputs)]
         self._real += [without_padding(boxes) for boxes in targets.cpu()]
 

@@ -45,9 +45,8 @@ def match(boxes: Tensor, anchors: Tensor, height: int, width: int) -> Matches:
     middle = (boxes[:, :, :2] + boxes[:, :, 2:4]) / 2
     size = boxes[:, :, 2:4] - boxes[:, :, :2]
     # By the Manhattan distance, and the first of equally distant ones: x and y are independent.
-    last = middle.new_tensor([width - 1, height - 1])
-    cell = (middle.ceil() - 1).clamp(min=0).minimum(last)
-    column, row = cell.long().unbind(2)
+    cell = (middle.ceil() - 1).clamp(min=0).long()
+    column, row = cell[..., 0].clamp(max=width - 1), cell[..., 1].clamp(max=height - 1)
     grid = centres(height, width, boxes.device)
     half = anchors[:, None, None] / 2
     every = torch.cat((grid - half, grid + half), 3)  # (A, h, w, 4)
@@ -95,7 +94,11 @@ class Yolo:
         )
 
     def _anchors(self, device: torch.device) -> Tensor:
-        return torch.tensor(self.anchors, device=device).flip(1) / self.stride
+        # Filled on the device: a copy from the CPU would wait for it.
+        sides = [
+            torch.full((), side / self.stride, device=device) for pair in self.anchors for side in pair[::-1]
+        ]
+        return torch.stack(sides).view(-1, 2)
 
     def loss(self, outputs: Sequence[Tensor], boxes: Tensor) -> Tensor:
         """The losses of confidence, box and class, (3,), with their weights, for boxes in pixels.

@@ -75,7 +75,7 @@ class _Pixels:
     def add(self, outputs: Outputs, targets: Tensor) -> None:
         scores = self._task.scores(all_outputs(outputs)[0])
         loss = mean_entropies(scores, targets).sum()
-        self._sums += torch.stack((loss, loss.new_tensor(len(targets))))
+        self._sums += torch.stack((loss, loss.new_full((), len(targets))))
         known = targets.long().masked_fill(targets == IGNORED, -1)
         self._confusion = counted(self._confusion, known, scores)
 

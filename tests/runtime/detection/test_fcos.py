@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
+import torchvision
 
-from netdsl.runtime.detection.fcos import Fcos, centerness, locations, targets
+from netdsl.runtime.detection.fcos import Fcos, centerness, giou_loss, locations, targets
 
 STRIDES = (8, 16, 32)
 
@@ -98,6 +99,17 @@ def test_focal_loss_of_known_scores() -> None:
     wanted[0, 2] = 1
     total = sigmoid_focal_loss(torch.tensor(scores), wanted, alpha=0.25, gamma=2, reduction="sum")
     assert float(total) == pytest.approx(1.514438, abs=1e-6)
+
+
+def test_generalised_iou_is_torchvisions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    found, wanted = torch.rand(2, 50, 4, generator=generator, dtype=torch.float64)
+    found.requires_grad_()
+    signs = torch.tensor([-1, -1, 1, 1])
+    expected = torchvision.ops.generalized_box_iou_loss(found * signs, wanted * signs)
+    torch.testing.assert_close(giou_loss(found, wanted), expected)
+    ours, theirs = (torch.autograd.grad(own.sum(), found)[0] for own in (giou_loss(found, wanted), expected))
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_the_loss_equals_its_parts() -> None:

@@ -95,6 +95,7 @@ def test_masks_move_with_their_images(step: Augmentation) -> None:
         inner = F.max_pool2d(moved, 3, 1, 1) == -F.max_pool2d(-moved, 3, 1, 1)
         assert ((moved[:, 0] * 10 - found).abs() < 0.01)[known & inner[:, 0]].all()
     else:
+        assert isinstance(step, Crop)
         assert right.all() and (step.padding_mode == "reflect") == bool(known.all())
 
 
