@@ -32,7 +32,8 @@ class Layer(NamedTuple):
     The n-th layer with a `span` is the result of the n-th execution of that step. The output of a block, a
     section or a stage is the tensor of the layer numbered `alias`, and has no span. The input of an operation
     is the tensor of the layer numbered `before`, or the image if that is None. `parameters` is the number of
-    its own parameters: generated code of every style has them in the order of the layers.
+    its own parameters: generated code of every style has them in the order of the layers. `shared`: its
+    weights and statistics are those of an earlier layer, of the first tensor of an `each`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Layer(NamedTuple):
     alias: int | None = None
     before: int | None = None
     parameters: int = 0
+    shared: bool = False
 
 
 def layers(typed: ir.TypedNetwork, in_training: bool = False) -> tuple[Layer, ...]:
@@ -161,8 +163,12 @@ class _Walk:
                         current = self._body(body, scope, current, saved)
                 return current
             case ir.TypedEach(each):
-                for name, instance in zip(each.names, step.instances, strict=True):
+                for number, (name, instance) in enumerate(zip(each.names, step.instances, strict=True)):
+                    start = len(self._layers)
                     current = saved[name] = self._block(instance, scope.name("each", name), saved[name])
+                    if number:
+                        inside = (own._replace(parameters=0, shared=True) for own in self._layers[start:])
+                        self._layers[start:] = inside
                 return current
             case ir.TypedWhen(body=body):
                 return self._body(body, scope, current, saved)

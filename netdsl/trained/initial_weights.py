@@ -120,7 +120,7 @@ def tuning(network: CompiledNetwork, initial: InitialWeights | None) -> Tuning:
     fixed = [
         recipe.eval_norms == "all" or (recipe.eval_norms == "frozen" and is_within(layer.name, recipe.freeze))
         for layer in layers(network.typed, in_training=True)
-        if layer.kind == "bn"
+        if layer.kind == "bn" and not layer.shared
     ]
     return Tuning(factors, fixed)
 

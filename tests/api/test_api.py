@@ -13,7 +13,7 @@ from PIL import Image
 
 import netdsl
 from netdsl.language.argument_types import signature
-from netdsl.language.recipe import CHOICES, AdamW, Crop, Flip, Folder
+from netdsl.language.recipe import CHOICES, LISTS, AdamW, Crop, Flip, Folder
 from netdsl.language.recipe_text import recipe_text
 from netdsl.runtime import digits
 from tests.support.commands import netdsl as command
@@ -44,7 +44,7 @@ def test_recipe_text_is_read_back(key: str) -> None:
     for choice in CHOICES[key].values():
         needed = {n: usual[n] for n in signature_names(choice) if n in usual}
         value = choice(**needed)
-        text = recipe_text((value,) if key == "augment" else value)
+        text = recipe_text((value,) if key in LISTS else value)
         found = netdsl.check(
             f"network a\ninput 3x8x8\nhead {{ flatten, linear(10) }}\ntrain {{ {key} {text} }}\n"
         )
@@ -54,7 +54,7 @@ def test_recipe_text_is_read_back(key: str) -> None:
         assert not unknown, text
         if found.network is not None:
             read = getattr(found.network.recipe, key)
-            assert read == ((value,) if key == "augment" else value)
+            assert read == ((value,) if key in LISTS else value)
 
 
 def test_several_augmentations_and_paths(place: Path, tiny: Path) -> None:

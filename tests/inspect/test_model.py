@@ -15,6 +15,7 @@ from netdsl import inspect
 from netdsl.api.network import Network
 from netdsl.compiler import STYLES, Style
 from netdsl.inspect import Inspected
+from netdsl.ir.layer_names import layers
 from netdsl.runtime.errors import RunError
 from netdsl.runtime.model import create
 from netdsl.trained.open_run import create_model
@@ -52,6 +53,11 @@ def assert_layers_are_their_tensors(network: Network) -> None:
     with meta:
         code = vars(network.imported("functional"))
         model = Inspected(network, create(code, "functional", "forward", 0, meta, torch.contiguous_format))
+        module = network.module()
+    every = layers(network.typed, in_training=True)
+    assert sum(layer.parameters for layer in every) == len(list(module.parameters()))
+    norms = [layer for layer in every if layer.kind == "bn" and not layer.shared]
+    assert len(norms) == sum(isinstance(own, nn.BatchNorm2d) for own in module.modules())
     seen: list[str] = []
 
     def watch(name: str, shape: tuple[int, ...]) -> None:

@@ -165,7 +165,7 @@ class Faults:
 
 
 # Files that hold times and ids, and the code of runs, which names the file that it is from.
-_CHANGING = ("checkpoint.safetensors", ".json", "metrics.jsonl", "/tiny.py")
+_CHANGING = ("checkpoint.safetensors", ".json", "metrics.jsonl", "results.csv", "/tiny.py")
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

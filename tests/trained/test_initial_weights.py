@@ -243,7 +243,7 @@ def test_the_record_of_a_run_names_its_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet32", "googlenet", "cifar_vit", "densenet", "scenes_fcos", "mobilenet_v2"]
+    "name", ["resnet32", "googlenet", "cifar_vit", "densenet", "cells", "mobilenet_v2"]
 )
 def test_parameters_belong_to_layers(name: str) -> None:
     """Stages of the module style have the names of the file."""
