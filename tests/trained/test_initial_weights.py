@@ -242,9 +242,7 @@ def test_the_record_of_a_run_names_its_weights() -> None:
     assert record["initial"]["source"] == "run" and record["initial"]["new"] == []
 
 
-@pytest.mark.parametrize(
-    "name", ["resnet32", "googlenet", "cifar_vit", "densenet", "cells", "mobilenet_v2"]
-)
+@pytest.mark.parametrize("name", ["resnet32", "googlenet", "cifar_vit", "densenet", "cells", "mobilenet_v2"])
 def test_parameters_belong_to_layers(name: str) -> None:
     """Stages of the module style have the names of the file."""
     net = netdsl.load(name)
