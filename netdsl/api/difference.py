@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netdsl.base.document import Document, Documented, Table
+from netdsl.base.resources import NETWORKS
 from netdsl.compiler import Compiled
 from netdsl.network import CompiledNetwork
 from netdsl.ops.operation import show_shape
@@ -50,7 +51,7 @@ class Pair(NamedTuple):
         return (self.before.output, self.before.figures) != (self.after.output, self.after.figures)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Difference(Documented):
     """The difference between two networks, A and B; `print` shows it as `netdsl diff` does.
 
@@ -135,9 +136,10 @@ def _matching(one: CompiledNetwork, other: CompiledNetwork, weights: Path | None
 
 
 def _file(summary: Summary) -> Path:
-    """The file of a network, relative to the current folder if it is inside."""
+    """The file of a network, relative to the current folder if it is inside; `networks/…` of a shipped one."""
     path = Path(summary.file)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    bases = (base for base in (Path.cwd(), NETWORKS.parent) if path.is_relative_to(base))
+    return next((path.relative_to(base) for base in bases), path)
 
 
 def change_line(change: Change) -> str:

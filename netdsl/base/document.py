@@ -47,7 +47,9 @@ _CELL = "padding:.15em .6em;white-space:pre;text-align:"
 
 
 class Documented:
-    """A value that `print` shows as lines and tables, and a notebook as HTML."""
+    """A value that a console shows as lines and tables, and a notebook as HTML. Of data classes, those with
+    `repr=False`.
+    """
 
     __slots__ = ()
 
@@ -56,6 +58,8 @@ class Documented:
 
     def __str__(self) -> str:
         return document_text(self.document())
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return document_html(self.document())

@@ -19,7 +19,7 @@ _FEWEST = 3
 _WITH_OWN_ROW = ("block", "skip", "each", "add", "concat", "mul")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary(Documented):
     """A network's parts and totals; `parameters` are those of the `network` line, with their values. The MACs
     in `figures` are those of evaluation.
