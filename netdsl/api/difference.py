@@ -136,7 +136,7 @@ def _matching(one: CompiledNetwork, other: CompiledNetwork, weights: Path | None
 
 
 def _file(summary: Summary) -> Path:
-    """The file of a network, relative to the current folder if it is inside; `networks/…` if it is shipped."""
+    """The file of a network, relative to the current folder if inside; `networks/…` if it is shipped."""
     path = Path(summary.file)
     bases = (base for base in (Path.cwd(), NETWORKS.parent) if path.is_relative_to(base))
     return next((path.relative_to(base) for base in bases), path)
